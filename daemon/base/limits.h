@@ -1,0 +1,58 @@
+/* Every limit of the project, by name. Whatever comes from outside is checked against one of these
+ * before memory is asked for. Sizes in bytes unless the name says otherwise.
+ */
+#pragma once
+
+/* --- one operation, at its writer (docs/protocol.md, section 6) --- */
+#define QN_VALUE_SIZE_MAX  (64 * 1024)
+#define QN_VALUE_DEPTH_MAX 32
+#define QN_OP_SIZE_MAX     (256 * 1024)
+#define QN_OP_FIELDS_MAX   4096
+#define QN_OP_REMOVED_MAX  65536
+#define QN_KEY_SIZE_MAX    255
+#define QN_FIELD_SIZE_MAX  127
+#define QN_USER_SIZE_MAX   63
+#define QN_NAME_SIZE_MAX   63
+#define QN_ENTITY_SIZE_MAX 255
+
+/* --- what travels --- */
+#define QN_FRAME_SIZE_MAX        (1024 * 1024)
+#define QN_FRAME_SLICE_SIZE      (16 * 1024)
+#define QN_GUEST_FRAME_SIZE_MAX  (4 * 1024)
+#define QN_GUEST_SLOTS_MAX       8
+#define QN_GUEST_SLOT_SIZE_MAX   (32 * 1024)
+#define QN_GUEST_TIME_MAX_MS     10000
+#define QN_UNKNOWN_SLOTS_MAX     32 /* connections that have not authenticated yet */
+#define QN_HANDSHAKE_TIME_MAX_MS 10000
+#define QN_OPS_BATCH_SIZE        (256 * 1024) /* wished size of one OPS message */
+#define QN_OPS_BATCH_OPS_MAX     2000
+#define QN_OPS_WINDOW_SIZE       (512 * 1024) /* unacknowledged bytes a stream */
+#define QN_OPS_ACTORS_MAX        4096
+#define QN_CLOCK_ACTORS_MAX      16384
+
+/* --- the store --- */
+#define QN_TXN_OPS_MAX  2000
+#define QN_TXN_SIZE_MAX (768 * 1024) /* operation bytes of one commit, so that a batch can be cut  \
+                                      */
+#define QN_WRITER_QUEUE_MAX 4096
+#define QN_RECORD_SIZE_MAX  (64 * 1024 * 1024) /* a stored record: merges never refuse below this  \
+                                                */
+#define QN_DICT_NAMES_MAX 4096
+
+/* --- the group --- */
+#define QN_SITES_MAX             256
+#define QN_COLLECTIONS_MAX       4096
+#define QN_LEDGER_ENTRIES_MAX    65536
+#define QN_LEDGER_ENTRY_SIZE_MAX (16 * 1024)
+#define QN_ADDRESSES_MAX         8
+#define QN_ADDRESS_SIZE_MAX      261 /* a host name of 255, ':' and a port */
+
+/* --- the control socket --- */
+#define QN_CONTROL_CLIENTS_MAX    64
+#define QN_CONTROL_FRAME_SIZE_MAX (1024 * 1024)
+#define QN_CONTROL_TIME_MAX_MS    (3600 * 1000)
+
+/* --- records --- */
+#define QN_TRASH_OWN_DAYS    30
+#define QN_TRASH_OTHER_DAYS  37
+#define QN_CLOCK_SKEW_MAX_MS (5 * 60 * 1000)

@@ -1,0 +1,171 @@
+#include "base/text.h"
+
+#include "base/limits.h"
+
+/* Length of the well-formed sequence at p, 0 if there is none. Unicode 15, table 3-7. */
+static size_t sequence_length(const uint8_t *p, size_t left)
+{
+    if (p[0] < 0x80)
+        return 1;
+    uint8_t low = 0x80, high = 0xbf;
+    size_t length;
+    if (p[0] >= 0xc2 && p[0] <= 0xdf) {
+        length = 2;
+    } else if (p[0] >= 0xe0 && p[0] <= 0xef) {
+        length = 3;
+        low = p[0] == 0xe0 ? 0xa0 : 0x80;
+        high = p[0] == 0xed ? 0x9f : 0xbf;
+    } else if (p[0] >= 0xf0 && p[0] <= 0xf4) {
+        length = 4;
+        low = p[0] == 0xf0 ? 0x90 : 0x80;
+        high = p[0] == 0xf4 ? 0x8f : 0xbf;
+    } else {
+        return 0;
+    }
+    if (left < length || p[1] < low || p[1] > high)
+        return 0;
+    for (size_t i = 2; i < length; i++)
+        if (p[i] < 0x80 || p[i] > 0xbf)
+            return 0;
+    return length;
+}
+
+static bool is_text(struct qn_span text, bool allow_control)
+{
+    for (size_t at = 0; at < text.size;) {
+        size_t length = sequence_length(text.data + at, text.size - at);
+        if (length == 0)
+            return false;
+        if (!allow_control && (text.data[at] < 0x20 || text.data[at] == 0x7f))
+            return false;
+        at += length;
+    }
+    return true;
+}
+
+bool qn_text_is_utf8(struct qn_span text)
+{
+    return is_text(text, true);
+}
+
+bool qn_text_is_printable(struct qn_span text)
+{
+    return is_text(text, false);
+}
+
+void qn_text_append_hex(struct qn_buf *out, struct qn_span bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < bytes.size; i++) {
+        qn_buf_append_u8(out, (uint8_t)digits[bytes.data[i] >> 4]);
+        qn_buf_append_u8(out, (uint8_t)digits[bytes.data[i] & 15]);
+    }
+}
+
+static int hex_value(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+enum qn_err qn_text_parse_hex(struct qn_span text, struct qn_buf *out)
+{
+    if (text.size % 2 != 0)
+        return QN_ERR_INVALID;
+    for (size_t i = 0; i < text.size; i += 2) {
+        int high = hex_value(text.data[i]), low = hex_value(text.data[i + 1]);
+        if (high < 0 || low < 0)
+            return QN_ERR_INVALID;
+        qn_buf_append_u8(out, (uint8_t)(high << 4 | low));
+    }
+    return qn_buf_status(out);
+}
+
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+void qn_text_append_base32(struct qn_buf *out, struct qn_span bytes, size_t group)
+{
+    uint32_t bits = 0;
+    unsigned count = 0;
+    size_t letters = 0;
+    for (size_t i = 0; i < bytes.size || count > 0;) {
+        if (count < 5 && i < bytes.size) {
+            bits = bits << 8 | bytes.data[i++];
+            count += 8;
+            continue;
+        }
+        unsigned take = count < 5 ? count : 5;
+        uint32_t index = (bits >> (count - take) & ((1u << take) - 1)) << (5 - take);
+        count -= take;
+        bits &= (1u << count) - 1;
+        if (group > 0 && letters > 0 && letters % group == 0)
+            qn_buf_append_u8(out, '-');
+        qn_buf_append_u8(out, (uint8_t)alphabet[index]);
+        letters++;
+    }
+}
+
+static int base32_value(uint8_t c)
+{
+    if (c >= 'a' && c <= 'z')
+        c = (uint8_t)(c - 'a' + 'A');
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= '2' && c <= '7')
+        return c - '2' + 26;
+    switch (c) {
+    case '0':
+        return 'O' - 'A';
+    case '1':
+        return 'I' - 'A';
+    case '8':
+        return 'B' - 'A';
+    default:
+        return -1;
+    }
+}
+
+static bool is_separator(uint8_t c)
+{
+    return c == '-' || c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+enum qn_err qn_text_parse_base32(struct qn_span text, struct qn_buf *out)
+{
+    uint32_t bits = 0;
+    unsigned count = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        if (is_separator(text.data[i]))
+            continue;
+        int value = base32_value(text.data[i]);
+        if (value < 0)
+            return QN_ERR_INVALID;
+        bits = bits << 5 | (uint32_t)value;
+        count += 5;
+        if (count >= 8) {
+            count -= 8;
+            qn_buf_append_u8(out, (uint8_t)(bits >> count));
+            bits &= (1u << count) - 1;
+        }
+    }
+    if (count >= 5 || bits != 0)
+        return QN_ERR_INVALID;
+    return qn_buf_status(out);
+}
+
+bool qn_text_is_name(struct qn_span text)
+{
+    if (text.size == 0 || text.size > QN_NAME_SIZE_MAX || !qn_text_is_printable(text))
+        return false;
+    if (text.data[0] == '-' || text.data[0] == '_')
+        return false;
+    for (size_t i = 0; i < text.size; i++)
+        if (memchr("/,@ \t", text.data[i], 5) != NULL)
+            return false;
+    return true;
+}

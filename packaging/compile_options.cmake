@@ -1,0 +1,15 @@
+# Warnings are errors; the release is hardened as Debian does it.
+add_compile_options(
+  -Wall -Wextra -Werror -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
+  -Wpointer-arith -Wcast-qual -Wswitch-enum -Wvla -Wformat=2 -Wno-unused-parameter
+  -fno-common -fstack-protector-strong -fno-omit-frame-pointer)
+add_compile_definitions(_GNU_SOURCE)
+
+if(QN_SANITIZE)
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -g -O1)
+  add_link_options(-fsanitize=address,undefined)
+else()
+  add_compile_options($<$<CONFIG:Release,RelWithDebInfo>:-D_FORTIFY_SOURCE=2>)
+  add_compile_options(-fstack-clash-protection -fcf-protection)
+  add_link_options(-Wl,-z,relro,-z,now -pie -Wl,--as-needed)
+endif()
