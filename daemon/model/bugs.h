@@ -1,0 +1,29 @@
+/* Known bugs of such systems (RECORDS 1.8), each a switch that exists in the test build only, so
+ * that the simulator can show that it would catch them. In the product the switches are constants
+ * and the compiler removes them.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum qn_bug {
+    QN_BUG_NO_DEPENDENCY_CHECK, /* applies an operation whose removed dots are not known yet */
+    QN_BUG_DOT_REUSE,           /* keeps the incarnation after a restore */
+    QN_BUG_REMOVE_ALL_FIELDS,   /* removes a dot from every field */
+    QN_BUG_ACK_BEFORE_COMMIT,   /* answers when the write is queued */
+    QN_BUG_CLOCK_APART,         /* clock and data in different transactions */
+    QN_BUG_CLOCK_DROPPED,       /* the clock entry of a withdrawn site is dropped */
+    QN_BUG_LAST_ARRIVAL_WINS,   /* a concurrent value replaces by order of arrival */
+    QN_BUG_COMPARE_UNEQUAL,     /* fingerprints compared at different clocks */
+    QN_BUG_XOR_FINGERPRINT,     /* XOR in place of the sum */
+    QN_BUG_GAP_ACCEPTED,        /* applies an operation that is not the next of its actor */
+    QN_BUG_COUNT,
+};
+
+#ifdef QN_WITH_BUGS
+extern uint32_t qn_bugs; /* a bit each; set by the test before it runs */
+#define QN_BUG(bug) ((qn_bugs >> (bug)&1u) != 0)
+#else
+#define QN_BUG(bug) false
+#endif

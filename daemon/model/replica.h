@@ -1,0 +1,83 @@
+/* The rules of replication (RECORDS 1.2), run inside a transaction.
+ *
+ * A replica holds what the rules need between transactions: who this site is, its signer, caches of
+ * local numbers. It is used by one thread, the one that writes. The life of a transaction:
+ *
+ *     begin -> any number of write / apply / truncate -> seal -> (the caller commits kv) -> done
+ *
+ * write and apply check everything before they change anything: after QN_ERR_INVALID, _LIMIT,
+ * _DENIED, _NOTFOUND, _SIGNATURE or _HELD the transaction is as before and goes on. After any other
+ * error it must be aborted. seal signs this site's new operations, one signature a collection.
+ *
+ * Invariants (RECORDS 1.7): cc is contiguous and at a signed checkpoint after seal; the dots of a
+ * record are known to cc; fp is the sum over the records; counters of a row equal a recount.
+ */
+#pragma once
+
+#include "model/kv.h"
+#include "model/record.h"
+
+struct qn_replica;
+
+struct qn_replica_options {
+    struct qn_site_id site;
+    const struct qn_signer *signer; /* borrowed, outlives the replica */
+    /* The public keys that the site with this prefix ever had; count 0 if it is unknown. Called
+     * from the replica's thread; the keys stay valid until the next call. */
+    size_t (*site_keys)(void *context, const uint8_t prefix[QN_ACTOR_PREFIX_SIZE],
+                        const struct qn_public_key **ret_keys);
+    void *context;
+};
+
+struct qn_replica *qn_replica_new(const struct qn_replica_options *options);
+void qn_replica_free(struct qn_replica *replica);
+
+/* `entropy` is used when a new incarnation has to be drawn (no own actor yet, or marked). */
+enum qn_err QN_CHECKED qn_replica_begin(struct qn_replica *replica, struct qn_kv *kv,
+                                        uint64_t wall_ms, uint64_t entropy);
+enum qn_err QN_CHECKED qn_replica_seal(struct qn_replica *replica);
+/* After commit or abort; an abort drops what was cached of the transaction. */
+void qn_replica_done(struct qn_replica *replica, bool is_committed);
+/* The collections changed since begin; borrowed until done. */
+const struct qn_coll_id *qn_replica_touched(const struct qn_replica *replica, size_t *ret_count);
+
+/* The next own write, in any collection, is made by a new incarnation (a restored machine). Stored
+ * with the transaction. */
+enum qn_err QN_CHECKED qn_replica_renew(struct qn_replica *replica);
+
+struct qn_write {
+    struct qn_coll_id coll;
+    enum qn_op_kind kind;
+    struct qn_span key;
+    struct qn_span user;            /* empty: none */
+    const struct qn_op_set *fields; /* QN_OP_PUT: values checked here */
+    size_t field_count;
+};
+
+struct qn_write_result {
+    bool is_changed; /* false: the record was that already, nothing was written */
+    struct qn_dot dot;
+    qn_hlc hlc;
+};
+
+/* A local write. PUT sets fields and leaves the others (on a trashed record it replaces all of
+ * them); a field whose only value is that already is left alone, and a put that changes nothing is
+ * no operation. TRASH and ERASE: QN_ERR_NOTFOUND if there is no live (no) record. RESTORE:
+ * QN_ERR_NOTFOUND unless it is in the trash. Names that begin with '_' are QN_ERR_DENIED, but for
+ * the key _collection. */
+enum qn_err QN_CHECKED qn_replica_write(struct qn_replica *replica, const struct qn_write *write,
+                                        struct qn_write_result *ret_result);
+
+/* Operations of other sites. QN_ERR_HELD: not next for its actor, or a removed dot is unknown: try
+ * again after something else was applied. QN_ERR_SIGNATURE, _INVALID: the sender is broken or
+ * hostile. *ret_applied counts operations that were new. */
+enum qn_err QN_CHECKED qn_replica_apply(struct qn_replica *replica, const struct qn_coll_id *coll,
+                                        const struct qn_ops *ops, size_t *ret_applied);
+
+/* Erases what is in the trash longer than QN_TRASH_OWN_DAYS (trashed by this site) or
+ * QN_TRASH_OTHER_DAYS, at most `count_max` records. */
+enum qn_err QN_CHECKED qn_replica_purge_trash(struct qn_replica *replica, size_t count_max,
+                                              size_t *ret_erased);
+/* Forgets the operations of one collection up to a local sequence; floor follows. */
+enum qn_err QN_CHECKED qn_replica_truncate(struct qn_replica *replica,
+                                           const struct qn_coll_id *coll, uint64_t seq);
