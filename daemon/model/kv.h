@@ -31,7 +31,7 @@ enum qn_table {
     QN_TABLE_CONF,   /* coll, record key -> nothing: records with a conflict */
     QN_TABLE_TRASH,  /* coll, record key -> hlc, local?: records in the trash */
     QN_TABLE_HIST,   /* coll, record key, hlc, dot -> a replaced value */
-    QN_TABLE_LEDGER, /* author, aseq -> entry */
+    QN_TABLE_LEDGER, /* place in a causal order -> entry */
     QN_TABLE_SITE,   /* site -> addresses, last contact */
     QN_TABLE_SEG,    /* coll, range -> clock: pages of a late site (a later issue) */
     QN_TABLE_COUNT,

@@ -1,0 +1,90 @@
+/* Runs intents: everything that changes the store, one function each, inside the writer's
+ * transaction (DESIGN, "merges run where they commit").
+ *
+ * An intent is bytes (canonical msgpack) so that it can cross threads and queues without a thought
+ * for ownership. The applier decodes and checks it, calls replica.h and ledger.h, and gives an
+ * outcome. Life of a transaction, as store's writer and the simulator's disk drive it:
+ *
+ *     begin -> execute ... -> seal -> (commit kv) -> done(committed) -> describe
+ *
+ * Refusals (QN_ERR_INVALID, _DENIED, _NOTFOUND, _HELD, ...) stay in the outcome and the transaction
+ * goes on; qn_applier_is_fatal tells the errors that abort it. Thread: the writer.
+ */
+#pragma once
+
+#include "model/ledger.h"
+#include "model/replica.h"
+#include "model/replica_read.h"
+
+enum qn_intent_kind {
+    QN_INTENT_WRITE,         /* [coll, [[kind, key, user, [field, value, ...]], ...]] */
+    QN_INTENT_APPLY,         /* [coll, body of OPS] */
+    QN_INTENT_LEDGER_APPEND, /* [body as a binary] */
+    QN_INTENT_LEDGER_MERGE,  /* [entry, ...] */
+    QN_INTENT_COLL_CREATE,   /* [body as a binary, coll, name, user] */
+    QN_INTENT_PEER_CLOCK,    /* [coll, site, clock, last heard ms] */
+    QN_INTENT_SITE_CONTACT,  /* [site, packed announcement or nil, last contact ms] */
+    QN_INTENT_RENEW,         /* [] : this machine may have been restored */
+    QN_INTENT_PURGE,         /* [count] : the trash */
+};
+
+/* Owned by whoever holds it; qn_intent_free. Linked by the writer's queue. */
+struct qn_intent {
+    enum qn_intent_kind kind;
+    uint64_t token; /* comes back in the outcome */
+    uint8_t *payload;
+    size_t size;
+    size_t op_count; /* about how many operations it makes, for grouping; at least 1 */
+    struct qn_intent *next;
+};
+
+struct qn_intent *qn_intent_new(enum qn_intent_kind kind, uint64_t token,
+                                struct qn_buf *take_payload);
+void qn_intent_free(struct qn_intent *intent);
+
+struct qn_outcome {
+    uint64_t token;
+    enum qn_intent_kind kind;
+    enum qn_err err;
+    size_t changed;   /* operations written, applied, or entries added */
+    size_t unchanged; /* writes that were no change, operations known before */
+    size_t failed_at; /* WRITE: index of the write that was refused, when err is set */
+};
+
+/* A collection as it is after a commit. */
+struct qn_coll_change {
+    struct qn_coll_id coll;
+    struct qn_coll_info info;
+    struct qn_vv cc; /* owned by the commit */
+};
+
+/* All that a committed (or failed) transaction tells the core. Owned; qn_commit_free. */
+struct qn_commit {
+    QN_VEC(struct qn_outcome) outcomes;
+    QN_VEC(struct qn_coll_change) changes;
+    struct qn_buf entries; /* [entry, ...] added to the ledger; empty: none */
+    struct qn_actor actor; /* this site's actor now; all zero before its first write */
+    struct qn_commit *next;
+};
+
+struct qn_commit *qn_commit_new(void);
+void qn_commit_free(struct qn_commit *commit);
+
+struct qn_applier;
+/* `signer` is borrowed and outlives the applier. */
+struct qn_applier *qn_applier_new(const struct qn_site_id *site, const struct qn_signer *signer);
+void qn_applier_free(struct qn_applier *applier);
+
+/* Loads the ledger from the store; once, before the first begin. */
+enum qn_err QN_CHECKED qn_applier_load(struct qn_applier *applier, struct qn_kv *kv);
+
+enum qn_err QN_CHECKED qn_applier_begin(struct qn_applier *applier, struct qn_kv *kv,
+                                        uint64_t wall_ms, uint64_t entropy);
+/* Appends one outcome to `commit`. Returns an error only if the transaction must be aborted. */
+enum qn_err QN_CHECKED qn_applier_execute(struct qn_applier *applier,
+                                          const struct qn_intent *intent, struct qn_commit *commit);
+/* Signs, and adds the changes and entries to `commit`; call right before kv's commit. */
+enum qn_err QN_CHECKED qn_applier_seal(struct qn_applier *applier, struct qn_commit *commit);
+/* After kv's commit or abort. On an abort every outcome of `commit` gets `err` and the changes and
+ * entries are dropped. */
+void qn_applier_done(struct qn_applier *applier, struct qn_commit *commit, enum qn_err err);
