@@ -1,0 +1,51 @@
+/* The operating system's edge that everything shares: clocks, randomness, files that survive a
+ * power cut, one instance per state directory, and the question whether this machine is still the
+ * one that wrote the store. Thread: any, unless said otherwise.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/span.h"
+
+uint64_t qn_os_wall_ms(void);              /* since 1970 */
+uint64_t qn_os_boot_ms(void);              /* CLOCK_BOOTTIME: counts sleep, never jumps */
+void qn_os_random(void *out, size_t size); /* getrandom; never fails once the system has booted */
+
+/* Reads a whole regular file of at most size_max bytes; refuses links and special files. */
+enum qn_err QN_CHECKED qn_os_read_file(const char *path, size_t size_max, struct qn_buf *out);
+/* Replaces a file durably: temporary file in the same folder, fsync, rename, fsync of the folder.
+ * A crash leaves the old or the new content. */
+enum qn_err QN_CHECKED qn_os_replace_file(const char *path, struct qn_span content, unsigned mode);
+enum qn_err QN_CHECKED qn_os_make_dir(const char *path,
+                                      unsigned mode); /* exists: fine; fsyncs parent */
+
+/* One holder per path, for the life of the process, released by the kernel after a crash.
+ * QN_ERR_BUSY if another process has it. */
+struct qn_os_lock;
+enum qn_err QN_CHECKED qn_os_lock_take(const char *path, struct qn_os_lock **ret_lock);
+void qn_os_lock_free(struct qn_os_lock *lock);
+
+/* SHA-256 over {boot id, machine id, device, inode and birth time of `data_path`, VM generation id
+ * if there is one}: differs after a restore, a copy or a reboot (RECORDS 1.5, "restored machine").
+ */
+enum qn_err QN_CHECKED qn_os_guard(const char *data_path, uint8_t ret_guard[32]);
+/* The runtime folder for a state directory: $RUNTIME_DIRECTORY, else /run/quoin-<hash of the path>,
+ * else $XDG_RUNTIME_DIR/..., made 0700. QN_ERR_NOTFOUND if none can be had: then every start is
+ * taken for a restored machine. */
+enum qn_err QN_CHECKED qn_os_runtime_dir(const char *state_dir, struct qn_buf *ret_path);
+
+/* A number in the runtime folder that only grows while the machine is up: the last transaction. */
+struct qn_os_watermark;
+enum qn_err QN_CHECKED qn_os_watermark_open(const char *path, struct qn_os_watermark **ret_mark);
+uint64_t qn_os_watermark_get(const struct qn_os_watermark *mark);
+void qn_os_watermark_set(struct qn_os_watermark *mark, uint64_t value); /* one store to a mapping */
+void qn_os_watermark_free(struct qn_os_watermark *mark);
+
+/* The service manager (sd_notify protocol over $NOTIFY_SOCKET, no library). Nothing without one. */
+void qn_os_notify(const char *state); /* "READY=1", "STATUS=...", "WATCHDOG=1" */
+uint64_t qn_os_watchdog_ms(void);     /* $WATCHDOG_USEC if it is for this process, else 0 */
+
+/* Addresses of this machine that another one could reach, as "ADDR:PORT" or "[V6]:PORT", without
+ * loopback and link-local; at most count_max. */
+size_t qn_os_own_addresses(uint16_t port, char (*ret_addresses)[262], size_t count_max);

@@ -1,0 +1,60 @@
+/* The store: one LMDB environment, short read transactions on the loop thread, and one writer
+ * thread that commits in groups (RECORDS 1.3).
+ *
+ * The writer takes all intents that queued while the last transaction committed, at most
+ * QN_TXN_OPS_MAX operations and QN_TXN_SIZE_MAX bytes, runs them through the applier in one
+ * transaction, commits (fsync), and only then hands the outcomes back. There are no timers. An
+ * intent that fails the transaction (disk full) fails all of its group; the environment stays
+ * usable. After a fatal error (corruption, I/O) the store refuses everything and says so: the
+ * daemon ends and is restarted. Never NOSYNC, never NOMETASYNC.
+ */
+#pragma once
+
+#include "model/applier.h"
+#include "model/kv.h"
+
+#define QN_STORE_SCHEMA 1 /* raise with a migration (docs/formats/store.md) */
+
+struct qn_store;
+
+struct qn_store_options {
+    const char *path; /* the folder of the environment, made if missing (0700) */
+    size_t map_size;  /* bytes of address space, sparse; the upper bound of the file */
+    uint64_t (*wall_ms)(void *context); /* called on the writer thread */
+    uint64_t (*entropy)(void *context);
+    void *context;
+};
+
+/* QN_ERR_BUSY: another process has it open. QN_ERR_UNSUPPORTED: a newer schema. QN_ERR_CORRUPT. */
+enum qn_err QN_CHECKED qn_store_open(const struct qn_store_options *options,
+                                     struct qn_store **ret_store);
+/* Stops the writer after what is queued was committed (if started), then closes. Accepts NULL. */
+void qn_store_close(struct qn_store *store);
+
+/* A read transaction: one consistent state, for at most a turn of the loop. At most one is open at
+ * a time; begin and end cost little (renewed, not made). Loop thread only. */
+enum qn_err QN_CHECKED qn_store_read_begin(struct qn_store *store, struct qn_kv **ret_kv);
+void qn_store_read_end(struct qn_store *store);
+
+/* A write transaction outside the writer, for set-up and tests: before qn_store_start only. */
+enum qn_err QN_CHECKED qn_store_write_begin(struct qn_store *store, struct qn_kv **ret_kv);
+enum qn_err QN_CHECKED qn_store_write_end(struct qn_store *store, bool commit);
+
+/* Starts the writer. `notify` runs on the writer thread after each transaction: it must only wake
+ * the loop thread. The applier belongs to the writer from here on (borrowed until close). */
+enum qn_err QN_CHECKED qn_store_start(struct qn_store *store, struct qn_applier *applier,
+                                      void (*notify)(void *context), void *context);
+/* Queues an intent (taken also on failure). QN_ERR_BUSY: QN_WRITER_QUEUE_MAX are queued.
+ * QN_ERR_STATE: the store has failed or is closing. Loop thread. */
+enum qn_err QN_CHECKED qn_store_submit(struct qn_store *store, struct qn_intent *take_intent);
+/* All commits that are done, in order, linked by `next`; NULL if none. The caller frees each. */
+struct qn_commit *qn_store_collect(struct qn_store *store);
+
+struct qn_store_health {
+    enum qn_err fatal;           /* QN_OK while usable */
+    enum qn_err last;            /* of the last transaction: QN_ERR_NOSPACE for a full disk */
+    uint64_t txn_id;             /* of the last commit */
+    uint64_t map_used, map_size; /* bytes */
+    uint64_t queued;
+};
+void qn_store_health(struct qn_store *store, struct qn_store_health *ret_health); /* loop thread */
