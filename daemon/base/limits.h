@@ -44,6 +44,7 @@
 #define QN_COLLECTIONS_MAX       4096
 #define QN_LEDGER_ENTRIES_MAX    65536
 #define QN_LEDGER_ENTRY_SIZE_MAX (16 * 1024)
+#define QN_LEDGER_SIZE_MAX       (64 * 1024 * 1024)
 #define QN_ADDRESSES_MAX         8
 #define QN_ADDRESS_SIZE_MAX      261 /* a host name of 255, ':' and a port */
 
