@@ -15,7 +15,7 @@ enum qn_message {                   /* on the wire: never renumber */
                   QN_MSG_LEDGER = 3,       /* [entry, ...] */
                   QN_MSG_COLLS = 4,        /* [prefix 4 B, H(cc)[:16] | root 16 B, flags, ...] */
                   QN_MSG_CLOCK = 5,        /* collection, vector, flags */
-                  QN_MSG_GRANT = 6,        /* collection: catch-up may be sent */
+                  /* 6: reserved */
                   QN_MSG_OPS = 7,          /* collection, lane, sequence, body (model/op.h) */
                   QN_MSG_ACK = 8,          /* collection, lane, sequence: durable */
                   QN_MSG_LIVE = 9,         /* collection: the catch-up is complete */

@@ -149,10 +149,12 @@ const struct qn_group *qn_core_group(const struct qn_core *core); /* NULL while 
 const struct qn_coll_id *qn_core_collection(const struct qn_core *core, struct qn_span name);
 /* The shown name of the site that an actor belongs to; "?" if unknown. */
 const char *qn_core_actor_name(const struct qn_core *core, const struct qn_actor *actor);
-/* The shared collections in order of their names. */
-size_t qn_core_collection_count(const struct qn_core *core);
-const struct qn_coll_id *qn_core_collection_at(const struct qn_core *core, size_t index,
-                                               const char **ret_name);
+struct qn_coll_view {
+    struct qn_coll_id id;
+    const char *name; /* borrowed until the next step */
+};
+/* The shared collections in order of their names; the array is the caller's (qn_free). */
+size_t qn_core_collections(const struct qn_core *core, struct qn_coll_view **ret_views);
 
 /* What the driver knows and status shows. */
 struct qn_health {
@@ -160,5 +162,4 @@ struct qn_health {
     bool has_kit; /* the recovery kit lies in the state directory */
 };
 /* Appends the map of `status` (docs/control.md 2). From memory only. */
-void qn_core_status(const struct qn_core *core, const struct qn_health *health, uint64_t wall_ms,
-                    struct qn_buf *out);
+void qn_core_status(const struct qn_core *core, const struct qn_health *health, struct qn_buf *out);

@@ -4,7 +4,6 @@
 #include "model/bugs.h"
 #include "model/intents.h"
 #include "model/peers.h"
-#include "model/tables.h"
 #include "proto/pack.h"
 
 struct qn_intent *qn_intent_new(enum qn_intent_kind kind, uint64_t token,
