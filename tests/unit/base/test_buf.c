@@ -152,6 +152,24 @@ Test(buf, consuming_more_than_there_is_is_a_bug, .signal = SIGABRT)
     qn_buf_consume(&buf, 2);
 }
 
+Test(buf, truncate_drops_from_the_end)
+{
+    QN_AUTO_BUF struct qn_buf buf;
+    qn_buf_init(&buf, 10);
+    qn_buf_append_str(&buf, "abcdef");
+    qn_buf_truncate(&buf, 4);
+    assert_buf_eq(&buf, "abcd");
+    qn_buf_truncate(&buf, 0);
+    cr_assert_eq(buf.size, 0);
+}
+
+Test(buf, truncate_does_not_lengthen, .signal = SIGABRT)
+{
+    QN_AUTO_BUF struct qn_buf buf;
+    qn_buf_init(&buf, 10);
+    qn_buf_truncate(&buf, 1);
+}
+
 Test(buf, take_gives_the_bytes_away_and_leaves_a_usable_buffer)
 {
     QN_AUTO_BUF struct qn_buf buf;
