@@ -23,29 +23,31 @@ void qn_buf_reset(struct qn_buf *buf)
     buf->is_over = false;
 }
 
-static bool reserve(struct qn_buf *buf, size_t extra)
+static bool fits(struct qn_buf *buf, size_t extra)
 {
-    if (extra > buf->size_max - buf->size) {
-        buf->is_over = true;
-        return false;
-    }
+    if (extra <= buf->size_max - buf->size)
+        return true;
+    buf->is_over = true;
+    return false;
+}
+
+/* Behind fits(), so what is needed is at most one byte above the maximum. */
+static void make_room(struct qn_buf *buf, size_t extra)
+{
     size_t needed = buf->size + extra;
     if (needed <= buf->capacity)
-        return true;
-    size_t capacity = buf->capacity ? buf->capacity : 64;
-    while (capacity < needed)
-        capacity *= 2;
-    if (capacity > buf->size_max)
-        capacity = buf->size_max;
-    buf->data = qn_realloc(buf->data, capacity);
-    buf->capacity = capacity;
-    return true;
+        return;
+    size_t doubled = buf->capacity < 32 ? 64 : buf->capacity * 2;
+    size_t wished = doubled < buf->size_max ? doubled : buf->size_max;
+    buf->capacity = wished > needed ? wished : needed;
+    buf->data = qn_realloc(buf->data, buf->capacity);
 }
 
 void qn_buf_append(struct qn_buf *buf, const void *data, size_t size)
 {
-    if (size == 0 || !reserve(buf, size))
+    if (size == 0 || !fits(buf, size))
         return;
+    make_room(buf, size);
     memcpy(buf->data + buf->size, data, size);
     buf->size += size;
 }
@@ -68,7 +70,8 @@ void qn_buf_printf(struct qn_buf *buf, const char *format, ...)
     int length = vsnprintf(NULL, 0, format, args);
     va_end(args);
     QN_ASSERT(length >= 0);
-    if (reserve(buf, (size_t)length + 1)) { /* one more for the terminator that is not counted */
+    if (fits(buf, (size_t)length)) {
+        make_room(buf, (size_t)length + 1); /* for the terminator, which is not counted */
         vsnprintf((char *)buf->data + buf->size, (size_t)length + 1, format, again);
         buf->size += (size_t)length;
     }
@@ -120,6 +123,12 @@ void qn_buf_consume(struct qn_buf *buf, size_t size)
     buf->size -= size;
 }
 
+void qn_buf_truncate(struct qn_buf *buf, size_t size)
+{
+    QN_ASSERT(size <= buf->size);
+    buf->size = size;
+}
+
 struct qn_span qn_buf_view(const struct qn_buf *buf)
 {
     return qn_span(buf->data, buf->size);
@@ -145,7 +154,9 @@ enum qn_err qn_read_varint(struct qn_span span, size_t *offset, uint64_t *ret_va
     size_t at = *offset;
     for (unsigned shift = 0; shift < 64 && at < span.size; shift += 7) {
         uint8_t byte = span.data[at++];
-        if (shift == 63 && byte > 1)
+        bool is_too_large = shift == 63 && byte > 1;
+        bool is_overlong = shift > 0 && byte == 0;
+        if (is_too_large || is_overlong)
             return QN_ERR_INVALID;
         value |= (uint64_t)(byte & 0x7f) << shift;
         if (byte < 0x80) {

@@ -38,6 +38,8 @@ void qn_buf_append_u64(struct qn_buf *buf, uint64_t value);
 void qn_buf_append_varint(struct qn_buf *buf, uint64_t value);
 /* Drops `size` bytes from the front. */
 void qn_buf_consume(struct qn_buf *buf, size_t size);
+/* Drops what is behind the first `size` bytes. */
+void qn_buf_truncate(struct qn_buf *buf, size_t size);
 struct qn_span qn_buf_view(const struct qn_buf *buf); /* borrowed until the next append */
 /* QN_ERR_LIMIT if an append was refused. */
 enum qn_err QN_CHECKED qn_buf_status(const struct qn_buf *buf);
@@ -79,5 +81,6 @@ static inline void qn_write_u64(uint8_t *p, uint64_t value)
     qn_write_u32(p + 4, (uint32_t)value);
 }
 
-/* Reads a varint at *offset of span and advances it; QN_ERR_INVALID if cut or over 10 bytes. */
+/* Reads a varint at *offset of span and advances it; QN_ERR_INVALID if it is cut, above 64 bits, or
+ * longer than the value needs. */
 enum qn_err QN_CHECKED qn_read_varint(struct qn_span span, size_t *offset, uint64_t *ret_value);

@@ -30,13 +30,19 @@ static size_t sequence_length(const uint8_t *p, size_t left)
     return length;
 }
 
+/* Of a well-formed sequence: U+0000 to U+001F, and U+007F to U+009F. */
+static bool is_control(const uint8_t *p)
+{
+    return p[0] < 0x20 || p[0] == 0x7f || (p[0] == 0xc2 && p[1] <= 0x9f);
+}
+
 static bool is_text(struct qn_span text, bool allow_control)
 {
     for (size_t at = 0; at < text.size;) {
         size_t length = sequence_length(text.data + at, text.size - at);
         if (length == 0)
             return false;
-        if (!allow_control && (text.data[at] < 0x20 || text.data[at] == 0x7f))
+        if (!allow_control && is_control(text.data + at))
             return false;
         at += length;
     }
@@ -73,7 +79,17 @@ static int hex_value(uint8_t c)
     return -1;
 }
 
-enum qn_err qn_text_parse_hex(struct qn_span text, struct qn_buf *out)
+/* A parser appends all of its text's bytes or none. */
+static enum qn_err all_or_none(enum qn_err err, struct qn_buf *out, size_t size_before)
+{
+    if (err == QN_OK)
+        err = qn_buf_status(out);
+    if (err != QN_OK)
+        qn_buf_truncate(out, size_before);
+    return err;
+}
+
+static enum qn_err parse_hex(struct qn_span text, struct qn_buf *out)
 {
     if (text.size % 2 != 0)
         return QN_ERR_INVALID;
@@ -83,7 +99,13 @@ enum qn_err qn_text_parse_hex(struct qn_span text, struct qn_buf *out)
             return QN_ERR_INVALID;
         qn_buf_append_u8(out, (uint8_t)(high << 4 | low));
     }
-    return qn_buf_status(out);
+    return QN_OK;
+}
+
+enum qn_err qn_text_parse_hex(struct qn_span text, struct qn_buf *out)
+{
+    size_t size_before = out->size;
+    return all_or_none(parse_hex(text, out), out, size_before);
 }
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -135,7 +157,7 @@ static bool is_separator(uint8_t c)
     return c == '-' || c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-enum qn_err qn_text_parse_base32(struct qn_span text, struct qn_buf *out)
+static enum qn_err parse_base32(struct qn_span text, struct qn_buf *out)
 {
     uint32_t bits = 0;
     unsigned count = 0;
@@ -153,9 +175,25 @@ enum qn_err qn_text_parse_base32(struct qn_span text, struct qn_buf *out)
             bits &= (1u << count) - 1;
         }
     }
-    if (count >= 5 || bits != 0)
-        return QN_ERR_INVALID;
-    return qn_buf_status(out);
+    return count >= 5 || bits != 0 ? QN_ERR_INVALID : QN_OK;
+}
+
+enum qn_err qn_text_parse_base32(struct qn_span text, struct qn_buf *out)
+{
+    size_t size_before = out->size;
+    return all_or_none(parse_base32(text, out), out, size_before);
+}
+
+/* Unicode 15, property White_Space, without control characters; p begins a well-formed sequence. */
+static bool is_white_space(const uint8_t *p)
+{
+    if (p[0] == ' ' || (p[0] == 0xc2 && p[1] == 0xa0))
+        return true;
+    if (p[0] < 0xe1 || p[0] > 0xe3)
+        return false;
+    uint32_t point = (uint32_t)(p[0] & 0x0f) << 12 | (uint32_t)(p[1] & 0x3f) << 6 | (p[2] & 0x3f);
+    return point == 0x1680 || (point >= 0x2000 && point <= 0x200a) || point == 0x2028 ||
+           point == 0x2029 || point == 0x202f || point == 0x205f || point == 0x3000;
 }
 
 bool qn_text_is_name(struct qn_span text)
@@ -164,8 +202,11 @@ bool qn_text_is_name(struct qn_span text)
         return false;
     if (text.data[0] == '-' || text.data[0] == '_')
         return false;
-    for (size_t i = 0; i < text.size; i++)
-        if (memchr("/,@ \t", text.data[i], 5) != NULL)
+    for (size_t at = 0; at < text.size;) {
+        const uint8_t *p = text.data + at;
+        if (memchr("/,@", p[0], 3) != NULL || is_white_space(p))
             return false;
+        at += sequence_length(p, text.size - at);
+    }
     return true;
 }

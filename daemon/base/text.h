@@ -9,10 +9,11 @@
 
 /* Strict UTF-8 (Unicode 15, table 3-7): no surrogates, no overlong forms, at most U+10FFFF. */
 bool qn_text_is_utf8(struct qn_span text);
-/* UTF-8 without control characters (U+0000 to U+001F, U+007F): for names that are printed. */
+/* UTF-8 without control characters (U+0000 to U+001F, U+007F to U+009F): for what is printed. */
 bool qn_text_is_printable(struct qn_span text);
 
 void qn_text_append_hex(struct qn_buf *out, struct qn_span bytes); /* lower case */
+/* The parsers append all bytes of the text or, on an error, none. */
 enum qn_err QN_CHECKED qn_text_parse_hex(struct qn_span text, struct qn_buf *out);
 
 /* Base32 of RFC 4648, upper case, no padding; `group` > 0 puts a '-' after each so many letters. */

@@ -2,8 +2,8 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/kdf.h>
 #include <openssl/hmac.h>
+#include <openssl/kdf.h>
 
 #include "base/assert.h"
 #include "base/mem.h"
@@ -53,10 +53,16 @@ void qn_digest_parts(const struct qn_span *parts, size_t count, struct qn_digest
     qn_hasher_free(hasher);
 }
 
+/* OpenSSL takes a NULL pointer for "not given", which is not the same as empty. */
+static const uint8_t *given(struct qn_span bytes)
+{
+    return bytes.data != NULL ? bytes.data : (const uint8_t *)"";
+}
+
 void qn_hmac(struct qn_span key, struct qn_span message, struct qn_digest *ret_mac)
 {
     unsigned size = 0;
-    const uint8_t *mac = HMAC(EVP_sha256(), key.data, (int)key.size, message.data, message.size,
+    const uint8_t *mac = HMAC(EVP_sha256(), given(key), (int)key.size, given(message), message.size,
                               ret_mac->bytes, &size);
     QN_ASSERT(mac != NULL && size == QN_DIGEST_SIZE);
 }
@@ -64,12 +70,13 @@ void qn_hmac(struct qn_span key, struct qn_span message, struct qn_digest *ret_m
 void qn_hkdf(struct qn_span secret, struct qn_span salt, const char *info, uint8_t *out,
              size_t out_size)
 {
+    QN_ASSERT(out_size <= 255 * QN_DIGEST_SIZE);
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, NULL);
     QN_ASSERT(context != NULL);
     QN_ASSERT(EVP_PKEY_derive_init(context) == 1);
     QN_ASSERT(EVP_PKEY_CTX_set_hkdf_md(context, EVP_sha256()) == 1);
-    QN_ASSERT(EVP_PKEY_CTX_set1_hkdf_salt(context, salt.data, (int)salt.size) == 1);
-    QN_ASSERT(EVP_PKEY_CTX_set1_hkdf_key(context, secret.data, (int)secret.size) == 1);
+    QN_ASSERT(EVP_PKEY_CTX_set1_hkdf_salt(context, given(salt), (int)salt.size) == 1);
+    QN_ASSERT(EVP_PKEY_CTX_set1_hkdf_key(context, given(secret), (int)secret.size) == 1);
     QN_ASSERT(EVP_PKEY_CTX_add1_hkdf_info(context, (const uint8_t *)info, (int)strlen(info)) == 1);
     QN_ASSERT(EVP_PKEY_derive(context, out, &out_size) == 1);
     EVP_PKEY_CTX_free(context);
@@ -77,7 +84,7 @@ void qn_hkdf(struct qn_span secret, struct qn_span salt, const char *info, uint8
 
 bool qn_equal_secret(struct qn_span a, struct qn_span b)
 {
-    return a.size == b.size && CRYPTO_memcmp(a.data, b.data, a.size) == 0;
+    return a.size == b.size && CRYPTO_memcmp(given(a), given(b), a.size) == 0;
 }
 
 void qn_wipe(void *memory, size_t size)

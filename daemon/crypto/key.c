@@ -60,9 +60,39 @@ enum qn_err qn_signer_sign(const struct qn_signer *signer, const char *domain,
     return is_signed ? QN_OK : QN_ERR_CRYPTO;
 }
 
+/* Encodings (of the y coordinate, sign bit clear) of the points of small order, the non-canonical
+ * ones too. RFC 8032 does not ask to refuse them, but under such a key one signature fits many
+ * messages. "Taming the many EdDSAs", Chalkias et al., SSR 2020, table 1. */
+static bool is_small_order(const struct qn_public_key *key)
+{
+#define FF10 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
+    static const uint8_t points[][QN_KEY_SIZE] = {
+        {0},
+        {1},
+        {0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4,
+         0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6,
+         0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05},
+        {0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b,
+         0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39,
+         0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a},
+        {0xec, FF10, FF10, FF10, 0x7f},
+        {0xed, FF10, FF10, FF10, 0x7f},
+        {0xee, FF10, FF10, FF10, 0x7f},
+    };
+#undef FF10
+    struct qn_public_key unsigned_key = *key;
+    unsigned_key.bytes[QN_KEY_SIZE - 1] &= 0x7f;
+    for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++)
+        if (memcmp(unsigned_key.bytes, points[i], QN_KEY_SIZE) == 0)
+            return true;
+    return false;
+}
+
 enum qn_err qn_verify(const struct qn_public_key *key, const char *domain, struct qn_span message,
                       const struct qn_signature *signature)
 {
+    if (is_small_order(key))
+        return QN_ERR_SIGNATURE;
     struct qn_digest digest;
     domain_digest(domain, message, &digest);
     EVP_PKEY *public = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key->bytes, QN_KEY_SIZE);

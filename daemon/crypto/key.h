@@ -38,7 +38,8 @@ const struct qn_public_key *qn_signer_public(const struct qn_signer *signer);
 enum qn_err QN_CHECKED qn_signer_sign(const struct qn_signer *signer, const char *domain,
                                       struct qn_span message, struct qn_signature *ret_signature);
 
-/* QN_ERR_SIGNATURE if it is not a signature by that key over that message in that domain. */
+/* QN_ERR_SIGNATURE if it is not a signature by that key over that message in that domain, or if the
+ * key is one of the few under which a signature fits many messages. */
 enum qn_err QN_CHECKED qn_verify(const struct qn_public_key *key, const char *domain,
                                  struct qn_span message, const struct qn_signature *signature);
 
