@@ -5,6 +5,11 @@ add_compile_options(
   -fno-common -fstack-protector-strong -fno-omit-frame-pointer)
 add_compile_definitions(_GNU_SOURCE)
 
+option(QN_FUZZ "Build the fuzz targets with libFuzzer (clang)" OFF)
+if(QN_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link) # so that libFuzzer sees which branches are taken
+endif()
+
 if(QN_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -g -O1)
   add_link_options(-fsanitize=address,undefined)

@@ -9,8 +9,6 @@
 # ROOM and LIBRARIES take names of rooms ("model") or any target or library; LABELS, TIMEOUT (120 s)
 # and SERIAL (no other test beside it) are understood by all but the last. The executable of a test is called
 # after its ctest name, with '_' for '.'. It may include its own folder and "support/...".
-option(QN_FUZZ "Build the fuzz targets with libFuzzer (clang)" OFF)
-
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(CRITERION REQUIRED IMPORTED_TARGET criterion)
 
@@ -119,7 +117,9 @@ function(qn_fuzz_target name)
     qn_test_executable(${target} SOURCES ${ARG_SOURCES} LIBRARIES ${ARG_LIBRARIES})
     target_compile_options(${target} PRIVATE -fsanitize=fuzzer)
     target_link_options(${target} PRIVATE -fsanitize=fuzzer)
-    set(command ${target} -runs=${ARG_RUNS} -seed=1 -timeout=10 ${corpus})
+    set(found ${CMAKE_CURRENT_BINARY_DIR}/found/${name}) # new inputs go here, not into the tree
+    file(MAKE_DIRECTORY ${found})
+    set(command ${target} -runs=${ARG_RUNS} -seed=1 -timeout=10 ${found} ${corpus})
   else()
     qn_test_executable(${target}
       SOURCES ${ARG_SOURCES} ${CMAKE_SOURCE_DIR}/tests/support/fuzz_main.c
