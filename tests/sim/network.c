@@ -4,16 +4,13 @@
 
 struct sim_link *world_link(struct sim_world *world, uint64_t id)
 {
-    qn_vec_each(&world->links, slot)
-        if ((*slot)->id == id)
-            return *slot;
+    qn_vec_each(&world->links, slot) if ((*slot)->id == id) return *slot;
     return NULL;
 }
 
 static void clear_way(struct sim_way *way)
 {
-    qn_vec_each(&way->queue, frame)
-        qn_free(frame->bytes);
+    qn_vec_each(&way->queue, frame) qn_free(frame->bytes);
     way->queue.count = 0;
 }
 
@@ -138,9 +135,8 @@ void network_pump(struct sim_world *world, const struct sim_event *event)
     qn_vec_remove(&way->queue, 0);
     if (way->queue.count > 0)
         pump_later(world, link, event->way, world_below(world, 4));
-    struct qn_event arrived = {.kind = QN_EVENT_FRAME,
-                               .link = link->id,
-                               .frame = qn_span(frame.bytes, frame.size)};
+    struct qn_event arrived = {
+        .kind = QN_EVENT_FRAME, .link = link->id, .frame = qn_span(frame.bytes, frame.size)};
     site_step(world, &world->sites[link->end[event->way]], &arrived);
     qn_free(frame.bytes);
 }
@@ -176,7 +172,8 @@ void network_close(struct sim_world *world, struct sim_site *from, uint64_t id)
 
 void network_site_down(struct sim_world *world, size_t site)
 {
-    qn_vec_each(&world->links, slot) {
+    qn_vec_each(&world->links, slot)
+    {
         struct sim_link *link = *slot;
         for (size_t end = 0; end < 2; end++)
             if (link->end[end] == site)

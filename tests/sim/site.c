@@ -19,12 +19,11 @@ static void make_keys(struct sim_site *site)
 
 static void make_genesis(struct sim_site *site)
 {
-    struct qn_body_genesis genesis = {.group_name = qn_span_str("lot"),
-                                      .site_name = qn_span_str(site->name),
-                                      .keys = site->keys};
+    struct qn_body_genesis genesis = {
+        .group_name = qn_span_str("lot"), .site_name = qn_span_str(site->name), .keys = site->keys};
     struct qn_digest group;
-    QN_ASSERT(qn_genesis_compose(site->signer, &genesis, (qn_hlc)WALL_BASE_MS << 16,
-                                 &site->genesis, &group) == QN_OK);
+    QN_ASSERT(qn_genesis_compose(site->signer, &genesis, (qn_hlc)WALL_BASE_MS << 16, &site->genesis,
+                                 &group) == QN_OK);
 }
 
 void site_init(struct sim_world *world, size_t index)
@@ -42,8 +41,7 @@ void site_init(struct sim_world *world, size_t index)
 
 static void drop_volatile(struct sim_site *site)
 {
-    qn_vec_each(&site->queue, intent)
-        qn_intent_free(*intent);
+    qn_vec_each(&site->queue, intent) qn_intent_free(*intent);
     site->queue.count = 0;
     qn_commit_free(site->undelivered);
     site->undelivered = NULL;
@@ -93,9 +91,7 @@ static void write_soon(struct sim_world *world, struct sim_site *site)
 static void run_read(struct sim_world *world, struct sim_site *site, const struct qn_read *read)
 {
     struct qn_read_result *result = qn_alloc_zero(sizeof(*result));
-    struct qn_kv *kv = memkv_begin(site->disk, false);
-    qn_core_read(kv, read, result);
-    memkv_abort(site->disk);
+    qn_core_read(memkv_reader(site->disk), read, result);
     world_push(world, (struct sim_event){.at_ms = world->now_ms + world_below(world, 3),
                                          .kind = SIM_READ,
                                          .site = site->index,
@@ -107,10 +103,9 @@ static void run_read(struct sim_world *world, struct sim_site *site, const struc
 static void look_at_note(struct sim_world *world, struct sim_site *site,
                          const struct qn_effect *effect)
 {
-    static const char *const wrong[] = {"fingerprint", "bad-operation", "bad-frame",
-                                        "flood",       "bad-ledger",    "bad-heads",
-                                        "equivocation", "read-failed",  "frame-too-large",
-                                        "bad-guest",   "join-failed"};
+    static const char *const wrong[] = {
+        "fingerprint",  "bad-operation", "bad-frame",       "flood",     "bad-ledger", "bad-heads",
+        "equivocation", "read-failed",   "frame-too-large", "bad-guest", "join-failed"};
     world_trace(world, "%s note %s %s", site->name, effect->code, effect->object);
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         if (strcmp(effect->code, wrong[i]) == 0)
@@ -192,8 +187,7 @@ void site_step(struct sim_world *world, struct sim_site *site, struct qn_event *
     event->mono_ms = world->now_ms;
     event->wall_ms = wall_ms(world, site);
     qn_core_step(site->core, event, &site->update);
-    qn_vec_each(&site->update.effects, effect)
-        carry_out(world, site, effect);
+    qn_vec_each(&site->update.effects, effect) carry_out(world, site, effect);
     write_soon(world, site);
     tick_later(world, site);
 }
@@ -217,11 +211,11 @@ void site_request(struct sim_world *world, struct sim_site *site, uint64_t reque
 static enum qn_err run_group(struct sim_world *world, struct sim_site *site,
                              struct qn_commit *commit, size_t count)
 {
-    struct qn_kv *kv = memkv_begin(site->disk, true);
+    struct qn_kv *kv = memkv_begin(site->disk);
     if (!world->is_calm && world_chance(world, 15))
-        memkv_fail_put(site->disk, world_below(world, 30), QN_ERR_NOSPACE);
-    enum qn_err err = qn_applier_begin(site->applier, kv, wall_ms(world, site),
-                                       qn_prng_next(&world->prng));
+        memkv_fail_put(site->disk, 1 + world_below(world, 30), QN_ERR_NOSPACE);
+    enum qn_err err =
+        qn_applier_begin(site->applier, kv, wall_ms(world, site), qn_prng_next(&world->prng));
     for (size_t i = 0; i < count && err == QN_OK; i++)
         err = qn_applier_execute(site->applier, site->queue.items[i], commit);
     if (err == QN_OK)
@@ -230,7 +224,7 @@ static enum qn_err run_group(struct sim_world *world, struct sim_site *site,
         err = memkv_commit(site->disk);
     else
         memkv_abort(site->disk);
-    memkv_fail_put(site->disk, UINT64_MAX, QN_OK);
+    memkv_fail_put(site->disk, 0, QN_OK);
     return err;
 }
 
@@ -239,10 +233,9 @@ static void fail_rest(const struct sim_site *site, struct qn_commit *commit, siz
                       enum qn_err err)
 {
     for (size_t i = commit->outcomes.count; i < count; i++)
-        qn_vec_push(&commit->outcomes,
-                    ((struct qn_outcome){.token = site->queue.items[i]->token,
-                                         .kind = site->queue.items[i]->kind,
-                                         .err = err}));
+        qn_vec_push(&commit->outcomes, ((struct qn_outcome){.token = site->queue.items[i]->token,
+                                                            .kind = site->queue.items[i]->kind,
+                                                            .err = err}));
 }
 
 void site_write(struct sim_world *world, struct sim_site *site)
@@ -289,23 +282,22 @@ void site_start(struct sim_world *world, struct sim_site *site)
     char addresses[1][QN_ADDRESS_SIZE_MAX + 1] = {{0}};
     snprintf(addresses[0], sizeof(addresses[0]), "%s", site->address);
     world_trace(world, "%s starts", site->name);
-    struct qn_core_options options = {
-        .signer = site->signer,
-        .keys = site->keys,
-        .name = site->name,
-        .legal_entity = "",
-        .version = "sim",
-        .genesis = qn_buf_view(&site->genesis),
-        .join = site->has_code ? &site->code : NULL,
-        .addresses = (const char(*)[QN_ADDRESS_SIZE_MAX + 1])addresses,
-        .address_count = 1,
-        .seed = qn_prng_next(&world->prng)};
+    struct qn_core_options options = {.signer = site->signer,
+                                      .keys = site->keys,
+                                      .name = site->name,
+                                      .legal_entity = "",
+                                      .version = "sim",
+                                      .genesis = qn_buf_view(&site->genesis),
+                                      .join = site->has_code ? &site->code : NULL,
+                                      .addresses =
+                                          (const char(*)[QN_ADDRESS_SIZE_MAX + 1]) addresses,
+                                      .address_count = 1,
+                                      .seed = qn_prng_next(&world->prng)};
     site->core = qn_core_new(&options);
     site->applier = qn_applier_new(&site->id, site->signer);
-    struct qn_kv *kv = memkv_begin(site->disk, false);
+    struct qn_kv *kv = memkv_reader(site->disk);
     QN_ASSERT(qn_applier_load(site->applier, kv) == QN_OK);
     QN_ASSERT(qn_core_load(site->core, kv) == QN_OK);
-    memkv_abort(site->disk);
     site->is_up = true;
     if (site->is_restored) {
         struct qn_buf payload;
@@ -330,9 +322,7 @@ void site_crash(struct sim_world *world, struct sim_site *site)
     network_site_down(world, site->index);
     if (is_lost)
         memkv_crash(site->disk);
-    qn_vec_each(&world->acks, ack)
-        if (ack->site == site->index)
-            ack->is_open = false;
+    qn_vec_each(&world->acks, ack) if (ack->site == site->index) ack->is_open = false;
 }
 
 /* A machine that comes back from an old copy of its disk. */

@@ -1,17 +1,18 @@
 /* The simulator: N real cores in one process, with a virtual clock, a seeded network and disks that
  * crash (docs/testing.md, "Simulation").
  *
- * Everything that happens is an event in one queue, ordered by virtual time and then by the order of
- * creation; all randomness comes from one generator. So one seed gives one history, and a hash over
- * what happened (the trace) is the same each time.
+ * Everything that happens is an event in one queue, ordered by virtual time and then by the order
+ * of creation; all randomness comes from one generator. So one seed gives one history, and a hash
+ * over what happened (the trace) is the same each time.
  *
  *   site      a core, an applier and a disk (support/memkv); down while crashed
  *   link      a connection of two sites: a queue of frames each way, in order, with delays
- *   blocked   a direction between two sites on which nothing passes; a link that is blocked for long
- *             breaks, at each end at its own time
+ *   blocked   a direction between two sites on which nothing passes; a link that is blocked for
+ * long breaks, at each end at its own time
  */
 #pragma once
 
+#include "base/assert.h"
 #include "base/prng.h"
 #include "base/vec.h"
 #include "core/core.h"
@@ -68,13 +69,13 @@ struct sim_site {
 };
 
 enum sim_kind {
-    SIM_PUMP,    /* a link's direction moves a frame */
-    SIM_UP,      /* tells an end that the link is up */
-    SIM_DOWN,    /* tells an end that it is gone */
-    SIM_DIAL,    /* a dial reaches its target, or fails */
-    SIM_WRITE,   /* the writer takes what is queued */
-    SIM_COMMIT,  /* the writer's outcome reaches the core */
-    SIM_READ,    /* the answer to a read */
+    SIM_PUMP,   /* a link's direction moves a frame */
+    SIM_UP,     /* tells an end that the link is up */
+    SIM_DOWN,   /* tells an end that it is gone */
+    SIM_DIAL,   /* a dial reaches its target, or fails */
+    SIM_WRITE,  /* the writer takes what is queued */
+    SIM_COMMIT, /* the writer's outcome reaches the core */
+    SIM_READ,   /* the answer to a read */
     SIM_TICK,
 };
 
@@ -99,12 +100,18 @@ struct sim_ack { /* a write that a user was told is durable */
     bool is_open;   /* not answered yet */
 };
 
-struct sim_op { /* an operation that was durable at its author at some time */
+struct sim_op { /* an operation that was durable somewhere at some time */
     struct qn_coll_id coll;
-    struct qn_dot dot;
     uint8_t *bytes;
     size_t size;
+    struct qn_op op;  /* views into bytes */
     bool may_be_lost; /* its author's disk went back before anybody else had it */
+};
+
+struct sim_seen { /* how far the operations of a site's collection were looked at */
+    size_t site;
+    struct qn_coll_id coll;
+    struct qn_vv vv;
 };
 
 struct sim_world {
@@ -118,8 +125,9 @@ struct sim_world {
     QN_VEC(struct sim_link *) links;
     uint64_t next_link;
     bool is_blocked[SIM_SITES_MAX][SIM_SITES_MAX]; /* from, to */
-    bool is_calm; /* no more faults: used to come to rest */
+    bool is_calm;                                  /* no more faults: used to come to rest */
     QN_VEC(struct sim_op) ops;
+    QN_VEC(struct sim_seen *) seen;
     QN_VEC(struct sim_ack) acks;
     QN_VEC(struct qn_coll_id) colls;
     QN_VEC(uint64_t) withdrawn; /* site indexes */
@@ -172,6 +180,7 @@ void network_free(struct sim_link *link);
 void oracle_committed(struct sim_world *world, struct sim_site *site,
                       const struct qn_commit *commit);
 void oracle_acked(struct sim_world *world, struct sim_site *site, uint64_t request, bool is_ok);
+void oracle_deinit(struct sim_world *world);
 /* Before a disk goes back in time: what is lost with it is nobody's fault. */
 void oracle_before_restore(struct sim_world *world, struct sim_site *site);
 /* Everything at rest: all sites equal, and equal to what the operations say. */
