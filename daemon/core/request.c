@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "core/call.h"
+#include "model/bugs.h"
 
 void call_fail(const struct call *call, enum qn_err err, const char *code, struct qn_span object)
 {
@@ -59,6 +60,8 @@ struct pending *call_commit(const struct call *call, enum qn_intent_kind kind,
 {
     struct pending *pending = core_commit(call->core, kind, take_payload, PENDING_REPLY);
     pending->request = call->id;
+    if (QN_BUG(QN_BUG_ACK_BEFORE_COMMIT) && kind == QN_INTENT_WRITE)
+        core_reply_end(call->core, call->id, NULL);
     snprintf(pending->object, sizeof(pending->object), "%.*s", (int)object.size,
              (const char *)object.data);
     return pending;

@@ -62,6 +62,7 @@ void site_deinit(struct sim_site *site)
     qn_buf_deinit(&site->genesis);
     memkv_free(site->disk);
     memkv_free(site->image);
+    memkv_free(site->before);
 }
 
 static uint64_t wall_ms(const struct sim_world *world, const struct sim_site *site)
@@ -238,8 +239,45 @@ static void fail_rest(const struct sim_site *site, struct qn_commit *commit, siz
                                                             .err = err}));
 }
 
+/* QN_BUG_CLOCK_APART: the clock is written in a transaction of its own, later; after a crash in
+ * between the data is there and the clock is not. */
+static void keep_before(struct sim_site *site)
+{
+    if (!QN_BUG(QN_BUG_CLOCK_APART))
+        return;
+    memkv_free(site->before);
+    site->before = memkv_clone(site->disk);
+}
+
+static void copy_table(struct qn_kv *from, struct qn_kv *to, enum qn_table table, bool deletes)
+{
+    QN_AUTO_BUF struct qn_buf place;
+    qn_buf_init(&place, 1024);
+    struct qn_span key, value;
+    while (qn_kv_seek(from, table, qn_buf_view(&place), &key, &value) == QN_OK) {
+        qn_buf_reset(&place);
+        qn_buf_append_span(&place, key);
+        enum qn_err err = deletes ? qn_kv_del(to, table, qn_buf_view(&place))
+                                  : qn_kv_put(to, table, qn_buf_view(&place), value);
+        QN_ASSERT(err == QN_OK);
+        qn_buf_append_u8(&place, 0);
+    }
+}
+
+static void lose_clock(struct sim_site *site)
+{
+    if (!QN_BUG(QN_BUG_CLOCK_APART) || site->before == NULL)
+        return;
+    struct qn_kv *kv = memkv_begin(site->disk);
+    copy_table(kv, kv, QN_TABLE_CC, true);
+    copy_table(memkv_reader(site->before), kv, QN_TABLE_CC, false);
+    QN_ASSERT(memkv_commit(site->disk) == QN_OK);
+    memkv_sync(site->disk);
+}
+
 void site_write(struct sim_world *world, struct sim_site *site)
 {
+    keep_before(site);
     size_t count = 1 + world_below(world, 6);
     if (count > site->queue.count)
         count = site->queue.count;
@@ -316,12 +354,15 @@ void site_crash(struct sim_world *world, struct sim_site *site)
     site->is_up = false;
     site->life++;
     bool is_lost = site->undelivered != NULL && !site->undelivered_is_synced;
-    if (!is_lost && site->undelivered != NULL)
+    bool is_kept = site->undelivered != NULL && site->undelivered_is_synced;
+    if (is_kept)
         oracle_committed(world, site, site->undelivered);
     drop_volatile(site);
     network_site_down(world, site->index);
     if (is_lost)
         memkv_crash(site->disk);
+    if (is_kept)
+        lose_clock(site);
     qn_vec_each(&world->acks, ack) if (ack->site == site->index) ack->is_open = false;
 }
 

@@ -65,6 +65,7 @@ struct sim_site {
     bool writer_is_busy;
     struct qn_commit *undelivered; /* committed, not told yet */
     bool undelivered_is_synced;
+    struct memkv *before; /* QN_BUG_CLOCK_APART: the disk before that commit */
     uint64_t tick_at; /* 0: none */
 };
 
