@@ -68,7 +68,7 @@ function(qn_unit_test name)
     set(serial SERIAL)
   endif()
   qn_register_test(${ARG_KIND}.${ARG_ROOM}.${name} ${serial}
-    COMMAND $<TARGET_FILE:${target}> --ascii
+    COMMAND $<TARGET_FILE:${target}> --color=never
     TIMEOUT ${ARG_TIMEOUT}
     LABELS ${ARG_KIND} ${ARG_ROOM} ${ARG_LABELS}
     ENVIRONMENT CRITERION_JOBS=1 ${ARG_ENVIRONMENT})
