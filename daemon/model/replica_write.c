@@ -257,7 +257,7 @@ enum qn_err qn_replica_write(struct qn_replica *replica, const struct qn_write *
     struct qn_write_result result = {0};
     if (op->set.count > 0 || op->removed.count > 0) {
         QN_TRY(pack(replica, coll, op));
-        QN_TRY(commit_op(replica, coll, op));
+        QN_TRY(qn_replica_fault(commit_op(replica, coll, op)));
         result = (struct qn_write_result){.is_changed = true, .dot = op->dot, .hlc = op->hlc};
     }
     *ret_result = result;
