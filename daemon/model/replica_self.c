@@ -52,7 +52,8 @@ enum qn_err qn_replica_forget_site(struct qn_replica *replica, const struct qn_s
         QN_TRY(qn_dict_actor_of(&replica->dict, qn_read_u32(found.data + 4), &actor));
         if (qn_actor_is_of(&actor, site)) {
             QN_TRY(qn_kv_del(replica->kv, QN_TABLE_CC, qn_key_view(&at)));
-            qn_vec_each(&replica->colls, coll) qn_vv_set(&(*coll)->cc, &actor, 0);
+            qn_vec_each (&replica->colls, coll)
+                qn_vv_set(&(*coll)->cc, &actor, 0);
         }
         qn_key_next(&at);
     }

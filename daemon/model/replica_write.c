@@ -63,7 +63,7 @@ enum qn_err qn_write_check(const struct qn_write *write)
 
 static void remove_field(struct qn_op *op, const struct qn_field *field)
 {
-    qn_vec_each(&field->pairs, pair)
+    qn_vec_each (&field->pairs, pair)
         qn_vec_push(&op->removed, ((struct qn_op_removed){field->name, pair->dot}));
 }
 
@@ -76,7 +76,8 @@ static void remove_named(struct qn_op *op, const struct qn_record *record, struc
 
 static void remove_all(struct qn_op *op, const struct qn_record *record)
 {
-    qn_vec_each(&record->fields, field) remove_field(op, field);
+    qn_vec_each (&record->fields, field)
+        remove_field(op, field);
 }
 
 static bool is_same(const struct qn_record *record, const struct qn_op_set *set)
@@ -182,8 +183,7 @@ static enum qn_err become(struct qn_replica *replica, const struct qn_actor *act
 static void set_unsealed(struct qn_coll_state *coll, const struct qn_dot *dot,
                          const struct qn_digest *hash)
 {
-    qn_vec_each(&coll->unsealed, unsealed)
-    {
+    qn_vec_each (&coll->unsealed, unsealed) {
         if (qn_actor_cmp(&unsealed->last.actor, &dot->actor) == 0) {
             *unsealed = (struct qn_unsealed){*dot, *hash};
             return;

@@ -41,7 +41,8 @@ void site_init(struct sim_world *world, size_t index)
 
 static void drop_volatile(struct sim_site *site)
 {
-    qn_vec_each(&site->queue, intent) qn_intent_free(*intent);
+    qn_vec_each (&site->queue, intent)
+        qn_intent_free(*intent);
     site->queue.count = 0;
     qn_commit_free(site->undelivered);
     site->undelivered = NULL;
@@ -189,7 +190,8 @@ void site_step(struct sim_world *world, struct sim_site *site, struct qn_event *
     event->mono_ms = world->now_ms;
     event->wall_ms = wall_ms(world, site);
     qn_core_step(site->core, event, &site->update);
-    qn_vec_each(&site->update.effects, effect) carry_out(world, site, effect);
+    qn_vec_each (&site->update.effects, effect)
+        carry_out(world, site, effect);
     write_soon(world, site);
     tick_later(world, site);
 }
@@ -364,7 +366,9 @@ void site_crash(struct sim_world *world, struct sim_site *site)
         memkv_crash(site->disk);
     if (is_kept)
         lose_clock(site);
-    qn_vec_each(&world->acks, ack) if (ack->site == site->index) ack->is_open = false;
+    qn_vec_each (&world->acks, ack)
+        if (ack->site == site->index)
+            ack->is_open = false;
 }
 
 /* A machine that comes back from an old copy of its disk. */

@@ -101,12 +101,13 @@ void world_deinit(struct sim_world *world)
 {
     for (size_t i = 0; i < world->site_count; i++)
         site_deinit(&world->sites[i]);
-    qn_vec_each(&world->links, link) network_free(*link);
-    qn_vec_each(&world->heap, event) if (event->read != NULL)
-    {
-        qn_read_result_deinit(event->read);
-        qn_free(event->read);
-    }
+    qn_vec_each (&world->links, link)
+        network_free(*link);
+    qn_vec_each (&world->heap, event)
+        if (event->read != NULL) {
+            qn_read_result_deinit(event->read);
+            qn_free(event->read);
+        }
     oracle_deinit(world);
     qn_vec_free(&world->links);
     qn_vec_free(&world->heap);
