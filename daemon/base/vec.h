@@ -39,5 +39,5 @@
 #define qn_vec_free(vec)                                                                           \
     (qn_free((vec)->items), (vec)->items = NULL, (vec)->count = (vec)->capacity = 0)
 #define qn_vec_each(vec, it)                                                                       \
-    for (__typeof__((vec)->items) it = (vec)->items;                                               \
+    for (__typeof__(*(vec)->items) *it = (vec)->items;                                             \
          (vec)->count > 0 && it < (vec)->items + (vec)->count; it++)

@@ -68,6 +68,15 @@ struct qn_write_result {
 enum qn_err QN_CHECKED qn_replica_write(struct qn_replica *replica, const struct qn_write *write,
                                         struct qn_write_result *ret_result);
 
+/* What qn_replica_write checks of a write without looking at the store: names, limits, values.
+ * After QN_OK, a PUT of it does not fail but for a fatal reason. */
+enum qn_err QN_CHECKED qn_write_check(const struct qn_write *write);
+
+/* The next value of this site's hybrid clock; stored with the transaction. */
+enum qn_err QN_CHECKED qn_replica_tick(struct qn_replica *replica, qn_hlc *ret_hlc);
+/* This site's present actor; all zero before its first write. */
+enum qn_err QN_CHECKED qn_replica_own_actor(struct qn_replica *replica, struct qn_actor *ret_actor);
+
 /* Operations of other sites. QN_ERR_HELD: not next for its actor, or a removed dot is unknown: try
  * again after something else was applied. QN_ERR_SIGNATURE, _INVALID: the sender is broken or
  * hostile. *ret_applied counts operations that were new. */
@@ -81,3 +90,9 @@ enum qn_err QN_CHECKED qn_replica_purge_trash(struct qn_replica *replica, size_t
 /* Forgets the operations of one collection up to a local sequence; floor follows. */
 enum qn_err QN_CHECKED qn_replica_truncate(struct qn_replica *replica,
                                            const struct qn_coll_id *coll, uint64_t seq);
+
+#ifdef QN_WITH_BUGS
+/* QN_BUG_CLOCK_DROPPED: forgets the clock entries of a site's actors. */
+enum qn_err QN_CHECKED qn_replica_forget_site(struct qn_replica *replica,
+                                              const struct qn_site_id *site);
+#endif
