@@ -174,6 +174,8 @@ void qn_body_create_collection_pack(const struct qn_digest *group,
                                     struct qn_buf *out);
 void qn_body_grant_pack(const struct qn_digest *group, enum qn_body_type type,
                         const struct qn_body_grant *body, struct qn_buf *out);
+void qn_body_close_collection_pack(const struct qn_digest *group, const struct qn_coll_id *coll,
+                                   struct qn_buf *out);
 void qn_body_withdraw_pack(const struct qn_digest *group, const struct qn_digest *admission,
                            struct qn_buf *out);
 void qn_body_describe_pack(const struct qn_digest *group, struct qn_span legal_entity,

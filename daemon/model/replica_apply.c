@@ -110,13 +110,6 @@ static enum qn_err check_all(struct check *check)
 
 /* --- writing --- */
 
-/* An error that would say "nothing was changed" must not come from here. */
-static enum qn_err checked_before(enum qn_err err)
-{
-    bool is_fault = err == QN_OK || err == QN_ERR_IO || err == QN_ERR_NOSPACE;
-    return is_fault ? err : QN_ERR_CORRUPT;
-}
-
 static void see_clock(struct qn_replica *replica, qn_hlc remote)
 {
     bool is_skewed;
@@ -183,7 +176,7 @@ enum qn_err qn_replica_apply(struct qn_replica *replica, const struct qn_coll_id
     check.actors = qn_alloc_zero((ops->actors.count + 1) * sizeof(*check.actors));
     enum qn_err err = check_all(&check);
     if (err == QN_OK)
-        err = checked_before(write_all(&check, &applied));
+        err = qn_replica_fault(write_all(&check, &applied));
     qn_vv_deinit(&check.overlay);
     qn_free(check.actors);
     if (err == QN_OK)

@@ -49,6 +49,14 @@ struct qn_replica {
     struct qn_buf op_bytes, encoded;
 };
 
+/* For what is written after the checks: an error that would say "nothing was changed" must not come
+ * from there. */
+static inline enum qn_err qn_replica_fault(enum qn_err err)
+{
+    bool is_passed_on = err == QN_OK || err == QN_ERR_IO || err == QN_ERR_NOSPACE;
+    return is_passed_on ? err : QN_ERR_CORRUPT;
+}
+
 /* replica.c */
 enum qn_err QN_CHECKED qn_replica_coll(struct qn_replica *replica, const struct qn_coll_id *id,
                                        struct qn_coll_state **ret_coll);

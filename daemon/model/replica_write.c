@@ -14,7 +14,7 @@ static bool is_text(struct qn_span text, size_t size_max)
 
 static bool is_reserved(struct qn_span name)
 {
-    return name.size > 0 && name.data[0] == '_';
+    return qn_span_eq_str(name, QN_FIELD_TRASH);
 }
 
 /* --- what may be asked for --- */
@@ -38,7 +38,7 @@ static enum qn_err check_fields(const struct qn_write *write)
     return QN_OK;
 }
 
-static enum qn_err check_write(const struct qn_write *write)
+enum qn_err qn_write_check(const struct qn_write *write)
 {
     if (write->key.size > QN_KEY_SIZE_MAX || write->user.size > QN_USER_SIZE_MAX)
         return QN_ERR_LIMIT;
@@ -46,8 +46,6 @@ static enum qn_err check_write(const struct qn_write *write)
         return QN_ERR_INVALID;
     if (write->user.size > 0 && !is_text(write->user, QN_USER_SIZE_MAX))
         return QN_ERR_INVALID;
-    if (is_reserved(write->key) && !qn_span_eq_str(write->key, QN_KEY_COLLECTION))
-        return QN_ERR_DENIED;
     switch (write->kind) {
     case QN_OP_PUT:
         return check_fields(write);
@@ -245,7 +243,7 @@ enum qn_err qn_replica_write(struct qn_replica *replica, const struct qn_write *
     struct qn_coll_state *coll;
     QN_AUTO_BUF struct qn_buf value;
     qn_buf_init(&value, 64);
-    QN_TRY(check_write(write));
+    QN_TRY(qn_write_check(write));
     QN_TRY(qn_replica_coll(replica, &write->coll, &coll));
     QN_TRY(qn_replica_load(replica, coll, write->key));
     struct qn_op *op = &replica->op;
@@ -257,7 +255,7 @@ enum qn_err qn_replica_write(struct qn_replica *replica, const struct qn_write *
     struct qn_write_result result = {0};
     if (op->set.count > 0 || op->removed.count > 0) {
         QN_TRY(pack(replica, coll, op));
-        QN_TRY(commit_op(replica, coll, op));
+        QN_TRY(qn_replica_fault(commit_op(replica, coll, op)));
         result = (struct qn_write_result){.is_changed = true, .dot = op->dot, .hlc = op->hlc};
     }
     *ret_result = result;

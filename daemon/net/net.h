@@ -22,10 +22,10 @@ enum qn_net_kind {
 
 struct qn_net_peer {
     enum qn_net_kind kind;
-    bool is_dialled;              /* this side opened the connection */
-    struct qn_public_key key;     /* proven by the TLS handshake */
-    uint8_t exporter[32];         /* RFC 8446 exporter, label "EXPORTER-quoin-join" */
-    const char *address;          /* numeric remote address and port; valid during the callback */
+    bool is_dialled;          /* this side opened the connection */
+    struct qn_public_key key; /* proven by the TLS handshake */
+    uint8_t exporter[32];     /* RFC 8446 exporter, label "EXPORTER-quoin-join" */
+    const char *address;      /* numeric remote address and port; valid during the callback */
 };
 
 struct qn_net_callbacks {
@@ -43,7 +43,7 @@ struct qn_net_callbacks {
 };
 
 struct qn_net_options {
-    const uint8_t *seed;           /* QN_SEED_SIZE bytes, copied: the site's Ed25519 key */
+    const uint8_t *seed; /* QN_SEED_SIZE bytes, copied: the site's Ed25519 key */
     struct qn_net_callbacks callbacks;
     void *context;
 };

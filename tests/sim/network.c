@@ -75,6 +75,7 @@ void network_dial(struct sim_world *world, const struct sim_event *event)
     link->end[0] = event->site;
     link->end[1] = event->target;
     link->is_guest = event->is_guest;
+    link->dial_token = event->token;
     link->is_up = link->has_end[0] = link->has_end[1] = true;
     for (size_t i = 0; i < sizeof(link->exporter); i++)
         link->exporter[i] = (uint8_t)qn_prng_next(&world->prng);

@@ -105,8 +105,8 @@ static void look_at_note(struct sim_world *world, struct sim_site *site,
                          const struct qn_effect *effect)
 {
     static const char *const wrong[] = {
-        "fingerprint",  "bad-operation", "bad-frame",       "flood",     "bad-ledger", "bad-heads",
-        "equivocation", "read-failed",   "frame-too-large", "bad-guest", "join-failed"};
+        "fingerprint", "bad-operation", "bad-frame",   "flood",           "bad-ledger",
+        "bad-heads",   "equivocation",  "read-failed", "frame-too-large", "bad-guest"};
     world_trace(world, "%s note %s %s", site->name, effect->code, effect->object);
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         if (strcmp(effect->code, wrong[i]) == 0)
@@ -133,6 +133,7 @@ static void carry_out(struct sim_world *world, struct sim_site *site, struct qn_
 {
     switch (effect->kind) {
     case QN_EFFECT_DIAL:
+        world_trace(world, "%s dials %s", site->name, (char *)effect->bytes);
         world_push(world, (struct sim_event){.at_ms = world->now_ms + 1 + world_below(world, 30),
                                              .kind = SIM_DIAL,
                                              .site = site->index,
