@@ -49,8 +49,9 @@
 /* --- the store --- */
 #define QN_TXN_OPS_MAX 2000
 /* Operation bytes of one commit, so that a batch can be cut. */
-#define QN_TXN_SIZE_MAX     (768 * 1024)
-#define QN_WRITER_QUEUE_MAX 4096
+#define QN_TXN_SIZE_MAX          (768 * 1024)
+#define QN_WRITER_QUEUE_MAX      4096               /* intents that wait or are being committed */
+#define QN_WRITER_QUEUE_SIZE_MAX (16 * 1024 * 1024) /* and their bytes */
 /* A stored record: merges never refuse below this. */
 #define QN_RECORD_SIZE_MAX (64 * 1024 * 1024)
 #define QN_DICT_NAMES_MAX  4096
