@@ -34,7 +34,7 @@
 #define QN_NET_QUEUE_LOW            (256 * 1024)       /* a queue that falls below it: on_drain */
 #define QN_NET_QUEUE_MAX            (8 * 1024 * 1024)  /* unsent bytes of one link */
 #define QN_LINKS_MAX                (2 * QN_SITES_MAX) /* of all kinds, dials included */
-#define QN_LINKS_PER_KEY_MAX        4                  /* live and bulk, old and new of each */
+#define QN_LINKS_PER_KEY_MAX        4                  /* accepted: live and bulk, old and new */
 #define QN_DIAL_TIME_MAX_MS         10000              /* from qn_net_dial to on_up */
 #define QN_DIAL_ADDRESS_TIME_MAX_MS 5000               /* for one of the addresses of a name */
 #define QN_DIAL_ADDRESSES_MAX       8                  /* of one name; the rest is not tried */

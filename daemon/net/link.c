@@ -97,20 +97,26 @@ static bool is_guest_up(const struct qn_link *link, const void *argument)
     return is_accepted_guest(link) && link->state == QN_LINK_UP;
 }
 
-static bool is_up_with_key(const struct qn_link *link, const void *argument)
+static bool is_member_up(const struct qn_link *link, const void *argument)
 {
     const struct qn_public_key *key = argument;
-    return !is_accepted_guest(link) && link->state == QN_LINK_UP &&
+    return link->dial == NULL && link->kind == QN_NET_MEMBER && link->state == QN_LINK_UP &&
            qn_public_key_eq(&link->key, key);
 }
 
-/* A peer's link that died without a word makes room for its successor, and a guest that lingers for
- * the next. */
-static void make_room(struct qn_net *net, bool is_guest, const struct qn_public_key *key)
+/* Among the accepted: a member's link that died without a word makes room for its successor, and a
+ * guest that lingers for the next. How many we dial ourselves is the owner's business. */
+static void make_room(struct qn_net *net, enum qn_net_kind kind, const struct qn_public_key *key)
 {
-    struct qn_link *old = is_guest
-                              ? qn_net_oldest_above(net, QN_GUEST_SLOTS_MAX, is_guest_up, NULL)
-                              : qn_net_oldest_above(net, QN_LINKS_PER_KEY_MAX, is_up_with_key, key);
+    struct qn_link *old = NULL;
+    switch (kind) {
+    case QN_NET_MEMBER:
+        old = qn_net_oldest_above(net, QN_LINKS_PER_KEY_MAX, is_member_up, key);
+        break;
+    case QN_NET_GUEST:
+        old = qn_net_oldest_above(net, QN_GUEST_SLOTS_MAX, is_guest_up, NULL);
+        break;
+    }
     if (old == NULL)
         return;
     net->counters.evicted++;
@@ -151,8 +157,8 @@ static void become_up(struct qn_link *link)
     tell_up(link);
 }
 
-/* The handshake of an accepted one is over. What was admitted during it is asked again, since the
- * table may have changed in between. */
+/* The handshake of an accepted one is over. Here and below, what was admitted during it is asked
+ * again: the table may have changed in between. */
 static void welcome(struct qn_link *link)
 {
     static const uint8_t zeros[QN_WELCOME_SIZE];
@@ -169,7 +175,7 @@ static void welcome(struct qn_link *link)
         qn_link_release(link);
         return;
     }
-    make_room(net, link->kind == QN_NET_GUEST, &link->key);
+    make_room(net, link->kind, &link->key);
     if ((link = qn_net_find(net, id)) != NULL)
         become_up(link);
 }
@@ -188,8 +194,6 @@ void qn_net_on_up(void *context, uint64_t tag)
 static void await_welcome(struct qn_link *link)
 {
     static const uint8_t zeros[QN_WELCOME_SIZE];
-    struct qn_net *net = link->net;
-    qn_link_id id = link->id;
     link->welcome_size += qn_stream_read(link->stream, link->welcome + link->welcome_size,
                                          QN_WELCOME_SIZE - link->welcome_size);
     if (link->welcome_size < QN_WELCOME_SIZE)
@@ -199,9 +203,10 @@ static void await_welcome(struct qn_link *link)
         return;
     }
     link->key = *qn_stream_peer(link->stream);
-    make_room(net, false, &link->key);
-    if ((link = qn_net_find(net, id)) != NULL)
+    if (qn_net_admits(link->net, link, qn_stream_alpn(link->stream), &link->key))
         become_up(link);
+    else
+        qn_dial_attempt_failed(link, QN_ERR_DENIED, "the other side's key is admitted no more");
 }
 
 /* --- frames in --- */
