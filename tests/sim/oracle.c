@@ -330,12 +330,21 @@ static bool has_op(const struct sim_site *site, const struct sim_op *op)
            qn_vv_has(&cc, &op->op.dot);
 }
 
+static bool is_withdrawn(const struct sim_world *world, size_t site)
+{
+    qn_vec_each (&world->withdrawn, index)
+        if (*index == site)
+            return true;
+    return false;
+}
+
 void oracle_before_restore(struct sim_world *world, struct sim_site *site)
 {
     qn_vec_each (&world->ops, op) {
         bool is_elsewhere = false;
         for (size_t i = 0; i < world->site_count; i++)
-            is_elsewhere |= i != site->index && has_op(&world->sites[i], op);
+            is_elsewhere |=
+                i != site->index && !is_withdrawn(world, i) && has_op(&world->sites[i], op);
         op->may_be_lost |= !is_elsewhere;
     }
     qn_vec_each (&world->seen, seen) /* the disk will know less: look at all of it again */
@@ -346,14 +355,6 @@ void oracle_before_restore(struct sim_world *world, struct sim_site *site)
 }
 
 /* ---- at rest ---- */
-
-static bool is_withdrawn(const struct sim_world *world, size_t site)
-{
-    qn_vec_each (&world->withdrawn, index)
-        if (*index == site)
-            return true;
-    return false;
-}
 
 static void ledger_digest(const struct sim_site *site, struct qn_digest *ret_digest)
 {
@@ -412,7 +413,7 @@ void oracle_at_rest(struct sim_world *world)
     ledger_digest(&world->sites[0], &ledger);
     for (size_t i = 0; i < world->site_count; i++) {
         struct sim_site *site = &world->sites[i];
-        if (!site->is_up || is_withdrawn(world, i))
+        if (!site->is_up || is_withdrawn(world, i) || qn_core_group(site->core) == NULL)
             continue;
         ledger_digest(site, &other);
         if (!qn_digest_eq(&ledger, &other))
