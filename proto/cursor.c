@@ -43,20 +43,39 @@ static enum qn_err negative_argument(const struct qn_cursor *cursor, size_t widt
     return QN_OK;
 }
 
-static enum qn_err fixed_head(uint8_t first, struct head *ret_head)
+/* What the first bytes 0xc0 to 0xdf begin: an argument of `width` bytes follows, of at least
+ * `least`, since a smaller one has a shorter form. Types that this project never writes (never
+ * used, float of 32 bits, extensions) stand as QN_ITEM_END. */
+static const struct form {
+    enum qn_item type;
+    uint8_t width;
+    uint64_t least;
+} forms[32] = {
+    [0x00] = {QN_ITEM_NIL, 0, 0},           [0x02] = {QN_ITEM_BOOL, 0, 0},
+    [0x03] = {QN_ITEM_BOOL, 0, 0},          [0x04] = {QN_ITEM_BIN, 1, 0},
+    [0x05] = {QN_ITEM_BIN, 2, 0x100},       [0x06] = {QN_ITEM_BIN, 4, 0x10000},
+    [0x0b] = {QN_ITEM_DOUBLE, 8, 0},        [0x0c] = {QN_ITEM_UINT, 1, 0x80},
+    [0x0d] = {QN_ITEM_UINT, 2, 0x100},      [0x0e] = {QN_ITEM_UINT, 4, 0x10000},
+    [0x0f] = {QN_ITEM_UINT, 8, 1ULL << 32}, [0x10] = {QN_ITEM_INT, 1, 0},
+    [0x11] = {QN_ITEM_INT, 2, 0},           [0x12] = {QN_ITEM_INT, 4, 0},
+    [0x13] = {QN_ITEM_INT, 8, 0},           [0x19] = {QN_ITEM_STR, 1, 32},
+    [0x1a] = {QN_ITEM_STR, 2, 0x100},       [0x1b] = {QN_ITEM_STR, 4, 0x10000},
+    [0x1c] = {QN_ITEM_ARRAY, 2, 16},        [0x1d] = {QN_ITEM_ARRAY, 4, 0x10000},
+    [0x1e] = {QN_ITEM_MAP, 2, 16},          [0x1f] = {QN_ITEM_MAP, 4, 0x10000},
+};
+
+/* The other first bytes hold their argument themselves. */
+static struct head fixed_head(uint8_t first)
 {
-    ret_head->size = 1;
     if (first <= 0x7f)
-        *ret_head = (struct head){QN_ITEM_UINT, first, 1};
-    else if (first <= 0x8f)
-        *ret_head = (struct head){QN_ITEM_MAP, first & 0x0f, 1};
-    else if (first <= 0x9f)
-        *ret_head = (struct head){QN_ITEM_ARRAY, first & 0x0f, 1};
-    else if (first <= 0xbf)
-        *ret_head = (struct head){QN_ITEM_STR, first & 0x1f, 1};
-    else
-        *ret_head = (struct head){QN_ITEM_INT, (uint64_t)(int64_t)(int8_t)first, 1};
-    return QN_OK;
+        return (struct head){QN_ITEM_UINT, first, 1};
+    if (first <= 0x8f)
+        return (struct head){QN_ITEM_MAP, first & 0x0f, 1};
+    if (first <= 0x9f)
+        return (struct head){QN_ITEM_ARRAY, first & 0x0f, 1};
+    if (first <= 0xbf)
+        return (struct head){QN_ITEM_STR, first & 0x1f, 1};
+    return (struct head){QN_ITEM_INT, (uint64_t)(int64_t)(int8_t)first, 1};
 }
 
 static enum qn_err read_head(const struct qn_cursor *cursor, struct head *ret_head)
@@ -64,80 +83,19 @@ static enum qn_err read_head(const struct qn_cursor *cursor, struct head *ret_he
     if (cursor->at >= cursor->input.size)
         return QN_ERR_INVALID;
     uint8_t first = cursor->input.data[cursor->at];
-    struct head *h = ret_head;
-    switch (first) {
-    case 0xc0:
-        *h = (struct head){QN_ITEM_NIL, 0, 1};
+    if (first < 0xc0 || first > 0xdf) {
+        *ret_head = fixed_head(first);
         return QN_OK;
-    case 0xc2:
-    case 0xc3:
-        *h = (struct head){QN_ITEM_BOOL, first & 1, 1};
-        return QN_OK;
-    case 0xc4:
-        h->type = QN_ITEM_BIN;
-        return wide_argument(cursor, 1, 0, h);
-    case 0xc5:
-        h->type = QN_ITEM_BIN;
-        return wide_argument(cursor, 2, 0x100, h);
-    case 0xc6:
-        h->type = QN_ITEM_BIN;
-        return wide_argument(cursor, 4, 0x10000, h);
-    case 0xcb:
-        h->type = QN_ITEM_DOUBLE;
-        return wide_argument(cursor, 8, 0, h);
-    case 0xcc:
-        h->type = QN_ITEM_UINT;
-        return wide_argument(cursor, 1, 0x80, h);
-    case 0xcd:
-        h->type = QN_ITEM_UINT;
-        return wide_argument(cursor, 2, 0x100, h);
-    case 0xce:
-        h->type = QN_ITEM_UINT;
-        return wide_argument(cursor, 4, 0x10000, h);
-    case 0xcf:
-        h->type = QN_ITEM_UINT;
-        return wide_argument(cursor, 8, 0x100000000, h);
-    case 0xd0:
-    case 0xd1:
-    case 0xd2:
-    case 0xd3:
-        h->type = QN_ITEM_INT;
-        return negative_argument(cursor, (size_t)1 << (first - 0xd0), h);
-    case 0xd9:
-        h->type = QN_ITEM_STR;
-        return wide_argument(cursor, 1, 32, h);
-    case 0xda:
-        h->type = QN_ITEM_STR;
-        return wide_argument(cursor, 2, 0x100, h);
-    case 0xdb:
-        h->type = QN_ITEM_STR;
-        return wide_argument(cursor, 4, 0x10000, h);
-    case 0xdc:
-        h->type = QN_ITEM_ARRAY;
-        return wide_argument(cursor, 2, 16, h);
-    case 0xdd:
-        h->type = QN_ITEM_ARRAY;
-        return wide_argument(cursor, 4, 0x10000, h);
-    case 0xde:
-        h->type = QN_ITEM_MAP;
-        return wide_argument(cursor, 2, 16, h);
-    case 0xdf:
-        h->type = QN_ITEM_MAP;
-        return wide_argument(cursor, 4, 0x10000, h);
-    case 0xc1:
-    case 0xc7:
-    case 0xc8:
-    case 0xc9:
-    case 0xca:
-    case 0xd4:
-    case 0xd5:
-    case 0xd6:
-    case 0xd7:
-    case 0xd8:
-        return QN_ERR_INVALID;
-    default:
-        return fixed_head(first, h);
     }
+    const struct form *form = &forms[first - 0xc0];
+    if (form->type == QN_ITEM_END)
+        return QN_ERR_INVALID;
+    *ret_head = (struct head){form->type, first & 1, 1}; /* a boolean is its last bit */
+    if (form->width == 0)
+        return QN_OK;
+    if (form->type == QN_ITEM_INT)
+        return negative_argument(cursor, form->width, ret_head);
+    return wide_argument(cursor, form->width, form->least, ret_head);
 }
 
 static enum qn_err expect(const struct qn_cursor *cursor, enum qn_item type, struct head *ret_head)

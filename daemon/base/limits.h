@@ -49,13 +49,13 @@
 #define QN_LOOP_JOBS_MAX 4096 /* jobs that wait for the thread pool or run on it */
 
 /* --- the store --- */
-#define QN_TXN_OPS_MAX  2000
-#define QN_TXN_SIZE_MAX (768 * 1024) /* operation bytes of one commit, so that a batch can be cut  \
-                                      */
+#define QN_TXN_OPS_MAX 2000
+/* Operation bytes of one commit, so that a batch can be cut. */
+#define QN_TXN_SIZE_MAX     (768 * 1024)
 #define QN_WRITER_QUEUE_MAX 4096
-#define QN_RECORD_SIZE_MAX  (64 * 1024 * 1024) /* a stored record: merges never refuse below this  \
-                                                */
-#define QN_DICT_NAMES_MAX 4096
+/* A stored record: merges never refuse below this. */
+#define QN_RECORD_SIZE_MAX (64 * 1024 * 1024)
+#define QN_DICT_NAMES_MAX  4096
 
 /* --- the group --- */
 #define QN_SITES_MAX             256
