@@ -26,6 +26,7 @@ static void site_init(struct group *group, struct site *site, uint8_t number)
     uint8_t seed[QN_SEED_SIZE] = {number};
     site->group = group;
     site->store = memkv_new();
+    memkv_lend_strictly(site->store);
     must(qn_signer_new(seed, &site->signer));
     qn_site_id_of(qn_signer_public(site->signer), &site->id);
     struct qn_replica_options options = {
