@@ -9,10 +9,10 @@
 
 #include "base/mem.h"
 
-#define LINE_SIZE_MAX  200 /* inih's own bound is the same */
-#define DROPINS_MAX    256
-#define MAP_SIZE_MIN   ((size_t)64 << 20)
-#define MAP_SIZE_MAX   ((size_t)1 << 40)
+#define LINE_SIZE_MAX 200 /* inih's own bound is the same */
+#define DROPINS_MAX   256
+#define MAP_SIZE_MIN  ((size_t)64 << 20)
+#define MAP_SIZE_MAX  ((size_t)1 << 40)
 
 void qn_config_init(struct qn_config *config)
 {
@@ -41,7 +41,8 @@ static bool set_address(const char *value, char *out, size_t size)
         return false;
     unsigned long port = strtoul(colon + 1, &end, 10);
     bool is_number = colon[1] >= '0' && colon[1] <= '9' && *end == '\0';
-    bool is_host = value[0] == '[' ? colon[-1] == ']' : memchr(value, ':', (size_t)(colon - value)) == NULL;
+    bool is_host =
+        value[0] == '[' ? colon[-1] == ']' : memchr(value, ':', (size_t)(colon - value)) == NULL;
     if (!is_number || port < 1 || port > 65535 || !is_host || strpbrk(value, " \t") != NULL)
         return false;
     strcpy(out, value);
@@ -99,8 +100,7 @@ static const char *set(struct qn_config *c, const char *section, const char *nam
     if (strcmp(section, "control") == 0) {
         if (strcmp(name, "group") != 0)
             return "unknown key in [control]";
-        return set_group(value, c->control_group, sizeof(c->control_group)) ? NULL
-                                                                            : "not a group";
+        return set_group(value, c->control_group, sizeof(c->control_group)) ? NULL : "not a group";
     }
     return section[0] == '\0' ? "a key before any [section]" : "unknown section";
 }

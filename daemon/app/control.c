@@ -82,7 +82,7 @@ static void close_client(struct client *client)
             qn_vec_remove(&control->clients, i);
             break;
         }
-    qn_vec_each(&client->requests, request) {
+    qn_vec_each (&client->requests, request) {
         qn_stream_free(request->stream);
         if (request->stream == NULL && control->driver != NULL)
             qn_driver_request_gone(control->driver, request->token);
@@ -191,9 +191,9 @@ static void drop_request(struct client *client, uint64_t token)
 
 void qn_control_reply(struct qn_control *control, uint64_t token, const struct qn_effect *reply)
 {
-    qn_vec_each(&control->clients, slot) {
+    qn_vec_each (&control->clients, slot) {
         struct client *client = *slot;
-        qn_vec_each(&client->requests, request) {
+        qn_vec_each (&client->requests, request) {
             if (request->token != token || request->stream != NULL)
                 continue;
             uint64_t id = request->id;

@@ -14,9 +14,9 @@
 #include "app/setup.h"
 #include "base/assert.h"
 
-#define DEFAULT_PORT   7117
-#define STOP_TIME_MS   4000 /* then the process ends, whatever still waits */
-#define DRAIN_TURNS    100000
+#define DEFAULT_PORT 7117
+#define STOP_TIME_MS 4000 /* then the process ends, whatever still waits */
+#define DRAIN_TURNS  100000
 
 struct daemon {
     const struct qn_daemon_options *options;
@@ -113,8 +113,9 @@ static void on_reload(void *context)
         qn_log(&daemon->log, QN_LOG_INFO,
                "configuration read again; addresses and the map size need a restart");
     } else {
-        qn_log(&daemon->log, QN_LOG_ERROR, "the configuration has mistakes, the old one stays:\n%.*s",
-               (int)errors.size, (const char *)errors.data);
+        qn_log(&daemon->log, QN_LOG_ERROR,
+               "the configuration has mistakes, the old one stays:\n%.*s", (int)errors.size,
+               (const char *)errors.data);
     }
     qn_os_notify("READY=1");
 }
@@ -126,8 +127,7 @@ static void on_watchdog(void *context)
     struct qn_kv *kv;
     struct qn_span key, value;
     if (qn_store_read_begin(daemon->store, &kv) == QN_OK) {
-        enum qn_err err =
-            qn_kv_seek(kv, QN_TABLE_META, qn_span_str(" "), &key, &value);
+        enum qn_err err = qn_kv_seek(kv, QN_TABLE_META, qn_span_str(" "), &key, &value);
         qn_store_read_end(daemon->store);
         if (err == QN_OK || err == QN_ERR_NOTFOUND)
             qn_os_notify("WATCHDOG=1");
@@ -179,7 +179,8 @@ static int read_setup(struct daemon *daemon)
                   "--group GROUP, or --join CODE\n"),
                 daemon->options->state_dir, daemon->options->state_dir);
     else
-        fprintf(stderr, _("syncd: the files identity.key and site.quoin in %s cannot be read (%s)\n"),
+        fprintf(stderr,
+                _("syncd: the files identity.key and site.quoin in %s cannot be read (%s)\n"),
                 daemon->options->state_dir, qn_err_name(err));
     return err == QN_ERR_NOTFOUND ? EX_CONFIG : EXIT_FAILURE;
 }
@@ -236,8 +237,8 @@ static bool is_wildcard(const char *address)
 /* With --advertise nothing else is told to anyone. */
 static void find_addresses(struct daemon *daemon, const char *bound)
 {
-    const char *advertise = daemon->config.advertise[0] != '\0' ? daemon->config.advertise
-                                                                : daemon->setup.advertise;
+    const char *advertise =
+        daemon->config.advertise[0] != '\0' ? daemon->config.advertise : daemon->setup.advertise;
     if (advertise[0] != '\0') {
         add_address(daemon, advertise);
     } else if (bound != NULL && !is_wildcard(bound)) {
@@ -290,7 +291,7 @@ static enum qn_err load_core(struct daemon *daemon)
         .version = daemon->options->version,
         .genesis = qn_span(daemon->setup.genesis, daemon->setup.genesis_size),
         .join = has_code ? &code : NULL,
-        .addresses = (const char(*)[QN_ADDRESS_SIZE_MAX + 1])daemon->addresses,
+        .addresses = (const char(*)[QN_ADDRESS_SIZE_MAX + 1]) daemon->addresses,
         .address_count = daemon->address_count,
         .seed = seed};
     daemon->core = qn_core_new(&options);
@@ -413,8 +414,8 @@ static void say_ready(struct daemon *daemon)
     printf("syncd: ready\n");
     fflush(stdout);
     qn_os_notify(status);
-    qn_log(&daemon->log, QN_LOG_INFO, "site %s is ready; others reach it at %s",
-           daemon->setup.name, daemon->address_count > 0 ? daemon->addresses[0] : "no address");
+    qn_log(&daemon->log, QN_LOG_INFO, "site %s is ready; others reach it at %s", daemon->setup.name,
+           daemon->address_count > 0 ? daemon->addresses[0] : "no address");
 }
 
 int qn_daemon_run(const struct qn_daemon_options *options)

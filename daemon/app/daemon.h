@@ -12,6 +12,6 @@ struct qn_daemon_options {
     const char *version;
 };
 
-/* Runs until SIGTERM or a fatal error. Exit status: 0 stopped; 1 failed; 69 the state directory is in
- * use; 78 not initialised or configured wrongly (sysexits.h). */
+/* Runs until SIGTERM or a fatal error. Exit status: 0 stopped; 1 failed; 69 the state directory is
+ * in use; 78 not initialised or configured wrongly (sysexits.h). */
 int qn_daemon_run(const struct qn_daemon_options *options);

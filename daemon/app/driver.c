@@ -46,8 +46,7 @@ static void fail_intent(struct qn_driver *driver, uint64_t token, enum qn_intent
                         enum qn_err err)
 {
     struct qn_commit *commit = qn_commit_new();
-    qn_vec_push(&commit->outcomes,
-                ((struct qn_outcome){.token = token, .kind = kind, .err = err}));
+    qn_vec_push(&commit->outcomes, ((struct qn_outcome){.token = token, .kind = kind, .err = err}));
     later(driver, (struct later){.event = {.kind = QN_EVENT_COMMIT}, .commit = commit});
 }
 
@@ -64,8 +63,8 @@ static void commit(struct qn_driver *driver, struct qn_effect *effect)
 /* A peer that does not read what it is sent fills its queue: the link ends, and is dialled anew. */
 static void send_frame(struct qn_driver *driver, const struct qn_effect *effect)
 {
-    enum qn_err err = qn_net_send(driver->options.net, effect->link,
-                                  qn_span(effect->bytes, effect->size));
+    enum qn_err err =
+        qn_net_send(driver->options.net, effect->link, qn_span(effect->bytes, effect->size));
     if (err == QN_OK || err == QN_ERR_CLOSED)
         return;
     qn_log(driver->options.log, QN_LOG_WARNING, "a peer does not read (%s); its link is closed",
@@ -122,7 +121,7 @@ static void step_once(struct qn_driver *driver, struct qn_event *event)
     event->mono_ms = qn_os_boot_ms();
     event->wall_ms = qn_os_wall_ms();
     qn_core_step(driver->options.core, event, &driver->update);
-    qn_vec_each(&driver->update.effects, effect)
+    qn_vec_each (&driver->update.effects, effect)
         carry_out(driver, effect);
 }
 
@@ -213,8 +212,7 @@ static void on_frame(void *context, qn_link_id link, struct qn_span frame)
 static void on_down(void *context, qn_link_id link, enum qn_err reason)
 {
     struct qn_event event = {.kind = QN_EVENT_LINK_DOWN, .link = link, .err = reason};
-    qn_log(driver_of(context)->options.log, QN_LOG_DEBUG, "a link ended (%s)",
-           qn_err_name(reason));
+    qn_log(driver_of(context)->options.log, QN_LOG_DEBUG, "a link ended (%s)", qn_err_name(reason));
     happen(driver_of(context), &event);
 }
 
@@ -288,7 +286,7 @@ void qn_driver_free(struct qn_driver *driver)
 {
     if (driver == NULL)
         return;
-    qn_vec_each(&driver->queue, what)
+    qn_vec_each (&driver->queue, what)
         free_later(what);
     qn_vec_free(&driver->queue);
     qn_update_deinit(&driver->update);
@@ -315,11 +313,8 @@ void qn_driver_stop(struct qn_driver *driver)
 void qn_driver_request(struct qn_driver *driver, uint64_t request, struct qn_span command,
                        struct qn_span args, struct qn_span user)
 {
-    struct qn_event event = {.kind = QN_EVENT_REQUEST,
-                             .token = request,
-                             .command = command,
-                             .args = args,
-                             .user = user};
+    struct qn_event event = {
+        .kind = QN_EVENT_REQUEST, .token = request, .command = command, .args = args, .user = user};
     qn_os_random(event.entropy, sizeof(event.entropy));
     step(driver, &event);
 }

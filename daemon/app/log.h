@@ -1,5 +1,6 @@
-/* The only place that logs. One line a fault: what, which object, why, what happens next. To standard
- * error, with the priority that the journal understands when it listens. English. Loop thread.
+/* The only place that logs. One line a fault: what, which object, why, what happens next. To
+ * standard error, with the priority that the journal understands when it listens. English. Loop
+ * thread.
  */
 #pragma once
 

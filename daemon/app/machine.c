@@ -23,8 +23,7 @@ static enum qn_err write_guard(struct qn_store *store, const uint8_t guard[32])
 {
     struct qn_kv *kv;
     QN_TRY(qn_store_write_begin(store, &kv));
-    enum qn_err err =
-        qn_kv_put(kv, QN_TABLE_META, qn_span_str(GUARD_KEY), qn_span(guard, 32));
+    enum qn_err err = qn_kv_put(kv, QN_TABLE_META, qn_span_str(GUARD_KEY), qn_span(guard, 32));
     enum qn_err end = qn_store_write_end(store, err == QN_OK);
     return err != QN_OK ? err : end;
 }
@@ -56,8 +55,7 @@ enum qn_err qn_machine_check(const char *state_dir, struct qn_store *store,
     QN_TRY(read_guard(store, stored, &has_guard));
     QN_TRY(qn_os_guard(data_path, now));
     struct qn_os_watermark *watermark = open_watermark(state_dir);
-    bool is_older =
-        watermark == NULL || qn_store_txn_id(store) < qn_os_watermark_get(watermark);
+    bool is_older = watermark == NULL || qn_store_txn_id(store) < qn_os_watermark_get(watermark);
     bool is_same = has_guard && memcmp(stored, now, sizeof(now)) == 0;
     *ret_is_restored = has_guard && (!is_same || is_older);
     *ret_watermark = watermark;
@@ -78,8 +76,8 @@ enum qn_err qn_machine_renew(struct qn_store *store, const struct qn_site_id *si
                              const struct qn_signer *signer)
 {
     struct qn_kv *kv;
-    struct qn_replica *replica = qn_replica_new(&(struct qn_replica_options){
-        .site = *site, .signer = signer, .site_keys = no_keys});
+    struct qn_replica *replica = qn_replica_new(
+        &(struct qn_replica_options){.site = *site, .signer = signer, .site_keys = no_keys});
     enum qn_err err = qn_store_write_begin(store, &kv);
     if (err == QN_OK) {
         err = qn_replica_begin(replica, kv, qn_os_wall_ms(), 0);

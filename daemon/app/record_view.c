@@ -46,7 +46,7 @@ static void pack_values(const struct qn_core *core, const struct qn_field *field
 static const struct qn_pair *latest_edit(const struct qn_record *record)
 {
     const struct qn_pair *latest = NULL;
-    qn_vec_each(&record->fields, field) {
+    qn_vec_each (&record->fields, field) {
         const struct qn_pair *shown = is_trash(field) ? NULL : qn_field_shown(field);
         if (shown != NULL && (latest == NULL || by_clock(&shown, &latest) < 0))
             latest = shown;
@@ -60,7 +60,7 @@ static void pack_contest(const struct qn_core *core, const struct qn_record *rec
 {
     const struct qn_pair *edit = latest_edit(record);
     qn_pack_array(out, trash->pairs.count + (edit != NULL));
-    qn_vec_each(&trash->pairs, pair) {
+    qn_vec_each (&trash->pairs, pair) {
         qn_pack_map(out, 3);
         pack_site_time(core, pair, out);
         qn_pack_cstr(out, "value");
@@ -82,7 +82,7 @@ static bool conflicts(const struct qn_field *field, bool is_contested)
 static size_t count_conflicts(const struct qn_record *record, bool is_contested)
 {
     size_t count = 0;
-    qn_vec_each(&record->fields, field)
+    qn_vec_each (&record->fields, field)
         count += conflicts(field, is_contested);
     return count;
 }
@@ -92,7 +92,7 @@ static void pack_conflicts(const struct qn_core *core, const struct qn_record *r
 {
     qn_pack_cstr(out, "conflicts");
     qn_pack_map(out, count);
-    qn_vec_each(&record->fields, field) {
+    qn_vec_each (&record->fields, field) {
         if (!conflicts(field, is_contested))
             continue;
         qn_pack_str(out, field->name);
@@ -106,11 +106,11 @@ static void pack_conflicts(const struct qn_core *core, const struct qn_record *r
 static void pack_fields(const struct qn_record *record, struct qn_buf *out)
 {
     size_t count = 0;
-    qn_vec_each(&record->fields, field)
+    qn_vec_each (&record->fields, field)
         count += !is_trash(field);
     qn_pack_cstr(out, "fields");
     qn_pack_map(out, count);
-    qn_vec_each(&record->fields, field) {
+    qn_vec_each (&record->fields, field) {
         if (is_trash(field))
             continue;
         qn_pack_str(out, field->name);
@@ -136,8 +136,8 @@ void qn_view_record(const struct qn_core *core, const char *collection, struct q
     pack_site_time(core, qn_record_latest(record), out);
 }
 
-void qn_view_trashed(const struct qn_core *core, struct qn_span key,
-                     const struct qn_record *record, struct qn_buf *out)
+void qn_view_trashed(const struct qn_core *core, struct qn_span key, const struct qn_record *record,
+                     struct qn_buf *out)
 {
     const struct qn_field *trash = qn_record_field(record, qn_span_str(QN_FIELD_TRASH));
     qn_pack_map(out, 3);
@@ -150,7 +150,7 @@ void qn_view_conflict_fields(const struct qn_record *record, struct qn_buf *out)
 {
     bool is_contested = qn_record_state(record) == QN_RECORD_CONTESTED;
     qn_pack_array(out, count_conflicts(record, is_contested));
-    qn_vec_each(&record->fields, field)
+    qn_vec_each (&record->fields, field)
         if (conflicts(field, is_contested))
             qn_pack_str(out, field->name);
 }

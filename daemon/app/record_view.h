@@ -6,7 +6,7 @@
 void qn_view_record(const struct qn_core *core, const char *collection, struct qn_span key,
                     const struct qn_record *record, struct qn_buf *out);
 /* {"key","site","time"} of a trashed record. */
-void qn_view_trashed(const struct qn_core *core, struct qn_span key,
-                     const struct qn_record *record, struct qn_buf *out);
+void qn_view_trashed(const struct qn_core *core, struct qn_span key, const struct qn_record *record,
+                     struct qn_buf *out);
 /* The names of the fields with a conflict, an array. */
 void qn_view_conflict_fields(const struct qn_record *record, struct qn_buf *out);

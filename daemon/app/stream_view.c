@@ -36,7 +36,7 @@ struct qn_stream {
     QN_VEC(struct source) sources;
     size_t at; /* the source that is being read */
     struct qn_buf key, prefix, after, place;
-    uint64_t left; /* of the limit */
+    uint64_t left;       /* of the limit */
     bool is_past_done;   /* HISTORY: the replaced values were given */
     size_t present_next; /* HISTORY: which of the present values comes next */
 };
@@ -134,8 +134,8 @@ enum qn_err qn_stream_open(const struct qn_driver *driver, struct qn_span comman
     qn_buf_init(&stream->prefix, QN_KEY_SIZE_MAX);
     qn_buf_init(&stream->after, QN_KEY_SIZE_MAX);
     qn_buf_init(&stream->place, 1024);
-    enum qn_err err = fill(stream, core, args, commands[i].needs_collection,
-                           commands[i].needs_key, refusal);
+    enum qn_err err =
+        fill(stream, core, args, commands[i].needs_collection, commands[i].needs_key, refusal);
     if (err != QN_OK)
         qn_stream_free(stream);
     else
@@ -161,16 +161,14 @@ static bool is_shown(struct qn_span key, const struct qn_record *record)
            (state == QN_RECORD_LIVE || state == QN_RECORD_CONTESTED);
 }
 
-static enum qn_err next_key(struct slice *slice, struct qn_span *ret_key,
-                            struct qn_record *record)
+static enum qn_err next_key(struct slice *slice, struct qn_span *ret_key, struct qn_record *record)
 {
     struct qn_stream *stream = slice->stream;
     struct qn_span after = qn_buf_view(&stream->after);
     if (stream->kind == KIND_LIST)
         return qn_read_next(slice->kv, &slice->source->id, after, qn_buf_view(&stream->prefix),
                             ret_key, record);
-    QN_TRY(qn_read_next_in(slice->kv,
-                           stream->kind == KIND_TRASH ? QN_TABLE_TRASH : QN_TABLE_CONF,
+    QN_TRY(qn_read_next_in(slice->kv, stream->kind == KIND_TRASH ? QN_TABLE_TRASH : QN_TABLE_CONF,
                            &slice->source->id, after, ret_key));
     return qn_read_record(slice->kv, &slice->source->id, *ret_key, record);
 }
@@ -282,10 +280,10 @@ static void pack_past(const struct qn_core *core, const struct qn_past *past, bo
 static enum qn_err pack_present(struct slice *slice, size_t n, struct qn_buf *out)
 {
     QN_AUTO_RECORD struct qn_record record = {0};
-    QN_TRY(qn_read_record(slice->kv, &slice->source->id, qn_buf_view(&slice->stream->key),
-                          &record));
-    qn_vec_each(&record.fields, field)
-        qn_vec_each(&field->pairs, pair) {
+    QN_TRY(
+        qn_read_record(slice->kv, &slice->source->id, qn_buf_view(&slice->stream->key), &record));
+    qn_vec_each (&record.fields, field)
+        qn_vec_each (&field->pairs, pair) {
             struct qn_past past = {.field = field->name, .pair = *pair};
             if (n-- > 0)
                 continue;
@@ -303,8 +301,8 @@ static enum qn_err next_history(struct slice *slice, struct qn_buf *out, bool *r
     slice->source = &stream->sources.items[0];
     enum qn_err err = QN_ERR_NOTFOUND;
     if (!stream->is_past_done)
-        err = qn_read_past(slice->kv, &slice->source->id, qn_buf_view(&stream->key),
-                           &stream->place, &past);
+        err = qn_read_past(slice->kv, &slice->source->id, qn_buf_view(&stream->key), &stream->place,
+                           &past);
     if (err == QN_OK) {
         pack_past(slice->core, &past, true, out);
         return qn_buf_status(out);
