@@ -105,6 +105,11 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+uint64_t qn_client_clock_ms(void)
+{
+    return (uint64_t)now_ms();
+}
+
 static enum qn_err wait_readable(int fd, int64_t deadline_ms)
 {
     for (;;) {

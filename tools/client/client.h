@@ -37,3 +37,6 @@ struct qn_client_answer {
  * QN_ERR_TIMEOUT, QN_ERR_CLOSED, QN_ERR_INVALID (that was no answer). */
 enum qn_err QN_CHECKED qn_client_receive(struct qn_client *client, int timeout_ms,
                                          struct qn_client_answer *ret_answer);
+
+/* A clock that never jumps, for deadlines. */
+uint64_t qn_client_clock_ms(void);
