@@ -202,3 +202,10 @@ bool ctl_map_bool(struct qn_span map, const char *key)
     struct qn_cursor cursor = qn_cursor(value);
     return qn_cursor_bool(&cursor, &is_true) == QN_OK && is_true;
 }
+
+uint64_t ctl_u64_of(struct qn_span packed)
+{
+    struct qn_cursor cursor = qn_cursor(packed);
+    uint64_t value;
+    return qn_cursor_u64(&cursor, &value) == QN_OK ? value : 0;
+}
