@@ -90,7 +90,7 @@ static int take_answer(struct import *import)
     enum qn_err err = qn_client_receive(ctl->client, timeout_ms, &answer);
     if (err != QN_OK) {
         ctl_progress_end(&import->progress);
-        return ctl_fail_line(ctl, (int)err);
+        return ctl_fail_line(ctl, err);
     }
     if (answer.kind == QN_CLIENT_ERROR)
         return fail_batch(import, &answer);
@@ -130,7 +130,7 @@ static int send_batch(struct import *import)
     enum qn_err err =
         qn_client_send(import->ctl->client, "record.put-many", qn_buf_view(&args), &id);
     if (err != QN_OK)
-        return ctl_fail_line(import->ctl, (int)err);
+        return ctl_fail_line(import->ctl, err);
     import->counts[import->in_flight++] = import->batch_count;
     import->batch_count = 0;
     qn_buf_reset(&import->batch);

@@ -41,7 +41,7 @@ void ctl_arg_raw(struct qn_buf *args, const char *key, struct qn_span packed)
     qn_pack_raw(args, packed);
 }
 
-int ctl_fail_line(const struct ctl *ctl, int err)
+int ctl_fail_line(const struct ctl *ctl, enum qn_err err)
 {
     const char *code = "no-daemon";
     if (err == QN_ERR_DENIED)
@@ -93,7 +93,7 @@ static int take_answers(struct ctl *ctl, uint64_t id, const struct ctl_sink *sin
         enum qn_err err =
             qn_client_receive(ctl->client, sink->waits_for_ever ? -1 : left, &answer);
         if (err != QN_OK)
-            return ctl_fail_line(ctl, (int)err);
+            return ctl_fail_line(ctl, err);
         if (answer.id != id)
             continue;
         if (answer.kind == QN_CLIENT_ERROR)
@@ -118,7 +118,7 @@ int ctl_call(struct ctl *ctl, const char *cmd, const struct qn_buf *args,
     uint64_t id = 0;
     if (err == QN_OK)
         err = qn_client_send(ctl->client, cmd, qn_buf_view(args), &id);
-    return err == QN_OK ? take_answers(ctl, id, sink) : ctl_fail_line(ctl, (int)err);
+    return err == QN_OK ? take_answers(ctl, id, sink) : ctl_fail_line(ctl, err);
 }
 
 struct ctl_walk ctl_walk(struct qn_span packed)

@@ -27,7 +27,7 @@ int ctl_call(struct ctl *ctl, const char *cmd, const struct qn_buf *args,
              const struct ctl_sink *sink);
 int ctl_connect(struct ctl *ctl);
 /* Says that the line to the daemon failed. */
-int ctl_fail_line(const struct ctl *ctl, int err);
+int ctl_fail_line(const struct ctl *ctl, enum qn_err err);
 
 /* ---- reading maps; every one may be damaged, then the members are missing ---- */
 
