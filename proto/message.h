@@ -16,18 +16,18 @@ enum qn_message {                   /* on the wire: never renumber */
                   QN_MSG_COLLS = 4,        /* [prefix 4 B, H(cc)[:16] | root 16 B, flags, ...] */
                   QN_MSG_CLOCK = 5,        /* collection, vector, flags */
                   /* 6: reserved */
-                  QN_MSG_OPS = 7,          /* collection, lane, sequence, body (model/op.h) */
-                  QN_MSG_ACK = 8,          /* collection, lane, sequence: durable */
-                  QN_MSG_LIVE = 9,         /* collection: the catch-up is complete */
-                  QN_MSG_BEACON = 10,      /* digest over the shared clocks, wall ms */
-                  QN_MSG_STATE_ASK = 11,   /* collection */
-                  QN_MSG_STATE = 12,       /* collection, H(cc)[:16] | root 16 B */
-                  QN_MSG_FP_ASK = 13,      /* collection, level, prefix */
-                  QN_MSG_FP = 14,          /* collection, level, prefix, 256 * 16 B */
-                  QN_MSG_KEYS_ASK = 15,    /* collection, bucket */
-                  QN_MSG_KEYS = 16,        /* collection, bucket, [key, state hash, ...] */
-                  QN_MSG_ANNOUNCE = 17,    /* [announcement, ...] */
-                  QN_MSG_NEEDPAGES = 18,   /* late sites: reserved, with PAGE and PAGEACK */
+                  QN_MSG_OPS = 7,        /* collection, lane, sequence, body (model/op.h) */
+                  QN_MSG_ACK = 8,        /* collection, lane, sequence: durable */
+                  QN_MSG_LIVE = 9,       /* collection: the catch-up is complete */
+                  QN_MSG_BEACON = 10,    /* digest over the shared clocks, wall ms */
+                  QN_MSG_STATE_ASK = 11, /* collection */
+                  QN_MSG_STATE = 12,     /* collection, H(cc)[:16] | root 16 B */
+                  QN_MSG_FP_ASK = 13,    /* collection, level, prefix */
+                  QN_MSG_FP = 14,        /* collection, level, prefix, 256 * 16 B */
+                  QN_MSG_KEYS_ASK = 15,  /* collection, bucket */
+                  QN_MSG_KEYS = 16,      /* collection, bucket, [key, state hash, ...] */
+                  QN_MSG_ANNOUNCE = 17,  /* [announcement, ...] */
+                  QN_MSG_NEEDPAGES = 18, /* late sites: reserved, with PAGE and PAGEACK */
                   QN_MSG_PAGE = 19,
                   QN_MSG_PAGEACK = 20,
 

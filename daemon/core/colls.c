@@ -11,7 +11,9 @@ void hash_vv(const struct qn_vv *vv, uint8_t ret_hash[QN_ROOT_SIZE])
 
 struct coll *core_coll(const struct qn_core *core, const struct qn_coll_id *id)
 {
-    qn_vec_each(&core->colls, slot) if (qn_coll_id_eq(&(*slot)->id, id)) return *slot;
+    qn_vec_each (&core->colls, slot)
+        if (qn_coll_id_eq(&(*slot)->id, id))
+            return *slot;
     return NULL;
 }
 
@@ -30,20 +32,25 @@ struct coll *core_coll_make(struct qn_core *core, const struct qn_coll_id *id)
 
 struct coll *core_coll_named(const struct qn_core *core, struct qn_span name)
 {
-    qn_vec_each(&core->colls,
-                slot) if ((*slot)->is_shared && qn_span_eq_str(name, (*slot)->shown)) return *slot;
+    qn_vec_each (&core->colls, slot)
+        if ((*slot)->is_shared && qn_span_eq_str(name, (*slot)->shown))
+            return *slot;
     return NULL;
 }
 
 const struct known *coll_known_of(const struct coll *coll, const struct qn_site_id *site)
 {
-    qn_vec_each(&coll->known, slot) if (qn_site_id_eq(&(*slot)->site, site)) return *slot;
+    qn_vec_each (&coll->known, slot)
+        if (qn_site_id_eq(&(*slot)->site, site))
+            return *slot;
     return NULL;
 }
 
 struct known *coll_known(struct coll *coll, const struct qn_site_id *site)
 {
-    qn_vec_each(&coll->known, slot) if (qn_site_id_eq(&(*slot)->site, site)) return *slot;
+    qn_vec_each (&coll->known, slot)
+        if (qn_site_id_eq(&(*slot)->site, site))
+            return *slot;
     struct known *known = QN_NEW(struct known);
     known->site = *site;
     qn_vec_push(&coll->known, known);
@@ -55,10 +62,10 @@ struct known *coll_known(struct coll *coll, const struct qn_site_id *site)
 static void name_coll(struct qn_core *core, struct coll *coll)
 {
     coll->is_clash = false;
-    qn_vec_each(&core->colls,
-                slot) if (*slot != coll && (*slot)->is_shared && coll->info.name[0] != '\0' &&
-                          strcmp((char *)(*slot)->info.name, (char *)coll->info.name) == 0)
-        coll->is_clash |= memcmp((*slot)->id.bytes, coll->id.bytes, QN_COLL_ID_SIZE) < 0;
+    qn_vec_each (&core->colls, slot)
+        if (*slot != coll && (*slot)->is_shared && coll->info.name[0] != '\0' &&
+            strcmp((char *)(*slot)->info.name, (char *)coll->info.name) == 0)
+            coll->is_clash |= memcmp((*slot)->id.bytes, coll->id.bytes, QN_COLL_ID_SIZE) < 0;
     const char *name = (const char *)coll->info.name;
     if (coll->is_clash)
         snprintf(coll->shown, sizeof(coll->shown), "%s~%02x%02x", name, coll->id.bytes[0],
@@ -69,7 +76,8 @@ static void name_coll(struct qn_core *core, struct coll *coll)
 
 void core_name_colls(struct qn_core *core)
 {
-    qn_vec_each(&core->colls, slot) name_coll(core, *slot);
+    qn_vec_each (&core->colls, slot)
+        name_coll(core, *slot);
 }
 
 void coll_update(struct coll *coll, const struct qn_coll_info *info, const struct qn_vv *cc)
@@ -81,8 +89,7 @@ void coll_update(struct coll *coll, const struct qn_coll_info *info, const struc
 
 void coll_free(struct coll *coll)
 {
-    qn_vec_each(&coll->known, slot)
-    {
+    qn_vec_each (&coll->known, slot) {
         qn_vv_deinit(&(*slot)->clock);
         qn_free(*slot);
     }
@@ -103,10 +110,11 @@ void core_refresh_colls(struct qn_core *core)
     const struct qn_group *group = qn_ledger_group(core->ledger);
     if (group == NULL)
         return;
-    qn_vec_each(&group->collections,
-                collection) if (qn_group_shares(group, collection, &core->site))
-        core_coll_make(core, &collection->id);
-    qn_vec_each(&core->colls, slot)(*slot)->is_shared = core_shares(core, *slot, &core->site);
+    qn_vec_each (&group->collections, collection)
+        if (qn_group_shares(group, collection, &core->site))
+            core_coll_make(core, &collection->id);
+    qn_vec_each (&core->colls, slot)
+        (*slot)->is_shared = core_shares(core, *slot, &core->site);
     core_name_colls(core);
 }
 
@@ -141,8 +149,12 @@ uint64_t core_persist(struct qn_core *core, bool is_forced)
     if (!is_forced && core->now_ms < core->persist_ms)
         return core->persist_ms;
     core->persist_ms = core->now_ms + PERSIST_MS;
-    qn_vec_each(&core->colls, slot) qn_vec_each(&(*slot)->known, known) if ((*known)->is_dirty)
-        persist_known(core, *slot, *known);
-    qn_vec_each(&core->peers, peer) if ((*peer)->is_contact_dirty) persist_contact(core, *peer);
+    qn_vec_each (&core->colls, slot)
+        qn_vec_each (&(*slot)->known, known)
+            if ((*known)->is_dirty)
+                persist_known(core, *slot, *known);
+    qn_vec_each (&core->peers, peer)
+        if ((*peer)->is_contact_dirty)
+            persist_contact(core, *peer);
     return core->persist_ms;
 }

@@ -27,11 +27,16 @@ struct qn_core *qn_core_new(const struct qn_core_options *options)
 
 static void free_tables(struct qn_core *core)
 {
-    qn_vec_each(&core->peers, peer) peer_free(*peer);
-    qn_vec_each(&core->colls, coll) coll_free(*coll);
-    qn_vec_each(&core->guests, guest) qn_free(*guest);
-    qn_vec_each(&core->verifies, verify) verify_free(*verify);
-    qn_vec_each(&core->pending, pending) qn_buf_deinit(&pending->data);
+    qn_vec_each (&core->peers, peer)
+        peer_free(*peer);
+    qn_vec_each (&core->colls, coll)
+        coll_free(*coll);
+    qn_vec_each (&core->guests, guest)
+        qn_free(*guest);
+    qn_vec_each (&core->verifies, verify)
+        verify_free(*verify);
+    qn_vec_each (&core->pending, pending)
+        qn_buf_deinit(&pending->data);
     qn_vec_free(&core->peers);
     qn_vec_free(&core->colls);
     qn_vec_free(&core->guests);
@@ -106,9 +111,11 @@ enum qn_err qn_core_load(struct qn_core *core, struct qn_kv *kv)
     QN_TRY(qn_read_own_actor(kv, &core->site, &core->actor));
     core_refresh_colls(core);
     core_refresh_peers(core);
-    qn_vec_each(&core->colls, coll) QN_TRY(load_coll(*coll, kv));
+    qn_vec_each (&core->colls, coll)
+        QN_TRY(load_coll(*coll, kv));
     core_name_colls(core);
-    qn_vec_each(&core->peers, peer) QN_TRY(load_peer(core, *peer, kv));
+    qn_vec_each (&core->peers, peer)
+        QN_TRY(load_peer(core, *peer, kv));
     return QN_OK;
 }
 
@@ -200,8 +207,7 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
 static void update_colls(struct qn_core *core, const struct qn_commit *commit)
 {
     bool is_renamed = false;
-    qn_vec_each(&commit->changes, change)
-    {
+    qn_vec_each (&commit->changes, change) {
         struct coll *coll = core_coll_make(core, &change->coll);
         is_renamed |= strcmp((char *)coll->info.name, (char *)change->info.name) != 0;
         coll_update(coll, &change->info, &change->cc);
@@ -212,28 +218,51 @@ static void update_colls(struct qn_core *core, const struct qn_commit *commit)
         core->actor = commit->actor;
 }
 
-static void commit_done(struct qn_core *core, const struct qn_commit *commit)
+/* Which link the first new ledger entries of a commit came from; 0: none. */
+static qn_link source_of(const struct qn_core *core, const struct qn_commit *commit)
 {
-    update_colls(core, commit);
-    qn_link source = 0;
-    if (commit->entries.size > 0) {
-        qn_vec_each(&core->pending, pending) if (pending->kind == PENDING_MERGE &&
-                                                 commit->outcomes.count > 0 &&
-                                                 pending->token == commit->outcomes.items[0].token)
-            source = pending->link;
-        group_changed(core, qn_buf_view(&commit->entries), source);
-    }
-    qn_vec_each(&commit->outcomes, outcome) outcome_arrived(core, outcome);
-    qn_vec_each(&commit->changes, change) qn_vec_each(&core->peers, peer)
-    {
-        struct share *share =
-            (*peer)->session == NULL ? NULL : session_share((*peer)->session, &change->coll);
+    qn_vec_each (&core->pending, pending)
+        if (pending->kind == PENDING_MERGE && commit->outcomes.count > 0 &&
+            pending->token == commit->outcomes.items[0].token)
+            return pending->link;
+    return 0;
+}
+
+/* A collection moved: what was held may go on, what is new is sent. */
+static void coll_moved(struct qn_core *core, const struct qn_coll_id *id)
+{
+    qn_vec_each (&core->peers, peer) {
+        struct share *share = (*peer)->session == NULL ? NULL : session_share((*peer)->session, id);
         if (share == NULL)
             continue;
         inbox_retry(core, *peer, share);
         share->owes_clock = true;
         outbox_pump(core, *peer, share);
     }
+}
+
+/* The ledger moved: operations of sites that were unknown may go on. */
+static void retry_all(struct qn_core *core)
+{
+    qn_vec_each (&core->peers, peer)
+        if ((*peer)->session != NULL)
+            qn_vec_each (&(*peer)->session->shares, share)
+                inbox_retry(core, *peer, *share);
+}
+
+/* Outcomes come before what follows from the commit: one of them may be a message that was held in
+ * the very transaction that brought what it waits for. */
+static void commit_done(struct qn_core *core, const struct qn_commit *commit)
+{
+    update_colls(core, commit);
+    if (commit->entries.size > 0)
+        group_changed(core, qn_buf_view(&commit->entries), source_of(core, commit));
+    qn_vec_each (&commit->outcomes, outcome)
+        outcome_arrived(core, outcome);
+    if (commit->entries.size > 0)
+        retry_all(core);
+    qn_vec_each (&commit->changes, change)
+        coll_moved(core, &change->coll);
 }
 
 static void read_done(struct qn_core *core, const struct qn_read_result *result)
@@ -263,7 +292,9 @@ static void run_deadlines(struct qn_core *core)
     join_tick(core);
     group_tick(core);
     peers_tick(core);
-    qn_vec_each(&core->peers, peer) if ((*peer)->session != NULL) session_tick(core, *peer);
+    qn_vec_each (&core->peers, peer)
+        if ((*peer)->session != NULL)
+            session_tick(core, *peer);
     verify_tick(core);
     if (core->now_ms >= core->purge_ms)
         purge(core);

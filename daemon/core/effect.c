@@ -18,13 +18,15 @@ static void effect_deinit(struct qn_effect *effect)
 
 void qn_update_deinit(struct qn_update *update)
 {
-    qn_vec_each(&update->effects, e) effect_deinit(e);
+    qn_vec_each (&update->effects, e)
+        effect_deinit(e);
     qn_vec_free(&update->effects);
 }
 
 void update_reset(struct qn_update *update)
 {
-    qn_vec_each(&update->effects, e) effect_deinit(e);
+    qn_vec_each (&update->effects, e)
+        effect_deinit(e);
     update->effects.count = 0;
     update->deadline_ms = UINT64_MAX;
 }

@@ -12,9 +12,9 @@ bool core_is_member(const struct qn_core *core)
 static void refresh_guests(struct qn_core *core, const struct qn_group *group)
 {
     core->guests_until_ms = 0;
-    qn_vec_each(&group->invites,
-                invite) if (!invite->is_revoked && invite->expiry_ms > core->guests_until_ms)
-        core->guests_until_ms = invite->expiry_ms;
+    qn_vec_each (&group->invites, invite)
+        if (!invite->is_revoked && invite->expiry_ms > core->guests_until_ms)
+            core->guests_until_ms = invite->expiry_ms;
     core->allows_guests = core_is_member(core) && core->guests_until_ms > core->wall_ms;
 }
 
@@ -24,10 +24,10 @@ void core_refresh_admitted(struct qn_core *core)
     core->admitted.count = 0;
     if (group != NULL) {
         refresh_guests(core, group);
-        qn_vec_each(&group->sites, site) if (site->state == QN_SITE_MEMBER &&
-                                             !qn_site_id_eq(&site->id, &core->site) &&
-                                             core_is_member(core))
-            qn_vec_push(&core->admitted, site->keys.site);
+        qn_vec_each (&group->sites, site)
+            if (site->state == QN_SITE_MEMBER && !qn_site_id_eq(&site->id, &core->site) &&
+                core_is_member(core))
+                qn_vec_push(&core->admitted, site->keys.site);
     }
     core_admit(core);
 }
@@ -70,20 +70,17 @@ static void forward(struct qn_core *core, struct peer *peer, struct qn_span entr
 void group_changed(struct qn_core *core, struct qn_span entries, qn_link source)
 {
     add_entries(core, entries);
-    qn_vec_each(&core->peers,
-                slot) if ((*slot)->session != NULL && (*slot)->session->link != source)
-        forward(core, *slot, entries);
+    qn_vec_each (&core->peers, slot)
+        if ((*slot)->session != NULL && (*slot)->session->link != source)
+            forward(core, *slot, entries);
     core_refresh_colls(core);
     core_refresh_peers(core);
     core_refresh_admitted(core);
-    qn_vec_each(&core->peers, slot)
-    {
-        if ((*slot)->session == NULL)
-            continue;
-        session_refresh_shares(core, *slot);
-        qn_vec_each(&(*slot)->session->shares, share) inbox_retry(core, *slot, *share);
-    }
-    qn_vec_each(&core->colls, coll) coll_grant_next(core, *coll);
+    qn_vec_each (&core->peers, slot)
+        if ((*slot)->session != NULL)
+            session_refresh_shares(core, *slot);
+    qn_vec_each (&core->colls, coll)
+        coll_grant_next(core, *coll);
 }
 
 void group_say_heads(struct qn_core *core, qn_link link, bool wants_answer)

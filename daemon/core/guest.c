@@ -4,7 +4,9 @@
 
 struct guest *core_guest(const struct qn_core *core, qn_link link)
 {
-    qn_vec_each(&core->guests, slot) if ((*slot)->link == link) return *slot;
+    qn_vec_each (&core->guests, slot)
+        if ((*slot)->link == link)
+            return *slot;
     return NULL;
 }
 

@@ -7,7 +7,9 @@
 
 static struct inbound *find(struct share *share, enum qn_lane lane, uint64_t seq)
 {
-    qn_vec_each(&share->inbound, in) if (in->lane == lane && in->seq == seq) return in;
+    qn_vec_each (&share->inbound, in)
+        if (in->lane == lane && in->seq == seq)
+            return in;
     return NULL;
 }
 
@@ -77,8 +79,7 @@ static void note_lasts(struct qn_core *core, struct peer *peer, struct share *sh
     struct qn_ops ops = {0};
     struct known *known = coll_known(share->coll, &peer->site);
     if (qn_ops_unpack(&cursor, &ops) == QN_OK)
-        qn_vec_each(&ops.actors, actor)
-        {
+        qn_vec_each (&ops.actors, actor) {
             qn_vv_raise(&known->clock, &actor->last.actor, actor->last.ctr);
             qn_vv_raise(&share->told, &actor->last.actor, actor->last.ctr);
         }
@@ -131,8 +132,9 @@ static void retry_lane(struct qn_core *core, struct peer *peer, struct share *sh
                        enum qn_lane lane)
 {
     size_t count = 0;
-    qn_vec_each(&share->inbound, in) if (in->lane == lane &&
-                                         (in->is_submitted || in->retry_ms > core->now_ms)) return;
+    qn_vec_each (&share->inbound, in)
+        if (in->lane == lane && (in->is_submitted || in->retry_ms > core->now_ms))
+            return;
     for (size_t i = 0; i < share->inbound.count && count < RETRY_AT_ONCE; i++)
         if (share->inbound.items[i].lane == lane) {
             submit(core, peer, share, &share->inbound.items[i]);

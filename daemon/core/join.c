@@ -43,13 +43,30 @@ void join_dial_failed(struct qn_core *core)
     again_later(core, delay);
 }
 
+/* A site that was stopped right after it joined knows nobody's address but those in the code. */
+static bool is_stranded(const struct qn_core *core)
+{
+    if (core->joining.is_active || !core_is_member(core))
+        return false;
+    qn_vec_each (&core->peers, peer)
+        if ((*peer)->session != NULL || (*peer)->said.address_count > 0)
+            return false;
+    return core->peers.count > 0;
+}
+
+static bool may_dial(const struct qn_core *core, bool is_stray)
+{
+    const struct joining *joining = &core->joining;
+    return (is_stray || (joining->is_active && joining->invite_signer != NULL)) &&
+           joining->dial_token == 0 && joining->link == 0 && joining->token == 0 &&
+           joining->code.address_count > 0;
+}
+
 void join_tick(struct qn_core *core)
 {
     struct joining *joining = &core->joining;
-    bool is_waiting = joining->is_active && joining->dial_token == 0 && joining->link == 0 &&
-                      joining->token == 0 && joining->invite_signer != NULL &&
-                      joining->code.address_count > 0;
-    if (!is_waiting)
+    bool is_stray = is_stranded(core);
+    if (!may_dial(core, is_stray))
         return;
     if (core->now_ms < joining->dial_ms) {
         core_wake(core, joining->dial_ms);
@@ -57,7 +74,7 @@ void join_tick(struct qn_core *core)
     }
     joining->address_used = joining->address_next % joining->code.address_count;
     joining->dial_token = core_token(core);
-    core_dial(core, joining->dial_token, joining->code.addresses[joining->address_used], true,
+    core_dial(core, joining->dial_token, joining->code.addresses[joining->address_used], !is_stray,
               NULL);
 }
 

@@ -17,8 +17,9 @@ static void leave_out(const struct qn_core *core, const struct peer *peer,
     qn_vv_copy(ret_known, &known->clock);
     if (which == QN_LANE_CATCHUP)
         return;
-    qn_vec_each(&share->coll->cc.entries, entry) if (!qn_actor_is_of(&entry->actor, &core->site))
-        qn_vv_raise(ret_known, &entry->actor, entry->ctr);
+    qn_vec_each (&share->coll->cc.entries, entry)
+        if (!qn_actor_is_of(&entry->actor, &core->site))
+            qn_vv_raise(ret_known, &entry->actor, entry->ctr);
 }
 
 static void read_lane(struct qn_core *core, struct peer *peer, struct share *share,

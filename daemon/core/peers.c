@@ -4,21 +4,25 @@
 
 struct peer *core_peer(const struct qn_core *core, const struct qn_site_id *site)
 {
-    qn_vec_each(&core->peers, slot) if (qn_site_id_eq(&(*slot)->site, site)) return *slot;
+    qn_vec_each (&core->peers, slot)
+        if (qn_site_id_eq(&(*slot)->site, site))
+            return *slot;
     return NULL;
 }
 
 struct peer *core_peer_of_link(const struct qn_core *core, qn_link link)
 {
-    qn_vec_each(&core->peers,
-                slot) if ((*slot)->session != NULL && (*slot)->session->link == link) return *slot;
+    qn_vec_each (&core->peers, slot)
+        if ((*slot)->session != NULL && (*slot)->session->link == link)
+            return *slot;
     return NULL;
 }
 
 void peer_free(struct peer *peer)
 {
     if (peer->session != NULL) {
-        qn_vec_each(&peer->session->shares, share) share_free(*share);
+        qn_vec_each (&peer->session->shares, share)
+            share_free(*share);
         qn_vec_free(&peer->session->shares);
         qn_free(peer->session);
     }
@@ -43,8 +47,7 @@ void core_refresh_peers(struct qn_core *core)
     const struct qn_group *group = qn_ledger_group(core->ledger);
     if (group == NULL)
         return;
-    qn_vec_each(&group->sites, site)
-    {
+    qn_vec_each (&group->sites, site) {
         bool is_member = site->state == QN_SITE_MEMBER && !qn_site_id_eq(&site->id, &core->site);
         if (!is_member || core_peer(core, &site->id) != NULL)
             continue;
@@ -104,11 +107,13 @@ void core_pack_own_announcement(struct qn_core *core, struct qn_buf *out)
 void core_pack_announcements(struct qn_core *core, struct qn_buf *out)
 {
     size_t count = 1;
-    qn_vec_each(&core->peers, peer) count += (*peer)->announcement != NULL;
+    qn_vec_each (&core->peers, peer)
+        count += (*peer)->announcement != NULL;
     qn_pack_array(out, count);
     core_pack_own_announcement(core, out);
-    qn_vec_each(&core->peers, peer) if ((*peer)->announcement != NULL)
-        qn_pack_bin(out, qn_span((*peer)->announcement, (*peer)->announcement_size));
+    qn_vec_each (&core->peers, peer)
+        if ((*peer)->announcement != NULL)
+            qn_pack_bin(out, qn_span((*peer)->announcement, (*peer)->announcement_size));
 }
 
 /* ---- links ---- */
@@ -151,6 +156,8 @@ void peers_link_up(struct qn_core *core, const struct qn_event *event)
     }
     if (event->is_dialled && peer->dial_token == event->token)
         peer->dial_token = 0;
+    if (event->is_dialled && core->joining.dial_token == event->token)
+        core->joining.dial_token = 0;
     if (peer->session != NULL && keeps_old(core, peer, event->is_dialled)) {
         core_close(core, event->link);
         return;
@@ -178,12 +185,12 @@ void peers_dial_failed(struct qn_core *core, const struct qn_event *event)
         join_dial_failed(core);
         return;
     }
-    qn_vec_each(&core->peers, slot) if ((*slot)->dial_token == event->token)
-    {
-        (*slot)->failures++;
-        (*slot)->address_next++;
-        dial_later(core, *slot);
-    }
+    qn_vec_each (&core->peers, slot)
+        if ((*slot)->dial_token == event->token) {
+            (*slot)->failures++;
+            (*slot)->address_next++;
+            dial_later(core, *slot);
+        }
 }
 
 void peer_bad(struct qn_core *core, struct peer *peer, const char *code, enum qn_err err)
@@ -231,8 +238,7 @@ void peers_tick(struct qn_core *core)
 {
     if (!core_is_member(core))
         return;
-    qn_vec_each(&core->peers, slot)
-    {
+    qn_vec_each (&core->peers, slot) {
         struct peer *peer = *slot;
         if (!can_be_dialled(peer))
             continue;

@@ -129,9 +129,9 @@ void request_start(struct qn_core *core, const struct qn_event *event)
 void request_gone(struct qn_core *core, uint64_t request)
 {
     verify_gone(core, request);
-    qn_vec_each(&core->pending,
-                pending) if (pending->kind == PENDING_REPLY && pending->request == request)
-        pending->kind = PENDING_QUIET;
+    qn_vec_each (&core->pending, pending)
+        if (pending->kind == PENDING_REPLY && pending->request == request)
+            pending->kind = PENDING_QUIET;
 }
 
 static void reply_counts(struct qn_core *core, uint64_t request, const struct qn_outcome *outcome)

@@ -95,9 +95,9 @@ void call_site_revoke(const struct call *call)
     if (!is_admin(call))
         return;
     const struct qn_invite *found = NULL;
-    qn_vec_each(&group->invites, invite) if (qn_span_eq_str(name, invite->label) &&
-                                             qn_invite_is_open(invite, call->core->wall_ms)) found =
-        invite;
+    qn_vec_each (&group->invites, invite)
+        if (qn_span_eq_str(name, invite->label) && qn_invite_is_open(invite, call->core->wall_ms))
+            found = invite;
     if (found == NULL) {
         call_fail(call, QN_ERR_NOTFOUND, "invitation-unknown", name);
         return;

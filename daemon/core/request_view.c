@@ -13,7 +13,8 @@ static void reply_site(const struct call *call, const struct qn_site *site, bool
 
 void call_site_list(const struct call *call)
 {
-    qn_vec_each(&qn_ledger_group(call->core->ledger)->sites, site) reply_site(call, site, false);
+    qn_vec_each (&qn_ledger_group(call->core->ledger)->sites, site)
+        reply_site(call, site, false);
     core_reply_end(call->core, call->id, NULL);
 }
 
@@ -40,8 +41,7 @@ static const char *invite_state(const struct qn_invite *invite, uint64_t wall_ms
 
 void call_site_invites(const struct call *call)
 {
-    qn_vec_each(&qn_ledger_group(call->core->ledger)->invites, invite)
-    {
+    qn_vec_each (&qn_ledger_group(call->core->ledger)->invites, invite) {
         QN_AUTO_BUF struct qn_buf data;
         qn_buf_init(&data, 1024);
         qn_pack_map(&data, 3);

@@ -2,7 +2,9 @@
 
 struct share *session_share(const struct session *session, const struct qn_coll_id *id)
 {
-    qn_vec_each(&session->shares, slot) if (qn_coll_id_eq(&(*slot)->coll->id, id)) return *slot;
+    qn_vec_each (&session->shares, slot)
+        if (qn_coll_id_eq(&(*slot)->coll->id, id))
+            return *slot;
     return NULL;
 }
 
@@ -29,8 +31,7 @@ static void say_colls(struct qn_core *core, struct peer *peer)
     struct session *session = peer->session;
     struct qn_buf *out = core_message(core, QN_MSG_COLLS, 1);
     qn_pack_array(out, 3 * session->shares.count);
-    qn_vec_each(&session->shares, slot)
-    {
+    qn_vec_each (&session->shares, slot) {
         struct coll *coll = (*slot)->coll;
         uint8_t both[2 * QN_ROOT_SIZE];
         memcpy(both, coll->cc_hash, QN_ROOT_SIZE);
@@ -53,8 +54,7 @@ static struct share *add_share(struct session *session, struct coll *coll)
 /* Where what we last knew of the peer is not what we have, our clock goes ahead of the rows. */
 static void say_clocks(struct qn_core *core, struct peer *peer)
 {
-    qn_vec_each(&peer->session->shares, slot)
-    {
+    qn_vec_each (&peer->session->shares, slot) {
         const struct known *known = coll_known_of((*slot)->coll, &peer->site);
         if (known == NULL || !qn_vv_eq(&known->clock, &(*slot)->coll->cc))
             share_say_clock(core, peer, *slot, 0);
@@ -72,8 +72,9 @@ void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool i
     peer->session = session;
     peer->failures = 0;
     peer_heard(core, peer);
-    qn_vec_each(&core->colls, slot) if ((*slot)->is_shared && core_shares(core, *slot, &peer->site))
-        add_share(session, *slot);
+    qn_vec_each (&core->colls, slot)
+        if ((*slot)->is_shared && core_shares(core, *slot, &peer->site))
+            add_share(session, *slot);
     say_hello(core, link);
     say_clocks(core, peer);
     say_colls(core, peer);
@@ -84,8 +85,7 @@ void session_end(struct qn_core *core, struct peer *peer)
     struct session *session = peer->session;
     peer->session = NULL;
     peer_heard(core, peer);
-    qn_vec_each(&session->shares, slot)
-    {
+    qn_vec_each (&session->shares, slot) {
         struct coll *coll = (*slot)->coll;
         if (coll->grant == session->link) {
             coll->grant = 0;
@@ -111,8 +111,7 @@ void session_refresh_shares(struct qn_core *core, struct peer *peer)
         share_free(share);
         qn_vec_remove(&session->shares, i);
     }
-    qn_vec_each(&core->colls, slot)
-    {
+    qn_vec_each (&core->colls, slot) {
         if (!(*slot)->is_shared || session_share(session, &(*slot)->id) != NULL ||
             !core_shares(core, *slot, &peer->site))
             continue;
@@ -157,8 +156,7 @@ static enum qn_err heard_hello(struct qn_core *core, struct peer *peer, struct q
 static struct share *share_by_prefix(const struct session *session, const uint8_t prefix[4])
 {
     struct share *found = NULL;
-    qn_vec_each(&session->shares, slot)
-    {
+    qn_vec_each (&session->shares, slot) {
         if (memcmp((*slot)->coll->id.bytes, prefix, 4) != 0)
             continue;
         if (found != NULL)
@@ -204,8 +202,7 @@ static enum qn_err heard_announce(struct qn_core *core, struct qn_cursor *cursor
 static void shared_digest(const struct session *session, struct qn_digest *ret_digest)
 {
     uint8_t sum[QN_DIGEST_SIZE] = {0};
-    qn_vec_each(&session->shares, slot)
-    {
+    qn_vec_each (&session->shares, slot) {
         struct qn_digest one;
         QN_DIGEST(&one, QN_SPAN_OF((*slot)->coll->id.bytes), QN_SPAN_OF((*slot)->coll->cc_hash));
         for (size_t i = 0; i < sizeof(sum); i++)
@@ -224,7 +221,8 @@ static enum qn_err heard_beacon(struct qn_core *core, struct peer *peer, struct 
     peer->is_bad = false; /* it has behaved for a minute */
     shared_digest(peer->session, &ours);
     if (!qn_digest_eq(&theirs, &ours))
-        qn_vec_each(&peer->session->shares, slot) share_say_clock(core, peer, *slot, 0);
+        qn_vec_each (&peer->session->shares, slot)
+            share_say_clock(core, peer, *slot, 0);
     return QN_OK;
 }
 
@@ -405,7 +403,8 @@ void session_tick(struct qn_core *core, struct peer *peer)
         say_beacon(core, peer);
     core_wake(core, peer->session->beacon_ms);
     if (core->now_ms >= peer->session->clocks_ms)
-        qn_vec_each(&peer->session->shares, slot) share_tell_clock(core, peer, *slot);
+        qn_vec_each (&peer->session->shares, slot)
+            share_tell_clock(core, peer, *slot);
     for (size_t i = 0; peer->session != NULL && i < peer->session->shares.count; i++)
         share_tick(core, peer, peer->session->shares.items[i]);
 }

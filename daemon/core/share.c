@@ -3,8 +3,10 @@
 
 void share_free(struct share *share)
 {
-    qn_vec_each(&share->inflight, sent) qn_vv_deinit(&sent->last);
-    qn_vec_each(&share->inbound, in) qn_free(in->body);
+    qn_vec_each (&share->inflight, sent)
+        qn_vv_deinit(&sent->last);
+    qn_vec_each (&share->inbound, in)
+        qn_free(in->body);
     qn_vec_free(&share->inflight);
     qn_vec_free(&share->inbound);
     qn_vv_deinit(&share->told);
@@ -42,9 +44,9 @@ void share_tell_clock(struct qn_core *core, struct peer *peer, struct share *sha
         return;
     share->owes_clock = false;
     QN_AUTO_VV struct qn_vv delta = {0};
-    qn_vec_each(&share->coll->cc.entries,
-                entry) if (entry->ctr > qn_vv_get(&share->told, &entry->actor))
-        qn_vv_set(&delta, &entry->actor, entry->ctr);
+    qn_vec_each (&share->coll->cc.entries, entry)
+        if (entry->ctr > qn_vv_get(&share->told, &entry->actor))
+            qn_vv_set(&delta, &entry->actor, entry->ctr);
     if (delta.entries.count == 0)
         return;
     send_clock(core, peer, share, &delta, QN_CLOCK_DELTA);
@@ -75,8 +77,7 @@ void coll_grant_next(struct qn_core *core, struct coll *coll)
 {
     if (coll->grant != 0)
         return;
-    qn_vec_each(&core->peers, slot)
-    {
+    qn_vec_each (&core->peers, slot) {
         struct share *share =
             (*slot)->session == NULL ? NULL : session_share((*slot)->session, &coll->id);
         if (share == NULL || !share->has_clock || !has_more_than_we(*slot, share))
@@ -89,7 +90,9 @@ void coll_grant_next(struct qn_core *core, struct coll *coll)
 
 static bool waits_for_catchup(const struct share *share)
 {
-    qn_vec_each(&share->inbound, in) if (in->lane == QN_LANE_CATCHUP) return true;
+    qn_vec_each (&share->inbound, in)
+        if (in->lane == QN_LANE_CATCHUP)
+            return true;
     return false;
 }
 
@@ -234,7 +237,9 @@ static void recheck(struct qn_core *core, struct peer *peer, struct share *share
 
 static void retry_inbound(struct qn_core *core, struct peer *peer, struct share *share)
 {
-    qn_vec_each(&share->inbound, in) if (in->retry_ms > core->now_ms) core_wake(core, in->retry_ms);
+    qn_vec_each (&share->inbound, in)
+        if (in->retry_ms > core->now_ms)
+            core_wake(core, in->retry_ms);
     inbox_retry(core, peer, share);
 }
 
@@ -244,7 +249,8 @@ void share_tick(struct qn_core *core, struct peer *peer, struct share *share)
         core_wake(core, peer->session->clocks_ms);
     recheck(core, peer, share);
     bool has_failed = false;
-    qn_vec_each(&share->inbound, in) has_failed |= in->retry_ms != 0;
+    qn_vec_each (&share->inbound, in)
+        has_failed |= in->retry_ms != 0;
     if (has_failed)
         retry_inbound(core, peer, share);
 }

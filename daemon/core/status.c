@@ -66,8 +66,7 @@ static void alerts_of_group(const struct qn_core *core, struct alerts *alerts)
         add(alerts, "attention", "upgrade-needed", group->name);
     if (!core_is_member(core) && !core->joining.is_active)
         add(alerts, "attention", "withdrawn", core->name);
-    qn_vec_each(&core->peers, peer)
-    {
+    qn_vec_each (&core->peers, peer) {
         const struct qn_site *site = qn_group_site(group, &(*peer)->site);
         alerts_of_peer(*peer, site == NULL ? "?" : site->name, alerts);
     }
@@ -101,8 +100,7 @@ static void pack_alerts(const struct alerts *alerts, struct qn_buf *out)
 {
     qn_pack_cstr(out, "alerts");
     qn_pack_array(out, alerts->list.count);
-    qn_vec_each(&alerts->list, alert)
-    {
+    qn_vec_each (&alerts->list, alert) {
         qn_pack_map(out, 5);
         qn_pack_cstr(out, "code");
         qn_pack_cstr(out, alert->code);
@@ -153,7 +151,9 @@ static void pack_sites(const struct qn_core *core, struct qn_buf *out)
     QN_AUTO_FREE const struct qn_site **sorted =
         qn_alloc((group->sites.count + 1) * sizeof(*sorted));
     size_t count = 0;
-    qn_vec_each(&group->sites, site) if (site->state == QN_SITE_MEMBER) sorted[count++] = site;
+    qn_vec_each (&group->sites, site)
+        if (site->state == QN_SITE_MEMBER)
+            sorted[count++] = site;
     qsort(sorted, count, sizeof(*sorted), by_site_name);
     qn_pack_array(out, count);
     for (size_t i = 0; i < count; i++)
@@ -182,7 +182,9 @@ static void collect(const struct qn_core *core, const struct qn_health *health,
     alerts_of_store(health, alerts);
     alerts_of_joining(core, alerts);
     alerts_of_group(core, alerts);
-    qn_vec_each(&core->colls, coll) if ((*coll)->is_shared) alerts_of_coll(*coll, alerts);
+    qn_vec_each (&core->colls, coll)
+        if ((*coll)->is_shared)
+            alerts_of_coll(*coll, alerts);
     if (health->has_kit)
         add(alerts, "hint", "kit-unconfirmed", "recovery-kit.txt");
     if (alerts->list.count > 0)

@@ -18,7 +18,8 @@ static void task_free(struct verify_task *task)
 
 void verify_free(struct verify *verify)
 {
-    qn_vec_each(&verify->tasks, task) task_free(*task);
+    qn_vec_each (&verify->tasks, task)
+        task_free(*task);
     qn_vec_free(&verify->tasks);
     qn_free(verify);
 }
@@ -48,10 +49,11 @@ void verify_start(struct qn_core *core, uint64_t request, const struct coll *onl
     verify->request = request;
     verify->deadline_ms = core->now_ms + timeout_ms;
     verify->grace_ms = core->now_ms + VERIFY_GRACE_MS;
-    qn_vec_each(&core->colls, coll)
-        qn_vec_each(&core->peers, peer) if ((only == NULL || only == *coll) && (*coll)->is_shared &&
-                                            core_shares(core, *coll, &(*peer)->site))
-            add_task(verify, *coll, *peer);
+    qn_vec_each (&core->colls, coll)
+        qn_vec_each (&core->peers, peer)
+            if ((only == NULL || only == *coll) && (*coll)->is_shared &&
+                core_shares(core, *coll, &(*peer)->site))
+                add_task(verify, *coll, *peer);
     qn_vec_push(&core->verifies, verify);
 }
 
@@ -232,9 +234,10 @@ static void descend(struct qn_core *core, struct peer *peer, struct verify_task 
 /* ---- hearing ---- */
 
 #define each_task(core, wanted_coll, wanted_site, task)                                            \
-    qn_vec_each(&(core)->verifies, verify_)                                                        \
-        qn_vec_each(&(*verify_)->tasks, task) if (qn_coll_id_eq(&(*task)->coll, (wanted_coll)) &&  \
-                                                  qn_site_id_eq(&(*task)->site, (wanted_site)))
+    qn_vec_each (&(core)->verifies, verify_)                                                       \
+        qn_vec_each (&(*verify_)->tasks, task)                                                     \
+            if (qn_coll_id_eq(&(*task)->coll, (wanted_coll)) &&                                    \
+                qn_site_id_eq(&(*task)->site, (wanted_site)))
 
 void verify_heard_state(struct qn_core *core, struct peer *peer, const struct qn_coll_id *id,
                         const uint8_t *hash, const uint8_t *root)
@@ -384,8 +387,7 @@ static void report(struct qn_core *core, const struct verify *verify,
 static void finish(struct qn_core *core, struct verify *verify)
 {
     bool is_identical = true;
-    qn_vec_each(&verify->tasks, task)
-    {
+    qn_vec_each (&verify->tasks, task) {
         report(core, verify, *task);
         is_identical &= (*task)->result == VERIFY_IDENTICAL;
     }
@@ -422,7 +424,8 @@ void verify_tick(struct qn_core *core)
     for (size_t i = core->verifies.count; i-- > 0;) {
         struct verify *verify = core->verifies.items[i];
         bool is_waiting = false;
-        qn_vec_each(&verify->tasks, task) is_waiting |= run_task(core, *task, verify->grace_ms);
+        qn_vec_each (&verify->tasks, task)
+            is_waiting |= run_task(core, *task, verify->grace_ms);
         if (!is_waiting || core->now_ms >= verify->deadline_ms)
             finish(core, verify);
         else

@@ -101,8 +101,9 @@ static uint64_t behind_of(const struct qn_core *core, const struct coll *coll,
         return qn_vv_missing(known == NULL ? &nothing : &known->clock, &coll->cc);
     }
     QN_AUTO_VV struct qn_vv all = {0};
-    qn_vec_each(&coll->known, known) if (core_shares(core, coll, &(*known)->site))
-        qn_vv_join(&all, &(*known)->clock);
+    qn_vec_each (&coll->known, known)
+        if (core_shares(core, coll, &(*known)->site))
+            qn_vv_join(&all, &(*known)->clock);
     return qn_vv_missing(&coll->cc, &all);
 }
 
@@ -120,9 +121,9 @@ static size_t list_members(const struct qn_core *core, const struct coll *coll,
                            struct member_view *members)
 {
     size_t count = 0;
-    qn_vec_each(&qn_ledger_group(core->ledger)->sites,
-                site) if (count < QN_SITES_MAX && core_shares(core, coll, &site->id))
-        members[count++] = (struct member_view){site->name, behind_of(core, coll, &site->id)};
+    qn_vec_each (&qn_ledger_group(core->ledger)->sites, site)
+        if (count < QN_SITES_MAX && core_shares(core, coll, &site->id))
+            members[count++] = (struct member_view){site->name, behind_of(core, coll, &site->id)};
     qsort(members, count, sizeof(members[0]), by_member_name);
     return count;
 }
@@ -190,8 +191,9 @@ struct coll **view_sorted_colls(const struct qn_core *core, size_t *ret_count)
 {
     struct coll **sorted = qn_alloc((core->colls.count + 1) * sizeof(*sorted));
     size_t count = 0;
-    qn_vec_each(&core->colls, slot) if ((*slot)->is_shared && (*slot)->shown[0] != '\0')
-        sorted[count++] = *slot;
+    qn_vec_each (&core->colls, slot)
+        if ((*slot)->is_shared && (*slot)->shown[0] != '\0')
+            sorted[count++] = *slot;
     qsort(sorted, count, sizeof(*sorted), by_coll_name);
     *ret_count = count;
     return sorted;

@@ -34,7 +34,8 @@ struct qn_commit *qn_commit_new(void)
 
 static void drop_changes(struct qn_commit *commit)
 {
-    qn_vec_each(&commit->changes, change) qn_vv_deinit(&change->cc);
+    qn_vec_each (&commit->changes, change)
+        qn_vv_deinit(&change->cc);
     commit->changes.count = 0;
     qn_buf_reset(&commit->entries);
 }
@@ -182,5 +183,6 @@ void qn_applier_done(struct qn_applier *applier, struct qn_commit *commit, enum 
         return;
     rewind_ledger(applier);
     drop_changes(commit);
-    qn_vec_each(&commit->outcomes, outcome) outcome->err = err;
+    qn_vec_each (&commit->outcomes, outcome)
+        outcome->err = err;
 }

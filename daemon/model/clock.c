@@ -35,7 +35,8 @@ void qn_vv_deinit(struct qn_vv *vv)
 void qn_vv_copy(struct qn_vv *vv, const struct qn_vv *from)
 {
     vv->entries.count = 0;
-    qn_vec_each(&from->entries, entry) qn_vec_push(&vv->entries, *entry);
+    qn_vec_each (&from->entries, entry)
+        qn_vec_push(&vv->entries, *entry);
 }
 
 /* The first entry that is not below the actor; whether it is the actor's own. */
@@ -85,7 +86,8 @@ void qn_vv_raise(struct qn_vv *vv, const struct qn_actor *actor, uint64_t ctr)
 
 void qn_vv_join(struct qn_vv *vv, const struct qn_vv *other)
 {
-    qn_vec_each(&other->entries, entry) qn_vv_raise(vv, &entry->actor, entry->ctr);
+    qn_vec_each (&other->entries, entry)
+        qn_vv_raise(vv, &entry->actor, entry->ctr);
 }
 
 bool qn_vv_has(const struct qn_vv *vv, const struct qn_dot *dot)
@@ -95,7 +97,9 @@ bool qn_vv_has(const struct qn_vv *vv, const struct qn_dot *dot)
 
 bool qn_vv_covers(const struct qn_vv *vv, const struct qn_vv *other)
 {
-    qn_vec_each(&other->entries, entry) if (qn_vv_get(vv, &entry->actor) < entry->ctr) return false;
+    qn_vec_each (&other->entries, entry)
+        if (qn_vv_get(vv, &entry->actor) < entry->ctr)
+            return false;
     return true;
 }
 
@@ -107,8 +111,7 @@ bool qn_vv_eq(const struct qn_vv *a, const struct qn_vv *b)
 uint64_t qn_vv_missing(const struct qn_vv *vv, const struct qn_vv *other)
 {
     uint64_t missing = 0;
-    qn_vec_each(&other->entries, entry)
-    {
+    qn_vec_each (&other->entries, entry) {
         uint64_t known = qn_vv_get(vv, &entry->actor);
         uint64_t more = entry->ctr > known ? entry->ctr - known : 0;
         missing = more > UINT64_MAX - missing ? UINT64_MAX : missing + more;
@@ -119,8 +122,7 @@ uint64_t qn_vv_missing(const struct qn_vv *vv, const struct qn_vv *other)
 void qn_vv_pack(const struct qn_vv *vv, struct qn_buf *out)
 {
     qn_pack_array(out, 2 * vv->entries.count);
-    qn_vec_each(&vv->entries, entry)
-    {
+    qn_vec_each (&vv->entries, entry) {
         qn_pack_bin(out, QN_SPAN_OF(entry->actor.bytes));
         qn_pack_u64(out, entry->ctr);
     }

@@ -20,7 +20,8 @@ static void free_name(struct qn_span name)
 
 void qn_dict_deinit(struct qn_dict *dict)
 {
-    qn_vec_each(&dict->names, name) free_name(name->name);
+    qn_vec_each (&dict->names, name)
+        free_name(name->name);
     qn_vec_free(&dict->actors);
     qn_vec_free(&dict->names);
     qn_vec_free(&dict->names_by_number);
@@ -64,8 +65,7 @@ enum qn_err qn_dict_actor_of(struct qn_dict *dict, uint64_t number, struct qn_ac
     struct qn_span value;
     if (number == 0 || number > UINT32_MAX)
         return QN_ERR_CORRUPT;
-    qn_vec_each(&dict->actors, known)
-    {
+    qn_vec_each (&dict->actors, known) {
         if (known->number == number) {
             *ret_actor = known->actor;
             return QN_OK;

@@ -36,16 +36,17 @@ void qn_hash_record(struct qn_hasher *hasher, const struct qn_record *record, bo
     QN_AUTO_BUF struct qn_buf head;
     qn_buf_init(&head, HEAD_SIZE_MAX);
     size_t left_out = 0;
-    qn_vec_each(&record->fields, field) left_out += without_trash && is_trash(field);
+    qn_vec_each (&record->fields, field)
+        left_out += without_trash && is_trash(field);
     qn_hasher_start(hasher);
     qn_pack_array(&head, 2 * (record->fields.count - left_out));
-    qn_vec_each(&record->fields, field)
-    {
+    qn_vec_each (&record->fields, field) {
         if (without_trash && is_trash(field))
             continue;
         qn_pack_str(&head, field->name);
         qn_pack_array(&head, 4 * field->pairs.count);
-        qn_vec_each(&field->pairs, pair) hash_pair(hasher, &head, pair);
+        qn_vec_each (&field->pairs, pair)
+            hash_pair(hasher, &head, pair);
     }
     qn_hasher_add(hasher, qn_buf_view(&head));
     struct qn_digest digest;
@@ -96,8 +97,9 @@ enum qn_record_state qn_hash_state(struct qn_hasher *hasher, const struct qn_rec
     QN_AUTO_BUF struct qn_buf value;
     qn_buf_init(&value, 64);
     trash_value(hasher, record, &value);
-    qn_vec_each(&trash->pairs,
-                pair) if (qn_span_eq(pair->value, qn_buf_view(&value))) return QN_RECORD_TRASHED;
+    qn_vec_each (&trash->pairs, pair)
+        if (qn_span_eq(pair->value, qn_buf_view(&value)))
+            return QN_RECORD_TRASHED;
     return QN_RECORD_CONTESTED;
 }
 
@@ -112,6 +114,8 @@ bool qn_hash_has_conflict(enum qn_record_state state, const struct qn_record *re
     case QN_RECORD_LIVE:
         break;
     }
-    qn_vec_each(&record->fields, field) if (qn_field_has_conflict(field)) return true;
+    qn_vec_each (&record->fields, field)
+        if (qn_field_has_conflict(field))
+            return true;
     return false;
 }

@@ -120,7 +120,9 @@ static const struct qn_pair *pair_of_site(const struct qn_record *record, struct
     const struct qn_pair *last = NULL;
     if (found == NULL)
         return NULL;
-    qn_vec_each(&found->pairs, pair) if (qn_actor_is_of(&pair->dot.actor, site)) last = pair;
+    qn_vec_each (&found->pairs, pair)
+        if (qn_actor_is_of(&pair->dot.actor, site))
+            last = pair;
     return last;
 }
 
@@ -210,9 +212,9 @@ static enum qn_err forget_withdrawn(struct qn_applier *applier)
 {
     if (!QN_BUG(QN_BUG_CLOCK_DROPPED))
         return QN_OK;
-    qn_vec_each(&qn_ledger_group(applier->ledger)->sites,
-                site) if (site->state == QN_SITE_WITHDRAWN)
-        QN_TRY(qn_replica_forget_site(applier->replica, &site->id));
+    qn_vec_each (&qn_ledger_group(applier->ledger)->sites, site)
+        if (site->state == QN_SITE_WITHDRAWN)
+            QN_TRY(qn_replica_forget_site(applier->replica, &site->id));
     return QN_OK;
 }
 #else

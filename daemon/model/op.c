@@ -40,8 +40,7 @@ static void sort(struct qn_op *op)
 static void pack_removed(const struct qn_op *op, struct qn_buf *out)
 {
     qn_pack_array(out, 3 * op->removed.count);
-    qn_vec_each(&op->removed, removed)
-    {
+    qn_vec_each (&op->removed, removed) {
         qn_pack_str(out, removed->field);
         if (qn_actor_cmp(&removed->dot.actor, &op->dot.actor) == 0)
             qn_pack_nil(out);
@@ -65,8 +64,7 @@ enum qn_err qn_op_pack(struct qn_op *op, struct qn_buf *out)
     else
         qn_pack_str(out, op->user);
     qn_pack_array(out, 2 * op->set.count);
-    qn_vec_each(&op->set, set)
-    {
+    qn_vec_each (&op->set, set) {
         qn_pack_str(out, set->field);
         qn_pack_raw(out, set->value);
     }
@@ -167,7 +165,9 @@ static enum qn_err read_removed(struct qn_cursor *cursor, struct qn_op *op)
 
 static bool sets_trash(const struct qn_op *op)
 {
-    qn_vec_each(&op->set, set) if (qn_span_eq_str(set->field, QN_FIELD_TRASH)) return true;
+    qn_vec_each (&op->set, set)
+        if (qn_span_eq_str(set->field, QN_FIELD_TRASH))
+            return true;
     return false;
 }
 

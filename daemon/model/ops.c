@@ -14,15 +14,13 @@ void qn_ops_pack(const struct qn_ops *ops, struct qn_buf *out)
 {
     qn_pack_array(out, 2);
     qn_pack_array(out, 3 * ops->actors.count);
-    qn_vec_each(&ops->actors, actor)
-    {
+    qn_vec_each (&ops->actors, actor) {
         qn_pack_bin(out, QN_SPAN_OF(actor->last.actor.bytes));
         qn_pack_u64(out, actor->last.ctr);
         qn_pack_bin(out, QN_SPAN_OF(actor->signature.bytes));
     }
     qn_pack_array(out, 2 * ops->items.count);
-    qn_vec_each(&ops->items, item)
-    {
+    qn_vec_each (&ops->items, item) {
         qn_pack_u64(out, item->actor);
         qn_pack_bin(out, item->op);
     }

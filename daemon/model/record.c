@@ -5,7 +5,8 @@
 
 void qn_record_deinit(struct qn_record *record)
 {
-    qn_vec_each(&record->fields, field) qn_vec_free(&field->pairs);
+    qn_vec_each (&record->fields, field)
+        qn_vec_free(&field->pairs);
     qn_vec_free(&record->fields);
 }
 
@@ -100,14 +101,17 @@ const struct qn_pair *qn_field_shown(const struct qn_field *field)
 {
     QN_ASSERT(field->pairs.count > 0);
     const struct qn_pair *shown = &field->pairs.items[0];
-    qn_vec_each(&field->pairs, pair) if (is_later(pair, shown)) shown = pair;
+    qn_vec_each (&field->pairs, pair)
+        if (is_later(pair, shown))
+            shown = pair;
     return shown;
 }
 
 bool qn_field_has_conflict(const struct qn_field *field)
 {
-    qn_vec_each(&field->pairs,
-                pair) if (!qn_span_eq(pair->value, field->pairs.items[0].value)) return true;
+    qn_vec_each (&field->pairs, pair)
+        if (!qn_span_eq(pair->value, field->pairs.items[0].value))
+            return true;
     return false;
 }
 
@@ -127,8 +131,7 @@ enum qn_record_state qn_record_state(const struct qn_record *record)
 const struct qn_pair *qn_record_latest(const struct qn_record *record)
 {
     const struct qn_pair *latest = NULL;
-    qn_vec_each(&record->fields, field)
-    {
+    qn_vec_each (&record->fields, field) {
         const struct qn_pair *shown = qn_field_shown(field);
         if (latest == NULL || is_later(shown, latest))
             latest = shown;

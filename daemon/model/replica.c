@@ -22,7 +22,8 @@ static void free_coll(struct qn_coll_state *coll)
 
 static void forget(struct qn_replica *replica)
 {
-    qn_vec_each(&replica->colls, coll) free_coll(*coll);
+    qn_vec_each (&replica->colls, coll)
+        free_coll(*coll);
     qn_vec_free(&replica->colls);
     qn_vec_free(&replica->touched);
     qn_record_deinit(&replica->record);
@@ -125,8 +126,7 @@ enum qn_err qn_replica_coll(struct qn_replica *replica, const struct qn_coll_id 
                             struct qn_coll_state **ret_coll)
 {
     QN_ASSERT(replica->kv != NULL);
-    qn_vec_each(&replica->colls, known)
-    {
+    qn_vec_each (&replica->colls, known) {
         if (qn_coll_id_eq(&(*known)->id, id)) {
             *ret_coll = *known;
             return QN_OK;
@@ -172,8 +172,7 @@ enum qn_err qn_replica_chain_head(struct qn_replica *replica, struct qn_coll_sta
         qn_chain_start(&coll->id, actor, ret_hash);
         return QN_OK;
     }
-    qn_vec_each(&coll->unsealed, unsealed)
-    {
+    qn_vec_each (&coll->unsealed, unsealed) {
         if (qn_actor_cmp(&unsealed->last.actor, actor) == 0) {
             *ret_hash = unsealed->hash;
             return QN_OK;

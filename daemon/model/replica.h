@@ -63,8 +63,8 @@ struct qn_write_result {
 /* A local write. PUT sets fields and leaves the others (on a trashed record it replaces all of
  * them); a field whose only value is that already is left alone, and a put that changes nothing is
  * no operation. TRASH and ERASE: QN_ERR_NOTFOUND if there is no live (no) record. RESTORE:
- * QN_ERR_NOTFOUND unless it is in the trash. Names that begin with '_' are QN_ERR_DENIED, but for
- * the key _collection. */
+ * QN_ERR_NOTFOUND unless it is in the trash. The field _trash is QN_ERR_DENIED; who may write the
+ * key _collection is for the caller to decide. */
 enum qn_err QN_CHECKED qn_replica_write(struct qn_replica *replica, const struct qn_write *write,
                                         struct qn_write_result *ret_result);
 

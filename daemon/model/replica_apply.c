@@ -28,8 +28,9 @@ static enum qn_err check_removed(const struct check *check, const struct qn_op *
 {
     if (QN_BUG(QN_BUG_NO_DEPENDENCY_CHECK))
         return QN_OK;
-    qn_vec_each(&op->removed,
-                removed) if (!qn_vv_has(&check->overlay, &removed->dot)) return QN_ERR_HELD;
+    qn_vec_each (&op->removed, removed)
+        if (!qn_vv_has(&check->overlay, &removed->dot))
+            return QN_ERR_HELD;
     return QN_OK;
 }
 
@@ -102,7 +103,8 @@ static enum qn_err check_actor(const struct check *check, size_t index)
 
 static enum qn_err check_all(struct check *check)
 {
-    qn_vec_each(&check->ops->items, item) QN_TRY(check_item(check, item));
+    qn_vec_each (&check->ops->items, item)
+        QN_TRY(check_item(check, item));
     for (size_t i = 0; i < check->ops->actors.count; i++)
         QN_TRY(check_actor(check, i));
     return QN_OK;
@@ -158,7 +160,8 @@ static enum qn_err write_actor(const struct check *check, size_t index)
 
 static enum qn_err write_all(const struct check *check, size_t *applied)
 {
-    qn_vec_each(&check->ops->items, item) QN_TRY(write_item(check, item, applied));
+    qn_vec_each (&check->ops->items, item)
+        QN_TRY(write_item(check, item, applied));
     if (*applied == 0)
         return QN_OK;
     for (size_t i = 0; i < check->ops->actors.count; i++)

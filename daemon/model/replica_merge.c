@@ -43,7 +43,9 @@ static const struct qn_pair *find_pair(const struct qn_record *record, struct qn
     const struct qn_field *in = qn_record_field(record, field);
     if (in == NULL)
         return NULL;
-    qn_vec_each(&in->pairs, pair) if (qn_dot_cmp(&pair->dot, dot) == 0) return pair;
+    qn_vec_each (&in->pairs, pair)
+        if (qn_dot_cmp(&pair->dot, dot) == 0)
+            return pair;
     return NULL;
 }
 
@@ -83,14 +85,12 @@ static void remove_concurrent(struct qn_replica *replica, struct qn_span field)
 static enum qn_err change_pairs(struct qn_replica *replica, const struct qn_coll_state *coll,
                                 const struct qn_op *op)
 {
-    qn_vec_each(&op->removed, removed)
-    {
+    qn_vec_each (&op->removed, removed) {
         if (QN_BUG(QN_BUG_REMOVE_ALL_FIELDS))
             QN_TRY(remove_everywhere(replica, coll, op, &removed->dot));
         QN_TRY(remove_pair(replica, coll, op, removed->field, &removed->dot));
     }
-    qn_vec_each(&op->set, set)
-    {
+    qn_vec_each (&op->set, set) {
         struct qn_pair pair = {
             .dot = op->dot, .hlc = op->hlc, .value = set->value, .user = op->user};
         if (QN_BUG(QN_BUG_LAST_ARRIVAL_WINS))
@@ -232,7 +232,9 @@ static enum qn_err append_log(struct qn_replica *replica, struct qn_coll_state *
 
 static void touch(struct qn_replica *replica, const struct qn_coll_id *id)
 {
-    qn_vec_each(&replica->touched, touched) if (qn_coll_id_eq(touched, id)) return;
+    qn_vec_each (&replica->touched, touched)
+        if (qn_coll_id_eq(touched, id))
+            return;
     qn_vec_push(&replica->touched, *id);
 }
 

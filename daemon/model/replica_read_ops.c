@@ -82,8 +82,7 @@ static enum qn_err add_op(struct batch *batch, uint32_t number, const struct qn_
 
 static void cut(struct batch *batch)
 {
-    qn_vec_each(&batch->since_cut, index)
-    {
+    qn_vec_each (&batch->since_cut, index) {
         struct batch_actor *actor = &batch->actors.items[*index];
         actor->last_at_cut = actor->last;
         actor->signature_at_cut = actor->signature;
@@ -165,7 +164,8 @@ static enum qn_err collect(struct batch *batch, bool *ret_is_end)
 static void pack(const struct batch *batch, struct qn_buf *out, struct qn_ops_read *read)
 {
     size_t actors = 0;
-    qn_vec_each(&batch->actors, actor) actors += actor->last_at_cut > 0;
+    qn_vec_each (&batch->actors, actor)
+        actors += actor->last_at_cut > 0;
     qn_pack_array(out, 2);
     qn_pack_array(out, 3 * actors);
     for (size_t i = 0; i < actors; i++) { /* those that came behind the cut stand at the end */
@@ -258,8 +258,7 @@ enum qn_err qn_read_start(struct qn_kv *kv, const struct qn_coll_id *coll,
     if (!qn_vv_covers(known, &floor))
         return QN_ERR_HELD;
     uint64_t first = 0;
-    qn_vec_each(&cc.entries, entry)
-    {
+    qn_vec_each (&cc.entries, entry) {
         struct qn_dot dot = {entry->actor, qn_vv_get(known, &entry->actor) + 1};
         uint64_t seq;
         if (dot.ctr > entry->ctr)

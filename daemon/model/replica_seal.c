@@ -23,9 +23,9 @@ static enum qn_err save_hlc(struct qn_replica *replica)
 enum qn_err qn_replica_seal(struct qn_replica *replica)
 {
     QN_ASSERT(replica->kv != NULL);
-    qn_vec_each(&replica->colls, coll)
-    {
-        qn_vec_each(&(*coll)->unsealed, unsealed) QN_TRY(seal_actor(replica, *coll, unsealed));
+    qn_vec_each (&replica->colls, coll) {
+        qn_vec_each (&(*coll)->unsealed, unsealed)
+            QN_TRY(seal_actor(replica, *coll, unsealed));
         (*coll)->unsealed.count = 0;
     }
     if (!replica->is_hlc_changed)

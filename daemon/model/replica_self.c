@@ -42,10 +42,20 @@ void qn_empty_root(uint8_t ret_root[QN_ROOT_SIZE])
 #ifdef QN_WITH_BUGS
 enum qn_err qn_replica_forget_site(struct qn_replica *replica, const struct qn_site_id *site)
 {
-    qn_vec_each(&replica->touched, id)
-    {
-        struct qn_coll_state *coll;
-        QN_TRY(qn_replica_coll(replica, id, &coll));
+    struct qn_key at = {0};
+    struct qn_span found, value;
+    uint8_t start[1] = {0};
+    qn_key_copy(&at, qn_span(start, 1));
+    while (qn_kv_seek(replica->kv, QN_TABLE_CC, qn_key_view(&at), &found, &value) == QN_OK) {
+        struct qn_actor actor;
+        qn_key_copy(&at, found);
+        QN_TRY(qn_dict_actor_of(&replica->dict, qn_read_u32(found.data + 4), &actor));
+        if (qn_actor_is_of(&actor, site)) {
+            QN_TRY(qn_kv_del(replica->kv, QN_TABLE_CC, qn_key_view(&at)));
+            qn_vec_each (&replica->colls, coll)
+                qn_vv_set(&(*coll)->cc, &actor, 0);
+        }
+        qn_key_next(&at);
     }
     return QN_OK;
 }

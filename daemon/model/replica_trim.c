@@ -68,8 +68,7 @@ static enum qn_err drop_checkpoints(struct qn_replica *replica, uint32_t coll, u
 static enum qn_err raise_floor(struct qn_replica *replica, const struct qn_coll_state *coll,
                                const struct qn_vv *floor)
 {
-    qn_vec_each(&floor->entries, entry)
-    {
+    qn_vec_each (&floor->entries, entry) {
         uint32_t actor, number = coll->row.number;
         QN_TRY(qn_must_exist(qn_dict_find_actor(&replica->dict, &entry->actor, &actor)));
         QN_TRY(qn_counter_put(replica->kv, QN_TABLE_FLOOR, number, actor, entry->ctr));

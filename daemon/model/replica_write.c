@@ -14,7 +14,7 @@ static bool is_text(struct qn_span text, size_t size_max)
 
 static bool is_reserved(struct qn_span name)
 {
-    return name.size > 0 && name.data[0] == '_';
+    return qn_span_eq_str(name, QN_FIELD_TRASH);
 }
 
 /* --- what may be asked for --- */
@@ -38,7 +38,7 @@ static enum qn_err check_fields(const struct qn_write *write)
     return QN_OK;
 }
 
-static enum qn_err check_write(const struct qn_write *write)
+enum qn_err qn_write_check(const struct qn_write *write)
 {
     if (write->key.size > QN_KEY_SIZE_MAX || write->user.size > QN_USER_SIZE_MAX)
         return QN_ERR_LIMIT;
@@ -46,8 +46,6 @@ static enum qn_err check_write(const struct qn_write *write)
         return QN_ERR_INVALID;
     if (write->user.size > 0 && !is_text(write->user, QN_USER_SIZE_MAX))
         return QN_ERR_INVALID;
-    if (is_reserved(write->key) && !qn_span_eq_str(write->key, QN_KEY_COLLECTION))
-        return QN_ERR_DENIED;
     switch (write->kind) {
     case QN_OP_PUT:
         return check_fields(write);
@@ -65,7 +63,7 @@ static enum qn_err check_write(const struct qn_write *write)
 
 static void remove_field(struct qn_op *op, const struct qn_field *field)
 {
-    qn_vec_each(&field->pairs, pair)
+    qn_vec_each (&field->pairs, pair)
         qn_vec_push(&op->removed, ((struct qn_op_removed){field->name, pair->dot}));
 }
 
@@ -78,7 +76,8 @@ static void remove_named(struct qn_op *op, const struct qn_record *record, struc
 
 static void remove_all(struct qn_op *op, const struct qn_record *record)
 {
-    qn_vec_each(&record->fields, field) remove_field(op, field);
+    qn_vec_each (&record->fields, field)
+        remove_field(op, field);
 }
 
 static bool is_same(const struct qn_record *record, const struct qn_op_set *set)
@@ -184,8 +183,7 @@ static enum qn_err become(struct qn_replica *replica, const struct qn_actor *act
 static void set_unsealed(struct qn_coll_state *coll, const struct qn_dot *dot,
                          const struct qn_digest *hash)
 {
-    qn_vec_each(&coll->unsealed, unsealed)
-    {
+    qn_vec_each (&coll->unsealed, unsealed) {
         if (qn_actor_cmp(&unsealed->last.actor, &dot->actor) == 0) {
             *unsealed = (struct qn_unsealed){*dot, *hash};
             return;
@@ -245,7 +243,7 @@ enum qn_err qn_replica_write(struct qn_replica *replica, const struct qn_write *
     struct qn_coll_state *coll;
     QN_AUTO_BUF struct qn_buf value;
     qn_buf_init(&value, 64);
-    QN_TRY(check_write(write));
+    QN_TRY(qn_write_check(write));
     QN_TRY(qn_replica_coll(replica, &write->coll, &coll));
     QN_TRY(qn_replica_load(replica, coll, write->key));
     struct qn_op *op = &replica->op;

@@ -124,7 +124,8 @@ static enum qn_err put_field(struct qn_dict *dict, const struct qn_field *field,
         qn_buf_append_varint(out, 0); /* no actor has this number: a count follows */
     if (is_many)
         qn_buf_append_varint(out, field->pairs.count);
-    qn_vec_each(&field->pairs, pair) QN_TRY(put_pair(dict, pair, latest, out));
+    qn_vec_each (&field->pairs, pair)
+        QN_TRY(put_pair(dict, pair, latest, out));
     return QN_OK;
 }
 
@@ -180,7 +181,8 @@ enum qn_err qn_row_encode(struct qn_dict *dict, const struct qn_row_head *head,
     qn_buf_append_u8(out, (uint8_t)(head->state | (head->has_conflict ? FLAG_CONFLICT : 0)));
     qn_buf_append(out, head->hash, sizeof(head->hash));
     qn_buf_append_varint(out, qn_hlc_ms(latest));
-    qn_vec_each(&record->fields, field) QN_TRY(put_field(dict, field, latest, out));
+    qn_vec_each (&record->fields, field)
+        QN_TRY(put_field(dict, field, latest, out));
     return qn_buf_status(out) == QN_OK ? QN_OK : QN_ERR_NOSPACE;
 }
 

@@ -13,8 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     qn_buf_init(&out, size);
     qn_ops_pack(&ops, &out);
     FUZZ_CHECK(qn_span_eq(qn_buf_view(&out), qn_span(data, cursor.at)));
-    qn_vec_each(&ops.items, item)
-    {
+    qn_vec_each (&ops.items, item) {
         struct qn_op op;
         FUZZ_CHECK(item->actor < ops.actors.count);
         if (qn_op_unpack(item->op, &ops.actors.items[item->actor].last.actor, &op) == QN_OK)

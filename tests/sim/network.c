@@ -1,16 +1,21 @@
+#include <stdio.h>
+
 #include "sim/world.h"
 
 #define BREAKS_AFTER_MS 8000 /* of being blocked; each end notices at its own time */
 
 struct sim_link *world_link(struct sim_world *world, uint64_t id)
 {
-    qn_vec_each(&world->links, slot) if ((*slot)->id == id) return *slot;
+    qn_vec_each (&world->links, slot)
+        if ((*slot)->id == id)
+            return *slot;
     return NULL;
 }
 
 static void clear_way(struct sim_way *way)
 {
-    qn_vec_each(&way->queue, frame) qn_free(frame->bytes);
+    qn_vec_each (&way->queue, frame)
+        qn_free(frame->bytes);
     way->queue.count = 0;
 }
 
@@ -75,6 +80,7 @@ void network_dial(struct sim_world *world, const struct sim_event *event)
     link->end[0] = event->site;
     link->end[1] = event->target;
     link->is_guest = event->is_guest;
+    link->dial_token = event->token;
     link->is_up = link->has_end[0] = link->has_end[1] = true;
     for (size_t i = 0; i < sizeof(link->exporter); i++)
         link->exporter[i] = (uint8_t)qn_prng_next(&world->prng);
@@ -122,6 +128,28 @@ static bool waits(struct sim_world *world, struct sim_link *link, size_t way)
     return true;
 }
 
+/* What passes, for whoever reads a trace. */
+static void print_frame(const struct sim_world *world, const struct sim_link *link, size_t way,
+                        const struct sim_frame *frame)
+{
+    struct qn_cursor cursor = qn_cursor(qn_span(frame->bytes, frame->size));
+    struct qn_span first = {0};
+    uint64_t number = 0, flags = 0;
+    size_t count;
+    if (qn_cursor_array(&cursor, 64, &count) != QN_OK || qn_cursor_u64(&cursor, &number) != QN_OK ||
+        (qn_cursor_peek(&cursor) == QN_ITEM_BIN &&
+         qn_cursor_bin(&cursor, SIZE_MAX, &first) != QN_OK))
+        return;
+    while (!qn_cursor_is_end(&cursor))
+        if (qn_cursor_u64(&cursor, &flags) != QN_OK &&
+            qn_cursor_skip(&cursor, 40, &(struct qn_span){0}) != QN_OK)
+            break;
+    printf("%8llu   link %llu site%zu -> site%zu message %llu of %02x%02x, %llu, %zu bytes\n",
+           (unsigned long long)world->now_ms, (unsigned long long)link->id, link->end[1 - way],
+           link->end[way], (unsigned long long)number, first.size > 1 ? first.data[0] : 0u,
+           first.size > 1 ? first.data[1] : 0u, (unsigned long long)flags, frame->size);
+}
+
 void network_pump(struct sim_world *world, const struct sim_event *event)
 {
     struct sim_link *link = world_link(world, event->link);
@@ -135,6 +163,8 @@ void network_pump(struct sim_world *world, const struct sim_event *event)
     qn_vec_remove(&way->queue, 0);
     if (way->queue.count > 0)
         pump_later(world, link, event->way, world_below(world, 4));
+    if (world->prints)
+        print_frame(world, link, event->way, &frame);
     struct qn_event arrived = {
         .kind = QN_EVENT_FRAME, .link = link->id, .frame = qn_span(frame.bytes, frame.size)};
     site_step(world, &world->sites[link->end[event->way]], &arrived);
@@ -172,8 +202,7 @@ void network_close(struct sim_world *world, struct sim_site *from, uint64_t id)
 
 void network_site_down(struct sim_world *world, size_t site)
 {
-    qn_vec_each(&world->links, slot)
-    {
+    qn_vec_each (&world->links, slot) {
         struct sim_link *link = *slot;
         for (size_t end = 0; end < 2; end++)
             if (link->end[end] == site)

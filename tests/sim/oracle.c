@@ -7,8 +7,9 @@
 
 static struct sim_seen *seen_of(struct sim_world *world, size_t site, const struct qn_coll_id *coll)
 {
-    qn_vec_each(&world->seen, slot) if ((*slot)->site == site &&
-                                        qn_coll_id_eq(&(*slot)->coll, coll)) return *slot;
+    qn_vec_each (&world->seen, slot)
+        if ((*slot)->site == site && qn_coll_id_eq(&(*slot)->coll, coll))
+            return *slot;
     struct sim_seen *seen = QN_NEW(struct sim_seen);
     seen->site = site;
     seen->coll = *coll;
@@ -18,13 +19,11 @@ static struct sim_seen *seen_of(struct sim_world *world, size_t site, const stru
 
 void oracle_deinit(struct sim_world *world)
 {
-    qn_vec_each(&world->ops, op)
-    {
+    qn_vec_each (&world->ops, op) {
         qn_op_deinit(&op->op);
         qn_free(op->bytes);
     }
-    qn_vec_each(&world->seen, seen)
-    {
+    qn_vec_each (&world->seen, seen) {
         qn_vv_deinit(&(*seen)->vv);
         qn_free(*seen);
     }
@@ -35,8 +34,9 @@ void oracle_deinit(struct sim_world *world)
 static struct sim_op *find_op(struct sim_world *world, const struct qn_coll_id *coll,
                               const struct qn_dot *dot)
 {
-    qn_vec_each(&world->ops, op) if (qn_dot_cmp(&op->op.dot, dot) == 0 &&
-                                     qn_coll_id_eq(&op->coll, coll)) return op;
+    qn_vec_each (&world->ops, op)
+        if (qn_dot_cmp(&op->op.dot, dot) == 0 && qn_coll_id_eq(&op->coll, coll))
+            return op;
     return NULL;
 }
 
@@ -81,7 +81,7 @@ static bool take_batch(struct sim_world *world, struct sim_site *site, struct si
     } else if (read.op_count > 0) {
         struct qn_cursor cursor = qn_cursor(qn_buf_view(&body));
         QN_ASSERT(qn_ops_unpack(&cursor, &ops) == QN_OK);
-        qn_vec_each(&ops.items, item)
+        qn_vec_each (&ops.items, item)
             take_op(world, site, &seen->coll, &ops.actors.items[item->actor].last.actor, item->op);
         qn_vv_join(&seen->vv, &read.last);
         *seq = read.next_seq;
@@ -138,13 +138,12 @@ static void sort(struct facts *facts)
 static void collect(const struct sim_world *world, const struct qn_coll_id *coll,
                     const struct qn_vv *cc, struct facts *set, struct facts *removed)
 {
-    qn_vec_each(&world->ops, op)
-    {
+    qn_vec_each (&world->ops, op) {
         if (!qn_coll_id_eq(&op->coll, coll) || !qn_vv_has(cc, &op->op.dot))
             continue;
-        qn_vec_each(&op->op.set, s)
+        qn_vec_each (&op->op.set, s)
             qn_vec_push(&set->list, ((struct fact){op->op.key, s->field, s->value, op->op.dot}));
-        qn_vec_each(&op->op.removed, r)
+        qn_vec_each (&op->op.removed, r)
             qn_vec_push(&removed->list, ((struct fact){op->op.key, r->field, {0}, r->dot}));
     }
     sort(set);
@@ -197,8 +196,10 @@ static void count_record(struct recount *count, const struct qn_coll_id *coll, s
     count->live += !is_own && (state == QN_RECORD_LIVE || state == QN_RECORD_CONTESTED);
     count->trashed += !is_own && state == QN_RECORD_TRASHED;
     count->conflicts += state != QN_RECORD_TRASHED && qn_record_has_conflict(record);
-    qn_vec_each(&record->fields, field) qn_vec_each(&field->pairs, pair)
-        qn_vec_push(&count->facts.list, ((struct fact){key, field->name, pair->value, pair->dot}));
+    qn_vec_each (&record->fields, field)
+        qn_vec_each (&field->pairs, pair)
+            qn_vec_push(&count->facts.list,
+                        ((struct fact){key, field->name, pair->value, pair->dot}));
 }
 
 static bool recount(struct sim_world *world, struct sim_site *site, const struct qn_coll_id *coll,
@@ -290,8 +291,7 @@ static void check_coll(struct sim_world *world, struct sim_site *site,
 void oracle_committed(struct sim_world *world, struct sim_site *site,
                       const struct qn_commit *commit)
 {
-    qn_vec_each(&commit->changes, change)
-    {
+    qn_vec_each (&commit->changes, change) {
         world_trace(world, "%s commits %02x%02x seq %llu live %llu", site->name,
                     change->coll.bytes[0], change->coll.bytes[1],
                     (unsigned long long)change->info.order_head,
@@ -305,8 +305,7 @@ void oracle_committed(struct sim_world *world, struct sim_site *site,
 /* Invariant of acknowledgements: what a user was told is on the disk. */
 void oracle_acked(struct sim_world *world, struct sim_site *site, uint64_t request, bool is_ok)
 {
-    qn_vec_each(&world->acks, ack)
-    {
+    qn_vec_each (&world->acks, ack) {
         if (ack->request != request || !ack->is_open)
             continue;
         ack->is_open = false;
@@ -315,8 +314,10 @@ void oracle_acked(struct sim_world *world, struct sim_site *site, uint64_t reque
         QN_AUTO_BUF struct qn_buf value;
         qn_buf_init(&value, 16);
         qn_pack_u64(&value, ack->value);
-        qn_vec_each(&world->ops, op)
-            qn_vec_each(&op->op.set, set) if (qn_span_eq(set->value, qn_buf_view(&value))) return;
+        qn_vec_each (&world->ops, op)
+            qn_vec_each (&op->op.set, set)
+                if (qn_span_eq(set->value, qn_buf_view(&value)))
+                    return;
         world_fail(world, "%s: a write was acknowledged that is not durable", site->name);
         return;
     }
@@ -329,30 +330,31 @@ static bool has_op(const struct sim_site *site, const struct sim_op *op)
            qn_vv_has(&cc, &op->op.dot);
 }
 
+static bool is_withdrawn(const struct sim_world *world, size_t site)
+{
+    qn_vec_each (&world->withdrawn, index)
+        if (*index == site)
+            return true;
+    return false;
+}
+
 void oracle_before_restore(struct sim_world *world, struct sim_site *site)
 {
-    qn_vec_each(&world->ops, op)
-    {
+    qn_vec_each (&world->ops, op) {
         bool is_elsewhere = false;
         for (size_t i = 0; i < world->site_count; i++)
-            is_elsewhere |= i != site->index && has_op(&world->sites[i], op);
+            is_elsewhere |=
+                i != site->index && !is_withdrawn(world, i) && has_op(&world->sites[i], op);
         op->may_be_lost |= !is_elsewhere;
     }
-    qn_vec_each(&world->seen, seen) /* the disk will know less: look at all of it again */
-        if ((*seen)->site == site->index)
-    {
-        qn_vv_deinit(&(*seen)->vv);
-        (*seen)->vv = (struct qn_vv){0};
-    }
+    qn_vec_each (&world->seen, seen) /* the disk will know less: look at all of it again */
+        if ((*seen)->site == site->index) {
+            qn_vv_deinit(&(*seen)->vv);
+            (*seen)->vv = (struct qn_vv){0};
+        }
 }
 
 /* ---- at rest ---- */
-
-static bool is_withdrawn(const struct sim_world *world, size_t site)
-{
-    qn_vec_each(&world->withdrawn, index) if (*index == site) return true;
-    return false;
-}
 
 static void ledger_digest(const struct sim_site *site, struct qn_digest *ret_digest)
 {
@@ -360,6 +362,15 @@ static void ledger_digest(const struct sim_site *site, struct qn_digest *ret_dig
     QN_ASSERT(qn_ledger_load(ledger, memkv_reader(site->disk)) == QN_OK);
     qn_ledger_digest(ledger, ret_digest);
     qn_ledger_free(ledger);
+}
+
+static void trace_clock(struct sim_world *world, const struct sim_site *site,
+                        const struct qn_vv *cc)
+{
+    qn_vec_each (&cc->entries, entry)
+        world_trace(world, "%s has %02x%02x incarnation %02x%02x up to %llu", site->name,
+                    entry->actor.bytes[0], entry->actor.bytes[1], entry->actor.bytes[8],
+                    entry->actor.bytes[9], (unsigned long long)entry->ctr);
 }
 
 static void equal_to_first(struct sim_world *world, struct sim_site *site,
@@ -370,19 +381,30 @@ static void equal_to_first(struct sim_world *world, struct sim_site *site,
     QN_AUTO_VV struct qn_vv cc_a = {0}, cc_b = {0};
     QN_ASSERT(qn_read_coll(first, coll, &a) == QN_OK && qn_read_coll(kv, coll, &b) == QN_OK);
     QN_ASSERT(qn_read_cc(first, coll, &cc_a) == QN_OK && qn_read_cc(kv, coll, &cc_b) == QN_OK);
-    if (!qn_vv_eq(&cc_a, &cc_b))
+    if (!qn_vv_eq(&cc_a, &cc_b)) {
+        trace_clock(world, &world->sites[0], &cc_a);
+        trace_clock(world, site, &cc_b);
         world_fail(world, "at rest: site0 and %s have different clocks", site->name);
-    else if (memcmp(a.root, b.root, QN_ROOT_SIZE) != 0)
+    } else if (memcmp(a.root, b.root, QN_ROOT_SIZE) != 0)
         world_fail(world, "at rest: site0 and %s differ at equal clocks", site->name);
+}
+
+/* What a site wrote right before it left may have gone with it. */
+static bool is_by_withdrawn(const struct sim_world *world, const struct sim_op *op)
+{
+    qn_vec_each (&world->withdrawn, index)
+        if (qn_actor_is_of(&op->op.dot.actor, &world->sites[*index].id))
+            return true;
+    return false;
 }
 
 static void nothing_is_lost(struct sim_world *world, const struct sim_site *site)
 {
-    qn_vec_each(&world->ops, op) if (!op->may_be_lost && !has_op(site, op))
-    {
-        world_fail(world, "at rest: %s lacks an operation that was durable", site->name);
-        return;
-    }
+    qn_vec_each (&world->ops, op)
+        if (!op->may_be_lost && !is_by_withdrawn(world, op) && !has_op(site, op)) {
+            world_fail(world, "at rest: %s lacks an operation that was durable", site->name);
+            return;
+        }
 }
 
 void oracle_at_rest(struct sim_world *world)
@@ -391,13 +413,12 @@ void oracle_at_rest(struct sim_world *world)
     ledger_digest(&world->sites[0], &ledger);
     for (size_t i = 0; i < world->site_count; i++) {
         struct sim_site *site = &world->sites[i];
-        if (!site->is_up || is_withdrawn(world, i))
+        if (!site->is_up || is_withdrawn(world, i) || qn_core_group(site->core) == NULL)
             continue;
         ledger_digest(site, &other);
         if (!qn_digest_eq(&ledger, &other))
             world_fail(world, "at rest: site0 and %s have different ledgers", site->name);
-        qn_vec_each(&world->colls, coll)
-        {
+        qn_vec_each (&world->colls, coll) {
             equal_to_first(world, site, coll);
             check_coll(world, site, coll);
         }

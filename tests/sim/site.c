@@ -41,7 +41,8 @@ void site_init(struct sim_world *world, size_t index)
 
 static void drop_volatile(struct sim_site *site)
 {
-    qn_vec_each(&site->queue, intent) qn_intent_free(*intent);
+    qn_vec_each (&site->queue, intent)
+        qn_intent_free(*intent);
     site->queue.count = 0;
     qn_commit_free(site->undelivered);
     site->undelivered = NULL;
@@ -105,8 +106,8 @@ static void look_at_note(struct sim_world *world, struct sim_site *site,
                          const struct qn_effect *effect)
 {
     static const char *const wrong[] = {
-        "fingerprint",  "bad-operation", "bad-frame",       "flood",     "bad-ledger", "bad-heads",
-        "equivocation", "read-failed",   "frame-too-large", "bad-guest", "join-failed"};
+        "fingerprint", "bad-operation", "bad-frame",   "flood",           "bad-ledger",
+        "bad-heads",   "equivocation",  "read-failed", "frame-too-large", "bad-guest"};
     world_trace(world, "%s note %s %s", site->name, effect->code, effect->object);
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         if (strcmp(effect->code, wrong[i]) == 0)
@@ -133,6 +134,7 @@ static void carry_out(struct sim_world *world, struct sim_site *site, struct qn_
 {
     switch (effect->kind) {
     case QN_EFFECT_DIAL:
+        world_trace(world, "%s dials %s", site->name, (char *)effect->bytes);
         world_push(world, (struct sim_event){.at_ms = world->now_ms + 1 + world_below(world, 30),
                                              .kind = SIM_DIAL,
                                              .site = site->index,
@@ -188,7 +190,8 @@ void site_step(struct sim_world *world, struct sim_site *site, struct qn_event *
     event->mono_ms = world->now_ms;
     event->wall_ms = wall_ms(world, site);
     qn_core_step(site->core, event, &site->update);
-    qn_vec_each(&site->update.effects, effect) carry_out(world, site, effect);
+    qn_vec_each (&site->update.effects, effect)
+        carry_out(world, site, effect);
     write_soon(world, site);
     tick_later(world, site);
 }
@@ -363,7 +366,9 @@ void site_crash(struct sim_world *world, struct sim_site *site)
         memkv_crash(site->disk);
     if (is_kept)
         lose_clock(site);
-    qn_vec_each(&world->acks, ack) if (ack->site == site->index) ack->is_open = false;
+    qn_vec_each (&world->acks, ack)
+        if (ack->site == site->index)
+            ack->is_open = false;
 }
 
 /* A machine that comes back from an old copy of its disk. */

@@ -101,18 +101,31 @@ void world_deinit(struct sim_world *world)
 {
     for (size_t i = 0; i < world->site_count; i++)
         site_deinit(&world->sites[i]);
-    qn_vec_each(&world->links, link) network_free(*link);
-    qn_vec_each(&world->heap, event) if (event->read != NULL)
-    {
-        qn_read_result_deinit(event->read);
-        qn_free(event->read);
-    }
+    qn_vec_each (&world->links, link)
+        network_free(*link);
+    qn_vec_each (&world->heap, event)
+        if (event->read != NULL) {
+            qn_read_result_deinit(event->read);
+            qn_free(event->read);
+        }
     oracle_deinit(world);
     qn_vec_free(&world->links);
     qn_vec_free(&world->heap);
     qn_vec_free(&world->acks);
     qn_vec_free(&world->colls);
     qn_vec_free(&world->withdrawn);
+}
+
+/* A connection that broke before this end was up: its dial failed. */
+static void never_up(struct sim_world *world, struct sim_site *site, struct sim_link *link,
+                     size_t end)
+{
+    link->has_end[end] = false;
+    network_break(world, link);
+    struct qn_event failed = {
+        .kind = QN_EVENT_DIAL_FAILED, .token = link->dial_token, .err = QN_ERR_CLOSED};
+    if (end == 0)
+        site_step(world, site, &failed);
 }
 
 static void link_event(struct sim_world *world, const struct sim_event *event)
@@ -130,7 +143,13 @@ static void link_event(struct sim_world *world, const struct sim_event *event)
                          .is_dialled = event->way == 0,
                          .key = other->keys.site};
     memcpy(e.exporter, link->exporter, sizeof(e.exporter));
+    if (!link->is_told[event->way] && event->kind == SIM_DOWN) {
+        never_up(world, site, link, event->way);
+        return;
+    }
     link->is_told[event->way] = true;
+    world_trace(world, "%s link %llu to %s %s", site->name, (unsigned long long)link->id,
+                other->name, event->kind == SIM_UP ? "up" : "down");
     if (event->kind == SIM_DOWN) {
         link->has_end[event->way] = false;
         network_break(world, link);

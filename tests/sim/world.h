@@ -35,6 +35,7 @@ struct sim_link {
     uint64_t id;
     size_t end[2]; /* the dialler first */
     bool is_guest, is_up;
+    uint64_t dial_token;
     bool is_told[2]; /* whether that end knows that it is up */
     bool has_end[2]; /* whether that end still believes in it */
     uint8_t exporter[32];
@@ -66,7 +67,7 @@ struct sim_site {
     struct qn_commit *undelivered; /* committed, not told yet */
     bool undelivered_is_synced;
     struct memkv *before; /* QN_BUG_CLOCK_APART: the disk before that commit */
-    uint64_t tick_at; /* 0: none */
+    uint64_t tick_at;     /* 0: none */
 };
 
 enum sim_kind {

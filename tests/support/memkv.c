@@ -234,8 +234,7 @@ static void undo_to(struct memkv *memkv, size_t count)
 
 static void forget_undo(struct memkv *memkv)
 {
-    qn_vec_each(&memkv->undo, undo)
-    {
+    qn_vec_each (&memkv->undo, undo) {
         qn_free(undo->key);
         qn_free(undo->value);
     }

@@ -48,8 +48,7 @@ void group_deinit(struct group *group)
         qn_signer_free(group->sites[i].signer);
         memkv_free(group->sites[i].store);
     }
-    qn_vec_each(&group->written, written)
-    {
+    qn_vec_each (&group->written, written) {
         qn_op_deinit(&written->op);
         qn_free(written->bytes);
     }
@@ -70,8 +69,9 @@ static struct qn_span text(const char *from)
 
 static const struct qn_op *find_written(const struct group *group, const struct qn_dot *dot)
 {
-    qn_vec_each(&group->written,
-                written) if (qn_dot_cmp(&written->op.dot, dot) == 0) return &written->op;
+    qn_vec_each (&group->written, written)
+        if (qn_dot_cmp(&written->op.dot, dot) == 0)
+            return &written->op;
     return NULL;
 }
 
@@ -194,7 +194,8 @@ void site_collect(struct site *from, struct site *to, struct messages *out)
 
 void messages_free(struct messages *messages)
 {
-    qn_vec_each(&messages->list, message) qn_free(message->bytes);
+    qn_vec_each (&messages->list, message)
+        qn_free(message->bytes);
     qn_vec_free(&messages->list);
 }
 
@@ -217,7 +218,9 @@ enum qn_err site_pull(struct site *to, struct site *from)
     size_t applied;
     enum qn_err err = QN_OK;
     site_collect(from, to, &messages);
-    qn_vec_each(&messages.list, message) if (err == QN_OK) err = site_apply(to, message, &applied);
+    qn_vec_each (&messages.list, message)
+        if (err == QN_OK)
+            err = site_apply(to, message, &applied);
     messages_free(&messages);
     return err;
 }
@@ -253,25 +256,23 @@ static int triple_cmp(const void *a, const void *b)
 
 static bool is_removed(const struct group *group, const struct qn_vv *cc, const struct triple *pair)
 {
-    qn_vec_each(&group->written, written)
-    {
+    qn_vec_each (&group->written, written) {
         if (!qn_vv_has(cc, &written->op.dot))
             continue;
-        qn_vec_each(&written->op.removed,
-                    removed) if (qn_dot_cmp(&removed->dot, &pair->dot) == 0 &&
-                                 qn_span_eq(removed->field, pair->field)) return true;
+        qn_vec_each (&written->op.removed, removed)
+            if (qn_dot_cmp(&removed->dot, &pair->dot) == 0 &&
+                qn_span_eq(removed->field, pair->field))
+                return true;
     }
     return false;
 }
 
 static void expected(const struct group *group, const struct qn_vv *cc, struct triples *out)
 {
-    qn_vec_each(&group->written, written)
-    {
+    qn_vec_each (&group->written, written) {
         if (!qn_vv_has(cc, &written->op.dot))
             continue;
-        qn_vec_each(&written->op.set, set)
-        {
+        qn_vec_each (&written->op.set, set) {
             struct triple pair = {written->op.key, set->field, set->value, written->op.dot};
             if (!is_removed(group, cc, &pair))
                 qn_vec_push(&out->list, pair);
@@ -292,8 +293,10 @@ static void stored(struct site *site, struct triples *out)
         if (err == QN_ERR_NOTFOUND)
             return;
         must(err);
-        qn_vec_each(&record.fields, field) qn_vec_each(&field->pairs, pair)
-            qn_vec_push(&out->list, ((struct triple){key, field->name, pair->value, pair->dot}));
+        qn_vec_each (&record.fields, field)
+            qn_vec_each (&field->pairs, pair)
+                qn_vec_push(&out->list,
+                            ((struct triple){key, field->name, pair->value, pair->dot}));
     }
 }
 
@@ -392,9 +395,10 @@ static const char *recount_record(struct site *site, struct recount *recount, st
         return "the index of conflicts is wrong";
     if (is_counted && is_indexed(site, QN_TABLE_TRASH, key) != is_trashed)
         return "the index of the trash is wrong";
-    qn_vec_each(&record->fields, field)
-        qn_vec_each(&field->pairs,
-                    pair) if (!qn_vv_has(cc, &pair->dot)) return "a stored dot is not in the clock";
+    qn_vec_each (&record->fields, field)
+        qn_vec_each (&field->pairs, pair)
+            if (!qn_vv_has(cc, &pair->dot))
+                return "a stored dot is not in the clock";
     return NULL;
 }
 
