@@ -8,9 +8,9 @@
 struct ctl_listing {
     const struct ctl_shape *shape; /* of one item, for JSON */
     size_t columns;
-    const char *const *heads;                                  /* translated */
+    const char *const *heads;                                /* translated */
     void (*add)(struct ctl_grid *grid, struct qn_span item); /* one row */
-    bool is_batched;                                          /* data are lists of items */
+    bool is_batched;                                         /* data are lists of items */
 };
 
 /* Runs the request and prints what comes; JSON is streamed. */

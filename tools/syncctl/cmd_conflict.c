@@ -142,11 +142,9 @@ int ctl_run_verify(struct ctl *ctl)
     qn_buf_init(&end, QN_CONTROL_FRAME_SIZE_MAX);
     if (ctl->is_json)
         fputs("{\"results\":[", ctl->out);
-    int code = ctl_call(ctl, "verify", &args,
-                        &(struct ctl_sink){.on_data = on_verified,
-                                           .context = &run,
-                                           .end = &end,
-                                           .extra_s = 10});
+    int code = ctl_call(
+        ctl, "verify", &args,
+        &(struct ctl_sink){.on_data = on_verified, .context = &run, .end = &end, .extra_s = 10});
     bool is_identical = ctl_map_bool(qn_buf_view(&end), "identical");
     if (code == CTL_DONE)
         print_verdict(&run, is_identical);

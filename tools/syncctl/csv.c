@@ -1,7 +1,7 @@
 #include "csv.h"
 
-#define ROW_SIZE_MAX  (1024 * 1024)
-#define CELLS_MAX     4097
+#define ROW_SIZE_MAX (1024 * 1024)
+#define CELLS_MAX    4097
 
 void ctl_csv_init(struct ctl_csv *csv, FILE *file)
 {
@@ -109,8 +109,8 @@ enum qn_err ctl_csv_next(struct ctl_csv *csv)
     for (;;) {
         int end;
         QN_TRY(read_row(csv, &end));
-        bool is_blank = csv->cells.count == 1 && csv->text.size == 0 &&
-                        !csv->cells.items[0].is_quoted;
+        bool is_blank =
+            csv->cells.count == 1 && csv->text.size == 0 && !csv->cells.items[0].is_quoted;
         if (!is_blank)
             return QN_OK;
         if (end == EOF)

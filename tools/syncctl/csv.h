@@ -13,9 +13,9 @@ struct ctl_csv_cell {
 
 struct ctl_csv {
     FILE *file;
-    char separator;   /* ',' or ';' or tab: the first row decides */
-    size_t line;      /* where the next row begins, from 1 */
-    size_t row_line;  /* where the last one began */
+    char separator;  /* ',' or ';' or tab: the first row decides */
+    size_t line;     /* where the next row begins, from 1 */
+    size_t row_line; /* where the last one began */
     struct qn_buf text;
     QN_VEC(struct ctl_csv_cell) cells;
 };

@@ -31,7 +31,7 @@ struct ctl_command {
     const char *noun, *verb; /* verb NULL: the noun alone */
     const char *arguments;   /* as shown; "" for none */
     size_t arguments_min, arguments_max;
-    const char *help; /* N_(), one line */
+    const char *help;                 /* N_(), one line */
     const struct ctl_option *options; /* ends with a NULL name; or NULL */
     int (*run)(struct ctl *ctl);
 };
@@ -66,7 +66,8 @@ void ctl_deinit(struct ctl *ctl);
 /* The value of the last option of that name; NULL if it was not given. */
 const char *ctl_value(const struct ctl *ctl, const char *name);
 bool ctl_has(const struct ctl *ctl, const char *name);
-/* How many insertions, removals and replacements make one word of the other; "near" is at most 2. */
+/* How many insertions, removals and replacements make one word of the other; "near" is at most 2.
+ */
 unsigned ctl_distance(const char *a, const char *b);
 
 /* ---- table.c ---- */
@@ -77,7 +78,7 @@ extern const struct ctl_option ctl_global_options[]; /* ends with a NULL name */
 
 /* ---- usage.c, completion.c ---- */
 
-void ctl_print_usage(const struct ctl *ctl);                 /* of everything */
+void ctl_print_usage(const struct ctl *ctl);                  /* of everything */
 void ctl_print_noun(const struct ctl *ctl, const char *noun); /* of its commands, with options */
 void ctl_print_command(const struct ctl *ctl, const struct ctl_command *command);
 /* Commands that look like what was typed; `verb` may be NULL. */

@@ -88,7 +88,8 @@ static const struct row rows[] = {
      N_("See the messages of the daemon: `journalctl -u quoin`.")},
     /* found by syncctl itself */
     {"site-exists", N_("this state directory is initialised already"),
-     N_("`syncctl status` shows its site; for another site choose another directory with --state.")},
+     N_("`syncctl status` shows its site; for another site choose another directory with "
+        "--state.")},
     {"dir-not-empty", N_("this directory is not empty"),
      N_("Choose an empty or a new directory with --state.")},
     {"dir-failed", N_("this directory cannot be made"),

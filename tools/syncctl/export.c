@@ -1,4 +1,5 @@
-/* syncctl record export: JSON Lines in one pass; CSV in two, since its first row names all fields. */
+/* syncctl record export: JSON Lines in one pass; CSV in two, since its first row names all fields.
+ */
 #include <stdlib.h>
 
 #include "answer.h"
@@ -11,11 +12,12 @@
 
 #define COLUMNS_MAX 4096
 
-struct export {
+struct export
+{
     struct ctl *ctl;
     const char *key_field;
     QN_VEC(char *) names; /* of CSV, sorted */
-    void (*put)(struct export *export, struct qn_span record);
+    void (*put)(struct export * export, struct qn_span record);
     struct ctl_progress progress;
     uint64_t count;
 };

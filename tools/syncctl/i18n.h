@@ -1,4 +1,5 @@
-/* Translated text: domain "quoin", packaging/po. Every string for a person stands in _() or N_(). */
+/* Translated text: domain "quoin", packaging/po. Every string for a person stands in _() or N_().
+ */
 #pragma once
 
 #include <libintl.h>

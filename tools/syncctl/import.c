@@ -201,9 +201,8 @@ static int run_import(struct import *import)
 
 int ctl_run_record_import(struct ctl *ctl)
 {
-    struct import import = {.ctl = ctl,
-                            .path = ctl->arguments.items[1],
-                            .key_field = ctl_value(ctl, "key")};
+    struct import import = {
+        .ctl = ctl, .path = ctl->arguments.items[1], .key_field = ctl_value(ctl, "key")};
     if (import.key_field == NULL)
         return ctl_usage_error(ctl, _("which field is the key? Give --key FIELD"));
     if (!ctl_format_parse(ctl_value(ctl, "format"), import.path, &import.format))

@@ -23,8 +23,7 @@ static void pack_object(json_t *object, struct qn_buf *out)
     const char **names = qn_alloc((count + 1) * sizeof(*names));
     const char *name;
     json_t *member;
-    json_object_foreach(object, name, member)
-        names[at++] = name;
+    json_object_foreach(object, name, member) names[at++] = name;
     qsort(names, count, sizeof(*names), compare_names);
     qn_pack_map(out, count);
     for (size_t i = 0; i < count; i++) {

@@ -84,8 +84,7 @@ static int take_timeout(struct ctl *ctl, const char *text)
     char *end;
     errno = 0;
     unsigned long value = strtoul(text, &end, 10);
-    if (errno != 0 || text[0] < '0' || text[0] > '9' || *end != '\0' || value == 0 ||
-        value > 3600)
+    if (errno != 0 || text[0] < '0' || text[0] > '9' || *end != '\0' || value == 0 || value > 3600)
         return ctl_usage_error(ctl, _("--timeout takes a number of seconds from 1 to 3600, not %s"),
                                text);
     ctl->timeout_s = (unsigned)value;

@@ -33,7 +33,7 @@ void ctl_grid_deinit(struct ctl_grid *grid);
 
 /* One line on a terminal, for work that lasts more than a second. */
 struct ctl_progress {
-    FILE *out; /* NULL: none */
+    FILE *out;      /* NULL: none */
     uint64_t total; /* 0: not known */
     uint64_t started_ms, shown_ms;
     bool is_shown;

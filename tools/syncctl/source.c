@@ -186,8 +186,7 @@ static enum qn_err pack_record(struct ctl_source *source, json_t *object, struct
     json_object_del(object, source->key_field);
     const char *name;
     json_t *value;
-    json_object_foreach(object, name, value)
-        QN_TRY(check_field(source, name, value));
+    json_object_foreach(object, name, value) QN_TRY(check_field(source, name, value));
     if (json_object_size(object) > QN_OP_FIELDS_MAX)
         return refuse(source, _("more than 4096 fields"));
     ctl_json_pack(object, out);

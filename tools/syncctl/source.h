@@ -19,7 +19,7 @@ struct ctl_source {
     QN_VEC(char *) names; /* the first row of CSV */
     char *line;
     size_t line_capacity;
-    size_t number; /* of the line where the last record began, from 1 */
+    size_t number;     /* of the line where the last record began, from 1 */
     char problem[256]; /* translated; of the last error */
 };
 

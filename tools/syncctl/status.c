@@ -12,10 +12,10 @@
 #define ALERT_TEXT_MAX 4096
 
 static const char *const state_words[] = {
-    N_("ok"),        N_("attention"), N_("critical"), N_("here"),    N_("online"),
-    N_("offline"),   N_("never-seen"), N_("hint"),    N_("open"),    N_("used"),
-    N_("revoked"),   N_("expired"),   N_("identical"), N_("different"), N_("behind"),
-    N_("unreachable"),
+    N_("ok"),        N_("attention"), N_("critical"),   N_("here"),
+    N_("online"),    N_("offline"),   N_("never-seen"), N_("hint"),
+    N_("open"),      N_("used"),      N_("revoked"),    N_("expired"),
+    N_("identical"), N_("different"), N_("behind"),     N_("unreachable"),
 };
 
 const char *ctl_state_word(struct qn_span state)
@@ -241,8 +241,8 @@ static size_t add_collections(const struct ctl_report *report, struct qn_span co
     size_t count = 0;
     struct ctl_walk walk = ctl_walk(collections);
     while (ctl_walk_next(&walk)) {
-        bool is_well = ctl_map_bool(walk.value, "in_sync") &&
-                       ctl_map_u64(walk.value, "conflicts") == 0;
+        bool is_well =
+            ctl_map_bool(walk.value, "in_sync") && ctl_map_u64(walk.value, "conflicts") == 0;
         if (report->is_brief && is_well)
             continue;
         count++;

@@ -69,15 +69,20 @@ void ctl_print_usage(const struct ctl *ctl)
     fprintf(ctl->out, "\n%s\n", _("`syncctl help NOUN` explains the options of its commands."));
 }
 
+static bool is_similar(const char *word, const char *typed)
+{
+    unsigned distance = ctl_distance(word, typed);
+    return distance <= 2 && distance * 2 <= strlen(typed);
+}
+
 static bool is_near(const struct ctl_command *command, const char *noun, const char *verb)
 {
-    bool is_noun = ctl_distance(command->noun, noun) <= 2;
+    bool is_noun = is_similar(command->noun, noun);
     if (!ctl_is_noun(noun) && is_noun)
         return true;
     if (command->verb == NULL || (verb == NULL && !ctl_is_noun(noun)))
         return command->verb != NULL && ctl_distance(command->verb, noun) <= 1;
-    return strcmp(command->noun, noun) == 0 && verb != NULL &&
-           ctl_distance(command->verb, verb) <= 2;
+    return strcmp(command->noun, noun) == 0 && verb != NULL && is_similar(command->verb, verb);
 }
 
 void ctl_print_near(const struct ctl *ctl, const char *noun, const char *verb)

@@ -90,8 +90,7 @@ static int take_answers(struct ctl *ctl, uint64_t id, const struct ctl_sink *sin
         uint64_t now_ms = qn_client_clock_ms();
         int left = deadline_ms > now_ms ? (int)(deadline_ms - now_ms) : 0;
         struct qn_client_answer answer;
-        enum qn_err err =
-            qn_client_receive(ctl->client, sink->waits_for_ever ? -1 : left, &answer);
+        enum qn_err err = qn_client_receive(ctl->client, sink->waits_for_ever ? -1 : left, &answer);
         if (err != QN_OK)
             return ctl_fail_line(ctl, err);
         if (answer.id != id)

@@ -48,6 +48,6 @@ struct ctl_walk {
 };
 struct ctl_walk ctl_walk(struct qn_span packed);
 bool ctl_walk_next(struct ctl_walk *walk);
-size_t ctl_count(struct qn_span packed); /* items of a list or map; 0 for anything else */
+size_t ctl_count(struct qn_span packed);           /* items of a list or map; 0 for anything else */
 struct qn_span ctl_text_of(struct qn_span packed); /* a packed text; empty if it is none */
 uint64_t ctl_u64_of(struct qn_span packed);        /* 0 if it is no such number */
