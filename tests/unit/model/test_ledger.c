@@ -402,3 +402,16 @@ Test(ledger, a_group_has_a_limit_of_sites)
         cr_assert_eq(qn_group_site_named(group, qn_span_str(group->sites.items[i].name)),
                      &group->sites.items[i], "names are unique");
 }
+
+Test(ledger, a_group_has_a_limit_of_collections, .timeout = 100)
+{
+    for (size_t i = 0; i <= QN_COLLECTIONS_MAX; i++) {
+        QN_AUTO_BUF struct qn_buf body;
+        qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
+        struct qn_body_create_collection create = {.is_for_all = true};
+        qn_write_u32(create.coll.bytes, (uint32_t)i);
+        qn_body_create_collection_pack(&world.group, &create, &body);
+        cr_assert_eq(world_append(&world, 0, &body), i < QN_COLLECTIONS_MAX ? QN_OK : QN_ERR_LIMIT);
+    }
+    cr_assert_eq(qn_ledger_group(world.ledger)->collections.count, QN_COLLECTIONS_MAX);
+}
