@@ -1,7 +1,7 @@
 # Warnings are errors; the release is hardened as Debian does it.
 add_compile_options(
   -Wall -Wextra -Werror -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
-  -Wpointer-arith -Wcast-qual -Wswitch-enum -Wvla -Wformat=2 -Wno-unused-parameter
+  -Wpointer-arith -Wcast-qual -Wvla -Wformat=2 -Wno-unused-parameter
   -fno-common -fstack-protector-strong -fno-omit-frame-pointer)
 add_compile_definitions(_GNU_SOURCE)
 

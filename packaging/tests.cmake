@@ -13,7 +13,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(CRITERION REQUIRED IMPORTED_TARGET criterion)
 
 set(QN_TEST_ENVIRONMENT
-  "ASAN_OPTIONS=abort_on_error=1:detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1"
+  "ASAN_OPTIONS=abort_on_error=1:detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:allocator_may_return_null=1"
   "UBSAN_OPTIONS=abort_on_error=1:print_stacktrace=1"
   "LC_ALL=C.UTF-8"
   "TZ=UTC")
@@ -38,6 +38,9 @@ function(qn_register_test name)
   cmake_parse_arguments(ARG "SERIAL" "TIMEOUT" "COMMAND;LABELS;ENVIRONMENT" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
+  endif()
+  if(QN_SANITIZE)
+    list(PREPEND ARG_COMMAND bash ${CMAKE_SOURCE_DIR}/tests/support/sanitized.sh)
   endif()
   add_test(NAME ${name} COMMAND ${ARG_COMMAND})
   set_tests_properties(${name} PROPERTIES
@@ -65,7 +68,7 @@ function(qn_unit_test name)
     set(serial SERIAL)
   endif()
   qn_register_test(${ARG_KIND}.${ARG_ROOM}.${name} ${serial}
-    COMMAND ${target} --tap=- --quiet
+    COMMAND $<TARGET_FILE:${target}> --color=never
     TIMEOUT ${ARG_TIMEOUT}
     LABELS ${ARG_KIND} ${ARG_ROOM} ${ARG_LABELS}
     ENVIRONMENT CRITERION_JOBS=1 ${ARG_ENVIRONMENT})
@@ -83,7 +86,7 @@ function(qn_program_test name)
     set(serial SERIAL)
   endif()
   qn_register_test(${ARG_KIND}.${name} ${serial}
-    COMMAND ${target} ${ARG_ARGUMENTS}
+    COMMAND $<TARGET_FILE:${target}> ${ARG_ARGUMENTS}
     TIMEOUT ${ARG_TIMEOUT} LABELS ${ARG_KIND} ${ARG_LABELS} ENVIRONMENT ${ARG_ENVIRONMENT})
 endfunction()
 
@@ -119,12 +122,12 @@ function(qn_fuzz_target name)
     target_link_options(${target} PRIVATE -fsanitize=fuzzer)
     set(found ${CMAKE_CURRENT_BINARY_DIR}/found/${name}) # new inputs go here, not into the tree
     file(MAKE_DIRECTORY ${found})
-    set(command ${target} -runs=${ARG_RUNS} -seed=1 -timeout=10 ${found} ${corpus})
+    set(command $<TARGET_FILE:${target}> -runs=${ARG_RUNS} -seed=1 -timeout=10 ${found} ${corpus})
   else()
     qn_test_executable(${target}
       SOURCES ${ARG_SOURCES} ${CMAKE_SOURCE_DIR}/tests/support/fuzz_main.c
       LIBRARIES ${ARG_LIBRARIES} base)
-    set(command ${target} --seed 1 --runs ${ARG_RUNS} ${corpus})
+    set(command $<TARGET_FILE:${target}> --seed 1 --runs ${ARG_RUNS} ${corpus})
   endif()
   qn_register_test(fuzz.${name} COMMAND ${command} TIMEOUT ${ARG_TIMEOUT} LABELS fuzz)
 endfunction()

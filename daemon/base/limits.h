@@ -30,11 +30,30 @@
 #define QN_OPS_ACTORS_MAX        4096
 #define QN_CLOCK_ACTORS_MAX      16384
 
+/* --- connections --- */
+#define QN_NET_QUEUE_LOW            (256 * 1024)       /* a queue that falls below it: on_drain */
+#define QN_NET_QUEUE_MAX            (8 * 1024 * 1024)  /* unsent bytes of one link */
+#define QN_LINKS_MAX                (2 * QN_SITES_MAX) /* of all kinds, dials included */
+#define QN_LINKS_PER_KEY_MAX        4                  /* accepted: live and bulk, old and new */
+#define QN_DIAL_TIME_MAX_MS         10000              /* from qn_net_dial to on_up */
+#define QN_DIAL_ADDRESS_TIME_MAX_MS 5000               /* for one of the addresses of a name */
+#define QN_DIAL_ADDRESSES_MAX       8                  /* of one name; the rest is not tried */
+#define QN_RESOLVES_MAX             64                 /* names that wait for the resolver */
+#define QN_CLOSE_TIME_MAX_MS        1000               /* for the last bytes of a link that ends */
+#define QN_TLS_CHAIN_SIZE_MAX       4096               /* a peer's certificates; ours: 400 */
+#define QN_STREAM_READ_SIZE         (64 * 1024)        /* one read from the system */
+#define QN_STREAM_WRITE_SIZE        (64 * 1024)        /* plaintext of one write to the system */
+#define QN_STREAM_FLIGHT_MAX        (256 * 1024)       /* ciphertext of one stream in libuv */
+
+/* --- the loop --- */
+#define QN_LOOP_JOBS_MAX 4096 /* jobs that wait for the thread pool or run on it */
+
 /* --- the store --- */
 #define QN_TXN_OPS_MAX 2000
 /* Operation bytes of one commit, so that a batch can be cut. */
-#define QN_TXN_SIZE_MAX     (768 * 1024)
-#define QN_WRITER_QUEUE_MAX 4096
+#define QN_TXN_SIZE_MAX          (768 * 1024)
+#define QN_WRITER_QUEUE_MAX      4096               /* intents that wait or are being committed */
+#define QN_WRITER_QUEUE_SIZE_MAX (16 * 1024 * 1024) /* and their bytes */
 /* A stored record: merges never refuse below this. */
 #define QN_RECORD_SIZE_MAX (64 * 1024 * 1024)
 #define QN_DICT_NAMES_MAX  4096
@@ -44,6 +63,7 @@
 #define QN_COLLECTIONS_MAX       4096
 #define QN_LEDGER_ENTRIES_MAX    65536
 #define QN_LEDGER_ENTRY_SIZE_MAX (16 * 1024)
+#define QN_LEDGER_SIZE_MAX       (64 * 1024 * 1024)
 #define QN_ADDRESSES_MAX         8
 #define QN_ADDRESS_SIZE_MAX      261 /* a host name of 255, ':' and a port */
 

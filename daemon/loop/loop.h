@@ -2,7 +2,7 @@
  *
  * One loop, one thread (the loop thread). Only qn_mailbox_post may be called from other threads.
  * Nothing that embeds a handle is freed before libuv's close callback ran; qn_loop_free asserts
- * that every handle of ours is closed.
+ * that every handle of ours is closed or closing.
  */
 #pragma once
 
@@ -13,9 +13,12 @@
 #include "base/err.h"
 
 struct qn_loop;
+/* Ignores SIGPIPE for the process from then on. */
 enum qn_err QN_CHECKED qn_loop_new(struct qn_loop **ret_loop);
+/* Waits for the last close callbacks and jobs. Accepts NULL. */
 void qn_loop_free(struct qn_loop *loop);
-/* Runs until qn_loop_stop; returns when it was called. */
+/* Runs until qn_loop_stop; returns when it was called (at once if it was called before), or when
+ * nothing is left that could wake the loop. */
 void qn_loop_run(struct qn_loop *loop);
 void qn_loop_stop(struct qn_loop *loop);
 /* One turn without waiting; for tests and for draining at shutdown. True while handles are open. */
@@ -31,7 +34,8 @@ void qn_timer_set(struct qn_timer *timer, uint64_t delay_ms); /* replaces an ear
 void qn_timer_stop(struct qn_timer *timer);
 void qn_timer_free(struct qn_timer *timer);
 
-/* Wakes the loop thread from any thread; wake-ups that come close together are one call of `fn`. */
+/* Wakes the loop thread from any thread; wake-ups that come close together are one call of `fn`.
+ * After qn_mailbox_free no thread may post: join the posters first. */
 struct qn_mailbox;
 struct qn_mailbox *qn_mailbox_new(struct qn_loop *loop, void (*fn)(void *context), void *context);
 void qn_mailbox_post(struct qn_mailbox *mailbox); /* any thread */
@@ -43,6 +47,7 @@ enum qn_err QN_CHECKED qn_signal_new(struct qn_loop *loop, int number, void (*fn
                                      void *context, struct qn_signal **ret_signal);
 void qn_signal_free(struct qn_signal *signal);
 
-/* Runs `work` on libuv's thread pool, then `done` on the loop thread. */
+/* Runs `work` on libuv's thread pool, then `done` on the loop thread. QN_ERR_LIMIT when
+ * QN_LOOP_JOBS_MAX jobs are not done yet. */
 enum qn_err QN_CHECKED qn_loop_job(struct qn_loop *loop, void (*work)(void *context),
                                    void (*done)(void *context), void *context);

@@ -8,7 +8,7 @@
  *     begin -> execute ... -> seal -> (commit kv) -> done(committed) -> describe
  *
  * Refusals (QN_ERR_INVALID, _DENIED, _NOTFOUND, _HELD, ...) stay in the outcome and the transaction
- * goes on; qn_applier_is_fatal tells the errors that abort it. Thread: the writer.
+ * goes on; qn_err_is_fatal tells the errors that abort it. Thread: the writer.
  */
 #pragma once
 
@@ -22,10 +22,11 @@ enum qn_intent_kind {
     QN_INTENT_LEDGER_APPEND, /* [body as a binary] */
     QN_INTENT_LEDGER_MERGE,  /* [entry, ...] */
     QN_INTENT_COLL_CREATE,   /* [body as a binary, coll, name, user] */
-    QN_INTENT_PEER_CLOCK,    /* [coll, site, clock, last heard ms] */
-    QN_INTENT_SITE_CONTACT,  /* [site, packed announcement or nil, last contact ms] */
-    QN_INTENT_RENEW,         /* [] : this machine may have been restored */
-    QN_INTENT_PURGE,         /* [count] : the trash */
+    QN_INTENT_RESOLVE,    /* [coll, key, field, site or nil: take its value, value or nil, user] */
+    QN_INTENT_PEER_CLOCK, /* [coll, site, clock, last heard ms] */
+    QN_INTENT_SITE_CONTACT, /* [site, packed announcement or nil, last contact ms] */
+    QN_INTENT_RENEW,        /* [] : this machine may have been restored */
+    QN_INTENT_PURGE,        /* [count] : the trash */
 };
 
 /* Owned by whoever holds it; qn_intent_free. Linked by the writer's queue. */
@@ -69,6 +70,11 @@ struct qn_commit {
 
 struct qn_commit *qn_commit_new(void);
 void qn_commit_free(struct qn_commit *commit);
+
+/* Errors that abort a transaction: corruption, I/O, no space, cryptography. */
+bool qn_err_is_fatal(enum qn_err err);
+/* Adds all stored entries to an empty ledger. */
+enum qn_err QN_CHECKED qn_ledger_load(struct qn_ledger *ledger, struct qn_kv *kv);
 
 struct qn_applier;
 /* `signer` is borrowed and outlives the applier. */

@@ -34,10 +34,14 @@ void qn_ledger_free(struct qn_ledger *ledger)
 {
     if (ledger == NULL)
         return;
-    qn_vec_each(&ledger->nodes, node) qn_free(*node);
-    qn_vec_each(&ledger->chains, chain) chain_free(*chain);
-    qn_vec_each(&ledger->invites, invite) invite_free(*invite);
-    qn_vec_each(&ledger->colls, coll) coll_free(*coll);
+    qn_vec_each (&ledger->nodes, node)
+        qn_free(*node);
+    qn_vec_each (&ledger->chains, chain)
+        chain_free(*chain);
+    qn_vec_each (&ledger->invites, invite)
+        invite_free(*invite);
+    qn_vec_each (&ledger->colls, coll)
+        coll_free(*coll);
     qn_vec_free(&ledger->nodes);
     qn_vec_free(&ledger->admin);
     qn_vec_free(&ledger->chains);

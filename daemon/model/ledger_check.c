@@ -67,8 +67,7 @@ static enum qn_err check_admit(const struct qn_ledger *ledger, const struct qn_e
 
 static bool has_created(const struct qn_coll_slot *coll, const struct qn_chain *chain)
 {
-    qn_vec_each(&coll->acts, act)
-    {
+    qn_vec_each (&coll->acts, act) {
         if ((*act)->author == chain && (*act)->type == QN_BODY_CREATE_COLLECTION)
             return true;
     }
@@ -95,8 +94,7 @@ static enum qn_err check_creator(const struct qn_ledger *ledger, const struct qn
 
 const struct qn_node *qn_chain_admission(const struct qn_chain *chain, const struct qn_digest *hash)
 {
-    qn_vec_each(&chain->admissions, admission)
-    {
+    qn_vec_each (&chain->admissions, admission) {
         if (qn_digest_eq(&(*admission)->hash, hash))
             return *admission;
     }
@@ -108,8 +106,7 @@ static enum qn_err check_withdraw(const struct qn_ledger *ledger, const struct q
 {
     if (qn_chain_admission(chain, admission) != NULL)
         return QN_OK;
-    qn_vec_each(&ledger->nodes, node)
-    {
+    qn_vec_each (&ledger->nodes, node) {
         if (qn_digest_eq(&(*node)->hash, admission))
             return QN_ERR_INVALID;
     }

@@ -7,15 +7,15 @@
 static size_t count_written(const struct qn_ledger *ledger)
 {
     size_t count = 0;
-    qn_vec_each(&ledger->chains, chain) count += (*chain)->nodes.count > 0;
+    qn_vec_each (&ledger->chains, chain)
+        count += (*chain)->nodes.count > 0;
     return count;
 }
 
 void qn_ledger_pack_heads(const struct qn_ledger *ledger, struct qn_buf *out)
 {
     qn_pack_array(out, 2 * count_written(ledger));
-    qn_vec_each(&ledger->chains, chain)
-    {
+    qn_vec_each (&ledger->chains, chain) {
         if ((*chain)->nodes.count == 0)
             continue;
         qn_pack_bin(out, QN_SPAN_OF((*chain)->id.bytes));
@@ -28,8 +28,7 @@ void qn_ledger_digest(const struct qn_ledger *ledger, struct qn_digest *ret_dige
     QN_AUTO_BUF struct qn_buf heads;
     qn_buf_init(&heads, ARRAY_HEAD_MAX + QN_SITES_MAX * (2 * (2 + QN_DIGEST_SIZE) + 9));
     qn_pack_array(&heads, 3 * count_written(ledger));
-    qn_vec_each(&ledger->chains, chain)
-    {
+    qn_vec_each (&ledger->chains, chain) {
         const struct qn_node_vec *nodes = &(*chain)->nodes;
         if (nodes->count == 0)
             continue;

@@ -38,7 +38,8 @@ static void fold_head(struct fold *fold)
     fold->group->term = 1;
     fold->group->admin = genesis->author->id;
     SET_TEXT(fold->group->name, body.genesis.group_name);
-    qn_vec_each(&fold->ledger->nodes, node) fold->group->needs_upgrade |= (*node)->is_stopped;
+    qn_vec_each (&fold->ledger->nodes, node)
+        fold->group->needs_upgrade |= (*node)->is_stopped;
 }
 
 /* ---- sites ---- */
@@ -57,8 +58,7 @@ static void fill_site(struct qn_site *site, const struct qn_node *admission)
 static void describe(const struct fold *fold, const struct qn_chain *chain, struct qn_site *site)
 {
     const struct qn_node *last = NULL;
-    qn_vec_each(&chain->nodes, node)
-    {
+    qn_vec_each (&chain->nodes, node) {
         if (!qn_seats_counts(&fold->seats, *node))
             continue;
         if ((*node)->type == QN_BODY_DESCRIBE)
@@ -145,8 +145,7 @@ static void fold_names(struct fold *fold)
 {
     struct claim *claims = qn_alloc(fold->group->sites.count * sizeof(claims[0]));
     size_t count = 0;
-    qn_vec_each(&fold->group->sites, site)
-    {
+    qn_vec_each (&fold->group->sites, site) {
         const struct qn_chain *chain = qn_ledger_chain(fold->ledger, &site->id);
         if (site->state == QN_SITE_MEMBER)
             claims[count++] = (struct claim){
@@ -162,8 +161,7 @@ static void fold_names(struct fold *fold)
 
 static void fold_invites(struct fold *fold)
 {
-    qn_vec_each(&fold->ledger->admin, node)
-    {
+    qn_vec_each (&fold->ledger->admin, node) {
         const struct qn_invite_slot *slot = (*node)->invite;
         if ((*node)->type != QN_BODY_INVITE || slot == NULL || (*node)->is_stopped)
             continue;
@@ -183,8 +181,7 @@ static void fold_invites(struct fold *fold)
 static const struct qn_node *creation_of(const struct fold *fold, const struct qn_coll_slot *slot)
 {
     const struct qn_node *creation = NULL;
-    qn_vec_each(&slot->acts, act)
-    {
+    qn_vec_each (&slot->acts, act) {
         bool is_candidate =
             (*act)->type == QN_BODY_CREATE_COLLECTION && qn_seats_counts(&fold->seats, *act);
         if (is_candidate && (creation == NULL ||
@@ -249,8 +246,7 @@ static void fold_collection(struct fold *fold, const struct qn_coll_slot *slot, 
     *collection = (struct qn_collection){.id = slot->id, .creator = creation->author->id};
     memset(granted, 0, fold->seats.count * sizeof(granted[0]));
     grant_first(fold, creation, granted, &collection->is_for_all);
-    qn_vec_each(&slot->acts, act)
-    {
+    qn_vec_each (&slot->acts, act) {
         if ((*act)->author == creation->author && qn_seats_counts(&fold->seats, *act))
             act_on(fold, *act, collection, granted);
     }
@@ -261,7 +257,8 @@ static void fold_collection(struct fold *fold, const struct qn_coll_slot *slot, 
 static void fold_collections(struct fold *fold)
 {
     bool *granted = qn_alloc(fold->seats.count * sizeof(granted[0]));
-    qn_vec_each(&fold->ledger->colls, slot) fold_collection(fold, *slot, granted);
+    qn_vec_each (&fold->ledger->colls, slot)
+        fold_collection(fold, *slot, granted);
     qn_free(granted);
 }
 
@@ -279,7 +276,8 @@ void qn_ledger_fold(const struct qn_ledger *ledger, struct qn_group *ret_group)
 
 void qn_group_clear(struct qn_group *group)
 {
-    qn_vec_each(&group->collections, collection) qn_vec_free(&collection->members);
+    qn_vec_each (&group->collections, collection)
+        qn_vec_free(&collection->members);
     qn_vec_free(&group->sites);
     qn_vec_free(&group->collections);
     qn_vec_free(&group->invites);

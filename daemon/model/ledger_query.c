@@ -21,8 +21,7 @@ const struct qn_site *qn_group_site(const struct qn_group *group, const struct q
 const struct qn_site *qn_group_site_named(const struct qn_group *group, struct qn_span name)
 {
     const struct qn_site *withdrawn = NULL;
-    qn_vec_each(&group->sites, site)
-    {
+    qn_vec_each (&group->sites, site) {
         if (!qn_span_eq_str(name, site->name))
             continue;
         if (site->state == QN_SITE_MEMBER)
@@ -36,8 +35,7 @@ const struct qn_site *qn_group_site_named(const struct qn_group *group, struct q
 const struct qn_site *qn_group_site_by_key(const struct qn_group *group,
                                            const struct qn_public_key *key)
 {
-    qn_vec_each(&group->sites, site)
-    {
+    qn_vec_each (&group->sites, site) {
         if (qn_public_key_eq(&site->keys.site, key))
             return site;
     }
@@ -47,8 +45,7 @@ const struct qn_site *qn_group_site_by_key(const struct qn_group *group,
 const struct qn_site *qn_group_site_by_prefix(const struct qn_group *group,
                                               const uint8_t prefix[QN_ACTOR_PREFIX_SIZE])
 {
-    qn_vec_each(&group->sites, site)
-    {
+    qn_vec_each (&group->sites, site) {
         if (memcmp(site->id.bytes, prefix, QN_ACTOR_PREFIX_SIZE) == 0)
             return site;
     }
@@ -81,8 +78,7 @@ bool qn_group_shares(const struct qn_group *group, const struct qn_collection *c
         return false;
     if (collection->is_for_all)
         return true;
-    qn_vec_each(&collection->members, member)
-    {
+    qn_vec_each (&collection->members, member) {
         if (qn_site_id_eq(member, site))
             return true;
     }
@@ -92,8 +88,7 @@ bool qn_group_shares(const struct qn_group *group, const struct qn_collection *c
 const struct qn_invite *qn_group_invite(const struct qn_group *group,
                                         const struct qn_public_key *key)
 {
-    qn_vec_each(&group->invites, invite)
-    {
+    qn_vec_each (&group->invites, invite) {
         if (qn_public_key_eq(&invite->key, key))
             return invite;
     }

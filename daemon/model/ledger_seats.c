@@ -12,8 +12,7 @@ int qn_node_cmp(const struct qn_node *a, const struct qn_node *b)
 const struct qn_node *qn_invite_winner(const struct qn_invite_slot *invite)
 {
     const struct qn_node *winner = NULL;
-    qn_vec_each(&invite->admits, admit)
-    {
+    qn_vec_each (&invite->admits, admit) {
         if (!(*admit)->is_stopped && (winner == NULL || qn_node_cmp(*admit, winner) < 0))
             winner = *admit;
     }
@@ -23,8 +22,7 @@ const struct qn_node *qn_invite_winner(const struct qn_invite_slot *invite)
 static struct qn_membership *membership_of(const struct qn_seats *seats, const struct qn_node *node)
 {
     struct qn_seat *seat = &seats->items[node->subject->index];
-    qn_vec_each(&seat->memberships, membership)
-    {
+    qn_vec_each (&seat->memberships, membership) {
         if (membership->invite == node->invite)
             return membership;
     }
@@ -43,8 +41,7 @@ static void choose(struct qn_seats *seats, const struct qn_ledger *ledger)
     seat_add(seats, genesis);
     *membership_of(seats, genesis) =
         (struct qn_membership){.admission = genesis, .ended_aseq = QN_NEVER, .is_valid = true};
-    qn_vec_each(&ledger->invites, invite)
-    {
+    qn_vec_each (&ledger->invites, invite) {
         const struct qn_node *winner = qn_invite_winner(*invite);
         if (winner != NULL)
             seat_add(seats, winner);
@@ -53,8 +50,7 @@ static void choose(struct qn_seats *seats, const struct qn_ledger *ledger)
 
 static void end_withdrawn(struct qn_seats *seats, const struct qn_ledger *ledger)
 {
-    qn_vec_each(&ledger->nodes, node)
-    {
+    qn_vec_each (&ledger->nodes, node) {
         if ((*node)->target == NULL || (*node)->is_stopped)
             continue;
         struct qn_membership *membership = membership_of(seats, (*node)->target);
@@ -68,8 +64,7 @@ bool qn_seats_counts(const struct qn_seats *seats, const struct qn_node *node)
     if (node->is_stopped || !node->is_understood)
         return false;
     const struct qn_seat *seat = &seats->items[node->author->index];
-    qn_vec_each(&seat->memberships, membership)
-    {
+    qn_vec_each (&seat->memberships, membership) {
         if (membership->is_valid && node->aseq <= membership->ended_aseq)
             return true;
     }
@@ -81,8 +76,7 @@ bool qn_seats_counts(const struct qn_seats *seats, const struct qn_node *node)
 static bool validate_pass(struct qn_seats *seats, const struct qn_ledger *ledger)
 {
     bool is_changed = false;
-    qn_vec_each(&ledger->nodes, node)
-    {
+    qn_vec_each (&ledger->nodes, node) {
         if ((*node)->invite == NULL || (*node)->subject == NULL)
             continue;
         struct qn_membership *membership = membership_of(seats, *node);
@@ -95,8 +89,7 @@ static bool validate_pass(struct qn_seats *seats, const struct qn_ledger *ledger
 
 static void name_admissions(struct qn_seats *seats, const struct qn_ledger *ledger)
 {
-    qn_vec_each(&ledger->nodes, node)
-    {
+    qn_vec_each (&ledger->nodes, node) {
         if ((*node)->subject == NULL || !qn_seats_counts(seats, *node))
             continue;
         struct qn_membership *membership = membership_of(seats, *node);
@@ -118,8 +111,7 @@ static bool is_after(const struct qn_membership *a, const struct qn_membership *
 
 static void find_last(struct qn_seat *seat)
 {
-    qn_vec_each(&seat->memberships, membership)
-    {
+    qn_vec_each (&seat->memberships, membership) {
         if (membership->is_valid && (seat->last == NULL || is_after(membership, seat->last)))
             seat->last = membership;
     }

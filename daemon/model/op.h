@@ -74,6 +74,8 @@ enum qn_err QN_CHECKED qn_checkpoint_verify(const struct qn_public_key *key,
 /* The body of an OPS message: operations in an order in which each can be applied, and for every
  * actor in it one checkpoint at its last operation. It is applied as a whole or not at all.
  * msgpack: [[actor, ctr, signature, ...], [actor index, op, ...]], op as a binary. */
+#define QN_OPS_ITEMS_MAX 16384 /* in one message */
+
 struct qn_ops_actor {
     struct qn_dot last;
     struct qn_signature signature;

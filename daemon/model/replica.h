@@ -63,10 +63,19 @@ struct qn_write_result {
 /* A local write. PUT sets fields and leaves the others (on a trashed record it replaces all of
  * them); a field whose only value is that already is left alone, and a put that changes nothing is
  * no operation. TRASH and ERASE: QN_ERR_NOTFOUND if there is no live (no) record. RESTORE:
- * QN_ERR_NOTFOUND unless it is in the trash. Names that begin with '_' are QN_ERR_DENIED, but for
- * the key _collection. */
+ * QN_ERR_NOTFOUND unless it is in the trash. The field _trash is QN_ERR_DENIED; who may write the
+ * key _collection is for the caller to decide. */
 enum qn_err QN_CHECKED qn_replica_write(struct qn_replica *replica, const struct qn_write *write,
                                         struct qn_write_result *ret_result);
+
+/* What qn_replica_write checks of a write without looking at the store: names, limits, values.
+ * After QN_OK, a PUT of it does not fail but for a fatal reason. */
+enum qn_err QN_CHECKED qn_write_check(const struct qn_write *write);
+
+/* The next value of this site's hybrid clock; stored with the transaction. */
+enum qn_err QN_CHECKED qn_replica_tick(struct qn_replica *replica, qn_hlc *ret_hlc);
+/* This site's present actor; all zero before its first write. */
+enum qn_err QN_CHECKED qn_replica_own_actor(struct qn_replica *replica, struct qn_actor *ret_actor);
 
 /* Operations of other sites. QN_ERR_HELD: not next for its actor, or a removed dot is unknown: try
  * again after something else was applied. QN_ERR_SIGNATURE, _INVALID: the sender is broken or
@@ -81,3 +90,9 @@ enum qn_err QN_CHECKED qn_replica_purge_trash(struct qn_replica *replica, size_t
 /* Forgets the operations of one collection up to a local sequence; floor follows. */
 enum qn_err QN_CHECKED qn_replica_truncate(struct qn_replica *replica,
                                            const struct qn_coll_id *coll, uint64_t seq);
+
+#ifdef QN_WITH_BUGS
+/* QN_BUG_CLOCK_DROPPED: forgets the clock entries of a site's actors. */
+enum qn_err QN_CHECKED qn_replica_forget_site(struct qn_replica *replica,
+                                              const struct qn_site_id *site);
+#endif

@@ -85,3 +85,9 @@ enum qn_err QN_CHECKED qn_read_fp(struct qn_kv *kv, const struct qn_coll_id *col
 enum qn_err QN_CHECKED qn_read_bucket(struct qn_kv *kv, const struct qn_coll_id *coll,
                                       uint16_t bucket, size_t count_max, struct qn_buf *out,
                                       size_t *ret_count);
+
+/* This site's present actor; all zero if it never wrote. */
+enum qn_err QN_CHECKED qn_read_own_actor(struct qn_kv *kv, const struct qn_site_id *site,
+                                         struct qn_actor *ret_actor);
+/* The root of a collection without records. */
+void qn_empty_root(uint8_t ret_root[QN_ROOT_SIZE]);

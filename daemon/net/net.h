@@ -4,8 +4,12 @@
  * key before a byte of the application is read, and tells its owner who is at the other end. It
  * decides nothing: whom to dial, when to retry, and which of two connections to keep is the core's.
  *
+ * The side that accepted opens with a welcome (proto/frame.h), and the dialler's on_up waits for
+ * it: so on_up means, on both sides, that both keys were accepted.
+ *
  * Everything runs on the loop thread. Callbacks may call any function of this header, also to close
- * the very link; a link is named by a token that is never used again, so a late call is harmless.
+ * the very link or the net; a link is named by a token that is never used again, so a late call is
+ * harmless.
  */
 #pragma once
 
@@ -22,10 +26,10 @@ enum qn_net_kind {
 
 struct qn_net_peer {
     enum qn_net_kind kind;
-    bool is_dialled;              /* this side opened the connection */
-    struct qn_public_key key;     /* proven by the TLS handshake */
-    uint8_t exporter[32];         /* RFC 8446 exporter, label "EXPORTER-quoin-join" */
-    const char *address;          /* numeric remote address and port; valid during the callback */
+    bool is_dialled;          /* this side opened the connection */
+    struct qn_public_key key; /* proven by the TLS handshake */
+    uint8_t exporter[32];     /* RFC 8446 exporter, label "EXPORTER-quoin-join" */
+    const char *address;      /* numeric remote address and port; valid during the callback */
 };
 
 struct qn_net_callbacks {
@@ -33,17 +37,21 @@ struct qn_net_callbacks {
                   const struct qn_net_peer *peer);
     /* One whole frame, without its length; borrowed for the call. */
     void (*on_frame)(void *context, qn_link_id link, struct qn_span frame);
-    /* After on_up, exactly once. `reason` is QN_ERR_CLOSED for an orderly end. */
+    /* After on_up, exactly once. `reason` is QN_ERR_CLOSED for an orderly end, or when the other
+     * side is gone; QN_ERR_TIMEOUT for a dead line or a guest's time; QN_ERR_DENIED for a key that
+     * is admitted no more; QN_ERR_LIMIT, QN_ERR_INVALID for a peer that broke the rules, LIMIT also
+     * for a link that made room for a newer one. */
     void (*on_down)(void *context, qn_link_id link, enum qn_err reason);
     /* A dial that did not reach on_up. `detail` is a short English cause for the log. */
     void (*on_dial_failed)(void *context, uint64_t dial_token, enum qn_err reason,
                            const char *detail);
-    /* The bytes queued on this link fell below QN_NET_QUEUE_LOW again. */
+    /* The bytes queued on this link fell below QN_NET_QUEUE_LOW again (for an accepted guest: half
+     * of QN_GUEST_SLOT_SIZE_MAX). */
     void (*on_drain)(void *context, qn_link_id link);
 };
 
 struct qn_net_options {
-    const uint8_t *seed;           /* QN_SEED_SIZE bytes, copied: the site's Ed25519 key */
+    const uint8_t *seed; /* QN_SEED_SIZE bytes, copied: the site's Ed25519 key */
     struct qn_net_callbacks callbacks;
     void *context;
 };
@@ -51,16 +59,19 @@ struct qn_net_options {
 struct qn_net;
 enum qn_err QN_CHECKED qn_net_new(struct qn_loop *loop, const struct qn_net_options *options,
                                   struct qn_net **ret_net);
-/* Closes all links without callbacks, then calls `on_closed` when the last handle is gone; the
- * object is freed right before. */
+/* Closes all links without callbacks (it waits for names that are being resolved), then calls
+ * `on_closed` when the last handle is gone; the object is freed right before. */
 void qn_net_close(struct qn_net *net, void (*on_closed)(void *context), void *context);
 
 /* Listens on "ADDR:PORT" or "[V6]:PORT" (port 0: any; then ask qn_net_listen_address). */
 enum qn_err QN_CHECKED qn_net_listen(struct qn_net *net, const char *address);
+/* Why the last qn_net_listen failed, for the log: "EADDRINUSE: address already in use". */
+const char *qn_net_error_text(const struct qn_net *net);
 /* The bound "ADDR:PORT"; NULL when not listening. Borrowed from net. */
 const char *qn_net_listen_address(const struct qn_net *net);
 
-/* Replaces the admitted keys (copied). Links of keys that are not in it any more are closed.
+/* Replaces the admitted keys (copied). Links of keys that are not in it any more are cut; on_down
+ * follows, not from inside this call. Guests that are up already stay until their time is over.
  * `allows_guests`: whether quoin-guest/1 is offered to those who connect. */
 void qn_net_admit(struct qn_net *net, const struct qn_public_key *keys, size_t count,
                   bool allows_guests);
@@ -72,9 +83,14 @@ void qn_net_dial(struct qn_net *net, const char *address, enum qn_net_kind kind,
                  const struct qn_public_key *expected, uint64_t token);
 
 /* Queues one frame (copied); small ones are gathered into one TLS record and one write per loop
- * turn. QN_ERR_CLOSED if the link is gone, QN_ERR_LIMIT above QN_NET_QUEUE_MAX queued bytes. */
+ * turn. QN_ERR_CLOSED if the link is gone, QN_ERR_LIMIT above QN_NET_QUEUE_MAX queued bytes (to an
+ * accepted guest: QN_GUEST_SLOT_SIZE_MAX) or for a frame larger than the other side takes,
+ * QN_ERR_INVALID for an empty one. */
 enum qn_err QN_CHECKED qn_net_send(struct qn_net *net, qn_link_id link, struct qn_span frame);
 size_t qn_net_queued(const struct qn_net *net, qn_link_id link);
+/* Stops reading from a link, or goes on in the next turn: how an owner that cannot keep up slows
+ * its peer down. At most one more read of the system's is held meanwhile. */
+void qn_net_pause(struct qn_net *net, qn_link_id link, bool is_paused);
 /* Ends a link after what is queued was written (at most 1 s); on_down follows. */
 void qn_net_close_link(struct qn_net *net, qn_link_id link);
 

@@ -8,20 +8,26 @@
 #include "base/err.h"
 #include "base/span.h"
 
+/* What an errno value means to Quoin: the one place where they are translated. Never QN_OK. */
+enum qn_err qn_os_err(int code);
+
 uint64_t qn_os_wall_ms(void);              /* since 1970 */
 uint64_t qn_os_boot_ms(void);              /* CLOCK_BOOTTIME: counts sleep, never jumps */
 void qn_os_random(void *out, size_t size); /* getrandom; never fails once the system has booted */
 
-/* Reads a whole regular file of at most size_max bytes; refuses links and special files. */
+/* Appends a whole regular file of at most size_max bytes to `out`. QN_ERR_DENIED: a link or a
+ * special file, which is never waited for. QN_ERR_LIMIT: longer, or more than `out` may hold. */
 enum qn_err QN_CHECKED qn_os_read_file(const char *path, size_t size_max, struct qn_buf *out);
 /* Replaces a file durably: temporary file in the same folder, fsync, rename, fsync of the folder.
- * A crash leaves the old or the new content. */
+ * A crash leaves the old or the new content. Not twice at once for one path. */
 enum qn_err QN_CHECKED qn_os_replace_file(const char *path, struct qn_span content, unsigned mode);
 enum qn_err QN_CHECKED qn_os_make_dir(const char *path,
                                       unsigned mode); /* exists: fine; fsyncs parent */
+/* Makes the names in a folder durable: after files were made or renamed in it by other means. */
+enum qn_err QN_CHECKED qn_os_sync_dir(const char *path);
 
 /* One holder per path, for the life of the process, released by the kernel after a crash.
- * QN_ERR_BUSY if another process has it. */
+ * QN_ERR_BUSY if another process, or this one, has it. The file stays behind, empty. */
 struct qn_os_lock;
 enum qn_err QN_CHECKED qn_os_lock_take(const char *path, struct qn_os_lock **ret_lock);
 void qn_os_lock_free(struct qn_os_lock *lock);
@@ -35,7 +41,9 @@ enum qn_err QN_CHECKED qn_os_guard(const char *data_path, uint8_t ret_guard[32])
  * taken for a restored machine. */
 enum qn_err QN_CHECKED qn_os_runtime_dir(const char *state_dir, struct qn_buf *ret_path);
 
-/* A number in the runtime folder that only grows while the machine is up: the last transaction. */
+/* A number in the runtime folder that only grows while the machine is up: the last transaction.
+ * Any thread may read it, one sets it. A lower value than the present one is ignored: otherwise a
+ * store restored from an older image would hide a second restore. */
 struct qn_os_watermark;
 enum qn_err QN_CHECKED qn_os_watermark_open(const char *path, struct qn_os_watermark **ret_mark);
 uint64_t qn_os_watermark_get(const struct qn_os_watermark *mark);

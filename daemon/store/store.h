@@ -3,10 +3,11 @@
  *
  * The writer takes all intents that queued while the last transaction committed, at most
  * QN_TXN_OPS_MAX operations and QN_TXN_SIZE_MAX bytes, runs them through the applier in one
- * transaction, commits (fsync), and only then hands the outcomes back. There are no timers. An
- * intent that fails the transaction (disk full) fails all of its group; the environment stays
- * usable. After a fatal error (corruption, I/O) the store refuses everything and says so: the
- * daemon ends and is restarted. Never NOSYNC, never NOMETASYNC.
+ * transaction, commits (fsync), and only then hands the outcomes back. An intent that alone is more
+ * than that has a transaction of its own. There are no timers. An intent that fails the transaction
+ * (disk full) fails all of its group; the environment stays usable. After a fatal error
+ * (corruption, I/O) the store refuses everything and says so: the daemon ends and is restarted.
+ * Never NOSYNC, never NOMETASYNC.
  */
 #pragma once
 
@@ -19,16 +20,18 @@ struct qn_store;
 
 struct qn_store_options {
     const char *path; /* the folder of the environment, made if missing (0700) */
-    size_t map_size;  /* bytes of address space, sparse; the upper bound of the file */
+    size_t map_size; /* bytes of address space, sparse: the file's bound; at least 1 MiB is taken */
     uint64_t (*wall_ms)(void *context); /* called on the writer thread */
     uint64_t (*entropy)(void *context);
     void *context;
 };
 
-/* QN_ERR_BUSY: another process has it open. QN_ERR_UNSUPPORTED: a newer schema. QN_ERR_CORRUPT. */
+/* QN_ERR_BUSY: another process, or this one, has it open. QN_ERR_UNSUPPORTED: a newer schema.
+ * QN_ERR_CORRUPT. Others: of the operating system. */
 enum qn_err QN_CHECKED qn_store_open(const struct qn_store_options *options,
                                      struct qn_store **ret_store);
-/* Stops the writer after what is queued was committed (if started), then closes. Accepts NULL. */
+/* Stops the writer after what is queued was committed (if started), then closes; outcomes that
+ * nobody collected are dropped. Accepts NULL. */
 void qn_store_close(struct qn_store *store);
 
 /* A read transaction: one consistent state, for at most a turn of the loop. At most one is open at
@@ -36,25 +39,32 @@ void qn_store_close(struct qn_store *store);
 enum qn_err QN_CHECKED qn_store_read_begin(struct qn_store *store, struct qn_kv **ret_kv);
 void qn_store_read_end(struct qn_store *store);
 
-/* A write transaction outside the writer, for set-up and tests: before qn_store_start only. */
+/* A write transaction outside the writer, for set-up and tests: before qn_store_start only, else
+ * QN_ERR_STATE. write_end ends it in any case. */
 enum qn_err QN_CHECKED qn_store_write_begin(struct qn_store *store, struct qn_kv **ret_kv);
 enum qn_err QN_CHECKED qn_store_write_end(struct qn_store *store, bool commit);
 
 /* Starts the writer. `notify` runs on the writer thread after each transaction: it must only wake
- * the loop thread. The applier belongs to the writer from here on (borrowed until close). */
+ * the loop thread (and may ask qn_store_txn_id). QN_ERR_STATE: started before. The applier belongs
+ * to the writer from here on (borrowed until close). */
 enum qn_err QN_CHECKED qn_store_start(struct qn_store *store, struct qn_applier *applier,
                                       void (*notify)(void *context), void *context);
-/* Queues an intent (taken also on failure). QN_ERR_BUSY: QN_WRITER_QUEUE_MAX are queued.
- * QN_ERR_STATE: the store has failed or is closing. Loop thread. */
+/* Queues an intent (taken also on failure). QN_ERR_BUSY: QN_WRITER_QUEUE_MAX, or
+ * QN_WRITER_QUEUE_SIZE_MAX bytes, are queued. QN_ERR_LIMIT: larger than that alone. QN_ERR_STATE:
+ * the writer was not started or the store has failed. Loop thread. */
 enum qn_err QN_CHECKED qn_store_submit(struct qn_store *store, struct qn_intent *take_intent);
-/* All commits that are done, in order, linked by `next`; NULL if none. The caller frees each. */
+/* All transactions that are done, in order, linked by `next`; NULL if none. The caller frees each.
+ * The outcomes of one are in the order of submission, one for each intent. */
 struct qn_commit *qn_store_collect(struct qn_store *store);
 
 struct qn_store_health {
     enum qn_err fatal;           /* QN_OK while usable */
     enum qn_err last;            /* of the last transaction: QN_ERR_NOSPACE for a full disk */
     uint64_t txn_id;             /* of the last commit */
-    uint64_t map_used, map_size; /* bytes */
-    uint64_t queued;
+    uint64_t map_used, map_size; /* bytes; used: up to the last page, free ones below it too */
+    uint64_t queued;             /* intents without an outcome yet */
 };
 void qn_store_health(struct qn_store *store, struct qn_store_health *ret_health); /* loop thread */
+/* Number of the last commit that is durable, grows by one with each that changed something; for the
+ * watermark of os.h. Any thread. */
+uint64_t qn_store_txn_id(const struct qn_store *store);

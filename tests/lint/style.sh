@@ -14,32 +14,34 @@ fail() {
     failures=$((failures + 1))
 }
 
-check_length() {
-    local lines
-    lines=$(wc -l <"$1")
-    ((lines <= max_file)) || fail "$1: $lines lines, at most $max_file"
+# refuse LINES: each line is a fault.
+refuse() {
+    local line
+    while IFS= read -r line; do
+        [[ -z $line ]] || fail "$line"
+    done <<<"$1"
 }
 
 # A function begins and ends with a brace in the first column.
-check_functions() {
-    local found
-    found=$(awk -v file="$1" -v max="$max_function" '
-        /^\{/ { start = NR }
-        /^\}/ && start { if (NR - start - 1 > max) print file ":" start ": a function of " NR - start - 1 " lines, at most " max; start = 0 }
-    ' "$1")
-    [[ -z $found ]] || fail "$found"
+too_long() {
+    awk -v file_max="$max_file" -v function_max="$max_function" '
+        FNR == 1 { start = 0 }
+        FNR == file_max + 1 { print FILENAME ": more than " file_max " lines" }
+        /^\{/ { start = FNR }
+        /^\}/ && start {
+            lines = FNR - start - 1
+            if (lines > function_max)
+                print FILENAME ":" start ": a function of " lines " lines, at most " function_max
+            start = 0
+        }' "$@"
 }
 
-check_words() {
-    local found
-    found=$(grep -nHE "\\b(TO""DO|FIX""ME|XX""X)\\b" "$1" || true)
-    [[ -z $found ]] || fail "$found"
+left_to_do() {
+    grep -nHE "\\b(TO""DO|FIX""ME|XX""X)\\b" "$@" || true
 }
 
-check_includes() {
-    local found
-    found=$(grep -nHE '^#include "(\.\./|/)' "$1" || true)
-    [[ -z $found ]] || fail "$found: goes round the include path"
+round_the_include_path() {
+    grep -nHE '^#include "(\.\./|/)' "$@" || true
 }
 
 check_readme() {
@@ -50,20 +52,16 @@ check_readme() {
 }
 
 mapfile -d '' -t sources < <(find daemon proto tools tests -name '*.[ch]' -print0)
-for file in "${sources[@]}"; do
-    check_length "$file"
-    check_functions "$file"
-    check_includes "$file"
-done
 mapfile -d '' -t texts < <(find daemon proto tools tests packaging -type f \
     -not -path '*/corpus/*' -not -name '*.po' -print0)
-for file in "${texts[@]}"; do
-    check_words "$file"
-done
+[[ ${#sources[@]} -gt 0 ]] || { echo "no sources in $PWD" >&2; exit 2; }
+refuse "$(too_long "${sources[@]}")"
+refuse "$(round_the_include_path "${sources[@]}")"
+refuse "$(left_to_do "${texts[@]}")"
 if [[ -n $rooms ]]; then
     while IFS='|' read -r _ _ _ folder _; do
         check_readme "$folder"
     done <"$rooms"
 fi
 echo "${#sources[@]} sources, $failures faults"
-[[ ${#sources[@]} -gt 0 && $failures == 0 ]]
+[[ $failures == 0 ]]

@@ -173,10 +173,12 @@ int main(int argc, char **argv)
 #ifndef __SANITIZE_ADDRESS__ /* it reports first, and aborts then */
     signal(SIGSEGV, keep_running_input);
 #endif
-    qn_vec_each(&inputs, input) run_input(input->data, input->size);
+    qn_vec_each (&inputs, input)
+        run_input(input->data, input->size);
     run_mutations(&inputs, seed, runs);
     printf("%zu inputs and %lu mutations of seed %lu\n", inputs.count, runs, seed);
-    qn_vec_each(&inputs, input) qn_free(input->data);
+    qn_vec_each (&inputs, input)
+        qn_free(input->data);
     qn_vec_free(&inputs);
     return 0;
 }

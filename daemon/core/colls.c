@@ -1,0 +1,160 @@
+#include <stdio.h>
+
+#include "core/state.h"
+
+void hash_vv(const struct qn_vv *vv, uint8_t ret_hash[QN_ROOT_SIZE])
+{
+    struct qn_digest digest;
+    qn_vv_digest(vv, &digest);
+    memcpy(ret_hash, digest.bytes, QN_ROOT_SIZE);
+}
+
+struct coll *core_coll(const struct qn_core *core, const struct qn_coll_id *id)
+{
+    qn_vec_each (&core->colls, slot)
+        if (qn_coll_id_eq(&(*slot)->id, id))
+            return *slot;
+    return NULL;
+}
+
+struct coll *core_coll_make(struct qn_core *core, const struct qn_coll_id *id)
+{
+    struct coll *coll = core_coll(core, id);
+    if (coll != NULL)
+        return coll;
+    coll = QN_NEW(struct coll);
+    coll->id = *id;
+    hash_vv(&coll->cc, coll->cc_hash);
+    qn_empty_root(coll->info.root);
+    qn_vec_push(&core->colls, coll);
+    return coll;
+}
+
+struct coll *core_coll_named(const struct qn_core *core, struct qn_span name)
+{
+    qn_vec_each (&core->colls, slot)
+        if ((*slot)->is_shared && qn_span_eq_str(name, (*slot)->shown))
+            return *slot;
+    return NULL;
+}
+
+const struct known *coll_known_of(const struct coll *coll, const struct qn_site_id *site)
+{
+    qn_vec_each (&coll->known, slot)
+        if (qn_site_id_eq(&(*slot)->site, site))
+            return *slot;
+    return NULL;
+}
+
+struct known *coll_known(struct coll *coll, const struct qn_site_id *site)
+{
+    qn_vec_each (&coll->known, slot)
+        if (qn_site_id_eq(&(*slot)->site, site))
+            return *slot;
+    struct known *known = QN_NEW(struct known);
+    known->site = *site;
+    qn_vec_push(&coll->known, known);
+    return known;
+}
+
+/* Two sites may name two collections alike while they cannot talk: the one with the lower id keeps
+ * the name, the other shows some of its id. */
+static void name_coll(struct qn_core *core, struct coll *coll)
+{
+    coll->is_clash = false;
+    qn_vec_each (&core->colls, slot)
+        if (*slot != coll && (*slot)->is_shared && coll->info.name[0] != '\0' &&
+            strcmp((char *)(*slot)->info.name, (char *)coll->info.name) == 0)
+            coll->is_clash |= memcmp((*slot)->id.bytes, coll->id.bytes, QN_COLL_ID_SIZE) < 0;
+    const char *name = (const char *)coll->info.name;
+    if (coll->is_clash)
+        snprintf(coll->shown, sizeof(coll->shown), "%s~%02x%02x", name, coll->id.bytes[0],
+                 coll->id.bytes[1]);
+    else
+        snprintf(coll->shown, sizeof(coll->shown), "%s", name);
+}
+
+void core_name_colls(struct qn_core *core)
+{
+    qn_vec_each (&core->colls, slot)
+        name_coll(core, *slot);
+}
+
+void coll_update(struct coll *coll, const struct qn_coll_info *info, const struct qn_vv *cc)
+{
+    coll->info = *info;
+    qn_vv_copy(&coll->cc, cc);
+    hash_vv(&coll->cc, coll->cc_hash);
+}
+
+void coll_free(struct coll *coll)
+{
+    qn_vec_each (&coll->known, slot) {
+        qn_vv_deinit(&(*slot)->clock);
+        qn_free(*slot);
+    }
+    qn_vec_free(&coll->known);
+    qn_vv_deinit(&coll->cc);
+    qn_free(coll);
+}
+
+bool core_shares(const struct qn_core *core, const struct coll *coll, const struct qn_site_id *site)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    const struct qn_collection *c = group == NULL ? NULL : qn_group_collection(group, &coll->id);
+    return c != NULL && !c->is_closed && qn_group_shares(group, c, site);
+}
+
+void core_refresh_colls(struct qn_core *core)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    if (group == NULL)
+        return;
+    qn_vec_each (&group->collections, collection)
+        if (qn_group_shares(group, collection, &core->site))
+            core_coll_make(core, &collection->id);
+    qn_vec_each (&core->colls, slot)
+        (*slot)->is_shared = core_shares(core, *slot, &core->site);
+    core_name_colls(core);
+}
+
+static void persist_known(struct qn_core *core, struct coll *coll, struct known *known)
+{
+    struct qn_buf payload;
+    qn_buf_init(&payload, QN_FRAME_SIZE_MAX);
+    qn_pack_array(&payload, 4);
+    qn_pack_bin(&payload, QN_SPAN_OF(coll->id.bytes));
+    qn_pack_bin(&payload, QN_SPAN_OF(known->site.bytes));
+    qn_vv_pack(&known->clock, &payload);
+    qn_pack_u64(&payload, known->heard_ms);
+    core_commit(core, QN_INTENT_PEER_CLOCK, &payload, PENDING_QUIET);
+    known->is_dirty = false;
+}
+
+static void persist_contact(struct qn_core *core, struct peer *peer)
+{
+    struct qn_buf payload;
+    qn_buf_init(&payload, QN_ANNOUNCEMENT_SIZE_MAX + 256);
+    qn_pack_array(&payload, 3);
+    qn_pack_bin(&payload, QN_SPAN_OF(peer->site.bytes));
+    qn_pack_bin(&payload, qn_span(peer->announcement, peer->announcement_size));
+    qn_pack_u64(&payload, peer->contact_ms);
+    core_commit(core, QN_INTENT_SITE_CONTACT, &payload, PENDING_QUIET);
+    peer->is_contact_dirty = false;
+}
+
+/* Returns when it wants to run again. */
+uint64_t core_persist(struct qn_core *core, bool is_forced)
+{
+    if (!is_forced && core->now_ms < core->persist_ms)
+        return core->persist_ms;
+    core->persist_ms = core->now_ms + PERSIST_MS;
+    qn_vec_each (&core->colls, slot)
+        qn_vec_each (&(*slot)->known, known)
+            if ((*known)->is_dirty)
+                persist_known(core, *slot, *known);
+    qn_vec_each (&core->peers, peer)
+        if ((*peer)->is_contact_dirty)
+            persist_contact(core, *peer);
+    return core->persist_ms;
+}

@@ -1,0 +1,352 @@
+#include "core/core.h"
+
+#include <stdio.h>
+
+#include "core/state.h"
+
+struct qn_core *qn_core_new(const struct qn_core_options *options)
+{
+    struct qn_core *core = QN_NEW(struct qn_core);
+    core->options = *options;
+    snprintf(core->name, sizeof(core->name), "%s", options->name);
+    snprintf(core->entity, sizeof(core->entity), "%s", options->legal_entity);
+    snprintf(core->version, sizeof(core->version), "%s", options->version);
+    for (size_t i = 0; i < options->address_count && i < QN_ADDRESSES_MAX; i++)
+        snprintf(core->addresses[i], sizeof(core->addresses[i]), "%s", options->addresses[i]);
+    qn_buf_init(&core->genesis, QN_LEDGER_ENTRY_SIZE_MAX);
+    qn_buf_append_span(&core->genesis, options->genesis);
+    qn_buf_init(&core->frame, QN_FRAME_SIZE_MAX);
+    qn_site_id_of(&options->keys.site, &core->site);
+    core->ledger = qn_ledger_new();
+    core->prng.state = options->seed;
+    if (options->join != NULL)
+        core->joining.code = *options->join;
+    core->joining.is_active = options->join != NULL;
+    return core;
+}
+
+static void free_tables(struct qn_core *core)
+{
+    qn_vec_each (&core->peers, peer)
+        peer_free(*peer);
+    qn_vec_each (&core->colls, coll)
+        coll_free(*coll);
+    qn_vec_each (&core->guests, guest)
+        qn_free(*guest);
+    qn_vec_each (&core->verifies, verify)
+        verify_free(*verify);
+    qn_vec_each (&core->pending, pending)
+        qn_buf_deinit(&pending->data);
+    qn_vec_free(&core->peers);
+    qn_vec_free(&core->colls);
+    qn_vec_free(&core->guests);
+    qn_vec_free(&core->verifies);
+    qn_vec_free(&core->pending);
+    qn_vec_free(&core->admitted);
+}
+
+void qn_core_free(struct qn_core *core)
+{
+    if (core == NULL)
+        return;
+    free_tables(core);
+    join_free(&core->joining);
+    qn_ledger_free(core->ledger);
+    qn_buf_deinit(&core->genesis);
+    qn_buf_deinit(&core->frame);
+    qn_free(core);
+}
+
+/* ---- taking over what the store holds ---- */
+
+static enum qn_err load_known(struct coll *coll, struct qn_kv *kv)
+{
+    struct qn_site_id after;
+    const struct qn_site_id *from = NULL;
+    for (;;) {
+        struct qn_site_id site;
+        QN_AUTO_VV struct qn_vv clock = {0};
+        uint64_t heard_ms;
+        enum qn_err err = qn_peer_clock_next(kv, &coll->id, from, &site, &clock, &heard_ms);
+        if (err == QN_ERR_NOTFOUND)
+            return QN_OK;
+        QN_TRY(err);
+        struct known *known = coll_known(coll, &site);
+        qn_vv_copy(&known->clock, &clock);
+        known->heard_ms = heard_ms;
+        after = site;
+        from = &after;
+    }
+}
+
+static enum qn_err load_coll(struct coll *coll, struct qn_kv *kv)
+{
+    struct qn_coll_info info;
+    QN_AUTO_VV struct qn_vv cc = {0};
+    QN_TRY(qn_read_coll(kv, &coll->id, &info));
+    QN_TRY(qn_read_cc(kv, &coll->id, &cc));
+    coll_update(coll, &info, &cc);
+    return load_known(coll, kv);
+}
+
+static enum qn_err load_peer(struct qn_core *core, struct peer *peer, struct qn_kv *kv)
+{
+    struct qn_span announcement;
+    uint64_t contact_ms;
+    enum qn_err err = qn_site_contact_get(kv, &peer->site, &announcement, &contact_ms);
+    if (err == QN_ERR_NOTFOUND)
+        return QN_OK;
+    QN_TRY(err);
+    peer->contact_ms = contact_ms;
+    if (announcement.size > 0)
+        peer_announced(core, announcement);
+    peer->is_contact_dirty = false;
+    return QN_OK;
+}
+
+enum qn_err qn_core_load(struct qn_core *core, struct qn_kv *kv)
+{
+    QN_ASSERT(!core->is_started);
+    QN_TRY(qn_ledger_load(core->ledger, kv));
+    QN_TRY(qn_read_own_actor(kv, &core->site, &core->actor));
+    core_refresh_colls(core);
+    core_refresh_peers(core);
+    qn_vec_each (&core->colls, coll)
+        QN_TRY(load_coll(*coll, kv));
+    core_name_colls(core);
+    qn_vec_each (&core->peers, peer)
+        QN_TRY(load_peer(core, *peer, kv));
+    return QN_OK;
+}
+
+/* ---- one step ---- */
+
+static void start(struct qn_core *core)
+{
+    core->is_started = true;
+    core->persist_ms = core->now_ms + PERSIST_MS;
+    core->purge_ms = core->now_ms + core_jitter(core, PURGE_MS / 4);
+    if (core_is_member(core))
+        core->joining.is_active = false;
+    if (core->genesis.size > 0 && qn_ledger_count(core->ledger) == 0) {
+        struct qn_buf payload;
+        qn_buf_init(&payload, QN_LEDGER_ENTRY_SIZE_MAX + 16);
+        qn_pack_array(&payload, 1);
+        qn_pack_bin(&payload, qn_buf_view(&core->genesis));
+        core_commit(core, QN_INTENT_LEDGER_MERGE, &payload, PENDING_QUIET);
+    }
+    if (core->joining.is_active)
+        join_start(core);
+    core_refresh_admitted(core);
+}
+
+static void link_up(struct qn_core *core, const struct qn_event *event)
+{
+    if (!event->is_guest)
+        peers_link_up(core, event);
+    else if (event->is_dialled)
+        join_up(core, event);
+    else
+        guest_up(core, event);
+}
+
+static void link_down(struct qn_core *core, const struct qn_event *event)
+{
+    if (core->joining.link == event->link)
+        join_down(core);
+    else if (core_guest(core, event->link) != NULL)
+        guest_down(core, event->link);
+    else
+        peers_link_down(core, event);
+}
+
+static void frame_arrived(struct qn_core *core, const struct qn_event *event)
+{
+    struct guest *guest = core_guest(core, event->link);
+    struct peer *peer = core_peer_of_link(core, event->link);
+    if (guest != NULL)
+        guest_frame(core, guest, event->frame);
+    else if (core->joining.link == event->link)
+        join_frame(core, event->frame);
+    else if (peer != NULL)
+        session_frame(core, peer, event->frame);
+}
+
+static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outcome)
+{
+    struct pending pending;
+    if (!core_pending_take(core, outcome->token, &pending))
+        return;
+    switch (pending.kind) {
+    case PENDING_REPLY:
+        request_outcome(core, &pending, outcome);
+        break;
+    case PENDING_APPLY:
+        inbox_outcome(core, &pending, outcome);
+        break;
+    case PENDING_MERGE:
+        group_merge_outcome(core, &pending, outcome);
+        break;
+    case PENDING_ADMIT:
+        guest_outcome(core, &pending, outcome);
+        break;
+    case PENDING_JOIN:
+        join_outcome(core, outcome);
+        break;
+    case PENDING_QUIET:
+        if (outcome->err != QN_OK)
+            core_note(core, "commit-failed", outcome->err, "");
+        break;
+    case PENDING_READ:
+    case PENDING_VERIFY:
+        QN_ASSERT(!"an outcome for a read");
+    }
+    qn_buf_deinit(&pending.data);
+}
+
+static void update_colls(struct qn_core *core, const struct qn_commit *commit)
+{
+    bool is_renamed = false;
+    qn_vec_each (&commit->changes, change) {
+        struct coll *coll = core_coll_make(core, &change->coll);
+        is_renamed |= strcmp((char *)coll->info.name, (char *)change->info.name) != 0;
+        coll_update(coll, &change->info, &change->cc);
+    }
+    if (is_renamed)
+        core_name_colls(core);
+    if (commit->changes.count > 0)
+        core->actor = commit->actor;
+}
+
+/* Which link the first new ledger entries of a commit came from; 0: none. */
+static qn_link source_of(const struct qn_core *core, const struct qn_commit *commit)
+{
+    qn_vec_each (&core->pending, pending)
+        if (pending->kind == PENDING_MERGE && commit->outcomes.count > 0 &&
+            pending->token == commit->outcomes.items[0].token)
+            return pending->link;
+    return 0;
+}
+
+/* A collection moved: what was held may go on, what is new is sent. */
+static void coll_moved(struct qn_core *core, const struct qn_coll_id *id)
+{
+    qn_vec_each (&core->peers, peer) {
+        struct share *share = (*peer)->session == NULL ? NULL : session_share((*peer)->session, id);
+        if (share == NULL)
+            continue;
+        inbox_retry(core, *peer, share);
+        share->owes_clock = true;
+        outbox_pump(core, *peer, share);
+    }
+}
+
+/* The ledger moved: operations of sites that were unknown may go on. */
+static void retry_all(struct qn_core *core)
+{
+    qn_vec_each (&core->peers, peer)
+        if ((*peer)->session != NULL)
+            qn_vec_each (&(*peer)->session->shares, share)
+                inbox_retry(core, *peer, *share);
+}
+
+/* Outcomes come before what follows from the commit: one of them may be a message that was held in
+ * the very transaction that brought what it waits for. */
+static void commit_done(struct qn_core *core, const struct qn_commit *commit)
+{
+    update_colls(core, commit);
+    if (commit->entries.size > 0)
+        group_changed(core, qn_buf_view(&commit->entries), source_of(core, commit));
+    qn_vec_each (&commit->outcomes, outcome)
+        outcome_arrived(core, outcome);
+    if (commit->entries.size > 0)
+        retry_all(core);
+    qn_vec_each (&commit->changes, change)
+        coll_moved(core, &change->coll);
+}
+
+static void read_done(struct qn_core *core, const struct qn_read_result *result)
+{
+    struct pending pending;
+    if (!core_pending_take(core, result->token, &pending))
+        return;
+    if (pending.kind == PENDING_READ)
+        outbox_read_done(core, &pending, result);
+    else
+        verify_read_done(core, &pending, result);
+}
+
+static void purge(struct qn_core *core)
+{
+    core->purge_ms = core->now_ms + PURGE_MS;
+    struct qn_buf payload;
+    qn_buf_init(&payload, 64);
+    qn_pack_array(&payload, 1);
+    qn_pack_u64(&payload, QN_TXN_OPS_MAX);
+    core_commit(core, QN_INTENT_PURGE, &payload, PENDING_QUIET);
+}
+
+/* Everything that is due; and, after every event, the next deadline. */
+static void run_deadlines(struct qn_core *core)
+{
+    join_tick(core);
+    group_tick(core);
+    peers_tick(core);
+    qn_vec_each (&core->peers, peer)
+        if ((*peer)->session != NULL)
+            session_tick(core, *peer);
+    verify_tick(core);
+    if (core->now_ms >= core->purge_ms)
+        purge(core);
+    core_wake(core, core->purge_ms);
+    core_wake(core, core_persist(core, false));
+}
+
+static void dispatch(struct qn_core *core, const struct qn_event *event)
+{
+    switch (event->kind) {
+    case QN_EVENT_START:
+        start(core);
+        break;
+    case QN_EVENT_TICK:
+        break;
+    case QN_EVENT_LINK_UP:
+        link_up(core, event);
+        break;
+    case QN_EVENT_LINK_DOWN:
+        link_down(core, event);
+        break;
+    case QN_EVENT_DIAL_FAILED:
+        peers_dial_failed(core, event);
+        break;
+    case QN_EVENT_FRAME:
+        frame_arrived(core, event);
+        break;
+    case QN_EVENT_COMMIT:
+        commit_done(core, event->commit);
+        break;
+    case QN_EVENT_READ:
+        read_done(core, event->read);
+        break;
+    case QN_EVENT_REQUEST:
+        request_start(core, event);
+        break;
+    case QN_EVENT_REQUEST_GONE:
+        request_gone(core, event->token);
+        break;
+    case QN_EVENT_STOP:
+        core_persist(core, true);
+        break;
+    }
+}
+
+void qn_core_step(struct qn_core *core, const struct qn_event *event, struct qn_update *update)
+{
+    update_reset(update);
+    core->update = update;
+    core->now_ms = event->mono_ms;
+    core->wall_ms = event->wall_ms;
+    dispatch(core, event);
+    run_deadlines(core);
+    core->update = NULL;
+}

@@ -1,0 +1,165 @@
+/* The core: every decision of a site, as one pure state machine.
+ *
+ *     qn_core_step(core, event, &update)
+ *
+ * An event says what happened and when; the update says what to do. A step never blocks, never
+ * re-enters, reads no clock and draws no randomness but what the event brings. Links, commits,
+ * reads and requests are named by tokens. The driver (daemon/app, or the simulator) carries effects
+ * out and answers with events; it may do so in any order among different tokens.
+ *
+ * Durability: a REPLY with `is_ok`, an ACK and an ADMITTED leave only in a step whose event reports
+ * the commit that they speak of. Thread: the loop thread. Memory: limits.h.
+ */
+#pragma once
+
+#include "base/vec.h"
+#include "model/applier.h"
+#include "model/invitation.h"
+
+typedef uint64_t qn_link; /* the driver's name of a connection; 0 names none */
+
+struct qn_core_options {
+    const struct qn_signer *signer; /* borrowed; the site's key */
+    struct qn_site_keys keys;
+    const char *name, *legal_entity, *version;
+    struct qn_span genesis;     /* the first entry of a new group, else empty */
+    const struct qn_code *join; /* the invitation of a joining site, else NULL */
+    const char (*addresses)[QN_ADDRESS_SIZE_MAX + 1]; /* where others reach this site */
+    size_t address_count;
+    uint64_t seed; /* jitter */
+};
+
+enum qn_event_kind {
+    QN_EVENT_START,   /* once, after qn_core_load */
+    QN_EVENT_TICK,    /* the deadline of the last update was reached */
+    QN_EVENT_LINK_UP, /* a peer's key was proven */
+    QN_EVENT_LINK_DOWN,
+    QN_EVENT_DIAL_FAILED,
+    QN_EVENT_FRAME,
+    QN_EVENT_COMMIT,  /* one transaction committed or failed */
+    QN_EVENT_READ,    /* the answer to a READ */
+    QN_EVENT_REQUEST, /* from the control socket */
+    QN_EVENT_REQUEST_GONE,
+    QN_EVENT_STOP, /* the daemon ends: what may be forgotten is to be stored now */
+};
+
+enum qn_read_kind {
+    QN_READ_OPS, /* start if from_seq is 0, then ops */
+    QN_READ_FP,
+    QN_READ_BUCKET,
+};
+
+/* A short read, carried out by qn_core_read (the same code in the product and the simulator). */
+struct qn_read {
+    uint64_t token;
+    enum qn_read_kind kind;
+    struct qn_coll_id coll;
+    uint64_t from_seq, to_seq; /* OPS */
+    struct qn_vv known;        /* OPS; owned */
+    size_t size_wish;
+    unsigned level;  /* FP */
+    uint8_t prefix;  /* FP */
+    uint16_t bucket; /* BUCKET */
+};
+
+struct qn_read_result {
+    uint64_t token;
+    enum qn_err err;
+    struct qn_buf body; /* OPS: body of the message; FP, BUCKET: as in replica_read.h; owned */
+    struct qn_ops_read ops;
+};
+
+struct qn_event {
+    enum qn_event_kind kind;
+    uint64_t mono_ms, wall_ms;
+    uint8_t entropy[32];               /* fresh randomness, filled for REQUEST, else zero */
+    qn_link link;                      /* LINK_UP, LINK_DOWN, FRAME */
+    uint64_t token;                    /* LINK_UP of a dialled link, DIAL_FAILED; REQUEST: its id */
+    enum qn_err err;                   /* LINK_DOWN, DIAL_FAILED */
+    bool is_guest, is_dialled;         /* LINK_UP */
+    struct qn_public_key key;          /* LINK_UP */
+    uint8_t exporter[32];              /* LINK_UP of a guest link */
+    struct qn_span frame;              /* FRAME; borrowed for the step */
+    const struct qn_commit *commit;    /* COMMIT; borrowed */
+    const struct qn_read_result *read; /* READ; borrowed */
+    struct qn_span command, args, user; /* REQUEST; borrowed; args is a canonical map */
+};
+
+enum qn_effect_kind {
+    QN_EFFECT_DIAL,
+    QN_EFFECT_SEND,
+    QN_EFFECT_CLOSE,
+    QN_EFFECT_COMMIT,
+    QN_EFFECT_READ,
+    QN_EFFECT_REPLY,
+    QN_EFFECT_ADMIT, /* whom net lets in changed: ask qn_core_admitted */
+    QN_EFFECT_NOTE,  /* for the log */
+};
+
+enum qn_reply_kind {
+    QN_REPLY_DATA,
+    QN_REPLY_END,
+    QN_REPLY_ERROR,
+};
+
+struct qn_effect {
+    enum qn_effect_kind kind;
+    qn_link link;      /* SEND, CLOSE */
+    uint64_t token;    /* DIAL; REPLY: the request's id */
+    bool is_guest;     /* DIAL */
+    bool has_expected; /* DIAL */
+    struct qn_public_key expected;
+    uint8_t *bytes; /* SEND: frame; REPLY: data; DIAL: address; owned by the update */
+    size_t size;
+    struct qn_intent *intent; /* COMMIT; the driver takes it by setting it to NULL */
+    struct qn_read *read;     /* READ; likewise */
+    enum qn_reply_kind reply;
+    enum qn_err err;  /* REPLY_ERROR; NOTE */
+    const char *code; /* REPLY_ERROR (docs/control.md 5), NOTE: static text */
+    char object[160]; /* REPLY_ERROR, NOTE: what it concerns */
+};
+
+/* Reused from step to step; the effects are valid until the next step. */
+struct qn_update {
+    QN_VEC(struct qn_effect) effects;
+    uint64_t deadline_ms; /* monotonic; UINT64_MAX: none */
+};
+
+void qn_update_deinit(struct qn_update *update);
+
+struct qn_core;
+struct qn_core *qn_core_new(const struct qn_core_options *options);
+void qn_core_free(struct qn_core *core);
+/* Takes over what the store holds; once, before START. */
+enum qn_err QN_CHECKED qn_core_load(struct qn_core *core, struct qn_kv *kv);
+void qn_core_step(struct qn_core *core, const struct qn_event *event, struct qn_update *update);
+
+/* Carries out a READ in any read transaction; *ret_result is released by qn_read_result_deinit. */
+void qn_core_read(struct qn_kv *kv, const struct qn_read *read, struct qn_read_result *ret_result);
+void qn_read_free(struct qn_read *read);
+void qn_read_result_deinit(struct qn_read_result *result);
+
+/* ---- views, borrowed until the next step ---- */
+
+/* The keys that may connect, and whether guests may. */
+const struct qn_public_key *qn_core_admitted(const struct qn_core *core, size_t *ret_count,
+                                             bool *ret_allows_guests);
+const struct qn_group *qn_core_group(const struct qn_core *core); /* NULL while joining */
+/* A shared collection of this site by its shown name; NULL if there is none. */
+const struct qn_coll_id *qn_core_collection(const struct qn_core *core, struct qn_span name);
+/* The shown name of the site that an actor belongs to; "?" if unknown. */
+const char *qn_core_actor_name(const struct qn_core *core, const struct qn_actor *actor);
+struct qn_coll_view {
+    struct qn_coll_id id;
+    const char *name; /* borrowed until the next step */
+};
+/* The shared collections in order of their names; the array is the caller's (qn_free). */
+size_t qn_core_collections(const struct qn_core *core, struct qn_coll_view **ret_views);
+
+/* What the driver knows and status shows. */
+struct qn_health {
+    enum qn_err store_fatal, store_last;
+    bool has_kit; /* the recovery kit lies in the state directory */
+};
+/* Appends the map of `status` (docs/control.md 2). From memory only. */
+void qn_core_status(const struct qn_core *core, const struct qn_health *health, struct qn_buf *out);

@@ -1,0 +1,149 @@
+#include "core/state.h"
+
+bool core_is_member(const struct qn_core *core)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    const struct qn_site *self = group == NULL ? NULL : qn_group_site(group, &core->site);
+    return self != NULL && self->state == QN_SITE_MEMBER;
+}
+
+/* Guests are let in while an invitation could still be used, or was used a moment ago: a joining
+ * site that lost our answer comes again. */
+static void refresh_guests(struct qn_core *core, const struct qn_group *group)
+{
+    core->guests_until_ms = 0;
+    qn_vec_each (&group->invites, invite)
+        if (!invite->is_revoked && invite->expiry_ms > core->guests_until_ms)
+            core->guests_until_ms = invite->expiry_ms;
+    core->allows_guests = core_is_member(core) && core->guests_until_ms > core->wall_ms;
+}
+
+void core_refresh_admitted(struct qn_core *core)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    core->admitted.count = 0;
+    if (group != NULL) {
+        refresh_guests(core, group);
+        qn_vec_each (&group->sites, site)
+            if (site->state == QN_SITE_MEMBER && !qn_site_id_eq(&site->id, &core->site) &&
+                core_is_member(core))
+                qn_vec_push(&core->admitted, site->keys.site);
+    }
+    core_admit(core);
+}
+
+void group_tick(struct qn_core *core)
+{
+    if (!core->allows_guests)
+        return;
+    if (core->wall_ms >= core->guests_until_ms)
+        core_refresh_admitted(core);
+    else
+        core_wake(core, core->now_ms + (core->guests_until_ms - core->wall_ms));
+}
+
+static void add_entries(struct qn_core *core, struct qn_span entries)
+{
+    struct qn_cursor cursor = qn_cursor(entries);
+    size_t count;
+    QN_ASSERT(qn_cursor_array(&cursor, QN_LEDGER_ENTRIES_MAX, &count) == QN_OK);
+    for (size_t i = 0; i < count; i++) {
+        struct qn_span entry;
+        bool is_new;
+        QN_ASSERT(qn_cursor_bin(&cursor, QN_LEDGER_ENTRY_SIZE_MAX, &entry) == QN_OK);
+        QN_ASSERT(qn_ledger_add(core->ledger, entry, &is_new) == QN_OK); /* the writer took it */
+    }
+}
+
+static void forward(struct qn_core *core, struct peer *peer, struct qn_span entries)
+{
+    if (entries.size > LEDGER_CHUNK) { /* more than a message: by heads, in chunks */
+        group_say_heads(core, peer->session->link, true);
+        return;
+    }
+    struct qn_buf *out = core_message(core, QN_MSG_LEDGER, 1);
+    qn_pack_raw(out, entries);
+    core_send(core, peer->session->link);
+}
+
+/* New entries are in the store: everybody else gets them, and what follows from them is done. */
+void group_changed(struct qn_core *core, struct qn_span entries, qn_link source)
+{
+    add_entries(core, entries);
+    qn_vec_each (&core->peers, slot)
+        if ((*slot)->session != NULL && (*slot)->session->link != source)
+            forward(core, *slot, entries);
+    core_refresh_colls(core);
+    core_refresh_peers(core);
+    core_refresh_admitted(core);
+    qn_vec_each (&core->peers, slot)
+        if ((*slot)->session != NULL)
+            session_refresh_shares(core, *slot);
+    qn_vec_each (&core->colls, coll)
+        coll_grant_next(core, *coll);
+}
+
+void group_say_heads(struct qn_core *core, qn_link link, bool wants_answer)
+{
+    struct qn_buf *out = core_message(core, QN_MSG_LEDGER_HEADS, 2);
+    qn_ledger_pack_heads(core->ledger, out);
+    qn_pack_bool(out, wants_answer);
+    core_send(core, link);
+}
+
+void group_heard_heads(struct qn_core *core, struct peer *peer, struct qn_cursor *heads,
+                       bool wants_answer)
+{
+    QN_AUTO_BUF struct qn_buf entries;
+    size_t count;
+    qn_buf_init(&entries, LEDGER_CHUNK + QN_LEDGER_ENTRY_SIZE_MAX + 16);
+    enum qn_err err = qn_ledger_pack_missing(core->ledger, heads, LEDGER_CHUNK, &entries, &count);
+    if (err != QN_OK) {
+        peer_bad(core, peer, "bad-heads", err);
+        return;
+    }
+    if (count > 0) {
+        struct qn_buf *out = core_message(core, QN_MSG_LEDGER, 1);
+        qn_pack_raw(out, qn_buf_view(&entries));
+        core_send(core, peer->session->link);
+    }
+    if (wants_answer)
+        group_say_heads(core, peer->session->link, false);
+}
+
+void group_heard_entries(struct qn_core *core, qn_link link, struct qn_span entries)
+{
+    struct qn_buf payload;
+    qn_buf_init(&payload, QN_FRAME_SIZE_MAX);
+    qn_buf_append_span(&payload, entries);
+    core_commit(core, QN_INTENT_LEDGER_MERGE, &payload, PENDING_MERGE)->link = link;
+}
+
+void group_merge_outcome(struct qn_core *core, const struct pending *pending,
+                         const struct qn_outcome *outcome)
+{
+    struct peer *peer = core_peer_of_link(core, pending->link);
+    if (peer == NULL)
+        return;
+    switch (outcome->err) {
+    case QN_OK: /* there may be more than one chunk of them */
+        if (outcome->changed > 0)
+            group_say_heads(core, pending->link, false);
+        break;
+    case QN_ERR_HELD: /* something before it is missing: ask in order */
+        group_say_heads(core, pending->link, false);
+        break;
+    case QN_ERR_EXISTS:
+        core_note(core, "equivocation", outcome->err, "");
+        peer->is_bad = true;
+        break;
+    case QN_ERR_INVALID:
+    case QN_ERR_SIGNATURE:
+    case QN_ERR_DENIED:
+    case QN_ERR_LIMIT:
+        peer_bad(core, peer, "bad-ledger", outcome->err);
+        break;
+    default:
+        core_note(core, "commit-failed", outcome->err, "ledger");
+    }
+}

@@ -1,0 +1,190 @@
+/* Letting others in: the inviting side of the guest protocol (docs/protocol.md, section 8).
+ * A guest proves that it knows the invitation's secret before it learns anything of the group. */
+#include "core/state.h"
+
+struct guest *core_guest(const struct qn_core *core, qn_link link)
+{
+    qn_vec_each (&core->guests, slot)
+        if ((*slot)->link == link)
+            return *slot;
+    return NULL;
+}
+
+void guest_up(struct qn_core *core, const struct qn_event *event)
+{
+    if (!core->allows_guests || core->guests.count >= QN_GUEST_SLOTS_MAX) {
+        core_close(core, event->link);
+        return;
+    }
+    struct guest *guest = QN_NEW(struct guest);
+    guest->link = event->link;
+    guest->key = event->key;
+    memcpy(guest->exporter, event->exporter, sizeof(guest->exporter));
+    qn_vec_push(&core->guests, guest);
+}
+
+void guest_down(struct qn_core *core, qn_link link)
+{
+    for (size_t i = 0; i < core->guests.count; i++) {
+        if (core->guests.items[i]->link != link)
+            continue;
+        qn_free(core->guests.items[i]);
+        qn_vec_remove(&core->guests, i);
+        return;
+    }
+}
+
+static void refuse(struct qn_core *core, struct guest *guest, const char *code)
+{
+    struct qn_buf *out = core_message(core, QN_MSG_GUEST_REFUSED, 1);
+    qn_pack_cstr(out, code);
+    core_send(core, guest->link);
+    core_note(core, code, QN_ERR_DENIED, "guest");
+    core_close(core, guest->link);
+}
+
+/* Entries from an index on, as many as fit a chunk. */
+static void say_ledger(struct qn_core *core, struct guest *guest, size_t from)
+{
+    size_t total = qn_ledger_count(core->ledger), count = 0, size = 0;
+    while (from + count < total) {
+        size += qn_ledger_entry(core->ledger, from + count).size + 3;
+        if (size > GUEST_CHUNK && count > 0)
+            break;
+        count++;
+    }
+    struct qn_buf *out = core_message(core, QN_MSG_GUEST_LEDGER, 3);
+    qn_pack_array(out, count);
+    for (size_t i = 0; i < count; i++)
+        qn_pack_bin(out, qn_ledger_entry(core->ledger, from + i));
+    qn_pack_u64(out, from + count);
+    qn_pack_u64(out, total);
+    core_send(core, guest->link);
+    guest->sent = from + count;
+}
+
+static enum qn_err heard_hello(struct qn_core *core, struct guest *guest, struct qn_cursor *cursor)
+{
+    uint64_t version;
+    struct qn_signature signature;
+    QN_TRY(qn_cursor_u64(cursor, &version));
+    QN_TRY(qn_cursor_bytes(cursor, guest->invite_key.bytes, sizeof(guest->invite_key.bytes)));
+    QN_TRY(qn_cursor_bytes(cursor, signature.bytes, sizeof(signature.bytes)));
+    QN_TRY(qn_verify(&guest->invite_key, "quoin guest 1", QN_SPAN_OF(guest->exporter), &signature));
+    const struct qn_invite *invite =
+        qn_group_invite(qn_ledger_group(core->ledger), &guest->invite_key);
+    struct qn_site_id id;
+    qn_site_id_of(&guest->key, &id);
+    bool comes_again = invite != NULL && invite->is_used && qn_site_id_eq(&invite->used_by, &id);
+    if (invite == NULL)
+        refuse(core, guest, "invitation-unknown");
+    else if (invite->is_used && !comes_again)
+        refuse(core, guest, "invitation-used");
+    else if (!comes_again && !qn_invite_is_open(invite, core->wall_ms))
+        refuse(core, guest, invite->is_revoked ? "invitation-revoked" : "invitation-expired");
+    else {
+        guest->state = GUEST_PROVEN;
+        say_ledger(core, guest, 0);
+    }
+    return QN_OK;
+}
+
+static void say_admitted(struct qn_core *core, struct guest *guest)
+{
+    size_t total = qn_ledger_count(core->ledger), from = guest->sent;
+    struct qn_buf *out = core_message(core, QN_MSG_GUEST_ADMITTED, 2);
+    qn_pack_array(out, total - from);
+    for (size_t i = from; i < total; i++)
+        qn_pack_bin(out, qn_ledger_entry(core->ledger, i));
+    core_pack_announcements(core, out);
+    core_send(core, guest->link);
+}
+
+static enum qn_err read_admit(struct qn_cursor *cursor, const struct guest *guest,
+                              struct qn_body_admit *admit)
+{
+    *admit = (struct qn_body_admit){.invite_key = guest->invite_key};
+    struct qn_site_keys *keys = &admit->keys;
+    QN_TRY(qn_cursor_bytes(cursor, keys->site.bytes, QN_KEY_SIZE));
+    QN_TRY(qn_cursor_bytes(cursor, keys->recovery_sign.bytes, QN_KEY_SIZE));
+    QN_TRY(qn_cursor_bytes(cursor, keys->recovery_seal.bytes, QN_KEY_SIZE));
+    QN_TRY(qn_cursor_str(cursor, QN_NAME_SIZE_MAX, &admit->name));
+    QN_TRY(qn_cursor_str(cursor, QN_ENTITY_SIZE_MAX, &admit->legal_entity));
+    QN_TRY(qn_cursor_bytes(cursor, admit->by_invite.bytes, QN_SIGNATURE_SIZE));
+    QN_TRY(qn_cursor_bytes(cursor, admit->by_site.bytes, QN_SIGNATURE_SIZE));
+    return qn_public_key_eq(&keys->site, &guest->key) ? QN_OK : QN_ERR_DENIED;
+}
+
+static void admit(struct qn_core *core, struct guest *guest, const struct qn_body_admit *body)
+{
+    QN_AUTO_BUF struct qn_buf packed;
+    qn_buf_init(&packed, QN_LEDGER_ENTRY_SIZE_MAX);
+    qn_body_admit_pack(&qn_ledger_group(core->ledger)->id, body, &packed);
+    struct qn_buf payload;
+    qn_buf_init(&payload, QN_LEDGER_ENTRY_SIZE_MAX + 16);
+    qn_pack_array(&payload, 1);
+    qn_pack_bin(&payload, qn_buf_view(&packed));
+    guest->state = GUEST_ADMITTING;
+    core_commit(core, QN_INTENT_LEDGER_APPEND, &payload, PENDING_ADMIT)->link = guest->link;
+}
+
+static enum qn_err heard_join(struct qn_core *core, struct guest *guest, struct qn_cursor *cursor)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    struct qn_body_admit body;
+    QN_TRY(read_admit(cursor, guest, &body));
+    QN_TRY(qn_admit_verify(&group->id, &body));
+    const struct qn_site *namesake = qn_group_site_named(group, body.name);
+    const struct qn_site *self = qn_group_site_by_key(group, &body.keys.site);
+    if (!qn_text_is_name(body.name))
+        refuse(core, guest, "bad-name");
+    else if (namesake != NULL && namesake != self)
+        refuse(core, guest, "site-name-taken");
+    else if (self != NULL && self->state == QN_SITE_MEMBER)
+        say_admitted(core, guest); /* it lost our answer */
+    else
+        admit(core, guest, &body);
+    return QN_OK;
+}
+
+void guest_outcome(struct qn_core *core, const struct pending *pending,
+                   const struct qn_outcome *outcome)
+{
+    struct guest *guest = core_guest(core, pending->link);
+    if (guest == NULL)
+        return;
+    if (outcome->err == QN_OK)
+        say_admitted(core, guest);
+    else
+        refuse(core, guest, qn_err_is_fatal(outcome->err) ? "busy" : "invitation-used");
+}
+
+static enum qn_err dispatch(struct qn_core *core, struct guest *guest, struct qn_span frame)
+{
+    struct qn_cursor cursor = qn_cursor(frame);
+    size_t count;
+    uint64_t number, index;
+    QN_TRY(qn_cursor_array(&cursor, 64, &count));
+    QN_TRY(qn_cursor_u64(&cursor, &number));
+    if (number == QN_MSG_GUEST_HELLO && guest->state == GUEST_NEW)
+        return heard_hello(core, guest, &cursor);
+    if (number == QN_MSG_GUEST_NEXT && guest->state == GUEST_PROVEN) {
+        QN_TRY(qn_cursor_u64(&cursor, &index));
+        if (index != guest->sent || index >= qn_ledger_count(core->ledger))
+            return QN_ERR_INVALID;
+        say_ledger(core, guest, index);
+        return QN_OK;
+    }
+    if (number == QN_MSG_GUEST_JOIN && guest->state == GUEST_PROVEN)
+        return heard_join(core, guest, &cursor);
+    return QN_ERR_STATE;
+}
+
+void guest_frame(struct qn_core *core, struct guest *guest, struct qn_span frame)
+{
+    enum qn_err err = dispatch(core, guest, frame);
+    if (err == QN_OK)
+        return;
+    core_note(core, "bad-guest", err, "");
+    core_close(core, guest->link);
+}

@@ -1,0 +1,119 @@
+#include "core/state.h"
+
+static bool has_more(const struct share *share, enum qn_lane which)
+{
+    const struct lane *lane = &share->lanes[which];
+    if (!lane->is_active || lane->is_reading || lane->inflight_size >= QN_OPS_WINDOW_SIZE)
+        return false;
+    return which == QN_LANE_CATCHUP || lane->next_seq <= share->coll->info.order_head;
+}
+
+/* What the read leaves out: what the peer has; and on the live lane all that is not this site's
+ * own, since in a full mesh its authors send it themselves. */
+static void leave_out(const struct qn_core *core, const struct peer *peer,
+                      const struct share *share, enum qn_lane which, struct qn_vv *ret_known)
+{
+    const struct known *known = coll_known(share->coll, &peer->site);
+    qn_vv_copy(ret_known, &known->clock);
+    if (which == QN_LANE_CATCHUP)
+        return;
+    qn_vec_each (&share->coll->cc.entries, entry)
+        if (!qn_actor_is_of(&entry->actor, &core->site))
+            qn_vv_raise(ret_known, &entry->actor, entry->ctr);
+}
+
+static void read_lane(struct qn_core *core, struct peer *peer, struct share *share,
+                      enum qn_lane which)
+{
+    struct lane *lane = &share->lanes[which];
+    struct qn_read *read = QN_NEW(struct qn_read);
+    read->kind = QN_READ_OPS;
+    read->coll = share->coll->id;
+    read->from_seq = lane->next_seq;
+    read->to_seq = which == QN_LANE_CATCHUP ? lane->end_seq : share->coll->info.order_head;
+    read->size_wish = QN_OPS_BATCH_SIZE;
+    leave_out(core, peer, share, which, &read->known);
+    struct pending *pending = core_read_later(core, read, PENDING_READ);
+    pending->link = peer->session->link;
+    pending->coll = share->coll->id;
+    pending->lane = which;
+    lane->is_reading = true;
+}
+
+void outbox_pump(struct qn_core *core, struct peer *peer, struct share *share)
+{
+    if (!share->has_clock)
+        return;
+    for (enum qn_lane which = 0; which < QN_LANE_COUNT; which++)
+        if (has_more(share, which))
+            read_lane(core, peer, share, which);
+}
+
+static void send_ops(struct qn_core *core, struct peer *peer, struct share *share,
+                     enum qn_lane which, const struct qn_read_result *result)
+{
+    struct inflight *sent = qn_vec_push_slot(&share->inflight);
+    *sent = (struct inflight){.lane = which, .seq = ++share->out_seq, .size = result->body.size};
+    qn_vv_copy(&sent->last, &result->ops.last);
+    share->lanes[which].inflight_size += sent->size;
+    qn_vv_join(&share->told, &sent->last);
+    struct qn_buf *out = core_message(core, QN_MSG_OPS, 4);
+    qn_pack_bin(out, QN_SPAN_OF(share->coll->id.bytes));
+    qn_pack_u64(out, which);
+    qn_pack_u64(out, sent->seq);
+    qn_pack_raw(out, qn_buf_view(&result->body));
+    core_send(core, peer->session->link);
+}
+
+static void finish_catchup(struct qn_core *core, struct peer *peer, struct share *share)
+{
+    share->lanes[QN_LANE_CATCHUP].is_active = false;
+    share->was_live = true;
+    if (!share->has_grant)
+        return;
+    share->has_grant = false;
+    struct qn_buf *out = core_message(core, QN_MSG_LIVE, 1);
+    qn_pack_bin(out, QN_SPAN_OF(share->coll->id.bytes));
+    core_send(core, peer->session->link);
+}
+
+void outbox_read_done(struct qn_core *core, const struct pending *pending,
+                      const struct qn_read_result *result)
+{
+    struct peer *peer = core_peer_of_link(core, pending->link);
+    struct share *share = peer == NULL ? NULL : session_share(peer->session, &pending->coll);
+    if (share == NULL)
+        return;
+    struct lane *lane = &share->lanes[pending->lane];
+    lane->is_reading = false;
+    if (result->err != QN_OK) { /* HELD: the log was cut and pages are needed; else: the store */
+        core_note(core, "read-failed", result->err, (const char *)share->coll->info.name);
+        lane->is_active = false;
+        return;
+    }
+    lane->next_seq = result->ops.next_seq;
+    if (result->ops.op_count > 0)
+        send_ops(core, peer, share, pending->lane, result);
+    if (result->ops.is_end && pending->lane == QN_LANE_CATCHUP)
+        finish_catchup(core, peer, share);
+    outbox_pump(core, peer, share);
+}
+
+void outbox_ack(struct qn_core *core, struct peer *peer, struct share *share, uint64_t lane,
+                uint64_t seq)
+{
+    for (size_t i = 0; i < share->inflight.count; i++) {
+        struct inflight *sent = &share->inflight.items[i];
+        if (sent->seq != seq || sent->lane != lane)
+            continue;
+        struct known *known = coll_known(share->coll, &peer->site);
+        qn_vv_join(&known->clock, &sent->last);
+        known->heard_ms = core->wall_ms;
+        known->is_dirty = true;
+        share->lanes[lane].inflight_size -= sent->size;
+        qn_vv_deinit(&sent->last);
+        qn_vec_remove(&share->inflight, i);
+        break;
+    }
+    outbox_pump(core, peer, share);
+}

@@ -1,0 +1,250 @@
+#include <stdio.h>
+
+#include "core/state.h"
+
+struct peer *core_peer(const struct qn_core *core, const struct qn_site_id *site)
+{
+    qn_vec_each (&core->peers, slot)
+        if (qn_site_id_eq(&(*slot)->site, site))
+            return *slot;
+    return NULL;
+}
+
+struct peer *core_peer_of_link(const struct qn_core *core, qn_link link)
+{
+    qn_vec_each (&core->peers, slot)
+        if ((*slot)->session != NULL && (*slot)->session->link == link)
+            return *slot;
+    return NULL;
+}
+
+void peer_free(struct peer *peer)
+{
+    if (peer->session != NULL) {
+        qn_vec_each (&peer->session->shares, share)
+            share_free(*share);
+        qn_vec_free(&peer->session->shares);
+        qn_free(peer->session);
+    }
+    qn_free(peer->announcement);
+    qn_free(peer);
+}
+
+static void forget_peer(struct qn_core *core, size_t index)
+{
+    struct peer *peer = core->peers.items[index];
+    if (peer->session != NULL) {
+        core_close(core, peer->session->link);
+        session_end(core, peer);
+    }
+    peer_free(peer);
+    qn_vec_remove(&core->peers, index);
+}
+
+/* One peer for every other member; none for who left. */
+void core_refresh_peers(struct qn_core *core)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    if (group == NULL)
+        return;
+    qn_vec_each (&group->sites, site) {
+        bool is_member = site->state == QN_SITE_MEMBER && !qn_site_id_eq(&site->id, &core->site);
+        if (!is_member || core_peer(core, &site->id) != NULL)
+            continue;
+        struct peer *peer = QN_NEW(struct peer);
+        peer->site = site->id;
+        qn_vec_push(&core->peers, peer);
+    }
+    for (size_t i = core->peers.count; i-- > 0;) {
+        const struct qn_site *site = qn_group_site(group, &core->peers.items[i]->site);
+        if (site == NULL || site->state != QN_SITE_MEMBER || !core_is_member(core))
+            forget_peer(core, i);
+    }
+}
+
+/* ---- announcements: who can be reached where ---- */
+
+void peer_announced(struct qn_core *core, struct qn_span announcement)
+{
+    struct qn_announcement said;
+    if (qn_announcement_unpack(announcement, &said) != QN_OK)
+        return;
+    struct peer *peer = core_peer(core, &said.site);
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    if (peer == NULL || (peer->announcement != NULL && said.hlc <= peer->said.hlc))
+        return;
+    const struct qn_site *site = qn_group_site(group, &said.site);
+    if (site == NULL || qn_announcement_verify(&said, &site->keys.site) != QN_OK)
+        return;
+    qn_free(peer->announcement);
+    peer->announcement = qn_memdup(announcement.data, announcement.size);
+    peer->announcement_size = announcement.size;
+    QN_ASSERT(qn_announcement_unpack(qn_span(peer->announcement, announcement.size), &peer->said) ==
+              QN_OK);
+    peer->address_next = 0;
+    peer->is_contact_dirty = true;
+    if (peer->session == NULL && peer->dial_token == 0)
+        peer->dial_ms = core->now_ms;
+}
+
+void core_pack_own_announcement(struct qn_core *core, struct qn_buf *out)
+{
+    struct qn_announcement own = {.site = core->site,
+                                  .hlc = core->wall_ms << 16,
+                                  .address_count = core->options.address_count,
+                                  .version = qn_span_str(core->version)};
+    for (size_t i = 0; i < own.address_count; i++)
+        own.addresses[i] = qn_span_str(core->addresses[i]);
+    QN_AUTO_BUF struct qn_buf packed;
+    qn_buf_init(&packed, QN_ANNOUNCEMENT_SIZE_MAX);
+    if (qn_announcement_sign(&own, core->options.signer, &packed) == QN_OK)
+        qn_pack_bin(out, qn_buf_view(&packed));
+    else
+        qn_pack_nil(out);
+}
+
+/* [announcement, ...] of all peers that have one, and our own. */
+void core_pack_announcements(struct qn_core *core, struct qn_buf *out)
+{
+    size_t count = 1;
+    qn_vec_each (&core->peers, peer)
+        count += (*peer)->announcement != NULL;
+    qn_pack_array(out, count);
+    core_pack_own_announcement(core, out);
+    qn_vec_each (&core->peers, peer)
+        if ((*peer)->announcement != NULL)
+            qn_pack_bin(out, qn_span((*peer)->announcement, (*peer)->announcement_size));
+}
+
+/* ---- links ---- */
+
+void peer_heard(struct qn_core *core, struct peer *peer)
+{
+    peer->contact_ms = core->wall_ms;
+    peer->is_contact_dirty = true;
+}
+
+static void dial_later(struct qn_core *core, struct peer *peer)
+{
+    uint64_t delay = DIAL_FIRST_MS;
+    for (unsigned i = 0; i < peer->failures && delay < DIAL_MAX_MS; i++)
+        delay *= 2;
+    if (delay > DIAL_MAX_MS)
+        delay = DIAL_MAX_MS;
+    peer->dial_token = 0;
+    peer->dial_ms = core->now_ms + core_jitter(core, delay);
+}
+
+/* Of two connections between a pair the one dialled by the smaller identity stays; of two dialled
+ * by the same site the newer one, since the older is then a leftover of a restart or a dead line.
+ */
+static bool keeps_old(const struct qn_core *core, const struct peer *peer, bool new_is_dialled)
+{
+    bool we_are_smaller = qn_site_id_cmp(&core->site, &peer->site) < 0;
+    bool old_is_dialled = peer->session->is_dialled;
+    return old_is_dialled != new_is_dialled && old_is_dialled == we_are_smaller;
+}
+
+void peers_link_up(struct qn_core *core, const struct qn_event *event)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    const struct qn_site *site = group == NULL ? NULL : qn_group_site_by_key(group, &event->key);
+    struct peer *peer = site == NULL ? NULL : core_peer(core, &site->id);
+    if (peer == NULL) {
+        core_close(core, event->link);
+        return;
+    }
+    if (event->is_dialled && peer->dial_token == event->token)
+        peer->dial_token = 0;
+    if (event->is_dialled && core->joining.dial_token == event->token)
+        core->joining.dial_token = 0;
+    if (peer->session != NULL && keeps_old(core, peer, event->is_dialled)) {
+        core_close(core, event->link);
+        return;
+    }
+    if (peer->session != NULL) {
+        core_close(core, peer->session->link);
+        session_end(core, peer);
+    }
+    session_start(core, peer, event->link, event->is_dialled);
+}
+
+void peers_link_down(struct qn_core *core, const struct qn_event *event)
+{
+    struct peer *peer = core_peer_of_link(core, event->link);
+    if (peer == NULL)
+        return;
+    session_end(core, peer);
+    dial_later(core, peer);
+    core_persist(core, true);
+}
+
+void peers_dial_failed(struct qn_core *core, const struct qn_event *event)
+{
+    if (core->joining.dial_token == event->token) {
+        join_dial_failed(core);
+        return;
+    }
+    qn_vec_each (&core->peers, slot)
+        if ((*slot)->dial_token == event->token) {
+            (*slot)->failures++;
+            (*slot)->address_next++;
+            dial_later(core, *slot);
+        }
+}
+
+void peer_bad(struct qn_core *core, struct peer *peer, const char *code, enum qn_err err)
+{
+    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), &peer->site);
+    core_note(core, code, err, site == NULL ? "?" : site->name);
+    peer->is_bad = true;
+    core_close(core, peer->session->link);
+    session_end(core, peer);
+    peer->failures++;
+    dial_later(core, peer);
+}
+
+/* The next address to try: what the peer announced, else the one that brought us in. */
+static bool next_address(const struct peer *peer, char ret_address[QN_ADDRESS_SIZE_MAX + 1])
+{
+    size_t count = peer->said.address_count;
+    if (count == 0) {
+        strcpy(ret_address, peer->hint);
+        return peer->hint[0] != '\0';
+    }
+    struct qn_span address = peer->said.addresses[peer->address_next % count];
+    memcpy(ret_address, address.data, address.size);
+    ret_address[address.size] = '\0';
+    return true;
+}
+
+static void dial(struct qn_core *core, struct peer *peer)
+{
+    char address[QN_ADDRESS_SIZE_MAX + 1];
+    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), &peer->site);
+    if (site == NULL || !next_address(peer, address))
+        return;
+    peer->dial_token = core_token(core);
+    core_dial(core, peer->dial_token, address, false, &site->keys.site);
+}
+
+static bool can_be_dialled(const struct peer *peer)
+{
+    return peer->session == NULL && peer->dial_token == 0 &&
+           (peer->said.address_count > 0 || peer->hint[0] != '\0');
+}
+
+void peers_tick(struct qn_core *core)
+{
+    if (!core_is_member(core))
+        return;
+    qn_vec_each (&core->peers, slot) {
+        struct peer *peer = *slot;
+        if (!can_be_dialled(peer))
+            continue;
+        if (core->now_ms >= peer->dial_ms)
+            dial(core, peer);
+        else
+            core_wake(core, peer->dial_ms);
+    }
+}

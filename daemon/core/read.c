@@ -1,0 +1,81 @@
+#include "core/core.h"
+#include "proto/pack.h"
+
+void qn_read_free(struct qn_read *read)
+{
+    if (read == NULL)
+        return;
+    qn_vv_deinit(&read->known);
+    qn_free(read);
+}
+
+void qn_read_result_deinit(struct qn_read_result *result)
+{
+    qn_buf_deinit(&result->body);
+    qn_vv_deinit(&result->ops.last);
+}
+
+static enum qn_err read_ops(struct qn_kv *kv, const struct qn_read *read,
+                            struct qn_read_result *result)
+{
+    struct qn_ops_request request = {.coll = read->coll,
+                                     .from_seq = read->from_seq,
+                                     .to_seq = read->to_seq,
+                                     .known = &read->known,
+                                     .size_wish = read->size_wish,
+                                     .ops_wish = QN_OPS_BATCH_OPS_MAX};
+    if (request.from_seq == 0) {
+        QN_TRY(qn_read_start(kv, &read->coll, &read->known, &request.from_seq));
+        if (request.from_seq == 0 || request.from_seq > request.to_seq) {
+            result->ops.is_end = true;
+            result->ops.next_seq = read->to_seq + 1;
+            return QN_OK;
+        }
+    }
+    return qn_read_ops(kv, &request, &result->body, &result->ops);
+}
+
+static enum qn_err read_fp(struct qn_kv *kv, const struct qn_read *read,
+                           struct qn_read_result *result)
+{
+    uint8_t sums[256][QN_ROOT_SIZE];
+    QN_TRY(qn_read_fp(kv, &read->coll, read->level, read->prefix, sums));
+    qn_buf_append(&result->body, sums, sizeof(sums));
+    return QN_OK;
+}
+
+#define BUCKET_KEYS_MAX 2000
+
+static enum qn_err read_bucket(struct qn_kv *kv, const struct qn_read *read,
+                               struct qn_read_result *result)
+{
+    size_t count;
+    QN_AUTO_BUF struct qn_buf items;
+    qn_buf_init(&items, QN_FRAME_SIZE_MAX - 1024);
+    QN_TRY(qn_read_bucket(kv, &read->coll, read->bucket, BUCKET_KEYS_MAX, &items, &count));
+    qn_pack_array(&result->body, 2 * count);
+    qn_pack_raw(&result->body, qn_buf_view(&items));
+    return QN_OK;
+}
+
+static enum qn_err run(struct qn_kv *kv, const struct qn_read *read, struct qn_read_result *result)
+{
+    switch (read->kind) {
+    case QN_READ_OPS:
+        return read_ops(kv, read, result);
+    case QN_READ_FP:
+        return read_fp(kv, read, result);
+    case QN_READ_BUCKET:
+        return read_bucket(kv, read, result);
+    }
+    return QN_ERR_INVALID;
+}
+
+void qn_core_read(struct qn_kv *kv, const struct qn_read *read, struct qn_read_result *ret_result)
+{
+    *ret_result = (struct qn_read_result){.token = read->token};
+    qn_buf_init(&ret_result->body, QN_FRAME_SIZE_MAX);
+    ret_result->err = run(kv, read, ret_result);
+    if (ret_result->err == QN_OK)
+        ret_result->err = qn_buf_status(&ret_result->body);
+}

@@ -1,0 +1,162 @@
+#include <stdio.h>
+
+#include "core/call.h"
+#include "model/bugs.h"
+
+void call_fail(const struct call *call, enum qn_err err, const char *code, struct qn_span object)
+{
+    char text[160];
+    snprintf(text, sizeof(text), "%.*s", (int)object.size, (const char *)object.data);
+    core_reply_error(call->core, call->id, err, code, text);
+}
+
+static const char *code_of_record(enum qn_err err)
+{
+    switch (err) {
+    case QN_ERR_NOTFOUND:
+        return "record-not-found";
+    case QN_ERR_LIMIT:
+        return "record-too-large";
+    case QN_ERR_DENIED:
+        return "bad-field";
+    case QN_ERR_INVALID:
+        return "bad-value";
+    case QN_ERR_STATE:
+        return "no-conflict";
+    default:
+        return "internal";
+    }
+}
+
+const char *call_code_of(enum qn_err err, enum qn_intent_kind kind)
+{
+    if (err == QN_ERR_NOSPACE)
+        return "disk-full";
+    if (err == QN_ERR_BUSY)
+        return "busy";
+    if (qn_err_is_fatal(err))
+        return "store-failed";
+    if (kind == QN_INTENT_WRITE || kind == QN_INTENT_RESOLVE)
+        return code_of_record(err);
+    return err == QN_ERR_DENIED ? "not-admin" : "internal";
+}
+
+struct coll *call_collection(const struct call *call)
+{
+    struct qn_span name;
+    if (!args_text(call->args, "collection", QN_NAME_SIZE_MAX, &name) &&
+        !args_text(call->args, "name", QN_NAME_SIZE_MAX, &name)) {
+        call_fail(call, QN_ERR_INVALID, "bad-request", qn_span_str("collection"));
+        return NULL;
+    }
+    struct coll *coll = core_coll_named(call->core, name);
+    if (coll == NULL)
+        call_fail(call, QN_ERR_NOTFOUND, "collection-unknown", name);
+    return coll;
+}
+
+struct pending *call_commit(const struct call *call, enum qn_intent_kind kind,
+                            struct qn_buf *take_payload, struct qn_span object)
+{
+    struct pending *pending = core_commit(call->core, kind, take_payload, PENDING_REPLY);
+    pending->request = call->id;
+    if (QN_BUG(QN_BUG_ACK_BEFORE_COMMIT) && kind == QN_INTENT_WRITE)
+        core_reply_end(call->core, call->id, NULL);
+    snprintf(pending->object, sizeof(pending->object), "%.*s", (int)object.size,
+             (const char *)object.data);
+    return pending;
+}
+
+static const struct {
+    const char *name, *args;
+    void (*run)(const struct call *call);
+} commands[] = {
+    {"site.list", "", call_site_list},
+    {"site.show", "name", call_site_show},
+    {"site.invites", "", call_site_invites},
+    {"collection.list", "", call_collection_list},
+    {"collection.show", "name", call_collection_show},
+    {"site.invite", "expires_s name", call_site_invite},
+    {"site.revoke", "name", call_site_revoke},
+    {"site.withdraw", "name", call_site_withdraw},
+    {"site.set", "entity", call_site_set},
+    {"collection.create", "members name", call_collection_create},
+    {"collection.grant", "name site", call_collection_grant},
+    {"collection.ungrant", "name site", call_collection_ungrant},
+    {"record.put", "collection fields key", call_record_put},
+    {"record.put-many", "collection records", call_record_put_many},
+    {"record.delete", "collection key", call_record_delete},
+    {"record.restore", "collection key", call_record_restore},
+    {"record.erase", "collection key", call_record_erase},
+    {"conflict.resolve", "collection field key take value", call_conflict_resolve},
+    {"verify", "collection timeout_ms", call_verify},
+};
+
+static bool may_run(const struct call *call)
+{
+    struct qn_core *core = call->core;
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    if (core->joining.is_active || group == NULL)
+        call_fail(call, QN_ERR_STATE, "joining", qn_span_str(core->name));
+    else if (!core_is_member(core))
+        call_fail(call, QN_ERR_STATE, "withdrawn", qn_span_str(core->name));
+    else if (group->needs_upgrade)
+        call_fail(call, QN_ERR_UNSUPPORTED, "upgrade-needed", qn_span_str(group->name));
+    else
+        return true;
+    return false;
+}
+
+void request_start(struct qn_core *core, const struct qn_event *event)
+{
+    struct call call = {.core = core,
+                        .id = event->token,
+                        .args = event->args,
+                        .user = event->user,
+                        .entropy = event->entropy};
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (!qn_span_eq_str(event->command, commands[i].name))
+            continue;
+        if (!args_are_only(call.args, commands[i].args))
+            call_fail(&call, QN_ERR_INVALID, "bad-request", event->command);
+        else if (may_run(&call))
+            commands[i].run(&call);
+        return;
+    }
+    call_fail(&call, QN_ERR_NOTFOUND, "unknown-command", event->command);
+}
+
+void request_gone(struct qn_core *core, uint64_t request)
+{
+    verify_gone(core, request);
+    qn_vec_each (&core->pending, pending)
+        if (pending->kind == PENDING_REPLY && pending->request == request)
+            pending->kind = PENDING_QUIET;
+}
+
+static void reply_counts(struct qn_core *core, uint64_t request, const struct qn_outcome *outcome)
+{
+    QN_AUTO_BUF struct qn_buf data;
+    qn_buf_init(&data, 128);
+    qn_pack_map(&data, 2);
+    qn_pack_cstr(&data, "changed");
+    qn_pack_u64(&data, outcome->changed);
+    qn_pack_cstr(&data, "unchanged");
+    qn_pack_u64(&data, outcome->unchanged);
+    core_reply_end(core, request, &data);
+}
+
+void request_outcome(struct qn_core *core, struct pending *pending,
+                     const struct qn_outcome *outcome)
+{
+    if (outcome->err != QN_OK) {
+        const char *code = call_code_of(outcome->err, outcome->kind);
+        if (pending->refusal != NULL && !qn_err_is_fatal(outcome->err))
+            code = pending->refusal;
+        core_reply_error(core, pending->request, outcome->err, code, pending->object);
+    } else if (pending->wants_counts) {
+        reply_counts(core, pending->request, outcome);
+    } else {
+        core_reply_end(core, pending->request, &pending->data);
+    }
+}

@@ -1,0 +1,109 @@
+#include "core/call.h"
+
+/* The identities of the named members; false after answering with an error. */
+static bool read_members(const struct call *call, struct qn_span packed, struct qn_site_id *members,
+                         size_t *ret_count)
+{
+    const struct qn_group *group = qn_ledger_group(call->core->ledger);
+    struct qn_cursor cursor = qn_cursor(packed);
+    size_t count;
+    if (qn_cursor_array(&cursor, QN_SITES_MAX, &count) != QN_OK) {
+        call_fail(call, QN_ERR_INVALID, "bad-request", qn_span_str("members"));
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct qn_span name = {0};
+        const struct qn_site *site = NULL;
+        if (qn_cursor_str(&cursor, QN_NAME_SIZE_MAX, &name) == QN_OK)
+            site = qn_group_site_named(group, name);
+        if (site == NULL || site->state != QN_SITE_MEMBER) {
+            call_fail(call, QN_ERR_NOTFOUND, "site-unknown", name);
+            return false;
+        }
+        members[i] = site->id;
+    }
+    *ret_count = count;
+    return true;
+}
+
+static bool read_name(const struct call *call, struct qn_span *ret_name)
+{
+    if (!args_text(call->args, "name", QN_NAME_SIZE_MAX, ret_name) || !qn_text_is_name(*ret_name)) {
+        call_fail(call, QN_ERR_INVALID, "bad-name", qn_span_str("name"));
+        return false;
+    }
+    if (core_coll_named(call->core, *ret_name) != NULL) {
+        call_fail(call, QN_ERR_EXISTS, "collection-exists", *ret_name);
+        return false;
+    }
+    return true;
+}
+
+void call_collection_create(const struct call *call)
+{
+    struct qn_core *core = call->core;
+    struct qn_site_id members[QN_SITES_MAX];
+    struct qn_span name, packed = args_value(call->args, "members");
+    struct qn_body_create_collection create = {.is_for_all = packed.size == 0, .members = members};
+    if (!read_name(call, &name))
+        return;
+    if (packed.size > 0 && !read_members(call, packed, members, &create.member_count))
+        return;
+    if (core->colls.count >= QN_COLLECTIONS_MAX) {
+        call_fail(call, QN_ERR_LIMIT, "too-many", name);
+        return;
+    }
+    memcpy(create.coll.bytes, call->entropy, sizeof(create.coll.bytes));
+    QN_AUTO_BUF struct qn_buf body;
+    qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
+    qn_body_create_collection_pack(&qn_ledger_group(core->ledger)->id, &create, &body);
+    struct qn_buf payload;
+    qn_buf_init(&payload, QN_LEDGER_ENTRY_SIZE_MAX + 512);
+    qn_pack_array(&payload, 4);
+    qn_pack_bin(&payload, qn_buf_view(&body));
+    qn_pack_bin(&payload, QN_SPAN_OF(create.coll.bytes));
+    qn_pack_str(&payload, name);
+    qn_pack_str(&payload, call->user);
+    call_commit(call, QN_INTENT_COLL_CREATE, &payload, name);
+}
+
+static void change_access(const struct call *call, enum qn_body_type type)
+{
+    struct qn_core *core = call->core;
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    struct coll *coll = call_collection(call);
+    struct qn_span name = {0};
+    if (coll == NULL)
+        return;
+    const struct qn_site *site = args_text(call->args, "site", QN_NAME_SIZE_MAX, &name)
+                                     ? qn_group_site_named(group, name)
+                                     : NULL;
+    const struct qn_collection *collection = qn_group_collection(group, &coll->id);
+    if (site == NULL) {
+        call_fail(call, QN_ERR_NOTFOUND, "site-unknown", name);
+        return;
+    }
+    if (collection == NULL || !qn_site_id_eq(&collection->creator, &core->site)) {
+        call_fail(call, QN_ERR_DENIED, "not-creator", qn_span_str((char *)coll->info.name));
+        return;
+    }
+    struct qn_body_grant grant = {.coll = coll->id, .site = site->id};
+    QN_AUTO_BUF struct qn_buf body;
+    qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
+    qn_body_grant_pack(&group->id, type, &grant, &body);
+    struct qn_buf payload;
+    qn_buf_init(&payload, QN_LEDGER_ENTRY_SIZE_MAX + 16);
+    qn_pack_array(&payload, 1);
+    qn_pack_bin(&payload, qn_buf_view(&body));
+    call_commit(call, QN_INTENT_LEDGER_APPEND, &payload, name);
+}
+
+void call_collection_grant(const struct call *call)
+{
+    change_access(call, QN_BODY_GRANT);
+}
+
+void call_collection_ungrant(const struct call *call)
+{
+    change_access(call, QN_BODY_UNGRANT);
+}

@@ -1,0 +1,410 @@
+#include "core/state.h"
+
+struct share *session_share(const struct session *session, const struct qn_coll_id *id)
+{
+    qn_vec_each (&session->shares, slot)
+        if (qn_coll_id_eq(&(*slot)->coll->id, id))
+            return *slot;
+    return NULL;
+}
+
+/* ---- the first flight: HELLO, then clocks, then one row for every collection ---- */
+
+static void say_hello(struct qn_core *core, qn_link link)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    struct qn_digest digest;
+    qn_ledger_digest(core->ledger, &digest);
+    struct qn_buf *out = core_message(core, QN_MSG_HELLO, 7);
+    qn_pack_u64(out, QN_PROTOCOL_VERSION_MIN);
+    qn_pack_u64(out, QN_PROTOCOL_VERSION);
+    qn_pack_bin(out, QN_SPAN_OF(group->id.bytes));
+    qn_pack_bin(out, QN_SPAN_OF(digest.bytes));
+    qn_pack_u64(out, core->wall_ms);
+    qn_pack_cstr(out, core->version);
+    core_pack_own_announcement(core, out);
+    core_send(core, link);
+}
+
+static void say_colls(struct qn_core *core, struct peer *peer)
+{
+    struct session *session = peer->session;
+    struct qn_buf *out = core_message(core, QN_MSG_COLLS, 1);
+    qn_pack_array(out, 3 * session->shares.count);
+    qn_vec_each (&session->shares, slot) {
+        struct coll *coll = (*slot)->coll;
+        uint8_t both[2 * QN_ROOT_SIZE];
+        memcpy(both, coll->cc_hash, QN_ROOT_SIZE);
+        memcpy(both + QN_ROOT_SIZE, coll->info.root, QN_ROOT_SIZE);
+        qn_pack_bin(out, qn_span(coll->id.bytes, 4));
+        qn_pack_bin(out, QN_SPAN_OF(both));
+        qn_pack_u64(out, share_take_grant(core, peer, *slot) ? QN_CLOCK_GRANTS : 0);
+    }
+    core_send(core, session->link);
+}
+
+static struct share *add_share(struct session *session, struct coll *coll)
+{
+    struct share *share = QN_NEW(struct share);
+    share->coll = coll;
+    qn_vec_push(&session->shares, share);
+    return share;
+}
+
+/* Where what we last knew of the peer is not what we have, our clock goes ahead of the rows. */
+static void say_clocks(struct qn_core *core, struct peer *peer)
+{
+    qn_vec_each (&peer->session->shares, slot) {
+        const struct known *known = coll_known_of((*slot)->coll, &peer->site);
+        if (known == NULL || !qn_vv_eq(&known->clock, &(*slot)->coll->cc))
+            share_say_clock(core, peer, *slot, 0);
+        else
+            qn_vv_copy(&(*slot)->told, &(*slot)->coll->cc);
+    }
+}
+
+void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool is_dialled)
+{
+    struct session *session = QN_NEW(struct session);
+    session->link = link;
+    session->is_dialled = is_dialled;
+    session->beacon_ms = core->now_ms + core_jitter(core, BEACON_MS);
+    peer->session = session;
+    peer->failures = 0;
+    peer_heard(core, peer);
+    qn_vec_each (&core->colls, slot)
+        if ((*slot)->is_shared && core_shares(core, *slot, &peer->site))
+            add_share(session, *slot);
+    say_hello(core, link);
+    say_clocks(core, peer);
+    say_colls(core, peer);
+}
+
+void session_end(struct qn_core *core, struct peer *peer)
+{
+    struct session *session = peer->session;
+    peer->session = NULL;
+    peer_heard(core, peer);
+    qn_vec_each (&session->shares, slot) {
+        struct coll *coll = (*slot)->coll;
+        if (coll->grant == session->link) {
+            coll->grant = 0;
+            coll_grant_next(core, coll);
+        }
+        share_free(*slot);
+    }
+    qn_vec_free(&session->shares);
+    qn_free(session);
+}
+
+/* After the ledger moved: what is shared now that was not is opened by clocks that want an answer;
+ * what is not shared any more is dropped. */
+void session_refresh_shares(struct qn_core *core, struct peer *peer)
+{
+    struct session *session = peer->session;
+    for (size_t i = session->shares.count; i-- > 0;) {
+        struct share *share = session->shares.items[i];
+        if (share->coll->is_shared && core_shares(core, share->coll, &peer->site))
+            continue;
+        if (share->coll->grant == session->link)
+            share->coll->grant = 0;
+        share_free(share);
+        qn_vec_remove(&session->shares, i);
+    }
+    qn_vec_each (&core->colls, slot) {
+        if (!(*slot)->is_shared || session_share(session, &(*slot)->id) != NULL ||
+            !core_shares(core, *slot, &peer->site))
+            continue;
+        struct share *share = add_share(session, *slot);
+        share_say_clock(core, peer, share,
+                        QN_CLOCK_WANTS_ANSWER |
+                            (share_take_grant(core, peer, share) ? QN_CLOCK_GRANTS : 0u));
+    }
+}
+
+/* ---- frames ---- */
+
+static enum qn_err heard_hello(struct qn_core *core, struct peer *peer, struct qn_cursor *cursor)
+{
+    uint64_t version_min, version_max, wall_ms;
+    struct qn_digest group_id, theirs, ours;
+    struct qn_span version, announcement;
+    QN_TRY(qn_cursor_u64(cursor, &version_min));
+    QN_TRY(qn_cursor_u64(cursor, &version_max));
+    QN_TRY(qn_cursor_bytes(cursor, group_id.bytes, sizeof(group_id.bytes)));
+    QN_TRY(qn_cursor_bytes(cursor, theirs.bytes, sizeof(theirs.bytes)));
+    QN_TRY(qn_cursor_u64(cursor, &wall_ms));
+    QN_TRY(qn_cursor_str(cursor, QN_NAME_SIZE_MAX, &version));
+    if (version_min > QN_PROTOCOL_VERSION || version_max < QN_PROTOCOL_VERSION_MIN)
+        return QN_ERR_UNSUPPORTED;
+    if (!qn_digest_eq(&group_id, &qn_ledger_group(core->ledger)->id))
+        return QN_ERR_DENIED;
+    if (qn_cursor_bin(cursor, QN_ANNOUNCEMENT_SIZE_MAX, &announcement) == QN_OK)
+        peer_announced(core, announcement);
+    peer->session->has_hello = true;
+    peer->skew_s = ((int64_t)wall_ms - (int64_t)core->wall_ms) / 1000;
+    qn_ledger_digest(core->ledger, &ours);
+    if (!qn_digest_eq(&theirs, &ours))
+        group_say_heads(core, peer->session->link, true);
+    struct qn_buf *out = core_message(core, QN_MSG_ANNOUNCE, 1);
+    core_pack_announcements(core, out);
+    core_send(core, peer->session->link);
+    return QN_OK;
+}
+
+/* NULL if more than one shared collection begins like this: then only whole clocks tell. */
+static struct share *share_by_prefix(const struct session *session, const uint8_t prefix[4])
+{
+    struct share *found = NULL;
+    qn_vec_each (&session->shares, slot) {
+        if (memcmp((*slot)->coll->id.bytes, prefix, 4) != 0)
+            continue;
+        if (found != NULL)
+            return NULL;
+        found = *slot;
+    }
+    return found;
+}
+
+static enum qn_err heard_colls(struct qn_core *core, struct peer *peer, struct qn_cursor *cursor)
+{
+    size_t count;
+    QN_TRY(qn_cursor_array(cursor, 3 * QN_COLLECTIONS_MAX, &count));
+    for (size_t i = 0; i < count / 3; i++) {
+        uint8_t prefix[4], both[2 * QN_ROOT_SIZE];
+        uint64_t flags;
+        QN_TRY(qn_cursor_bytes(cursor, prefix, sizeof(prefix)));
+        QN_TRY(qn_cursor_bytes(cursor, both, sizeof(both)));
+        QN_TRY(qn_cursor_u64(cursor, &flags));
+        struct share *share = share_by_prefix(peer->session, prefix);
+        if (share == NULL)
+            continue;
+        if (flags & QN_CLOCK_GRANTS)
+            share_granted(core, peer, share);
+        share_heard_hash(core, peer, share, both, both + QN_ROOT_SIZE);
+    }
+    return QN_OK;
+}
+
+static enum qn_err heard_announce(struct qn_core *core, struct qn_cursor *cursor)
+{
+    size_t count;
+    QN_TRY(qn_cursor_array(cursor, QN_SITES_MAX, &count));
+    for (size_t i = 0; i < count; i++) {
+        struct qn_span announcement;
+        QN_TRY(qn_cursor_bin(cursor, QN_ANNOUNCEMENT_SIZE_MAX, &announcement));
+        peer_announced(core, announcement);
+    }
+    return QN_OK;
+}
+
+/* A digest over all shared clocks; where it differs from ours, the clocks are exchanged. */
+static void shared_digest(const struct session *session, struct qn_digest *ret_digest)
+{
+    uint8_t sum[QN_DIGEST_SIZE] = {0};
+    qn_vec_each (&session->shares, slot) {
+        struct qn_digest one;
+        QN_DIGEST(&one, QN_SPAN_OF((*slot)->coll->id.bytes), QN_SPAN_OF((*slot)->coll->cc_hash));
+        for (size_t i = 0; i < sizeof(sum); i++)
+            sum[i] ^= one.bytes[i]; /* the order of collections differs from site to site */
+    }
+    memcpy(ret_digest->bytes, sum, sizeof(sum));
+}
+
+static enum qn_err heard_beacon(struct qn_core *core, struct peer *peer, struct qn_cursor *cursor)
+{
+    struct qn_digest theirs, ours;
+    uint64_t wall_ms;
+    QN_TRY(qn_cursor_bytes(cursor, theirs.bytes, sizeof(theirs.bytes)));
+    QN_TRY(qn_cursor_u64(cursor, &wall_ms));
+    peer->skew_s = ((int64_t)wall_ms - (int64_t)core->wall_ms) / 1000;
+    peer->is_bad = false; /* it has behaved for a minute */
+    shared_digest(peer->session, &ours);
+    if (!qn_digest_eq(&theirs, &ours))
+        qn_vec_each (&peer->session->shares, slot)
+            share_say_clock(core, peer, *slot, 0);
+    return QN_OK;
+}
+
+static enum qn_err heard_about_share(struct qn_core *core, struct peer *peer, uint64_t number,
+                                     struct qn_cursor *cursor);
+
+static enum qn_err dispatch(struct qn_core *core, struct peer *peer, uint64_t number,
+                            struct qn_cursor *cursor)
+{
+    struct qn_span rest;
+    bool wants_answer;
+    if (number == QN_MSG_HELLO)
+        return heard_hello(core, peer, cursor);
+    if (!peer->session->has_hello)
+        return QN_ERR_STATE;
+    switch (number) {
+    case QN_MSG_LEDGER_HEADS: {
+        struct qn_cursor heads;
+        QN_TRY(qn_cursor_skip(cursor, 2, &rest));
+        QN_TRY(qn_cursor_bool(cursor, &wants_answer));
+        heads = qn_cursor(rest);
+        group_heard_heads(core, peer, &heads, wants_answer);
+        return QN_OK;
+    }
+    case QN_MSG_LEDGER:
+        QN_TRY(qn_cursor_skip(cursor, 2, &rest));
+        group_heard_entries(core, peer->session->link, rest);
+        return QN_OK;
+    case QN_MSG_COLLS:
+        return heard_colls(core, peer, cursor);
+    case QN_MSG_BEACON:
+        return heard_beacon(core, peer, cursor);
+    case QN_MSG_ANNOUNCE:
+        return heard_announce(core, cursor);
+    default:
+        return heard_about_share(core, peer, number, cursor);
+    }
+}
+
+static enum qn_err heard_clock(struct qn_core *core, struct peer *peer, struct share *share,
+                               struct qn_cursor *cursor)
+{
+    QN_AUTO_VV struct qn_vv clock = {0};
+    uint64_t flags;
+    QN_TRY(qn_vv_unpack(cursor, &clock));
+    QN_TRY(qn_cursor_u64(cursor, &flags));
+    share_heard_clock(core, peer, share, &clock, flags);
+    return QN_OK;
+}
+
+static enum qn_err heard_ops(struct qn_core *core, struct peer *peer, struct share *share,
+                             bool is_ack, struct qn_cursor *cursor)
+{
+    uint64_t lane, seq;
+    struct qn_span body;
+    QN_TRY(qn_cursor_u64(cursor, &lane));
+    QN_TRY(qn_cursor_u64(cursor, &seq));
+    if (lane >= QN_LANE_COUNT)
+        return QN_ERR_INVALID;
+    if (is_ack) {
+        outbox_ack(core, peer, share, lane, seq);
+        return QN_OK;
+    }
+    QN_TRY(qn_cursor_skip(cursor, 4, &body));
+    inbox_ops(core, peer, share, lane, seq, body);
+    return QN_OK;
+}
+
+static enum qn_err heard_audit(struct qn_core *core, struct peer *peer, struct share *share,
+                               uint64_t number, struct qn_cursor *cursor)
+{
+    uint8_t both[2 * QN_ROOT_SIZE];
+    uint64_t level, prefix;
+    struct qn_span rest;
+    const struct qn_coll_id *coll = &share->coll->id;
+    if (number == QN_MSG_STATE) {
+        QN_TRY(qn_cursor_bytes(cursor, both, sizeof(both)));
+        verify_heard_state(core, peer, coll, both, both + QN_ROOT_SIZE);
+        return QN_OK;
+    }
+    QN_TRY(qn_cursor_u64(cursor, &level)); /* or the bucket */
+    if (number == QN_MSG_KEYS_ASK || number == QN_MSG_KEYS) {
+        if (level > UINT16_MAX)
+            return QN_ERR_INVALID;
+        if (number == QN_MSG_KEYS_ASK) {
+            verify_asked(core, peer, share, QN_READ_BUCKET, 0, 0, (uint16_t)level);
+            return QN_OK;
+        }
+        QN_TRY(qn_cursor_skip(cursor, 1, &rest));
+        verify_heard_keys(core, peer, coll, level, rest);
+        return QN_OK;
+    }
+    QN_TRY(qn_cursor_u64(cursor, &prefix));
+    if (level < 1 || level > 2 || prefix > 255)
+        return QN_ERR_INVALID;
+    if (number == QN_MSG_FP_ASK) {
+        verify_asked(core, peer, share, QN_READ_FP, (unsigned)level, (uint8_t)prefix, 0);
+        return QN_OK;
+    }
+    QN_TRY(qn_cursor_bin(cursor, 256 * QN_ROOT_SIZE, &rest));
+    if (rest.size != 256 * QN_ROOT_SIZE)
+        return QN_ERR_INVALID;
+    verify_heard_fp(core, peer, coll, level, prefix, rest);
+    return QN_OK;
+}
+
+static void say_state(struct qn_core *core, struct peer *peer, const struct coll *coll)
+{
+    uint8_t both[2 * QN_ROOT_SIZE];
+    memcpy(both, coll->cc_hash, QN_ROOT_SIZE);
+    memcpy(both + QN_ROOT_SIZE, coll->info.root, QN_ROOT_SIZE);
+    struct qn_buf *out = core_message(core, QN_MSG_STATE, 2);
+    qn_pack_bin(out, QN_SPAN_OF(coll->id.bytes));
+    qn_pack_bin(out, QN_SPAN_OF(both));
+    core_send(core, peer->session->link);
+}
+
+/* Messages that name a collection. One that is not shared with this peer, as our ledger stands, is
+ * passed over without a word: it may be ahead of us, and it must not learn what exists. */
+static enum qn_err heard_about_share(struct qn_core *core, struct peer *peer, uint64_t number,
+                                     struct qn_cursor *cursor)
+{
+    bool is_known = (number >= QN_MSG_CLOCK && number <= QN_MSG_LIVE) ||
+                    (number >= QN_MSG_STATE_ASK && number <= QN_MSG_KEYS);
+    if (!is_known)
+        return QN_OK;
+    struct qn_coll_id id;
+    QN_TRY(qn_cursor_bytes(cursor, id.bytes, sizeof(id.bytes)));
+    struct share *share = session_share(peer->session, &id);
+    if (share == NULL)
+        return QN_OK;
+    switch (number) {
+    case QN_MSG_CLOCK:
+        return heard_clock(core, peer, share, cursor);
+    case QN_MSG_LIVE:
+        share_live(core, peer, share);
+        return QN_OK;
+    case QN_MSG_OPS:
+    case QN_MSG_ACK:
+        return heard_ops(core, peer, share, number == QN_MSG_ACK, cursor);
+    case QN_MSG_STATE_ASK:
+        say_state(core, peer, share->coll);
+        return QN_OK;
+    default:
+        return heard_audit(core, peer, share, number, cursor);
+    }
+}
+
+void session_frame(struct qn_core *core, struct peer *peer, struct qn_span frame)
+{
+    struct qn_cursor cursor = qn_cursor(frame);
+    size_t count;
+    uint64_t number;
+    enum qn_err err = qn_cursor_array(&cursor, 64, &count);
+    if (err == QN_OK)
+        err = qn_cursor_u64(&cursor, &number);
+    peer_heard(core, peer);
+    if (err == QN_OK)
+        err = dispatch(core, peer, number, &cursor);
+    if (err != QN_OK && peer->session != NULL)
+        peer_bad(core, peer, "bad-frame", err);
+}
+
+static void say_beacon(struct qn_core *core, struct peer *peer)
+{
+    struct qn_digest digest;
+    shared_digest(peer->session, &digest);
+    struct qn_buf *out = core_message(core, QN_MSG_BEACON, 2);
+    qn_pack_bin(out, QN_SPAN_OF(digest.bytes));
+    qn_pack_u64(out, core->wall_ms);
+    core_send(core, peer->session->link);
+    peer->session->beacon_ms = core->now_ms + core_jitter(core, BEACON_MS);
+}
+
+void session_tick(struct qn_core *core, struct peer *peer)
+{
+    if (core->now_ms >= peer->session->beacon_ms)
+        say_beacon(core, peer);
+    core_wake(core, peer->session->beacon_ms);
+    if (core->now_ms >= peer->session->clocks_ms)
+        qn_vec_each (&peer->session->shares, slot)
+            share_tell_clock(core, peer, *slot);
+    for (size_t i = 0; peer->session != NULL && i < peer->session->shares.count; i++)
+        share_tick(core, peer, peer->session->shares.items[i]);
+}

@@ -1,0 +1,408 @@
+/* Inside core: the state that its files share. Nothing outside daemon/core includes this.
+ *
+ *   qn_core ── ledger (the fold of the group)
+ *      ├── colls   one per collection that this site shares: clock, counters, who has what
+ *      ├── peers   one per other member: address, dialling, its session
+ *      │     └── session   while a link is up: what was said, one share per common collection
+ *      │            └── share   two lanes out, what is unacknowledged, what came in and waits
+ *      ├── guests  who is joining through this site
+ *      ├── joining while this site joins itself
+ *      ├── pending commits and reads by token
+ *      └── verifies requests that compare fingerprints
+ *
+ * Objects are heap-allocated and found by id or token in every event, so that no pointer outlives a
+ * step. File map: README.md.
+ */
+#pragma once
+
+#include "base/assert.h"
+#include "base/prng.h"
+#include "base/text.h"
+#include "core/core.h"
+#include "model/peers.h"
+#include "proto/message.h"
+#include "proto/pack.h"
+
+#define DIAL_FIRST_MS   200  /* first retry, before jitter */
+#define DIAL_MAX_MS     8000 /* with jitter at most 10 s */
+#define BEACON_MS       60000
+#define RECHECK_MS      1000  /* a peer that still lacks something is offered it again */
+#define CLOCK_SPREAD_MS 400   /* clocks after foreign operations are told at most so often */
+#define RETRY_COMMIT_MS 1000  /* after a full disk */
+#define PERSIST_MS      30000 /* what is known of others is stored at most so often */
+#define PURGE_MS        3600000
+#define VERIFY_ASK_MS   250
+#define VERIFY_GRACE_MS 3000
+#define VERIFY_KEYS_MAX 1000 /* named at most, a collection and site */
+#define LEDGER_CHUNK    (256 * 1024)
+#define GUEST_CHUNK     (12 * 1024)
+
+/* How far another site has a collection, as far as this site knows. Outlives sessions. */
+struct known {
+    struct qn_site_id site;
+    struct qn_vv clock;
+    uint64_t heard_ms;
+    bool is_dirty;
+};
+
+struct coll {
+    struct qn_coll_id id;
+    struct qn_coll_info info;
+    struct qn_vv cc;
+    uint8_t cc_hash[QN_ROOT_SIZE];
+    QN_VEC(struct known *) known;
+    qn_link grant;                    /* the link whose peer may send catch-up; 0: none */
+    bool is_shared;                   /* this site is a member, by the ledger */
+    bool is_suspect;                  /* equal clocks and different content were seen */
+    char shown[QN_NAME_SIZE_MAX + 8]; /* its name, told apart from others of the same name */
+    bool is_clash;
+};
+
+struct lane {
+    bool is_active; /* something may be left to send */
+    bool is_reading;
+    uint64_t next_seq, end_seq; /* CATCHUP: next 0 = find the start; end 0 = the end */
+    size_t inflight_size;
+};
+
+struct inflight {
+    enum qn_lane lane;
+    uint64_t seq;
+    size_t size;
+    struct qn_vv last;
+};
+
+struct inbound { /* an OPS message that is not durable yet */
+    enum qn_lane lane;
+    uint64_t seq;
+    uint8_t *body;
+    size_t size;
+    bool is_submitted;
+    uint64_t retry_ms; /* after an error of this site's store */
+};
+
+struct share {
+    struct coll *coll;
+    bool has_clock;    /* the peer's clock of this session is known */
+    struct qn_vv told; /* what the peer knows that we have */
+    bool peer_is_done; /* it said that its catch-up is complete */
+    bool has_grant;    /* the peer lets us send catch-up */
+    bool was_live;     /* a catch-up was completed in this session */
+    bool owes_clock;   /* our clock moved by operations that did not come from this peer */
+    uint64_t out_seq;
+    uint64_t recheck_ms; /* when to look whether the peer still lacks something; 0: not */
+    struct lane lanes[QN_LANE_COUNT];
+    QN_VEC(struct inflight) inflight;
+    QN_VEC(struct inbound) inbound;
+    size_t inbound_size;
+};
+
+struct session {
+    qn_link link;
+    bool is_dialled;
+    bool has_hello;
+    uint64_t beacon_ms, clocks_ms; /* when to say them next */
+    QN_VEC(struct share *) shares;
+};
+
+struct peer {
+    struct qn_site_id site;
+    struct session *session; /* NULL while not linked */
+    uint8_t *announcement;   /* packed; NULL if unknown */
+    size_t announcement_size;
+    struct qn_announcement said;        /* views into announcement */
+    char hint[QN_ADDRESS_SIZE_MAX + 1]; /* an address that worked, before any announcement */
+    uint64_t dial_token;                /* 0: not dialling */
+    uint64_t dial_ms;                   /* when to dial next */
+    unsigned failures;
+    size_t address_next;
+    uint64_t contact_ms; /* wall clock, 0: never */
+    int64_t skew_s;      /* its wall clock against ours, seconds */
+    bool is_bad;         /* sent what cannot be */
+    bool is_contact_dirty;
+};
+
+enum guest_state {
+    GUEST_NEW,
+    GUEST_PROVEN, /* it knows the invitation's secret */
+    GUEST_ADMITTING,
+};
+
+struct guest { /* a site that joins through this one */
+    qn_link link;
+    enum guest_state state;
+    struct qn_public_key key, invite_key;
+    uint8_t exporter[32];
+    size_t sent; /* entries of the ledger that it has */
+    uint64_t token;
+};
+
+struct joining { /* this site joins */
+    bool is_active;
+    struct qn_code code;
+    struct qn_signer *invite_signer;
+    qn_link link;
+    uint64_t dial_token, dial_ms;
+    unsigned failures;
+    size_t address_next;
+    size_t address_used;
+    struct qn_public_key peer_key;
+    uint8_t exporter[32];
+    struct qn_ledger *ledger; /* as received */
+    struct qn_buf announcements;
+    uint64_t token; /* of the commit */
+    char refused[32];
+};
+
+enum pending_kind {
+    PENDING_REPLY, /* a request waits for its commit */
+    PENDING_APPLY,
+    PENDING_READ,
+    PENDING_MERGE, /* ledger entries from a peer */
+    PENDING_ADMIT,
+    PENDING_JOIN,
+    PENDING_VERIFY, /* a read for verify or for a peer's audit */
+    PENDING_QUIET,  /* nobody waits */
+};
+
+struct pending {
+    uint64_t token;
+    enum pending_kind kind;
+    qn_link link;
+    struct qn_coll_id coll;
+    enum qn_lane lane;
+    uint64_t seq;
+    uint64_t request;
+    unsigned level; /* VERIFY: what was read */
+    uint8_t prefix;
+    uint16_t bucket;
+    bool for_peer;          /* VERIFY: the peer asked */
+    struct qn_site_id site; /* VERIFY */
+    char object[160];
+    struct qn_buf data;  /* REPLY: the END's payload; empty: {"changed": ...} or nil */
+    bool wants_counts;   /* REPLY: answer with the outcome's counts */
+    const char *refusal; /* REPLY: the code for a refused write; NULL: by its error */
+};
+
+enum verify_stage {
+    VERIFY_ASK, /* waits for equal clocks */
+    VERIFY_TOP, /* descending: 256 sums */
+    VERIFY_MIDDLE,
+    VERIFY_KEYS,
+    VERIFY_DONE,
+};
+
+enum verify_result {
+    VERIFY_UNREACHABLE,
+    VERIFY_BEHIND,
+    VERIFY_IDENTICAL,
+    VERIFY_DIFFERENT,
+};
+
+/* Looking for the keys that differ; made only when roots differ at equal clocks. */
+struct descent {
+    uint8_t mine[2][256 * QN_ROOT_SIZE], theirs[2][256 * QN_ROOT_SIZE]; /* levels 1 and 2 */
+    bool has_mine, has_theirs; /* of what is being compared now */
+    unsigned prefix, bucket;   /* 0 to 256: where the walk stands */
+    struct qn_buf my_keys, their_keys;
+};
+
+struct verify_task {
+    struct qn_coll_id coll;
+    struct qn_site_id site;
+    enum verify_stage stage;
+    enum verify_result result;
+    uint64_t ask_ms;
+    struct descent *descent;
+    struct qn_buf keys; /* that differ, packed texts */
+    size_t key_count;
+};
+
+struct verify {
+    uint64_t request;
+    uint64_t deadline_ms;
+    uint64_t grace_ms; /* a site without a link is waited for so long */
+    QN_VEC(struct verify_task *) tasks;
+};
+
+struct qn_core {
+    struct qn_core_options options;
+    char name[QN_NAME_SIZE_MAX + 1], entity[QN_ENTITY_SIZE_MAX + 1], version[64];
+    char addresses[QN_ADDRESSES_MAX][QN_ADDRESS_SIZE_MAX + 1];
+    struct qn_buf genesis;
+    struct qn_site_id site;
+    struct qn_actor actor; /* present incarnation; zero before the first write */
+    struct qn_ledger *ledger;
+    QN_VEC(struct coll *) colls;
+    QN_VEC(struct peer *) peers;
+    QN_VEC(struct guest *) guests;
+    struct joining joining;
+    QN_VEC(struct pending) pending;
+    QN_VEC(struct verify *) verifies;
+    QN_VEC(struct qn_public_key) admitted;
+    bool allows_guests;
+    uint64_t guests_until_ms; /* wall clock */
+    bool is_started;
+    uint64_t next_token;
+    uint64_t persist_ms, purge_ms, retry_ms;
+    struct qn_prng prng;
+    struct qn_buf frame; /* scratch for the message being built */
+
+    /* of the step that runs */
+    uint64_t now_ms, wall_ms;
+    struct qn_update *update;
+};
+
+/* ---- effect.c: what a step asks for ---- */
+void update_reset(struct qn_update *update);
+uint64_t core_token(struct qn_core *core);
+/* Starts a message in the scratch buffer; then pack fields and core_send. */
+struct qn_buf *core_message(struct qn_core *core, enum qn_message number, size_t field_count);
+void core_send(struct qn_core *core, qn_link link);
+void core_close(struct qn_core *core, qn_link link);
+void core_note(struct qn_core *core, const char *code, enum qn_err err, const char *object);
+void core_dial(struct qn_core *core, uint64_t token, const char *address, bool is_guest,
+               const struct qn_public_key *expected);
+void core_admit(struct qn_core *core);
+/* Queues an intent (payload taken) and remembers what its outcome is for. */
+struct pending *core_commit(struct qn_core *core, enum qn_intent_kind kind,
+                            struct qn_buf *take_payload, enum pending_kind pending);
+/* The intent that core_commit queued last in this step. */
+struct qn_intent *core_last_intent(struct qn_core *core);
+/* Queues a read (taken). */
+struct pending *core_read_later(struct qn_core *core, struct qn_read *take_read,
+                                enum pending_kind pending);
+/* Takes the entry of a token out of the table; false if it is unknown. */
+bool core_pending_take(struct qn_core *core, uint64_t token, struct pending *ret_pending);
+void core_reply_data(struct qn_core *core, uint64_t request, const struct qn_buf *data);
+void core_reply_end(struct qn_core *core, uint64_t request, const struct qn_buf *data);
+void core_reply_error(struct qn_core *core, uint64_t request, enum qn_err err, const char *code,
+                      const char *object);
+/* A deadline no later than this. */
+void core_wake(struct qn_core *core, uint64_t at_ms);
+uint64_t core_jitter(struct qn_core *core, uint64_t delay_ms); /* 75 % to 125 % */
+
+/* ---- colls.c ---- */
+struct coll *core_coll(const struct qn_core *core, const struct qn_coll_id *id);
+struct coll *core_coll_make(struct qn_core *core, const struct qn_coll_id *id);
+struct coll *core_coll_named(const struct qn_core *core, struct qn_span name);
+struct known *coll_known(struct coll *coll, const struct qn_site_id *site); /* makes it */
+const struct known *coll_known_of(const struct coll *coll, const struct qn_site_id *site);
+void coll_update(struct coll *coll, const struct qn_coll_info *info, const struct qn_vv *cc);
+void coll_free(struct coll *coll);
+void core_name_colls(struct qn_core *core);
+/* After the ledger moved: which collections are ours, who shares them. */
+void core_refresh_colls(struct qn_core *core);
+bool core_shares(const struct qn_core *core, const struct coll *coll,
+                 const struct qn_site_id *site);
+void hash_vv(const struct qn_vv *vv, uint8_t ret_hash[QN_ROOT_SIZE]);
+uint64_t core_persist(struct qn_core *core, bool is_forced); /* what is known of others */
+
+/* ---- peers.c: who is there, dialling ---- */
+struct peer *core_peer(const struct qn_core *core, const struct qn_site_id *site);
+struct peer *core_peer_of_link(const struct qn_core *core, qn_link link);
+void core_refresh_peers(struct qn_core *core);
+void peers_link_up(struct qn_core *core, const struct qn_event *event);
+void peers_link_down(struct qn_core *core, const struct qn_event *event);
+void peers_dial_failed(struct qn_core *core, const struct qn_event *event);
+void peers_tick(struct qn_core *core);
+void peer_heard(struct qn_core *core, struct peer *peer);
+/* Takes an announcement if it is signed by that member and newer. */
+void peer_announced(struct qn_core *core, struct qn_span announcement);
+void core_pack_announcements(struct qn_core *core, struct qn_buf *out);
+void core_pack_own_announcement(struct qn_core *core, struct qn_buf *out);
+void peer_free(struct peer *peer);
+void peer_bad(struct qn_core *core, struct peer *peer, const char *code, enum qn_err err);
+
+/* ---- session.c: the flight, dispatch of frames ---- */
+void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool is_dialled);
+void session_end(struct qn_core *core, struct peer *peer);
+void session_frame(struct qn_core *core, struct peer *peer, struct qn_span frame);
+void session_tick(struct qn_core *core, struct peer *peer);
+struct share *session_share(const struct session *session, const struct qn_coll_id *id);
+void session_refresh_shares(struct qn_core *core, struct peer *peer);
+
+/* ---- share.c: clocks and grants; outbox.c: lanes out; inbox.c: operations in ---- */
+void share_free(struct share *share);
+void share_say_clock(struct qn_core *core, struct peer *peer, struct share *share, unsigned flags);
+void share_heard_hash(struct qn_core *core, struct peer *peer, struct share *share,
+                      const uint8_t *hash, const uint8_t *root);
+void share_heard_clock(struct qn_core *core, struct peer *peer, struct share *share,
+                       const struct qn_vv *clock, uint64_t flags);
+void share_granted(struct qn_core *core, struct peer *peer, struct share *share);
+void share_live(struct qn_core *core, struct peer *peer, struct share *share);
+void share_release_grant(struct qn_core *core, struct peer *peer, struct share *share);
+void share_tell_clock(struct qn_core *core, struct peer *peer, struct share *share);
+void share_tick(struct qn_core *core, struct peer *peer, struct share *share);
+void coll_grant_next(struct qn_core *core, struct coll *coll);
+bool share_take_grant(struct qn_core *core, struct peer *peer, struct share *share);
+
+void outbox_pump(struct qn_core *core, struct peer *peer, struct share *share);
+void outbox_read_done(struct qn_core *core, const struct pending *pending,
+                      const struct qn_read_result *result);
+void outbox_ack(struct qn_core *core, struct peer *peer, struct share *share, uint64_t lane,
+                uint64_t seq);
+
+void inbox_ops(struct qn_core *core, struct peer *peer, struct share *share, uint64_t lane,
+               uint64_t seq, struct qn_span body);
+void inbox_outcome(struct qn_core *core, const struct pending *pending,
+                   const struct qn_outcome *outcome);
+void inbox_retry(struct qn_core *core, struct peer *peer, struct share *share);
+
+/* ---- group.c: the ledger ---- */
+void group_changed(struct qn_core *core, struct qn_span entries, qn_link source);
+void group_say_heads(struct qn_core *core, qn_link link, bool wants_answer);
+void group_heard_heads(struct qn_core *core, struct peer *peer, struct qn_cursor *heads,
+                       bool wants_answer);
+void group_heard_entries(struct qn_core *core, qn_link link, struct qn_span entries);
+void group_merge_outcome(struct qn_core *core, const struct pending *pending,
+                         const struct qn_outcome *outcome);
+void core_refresh_admitted(struct qn_core *core);
+void group_tick(struct qn_core *core);
+bool core_is_member(const struct qn_core *core);
+
+/* ---- guest.c: letting others in; join.c: being let in ---- */
+struct guest *core_guest(const struct qn_core *core, qn_link link);
+void guest_up(struct qn_core *core, const struct qn_event *event);
+void guest_down(struct qn_core *core, qn_link link);
+void guest_frame(struct qn_core *core, struct guest *guest, struct qn_span frame);
+void guest_outcome(struct qn_core *core, const struct pending *pending,
+                   const struct qn_outcome *outcome);
+void join_start(struct qn_core *core);
+void join_up(struct qn_core *core, const struct qn_event *event);
+void join_down(struct qn_core *core);
+void join_dial_failed(struct qn_core *core);
+void join_frame(struct qn_core *core, struct qn_span frame);
+void join_outcome(struct qn_core *core, const struct qn_outcome *outcome);
+void join_tick(struct qn_core *core);
+void join_free(struct joining *joining);
+
+/* ---- view.c: what is shown, from memory ---- */
+void view_site(const struct qn_core *core, const struct qn_site *site, bool in_full,
+               struct qn_buf *out);
+void view_coll(const struct qn_core *core, const struct coll *coll, bool in_full,
+               struct qn_buf *out);
+/* The shared collections that have a name, in order of their names; owned by the caller (qn_free).
+ */
+struct coll **view_sorted_colls(const struct qn_core *core, size_t *ret_count);
+
+/* ---- request*.c, verify.c ---- */
+void request_start(struct qn_core *core, const struct qn_event *event);
+void request_gone(struct qn_core *core, uint64_t request);
+void request_outcome(struct qn_core *core, struct pending *pending,
+                     const struct qn_outcome *outcome);
+void verify_start(struct qn_core *core, uint64_t request, const struct coll *only,
+                  uint64_t timeout_ms);
+void verify_gone(struct qn_core *core, uint64_t request);
+void verify_tick(struct qn_core *core);
+void verify_heard_state(struct qn_core *core, struct peer *peer, const struct qn_coll_id *coll,
+                        const uint8_t *hash, const uint8_t *root);
+void verify_heard_fp(struct qn_core *core, struct peer *peer, const struct qn_coll_id *coll,
+                     uint64_t level, uint64_t prefix, struct qn_span sums);
+void verify_heard_keys(struct qn_core *core, struct peer *peer, const struct qn_coll_id *coll,
+                       uint64_t bucket, struct qn_span keys);
+void verify_asked(struct qn_core *core, struct peer *peer, struct share *share,
+                  enum qn_read_kind kind, unsigned level, uint8_t prefix, uint16_t bucket);
+void verify_read_done(struct qn_core *core, const struct pending *pending,
+                      const struct qn_read_result *result);
+void verify_free(struct verify *verify);

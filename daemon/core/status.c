@@ -1,0 +1,220 @@
+#include <stdlib.h>
+
+#include "core/state.h"
+
+struct alert {
+    const char *code, *severity;
+    char object[160];
+    uint64_t count, time_ms;
+};
+
+struct alerts {
+    QN_VEC(struct alert) list;
+};
+
+static struct alert *add(struct alerts *alerts, const char *severity, const char *code,
+                         const char *object)
+{
+    struct alert *alert = qn_vec_push_slot(&alerts->list);
+    *alert = (struct alert){.code = code, .severity = severity};
+    strncpy(alert->object, object, sizeof(alert->object) - 1);
+    return alert;
+}
+
+static void alerts_of_store(const struct qn_health *health, struct alerts *alerts)
+{
+    if (health->store_fatal != QN_OK)
+        add(alerts, "critical", "store-failed", qn_err_name(health->store_fatal));
+    else if (health->store_last == QN_ERR_NOSPACE)
+        add(alerts, "critical", "disk-full", "");
+    else if (health->store_last != QN_OK)
+        add(alerts, "critical", "store-failed", qn_err_name(health->store_last));
+}
+
+static void alerts_of_joining(const struct qn_core *core, struct alerts *alerts)
+{
+    const struct joining *joining = &core->joining;
+    if (!joining->is_active)
+        return;
+    const char *address =
+        joining->code.address_count > 0 ? joining->code.addresses[joining->address_used] : "";
+    if (joining->refused[0] != '\0')
+        add(alerts, "attention", "join-refused", joining->refused);
+    else
+        add(alerts, "attention", "joining", address);
+}
+
+static void alerts_of_peer(const struct peer *peer, const char *name, struct alerts *alerts)
+{
+    if (peer->session == NULL || !peer->session->has_hello) {
+        const char *code = peer->contact_ms == 0 ? "site-never-seen" : "site-offline";
+        add(alerts, "attention", code, name)->time_ms = peer->contact_ms;
+    }
+    uint64_t skew_s = (uint64_t)llabs(peer->skew_s);
+    if (peer->session != NULL && skew_s > QN_CLOCK_SKEW_MAX_MS / 1000)
+        add(alerts, "attention", "clock-skew", name)->count = skew_s;
+    if (peer->is_bad)
+        add(alerts, "attention", "bad-peer", name);
+}
+
+static void alerts_of_group(const struct qn_core *core, struct alerts *alerts)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    if (group == NULL)
+        return;
+    if (group->needs_upgrade)
+        add(alerts, "attention", "upgrade-needed", group->name);
+    if (!core_is_member(core) && !core->joining.is_active)
+        add(alerts, "attention", "withdrawn", core->name);
+    qn_vec_each (&core->peers, peer) {
+        const struct qn_site *site = qn_group_site(group, &(*peer)->site);
+        alerts_of_peer(*peer, site == NULL ? "?" : site->name, alerts);
+    }
+}
+
+static void alerts_of_coll(const struct coll *coll, struct alerts *alerts)
+{
+    if (coll->is_suspect)
+        add(alerts, "critical", "fingerprint", coll->shown);
+    if (coll->info.conflicts > 0)
+        add(alerts, "attention", "conflict", coll->shown)->count = coll->info.conflicts;
+    if (coll->is_clash)
+        add(alerts, "attention", "name-clash", coll->shown);
+}
+
+static unsigned rank(const struct alert *alert)
+{
+    return alert->severity[0] == 'c' ? 0 : alert->severity[0] == 'a' ? 1 : 2;
+}
+
+static int by_rank(const void *a, const void *b)
+{
+    const struct alert *x = a, *y = b;
+    int order = (int)rank(x) - (int)rank(y);
+    if (order == 0)
+        order = strcmp(x->code, y->code);
+    return order != 0 ? order : strcmp(x->object, y->object);
+}
+
+static void pack_alerts(const struct alerts *alerts, struct qn_buf *out)
+{
+    qn_pack_cstr(out, "alerts");
+    qn_pack_array(out, alerts->list.count);
+    qn_vec_each (&alerts->list, alert) {
+        qn_pack_map(out, 5);
+        qn_pack_cstr(out, "code");
+        qn_pack_cstr(out, alert->code);
+        qn_pack_cstr(out, "count");
+        qn_pack_u64(out, alert->count);
+        qn_pack_cstr(out, "object");
+        qn_pack_cstr(out, alert->object);
+        qn_pack_cstr(out, "severity");
+        qn_pack_cstr(out, alert->severity);
+        qn_pack_cstr(out, "time");
+        if (alert->time_ms == 0)
+            qn_pack_nil(out);
+        else
+            qn_pack_u64(out, alert->time_ms);
+    }
+}
+
+static int by_site_name(const void *a, const void *b)
+{
+    return strcmp((*(struct qn_site *const *)a)->name, (*(struct qn_site *const *)b)->name);
+}
+
+static void pack_joining_self(const struct qn_core *core, struct qn_buf *out)
+{
+    qn_pack_array(out, 1);
+    qn_pack_map(out, 6);
+    qn_pack_cstr(out, "address");
+    qn_pack_cstr(out, core->options.address_count > 0 ? core->addresses[0] : "");
+    qn_pack_cstr(out, "last_contact");
+    qn_pack_u64(out, core->wall_ms);
+    qn_pack_cstr(out, "name");
+    qn_pack_cstr(out, core->name);
+    qn_pack_cstr(out, "role");
+    qn_pack_cstr(out, "joining");
+    qn_pack_cstr(out, "state");
+    qn_pack_cstr(out, "here");
+    qn_pack_cstr(out, "version");
+    qn_pack_cstr(out, core->version);
+}
+
+static void pack_sites(const struct qn_core *core, struct qn_buf *out)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    if (group == NULL) {
+        pack_joining_self(core, out);
+        return;
+    }
+    QN_AUTO_FREE const struct qn_site **sorted =
+        qn_alloc((group->sites.count + 1) * sizeof(*sorted));
+    size_t count = 0;
+    qn_vec_each (&group->sites, site)
+        if (site->state == QN_SITE_MEMBER)
+            sorted[count++] = site;
+    qsort(sorted, count, sizeof(*sorted), by_site_name);
+    qn_pack_array(out, count);
+    for (size_t i = 0; i < count; i++)
+        view_site(core, sorted[i], false, out);
+}
+
+static void pack_colls(const struct qn_core *core, struct qn_buf *out)
+{
+    size_t count;
+    QN_AUTO_FREE struct coll **sorted = view_sorted_colls(core, &count);
+    qn_pack_array(out, count);
+    for (size_t i = 0; i < count; i++)
+        view_coll(core, sorted[i], false, out);
+}
+
+static const char *worst(const struct alerts *alerts)
+{
+    if (alerts->list.count == 0 || rank(&alerts->list.items[0]) == 2)
+        return "ok";
+    return rank(&alerts->list.items[0]) == 0 ? "critical" : "attention";
+}
+
+static void collect(const struct qn_core *core, const struct qn_health *health,
+                    struct alerts *alerts)
+{
+    alerts_of_store(health, alerts);
+    alerts_of_joining(core, alerts);
+    alerts_of_group(core, alerts);
+    qn_vec_each (&core->colls, coll)
+        if ((*coll)->is_shared)
+            alerts_of_coll(*coll, alerts);
+    if (health->has_kit)
+        add(alerts, "hint", "kit-unconfirmed", "recovery-kit.txt");
+    if (alerts->list.count > 0)
+        qsort(alerts->list.items, alerts->list.count, sizeof(struct alert), by_rank);
+}
+
+void qn_core_status(const struct qn_core *core, const struct qn_health *health, struct qn_buf *out)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    struct alerts alerts = {0};
+    collect(core, health, &alerts);
+    qn_pack_map(out, 10);
+    pack_alerts(&alerts, out);
+    qn_pack_cstr(out, "backups");
+    qn_pack_array(out, 0);
+    qn_pack_cstr(out, "collections");
+    pack_colls(core, out);
+    qn_pack_cstr(out, "group");
+    qn_pack_cstr(out, group == NULL ? "" : group->name);
+    qn_pack_cstr(out, "held");
+    qn_pack_array(out, 0);
+    qn_pack_cstr(out, "kit");
+    qn_pack_bool(out, health->has_kit);
+    qn_pack_cstr(out, "site");
+    qn_pack_cstr(out, core->name);
+    qn_pack_cstr(out, "sites");
+    pack_sites(core, out);
+    qn_pack_cstr(out, "state");
+    qn_pack_cstr(out, worst(&alerts));
+    qn_pack_cstr(out, "version");
+    qn_pack_cstr(out, core->version);
+    qn_vec_free(&alerts.list);
+}

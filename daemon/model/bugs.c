@@ -1,0 +1,3 @@
+#include "model/bugs.h"
+
+uint32_t qn_bugs;

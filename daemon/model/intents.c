@@ -1,0 +1,366 @@
+#include "model/intents.h"
+
+#include "model/bugs.h"
+#include "model/peers.h"
+#include "proto/pack.h"
+
+/* ---- records ---- */
+
+struct parsed_write {
+    struct qn_write write;
+    QN_VEC(struct qn_op_set) fields;
+};
+
+static enum qn_err read_coll_id(struct qn_cursor *cursor, struct qn_coll_id *ret_id)
+{
+    return qn_cursor_bytes(cursor, ret_id->bytes, sizeof(ret_id->bytes));
+}
+
+static enum qn_err expect_array(struct qn_cursor *cursor, size_t count)
+{
+    size_t found;
+    QN_TRY(qn_cursor_array(cursor, count, &found));
+    return found == count ? QN_OK : QN_ERR_INVALID;
+}
+
+static enum qn_err read_fields(struct qn_cursor *cursor, struct parsed_write *parsed)
+{
+    size_t count;
+    QN_TRY(qn_cursor_array(cursor, 2 * QN_OP_FIELDS_MAX, &count));
+    if (count % 2 != 0)
+        return QN_ERR_INVALID;
+    for (size_t i = 0; i < count; i += 2) {
+        struct qn_op_set *set = qn_vec_push_slot(&parsed->fields);
+        QN_TRY(qn_cursor_str(cursor, QN_FIELD_SIZE_MAX, &set->field));
+        QN_TRY(qn_cursor_skip(cursor, QN_VALUE_DEPTH_MAX, &set->value));
+    }
+    return QN_OK;
+}
+
+static enum qn_err read_write(struct qn_cursor *cursor, struct parsed_write *parsed)
+{
+    uint64_t kind;
+    parsed->fields.count = 0;
+    QN_TRY(expect_array(cursor, 4));
+    QN_TRY(qn_cursor_u64(cursor, &kind));
+    QN_TRY(qn_cursor_str(cursor, QN_KEY_SIZE_MAX, &parsed->write.key));
+    QN_TRY(qn_cursor_str(cursor, QN_USER_SIZE_MAX, &parsed->write.user));
+    QN_TRY(read_fields(cursor, parsed));
+    parsed->write.kind = (enum qn_op_kind)kind;
+    parsed->write.fields = parsed->fields.items;
+    parsed->write.field_count = parsed->fields.count;
+    return QN_OK;
+}
+
+/* All of the writes of one intent, or none: they are checked first, one by one, because only the
+ * first refusal of a group may come after something was written. */
+static enum qn_err run_writes(struct qn_applier *applier, struct qn_cursor *cursor, size_t count,
+                              struct parsed_write *parsed, struct qn_outcome *outcome)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct qn_write_result result;
+        outcome->failed_at = i;
+        QN_TRY(read_write(cursor, parsed));
+        QN_TRY(qn_replica_write(applier->replica, &parsed->write, &result));
+        if (result.is_changed)
+            outcome->changed++;
+        else
+            outcome->unchanged++;
+    }
+    return QN_OK;
+}
+
+static enum qn_err check_writes(struct qn_cursor cursor, size_t count, struct parsed_write *parsed,
+                                struct qn_outcome *outcome)
+{
+    for (size_t i = 0; i < count; i++) {
+        outcome->failed_at = i;
+        QN_TRY(read_write(&cursor, parsed));
+        QN_TRY(qn_write_check(&parsed->write));
+    }
+    return qn_cursor_finish(&cursor);
+}
+
+static enum qn_err run_write(struct qn_applier *applier, struct qn_cursor *cursor,
+                             struct qn_outcome *outcome)
+{
+    struct parsed_write parsed = {0};
+    size_t count;
+    QN_TRY(expect_array(cursor, 2));
+    QN_TRY(read_coll_id(cursor, &parsed.write.coll));
+    QN_TRY(qn_cursor_array(cursor, QN_TXN_OPS_MAX, &count));
+    enum qn_err err = check_writes(*cursor, count, &parsed, outcome);
+    if (err == QN_OK)
+        err = run_writes(applier, cursor, count, &parsed, outcome);
+    qn_vec_free(&parsed.fields);
+    return err;
+}
+
+static enum qn_err run_apply(struct qn_applier *applier, struct qn_cursor *cursor,
+                             struct qn_outcome *outcome)
+{
+    struct qn_coll_id coll;
+    QN_TRY(expect_array(cursor, 2));
+    QN_TRY(read_coll_id(cursor, &coll));
+    struct qn_ops ops = {0};
+    enum qn_err err = qn_ops_unpack(cursor, &ops);
+    if (err == QN_OK)
+        err = qn_replica_apply(applier->replica, &coll, &ops, &outcome->changed);
+    if (err == QN_OK)
+        outcome->unchanged = ops.items.count - outcome->changed;
+    qn_ops_deinit(&ops);
+    return err;
+}
+
+/* The concurrent value of a field that came from a site; NULL if there is none. */
+static const struct qn_pair *pair_of_site(const struct qn_record *record, struct qn_span field,
+                                          const struct qn_site_id *site)
+{
+    const struct qn_field *found = qn_record_field(record, field);
+    const struct qn_pair *last = NULL;
+    if (found == NULL)
+        return NULL;
+    qn_vec_each (&found->pairs, pair)
+        if (qn_actor_is_of(&pair->dot.actor, site))
+            last = pair;
+    return last;
+}
+
+/* Deleted at one site, edited at another: taking a deletion deletes, taking an edit restores. */
+static enum qn_op_kind resolve_kind(const struct qn_record *record, struct qn_span field,
+                                    const struct qn_site_id *site)
+{
+    if (!qn_span_eq_str(field, QN_FIELD_TRASH))
+        return QN_OP_PUT;
+    return pair_of_site(record, field, site) != NULL ? QN_OP_TRASH : QN_OP_RESTORE;
+}
+
+struct resolution {
+    struct qn_coll_id coll;
+    struct qn_span key, field, value, user;
+    struct qn_site_id site;
+    bool takes_site;
+};
+
+static enum qn_err read_resolution(struct qn_cursor *cursor, struct resolution *r)
+{
+    QN_TRY(expect_array(cursor, 6));
+    QN_TRY(read_coll_id(cursor, &r->coll));
+    QN_TRY(qn_cursor_str(cursor, QN_KEY_SIZE_MAX, &r->key));
+    QN_TRY(qn_cursor_str(cursor, QN_FIELD_SIZE_MAX, &r->field));
+    r->takes_site = qn_cursor_peek(cursor) == QN_ITEM_BIN;
+    if (r->takes_site)
+        QN_TRY(qn_cursor_bytes(cursor, r->site.bytes, sizeof(r->site.bytes)));
+    else
+        QN_TRY(qn_cursor_nil(cursor));
+    QN_TRY(qn_cursor_skip(cursor, QN_VALUE_DEPTH_MAX, &r->value));
+    QN_TRY(qn_cursor_str(cursor, QN_USER_SIZE_MAX, &r->user));
+    return qn_cursor_finish(cursor);
+}
+
+static enum qn_err choose(struct qn_applier *applier, const struct resolution *r,
+                          const struct qn_record *record, struct qn_outcome *outcome)
+{
+    const struct qn_field *field = qn_record_field(record, r->field);
+    bool is_trash = qn_span_eq_str(r->field, QN_FIELD_TRASH);
+    if (is_trash ? qn_record_state(record) != QN_RECORD_CONTESTED
+                 : field == NULL || !qn_field_has_conflict(field))
+        return QN_ERR_STATE;
+    struct qn_op_set set = {.field = r->field, .value = r->value};
+    if (r->takes_site && !is_trash) {
+        const struct qn_pair *pair = pair_of_site(record, r->field, &r->site);
+        if (pair == NULL)
+            return QN_ERR_NOTFOUND;
+        set.value = pair->value;
+    }
+    QN_AUTO_FREE uint8_t *value = qn_memdup(set.value.data, set.value.size);
+    set.value.data = value; /* the record's memory goes with the first write */
+    enum qn_op_kind kind = resolve_kind(record, r->field, &r->site);
+    struct qn_write write = {.coll = r->coll,
+                             .kind = kind,
+                             .key = r->key,
+                             .user = r->user,
+                             .fields = &set,
+                             .field_count = kind == QN_OP_PUT ? 1 : 0};
+    struct qn_write_result result;
+    QN_TRY(qn_replica_write(applier->replica, &write, &result));
+    outcome->changed = 1;
+    return QN_OK;
+}
+
+static enum qn_err run_resolve(struct qn_applier *applier, struct qn_cursor *cursor,
+                               struct qn_outcome *outcome)
+{
+    struct resolution r;
+    QN_TRY(read_resolution(cursor, &r));
+    QN_AUTO_RECORD struct qn_record record = {0};
+    QN_TRY(qn_read_record(applier->kv, &r.coll, r.key, &record));
+    return choose(applier, &r, &record, outcome);
+}
+
+/* ---- the ledger ---- */
+
+static enum qn_err store_entry(struct qn_applier *applier, struct qn_span entry, size_t place)
+{
+    uint8_t key[8];
+    qn_write_u64(key, place);
+    return qn_kv_put(applier->kv, QN_TABLE_LEDGER, QN_SPAN_OF(key), entry);
+}
+
+#ifdef QN_WITH_BUGS
+static enum qn_err forget_withdrawn(struct qn_applier *applier)
+{
+    if (!QN_BUG(QN_BUG_CLOCK_DROPPED))
+        return QN_OK;
+    qn_vec_each (&qn_ledger_group(applier->ledger)->sites, site)
+        if (site->state == QN_SITE_WITHDRAWN)
+            QN_TRY(qn_replica_forget_site(applier->replica, &site->id));
+    return QN_OK;
+}
+#else
+static enum qn_err forget_withdrawn(struct qn_applier *applier)
+{
+    return QN_OK;
+}
+#endif
+
+static enum qn_err add_entry(struct qn_applier *applier, struct qn_span entry,
+                             struct qn_outcome *outcome)
+{
+    bool is_new;
+    QN_TRY(qn_ledger_add(applier->ledger, entry, &is_new));
+    if (!is_new) {
+        outcome->unchanged++;
+        return QN_OK;
+    }
+    outcome->changed++;
+    QN_TRY(store_entry(applier, entry, qn_ledger_count(applier->ledger) - 1));
+    return forget_withdrawn(applier);
+}
+
+static enum qn_err append_body(struct qn_applier *applier, struct qn_span body,
+                               struct qn_outcome *outcome)
+{
+    qn_hlc hlc;
+    QN_TRY(qn_replica_tick(applier->replica, &hlc));
+    QN_AUTO_BUF struct qn_buf entry;
+    qn_buf_init(&entry, QN_LEDGER_ENTRY_SIZE_MAX);
+    QN_TRY(qn_ledger_compose(applier->ledger, applier->signer, &applier->site, hlc, body, &entry));
+    return add_entry(applier, qn_buf_view(&entry), outcome);
+}
+
+static enum qn_err run_ledger_append(struct qn_applier *applier, struct qn_cursor *cursor,
+                                     struct qn_outcome *outcome)
+{
+    struct qn_span body;
+    QN_TRY(expect_array(cursor, 1));
+    QN_TRY(qn_cursor_bin(cursor, QN_LEDGER_ENTRY_SIZE_MAX, &body));
+    return append_body(applier, body, outcome);
+}
+
+/* Entries stand in a causal order: the first that is held or refused ends the run, and what came
+ * before it stays. */
+static enum qn_err run_ledger_merge(struct qn_applier *applier, struct qn_cursor *cursor,
+                                    struct qn_outcome *outcome)
+{
+    size_t count;
+    QN_TRY(qn_cursor_array(cursor, QN_LEDGER_ENTRIES_MAX, &count));
+    for (size_t i = 0; i < count; i++) {
+        struct qn_span entry;
+        outcome->failed_at = i;
+        QN_TRY(qn_cursor_bin(cursor, QN_LEDGER_ENTRY_SIZE_MAX, &entry));
+        QN_TRY(add_entry(applier, entry, outcome));
+    }
+    return QN_OK;
+}
+
+static enum qn_err run_coll_create(struct qn_applier *applier, struct qn_cursor *cursor,
+                                   struct qn_outcome *outcome)
+{
+    struct qn_span body, name, user;
+    struct qn_coll_id coll;
+    QN_TRY(expect_array(cursor, 4));
+    QN_TRY(qn_cursor_bin(cursor, QN_LEDGER_ENTRY_SIZE_MAX, &body));
+    QN_TRY(read_coll_id(cursor, &coll));
+    QN_TRY(qn_cursor_str(cursor, QN_NAME_SIZE_MAX, &name));
+    QN_TRY(qn_cursor_str(cursor, QN_USER_SIZE_MAX, &user));
+    QN_TRY(append_body(applier, body, outcome));
+    QN_AUTO_BUF struct qn_buf value;
+    qn_buf_init(&value, QN_VALUE_SIZE_MAX);
+    qn_pack_str(&value, name);
+    struct qn_op_set set = {.field = qn_span_str("name"), .value = qn_buf_view(&value)};
+    struct qn_write write = {.coll = coll,
+                             .kind = QN_OP_PUT,
+                             .key = qn_span_str(QN_KEY_COLLECTION),
+                             .user = user,
+                             .fields = &set,
+                             .field_count = 1};
+    struct qn_write_result result;
+    return qn_replica_write(applier->replica, &write, &result);
+}
+
+/* ---- what is remembered of others ---- */
+
+static enum qn_err run_peer_clock(struct qn_applier *applier, struct qn_cursor *cursor)
+{
+    struct qn_coll_id coll;
+    struct qn_site_id site;
+    uint64_t heard_ms;
+    QN_AUTO_VV struct qn_vv clock = {0};
+    QN_TRY(expect_array(cursor, 4));
+    QN_TRY(read_coll_id(cursor, &coll));
+    QN_TRY(qn_cursor_bytes(cursor, site.bytes, sizeof(site.bytes)));
+    QN_TRY(qn_vv_unpack(cursor, &clock));
+    QN_TRY(qn_cursor_u64(cursor, &heard_ms));
+    return qn_peer_clock_put(applier->kv, &coll, &site, &clock, heard_ms);
+}
+
+static enum qn_err run_site_contact(struct qn_applier *applier, struct qn_cursor *cursor)
+{
+    struct qn_site_id site;
+    struct qn_span announcement;
+    uint64_t contact_ms;
+    QN_TRY(expect_array(cursor, 3));
+    QN_TRY(qn_cursor_bytes(cursor, site.bytes, sizeof(site.bytes)));
+    QN_TRY(qn_cursor_bin(cursor, QN_ANNOUNCEMENT_SIZE_MAX, &announcement));
+    QN_TRY(qn_cursor_u64(cursor, &contact_ms));
+    return qn_site_contact_put(applier->kv, &site, announcement, contact_ms);
+}
+
+static enum qn_err run_purge(struct qn_applier *applier, struct qn_cursor *cursor,
+                             struct qn_outcome *outcome)
+{
+    uint64_t count;
+    QN_TRY(expect_array(cursor, 1));
+    QN_TRY(qn_cursor_u64(cursor, &count));
+    return qn_replica_purge_trash(applier->replica, count, &outcome->changed);
+}
+
+enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *intent,
+                          struct qn_outcome *outcome)
+{
+    struct qn_cursor cursor = qn_cursor(qn_span(intent->payload, intent->size));
+    switch (intent->kind) {
+    case QN_INTENT_WRITE:
+        return run_write(applier, &cursor, outcome);
+    case QN_INTENT_APPLY:
+        return run_apply(applier, &cursor, outcome);
+    case QN_INTENT_LEDGER_APPEND:
+        return run_ledger_append(applier, &cursor, outcome);
+    case QN_INTENT_LEDGER_MERGE:
+        return run_ledger_merge(applier, &cursor, outcome);
+    case QN_INTENT_COLL_CREATE:
+        return run_coll_create(applier, &cursor, outcome);
+    case QN_INTENT_RESOLVE:
+        return run_resolve(applier, &cursor, outcome);
+    case QN_INTENT_PEER_CLOCK:
+        return run_peer_clock(applier, &cursor);
+    case QN_INTENT_SITE_CONTACT:
+        return run_site_contact(applier, &cursor);
+    case QN_INTENT_RENEW:
+        return qn_replica_renew(applier->replica);
+    case QN_INTENT_PURGE:
+        return run_purge(applier, &cursor, outcome);
+    }
+    return QN_ERR_INVALID;
+}

@@ -1,0 +1,77 @@
+/* What the files of a replica share. For the rooms of model only.
+ *
+ * Everything here but options, hasher and scratch memory lives from begin to done: a replica trusts
+ * nothing that it read in an earlier transaction.
+ */
+#pragma once
+
+#include "base/prng.h"
+#include "model/dict.h"
+#include "model/replica.h"
+#include "model/row.h"
+#include "model/tables.h"
+
+/* Own operations of this transaction that no checkpoint covers yet. */
+struct qn_unsealed {
+    struct qn_dot last;
+    struct qn_digest hash;
+};
+
+/* A collection as this transaction sees it. */
+struct qn_coll_state {
+    struct qn_coll_id id;
+    struct qn_coll_row row; /* ahead of the stored one within a call only */
+    struct qn_vv cc;
+    QN_VEC(struct qn_unsealed) unsealed;
+};
+
+struct qn_replica {
+    struct qn_replica_options options;
+    struct qn_kv *kv; /* NULL outside of a transaction */
+    uint64_t wall_ms;
+    struct qn_prng entropy;
+    struct qn_dict dict;
+    QN_VEC(struct qn_coll_state *) colls;
+    QN_VEC(struct qn_coll_id) touched;
+
+    qn_hlc hlc; /* the highest made or seen */
+    bool is_hlc_changed;
+    struct qn_actor self;
+    bool has_self, must_renew;
+
+    struct qn_hasher *hasher;
+    /* The record in hand, and the memory that it borrows from. */
+    struct qn_record record;
+    struct qn_row_head record_head; /* state NONE: it is not stored */
+    struct qn_buf row;
+    /* Scratch. */
+    struct qn_op op;
+    struct qn_buf op_bytes, encoded;
+};
+
+/* For what is written after the checks: an error that would say "nothing was changed" must not come
+ * from there. */
+static inline enum qn_err qn_replica_fault(enum qn_err err)
+{
+    bool is_passed_on = err == QN_OK || err == QN_ERR_IO || err == QN_ERR_NOSPACE;
+    return is_passed_on ? err : QN_ERR_CORRUPT;
+}
+
+/* replica.c */
+enum qn_err QN_CHECKED qn_replica_coll(struct qn_replica *replica, const struct qn_coll_id *id,
+                                       struct qn_coll_state **ret_coll);
+enum qn_err QN_CHECKED qn_replica_number_coll(struct qn_replica *replica,
+                                              struct qn_coll_state *coll);
+enum qn_err QN_CHECKED qn_replica_save_self(struct qn_replica *replica);
+/* The chain hash at the clock's counter of that actor. */
+enum qn_err QN_CHECKED qn_replica_chain_head(struct qn_replica *replica, struct qn_coll_state *coll,
+                                             const struct qn_actor *actor,
+                                             struct qn_digest *ret_hash);
+
+/* replica_merge.c */
+/* Takes a record in hand: replica->record and record_head. */
+enum qn_err QN_CHECKED qn_replica_load(struct qn_replica *replica, const struct qn_coll_state *coll,
+                                       struct qn_span key);
+/* Applies an operation that was found fit, to the record in hand, which is op->key's. */
+enum qn_err QN_CHECKED qn_replica_merge(struct qn_replica *replica, struct qn_coll_state *coll,
+                                        const struct qn_op *op, struct qn_span op_bytes);

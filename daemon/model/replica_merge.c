@@ -1,0 +1,255 @@
+/* Applying one operation to the store (RECORDS 1.2, `apply`). Here all checks are behind us. */
+#include "base/limits.h"
+#include "model/bugs.h"
+#include "model/fingerprint.h"
+#include "model/hashing.h"
+#include "model/history.h"
+#include "model/replica_impl.h"
+
+enum qn_err qn_replica_load(struct qn_replica *replica, const struct qn_coll_state *coll,
+                            struct qn_span key)
+{
+    struct qn_key at;
+    struct qn_span row;
+    qn_record_deinit(&replica->record);
+    replica->record_head = (struct qn_row_head){0};
+    enum qn_err err =
+        coll->row.number == 0
+            ? QN_ERR_NOTFOUND
+            : qn_kv_get(replica->kv, QN_TABLE_REC, qn_key_record(&at, coll->row.number, key), &row);
+    if (err != QN_OK)
+        return qn_may_miss(err);
+    qn_buf_reset(&replica->row); /* a copy, because the next write ends what was borrowed */
+    qn_buf_append_span(&replica->row, row);
+    if (qn_buf_status(&replica->row) != QN_OK)
+        return QN_ERR_CORRUPT;
+    QN_TRY(qn_row_decode_head(qn_buf_view(&replica->row), &replica->record_head));
+    return qn_row_decode(&replica->dict, qn_buf_view(&replica->row), &replica->record);
+}
+
+/* E(k) of RECORDS 1.2: whether what is stored of a key reflects an operation already. Here the
+ * clock of a late site's page segment will be joined. */
+static bool is_reflected(const struct qn_coll_state *coll, struct qn_span key,
+                         const struct qn_dot *dot)
+{
+    return qn_vv_has(&coll->cc, dot);
+}
+
+/* --- the pairs of the record in hand --- */
+
+static const struct qn_pair *find_pair(const struct qn_record *record, struct qn_span field,
+                                       const struct qn_dot *dot)
+{
+    const struct qn_field *in = qn_record_field(record, field);
+    if (in == NULL)
+        return NULL;
+    qn_vec_each (&in->pairs, pair)
+        if (qn_dot_cmp(&pair->dot, dot) == 0)
+            return pair;
+    return NULL;
+}
+
+static enum qn_err remove_pair(struct qn_replica *replica, const struct qn_coll_state *coll,
+                               const struct qn_op *op, struct qn_span field,
+                               const struct qn_dot *dot)
+{
+    const struct qn_pair *found = find_pair(&replica->record, field, dot);
+    if (found == NULL)
+        return QN_OK; /* somebody else replaced it first */
+    struct qn_pair pair = *found;
+    qn_record_remove(&replica->record, field, &pair.dot);
+    if (op->kind == QN_OP_ERASE)
+        return QN_OK;
+    return qn_history_add(&replica->dict, coll->row.number, field, &pair, op);
+}
+
+/* QN_BUG_REMOVE_ALL_FIELDS: backwards, since a field that becomes empty goes. */
+static enum qn_err remove_everywhere(struct qn_replica *replica, const struct qn_coll_state *coll,
+                                     const struct qn_op *op, const struct qn_dot *dot)
+{
+    for (size_t i = replica->record.fields.count; i > 0; i--)
+        QN_TRY(remove_pair(replica, coll, op, replica->record.fields.items[i - 1].name, dot));
+    return QN_OK;
+}
+
+/* QN_BUG_LAST_ARRIVAL_WINS. */
+static void remove_concurrent(struct qn_replica *replica, struct qn_span field)
+{
+    const struct qn_field *found;
+    while ((found = qn_record_field(&replica->record, field)) != NULL) {
+        struct qn_dot dot = found->pairs.items[0].dot;
+        qn_record_remove(&replica->record, field, &dot);
+    }
+}
+
+static enum qn_err change_pairs(struct qn_replica *replica, const struct qn_coll_state *coll,
+                                const struct qn_op *op)
+{
+    qn_vec_each (&op->removed, removed) {
+        if (QN_BUG(QN_BUG_REMOVE_ALL_FIELDS))
+            QN_TRY(remove_everywhere(replica, coll, op, &removed->dot));
+        QN_TRY(remove_pair(replica, coll, op, removed->field, &removed->dot));
+    }
+    qn_vec_each (&op->set, set) {
+        struct qn_pair pair = {
+            .dot = op->dot, .hlc = op->hlc, .value = set->value, .user = op->user};
+        if (QN_BUG(QN_BUG_LAST_ARRIVAL_WINS))
+            remove_concurrent(replica, set->field);
+        qn_record_add(&replica->record, set->field, &pair);
+    }
+    return QN_OK;
+}
+
+/* --- what follows from a record: row, fingerprint, counters, indexes --- */
+
+static enum qn_err put_row(struct qn_replica *replica, const struct qn_coll_state *coll,
+                           struct qn_span key, const struct qn_row_head *head)
+{
+    struct qn_key at;
+    qn_key_record(&at, coll->row.number, key);
+    bool was_stored = replica->record_head.state != QN_RECORD_NONE;
+    if (head->state == QN_RECORD_NONE)
+        return was_stored ? qn_must_exist(qn_kv_del(replica->kv, QN_TABLE_REC, qn_key_view(&at)))
+                          : QN_OK;
+    qn_buf_reset(&replica->encoded);
+    QN_TRY(qn_row_encode(&replica->dict, head, &replica->record, &replica->encoded));
+    return qn_kv_put(replica->kv, QN_TABLE_REC, qn_key_view(&at), qn_buf_view(&replica->encoded));
+}
+
+static enum qn_err put_fingerprint(struct qn_replica *replica, struct qn_coll_state *coll,
+                                   struct qn_span key, const struct qn_row_head *after)
+{
+    struct qn_digest leaf_before, leaf_after;
+    const struct qn_row_head *before = &replica->record_head;
+    bool was_stored = before->state != QN_RECORD_NONE, is_stored = after->state != QN_RECORD_NONE;
+    if (was_stored)
+        qn_hash_leaf(replica->hasher, &coll->id, key, before->hash, &leaf_before);
+    if (is_stored)
+        qn_hash_leaf(replica->hasher, &coll->id, key, after->hash, &leaf_after);
+    return qn_fp_change(replica->kv, &coll->row, qn_hash_bucket(replica->hasher, key),
+                        was_stored ? &leaf_before : NULL, is_stored ? &leaf_after : NULL);
+}
+
+static bool is_live(enum qn_record_state state)
+{
+    return state == QN_RECORD_LIVE || state == QN_RECORD_CONTESTED;
+}
+
+static bool is_counted(struct qn_span key)
+{
+    return !qn_span_eq_str(key, QN_KEY_COLLECTION);
+}
+
+static void count(struct qn_coll_row *row, struct qn_span key, const struct qn_row_head *before,
+                  const struct qn_row_head *after)
+{
+    row->conflicts = row->conflicts + after->has_conflict - before->has_conflict;
+    if (!is_counted(key))
+        return;
+    row->live = row->live + is_live(after->state) - is_live(before->state);
+    row->trashed =
+        row->trashed + (after->state == QN_RECORD_TRASHED) - (before->state == QN_RECORD_TRASHED);
+}
+
+static enum qn_err index_conflict(struct qn_replica *replica, const struct qn_coll_state *coll,
+                                  struct qn_span key, bool had_one, bool has_one)
+{
+    struct qn_key at;
+    qn_key_record(&at, coll->row.number, key);
+    if (has_one == had_one)
+        return QN_OK;
+    if (has_one)
+        return qn_kv_put(replica->kv, QN_TABLE_CONF, qn_key_view(&at), qn_span("", 0));
+    return qn_must_exist(qn_kv_del(replica->kv, QN_TABLE_CONF, qn_key_view(&at)));
+}
+
+/* The time in the index is when this site learned of it, if that is later: a site whose clock is
+ * years behind must not have its trash erased everywhere at once. */
+static enum qn_err put_trash(struct qn_replica *replica, struct qn_span at)
+{
+    uint8_t value[9];
+    const struct qn_field *trash = qn_record_field(&replica->record, qn_span_str(QN_FIELD_TRASH));
+    const struct qn_pair *shown = qn_field_shown(trash);
+    qn_hlc now = qn_hlc_next(0, replica->wall_ms);
+    qn_write_u64(value, shown->hlc > now ? shown->hlc : now);
+    value[8] = qn_actor_is_of(&shown->dot.actor, &replica->options.site);
+    return qn_kv_put(replica->kv, QN_TABLE_TRASH, at, QN_SPAN_OF(value));
+}
+
+static enum qn_err index_trash(struct qn_replica *replica, const struct qn_coll_state *coll,
+                               struct qn_span key, bool was_trashed, bool is_trashed)
+{
+    struct qn_key at;
+    qn_key_record(&at, coll->row.number, key);
+    if (!is_counted(key))
+        return QN_OK;
+    if (is_trashed)
+        return put_trash(replica, qn_key_view(&at));
+    if (!was_trashed)
+        return QN_OK;
+    return qn_must_exist(qn_kv_del(replica->kv, QN_TABLE_TRASH, qn_key_view(&at)));
+}
+
+static enum qn_err store_record(struct qn_replica *replica, struct qn_coll_state *coll,
+                                struct qn_span key)
+{
+    struct qn_row_head after = {.state = qn_hash_state(replica->hasher, &replica->record)};
+    const struct qn_row_head *before = &replica->record_head;
+    after.has_conflict = qn_hash_has_conflict(after.state, &replica->record);
+    if (after.state != QN_RECORD_NONE)
+        qn_hash_record(replica->hasher, &replica->record, false, after.hash);
+    QN_TRY(put_row(replica, coll, key, &after));
+    QN_TRY(put_fingerprint(replica, coll, key, &after));
+    QN_TRY(index_conflict(replica, coll, key, before->has_conflict, after.has_conflict));
+    QN_TRY(index_trash(replica, coll, key, before->state == QN_RECORD_TRASHED,
+                       after.state == QN_RECORD_TRASHED));
+    count(&coll->row, key, before, &after);
+    replica->record_head = after;
+    return QN_OK;
+}
+
+/* --- the log --- */
+
+static enum qn_err append_log(struct qn_replica *replica, struct qn_coll_state *coll,
+                              const struct qn_op *op, struct qn_span op_bytes)
+{
+    struct qn_key key;
+    uint32_t actor;
+    uint8_t order[12];
+    QN_TRY(qn_dict_number_actor(&replica->dict, &op->dot.actor, &actor));
+    uint64_t seq = ++coll->row.order_head;
+    qn_write_u32(order, actor);
+    qn_write_u64(order + 4, op->dot.ctr);
+    QN_TRY(qn_kv_put(replica->kv, QN_TABLE_ORDER, qn_key_seq(&key, coll->row.number, seq),
+                     QN_SPAN_OF(order)));
+    qn_buf_reset(&replica->encoded);
+    qn_buf_append_u64(&replica->encoded, seq);
+    qn_buf_append_span(&replica->encoded, op_bytes);
+    return qn_kv_put(replica->kv, QN_TABLE_LOG,
+                     qn_key_dot(&key, coll->row.number, actor, op->dot.ctr),
+                     qn_buf_view(&replica->encoded));
+}
+
+static void touch(struct qn_replica *replica, const struct qn_coll_id *id)
+{
+    qn_vec_each (&replica->touched, touched)
+        if (qn_coll_id_eq(touched, id))
+            return;
+    qn_vec_push(&replica->touched, *id);
+}
+
+enum qn_err qn_replica_merge(struct qn_replica *replica, struct qn_coll_state *coll,
+                             const struct qn_op *op, struct qn_span op_bytes)
+{
+    QN_TRY(qn_replica_number_coll(replica, coll));
+    QN_TRY(append_log(replica, coll, op, op_bytes));
+    if (!is_reflected(coll, op->key, &op->dot)) {
+        QN_TRY(change_pairs(replica, coll, op));
+        QN_TRY(store_record(replica, coll, op->key));
+    }
+    if (op->kind == QN_OP_ERASE)
+        QN_TRY(qn_history_purge(replica->kv, coll->row.number, op->key));
+    qn_vv_raise(&coll->cc, &op->dot.actor, op->dot.ctr);
+    touch(replica, &coll->id);
+    return QN_OK;
+}

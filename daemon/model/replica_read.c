@@ -1,0 +1,144 @@
+#include "model/replica_read.h"
+
+#include "base/limits.h"
+#include "model/fingerprint.h"
+#include "model/row.h"
+#include "proto/cursor.h"
+
+static enum qn_err decode(struct qn_kv *kv, struct qn_span row, struct qn_record *ret_record)
+{
+    struct qn_dict dict;
+    qn_dict_init(&dict, kv, false);
+    return qn_row_decode(&dict, row, ret_record);
+}
+
+static enum qn_err number_of(struct qn_kv *kv, const struct qn_coll_id *coll, uint32_t *ret_number)
+{
+    struct qn_coll_row row;
+    QN_TRY(qn_coll_row_get(kv, coll, &row));
+    *ret_number = row.number;
+    return QN_OK;
+}
+
+/* A name longer than there is room for is cut between characters. */
+static void copy_name(struct qn_span text, uint8_t *out, size_t size_max)
+{
+    size_t size = text.size < size_max ? text.size : size_max;
+    while (size > 0 && size < text.size && (text.data[size] & 0xc0) == 0x80)
+        size--;
+    if (size > 0)
+        memcpy(out, text.data, size);
+    out[size] = 0;
+}
+
+static enum qn_err read_name(struct qn_kv *kv, const struct qn_coll_id *coll,
+                             struct qn_coll_info *info)
+{
+    QN_AUTO_RECORD struct qn_record record = {0};
+    enum qn_err err = qn_read_record(kv, coll, qn_span_str(QN_KEY_COLLECTION), &record);
+    if (err != QN_OK)
+        return qn_may_miss(err);
+    const struct qn_field *name = qn_record_field(&record, qn_span_str("name"));
+    if (name == NULL)
+        return QN_OK;
+    struct qn_span text;
+    struct qn_cursor cursor = qn_cursor(qn_field_shown(name)->value);
+    if (qn_cursor_str(&cursor, QN_VALUE_SIZE_MAX, &text) == QN_OK)
+        copy_name(text, info->name, sizeof(info->name) - 1);
+    return QN_OK;
+}
+
+enum qn_err qn_read_coll(struct qn_kv *kv, const struct qn_coll_id *coll,
+                         struct qn_coll_info *ret_info)
+{
+    struct qn_coll_row row;
+    QN_TRY(qn_coll_row_get(kv, coll, &row));
+    struct qn_coll_info info = {
+        .order_head = row.order_head,
+        .live = row.live,
+        .trashed = row.trashed,
+        .conflicts = row.conflicts,
+        .rows = row.rows,
+    };
+    qn_sum_cut(row.sum, row.rows, info.root);
+    QN_TRY(read_name(kv, coll, &info));
+    *ret_info = info;
+    return QN_OK;
+}
+
+static enum qn_err read_clock(struct qn_kv *kv, enum qn_table table, const struct qn_coll_id *coll,
+                              struct qn_vv *ret_vv)
+{
+    struct qn_dict dict;
+    uint32_t number;
+    qn_dict_init(&dict, kv, false);
+    QN_TRY(number_of(kv, coll, &number));
+    return qn_dict_clock(&dict, table, number, ret_vv);
+}
+
+enum qn_err qn_read_cc(struct qn_kv *kv, const struct qn_coll_id *coll, struct qn_vv *ret_cc)
+{
+    return read_clock(kv, QN_TABLE_CC, coll, ret_cc);
+}
+
+enum qn_err qn_read_floor(struct qn_kv *kv, const struct qn_coll_id *coll, struct qn_vv *ret_floor)
+{
+    return read_clock(kv, QN_TABLE_FLOOR, coll, ret_floor);
+}
+
+enum qn_err qn_read_record(struct qn_kv *kv, const struct qn_coll_id *coll, struct qn_span key,
+                           struct qn_record *ret_record)
+{
+    struct qn_key at;
+    struct qn_span row;
+    uint32_t number;
+    QN_TRY(number_of(kv, coll, &number));
+    if (number == 0 || key.size == 0 || key.size > QN_KEY_SIZE_MAX)
+        return QN_ERR_NOTFOUND;
+    QN_TRY(qn_kv_get(kv, QN_TABLE_REC, qn_key_record(&at, number, key), &row));
+    return decode(kv, row, ret_record);
+}
+
+/* The first key of a table that is > after, begins with prefix and belongs to the collection. */
+static enum qn_err next_key(struct qn_kv *kv, enum qn_table table, uint32_t coll,
+                            struct qn_span after, struct qn_span prefix, struct qn_span *ret_key,
+                            struct qn_span *ret_value)
+{
+    struct qn_key at;
+    struct qn_span key, value;
+    if (coll == 0 || prefix.size > QN_KEY_SIZE_MAX || after.size > QN_KEY_SIZE_MAX)
+        return QN_ERR_NOTFOUND;
+    bool is_inside = after.size > 0 && qn_span_cmp(after, prefix) >= 0;
+    qn_key_record(&at, coll, is_inside ? after : prefix);
+    if (is_inside)
+        qn_key_next(&at);
+    QN_TRY(qn_kv_seek(kv, table, qn_key_view(&at), &key, &value));
+    if (!qn_span_has_prefix(key, qn_key_coll(&at, coll)) ||
+        !qn_span_has_prefix(qn_span_from(key, 4), prefix))
+        return QN_ERR_NOTFOUND;
+    *ret_key = qn_span_from(key, 4);
+    *ret_value = value;
+    return QN_OK;
+}
+
+enum qn_err qn_read_next(struct qn_kv *kv, const struct qn_coll_id *coll, struct qn_span after,
+                         struct qn_span prefix, struct qn_span *ret_key,
+                         struct qn_record *ret_record)
+{
+    struct qn_span key, row;
+    uint32_t number;
+    QN_TRY(number_of(kv, coll, &number));
+    QN_TRY(next_key(kv, QN_TABLE_REC, number, after, prefix, &key, &row));
+    QN_TRY(decode(kv, row, ret_record));
+    *ret_key = key;
+    return QN_OK;
+}
+
+enum qn_err qn_read_next_in(struct qn_kv *kv, enum qn_table index, const struct qn_coll_id *coll,
+                            struct qn_span after, struct qn_span *ret_key)
+{
+    struct qn_span value;
+    uint32_t number;
+    QN_TRY(number_of(kv, coll, &number));
+    return next_key(kv, index, number, after, qn_span(NULL, 0), ret_key, &value);
+}

@@ -1,0 +1,235 @@
+#include "model/tables.h"
+
+#include "base/assert.h"
+#include "base/buf.h"
+
+#define TAG_NUMBER      'n'
+#define TAG_VALUE       'v'
+
+#define COLL_ROW_FORMAT 1
+#define COLL_ROW_SIZE   (1 + 4 + 5 * 8 + QN_SUM_SIZE)
+
+struct qn_span qn_key_view(const struct qn_key *key)
+{
+    return qn_span(key->bytes, key->size);
+}
+
+void qn_key_add(struct qn_key *key, struct qn_span bytes)
+{
+    QN_ASSERT(bytes.size <= sizeof(key->bytes) - key->size);
+    if (bytes.size > 0)
+        memcpy(key->bytes + key->size, bytes.data, bytes.size);
+    key->size += bytes.size;
+}
+
+void qn_key_copy(struct qn_key *key, struct qn_span from)
+{
+    key->size = 0;
+    qn_key_add(key, from);
+}
+
+void qn_key_add_u32(struct qn_key *key, uint32_t value)
+{
+    uint8_t bytes[4];
+    qn_write_u32(bytes, value);
+    qn_key_add(key, QN_SPAN_OF(bytes));
+}
+
+void qn_key_add_u64(struct qn_key *key, uint64_t value)
+{
+    uint8_t bytes[8];
+    qn_write_u64(bytes, value);
+    qn_key_add(key, QN_SPAN_OF(bytes));
+}
+
+struct qn_span qn_key_name(struct qn_key *key, const char *name)
+{
+    qn_key_copy(key, qn_span_str(name));
+    return qn_key_view(key);
+}
+
+struct qn_span qn_key_coll_name(struct qn_key *key, uint32_t coll)
+{
+    qn_key_copy(key, qn_span_str("model.coll."));
+    qn_key_add_u32(key, coll);
+    return qn_key_view(key);
+}
+
+struct qn_span qn_key_number(struct qn_key *key, uint32_t number)
+{
+    static const uint8_t tag = TAG_NUMBER;
+    qn_key_copy(key, QN_SPAN_OF(tag));
+    qn_key_add_u32(key, number);
+    return qn_key_view(key);
+}
+
+struct qn_span qn_key_value(struct qn_key *key, struct qn_span value)
+{
+    static const uint8_t tag = TAG_VALUE;
+    qn_key_copy(key, QN_SPAN_OF(tag));
+    qn_key_add(key, value);
+    return qn_key_view(key);
+}
+
+struct qn_span qn_key_coll(struct qn_key *key, uint32_t coll)
+{
+    key->size = 0;
+    qn_key_add_u32(key, coll);
+    return qn_key_view(key);
+}
+
+struct qn_span qn_key_actor(struct qn_key *key, uint32_t coll, uint32_t actor)
+{
+    qn_key_coll(key, coll);
+    qn_key_add_u32(key, actor);
+    return qn_key_view(key);
+}
+
+struct qn_span qn_key_dot(struct qn_key *key, uint32_t coll, uint32_t actor, uint64_t ctr)
+{
+    qn_key_actor(key, coll, actor);
+    qn_key_add_u64(key, ctr);
+    return qn_key_view(key);
+}
+
+struct qn_span qn_key_seq(struct qn_key *key, uint32_t coll, uint64_t seq)
+{
+    qn_key_coll(key, coll);
+    qn_key_add_u64(key, seq);
+    return qn_key_view(key);
+}
+
+struct qn_span qn_key_bucket(struct qn_key *key, uint32_t coll, uint16_t bucket)
+{
+    uint8_t bytes[2];
+    qn_write_u16(bytes, bucket);
+    qn_key_coll(key, coll);
+    qn_key_add(key, QN_SPAN_OF(bytes));
+    return qn_key_view(key);
+}
+
+struct qn_span qn_key_record(struct qn_key *key, uint32_t coll, struct qn_span record)
+{
+    qn_key_coll(key, coll);
+    qn_key_add(key, record);
+    return qn_key_view(key);
+}
+
+struct qn_span qn_key_past(struct qn_key *key, uint32_t coll, struct qn_span record)
+{
+    uint8_t size = (uint8_t)record.size;
+    QN_ASSERT(record.size == size);
+    qn_key_coll(key, coll);
+    qn_key_add(key, QN_SPAN_OF(size));
+    qn_key_add(key, record);
+    return qn_key_view(key);
+}
+
+struct qn_span qn_key_next(struct qn_key *key)
+{
+    static const uint8_t zero = 0;
+    qn_key_add(key, QN_SPAN_OF(zero));
+    return qn_key_view(key);
+}
+
+enum qn_err qn_meta_get_u32(struct qn_kv *kv, const char *name, uint32_t *ret_value)
+{
+    struct qn_key key;
+    struct qn_span value;
+    enum qn_err err = qn_kv_get(kv, QN_TABLE_META, qn_key_name(&key, name), &value);
+    if (err == QN_OK && value.size != 4)
+        return QN_ERR_CORRUPT;
+    QN_TRY(qn_may_miss(err));
+    *ret_value = err == QN_OK ? qn_read_u32(value.data) : 0;
+    return QN_OK;
+}
+
+enum qn_err qn_meta_put_u32(struct qn_kv *kv, const char *name, uint32_t value)
+{
+    struct qn_key key;
+    uint8_t bytes[4];
+    qn_write_u32(bytes, value);
+    return qn_kv_put(kv, QN_TABLE_META, qn_key_name(&key, name), QN_SPAN_OF(bytes));
+}
+
+enum qn_err qn_coll_row_get(struct qn_kv *kv, const struct qn_coll_id *id,
+                            struct qn_coll_row *ret_row)
+{
+    struct qn_span value;
+    enum qn_err err = qn_kv_get(kv, QN_TABLE_COLL, QN_SPAN_OF(id->bytes), &value);
+    QN_TRY(qn_may_miss(err));
+    *ret_row = (struct qn_coll_row){0};
+    if (err != QN_OK)
+        return QN_OK;
+    if (value.size != COLL_ROW_SIZE || value.data[0] != COLL_ROW_FORMAT)
+        return QN_ERR_CORRUPT;
+    const uint8_t *p = value.data + 1;
+    ret_row->number = qn_read_u32(p);
+    ret_row->order_head = qn_read_u64(p + 4);
+    ret_row->live = qn_read_u64(p + 12);
+    ret_row->trashed = qn_read_u64(p + 20);
+    ret_row->conflicts = qn_read_u64(p + 28);
+    ret_row->rows = qn_read_u64(p + 36);
+    memcpy(ret_row->sum, p + 44, QN_SUM_SIZE);
+    return ret_row->number != 0 ? QN_OK : QN_ERR_CORRUPT;
+}
+
+enum qn_err qn_coll_row_put(struct qn_kv *kv, const struct qn_coll_id *id,
+                            const struct qn_coll_row *row)
+{
+    uint8_t bytes[COLL_ROW_SIZE] = {COLL_ROW_FORMAT};
+    uint8_t *p = bytes + 1;
+    qn_write_u32(p, row->number);
+    qn_write_u64(p + 4, row->order_head);
+    qn_write_u64(p + 12, row->live);
+    qn_write_u64(p + 20, row->trashed);
+    qn_write_u64(p + 28, row->conflicts);
+    qn_write_u64(p + 36, row->rows);
+    memcpy(p + 44, row->sum, QN_SUM_SIZE);
+    return qn_kv_put(kv, QN_TABLE_COLL, QN_SPAN_OF(id->bytes), QN_SPAN_OF(bytes));
+}
+
+enum qn_err qn_counter_get(struct qn_kv *kv, enum qn_table table, uint32_t coll, uint32_t actor,
+                           uint64_t *ret_ctr)
+{
+    struct qn_key key;
+    struct qn_span value;
+    enum qn_err err = qn_kv_get(kv, table, qn_key_actor(&key, coll, actor), &value);
+    if (err == QN_OK && value.size != 8)
+        return QN_ERR_CORRUPT;
+    QN_TRY(qn_may_miss(err));
+    *ret_ctr = err == QN_OK ? qn_read_u64(value.data) : 0;
+    return QN_OK;
+}
+
+enum qn_err qn_counter_put(struct qn_kv *kv, enum qn_table table, uint32_t coll, uint32_t actor,
+                           uint64_t ctr)
+{
+    struct qn_key key;
+    uint8_t bytes[8];
+    qn_write_u64(bytes, ctr);
+    return qn_kv_put(kv, table, qn_key_actor(&key, coll, actor), QN_SPAN_OF(bytes));
+}
+
+enum qn_err qn_checkpoint_get(struct qn_kv *kv, uint32_t coll, uint32_t actor, uint64_t ctr,
+                              struct qn_checkpoint *ret_checkpoint)
+{
+    struct qn_key key;
+    struct qn_span value;
+    QN_TRY(qn_kv_get(kv, QN_TABLE_CHAIN, qn_key_dot(&key, coll, actor, ctr), &value));
+    if (value.size != QN_DIGEST_SIZE + QN_SIGNATURE_SIZE)
+        return QN_ERR_CORRUPT;
+    memcpy(ret_checkpoint->hash.bytes, value.data, QN_DIGEST_SIZE);
+    memcpy(ret_checkpoint->signature.bytes, value.data + QN_DIGEST_SIZE, QN_SIGNATURE_SIZE);
+    return QN_OK;
+}
+
+enum qn_err qn_checkpoint_put(struct qn_kv *kv, uint32_t coll, uint32_t actor, uint64_t ctr,
+                              const struct qn_checkpoint *checkpoint)
+{
+    struct qn_key key;
+    uint8_t bytes[QN_DIGEST_SIZE + QN_SIGNATURE_SIZE];
+    memcpy(bytes, checkpoint->hash.bytes, QN_DIGEST_SIZE);
+    memcpy(bytes + QN_DIGEST_SIZE, checkpoint->signature.bytes, QN_SIGNATURE_SIZE);
+    return qn_kv_put(kv, QN_TABLE_CHAIN, qn_key_dot(&key, coll, actor, ctr), QN_SPAN_OF(bytes));
+}

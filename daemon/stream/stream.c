@@ -1,0 +1,289 @@
+#include "stream/stream.h"
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "stream/stream_private.h"
+
+/* A dead line is noticed within half a minute, whether or not anything is being sent. */
+#define KEEPALIVE_IDLE_S     15
+#define KEEPALIVE_INTERVAL_S 5
+#define KEEPALIVE_PROBES     3
+#define UNACKED_TIME_MAX_MS  30000
+
+/* The last words of a stream: an alert, or a goodbye. */
+#define LAST_SIZE_MAX 1024
+
+static void on_stream_closed(uv_handle_t *handle)
+{
+    struct qn_stream *stream = handle->data;
+    struct qn_stream_host *host = stream->host;
+    qn_session_free(stream->session);
+    qn_buf_deinit(&stream->filling);
+    qn_buf_deinit(&stream->leaving);
+    qn_free(stream);
+    qn_stream_host_release(host);
+}
+
+void qn_stream_abort(struct qn_stream *stream)
+{
+    if (stream == NULL || stream->state == QN_STREAM_CLOSED)
+        return;
+    stream->state = QN_STREAM_CLOSED;
+    qn_node_remove(&stream->node);
+    uv_close((uv_handle_t *)&stream->tcp, on_stream_closed);
+}
+
+static void send_last(struct qn_stream *stream)
+{
+    char bytes[LAST_SIZE_MAX];
+    size_t size = qn_session_take(stream->session, (uint8_t *)bytes, sizeof(bytes));
+    uv_buf_t buf = uv_buf_init(bytes, (unsigned)size);
+    if (size > 0)
+        (void)uv_try_write((uv_stream_t *)&stream->tcp, &buf, 1); /* it is good will only */
+}
+
+void qn_stream_end(struct qn_stream *stream, enum qn_err reason, const char *detail)
+{
+    struct qn_stream_host *host = stream->host;
+    if (stream->state == QN_STREAM_UP)
+        qn_session_close(stream->session);
+    if (stream->state == QN_STREAM_SHAKING || stream->state == QN_STREAM_UP)
+        send_last(stream);
+    qn_stream_abort(stream);
+    host->callbacks.on_down(host->context, stream->tag, reason, detail);
+}
+
+void qn_stream_end_by_system(struct qn_stream *stream, int status)
+{
+    qn_stream_end(stream, qn_stream_err(status), uv_strerror(status));
+}
+
+/* --- reading --- */
+
+static void read_on(struct qn_stream *stream)
+{
+    struct qn_stream_host *host = stream->host;
+    stream->wants_reading = false;
+    host->callbacks.on_readable(host->context, stream->tag);
+    if (stream->state == QN_STREAM_UP && stream->failure != QN_OK)
+        qn_stream_end(stream, stream->failure, qn_session_detail(stream->session));
+}
+
+size_t qn_stream_read(struct qn_stream *stream, uint8_t *out, size_t size)
+{
+    size_t got = 0;
+    if (stream->state != QN_STREAM_UP || stream->failure != QN_OK)
+        return 0;
+    enum qn_err err = qn_session_read(stream->session, out, size, &got);
+    if (err != QN_OK && err != QN_ERR_HELD)
+        stream->failure = err;
+    return err == QN_OK ? got : 0;
+}
+
+static void shake(struct qn_stream *stream)
+{
+    struct qn_stream_host *host = stream->host;
+    enum qn_err err = qn_session_handshake(stream->session);
+    if (err != QN_OK && err != QN_ERR_HELD) {
+        qn_stream_end(stream, err, qn_session_detail(stream->session));
+        return;
+    }
+    if (err == QN_OK)
+        stream->state = QN_STREAM_UP;
+    qn_stream_flush(stream);
+    if (stream->state == QN_STREAM_UP)
+        host->callbacks.on_up(host->context, stream->tag);
+}
+
+static void bytes_came(struct qn_stream *stream, struct qn_span bytes)
+{
+    stream->host->bytes_in += bytes.size;
+    if (stream->state == QN_STREAM_DRAINING || stream->state == QN_STREAM_SHUT)
+        return; /* read only so that the kernel need not reset the connection */
+    qn_session_feed(stream->session, bytes);
+    if (stream->state == QN_STREAM_SHAKING)
+        shake(stream);
+    if (stream->state == QN_STREAM_UP && !stream->is_paused)
+        read_on(stream);
+    if (stream->state == QN_STREAM_UP)
+        qn_stream_flush(stream); /* the session may have an answer of its own */
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct qn_stream *stream = handle->data;
+    *buf = uv_buf_init((char *)stream->host->read_buffer, sizeof(stream->host->read_buffer));
+}
+
+/* What came before a pause is read before the end is told; a new pause leaves the end in the
+ * kernel, which repeats it. */
+static void end_came(struct qn_stream *stream, int status)
+{
+    if (stream->wants_reading && stream->state == QN_STREAM_UP)
+        read_on(stream);
+    if (stream->state != QN_STREAM_CLOSED && !stream->is_paused)
+        qn_stream_end_by_system(stream, status);
+}
+
+static void on_read(uv_stream_t *tcp, ssize_t size, const uv_buf_t *buf)
+{
+    struct qn_stream *stream = tcp->data;
+    if (size > 0)
+        bytes_came(stream, qn_span(buf->base, (size_t)size));
+    else if (size < 0)
+        end_came(stream, (int)size);
+}
+
+void qn_stream_pause(struct qn_stream *stream, bool is_paused)
+{
+    if (stream->state != QN_STREAM_UP || stream->is_paused == is_paused)
+        return;
+    stream->is_paused = is_paused;
+    if (is_paused) {
+        uv_read_stop((uv_stream_t *)&stream->tcp);
+        return;
+    }
+    QN_ASSERT(uv_read_start((uv_stream_t *)&stream->tcp, on_alloc, on_read) == 0);
+    stream->wants_reading = true; /* the session may hold what came before the pause */
+    qn_stream_tend_later(stream);
+}
+
+void qn_stream_tend(struct qn_stream *stream)
+{
+    if (stream->wants_reading && stream->state == QN_STREAM_UP && !stream->is_paused)
+        read_on(stream);
+    if (stream->state != QN_STREAM_CLOSED)
+        qn_stream_flush(stream);
+}
+
+/* --- beginning --- */
+
+static void tune(struct qn_stream *stream)
+{
+    static const struct {
+        int name, value;
+    } options[] = {
+        {TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S},
+        {TCP_KEEPCNT, KEEPALIVE_PROBES},
+        {TCP_USER_TIMEOUT, UNACKED_TIME_MAX_MS},
+    };
+    int fd = -1;
+    uv_tcp_nodelay(&stream->tcp, 1);
+    uv_tcp_keepalive(&stream->tcp, 1, KEEPALIVE_IDLE_S);
+    if (uv_fileno((uv_handle_t *)&stream->tcp, &fd) != 0)
+        return;
+    /* Without them a dead line is noticed later, by the sessions above; nothing else changes. */
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        (void)setsockopt(fd, IPPROTO_TCP, options[i].name, &options[i].value, sizeof(int));
+}
+
+/* The TCP connection stands: begin TLS. */
+static int begin(struct qn_stream *stream)
+{
+    tune(stream);
+    stream->state = QN_STREAM_SHAKING;
+    return uv_read_start((uv_stream_t *)&stream->tcp, on_alloc, on_read);
+}
+
+static void on_connect(uv_connect_t *connecting, int status)
+{
+    struct qn_stream *stream = connecting->data;
+    if (stream->state == QN_STREAM_CLOSED)
+        return;
+    if (status == 0)
+        status = begin(stream);
+    if (status != 0)
+        qn_stream_end_by_system(stream, status);
+    else
+        shake(stream);
+}
+
+static bool admit(void *context, enum qn_alpn alpn, const struct qn_public_key *key)
+{
+    struct qn_stream *stream = context;
+    struct qn_stream_host *host = stream->host;
+    return host->callbacks.admit(host->context, stream->tag, alpn, key);
+}
+
+static enum qn_err stream_new(struct qn_stream_host *host, struct qn_session_options options,
+                              uint64_t tag, struct qn_stream **ret_stream)
+{
+    struct qn_stream *stream = QN_NEW(struct qn_stream);
+    options.admit = admit;
+    options.context = stream;
+    enum qn_err err = qn_session_new(host->tls, &options, &stream->session);
+    if (err != QN_OK) {
+        qn_free(stream);
+        return err;
+    }
+    stream->host = host;
+    stream->tag = tag;
+    qn_node_init(&stream->node);
+    qn_buf_init(&stream->filling, QN_NET_QUEUE_MAX);
+    qn_buf_init(&stream->leaving, QN_NET_QUEUE_MAX);
+    QN_ASSERT(uv_tcp_init(qn_loop_uv(host->loop), &stream->tcp) == 0);
+    stream->tcp.data = stream->connecting.data = stream->shutting.data = stream;
+    host->handle_count++;
+    *ret_stream = stream;
+    return QN_OK;
+}
+
+enum qn_err qn_stream_dial(struct qn_stream_host *host, const union qn_address *address,
+                           enum qn_alpn alpn, uint64_t tag, struct qn_stream **ret_stream)
+{
+    struct qn_stream *stream;
+    struct qn_session_options options = {.is_dialled = true, .alpn = alpn};
+    QN_TRY(stream_new(host, options, tag, &stream));
+    int status = uv_tcp_connect(&stream->connecting, &stream->tcp, &address->any, on_connect);
+    if (status != 0) {
+        qn_stream_abort(stream);
+        return qn_stream_host_note(host, status);
+    }
+    *ret_stream = stream;
+    return QN_OK;
+}
+
+enum qn_err qn_stream_accept(struct qn_listener *listener, bool allows_guests, uint64_t tag,
+                             struct qn_stream **ret_stream)
+{
+    struct qn_stream *stream;
+    struct qn_session_options options = {.allows_guests = allows_guests};
+    QN_TRY(stream_new(listener->host, options, tag, &stream));
+    int status = uv_accept((uv_stream_t *)&listener->tcp, (uv_stream_t *)&stream->tcp);
+    if (status == 0)
+        status = begin(stream);
+    if (status != 0) {
+        qn_stream_abort(stream);
+        return qn_stream_host_note(listener->host, status);
+    }
+    *ret_stream = stream;
+    return QN_OK;
+}
+
+/* --- what the owner asks --- */
+
+enum qn_alpn qn_stream_alpn(const struct qn_stream *stream)
+{
+    return qn_session_alpn(stream->session);
+}
+
+const struct qn_public_key *qn_stream_peer(const struct qn_stream *stream)
+{
+    return qn_session_peer(stream->session);
+}
+
+void qn_stream_exporter(const struct qn_stream *stream, uint8_t out[QN_EXPORTER_SIZE])
+{
+    qn_session_exporter(stream->session, out);
+}
+
+void qn_stream_print_address(const struct qn_stream *stream, char out[QN_ADDRESS_TEXT_SIZE])
+{
+    union qn_address address = {.v4 = {.sin_family = AF_INET}};
+    int size = sizeof(address);
+    (void)uv_tcp_getpeername(&stream->tcp, &address.any, &size); /* gone already: 0.0.0.0:0 */
+    qn_address_print(&address, out);
+}

@@ -1,0 +1,16 @@
+/* What tls.c and session.c share. */
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include "stream/session.h"
+#include "stream/tls.h"
+
+struct qn_tls {
+    SSL_CTX *context;
+};
+
+/* Called by OpenSSL during handshakes; the session is the SSL object's application data. */
+int qn_session_on_alpn(SSL *ssl, const unsigned char **ret_name, unsigned char *ret_size,
+                       const unsigned char *offered, unsigned offered_size, void *argument);
+int qn_session_on_certificate(X509_STORE_CTX *store, void *argument);

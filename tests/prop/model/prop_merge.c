@@ -1,0 +1,27 @@
+/* Random histories hold every invariant. A failing seed is run alone by its number. */
+#include <criterion/criterion.h>
+
+#include "schedule.h"
+
+static void run_seeds(uint64_t first, uint64_t count, unsigned features)
+{
+    for (uint64_t seed = first; seed < first + count; seed++) {
+        const char *fault = schedule_run(seed, features);
+        cr_assert(fault == NULL, "seed %lu, features %u: %s", (unsigned long)seed, features, fault);
+    }
+}
+
+Test(merge, log_only)
+{
+    run_seeds(1, 80, 0);
+}
+
+Test(merge, log_truncated_where_everybody_has_it)
+{
+    run_seeds(1000, 60, FEATURE_TRUNCATE);
+}
+
+Test(merge, machines_restored_from_images)
+{
+    run_seeds(2000, 80, FEATURE_RESTORE);
+}

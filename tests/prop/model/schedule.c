@@ -1,0 +1,206 @@
+#include "schedule.h"
+
+#include <stdio.h>
+
+#include "proto/pack.h"
+#include "support/sites.h"
+
+#define STEPS    60
+#define KEYS     5
+#define FIELDS   3
+#define HELD_MAX 200
+
+struct run {
+    struct group group;
+    struct memkv *images[SITES_MAX];
+    const char *fault;
+};
+
+static uint64_t below(struct run *run, uint64_t bound)
+{
+    return qn_prng_below(&run->group.prng, bound);
+}
+
+static void note(struct run *run, const char *fault)
+{
+    if (run->fault == NULL)
+        run->fault = fault;
+}
+
+/* --- writes --- */
+
+static void put(struct run *run, struct site *site, const char *key)
+{
+    static const char *const names[FIELDS] = {"x", "y", "z"};
+    struct qn_op_set sets[FIELDS];
+    struct qn_buf values[FIELDS];
+    struct qn_write_result result;
+    size_t count = 1 + below(run, 2), first = below(run, FIELDS);
+    for (size_t i = 0; i < count; i++) {
+        qn_buf_init(&values[i], 64);
+        qn_pack_u64(&values[i], below(run, 4)); /* few values, so that some are equal */
+        sets[i] =
+            (struct qn_op_set){qn_span_str(names[(first + i) % FIELDS]), qn_buf_view(&values[i])};
+    }
+    struct qn_write write = {.coll = run->group.coll,
+                             .kind = QN_OP_PUT,
+                             .key = qn_span_str(key),
+                             .fields = sets,
+                             .field_count = count};
+    if (site_write(site, &write, &result) != QN_OK)
+        note(run, "a put was refused");
+    for (size_t i = 0; i < count; i++)
+        qn_buf_deinit(&values[i]);
+}
+
+static void write_something(struct run *run, struct site *site)
+{
+    char key[] = "a";
+    key[0] = (char)('a' + below(run, KEYS));
+    uint64_t dice = below(run, 20);
+    enum qn_err err = QN_OK;
+    if (dice < 14)
+        put(run, site, key);
+    else if (dice < 16)
+        err = site_do(site, QN_OP_TRASH, key);
+    else if (dice < 17)
+        err = site_do(site, QN_OP_RESTORE, key);
+    else if (dice < 19)
+        err = site_do(site, QN_OP_ERASE, key);
+    else
+        put(run, site, QN_KEY_COLLECTION);
+    if (err != QN_OK && err != QN_ERR_NOTFOUND)
+        note(run, "a write was refused");
+}
+
+/* --- exchange --- */
+
+static void shuffle(struct run *run, struct messages *messages)
+{
+    for (size_t i = messages->list.count; i > 1; i--) {
+        size_t j = below(run, i);
+        struct message swapped = messages->list.items[i - 1];
+        messages->list.items[i - 1] = messages->list.items[j];
+        messages->list.items[j] = swapped;
+    }
+}
+
+/* Applies what can be, tries the rest again, until nothing moves or the line is cut. */
+static void deliver(struct run *run, struct site *to, struct messages *messages)
+{
+    size_t applied;
+    bool has_moved = true;
+    bool done[HELD_MAX] = {false};
+    while (has_moved) {
+        has_moved = false;
+        for (size_t i = 0; i < messages->list.count && i < HELD_MAX; i++) {
+            if (done[i])
+                continue;
+            if (below(run, 40) == 0)
+                return;
+            enum qn_err err = site_apply(to, &messages->list.items[i], &applied);
+            if (err != QN_OK && err != QN_ERR_HELD)
+                note(run, "a message was refused");
+            done[i] = err != QN_ERR_HELD;
+            has_moved = has_moved || done[i];
+            if (done[i] && below(run, 6) == 0) /* again: nothing may come of it */
+                if (site_apply(to, &messages->list.items[i], &applied) != QN_OK || applied != 0)
+                    note(run, "applying twice is not applying once");
+        }
+    }
+}
+
+static void exchange(struct run *run, struct site *to)
+{
+    struct messages messages = {0};
+    for (size_t i = 0; i < run->group.count; i++)
+        if (&run->group.sites[i] != to && below(run, 2) == 0)
+            site_collect(&run->group.sites[i], to, &messages);
+    shuffle(run, &messages);
+    deliver(run, to, &messages);
+    messages_free(&messages);
+}
+
+/* --- accidents --- */
+
+static void keep_image(struct run *run, size_t index)
+{
+    memkv_free(run->images[index]);
+    run->images[index] = memkv_clone(run->group.sites[index].store);
+}
+
+/* Only what everybody has: a site that is behind the log needs pages, which are a later issue. */
+static void truncate_some(struct run *run, struct site *site)
+{
+    struct qn_kv *kv = memkv_reader(site->store);
+    uint64_t first_lacking = 0;
+    for (size_t i = 0; i < run->group.count; i++) {
+        QN_AUTO_VV struct qn_vv cc = {0};
+        uint64_t seq;
+        if (qn_read_cc(memkv_reader(run->group.sites[i].store), &run->group.coll, &cc) != QN_OK ||
+            qn_read_start(kv, &run->group.coll, &cc, &seq) != QN_OK)
+            note(run, "the log does not reach back to what somebody lacks");
+        else if (seq != 0 && (first_lacking == 0 || seq < first_lacking))
+            first_lacking = seq;
+    }
+    uint64_t upto = first_lacking != 0 ? first_lacking - 1 : site_info(site).order_head;
+    kv = memkv_begin(site->store);
+    enum qn_err err = qn_replica_begin(site->replica, kv, ++run->group.wall_ms, 1);
+    if (err == QN_OK)
+        err = qn_replica_truncate(site->replica, &run->group.coll, upto);
+    if (err == QN_OK)
+        err = qn_replica_seal(site->replica);
+    if (err != QN_OK || memkv_commit(site->store) != QN_OK)
+        note(run, "truncation failed");
+    qn_replica_done(site->replica, true);
+}
+
+static void step(struct run *run, unsigned features)
+{
+    size_t index = below(run, run->group.count);
+    struct site *site = &run->group.sites[index];
+    uint64_t dice = below(run, 100);
+    if (dice < 50)
+        write_something(run, site);
+    else if (dice < 86)
+        exchange(run, site);
+    else if (dice < 92)
+        keep_image(run, index);
+    else if (dice < 96 && (features & FEATURE_RESTORE) != 0 && run->images[index] != NULL)
+        site_restore(site, run->images[index]);
+    else if (dice >= 96 && (features & FEATURE_TRUNCATE) != 0)
+        truncate_some(run, site);
+}
+
+static void check(struct run *run, struct site *site)
+{
+    const char *fault = site_check(site);
+    if (fault == NULL)
+        fault = site_check_oracle(site);
+    if (fault == NULL)
+        fault = run->group.fault;
+    if (fault != NULL)
+        note(run, fault);
+}
+
+const char *schedule_run(uint64_t seed, unsigned features)
+{
+    struct run run = {0};
+    group_init(&run.group, 2 + seed % 3, seed);
+    for (size_t i = 0; i < STEPS && run.fault == NULL; i++) {
+        step(&run, features);
+        if (i % 6 == 5)
+            check(&run, &run.group.sites[below(&run, run.group.count)]);
+    }
+    if (run.fault == NULL) {
+        group_settle(&run.group);
+        for (size_t i = 0; i < run.group.count; i++)
+            check(&run, &run.group.sites[i]);
+    }
+    if (run.fault == NULL)
+        run.fault = group_check_equal(&run.group);
+    group_deinit(&run.group);
+    for (size_t i = 0; i < SITES_MAX; i++)
+        memkv_free(run.images[i]);
+    return run.fault;
+}

@@ -1,0 +1,427 @@
+/* What must hold (RECORDS 1.7), judged by code that shares nothing with the rules but the codec of
+ * operations: a collection is what its operations set minus what they removed. */
+#include <stdlib.h>
+
+#include "proto/pack.h"
+#include "sim/world.h"
+
+static struct sim_seen *seen_of(struct sim_world *world, size_t site, const struct qn_coll_id *coll)
+{
+    qn_vec_each (&world->seen, slot)
+        if ((*slot)->site == site && qn_coll_id_eq(&(*slot)->coll, coll))
+            return *slot;
+    struct sim_seen *seen = QN_NEW(struct sim_seen);
+    seen->site = site;
+    seen->coll = *coll;
+    qn_vec_push(&world->seen, seen);
+    return seen;
+}
+
+void oracle_deinit(struct sim_world *world)
+{
+    qn_vec_each (&world->ops, op) {
+        qn_op_deinit(&op->op);
+        qn_free(op->bytes);
+    }
+    qn_vec_each (&world->seen, seen) {
+        qn_vv_deinit(&(*seen)->vv);
+        qn_free(*seen);
+    }
+    qn_vec_free(&world->ops);
+    qn_vec_free(&world->seen);
+}
+
+static struct sim_op *find_op(struct sim_world *world, const struct qn_coll_id *coll,
+                              const struct qn_dot *dot)
+{
+    qn_vec_each (&world->ops, op)
+        if (qn_dot_cmp(&op->op.dot, dot) == 0 && qn_coll_id_eq(&op->coll, coll))
+            return op;
+    return NULL;
+}
+
+/* Invariant 7: no dot is issued twice with different content. */
+static void take_op(struct sim_world *world, const struct sim_site *site,
+                    const struct qn_coll_id *coll, const struct qn_actor *actor,
+                    struct qn_span bytes)
+{
+    struct sim_op op = {
+        .coll = *coll, .bytes = qn_memdup(bytes.data, bytes.size), .size = bytes.size};
+    if (qn_op_unpack(qn_span(op.bytes, op.size), actor, &op.op) != QN_OK) {
+        world_fail(world, "%s: an operation in the log cannot be read", site->name);
+        qn_free(op.bytes);
+        return;
+    }
+    struct sim_op *known = find_op(world, coll, &op.op.dot);
+    if (known == NULL) {
+        qn_vec_push(&world->ops, op);
+        return;
+    }
+    if (!qn_span_eq(qn_span(known->bytes, known->size), bytes))
+        world_fail(world, "%s: a dot was issued twice with different content", site->name);
+    qn_op_deinit(&op.op);
+    qn_free(op.bytes);
+}
+
+static bool take_batch(struct sim_world *world, struct sim_site *site, struct sim_seen *seen,
+                       uint64_t *seq)
+{
+    QN_AUTO_BUF struct qn_buf body;
+    qn_buf_init(&body, QN_FRAME_SIZE_MAX);
+    struct qn_ops_request request = {.coll = seen->coll,
+                                     .from_seq = *seq,
+                                     .known = &seen->vv,
+                                     .size_wish = QN_OPS_BATCH_SIZE,
+                                     .ops_wish = 1000};
+    struct qn_ops_read read = {0};
+    struct qn_ops ops = {0};
+    bool goes_on = false;
+    if (qn_read_ops(memkv_reader(site->disk), &request, &body, &read) != QN_OK) {
+        world_fail(world, "%s: the log cannot be read", site->name);
+    } else if (read.op_count > 0) {
+        struct qn_cursor cursor = qn_cursor(qn_buf_view(&body));
+        QN_ASSERT(qn_ops_unpack(&cursor, &ops) == QN_OK);
+        qn_vec_each (&ops.items, item)
+            take_op(world, site, &seen->coll, &ops.actors.items[item->actor].last.actor, item->op);
+        qn_vv_join(&seen->vv, &read.last);
+        *seq = read.next_seq;
+        goes_on = !read.is_end;
+    }
+    qn_ops_deinit(&ops);
+    qn_vv_deinit(&read.last);
+    return goes_on;
+}
+
+/* Invariant 2: the log has every operation that the clock claims. */
+static void take_ops(struct sim_world *world, struct sim_site *site, const struct qn_coll_id *coll,
+                     const struct qn_vv *cc)
+{
+    struct sim_seen *seen = seen_of(world, site->index, coll);
+    uint64_t seq;
+    enum qn_err err = qn_read_start(memkv_reader(site->disk), coll, &seen->vv, &seq);
+    if (err != QN_OK) {
+        world_fail(world, "%s: the log has a gap (%s)", site->name, qn_err_name(err));
+        return;
+    }
+    while (seq != 0 && take_batch(world, site, seen, &seq))
+        ;
+    if (!qn_vv_eq(&seen->vv, cc))
+        world_fail(world, "%s: the clock and the log differ", site->name);
+}
+
+/* ---- what the operations say ---- */
+
+struct fact { /* a value in a field of a record */
+    struct qn_span key, field, value;
+    struct qn_dot dot;
+};
+
+struct facts {
+    QN_VEC(struct fact) list;
+};
+
+static int by_place(const void *a, const void *b)
+{
+    const struct fact *x = a, *y = b;
+    int order = qn_span_cmp(x->key, y->key);
+    if (order == 0)
+        order = qn_span_cmp(x->field, y->field);
+    return order != 0 ? order : qn_dot_cmp(&x->dot, &y->dot);
+}
+
+static void sort(struct facts *facts)
+{
+    if (facts->list.count > 0)
+        qsort(facts->list.items, facts->list.count, sizeof(struct fact), by_place);
+}
+
+static void collect(const struct sim_world *world, const struct qn_coll_id *coll,
+                    const struct qn_vv *cc, struct facts *set, struct facts *removed)
+{
+    qn_vec_each (&world->ops, op) {
+        if (!qn_coll_id_eq(&op->coll, coll) || !qn_vv_has(cc, &op->op.dot))
+            continue;
+        qn_vec_each (&op->op.set, s)
+            qn_vec_push(&set->list, ((struct fact){op->op.key, s->field, s->value, op->op.dot}));
+        qn_vec_each (&op->op.removed, r)
+            qn_vec_push(&removed->list, ((struct fact){op->op.key, r->field, {0}, r->dot}));
+    }
+    sort(set);
+    sort(removed);
+}
+
+static void subtract(struct facts *set, const struct facts *removed)
+{
+    size_t kept = 0, r = 0;
+    for (size_t i = 0; i < set->list.count; i++) {
+        const struct fact *fact = &set->list.items[i];
+        while (r < removed->list.count && by_place(&removed->list.items[r], fact) < 0)
+            r++;
+        if (r < removed->list.count && by_place(&removed->list.items[r], fact) == 0)
+            continue;
+        set->list.items[kept++] = *fact;
+    }
+    set->list.count = kept;
+}
+
+/* ---- what the store holds ---- */
+
+struct recount {
+    uint64_t live, trashed, conflicts, rows;
+    uint8_t sum[QN_DIGEST_SIZE];
+    struct facts facts;
+};
+
+static void add_leaf(uint8_t sum[QN_DIGEST_SIZE], const struct qn_digest *leaf)
+{
+    unsigned carry = 0;
+    for (size_t i = QN_DIGEST_SIZE; i-- > 0;) {
+        unsigned total = sum[i] + leaf->bytes[i] + carry;
+        sum[i] = (uint8_t)total;
+        carry = total >> 8;
+    }
+}
+
+static void count_record(struct recount *count, const struct qn_coll_id *coll, struct qn_span key,
+                         const struct qn_record *record)
+{
+    uint8_t hash[QN_STATE_HASH_SIZE];
+    struct qn_digest leaf;
+    bool is_own = qn_span_eq_str(key, QN_KEY_COLLECTION);
+    enum qn_record_state state = qn_record_state(record);
+    qn_record_hash(record, false, hash);
+    qn_record_leaf(coll, key, hash, &leaf);
+    add_leaf(count->sum, &leaf);
+    count->rows++;
+    count->live += !is_own && (state == QN_RECORD_LIVE || state == QN_RECORD_CONTESTED);
+    count->trashed += !is_own && state == QN_RECORD_TRASHED;
+    count->conflicts += state != QN_RECORD_TRASHED && qn_record_has_conflict(record);
+    qn_vec_each (&record->fields, field)
+        qn_vec_each (&field->pairs, pair)
+            qn_vec_push(&count->facts.list,
+                        ((struct fact){key, field->name, pair->value, pair->dot}));
+}
+
+static bool recount(struct sim_world *world, struct sim_site *site, const struct qn_coll_id *coll,
+                    struct recount *count)
+{
+    struct qn_kv *kv = memkv_reader(site->disk);
+    struct qn_span after = {0};
+    for (;;) {
+        struct qn_record record = {0};
+        struct qn_span key;
+        enum qn_err err = qn_read_next(kv, coll, after, qn_span(NULL, 0), &key, &record);
+        if (err == QN_OK)
+            count_record(count, coll, key, &record);
+        qn_record_deinit(&record);
+        if (err == QN_ERR_NOTFOUND)
+            return true;
+        if (err != QN_OK) {
+            world_fail(world, "%s: a record cannot be read (%s)", site->name, qn_err_name(err));
+            return false;
+        }
+        after = key;
+    }
+}
+
+static bool is_same_fact(const struct fact *a, const struct fact *b)
+{
+    return by_place(a, b) == 0 && qn_span_eq(a->value, b->value);
+}
+
+static void compare(struct sim_world *world, const struct sim_site *site, const struct facts *have,
+                    const struct facts *want)
+{
+    for (size_t i = 0; i < have->list.count || i < want->list.count; i++) {
+        const struct fact *h = i < have->list.count ? &have->list.items[i] : NULL;
+        const struct fact *w = i < want->list.count ? &want->list.items[i] : NULL;
+        if (h != NULL && w != NULL && is_same_fact(h, w))
+            continue;
+        bool is_lost = h == NULL || (w != NULL && by_place(w, h) < 0);
+        const struct fact *which = is_lost ? w : h;
+        world_fail(world, "%s: a value of %.*s.%.*s is %s", site->name, (int)which->key.size,
+                   which->key.data, (int)which->field.size, which->field.data,
+                   is_lost ? "lost" : "there that should not be");
+        return;
+    }
+}
+
+static void compare_counts(struct sim_world *world, const struct sim_site *site,
+                           const struct recount *count, const struct qn_coll_info *info)
+{
+    uint8_t rows[8];
+    struct qn_digest root;
+    qn_write_u64(rows, count->rows);
+    QN_DIGEST(&root, QN_SPAN_OF(count->sum), QN_SPAN_OF(rows));
+    if (memcmp(root.bytes, info->root, QN_ROOT_SIZE) != 0)
+        world_fail(world, "%s: the fingerprint is not that of the records", site->name);
+    if (count->rows != info->rows || count->live != info->live || count->trashed != info->trashed ||
+        count->conflicts != info->conflicts)
+        world_fail(world,
+                   "%s: counters: rows %llu/%llu live %llu/%llu trashed %llu/%llu "
+                   "conflicts %llu/%llu",
+                   site->name, (unsigned long long)count->rows, (unsigned long long)info->rows,
+                   (unsigned long long)count->live, (unsigned long long)info->live,
+                   (unsigned long long)count->trashed, (unsigned long long)info->trashed,
+                   (unsigned long long)count->conflicts, (unsigned long long)info->conflicts);
+}
+
+/* Invariants 5 and 9: nothing lost, nothing back; fingerprints and counters as recomputed. */
+static void check_coll(struct sim_world *world, struct sim_site *site,
+                       const struct qn_coll_id *coll)
+{
+    struct qn_coll_info info;
+    QN_AUTO_VV struct qn_vv cc = {0};
+    struct facts want = {0}, removed = {0};
+    struct recount count = {0};
+    struct qn_kv *kv = memkv_reader(site->disk);
+    QN_ASSERT(qn_read_coll(kv, coll, &info) == QN_OK && qn_read_cc(kv, coll, &cc) == QN_OK);
+    collect(world, coll, &cc, &want, &removed);
+    subtract(&want, &removed);
+    if (recount(world, site, coll, &count)) {
+        sort(&count.facts);
+        compare(world, site, &count.facts, &want);
+        compare_counts(world, site, &count, &info);
+    }
+    qn_vec_free(&want.list);
+    qn_vec_free(&removed.list);
+    qn_vec_free(&count.facts.list);
+}
+
+void oracle_committed(struct sim_world *world, struct sim_site *site,
+                      const struct qn_commit *commit)
+{
+    qn_vec_each (&commit->changes, change) {
+        world_trace(world, "%s commits %02x%02x seq %llu live %llu", site->name,
+                    change->coll.bytes[0], change->coll.bytes[1],
+                    (unsigned long long)change->info.order_head,
+                    (unsigned long long)change->info.live);
+        take_ops(world, site, &change->coll, &change->cc);
+        if (world_chance(world, 250))
+            check_coll(world, site, &change->coll);
+    }
+}
+
+/* Invariant of acknowledgements: what a user was told is on the disk. */
+void oracle_acked(struct sim_world *world, struct sim_site *site, uint64_t request, bool is_ok)
+{
+    qn_vec_each (&world->acks, ack) {
+        if (ack->request != request || !ack->is_open)
+            continue;
+        ack->is_open = false;
+        if (!is_ok)
+            return;
+        QN_AUTO_BUF struct qn_buf value;
+        qn_buf_init(&value, 16);
+        qn_pack_u64(&value, ack->value);
+        qn_vec_each (&world->ops, op)
+            qn_vec_each (&op->op.set, set)
+                if (qn_span_eq(set->value, qn_buf_view(&value)))
+                    return;
+        world_fail(world, "%s: a write was acknowledged that is not durable", site->name);
+        return;
+    }
+}
+
+static bool has_op(const struct sim_site *site, const struct sim_op *op)
+{
+    QN_AUTO_VV struct qn_vv cc = {0};
+    return qn_read_cc(memkv_reader(site->disk), &op->coll, &cc) == QN_OK &&
+           qn_vv_has(&cc, &op->op.dot);
+}
+
+static bool is_withdrawn(const struct sim_world *world, size_t site)
+{
+    qn_vec_each (&world->withdrawn, index)
+        if (*index == site)
+            return true;
+    return false;
+}
+
+void oracle_before_restore(struct sim_world *world, struct sim_site *site)
+{
+    qn_vec_each (&world->ops, op) {
+        bool is_elsewhere = false;
+        for (size_t i = 0; i < world->site_count; i++)
+            is_elsewhere |=
+                i != site->index && !is_withdrawn(world, i) && has_op(&world->sites[i], op);
+        op->may_be_lost |= !is_elsewhere;
+    }
+    qn_vec_each (&world->seen, seen) /* the disk will know less: look at all of it again */
+        if ((*seen)->site == site->index) {
+            qn_vv_deinit(&(*seen)->vv);
+            (*seen)->vv = (struct qn_vv){0};
+        }
+}
+
+/* ---- at rest ---- */
+
+static void ledger_digest(const struct sim_site *site, struct qn_digest *ret_digest)
+{
+    struct qn_ledger *ledger = qn_ledger_new();
+    QN_ASSERT(qn_ledger_load(ledger, memkv_reader(site->disk)) == QN_OK);
+    qn_ledger_digest(ledger, ret_digest);
+    qn_ledger_free(ledger);
+}
+
+static void trace_clock(struct sim_world *world, const struct sim_site *site,
+                        const struct qn_vv *cc)
+{
+    qn_vec_each (&cc->entries, entry)
+        world_trace(world, "%s has %02x%02x incarnation %02x%02x up to %llu", site->name,
+                    entry->actor.bytes[0], entry->actor.bytes[1], entry->actor.bytes[8],
+                    entry->actor.bytes[9], (unsigned long long)entry->ctr);
+}
+
+static void equal_to_first(struct sim_world *world, struct sim_site *site,
+                           const struct qn_coll_id *coll)
+{
+    struct qn_kv *first = memkv_reader(world->sites[0].disk), *kv = memkv_reader(site->disk);
+    struct qn_coll_info a, b;
+    QN_AUTO_VV struct qn_vv cc_a = {0}, cc_b = {0};
+    QN_ASSERT(qn_read_coll(first, coll, &a) == QN_OK && qn_read_coll(kv, coll, &b) == QN_OK);
+    QN_ASSERT(qn_read_cc(first, coll, &cc_a) == QN_OK && qn_read_cc(kv, coll, &cc_b) == QN_OK);
+    if (!qn_vv_eq(&cc_a, &cc_b)) {
+        trace_clock(world, &world->sites[0], &cc_a);
+        trace_clock(world, site, &cc_b);
+        world_fail(world, "at rest: site0 and %s have different clocks", site->name);
+    } else if (memcmp(a.root, b.root, QN_ROOT_SIZE) != 0)
+        world_fail(world, "at rest: site0 and %s differ at equal clocks", site->name);
+}
+
+/* What a site wrote right before it left may have gone with it. */
+static bool is_by_withdrawn(const struct sim_world *world, const struct sim_op *op)
+{
+    qn_vec_each (&world->withdrawn, index)
+        if (qn_actor_is_of(&op->op.dot.actor, &world->sites[*index].id))
+            return true;
+    return false;
+}
+
+static void nothing_is_lost(struct sim_world *world, const struct sim_site *site)
+{
+    qn_vec_each (&world->ops, op)
+        if (!op->may_be_lost && !is_by_withdrawn(world, op) && !has_op(site, op)) {
+            world_fail(world, "at rest: %s lacks an operation that was durable", site->name);
+            return;
+        }
+}
+
+void oracle_at_rest(struct sim_world *world)
+{
+    struct qn_digest ledger, other;
+    ledger_digest(&world->sites[0], &ledger);
+    for (size_t i = 0; i < world->site_count; i++) {
+        struct sim_site *site = &world->sites[i];
+        if (!site->is_up || is_withdrawn(world, i) || qn_core_group(site->core) == NULL)
+            continue;
+        ledger_digest(site, &other);
+        if (!qn_digest_eq(&ledger, &other))
+            world_fail(world, "at rest: site0 and %s have different ledgers", site->name);
+        qn_vec_each (&world->colls, coll) {
+            equal_to_first(world, site, coll);
+            check_coll(world, site, coll);
+        }
+        nothing_is_lost(world, site);
+    }
+}

@@ -1,0 +1,305 @@
+#include <stdio.h>
+
+#include "proto/pack.h"
+#include "sim/world.h"
+
+#define ACTIONS_MIN 40
+#define ACTIONS_MAX 140
+#define KEYS        "abcdefg"
+
+static const char *const colls[] = {"residents", "stock"};
+
+/* ---- requests ---- */
+
+static void start_args(struct qn_buf *args, size_t count)
+{
+    qn_buf_init(args, QN_CODE_SIZE_MAX);
+    qn_pack_map(args, count);
+}
+
+static void text(struct qn_buf *args, const char *key, const char *value)
+{
+    qn_pack_cstr(args, key);
+    qn_pack_cstr(args, value);
+}
+
+static void request(struct sim_world *world, struct sim_site *site, const char *command,
+                    struct qn_buf *args)
+{
+    site_request(world, site, ++world->next_request, command, args);
+    qn_buf_deinit(args);
+}
+
+static const char *random_key(struct sim_world *world)
+{
+    static char key[2];
+    key[0] = KEYS[world_below(world, sizeof(KEYS) - 1)];
+    return key;
+}
+
+static const char *random_coll(struct sim_world *world)
+{
+    return colls[world_below(world, 2)];
+}
+
+static const char *random_field(struct sim_world *world)
+{
+    static const char *const fields[] = {"x", "y", "z"};
+    return fields[world_below(world, 3)];
+}
+
+static void put(struct sim_world *world, struct sim_site *site)
+{
+    struct qn_buf args;
+    uint64_t value = 100000 + ++world->next_value;
+    start_args(&args, 3);
+    text(&args, "collection", random_coll(world));
+    qn_pack_cstr(&args, "fields");
+    if (world_chance(world, 500)) {
+        qn_pack_map(&args, 1);
+        qn_pack_cstr(&args, random_field(world));
+        qn_pack_u64(&args, value);
+    } else {
+        qn_pack_map(&args, 2);
+        qn_pack_cstr(&args, "x");
+        qn_pack_u64(&args, value);
+        qn_pack_cstr(&args, "y");
+        qn_pack_u64(&args, value);
+    }
+    text(&args, "key", random_key(world));
+    qn_vec_push(&world->acks, ((struct sim_ack){.site = site->index,
+                                                .request = world->next_request + 1,
+                                                .value = value,
+                                                .is_open = true}));
+    request(world, site, "record.put", &args);
+}
+
+static void change(struct sim_world *world, struct sim_site *site, const char *command)
+{
+    struct qn_buf args;
+    start_args(&args, 2);
+    text(&args, "collection", random_coll(world));
+    text(&args, "key", random_key(world));
+    request(world, site, command, &args);
+}
+
+static void resolve(struct sim_world *world, struct sim_site *site)
+{
+    struct qn_buf args;
+    const char *coll = random_coll(world);
+    start_args(&args, 4);
+    text(&args, "collection", coll);
+    text(&args, "field", world_chance(world, 200) ? "_trash" : random_field(world));
+    text(&args, "key", random_key(world));
+    text(&args, "take", world->sites[world_below(world, world->site_count)].name);
+    request(world, site, "conflict.resolve", &args);
+}
+
+static void create(struct sim_world *world, struct sim_site *site, const char *name)
+{
+    struct qn_buf args;
+    start_args(&args, 2);
+    qn_pack_cstr(&args, "members");
+    qn_pack_nil(&args);
+    text(&args, "name", name);
+    request(world, site, "collection.create", &args);
+}
+
+/* ---- setting up ---- */
+
+static bool is_member(const struct sim_site *site)
+{
+    const struct qn_group *group = site->is_up ? qn_core_group(site->core) : NULL;
+    const struct qn_site *self = group == NULL ? NULL : qn_group_site(group, &site->id);
+    return self != NULL && self->state == QN_SITE_MEMBER;
+}
+
+static void invite(struct sim_world *world, struct sim_site *site)
+{
+    struct qn_buf args;
+    world->code_text[0] = '\0';
+    start_args(&args, 2);
+    qn_pack_cstr(&args, "expires_s");
+    qn_pack_u64(&args, 86400);
+    text(&args, "name", site->name);
+    request(world, &world->sites[0], "site.invite", &args);
+    for (int i = 0; i < 50 && world->code_text[0] == '\0'; i++)
+        world_run(world, world->now_ms + 50);
+    site->has_code = qn_code_parse(qn_span_str(world->code_text), &site->code) == QN_OK;
+    if (!site->has_code && world->is_calm)
+        world_fail(world, "no invitation for %s", site->name);
+}
+
+static void join(struct sim_world *world, struct sim_site *site)
+{
+    if (world->sites[0].is_up)
+        invite(world, site);
+    if (site->has_code && world->failure[0] == '\0')
+        site_start(world, site);
+}
+
+static void wait_for_members(struct sim_world *world, size_t count)
+{
+    for (int i = 0; i < 400 && world->failure[0] == '\0'; i++) {
+        size_t members = 0;
+        for (size_t s = 0; s < count; s++)
+            members += is_member(&world->sites[s]);
+        if (members == count)
+            return;
+        world_run(world, world->now_ms + 100);
+    }
+    world_fail(world, "not all sites joined");
+}
+
+static void learn_colls(struct sim_world *world)
+{
+    const struct qn_group *group = qn_core_group(world->sites[0].core);
+    qn_vec_each (&group->collections, collection)
+        qn_vec_push(&world->colls, collection->id);
+}
+
+static size_t set_up(struct sim_world *world)
+{
+    size_t early =
+        world->site_count > 2 ? world->site_count - world_below(world, 2) : world->site_count;
+    world->is_calm = true;
+    site_start(world, &world->sites[0]);
+    world_run(world, world->now_ms + 200);
+    for (size_t i = 1; i < early; i++)
+        join(world, &world->sites[i]);
+    wait_for_members(world, early);
+    if (world->failure[0] != '\0')
+        return early;
+    create(world, &world->sites[0], colls[0]);
+    create(world, &world->sites[early - 1], colls[1]);
+    world_run(world, world->now_ms + 3000);
+    learn_colls(world);
+    world->is_calm = false;
+    return early;
+}
+
+/* ---- trouble ---- */
+
+static void cut(struct sim_world *world, bool is_cut)
+{
+    size_t from = world_below(world, world->site_count), to = world_below(world, world->site_count);
+    if (from == to)
+        return;
+    bool both = world_chance(world, 600);
+    world_trace(world, "%s %zu %s %zu", is_cut ? "cut" : "heal", from, both ? "<->" : "->", to);
+    world->is_blocked[from][to] = is_cut;
+    if (both)
+        world->is_blocked[to][from] = is_cut;
+}
+
+static void break_some_link(struct sim_world *world)
+{
+    if (world->links.count > 0)
+        network_break(world, world->links.items[world_below(world, world->links.count)]);
+}
+
+static void take_image(struct sim_world *world, struct sim_site *site)
+{
+    if (!is_member(site) || site->undelivered != NULL)
+        return;
+    world_trace(world, "%s is copied", site->name);
+    memkv_free(site->image);
+    site->image = memkv_clone(site->disk);
+}
+
+/* A site leaves only while it can say so; what nobody else has by then goes with it. */
+static void withdraw(struct sim_world *world, struct sim_site *site)
+{
+    if (site->index == 0 || !is_member(site) || world->withdrawn.count > 0 || world->site_count < 3)
+        return;
+    struct qn_buf args;
+    start_args(&args, 1);
+    text(&args, "name", site->name);
+    request(world, site, "site.withdraw", &args);
+    oracle_before_restore(world, site);
+    qn_vec_push(&world->withdrawn, site->index);
+}
+
+static bool has_left(const struct sim_world *world, const struct sim_site *site)
+{
+    qn_vec_each (&world->withdrawn, index)
+        if (*index == site->index)
+            return true;
+    return false;
+}
+
+static void act_up(struct sim_world *world, struct sim_site *site, uint64_t dice)
+{
+    if (dice < 480)
+        put(world, site);
+    else if (dice < 540)
+        change(world, site, "record.delete");
+    else if (dice < 570)
+        change(world, site, "record.restore");
+    else if (dice < 600)
+        change(world, site, "record.erase");
+    else if (dice < 640)
+        resolve(world, site);
+    else if (dice < 720)
+        cut(world, true);
+    else if (dice < 830)
+        cut(world, false);
+    else if (dice < 880)
+        break_some_link(world);
+    else if (dice < 930)
+        site_crash(world, site);
+    else if (dice < 960)
+        take_image(world, site);
+    else if (dice < 963)
+        withdraw(world, site);
+    else
+        world_run(world, world->now_ms + world_below(world, 3000));
+}
+
+static void act(struct sim_world *world, size_t early)
+{
+    struct sim_site *site = &world->sites[world_below(world, world->site_count)];
+    uint64_t dice = world_below(world, 1000);
+    if (site->index >= early && !site->has_code) {
+        if (dice < 200 && world->sites[0].is_up && is_member(&world->sites[0]))
+            join(world, site);
+    } else if (has_left(world, site)) {
+        return;
+    } else if (!site->is_up) {
+        if (dice < 300 && site->image != NULL)
+            site_restore_image(world, site);
+        if (dice < 600)
+            site_start(world, site);
+    } else if (is_member(site)) {
+        act_up(world, site, dice);
+    }
+}
+
+/* ---- coming to rest ---- */
+
+static void calm_down(struct sim_world *world, size_t early)
+{
+    world->is_calm = true;
+    memset(world->is_blocked, 0, sizeof(world->is_blocked));
+    for (size_t i = 0; i < world->site_count; i++) {
+        struct sim_site *site = &world->sites[i];
+        if (!site->is_up && (i < early || site->has_code) && !has_left(world, site))
+            site_start(world, site);
+    }
+    world_trace(world, "calm");
+    world_run(world, world->now_ms + 90000);
+}
+
+void schedule_run(struct sim_world *world)
+{
+    size_t early = set_up(world);
+    size_t actions = ACTIONS_MIN + world_below(world, ACTIONS_MAX - ACTIONS_MIN);
+    for (size_t i = 0; i < actions && world->failure[0] == '\0'; i++) {
+        act(world, early);
+        world_run(world, world->now_ms + world_below(world, world_chance(world, 100) ? 4000 : 120));
+    }
+    if (world->failure[0] == '\0')
+        calm_down(world, early);
+    if (world->failure[0] == '\0')
+        oracle_at_rest(world);
+}

@@ -1,0 +1,384 @@
+#include <stdio.h>
+
+#include "model/bugs.h"
+#include "proto/pack.h"
+#include "sim/world.h"
+
+#define WALL_BASE_MS 1764000000000u
+
+static void make_keys(struct sim_site *site)
+{
+    uint8_t kit[QN_SEED_SIZE];
+    memset(site->seed, (int)site->index + 1, sizeof(site->seed));
+    memset(kit, (int)site->index + 101, sizeof(kit));
+    QN_ASSERT(qn_signer_new(site->seed, &site->signer) == QN_OK);
+    site->keys.site = *qn_signer_public(site->signer);
+    QN_ASSERT(qn_kit_keys(kit, &site->keys.recovery_sign, &site->keys.recovery_seal) == QN_OK);
+    qn_site_id_of(&site->keys.site, &site->id);
+}
+
+static void make_genesis(struct sim_site *site)
+{
+    struct qn_body_genesis genesis = {
+        .group_name = qn_span_str("lot"), .site_name = qn_span_str(site->name), .keys = site->keys};
+    struct qn_digest group;
+    QN_ASSERT(qn_genesis_compose(site->signer, &genesis, (qn_hlc)WALL_BASE_MS << 16, &site->genesis,
+                                 &group) == QN_OK);
+}
+
+void site_init(struct sim_world *world, size_t index)
+{
+    struct sim_site *site = &world->sites[index];
+    site->index = index;
+    snprintf(site->name, sizeof(site->name), "site%zu", index);
+    snprintf(site->address, sizeof(site->address), "s%zu:1", index);
+    qn_buf_init(&site->genesis, QN_LEDGER_ENTRY_SIZE_MAX);
+    make_keys(site);
+    if (index == 0)
+        make_genesis(site);
+    site->disk = memkv_new();
+}
+
+static void drop_volatile(struct sim_site *site)
+{
+    qn_vec_each (&site->queue, intent)
+        qn_intent_free(*intent);
+    site->queue.count = 0;
+    qn_commit_free(site->undelivered);
+    site->undelivered = NULL;
+    site->writer_is_busy = false;
+    site->tick_at = 0;
+    qn_core_free(site->core);
+    qn_applier_free(site->applier);
+    site->core = NULL;
+    site->applier = NULL;
+}
+
+void site_deinit(struct sim_site *site)
+{
+    drop_volatile(site);
+    qn_vec_free(&site->queue);
+    qn_update_deinit(&site->update);
+    qn_signer_free(site->signer);
+    qn_buf_deinit(&site->genesis);
+    memkv_free(site->disk);
+    memkv_free(site->image);
+    memkv_free(site->before);
+}
+
+static uint64_t wall_ms(const struct sim_world *world, const struct sim_site *site)
+{
+    return (uint64_t)((int64_t)(WALL_BASE_MS + world->now_ms) + site->wall_skew_ms);
+}
+
+/* ---- effects ---- */
+
+static size_t site_at(const struct qn_effect *effect)
+{
+    return effect->size > 1 && effect->bytes[0] == 's' ? (size_t)(effect->bytes[1] - '0')
+                                                       : SIM_SITES_MAX;
+}
+
+static void write_soon(struct sim_world *world, struct sim_site *site)
+{
+    if (site->writer_is_busy || site->queue.count == 0)
+        return;
+    site->writer_is_busy = true;
+    world_push(world, (struct sim_event){.at_ms = world->now_ms + world_below(world, 6),
+                                         .kind = SIM_WRITE,
+                                         .site = site->index,
+                                         .life = site->life});
+}
+
+static void run_read(struct sim_world *world, struct sim_site *site, const struct qn_read *read)
+{
+    struct qn_read_result *result = qn_alloc_zero(sizeof(*result));
+    qn_core_read(memkv_reader(site->disk), read, result);
+    world_push(world, (struct sim_event){.at_ms = world->now_ms + world_below(world, 3),
+                                         .kind = SIM_READ,
+                                         .site = site->index,
+                                         .life = site->life,
+                                         .read = result});
+}
+
+/* Notes that an honest group never gives. */
+static void look_at_note(struct sim_world *world, struct sim_site *site,
+                         const struct qn_effect *effect)
+{
+    static const char *const wrong[] = {
+        "fingerprint", "bad-operation", "bad-frame",   "flood",           "bad-ledger",
+        "bad-heads",   "equivocation",  "read-failed", "frame-too-large", "bad-guest"};
+    world_trace(world, "%s note %s %s", site->name, effect->code, effect->object);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        if (strcmp(effect->code, wrong[i]) == 0)
+            world_fail(world, "%s: note %s (%s)", site->name, effect->code,
+                       qn_err_name(effect->err));
+}
+
+static void take_reply(struct sim_world *world, struct sim_site *site,
+                       const struct qn_effect *effect)
+{
+    struct qn_cursor cursor = qn_cursor(qn_span(effect->bytes, effect->size));
+    struct qn_span key, code;
+    size_t count;
+    if (effect->reply == QN_REPLY_DATA)
+        return;
+    if (effect->size > 0 && qn_cursor_map(&cursor, 1, &count) == QN_OK &&
+        qn_cursor_str(&cursor, 64, &key) == QN_OK && qn_span_eq_str(key, "code") &&
+        qn_cursor_str(&cursor, QN_CODE_SIZE_MAX, &code) == QN_OK)
+        snprintf(world->code_text, sizeof(world->code_text), "%.*s", (int)code.size, code.data);
+    oracle_acked(world, site, effect->token, effect->reply == QN_REPLY_END);
+}
+
+static void carry_out(struct sim_world *world, struct sim_site *site, struct qn_effect *effect)
+{
+    switch (effect->kind) {
+    case QN_EFFECT_DIAL:
+        world_trace(world, "%s dials %s", site->name, (char *)effect->bytes);
+        world_push(world, (struct sim_event){.at_ms = world->now_ms + 1 + world_below(world, 30),
+                                             .kind = SIM_DIAL,
+                                             .site = site->index,
+                                             .life = site->life,
+                                             .token = effect->token,
+                                             .target = site_at(effect),
+                                             .is_guest = effect->is_guest,
+                                             .expected = effect->expected,
+                                             .has_expected = effect->has_expected});
+        break;
+    case QN_EFFECT_SEND:
+        network_send(world, site, effect->link, effect->bytes, effect->size);
+        break;
+    case QN_EFFECT_CLOSE:
+        network_close(world, site, effect->link);
+        break;
+    case QN_EFFECT_COMMIT:
+        qn_vec_push(&site->queue, effect->intent);
+        effect->intent = NULL;
+        break;
+    case QN_EFFECT_READ:
+        run_read(world, site, effect->read);
+        break;
+    case QN_EFFECT_REPLY:
+        take_reply(world, site, effect);
+        break;
+    case QN_EFFECT_ADMIT:
+        break; /* network_dial asks the core itself */
+    case QN_EFFECT_NOTE:
+        look_at_note(world, site, effect);
+        break;
+    }
+}
+
+static void tick_later(struct sim_world *world, struct sim_site *site)
+{
+    uint64_t at = site->update.deadline_ms;
+    if (at == UINT64_MAX)
+        return;
+    if (at <= world->now_ms)
+        at = world->now_ms + 1;
+    if (site->tick_at != 0 && site->tick_at <= at)
+        return;
+    site->tick_at = at;
+    world_push(world, (struct sim_event){
+                          .at_ms = at, .kind = SIM_TICK, .site = site->index, .life = site->life});
+}
+
+void site_step(struct sim_world *world, struct sim_site *site, struct qn_event *event)
+{
+    if (!site->is_up)
+        return;
+    event->mono_ms = world->now_ms;
+    event->wall_ms = wall_ms(world, site);
+    qn_core_step(site->core, event, &site->update);
+    qn_vec_each (&site->update.effects, effect)
+        carry_out(world, site, effect);
+    write_soon(world, site);
+    tick_later(world, site);
+}
+
+void site_request(struct sim_world *world, struct sim_site *site, uint64_t request,
+                  const char *command, const struct qn_buf *args)
+{
+    struct qn_event event = {.kind = QN_EVENT_REQUEST,
+                             .token = request,
+                             .command = qn_span_str(command),
+                             .args = qn_buf_view(args),
+                             .user = qn_span_str("tester")};
+    for (size_t i = 0; i < sizeof(event.entropy); i++)
+        event.entropy[i] = (uint8_t)qn_prng_next(&world->prng);
+    world_trace(world, "%s request %s", site->name, command);
+    site_step(world, site, &event);
+}
+
+/* ---- the writer ---- */
+
+static enum qn_err run_group(struct sim_world *world, struct sim_site *site,
+                             struct qn_commit *commit, size_t count)
+{
+    struct qn_kv *kv = memkv_begin(site->disk);
+    if (!world->is_calm && world_chance(world, 15))
+        memkv_fail_put(site->disk, 1 + world_below(world, 30), QN_ERR_NOSPACE);
+    enum qn_err err =
+        qn_applier_begin(site->applier, kv, wall_ms(world, site), qn_prng_next(&world->prng));
+    for (size_t i = 0; i < count && err == QN_OK; i++)
+        err = qn_applier_execute(site->applier, site->queue.items[i], commit);
+    if (err == QN_OK)
+        err = qn_applier_seal(site->applier, commit);
+    if (err == QN_OK)
+        err = memkv_commit(site->disk);
+    else
+        memkv_abort(site->disk);
+    memkv_fail_put(site->disk, 0, QN_OK);
+    return err;
+}
+
+/* After an abort every intent of the group has an outcome, also those that did not run. */
+static void fail_rest(const struct sim_site *site, struct qn_commit *commit, size_t count,
+                      enum qn_err err)
+{
+    for (size_t i = commit->outcomes.count; i < count; i++)
+        qn_vec_push(&commit->outcomes, ((struct qn_outcome){.token = site->queue.items[i]->token,
+                                                            .kind = site->queue.items[i]->kind,
+                                                            .err = err}));
+}
+
+/* QN_BUG_CLOCK_APART: the clock is written in a transaction of its own, later; after a crash in
+ * between the data is there and the clock is not. */
+static void keep_before(struct sim_site *site)
+{
+    if (!QN_BUG(QN_BUG_CLOCK_APART))
+        return;
+    memkv_free(site->before);
+    site->before = memkv_clone(site->disk);
+}
+
+static void copy_table(struct qn_kv *from, struct qn_kv *to, enum qn_table table, bool deletes)
+{
+    QN_AUTO_BUF struct qn_buf place;
+    qn_buf_init(&place, 1024);
+    struct qn_span key, value;
+    while (qn_kv_seek(from, table, qn_buf_view(&place), &key, &value) == QN_OK) {
+        qn_buf_reset(&place);
+        qn_buf_append_span(&place, key);
+        enum qn_err err = deletes ? qn_kv_del(to, table, qn_buf_view(&place))
+                                  : qn_kv_put(to, table, qn_buf_view(&place), value);
+        QN_ASSERT(err == QN_OK);
+        qn_buf_append_u8(&place, 0);
+    }
+}
+
+static void lose_clock(struct sim_site *site)
+{
+    if (!QN_BUG(QN_BUG_CLOCK_APART) || site->before == NULL)
+        return;
+    struct qn_kv *kv = memkv_begin(site->disk);
+    copy_table(kv, kv, QN_TABLE_CC, true);
+    copy_table(memkv_reader(site->before), kv, QN_TABLE_CC, false);
+    QN_ASSERT(memkv_commit(site->disk) == QN_OK);
+    memkv_sync(site->disk);
+}
+
+void site_write(struct sim_world *world, struct sim_site *site)
+{
+    keep_before(site);
+    size_t count = 1 + world_below(world, 6);
+    if (count > site->queue.count)
+        count = site->queue.count;
+    struct qn_commit *commit = qn_commit_new();
+    enum qn_err err = run_group(world, site, commit, count);
+    if (err != QN_OK)
+        fail_rest(site, commit, count, err);
+    qn_applier_done(site->applier, commit, err);
+    for (size_t i = 0; i < count; i++) {
+        qn_intent_free(site->queue.items[0]);
+        qn_vec_remove(&site->queue, 0);
+    }
+    site->undelivered = commit;
+    site->undelivered_is_synced = world->is_calm || world_chance(world, 500);
+    if (site->undelivered_is_synced)
+        memkv_sync(site->disk);
+    world_push(world, (struct sim_event){.at_ms = world->now_ms + world_below(world, 12),
+                                         .kind = SIM_COMMIT,
+                                         .site = site->index,
+                                         .life = site->life});
+}
+
+void site_commit(struct sim_world *world, struct sim_site *site)
+{
+    struct qn_commit *commit = site->undelivered;
+    site->undelivered = NULL;
+    site->writer_is_busy = false;
+    memkv_sync(site->disk);
+    world->commits++;
+    oracle_committed(world, site, commit);
+    struct qn_event event = {.kind = QN_EVENT_COMMIT, .commit = commit};
+    site_step(world, site, &event);
+    qn_commit_free(commit);
+}
+
+/* ---- life ---- */
+
+void site_start(struct sim_world *world, struct sim_site *site)
+{
+    char addresses[1][QN_ADDRESS_SIZE_MAX + 1] = {{0}};
+    snprintf(addresses[0], sizeof(addresses[0]), "%s", site->address);
+    world_trace(world, "%s starts", site->name);
+    struct qn_core_options options = {.signer = site->signer,
+                                      .keys = site->keys,
+                                      .name = site->name,
+                                      .legal_entity = "",
+                                      .version = "sim",
+                                      .genesis = qn_buf_view(&site->genesis),
+                                      .join = site->has_code ? &site->code : NULL,
+                                      .addresses =
+                                          (const char(*)[QN_ADDRESS_SIZE_MAX + 1]) addresses,
+                                      .address_count = 1,
+                                      .seed = qn_prng_next(&world->prng)};
+    site->core = qn_core_new(&options);
+    site->applier = qn_applier_new(&site->id, site->signer);
+    struct qn_kv *kv = memkv_reader(site->disk);
+    QN_ASSERT(qn_applier_load(site->applier, kv) == QN_OK);
+    QN_ASSERT(qn_core_load(site->core, kv) == QN_OK);
+    site->is_up = true;
+    if (site->is_restored) {
+        struct qn_buf payload;
+        qn_buf_init(&payload, 16);
+        qn_pack_array(&payload, 0);
+        qn_vec_push(&site->queue, qn_intent_new(QN_INTENT_RENEW, UINT64_MAX, &payload));
+        site->is_restored = false;
+    }
+    struct qn_event event = {.kind = QN_EVENT_START};
+    site_step(world, site, &event);
+}
+
+void site_crash(struct sim_world *world, struct sim_site *site)
+{
+    world_trace(world, "%s crashes", site->name);
+    site->is_up = false;
+    site->life++;
+    bool is_lost = site->undelivered != NULL && !site->undelivered_is_synced;
+    bool is_kept = site->undelivered != NULL && site->undelivered_is_synced;
+    if (is_kept)
+        oracle_committed(world, site, site->undelivered);
+    drop_volatile(site);
+    network_site_down(world, site->index);
+    if (is_lost)
+        memkv_crash(site->disk);
+    if (is_kept)
+        lose_clock(site);
+    qn_vec_each (&world->acks, ack)
+        if (ack->site == site->index)
+            ack->is_open = false;
+}
+
+/* A machine that comes back from an old copy of its disk. */
+void site_restore_image(struct sim_world *world, struct sim_site *site)
+{
+    QN_ASSERT(!site->is_up && site->image != NULL);
+    world_trace(world, "%s goes back to an image", site->name);
+    oracle_before_restore(world, site);
+    memkv_free(site->disk);
+    site->disk = site->image;
+    site->image = NULL;
+    site->is_restored = true;
+}

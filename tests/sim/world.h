@@ -1,0 +1,193 @@
+/* The simulator: N real cores in one process, with a virtual clock, a seeded network and disks that
+ * crash (docs/testing.md, "Simulation").
+ *
+ * Everything that happens is an event in one queue, ordered by virtual time and then by the order
+ * of creation; all randomness comes from one generator. So one seed gives one history, and a hash
+ * over what happened (the trace) is the same each time.
+ *
+ *   site      a core, an applier and a disk (support/memkv); down while crashed
+ *   link      a connection of two sites: a queue of frames each way, in order, with delays
+ *   blocked   a direction between two sites on which nothing passes; a link that is blocked for
+ * long breaks, at each end at its own time
+ */
+#pragma once
+
+#include "base/assert.h"
+#include "base/prng.h"
+#include "base/vec.h"
+#include "core/core.h"
+#include "support/memkv.h"
+
+#define SIM_SITES_MAX 9
+
+struct sim_frame {
+    uint8_t *bytes;
+    size_t size;
+};
+
+struct sim_way {
+    QN_VEC(struct sim_frame) queue;
+    bool is_pumping;
+    uint64_t blocked_since; /* 0: not blocked */
+};
+
+struct sim_link {
+    uint64_t id;
+    size_t end[2]; /* the dialler first */
+    bool is_guest, is_up;
+    uint64_t dial_token;
+    bool is_told[2]; /* whether that end knows that it is up */
+    bool has_end[2]; /* whether that end still believes in it */
+    uint8_t exporter[32];
+    struct sim_way way[2]; /* towards end[i] */
+};
+
+struct sim_site {
+    size_t index;
+    char name[16], address[16];
+    uint8_t seed[QN_SEED_SIZE];
+    struct qn_signer *signer;
+    struct qn_site_keys keys;
+    struct qn_site_id id;
+    struct qn_buf genesis;
+    struct qn_code code;
+    bool has_code;
+
+    bool is_up;
+    unsigned life; /* counts crashes: events of an earlier life are dropped */
+    struct qn_core *core;
+    struct qn_applier *applier;
+    struct memkv *disk;
+    struct memkv *image; /* an old copy of the disk, to be restored from; NULL: none */
+    bool is_restored;    /* the disk is a copy: the next start must notice */
+    int64_t wall_skew_ms;
+    struct qn_update update;
+    QN_VEC(struct qn_intent *) queue;
+    bool writer_is_busy;
+    struct qn_commit *undelivered; /* committed, not told yet */
+    bool undelivered_is_synced;
+    struct memkv *before; /* QN_BUG_CLOCK_APART: the disk before that commit */
+    uint64_t tick_at;     /* 0: none */
+};
+
+enum sim_kind {
+    SIM_PUMP,   /* a link's direction moves a frame */
+    SIM_UP,     /* tells an end that the link is up */
+    SIM_DOWN,   /* tells an end that it is gone */
+    SIM_DIAL,   /* a dial reaches its target, or fails */
+    SIM_WRITE,  /* the writer takes what is queued */
+    SIM_COMMIT, /* the writer's outcome reaches the core */
+    SIM_READ,   /* the answer to a read */
+    SIM_TICK,
+};
+
+struct sim_event {
+    uint64_t at_ms, order;
+    enum sim_kind kind;
+    size_t site;
+    unsigned life;
+    uint64_t link, token;
+    size_t way;
+    size_t target; /* DIAL */
+    bool is_guest; /* DIAL */
+    struct qn_public_key expected;
+    bool has_expected;
+    struct qn_read_result *read;
+};
+
+struct sim_ack { /* a write that a user was told is durable */
+    size_t site;
+    uint64_t request;
+    uint64_t value; /* unique: finds the operation */
+    bool is_open;   /* not answered yet */
+};
+
+struct sim_op { /* an operation that was durable somewhere at some time */
+    struct qn_coll_id coll;
+    uint8_t *bytes;
+    size_t size;
+    struct qn_op op;  /* views into bytes */
+    bool may_be_lost; /* its author's disk went back before anybody else had it */
+};
+
+struct sim_seen { /* how far the operations of a site's collection were looked at */
+    size_t site;
+    struct qn_coll_id coll;
+    struct qn_vv vv;
+};
+
+struct sim_world {
+    uint64_t seed;
+    struct qn_prng prng;
+    uint64_t now_ms;
+    uint64_t order;
+    QN_VEC(struct sim_event) heap;
+    struct sim_site sites[SIM_SITES_MAX];
+    size_t site_count;
+    QN_VEC(struct sim_link *) links;
+    uint64_t next_link;
+    bool is_blocked[SIM_SITES_MAX][SIM_SITES_MAX]; /* from, to */
+    bool is_calm;                                  /* no more faults: used to come to rest */
+    QN_VEC(struct sim_op) ops;
+    QN_VEC(struct sim_seen *) seen;
+    QN_VEC(struct sim_ack) acks;
+    QN_VEC(struct qn_coll_id) colls;
+    QN_VEC(uint64_t) withdrawn; /* site indexes */
+    uint64_t next_value, next_request;
+    char code_text[QN_CODE_SIZE_MAX]; /* of the last invitation */
+    uint64_t trace;
+    bool prints;
+    char failure[512]; /* "" while all is well */
+    size_t steps, commits;
+};
+
+/* ---- world.c ---- */
+void world_init(struct sim_world *world, uint64_t seed, size_t site_count, bool prints);
+void world_deinit(struct sim_world *world);
+/* Runs all events up to a virtual time; stops early at a failure. */
+void world_run(struct sim_world *world, uint64_t until_ms);
+void world_push(struct sim_world *world, struct sim_event event);
+void world_fail(struct sim_world *world, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void world_trace(struct sim_world *world, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+uint64_t world_below(struct sim_world *world, uint64_t bound);
+bool world_chance(struct sim_world *world, unsigned per_mille);
+
+/* ---- site.c ---- */
+void site_init(struct sim_world *world, size_t index);
+void site_deinit(struct sim_site *site);
+void site_start(struct sim_world *world, struct sim_site *site);
+void site_crash(struct sim_world *world, struct sim_site *site);
+void site_restore_image(struct sim_world *world, struct sim_site *site);
+void site_step(struct sim_world *world, struct sim_site *site, struct qn_event *event);
+void site_write(struct sim_world *world, struct sim_site *site);
+void site_commit(struct sim_world *world, struct sim_site *site);
+void site_request(struct sim_world *world, struct sim_site *site, uint64_t request,
+                  const char *command, const struct qn_buf *args);
+
+/* ---- network.c ---- */
+struct sim_link *world_link(struct sim_world *world, uint64_t id);
+void network_dial(struct sim_world *world, const struct sim_event *event);
+void network_send(struct sim_world *world, struct sim_site *from, uint64_t link,
+                  const uint8_t *bytes, size_t size);
+void network_pump(struct sim_world *world, const struct sim_event *event);
+void network_close(struct sim_world *world, struct sim_site *from, uint64_t link);
+void network_break(struct sim_world *world, struct sim_link *link);
+void network_site_down(struct sim_world *world, size_t site);
+void network_free(struct sim_link *link);
+
+/* ---- oracle.c ---- */
+/* After a commit: takes the new operations, checks what can be checked of this site. */
+void oracle_committed(struct sim_world *world, struct sim_site *site,
+                      const struct qn_commit *commit);
+void oracle_acked(struct sim_world *world, struct sim_site *site, uint64_t request, bool is_ok);
+void oracle_deinit(struct sim_world *world);
+/* Before a disk goes back in time: what is lost with it is nobody's fault. */
+void oracle_before_restore(struct sim_world *world, struct sim_site *site);
+/* Everything at rest: all sites equal, and equal to what the operations say. */
+void oracle_at_rest(struct sim_world *world);
+
+/* ---- schedule.c ---- */
+/* One whole history; the failure stays in world->failure. */
+void schedule_run(struct sim_world *world);
