@@ -273,7 +273,8 @@ static void print_collection(const struct qn_collection *collection, struct qn_b
                   collection->is_closed);
     print_hex(out, "id", QN_SPAN_OF(collection->id.bytes));
     print_hex(out, "creator", QN_SPAN_OF(collection->creator.bytes));
-    qn_vec_each(&collection->members, member) print_hex(out, "member", QN_SPAN_OF(member->bytes));
+    qn_vec_each (&collection->members, member)
+        print_hex(out, "member", QN_SPAN_OF(member->bytes));
     qn_buf_append_str(out, "\n");
 }
 
@@ -296,9 +297,12 @@ void world_print(const struct qn_ledger *ledger, struct qn_buf *out)
         print_hex(out, "id", qn_digest_view(&group->id));
         print_hex(out, "admin", QN_SPAN_OF(group->admin.bytes));
         qn_buf_append_str(out, "\n");
-        qn_vec_each(&group->sites, site) print_site(site, out);
-        qn_vec_each(&group->collections, collection) print_collection(collection, out);
-        qn_vec_each(&group->invites, invite) print_invite(invite, out);
+        qn_vec_each (&group->sites, site)
+            print_site(site, out);
+        qn_vec_each (&group->collections, collection)
+            print_collection(collection, out);
+        qn_vec_each (&group->invites, invite)
+            print_invite(invite, out);
     }
     struct qn_digest digest;
     qn_ledger_digest(ledger, &digest);
