@@ -68,7 +68,7 @@ put_text() {
 refuse_deep() {
     local value
     value="{\"id\":\"deep\",\"a\":$(repeat '[' "$1")$(repeat ']' "$1")}"
-    refuse 2 'nested' "$1 lists in one another are refused" \
+    refuse 2 'nested|depth' "$1 lists in one another are refused" \
         ctl one record put things deeper --json-value "$value"
     echo "$value" >"$work/deep.jsonl"
     refuse 2 'line 1|jsonl:1' "and named in a file" \
