@@ -103,6 +103,17 @@ unshared() {
     refuse 2 exists "a name that is taken" ctl one collection create public
 }
 
+# Withdrawn sites do not reserve their names (docs/ledger.md).
+returning() {
+    site_stop three
+    rm -rf "$(site_state three)"
+    join three one
+    expect "three bears its name again" holds three '.site == "three"' status
+    expect "one lists three sites" holds one '.sites | map(.name) == ["one","three","two"]' status
+    await "three reads what was written in between" has_record three public after-leaving
+    refuse 2 'bears this name' "the name is taken again" ctl one site invite three
+}
+
 leaving() {
     refuse 2 'itself|own' "another site is not withdrawn" ctl one site withdraw three
     expect "three withdraws" ctl three site withdraw three
@@ -116,7 +127,7 @@ leaving() {
         fail "three reads what was written after it left"
     fi
     refuse 2 'no longer a member' "three cannot write" ctl three record put public k a=b
-    expect "the name is free again" ctl one site invite three
+    returning
 }
 
 begin "$1" "$2" one two three late slow tardy gone
