@@ -16,7 +16,8 @@ fail() {
 
 extract() {
     xgettext --language=C --from-code=UTF-8 --package-name=quoin --add-location=file --sort-output \
-        --keyword=_ --keyword=N_ --keyword=ngettext:1,2 --output="$1" tools/syncctl/*.c
+        --keyword=_ --keyword=N_ --keyword=ngettext:1,2 --output="$1" \
+        tools/syncctl/*.c daemon/app/*.c
     sed -i -e '/^"POT-Creation-Date/d' -e 's/charset=CHARSET/charset=UTF-8/' "$1"
 }
 
