@@ -119,7 +119,7 @@ damaged() {
     cp -a "$work/whole/identity.key" "$state/"
 
     size=$(stat -c %s "$work/whole/store/data.mdb")
-    head -c $((size / 8192 * 4096)) "$work/whole/store/data.mdb" >"$store/data.mdb"
+    head -c $((size / 2 - size / 2 % 4096)) "$work/whole/store/data.mdb" >"$store/data.mdb"
     head -c 5000 "$work/whole/store/data.mdb" >"$store/data.mdb"
     refused_start one store "half a store is refused"
     refused_start one store "a store of one page is refused"
