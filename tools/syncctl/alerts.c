@@ -1,0 +1,102 @@
+#include "alerts.h"
+
+#include "ctl.h"
+#include "i18n.h"
+#include "screen.h"
+
+/* In the text, `@` stands for the object, `#` for the count, `~` for how long ago. */
+struct row {
+    const char *code, *text, *action;
+};
+
+static const struct row rows[] = {
+    {"site-offline", N_("site @ cannot be reached; last contact: ~"),
+     N_("Check that its daemon runs and that the line between the sites is up.")},
+    {"site-never-seen", N_("site @ has never been in contact with this one"),
+     N_("Check its address with `syncctl site show @` and the firewalls on both sides.")},
+    {"conflict", N_("records of collection @ with concurrent values: #"),
+     N_("Choose with `syncctl conflict list @` and `syncctl conflict resolve`.")},
+    {"joining", N_("this site is joining its group through @"),
+     N_("Wait; if it lasts, check that @ can be reached from here.")},
+    {"join-refused", N_("the group refused this site: @"),
+     N_("Ask the administrating site for a new invitation (`syncctl site invite`).")},
+    {"clock-skew", N_("the clock of site @ differs by # seconds"),
+     N_("Set both clocks with NTP (`timedatectl set-ntp true`).")},
+    {"fingerprint", N_("collection @ differs between sites that have seen the same changes"),
+     N_("Run `syncctl verify @`, keep a copy of the state directory and report it.")},
+    {"equivocation", N_("site @ signed two histories: it was copied or restored"),
+     N_("Find out whether its state directory runs on two machines, and stop one of them.")},
+    {"bad-peer", N_("site @ sends what this site must refuse"),
+     N_("Check that both sites run the same version; see `journalctl -u quoin`.")},
+    {"upgrade-needed", N_("the group uses something that this version does not know"),
+     N_("Install a newer version of Quoin at this site.")},
+    {"disk-full", N_("the disk of the state directory is full"),
+     N_("Make room there; nothing that was acknowledged is lost.")},
+    {"store-failed", N_("the store cannot be used"),
+     N_("See the messages of the daemon: `journalctl -u quoin`.")},
+    {"kit-unconfirmed", N_("the recovery kit still lies in the state directory"),
+     N_("Print recovery-kit.txt, lock it away, then run `syncctl kit confirm`.")},
+    {"withdrawn", N_("this site is no longer a member of its group"),
+     N_("Join again in a new state directory, with an invitation.")},
+    {"name-clash", N_("two sites or two collections bear the name @"),
+     N_("Agree on which of them stays; `syncctl site list` and `syncctl collection list` show "
+        "them.")},
+};
+
+static const struct row unknown = {"", N_("an alert that this version of syncctl does not know: @"),
+                                   N_("Install the version of syncctl that belongs to syncd.")};
+
+static const struct row *find_row(struct qn_span code)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (qn_span_eq_str(code, rows[i].code))
+            return &rows[i];
+    }
+    return &unknown;
+}
+
+/* A refused join names its cause by a code of errors.c. */
+static void append_object(const struct ctl_alert *alert, bool is_translated, struct qn_buf *out)
+{
+    if (is_translated && qn_span_eq_str(alert->code, "join-refused"))
+        qn_buf_append_str(out, ctl_error_text(alert->object));
+    else
+        qn_buf_append_span(out, alert->object);
+}
+
+static void append_ago(const struct ctl_alert *alert, bool is_translated, struct qn_buf *out)
+{
+    if (!alert->has_time)
+        qn_buf_append_str(out, is_translated ? _("never") : "never");
+    else if (is_translated)
+        ctl_append_ago(out, alert->now_ms, alert->time_ms);
+    else
+        ctl_append_time(out, alert->time_ms);
+}
+
+static void fill(const struct ctl_alert *alert, const char *text, bool is_translated,
+                 struct qn_buf *out)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '@')
+            append_object(alert, is_translated, out);
+        else if (*text == '#')
+            qn_buf_printf(out, "%llu", (unsigned long long)alert->count);
+        else if (*text == '~')
+            append_ago(alert, is_translated, out);
+        else
+            qn_buf_append_u8(out, (uint8_t)*text);
+    }
+}
+
+void ctl_alert_text(const struct ctl_alert *alert, bool is_translated, struct qn_buf *out)
+{
+    const struct row *row = find_row(alert->code);
+    fill(alert, is_translated ? gettext(row->text) : row->text, is_translated, out);
+}
+
+void ctl_alert_action(const struct ctl_alert *alert, bool is_translated, struct qn_buf *out)
+{
+    const struct row *row = find_row(alert->code);
+    fill(alert, is_translated ? gettext(row->action) : row->action, is_translated, out);
+}

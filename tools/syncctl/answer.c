@@ -1,0 +1,164 @@
+#include "answer.h"
+
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "i18n.h"
+#include "proto/cursor.h"
+#include "status.h"
+
+struct listing_run {
+    struct ctl *ctl;
+    const struct ctl_listing *listing;
+    struct ctl_json_list json;
+    struct ctl_grid grid;
+};
+
+static void take_item(struct listing_run *run, struct qn_span item)
+{
+    if (!run->ctl->is_json) {
+        run->listing->add(&run->grid, item);
+        return;
+    }
+    ctl_json_list_next(&run->json);
+    ctl_json_object(run->ctl->out, item, run->listing->shape);
+}
+
+static int on_item(void *context, struct qn_span data)
+{
+    struct listing_run *run = context;
+    if (!run->listing->is_batched) {
+        take_item(run, data);
+        return CTL_DONE;
+    }
+    struct ctl_walk walk = ctl_walk(data);
+    while (ctl_walk_next(&walk))
+        take_item(run, walk.value);
+    return CTL_DONE;
+}
+
+int ctl_list(struct ctl *ctl, const char *cmd, const struct qn_buf *args,
+             const struct ctl_listing *listing)
+{
+    struct listing_run run = {.ctl = ctl, .listing = listing, .json = {.out = ctl->out}};
+    ctl_grid_init(&run.grid, listing->columns);
+    for (size_t i = 0; i < listing->columns; i++)
+        ctl_grid_add_str(&run.grid, gettext(listing->heads[i]));
+    int code = ctl_call(ctl, cmd, args, &(struct ctl_sink){.on_data = on_item, .context = &run});
+    if (code == CTL_DONE && ctl->is_json)
+        ctl_json_list_end(&run.json);
+    if (code == CTL_DONE && !ctl->is_json)
+        ctl_grid_print(&run.grid, ctl->out, "", !ctl->is_terminal);
+    ctl_grid_deinit(&run.grid);
+    return code;
+}
+
+static void print_member(FILE *out, const struct ctl_shape *shape, struct qn_span value)
+{
+    QN_AUTO_BUF struct qn_buf text;
+    qn_buf_init(&text, QN_CONTROL_FRAME_SIZE_MAX * 8);
+    uint64_t time_ms = ctl_u64_of(value);
+    if (shape->kind == CTL_TIME && time_ms != 0)
+        ctl_append_time(&text, time_ms);
+    else if (strcmp(shape->key, "state") == 0)
+        qn_buf_append_str(&text, ctl_state_word(ctl_text_of(value)));
+    else
+        ctl_append_value(&text, value);
+    fprintf(out, "%s: ", shape->key);
+    fwrite(text.data, 1, text.size, out);
+    fputc('\n', out);
+}
+
+int ctl_show(struct ctl *ctl, const char *cmd, const struct qn_buf *args,
+             const struct ctl_shape *shape)
+{
+    QN_AUTO_BUF struct qn_buf map;
+    qn_buf_init(&map, QN_CONTROL_FRAME_SIZE_MAX);
+    int code = ctl_call(ctl, cmd, args, &(struct ctl_sink){.end = &map});
+    if (code != CTL_DONE)
+        return code;
+    if (ctl->is_json) {
+        ctl_json_object(ctl->out, qn_buf_view(&map), shape);
+        fputc('\n', ctl->out);
+        return CTL_DONE;
+    }
+    for (; shape->key != NULL; shape++) {
+        struct qn_span value;
+        if (ctl_map_find(qn_buf_view(&map), shape->from ? shape->from : shape->key, &value))
+            print_member(ctl->out, shape, value);
+    }
+    return CTL_DONE;
+}
+
+int ctl_do(struct ctl *ctl, const char *cmd, const struct qn_buf *args, const char *message)
+{
+    int code = ctl_call(ctl, cmd, args, &(struct ctl_sink){0});
+    if (code == CTL_DONE && ctl->is_json)
+        fputs("{\"done\":true}\n", ctl->out);
+    else if (code == CTL_DONE)
+        ctl_say(ctl, "%s", message);
+    return code;
+}
+
+void ctl_add_text(struct ctl_grid *grid, struct qn_span map, const char *key)
+{
+    struct qn_span text = ctl_map_text(map, key);
+    ctl_grid_add(grid, text.size > 0 ? text : qn_span_str("-"));
+}
+
+void ctl_add_state(struct ctl_grid *grid, struct qn_span map)
+{
+    ctl_grid_add_str(grid, ctl_state_word(ctl_map_text(map, "state")));
+}
+
+void ctl_add_time(struct ctl_grid *grid, struct qn_span map, const char *key)
+{
+    QN_AUTO_BUF struct qn_buf text;
+    qn_buf_init(&text, 64);
+    uint64_t time_ms;
+    if (ctl_map_time(map, key, &time_ms))
+        ctl_append_time(&text, time_ms);
+    else
+        qn_buf_append_str(&text, "-");
+    ctl_grid_add(grid, qn_buf_view(&text));
+}
+
+void ctl_add_number(struct ctl_grid *grid, struct qn_span map, const char *key)
+{
+    char text[32];
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)ctl_map_u64(map, key));
+    ctl_grid_add_str(grid, text);
+}
+
+void ctl_add_names(struct ctl_grid *grid, struct qn_span map, const char *key)
+{
+    QN_AUTO_BUF struct qn_buf text;
+    qn_buf_init(&text, QN_CONTROL_FRAME_SIZE_MAX);
+    struct qn_span list;
+    struct ctl_walk walk = {0};
+    if (ctl_map_find(map, key, &list))
+        walk = ctl_walk(list);
+    while (ctl_walk_next(&walk)) {
+        qn_buf_append_str(&text, text.size > 0 ? "," : "");
+        qn_buf_append_span(&text, ctl_text_of(walk.value));
+    }
+    ctl_grid_add(grid, text.size > 0 ? qn_buf_view(&text) : qn_span_str("-"));
+}
+
+void ctl_append_value(struct qn_buf *out, struct qn_span packed)
+{
+    struct qn_cursor cursor = qn_cursor(packed);
+    if (qn_cursor_peek(&cursor) == QN_ITEM_STR) {
+        ctl_append_text(out, ctl_text_of(packed));
+        return;
+    }
+    char *text = NULL;
+    size_t size = 0;
+    FILE *memory = open_memstream(&text, &size);
+    if (memory == NULL)
+        return;
+    ctl_json_value(memory, packed);
+    fclose(memory);
+    ctl_append_text(out, qn_span(text, size));
+    free(text);
+}

@@ -1,0 +1,87 @@
+/* syncctl collection ... */
+#include "answer.h"
+#include "base/limits.h"
+#include "commands.h"
+#include "i18n.h"
+#include "proto/pack.h"
+
+/* "a,b,c" as a list of names; the number of them, 0 if one is empty. */
+static size_t pack_names(const char *text, struct qn_buf *out)
+{
+    QN_AUTO_BUF struct qn_buf names;
+    qn_buf_init(&names, QN_CONTROL_FRAME_SIZE_MAX);
+    size_t count = 0;
+    for (const char *at = text;; at++) {
+        size_t size = strcspn(at, ",");
+        if (size == 0)
+            return 0;
+        qn_pack_str(&names, qn_span(at, size));
+        count++;
+        at += size;
+        if (*at == '\0')
+            break;
+    }
+    qn_pack_array(out, count);
+    qn_pack_raw(out, qn_buf_view(&names));
+    return count;
+}
+
+int ctl_run_collection_create(struct ctl *ctl)
+{
+    const char *members = ctl_value(ctl, "members");
+    QN_AUTO_BUF struct qn_buf args;
+    ctl_args_init(&args, 2);
+    if (members == NULL) {
+        ctl_arg_nil(&args, "members");
+    } else {
+        qn_pack_cstr(&args, "members");
+        if (pack_names(members, &args) == 0)
+            return ctl_usage_error(ctl, _("--members takes names of sites between commas"));
+    }
+    ctl_arg_str(&args, "name", ctl->arguments.items[0]);
+    return ctl_do(ctl, "collection.create", &args, _("The collection is made."));
+}
+
+static void add_sync(struct ctl_grid *grid, struct qn_span item)
+{
+    ctl_grid_add_str(grid, ctl_map_bool(item, "in_sync") ? _("in sync") : _("behind"));
+}
+
+static void add_collection(struct ctl_grid *grid, struct qn_span item)
+{
+    ctl_add_text(grid, item, "name");
+    ctl_add_number(grid, item, "records");
+    ctl_add_number(grid, item, "conflicts");
+    add_sync(grid, item);
+    ctl_add_names(grid, item, "members");
+}
+
+int ctl_run_collection_list(struct ctl *ctl)
+{
+    static const char *const heads[] = {N_("NAME"), N_("RECORDS"), N_("CONFLICTS"), N_("STATE"),
+                                        N_("MEMBERS")};
+    QN_AUTO_BUF struct qn_buf args;
+    ctl_args_init(&args, 0);
+    return ctl_list(ctl, "collection.list", &args,
+                    &(struct ctl_listing){ctl_collection_shape, 5, heads, add_collection, false});
+}
+
+int ctl_run_collection_show(struct ctl *ctl)
+{
+    QN_AUTO_BUF struct qn_buf args;
+    ctl_args_init(&args, 1);
+    ctl_arg_str(&args, "name", ctl->arguments.items[0]);
+    return ctl_show(ctl, "collection.show", &args, ctl_collection_show_shape);
+}
+
+int ctl_run_collection_grant(struct ctl *ctl)
+{
+    bool is_grant = strcmp(ctl->command->verb, "grant") == 0;
+    QN_AUTO_BUF struct qn_buf args;
+    ctl_args_init(&args, 2);
+    ctl_arg_str(&args, "name", ctl->arguments.items[0]);
+    ctl_arg_str(&args, "site", ctl->arguments.items[1]);
+    return ctl_do(ctl, is_grant ? "collection.grant" : "collection.ungrant", &args,
+                  is_grant ? _("The site shares the collection now.")
+                           : _("The site no longer shares the collection."));
+}

@@ -1,0 +1,153 @@
+/* syncctl conflict ..., syncctl verify */
+#include "answer.h"
+#include "base/limits.h"
+#include "commands.h"
+#include "i18n.h"
+#include "json_in.h"
+#include "proto/pack.h"
+#include "record_text.h"
+
+static void add_conflict(struct ctl_grid *grid, struct qn_span item)
+{
+    ctl_add_text(grid, item, "collection");
+    ctl_add_text(grid, item, "key");
+    ctl_add_names(grid, item, "fields");
+}
+
+static const char *first_or_null(const struct ctl *ctl)
+{
+    return ctl->arguments.count > 0 ? ctl->arguments.items[0] : NULL;
+}
+
+int ctl_run_conflict_list(struct ctl *ctl)
+{
+    static const char *const heads[] = {N_("COLLECTION"), N_("KEY"), N_("FIELDS")};
+    QN_AUTO_BUF struct qn_buf args;
+    ctl_args_init(&args, 1);
+    ctl_arg_str(&args, "collection", first_or_null(ctl));
+    return ctl_list(ctl, "conflict.list", &args,
+                    &(struct ctl_listing){ctl_conflict_shape, 3, heads, add_conflict, false});
+}
+
+int ctl_run_conflict_show(struct ctl *ctl)
+{
+    QN_AUTO_BUF struct qn_buf args, record;
+    ctl_args_init(&args, 2);
+    ctl_arg_str(&args, "collection", ctl->arguments.items[0]);
+    ctl_arg_str(&args, "key", ctl->arguments.items[1]);
+    qn_buf_init(&record, QN_CONTROL_FRAME_SIZE_MAX);
+    int code = ctl_call(ctl, "record.get", &args, &(struct ctl_sink){.end = &record});
+    if (code != CTL_DONE)
+        return code;
+    struct qn_span conflicts;
+    if (!ctl_map_find(qn_buf_view(&record), "conflicts", &conflicts))
+        return ctl_fail_str(ctl, "no-conflict", ctl->arguments.items[1]);
+    if (ctl->is_json) {
+        ctl_json_object(ctl->out, qn_buf_view(&record), ctl_conflicts_shape);
+        fputc('\n', ctl->out);
+    } else {
+        ctl_print_conflicts(ctl->out, conflicts);
+    }
+    return CTL_DONE;
+}
+
+static int pack_choice(struct ctl *ctl, struct qn_buf *args)
+{
+    if (ctl_has(ctl, "take")) {
+        ctl_arg_str(args, "take", ctl_value(ctl, "take"));
+        return CTL_DONE;
+    }
+    if (ctl_has(ctl, "value")) {
+        ctl_arg_str(args, "value", ctl_value(ctl, "value"));
+        return CTL_DONE;
+    }
+    json_error_t reason;
+    json_t *value = ctl_json_parse(qn_span_str(ctl_value(ctl, "json-value")), &reason);
+    if (value == NULL)
+        return ctl_usage_error(ctl, _("--json-value is not valid JSON: %s"), reason.text);
+    qn_pack_cstr(args, "value");
+    ctl_json_pack(value, args);
+    json_decref(value);
+    return CTL_DONE;
+}
+
+int ctl_run_conflict_resolve(struct ctl *ctl)
+{
+    int given = ctl_has(ctl, "take") + ctl_has(ctl, "value") + ctl_has(ctl, "json-value");
+    if (given != 1)
+        return ctl_usage_error(ctl, _("give either --take SITE or --value TEXT"));
+    QN_AUTO_BUF struct qn_buf args;
+    ctl_args_init(&args, 4);
+    ctl_arg_str(&args, "collection", ctl->arguments.items[0]);
+    ctl_arg_str(&args, "field", ctl->arguments.items[2]);
+    ctl_arg_str(&args, "key", ctl->arguments.items[1]);
+    int code = pack_choice(ctl, &args);
+    if (code != CTL_DONE)
+        return code;
+    return ctl_do(ctl, "conflict.resolve", &args, _("The conflict is resolved, for all sites."));
+}
+
+/* ---- verify ---- */
+
+static void add_verified(struct ctl_grid *grid, struct qn_span item)
+{
+    ctl_add_text(grid, item, "collection");
+    ctl_add_text(grid, item, "site");
+    ctl_add_state(grid, item);
+    ctl_add_names(grid, item, "keys");
+}
+
+struct verification {
+    struct ctl *ctl;
+    struct ctl_grid grid;
+    size_t count;
+};
+
+static int on_verified(void *context, struct qn_span item)
+{
+    struct verification *run = context;
+    if (!run->ctl->is_json) {
+        add_verified(&run->grid, item);
+        return CTL_DONE;
+    }
+    if (run->count++ > 0)
+        fputc(',', run->ctl->out);
+    ctl_json_object(run->ctl->out, item, ctl_verify_shape);
+    return CTL_DONE;
+}
+
+static void print_verdict(struct verification *run, bool is_identical)
+{
+    FILE *out = run->ctl->out;
+    if (run->ctl->is_json) {
+        fprintf(out, "],\"identical\":%s}\n", is_identical ? "true" : "false");
+        return;
+    }
+    if (run->ctl->is_terminal || !is_identical)
+        ctl_grid_print(&run->grid, out, "", !run->ctl->is_terminal);
+    fprintf(out, "%s\n", is_identical ? _("identical") : _("not identical everywhere"));
+}
+
+int ctl_run_verify(struct ctl *ctl)
+{
+    const char *const heads[] = {_("COLLECTION"), _("SITE"), _("STATE"), _("KEYS")};
+    struct verification run = {.ctl = ctl};
+    ctl_grid_init(&run.grid, 4);
+    for (size_t i = 0; i < 4; i++)
+        ctl_grid_add_str(&run.grid, heads[i]);
+    QN_AUTO_BUF struct qn_buf args, end;
+    ctl_args_init(&args, 2);
+    ctl_arg_str(&args, "collection", first_or_null(ctl));
+    ctl_arg_u64(&args, "timeout_ms", (uint64_t)ctl->timeout_s * 1000);
+    qn_buf_init(&end, QN_CONTROL_FRAME_SIZE_MAX);
+    if (ctl->is_json)
+        fputs("{\"results\":[", ctl->out);
+    int code = ctl_call(
+        ctl, "verify", &args,
+        &(struct ctl_sink){.on_data = on_verified, .context = &run, .end = &end, .extra_s = 10});
+    bool is_identical = ctl_map_bool(qn_buf_view(&end), "identical");
+    if (code == CTL_DONE)
+        print_verdict(&run, is_identical);
+    ctl_grid_deinit(&run.grid);
+    return code == CTL_DONE && !is_identical ? CTL_ATTENTION : code;
+}

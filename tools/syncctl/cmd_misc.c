@@ -1,0 +1,72 @@
+/* syncctl kit confirm, config check, completion, help */
+#include <errno.h>
+#include <unistd.h>
+
+#include "app/config.h"
+#include "commands.h"
+#include "i18n.h"
+
+#define ERRORS_SIZE_MAX (256 * 1024)
+
+int ctl_run_kit_confirm(struct ctl *ctl)
+{
+    QN_AUTO_BUF struct qn_buf path;
+    qn_buf_init(&path, 4096);
+    qn_buf_printf(&path, "%s/recovery-kit.txt", ctl->state_dir);
+    qn_buf_append_u8(&path, 0);
+    if (qn_buf_status(&path) != QN_OK)
+        return ctl_fail_str(ctl, "no-kit", ctl->state_dir);
+    if (unlink((const char *)path.data) != 0)
+        return ctl_fail_str(ctl, errno == ENOENT ? "no-kit" : "write-failed", ctl->state_dir);
+    if (ctl->is_json)
+        fputs("{\"done\":true}\n", ctl->out);
+    else
+        ctl_say(ctl, "%s", _("The file of the recovery kit is deleted; keep the print."));
+    return CTL_DONE;
+}
+
+int ctl_run_config_check(struct ctl *ctl)
+{
+    const char *path = ctl->arguments.items[0];
+    if (access(path, R_OK) != 0)
+        return ctl_fail_str(ctl, "read-failed", path);
+    QN_AUTO_BUF struct qn_buf errors;
+    qn_buf_init(&errors, ERRORS_SIZE_MAX);
+    struct qn_config config;
+    qn_config_init(&config);
+    enum qn_err err = qn_config_read(path, &config, &errors);
+    if (err != QN_OK && errors.size == 0)
+        return ctl_fail_str(ctl, "read-failed", path);
+    if (err != QN_OK) {
+        fwrite(errors.data, 1, errors.size, ctl->err);
+        return ctl_fail_text(ctl, _("%s: mistakes; the running configuration is not touched"),
+                             path);
+    }
+    if (ctl->is_json)
+        fputs("{\"valid\":true}\n", ctl->out);
+    else
+        ctl_say(ctl, _("%s: no mistake"), path);
+    return CTL_DONE;
+}
+
+int ctl_run_completion(struct ctl *ctl)
+{
+    ctl_print_completion(ctl->out);
+    return CTL_DONE;
+}
+
+int ctl_run_help(struct ctl *ctl)
+{
+    if (ctl->arguments.count == 0) {
+        ctl_print_usage(ctl);
+        return CTL_DONE;
+    }
+    const char *noun = ctl->arguments.items[0];
+    if (ctl_is_noun(noun)) {
+        ctl_print_noun(ctl, noun);
+        return CTL_DONE;
+    }
+    fprintf(ctl->err, _("syncctl: unknown command: %s %s\n"), noun, "");
+    ctl_print_near(ctl, noun, NULL);
+    return CTL_USAGE;
+}

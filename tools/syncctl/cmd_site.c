@@ -1,0 +1,128 @@
+/* syncctl site ... */
+#include <stdlib.h>
+
+#include "answer.h"
+#include "commands.h"
+#include "i18n.h"
+
+#define EXPIRES_MAX_S (366u * 24 * 3600)
+
+static void name_request(struct ctl *ctl, struct qn_buf *args)
+{
+    ctl_args_init(args, 1);
+    ctl_arg_str(args, "name", ctl->arguments.items[0]);
+}
+
+/* "90", "90s", "30m", "24h", "7d"; 0: no duration. */
+static uint64_t parse_duration(const char *text)
+{
+    char *unit;
+    if (text[0] < '0' || text[0] > '9')
+        return 0;
+    unsigned long long number = strtoull(text, &unit, 10);
+    static const char letters[] = "smhd";
+    static const unsigned seconds[] = {1, 60, 3600, 86400};
+    const char *letter = *unit == '\0' ? letters : strchr(letters, *unit);
+    if (letter == NULL || (*unit != '\0' && unit[1] != '\0') || number > EXPIRES_MAX_S)
+        return 0;
+    number *= seconds[letter - letters];
+    return number <= EXPIRES_MAX_S ? number : 0;
+}
+
+int ctl_run_site_invite(struct ctl *ctl)
+{
+    const char *expires = ctl_has(ctl, "expires") ? ctl_value(ctl, "expires") : "24h";
+    uint64_t seconds = parse_duration(expires);
+    if (seconds == 0)
+        return ctl_usage_error(ctl, _("--expires takes a duration like 30m, 24h or 7d, not %s"),
+                               expires);
+    QN_AUTO_BUF struct qn_buf args, end;
+    ctl_args_init(&args, 2);
+    ctl_arg_u64(&args, "expires_s", seconds);
+    ctl_arg_str(&args, "name", ctl->arguments.items[0]);
+    qn_buf_init(&end, 64 * 1024);
+    int code = ctl_call(ctl, "site.invite", &args, &(struct ctl_sink){.end = &end});
+    if (code != CTL_DONE)
+        return code;
+    struct qn_span text = ctl_map_text(qn_buf_view(&end), "code");
+    if (ctl->is_json)
+        fputs("{\"code\":", ctl->out);
+    if (ctl->is_json)
+        ctl_json_text(ctl->out, text);
+    else
+        ctl_put_text(ctl->out, text);
+    fputs(ctl->is_json ? "}\n" : "\n", ctl->out);
+    ctl_say(ctl, _("Valid once, for %s. At the new site: syncctl init --site %s --join CODE"),
+            expires, ctl->arguments.items[0]);
+    return CTL_DONE;
+}
+
+static void add_site(struct ctl_grid *grid, struct qn_span item)
+{
+    ctl_add_text(grid, item, "name");
+    if (ctl_map_bool(item, "withdrawn"))
+        ctl_grid_add_str(grid, _("withdrawn"));
+    else
+        ctl_add_state(grid, item);
+    ctl_add_text(grid, item, "role");
+    ctl_add_text(grid, item, "address");
+    ctl_add_time(grid, item, "last_contact");
+    ctl_add_text(grid, item, "id");
+}
+
+int ctl_run_site_list(struct ctl *ctl)
+{
+    static const char *const heads[] = {N_("NAME"),    N_("STATE"),        N_("ROLE"),
+                                        N_("ADDRESS"), N_("LAST CONTACT"), N_("IDENTITY")};
+    QN_AUTO_BUF struct qn_buf args;
+    ctl_args_init(&args, 0);
+    return ctl_list(ctl, "site.list", &args,
+                    &(struct ctl_listing){ctl_site_shape, 6, heads, add_site, false});
+}
+
+int ctl_run_site_show(struct ctl *ctl)
+{
+    QN_AUTO_BUF struct qn_buf args = {0};
+    name_request(ctl, &args);
+    return ctl_show(ctl, "site.show", &args, ctl_site_shape);
+}
+
+int ctl_run_site_withdraw(struct ctl *ctl)
+{
+    QN_AUTO_BUF struct qn_buf args = {0};
+    name_request(ctl, &args);
+    return ctl_do(ctl, "site.withdraw", &args, _("This site is no longer a member of its group."));
+}
+
+int ctl_run_site_set(struct ctl *ctl)
+{
+    if (!ctl_has(ctl, "legal-entity"))
+        return ctl_usage_error(ctl, _("what should be set? Give --legal-entity TEXT"));
+    QN_AUTO_BUF struct qn_buf args;
+    ctl_args_init(&args, 1);
+    ctl_arg_str(&args, "entity", ctl_value(ctl, "legal-entity"));
+    return ctl_do(ctl, "site.set", &args, _("Set; the other sites will see it."));
+}
+
+static void add_invite(struct ctl_grid *grid, struct qn_span item)
+{
+    ctl_add_text(grid, item, "label");
+    ctl_add_state(grid, item);
+    ctl_add_time(grid, item, "expiry");
+}
+
+int ctl_run_site_invites(struct ctl *ctl)
+{
+    static const char *const heads[] = {N_("NAME"), N_("STATE"), N_("EXPIRES")};
+    QN_AUTO_BUF struct qn_buf args;
+    ctl_args_init(&args, 0);
+    return ctl_list(ctl, "site.invites", &args,
+                    &(struct ctl_listing){ctl_invite_shape, 3, heads, add_invite, false});
+}
+
+int ctl_run_site_revoke(struct ctl *ctl)
+{
+    QN_AUTO_BUF struct qn_buf args = {0};
+    name_request(ctl, &args);
+    return ctl_do(ctl, "site.revoke", &args, _("The open invitations for this name are revoked."));
+}

@@ -1,0 +1,195 @@
+/* What can go wrong, in words: one row for each code (docs/control.md, section 5). */
+#include <stdarg.h>
+
+#include "ctl.h"
+#include "i18n.h"
+#include "screen.h"
+
+struct row {
+    const char *code, *text, *remedy;
+};
+
+static const struct row rows[] = {
+    {"no-daemon", N_("the daemon of this site cannot be reached"),
+     N_("Start it with `systemctl start quoin` or `syncd --state DIR`, or choose another state "
+        "directory with --state.")},
+    {"no-permission", N_("this user may not talk to the daemon"),
+     N_("Run the command as root, or as a member of the control group of quoin.conf.")},
+    {"bad-answer", N_("the daemon gave an answer that cannot be understood"),
+     N_("Check that syncctl and syncd are of the same version, and restart the daemon.")},
+    {"bad-request", N_("the daemon does not understand the request"),
+     N_("Check that syncctl and syncd are of the same version, and restart the daemon.")},
+    {"unknown-command", N_("the daemon does not know this command"),
+     N_("Check that syncctl and syncd are of the same version, and restart the daemon.")},
+    {"collection-unknown", N_("there is no such collection at this site"),
+     N_("`syncctl collection list` shows the collections.")},
+    {"collection-exists", N_("a collection of this name exists already"),
+     N_("Choose another name, or use the one that exists.")},
+    {"collection-pending", N_("the collection has not arrived at this site yet"),
+     N_("Wait until the sites are in sync; `syncctl status` shows it.")},
+    {"record-not-found", N_("there is no such record"),
+     N_("`syncctl record list` shows the keys; `syncctl record trash` shows deleted records.")},
+    {"not-in-trash", N_("this record is not in the trash"),
+     N_("`syncctl record trash` shows what is in it.")},
+    {"no-conflict", N_("there is no conflict here"),
+     N_("`syncctl conflict list` shows the conflicts.")},
+    {"no-such-value", N_("that site wrote none of the concurrent values"),
+     N_("`syncctl conflict show` shows which sites did.")},
+    {"site-unknown", N_("there is no such site in the group"),
+     N_("`syncctl site list` shows the sites.")},
+    {"site-name-taken", N_("a site of the group bears this name already"),
+     N_("Choose another name.")},
+    {"not-admin", N_("only the administrating site may do this"),
+     N_("Run the command there; `syncctl site list` shows the roles.")},
+    {"not-creator", N_("only the site that made the collection may do this"),
+     N_("Run the command there; `syncctl collection show` tells which one it is.")},
+    {"not-member", N_("this site is no member of the collection"),
+     N_("Ask the site that made the collection for `syncctl collection grant`.")},
+    {"bad-name", N_("this is no valid name"),
+     N_("A name has 1 to 63 bytes, no spaces, no `/`, `,` or `@`, and does not begin with `-` or "
+        "`_`.")},
+    {"bad-key", N_("this is no valid key"), N_("A key is text of 1 to 255 bytes.")},
+    {"bad-field", N_("this is no valid name of a field"),
+     N_("The name of a field is text of 1 to 127 bytes.")},
+    {"bad-value", N_("this is no valid value"),
+     N_("A value is text, a number, true, false, null, a list or an object, nested at most 32 "
+        "deep.")},
+    {"value-too-large", N_("the value is too large"), N_("A value may have 64 KiB.")},
+    {"record-too-large", N_("the change is too large"),
+     N_("One change may have 256 KiB and 4096 fields; divide it.")},
+    {"too-many", N_("a limit of this site would be exceeded"),
+     N_("The manual lists the limits; ask for less at a time.")},
+    {"invitation-unknown", N_("the group does not know this invitation"),
+     N_("Ask the administrating site for a new one (`syncctl site invite`).")},
+    {"invitation-used", N_("this invitation was used already"),
+     N_("Ask the administrating site for a new one (`syncctl site invite`).")},
+    {"invitation-revoked", N_("this invitation was revoked"),
+     N_("Ask the administrating site for a new one (`syncctl site invite`).")},
+    {"invitation-expired", N_("this invitation has expired"),
+     N_("Ask the administrating site for a new one (`syncctl site invite`), and check the clock.")},
+    {"wrong-group", N_("the site that answered belongs to another group"),
+     N_("Ask the administrating site for a new one (`syncctl site invite`).")},
+    {"joining", N_("this site has not joined its group yet"),
+     N_("`syncctl status` shows how far it is; the inviting site must be reachable.")},
+    {"withdrawn", N_("this site is no longer a member of its group"),
+     N_("Join again in a new state directory, with an invitation.")},
+    {"not-this-site", N_("a site can only withdraw itself"),
+     N_("Run the command at the site concerned, with its own name.")},
+    {"disk-full", N_("the disk of the state directory is full"),
+     N_("Make room there; nothing that was acknowledged is lost.")},
+    {"store-failed", N_("the store cannot be used"),
+     N_("See the messages of the daemon: `journalctl -u quoin`.")},
+    {"busy", N_("the daemon has too much to do"), N_("Try again in a moment.")},
+    {"timeout", N_("there was no answer in time"),
+     N_("Try again, or wait longer with --timeout SECONDS.")},
+    {"upgrade-needed", N_("the group uses something that this version does not know"),
+     N_("Install a newer version of Quoin at this site.")},
+    {"internal", N_("the daemon met an error of its own"),
+     N_("See the messages of the daemon: `journalctl -u quoin`.")},
+    /* found by syncctl itself */
+    {"site-exists", N_("this state directory is initialised already"),
+     N_("`syncctl status` shows its site; for another site choose another directory with "
+        "--state.")},
+    {"dir-not-empty", N_("this directory is not empty"),
+     N_("Choose an empty or a new directory with --state.")},
+    {"dir-failed", N_("this directory cannot be made"),
+     N_("Run the command as root, or choose another directory with --state.")},
+    {"write-failed", N_("this file cannot be written"),
+     N_("Check the permissions and the room on the disk.")},
+    {"read-failed", N_("this file cannot be read"), N_("Check its name and the permissions.")},
+    {"bad-address", N_("this is no valid address"),
+     N_("Write HOST:PORT, for example 0.0.0.0:7117 or [::]:7117.")},
+    {"code-mistyped", N_("this is no invitation code, or it was mistyped"),
+     N_("Copy the whole code, from QN1 to its end.")},
+    {"no-kit", N_("there is no recovery kit in this state directory"),
+     N_("It was confirmed already, or --state names another directory.")},
+    {"crypto-failed", N_("the cryptography library failed"),
+     N_("Check the installation of OpenSSL.")},
+};
+
+static const struct row *find_row(struct qn_span code)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (qn_span_eq_str(code, rows[i].code))
+            return &rows[i];
+    }
+    return NULL;
+}
+
+const char *ctl_error_text(struct qn_span code)
+{
+    const struct row *row = find_row(code);
+    return row != NULL ? gettext(row->text) : _("it failed for a reason unknown to this version");
+}
+
+const char *ctl_error_remedy(struct qn_span code)
+{
+    const struct row *row = find_row(code);
+    return row != NULL ? gettext(row->remedy)
+                       : _("See the messages of the daemon: `journalctl -u quoin`.");
+}
+
+static void print_command(const struct ctl *ctl)
+{
+    fputs("syncctl", ctl->err);
+    if (ctl->command != NULL)
+        fprintf(ctl->err, " %s", ctl->command->noun);
+    if (ctl->command != NULL && ctl->command->verb != NULL)
+        fprintf(ctl->err, " %s", ctl->command->verb);
+    fputs(": ", ctl->err);
+}
+
+int ctl_fail(const struct ctl *ctl, const char *code, struct qn_span object)
+{
+    print_command(ctl);
+    if (object.size > 0) {
+        ctl_put_text(ctl->err, object);
+        fputs(": ", ctl->err);
+    }
+    fprintf(ctl->err, "%s\n  %s\n", ctl_error_text(qn_span_str(code)),
+            ctl_error_remedy(qn_span_str(code)));
+    bool is_unreachable = strcmp(code, "no-daemon") == 0 || strcmp(code, "no-permission") == 0;
+    return is_unreachable ? CTL_UNREACHABLE : CTL_FAILED;
+}
+
+int ctl_fail_str(const struct ctl *ctl, const char *code, const char *object)
+{
+    return ctl_fail(ctl, code, qn_span_str(object));
+}
+
+int ctl_usage_error(const struct ctl *ctl, const char *text, ...)
+{
+    print_command(ctl);
+    va_list list;
+    va_start(list, text);
+    vfprintf(ctl->err, text, list);
+    va_end(list);
+    fputc('\n', ctl->err);
+    if (ctl->noun != NULL && ctl_is_noun(ctl->noun))
+        fprintf(ctl->err, _("  `syncctl help %s` explains it.\n"), ctl->noun);
+    else
+        fprintf(ctl->err, "  %s\n", _("`syncctl help` lists the commands."));
+    return CTL_USAGE;
+}
+
+int ctl_fail_text(const struct ctl *ctl, const char *text, ...)
+{
+    print_command(ctl);
+    va_list list;
+    va_start(list, text);
+    vfprintf(ctl->err, text, list);
+    va_end(list);
+    fputc('\n', ctl->err);
+    return CTL_FAILED;
+}
+
+void ctl_say(const struct ctl *ctl, const char *text, ...)
+{
+    if (ctl->is_quiet)
+        return;
+    va_list list;
+    va_start(list, text);
+    vfprintf(ctl->err, text, list);
+    va_end(list);
+    fputc('\n', ctl->err);
+}

@@ -1,0 +1,45 @@
+/* What people read: safe text, times, aligned columns, a progress line. */
+#pragma once
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/vec.h"
+
+/* Text from outside: control characters are shown as \u001b, bytes that are no UTF-8 as \xff, so
+ * that it cannot steer a terminal. */
+void ctl_put_text(FILE *out, struct qn_span text);
+void ctl_append_text(struct qn_buf *out, struct qn_span text);
+
+/* RFC 3339, UTC, milliseconds. */
+void ctl_append_time(struct qn_buf *out, uint64_t time_ms);
+/* "5 minutes ago", translated. */
+void ctl_append_ago(struct qn_buf *out, uint64_t now_ms, uint64_t time_ms);
+
+/* A table: aligned under a heading, or (is_plain) cells between tabs and no heading. */
+struct ctl_grid {
+    size_t columns;
+    QN_VEC(char *) cells; /* row by row, the heading first */
+};
+
+#define CTL_GRID_COLUMNS_MAX 8
+
+void ctl_grid_init(struct ctl_grid *grid, size_t columns);
+void ctl_grid_add(struct ctl_grid *grid, struct qn_span cell);
+void ctl_grid_add_str(struct ctl_grid *grid, const char *cell);
+void ctl_grid_print(const struct ctl_grid *grid, FILE *out, const char *indent, bool is_plain);
+void ctl_grid_deinit(struct ctl_grid *grid);
+
+/* One line on a terminal, for work that lasts more than a second. */
+struct ctl_progress {
+    FILE *out;      /* NULL: none */
+    uint64_t total; /* 0: not known */
+    uint64_t started_ms, shown_ms;
+    bool is_shown;
+};
+
+uint64_t ctl_now_ms(void); /* since 1970 */
+void ctl_progress_begin(struct ctl_progress *progress, FILE *out, uint64_t total);
+void ctl_progress_show(struct ctl_progress *progress, uint64_t done);
+void ctl_progress_end(struct ctl_progress *progress);

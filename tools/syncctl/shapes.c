@@ -1,0 +1,169 @@
+/* The objects of `--json`, member by member, in the order of the manual. */
+#include "json_out.h"
+
+#define MEMBER(name)                                                                               \
+    {                                                                                              \
+        .key = name, .kind = CTL_VALUE                                                             \
+    }
+#define TIME(name)                                                                                 \
+    {                                                                                              \
+        .key = name, .kind = CTL_TIME                                                              \
+    }
+#define LIST(name)                                                                                 \
+    {                                                                                              \
+        .key = name, .kind = CTL_LIST                                                              \
+    }
+#define MAP(name)                                                                                  \
+    {                                                                                              \
+        .key = name, .kind = CTL_MAP                                                               \
+    }
+#define OBJECT(name, shape)                                                                        \
+    {                                                                                              \
+        .key = name, .kind = CTL_OBJECT, .inner = shape                                            \
+    }
+#define OBJECTS(name, shape)                                                                       \
+    {                                                                                              \
+        .key = name, .kind = CTL_OBJECTS, .inner = shape                                           \
+    }
+#define BY_FIELD(name, shape)                                                                      \
+    {                                                                                              \
+        .key = name, .kind = CTL_BY_FIELD, .inner = shape                                          \
+    }
+#define END                                                                                        \
+    {                                                                                              \
+        .key = NULL                                                                                \
+    }
+
+static const struct ctl_shape status_site[] = {
+    MEMBER("name"),
+    MEMBER("state"),
+    TIME("last_contact"),
+    MEMBER("address"),
+    MEMBER("role"),
+    MEMBER("version"),
+    END,
+};
+
+const struct ctl_shape ctl_collection_shape[] = {
+    MEMBER("name"),
+    MEMBER("records"),
+    MEMBER("conflicts"),
+    LIST("members"),
+    MAP("behind"),
+    MEMBER("in_sync"),
+    END,
+};
+
+static const struct ctl_shape backup_copy[] = {
+    MEMBER("site"), MEMBER("complete"), MEMBER("missing_bytes"), TIME("verified_at"), END,
+};
+
+static const struct ctl_shape backup[] = {
+    MEMBER("name"),
+    TIME("last_success"),
+    TIME("next_run"),
+    MEMBER("snapshots"),
+    MEMBER("size_bytes"),
+    MEMBER("stored_bytes"),
+    OBJECTS("copies", backup_copy),
+    END,
+};
+
+static const struct ctl_shape held[] = {
+    MEMBER("owner"),       MEMBER("snapshots"), MEMBER("stored_bytes"),
+    MEMBER("quota_bytes"), TIME("scrubbed_at"), END,
+};
+
+/* The alerts follow: status.c writes them, with their sentences. */
+const struct ctl_shape ctl_status_shape[] = {
+    MEMBER("site"),
+    MEMBER("group"),
+    MEMBER("version"),
+    MEMBER("state"),
+    OBJECTS("sites", status_site),
+    OBJECTS("collections", ctl_collection_shape),
+    OBJECTS("backups", backup),
+    OBJECTS("held", held),
+    END,
+};
+
+const struct ctl_shape ctl_site_shape[] = {
+    MEMBER("name"),      {.key = "identity", .kind = CTL_VALUE, .from = "id"},
+    MEMBER("state"),     TIME("last_contact"),
+    MEMBER("address"),   MEMBER("role"),
+    MEMBER("version"),   {.key = "legal_entity", .kind = CTL_VALUE, .from = "entity"},
+    MEMBER("withdrawn"), END,
+};
+
+const struct ctl_shape ctl_collection_show_shape[] = {
+    MEMBER("name"),  MEMBER("records"),    MEMBER("conflicts"),
+    LIST("members"), MAP("behind"),        MEMBER("in_sync"),
+    MEMBER("id"),    MEMBER("created_by"), END,
+};
+
+static const struct ctl_shape concurrent[] = {
+    MEMBER("value"),
+    MEMBER("site"),
+    TIME("time"),
+    END,
+};
+
+static const struct ctl_shape updated[] = {
+    MEMBER("site"),
+    TIME("time"),
+    END,
+};
+
+const struct ctl_shape ctl_record_shape[] = {
+    MEMBER("collection"),       MEMBER("key"), MAP("fields"), BY_FIELD("conflicts", concurrent),
+    OBJECT("updated", updated), END,
+};
+
+const struct ctl_shape ctl_conflicts_shape[] = {
+    MEMBER("collection"),
+    MEMBER("key"),
+    BY_FIELD("conflicts", concurrent),
+    END,
+};
+
+const struct ctl_shape ctl_trash_shape[] = {
+    MEMBER("key"),
+    MEMBER("site"),
+    TIME("time"),
+    END,
+};
+
+static const struct ctl_shape replaced[] = {
+    MEMBER("site"),
+    TIME("time"),
+    MEMBER("user"),
+    END,
+};
+
+const struct ctl_shape ctl_history_shape[] = {
+    MEMBER("field"),
+    MEMBER("value"),
+    MEMBER("site"),
+    TIME("time"),
+    MEMBER("user"),
+    OBJECT("replaced", replaced),
+    END,
+};
+
+const struct ctl_shape ctl_invite_shape[] = {
+    {.key = "name", .kind = CTL_VALUE, .from = "label"},
+    MEMBER("state"),
+    {.key = "expires", .kind = CTL_TIME, .from = "expiry"},
+    END,
+};
+
+const struct ctl_shape ctl_conflict_shape[] = {
+    MEMBER("collection"),
+    MEMBER("key"),
+    LIST("fields"),
+    END,
+};
+
+const struct ctl_shape ctl_verify_shape[] = {
+    MEMBER("collection"), MEMBER("site"), MEMBER("state"), LIST("keys"), END,
+};

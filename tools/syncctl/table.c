@@ -1,0 +1,137 @@
+/* The one table: usage, help, completion and the manual's test are made from it. */
+#include "commands.h"
+#include "i18n.h"
+
+const struct ctl_option ctl_global_options[] = {
+    {"state", "DIR", N_("the state directory of the site (QUOIN_STATE, /var/lib/quoin)")},
+    {"json", NULL, N_("answer with one JSON document")},
+    {"quiet", NULL, N_("no messages except errors")},
+    {"timeout", "SECONDS", N_("how long to wait for the daemon (30)")},
+    {"help", NULL, N_("explain the command")},
+    {"version", NULL, N_("print the version")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option init_options[] = {
+    {"site", "NAME", N_("the name of this site")},
+    {"group", "GROUP", N_("found a new group of this name")},
+    {"join", "CODE", N_("join a group with an invitation code")},
+    {"listen", "ADDR:PORT", N_("the address on which the daemon waits for other sites")},
+    {"advertise", "HOST:PORT", N_("the address at which other sites reach this one")},
+    {"legal-entity", "TEXT", N_("whom this site belongs to")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option status_options[] = {
+    {"x", NULL, N_("show only what is wrong")},
+    {"watch", NULL, N_("show it again every two seconds")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option invite_options[] = {
+    {"expires", "DURATION", N_("how long the code is valid: 30m, 24h, 7d (24h)")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option site_set_options[] = {
+    {"legal-entity", "TEXT", N_("whom this site belongs to")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option create_options[] = {
+    {"members", "SITE,...", N_("the sites that share it (all sites, present and future)")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option put_options[] = {
+    {"json-value", "OBJECT", N_("fields with types, as a JSON object")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option record_list_options[] = {
+    {"prefix", "TEXT", N_("only keys that begin so")},
+    {"limit", "NUMBER", N_("at most so many")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option import_options[] = {
+    {"key", "FIELD", N_("the field whose value is the key")},
+    {"format", "jsonl|csv", N_("JSON Lines or CSV (by the name of the file)")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option export_options[] = {
+    {"key", "FIELD", N_("the name under which keys are written (key)")},
+    {"format", "jsonl|csv", N_("JSON Lines or CSV (jsonl)")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option resolve_options[] = {
+    {"take", "SITE", N_("choose the value that this site wrote")},
+    {"value", "TEXT", N_("choose this text")},
+    {"json-value", "JSON", N_("choose this JSON value")},
+    {NULL, NULL, NULL},
+};
+
+const struct ctl_command ctl_commands[] = {
+    {"init", NULL, "", 0, 0, N_("make this machine a site: found a group or join one"),
+     init_options, ctl_run_init},
+    {"status", NULL, "", 0, 0, N_("all sites, collections and alerts at a glance"), status_options,
+     ctl_run_status},
+    {"site", "invite", "NAME", 1, 1, N_("print an invitation code for a new site"), invite_options,
+     ctl_run_site_invite},
+    {"site", "list", "", 0, 0, N_("the sites of the group"), NULL, ctl_run_site_list},
+    {"site", "show", "NAME", 1, 1, N_("one site with its identity"), NULL, ctl_run_site_show},
+    {"site", "withdraw", "NAME", 1, 1, N_("end this site's own membership"), NULL,
+     ctl_run_site_withdraw},
+    {"site", "set", "", 0, 0, N_("say whom this site belongs to"), site_set_options,
+     ctl_run_site_set},
+    {"site", "invites", "", 0, 0, N_("the invitations and what became of them"), NULL,
+     ctl_run_site_invites},
+    {"site", "revoke", "NAME", 1, 1, N_("revoke the open invitations for a name"), NULL,
+     ctl_run_site_revoke},
+    {"collection", "create", "NAME", 1, 1, N_("make a collection of records"), create_options,
+     ctl_run_collection_create},
+    {"collection", "list", "", 0, 0, N_("the collections of this site"), NULL,
+     ctl_run_collection_list},
+    {"collection", "show", "NAME", 1, 1, N_("one collection with its members"), NULL,
+     ctl_run_collection_show},
+    {"collection", "grant", "NAME SITE", 2, 2, N_("share a collection with one more site"), NULL,
+     ctl_run_collection_grant},
+    {"collection", "ungrant", "NAME SITE", 2, 2, N_("no longer share a collection with a site"),
+     NULL, ctl_run_collection_grant},
+    {"record", "put", "COLLECTION KEY [FIELD=VALUE...] [-]", 2, CTL_ANY_NUMBER,
+     N_("set fields of a record; other fields stay"), put_options, ctl_run_record_put},
+    {"record", "get", "COLLECTION KEY", 2, 2, N_("show a record"), NULL, ctl_run_record_get},
+    {"record", "list", "COLLECTION", 1, 1, N_("show the records of a collection"),
+     record_list_options, ctl_run_record_list},
+    {"record", "delete", "COLLECTION KEY", 2, 2, N_("put a record into the trash, everywhere"),
+     NULL, ctl_run_record_change},
+    {"record", "trash", "COLLECTION", 1, 1, N_("what is in the trash"), NULL, ctl_run_record_trash},
+    {"record", "restore", "COLLECTION KEY", 2, 2, N_("take a record out of the trash"), NULL,
+     ctl_run_record_change},
+    {"record", "erase", "COLLECTION KEY", 2, 2, N_("erase a record for good, now"), NULL,
+     ctl_run_record_change},
+    {"record", "history", "COLLECTION KEY", 2, 2, N_("who changed which field, where and when"),
+     NULL, ctl_run_record_history},
+    {"record", "import", "COLLECTION FILE|-", 2, 2, N_("put many records from a file"),
+     import_options, ctl_run_record_import},
+    {"record", "export", "COLLECTION", 1, 1, N_("write all records as JSON Lines or CSV"),
+     export_options, ctl_run_record_export},
+    {"conflict", "list", "[COLLECTION]", 0, 1, N_("the records with concurrent values"), NULL,
+     ctl_run_conflict_list},
+    {"conflict", "show", "COLLECTION KEY", 2, 2, N_("the concurrent values of a record"), NULL,
+     ctl_run_conflict_show},
+    {"conflict", "resolve", "COLLECTION KEY FIELD", 3, 3, N_("choose a value, for all sites"),
+     resolve_options, ctl_run_conflict_resolve},
+    {"verify", NULL, "[COLLECTION]", 0, 1, N_("compare the content with every other site"), NULL,
+     ctl_run_verify},
+    {"kit", "confirm", "", 0, 0, N_("the recovery kit is locked away: delete its file"), NULL,
+     ctl_run_kit_confirm},
+    {"config", "check", "FILE", 1, 1, N_("check a configuration file without applying it"), NULL,
+     ctl_run_config_check},
+    {"completion", "bash", "", 0, 0, N_("print the completion for bash"), NULL, ctl_run_completion},
+    {"help", NULL, "[NOUN]", 0, 1, N_("explain the commands"), NULL, ctl_run_help},
+};
+
+const size_t ctl_command_count = sizeof(ctl_commands) / sizeof(ctl_commands[0]);

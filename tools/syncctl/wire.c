@@ -1,0 +1,210 @@
+#include "wire.h"
+
+#include "base/limits.h"
+#include "client/client.h"
+#include "proto/cursor.h"
+#include "proto/pack.h"
+
+#define ITEM_DEPTH_MAX (QN_VALUE_DEPTH_MAX + 16)
+#define ITEMS_MAX      QN_CONTROL_FRAME_SIZE_MAX
+
+void ctl_args_init(struct qn_buf *args, size_t count)
+{
+    qn_buf_init(args, QN_CONTROL_FRAME_SIZE_MAX);
+    qn_pack_map(args, count);
+}
+
+void ctl_arg_str(struct qn_buf *args, const char *key, const char *value)
+{
+    qn_pack_cstr(args, key);
+    if (value != NULL)
+        qn_pack_cstr(args, value);
+    else
+        qn_pack_nil(args);
+}
+
+void ctl_arg_u64(struct qn_buf *args, const char *key, uint64_t value)
+{
+    qn_pack_cstr(args, key);
+    qn_pack_u64(args, value);
+}
+
+void ctl_arg_nil(struct qn_buf *args, const char *key)
+{
+    qn_pack_cstr(args, key);
+    qn_pack_nil(args);
+}
+
+void ctl_arg_raw(struct qn_buf *args, const char *key, struct qn_span packed)
+{
+    qn_pack_cstr(args, key);
+    qn_pack_raw(args, packed);
+}
+
+int ctl_fail_line(const struct ctl *ctl, enum qn_err err)
+{
+    const char *code = "no-daemon";
+    if (err == QN_ERR_DENIED)
+        code = "no-permission";
+    else if (err == QN_ERR_TIMEOUT)
+        code = "timeout";
+    else if (err == QN_ERR_INVALID)
+        code = "bad-answer";
+    else if (err == QN_ERR_LIMIT)
+        code = "record-too-large";
+    bool is_about_daemon = err != QN_ERR_TIMEOUT && err != QN_ERR_LIMIT;
+    return ctl_fail_str(ctl, code, is_about_daemon ? ctl->state_dir : "");
+}
+
+int ctl_connect(struct ctl *ctl)
+{
+    if (ctl->client != NULL)
+        return CTL_DONE;
+    QN_AUTO_BUF struct qn_buf path;
+    qn_buf_init(&path, 4096);
+    qn_buf_printf(&path, "%s/control.sock", ctl->state_dir);
+    qn_buf_append_u8(&path, 0);
+    enum qn_err err = qn_buf_status(&path);
+    if (err == QN_OK)
+        err = qn_client_open((const char *)path.data, &ctl->client);
+    if (err == QN_OK)
+        return CTL_DONE;
+    return ctl_fail_line(ctl, err == QN_ERR_DENIED ? err : QN_ERR_NOTFOUND);
+}
+
+static int fail_answer(const struct ctl *ctl, const struct qn_client_answer *answer)
+{
+    char code[QN_NAME_SIZE_MAX + 1] = "internal";
+    if (answer->code.size < sizeof(code)) {
+        memcpy(code, answer->code.data, answer->code.size);
+        code[answer->code.size] = '\0';
+    }
+    return ctl_fail(ctl, code, answer->object);
+}
+
+static int take_answers(struct ctl *ctl, uint64_t id, const struct ctl_sink *sink)
+{
+    uint64_t patience_ms = ((uint64_t)ctl->timeout_s + sink->extra_s) * 1000;
+    uint64_t deadline_ms = qn_client_clock_ms() + patience_ms;
+    for (;;) {
+        uint64_t now_ms = qn_client_clock_ms();
+        int left = deadline_ms > now_ms ? (int)(deadline_ms - now_ms) : 0;
+        struct qn_client_answer answer;
+        enum qn_err err = qn_client_receive(ctl->client, sink->waits_for_ever ? -1 : left, &answer);
+        if (err != QN_OK)
+            return ctl_fail_line(ctl, err);
+        if (answer.id != id)
+            continue;
+        if (answer.kind == QN_CLIENT_ERROR)
+            return fail_answer(ctl, &answer);
+        if (answer.kind == QN_CLIENT_END && sink->end != NULL)
+            qn_buf_append_span(sink->end, answer.data);
+        if (answer.kind == QN_CLIENT_END)
+            return CTL_DONE;
+        int code = sink->on_data ? sink->on_data(sink->context, answer.data) : CTL_DONE;
+        if (code != CTL_DONE)
+            return code;
+    }
+}
+
+int ctl_call(struct ctl *ctl, const char *cmd, const struct qn_buf *args,
+             const struct ctl_sink *sink)
+{
+    int code = ctl_connect(ctl);
+    if (code != CTL_DONE)
+        return code;
+    enum qn_err err = qn_buf_status(args);
+    uint64_t id = 0;
+    if (err == QN_OK)
+        err = qn_client_send(ctl->client, cmd, qn_buf_view(args), &id);
+    return err == QN_OK ? take_answers(ctl, id, sink) : ctl_fail_line(ctl, err);
+}
+
+struct ctl_walk ctl_walk(struct qn_span packed)
+{
+    struct ctl_walk walk = {0};
+    struct qn_cursor cursor = qn_cursor(packed);
+    walk.is_map = qn_cursor_peek(&cursor) == QN_ITEM_MAP;
+    enum qn_err err = walk.is_map ? qn_cursor_map(&cursor, ITEMS_MAX, &walk.left)
+                                  : qn_cursor_array(&cursor, ITEMS_MAX, &walk.left);
+    if (err != QN_OK)
+        walk.left = 0;
+    walk.rest = qn_span_from(packed, cursor.at);
+    return walk;
+}
+
+bool ctl_walk_next(struct ctl_walk *walk)
+{
+    if (walk->left == 0)
+        return false;
+    struct qn_cursor cursor = qn_cursor(walk->rest);
+    walk->left--;
+    if (walk->is_map && qn_cursor_str(&cursor, walk->rest.size, &walk->key) != QN_OK)
+        return false;
+    if (qn_cursor_skip(&cursor, ITEM_DEPTH_MAX, &walk->value) != QN_OK)
+        return false;
+    walk->rest = qn_span_from(walk->rest, cursor.at);
+    return true;
+}
+
+size_t ctl_count(struct qn_span packed)
+{
+    return ctl_walk(packed).left;
+}
+
+bool ctl_map_find(struct qn_span map, const char *key, struct qn_span *ret_value)
+{
+    struct ctl_walk walk = ctl_walk(map);
+    while (walk.is_map && ctl_walk_next(&walk)) {
+        if (qn_span_eq_str(walk.key, key)) {
+            *ret_value = walk.value;
+            return true;
+        }
+    }
+    return false;
+}
+
+struct qn_span ctl_text_of(struct qn_span packed)
+{
+    struct qn_cursor cursor = qn_cursor(packed);
+    struct qn_span text;
+    return qn_cursor_str(&cursor, packed.size, &text) == QN_OK ? text : qn_span_str("");
+}
+
+struct qn_span ctl_map_text(struct qn_span map, const char *key)
+{
+    struct qn_span value;
+    return ctl_map_find(map, key, &value) ? ctl_text_of(value) : qn_span_str("");
+}
+
+bool ctl_map_time(struct qn_span map, const char *key, uint64_t *ret_ms)
+{
+    struct qn_span value;
+    if (!ctl_map_find(map, key, &value))
+        return false;
+    struct qn_cursor cursor = qn_cursor(value);
+    return qn_cursor_u64(&cursor, ret_ms) == QN_OK;
+}
+
+uint64_t ctl_map_u64(struct qn_span map, const char *key)
+{
+    uint64_t value;
+    return ctl_map_time(map, key, &value) ? value : 0;
+}
+
+bool ctl_map_bool(struct qn_span map, const char *key)
+{
+    struct qn_span value;
+    bool is_true;
+    if (!ctl_map_find(map, key, &value))
+        return false;
+    struct qn_cursor cursor = qn_cursor(value);
+    return qn_cursor_bool(&cursor, &is_true) == QN_OK && is_true;
+}
+
+uint64_t ctl_u64_of(struct qn_span packed)
+{
+    struct qn_cursor cursor = qn_cursor(packed);
+    uint64_t value;
+    return qn_cursor_u64(&cursor, &value) == QN_OK ? value : 0;
+}

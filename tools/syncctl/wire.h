@@ -1,0 +1,53 @@
+/* Requests and answers: building arguments, waiting for the answer, reading its maps. */
+#pragma once
+
+#include "ctl.h"
+#include "base/buf.h"
+
+/* Arguments: a map is begun with its count, and filled in ascending order of the keys. */
+void ctl_args_init(struct qn_buf *args, size_t count);
+void ctl_arg_str(struct qn_buf *args, const char *key, const char *value); /* NULL: nil */
+void ctl_arg_u64(struct qn_buf *args, const char *key, uint64_t value);
+void ctl_arg_nil(struct qn_buf *args, const char *key);
+void ctl_arg_raw(struct qn_buf *args, const char *key, struct qn_span packed);
+
+/* Gets every data item; CTL_DONE to go on. */
+typedef int ctl_on_data(void *context, struct qn_span item);
+
+struct ctl_sink {
+    ctl_on_data *on_data; /* NULL: data is ignored */
+    void *context;
+    struct qn_buf *end; /* what the end carries; NULL: not wanted */
+    bool waits_for_ever;
+    unsigned extra_s; /* waited beyond --timeout */
+};
+
+/* One request and all its answers. Not CTL_DONE: it failed, and that was said. */
+int ctl_call(struct ctl *ctl, const char *cmd, const struct qn_buf *args,
+             const struct ctl_sink *sink);
+int ctl_connect(struct ctl *ctl);
+/* Says that the line to the daemon failed. */
+int ctl_fail_line(const struct ctl *ctl, enum qn_err err);
+
+/* ---- reading maps; every one may be damaged, then the members are missing ---- */
+
+bool ctl_map_find(struct qn_span map, const char *key, struct qn_span *ret_value);
+/* Empty if missing or of another type. */
+struct qn_span ctl_map_text(struct qn_span map, const char *key);
+uint64_t ctl_map_u64(struct qn_span map, const char *key);
+bool ctl_map_bool(struct qn_span map, const char *key);
+bool ctl_map_time(struct qn_span map, const char *key, uint64_t *ret_ms);
+
+/* Walks a list or a map: for each item of it, in order. */
+struct ctl_walk {
+    struct qn_span key;   /* of a map; raw text */
+    struct qn_span value; /* packed */
+    struct qn_span rest;
+    size_t left;
+    bool is_map;
+};
+struct ctl_walk ctl_walk(struct qn_span packed);
+bool ctl_walk_next(struct ctl_walk *walk);
+size_t ctl_count(struct qn_span packed);           /* items of a list or map; 0 for anything else */
+struct qn_span ctl_text_of(struct qn_span packed); /* a packed text; empty if it is none */
+uint64_t ctl_u64_of(struct qn_span packed);        /* 0 if it is no such number */
