@@ -185,9 +185,11 @@ static void put_member(FILE *out, struct qn_span value, const struct ctl_shape *
     case CTL_MAP:
         ctl_json_value(out, value);
         break;
-    case CTL_TIME:
-        ctl_json_time(out, qn_cursor_u64(&cursor, &time_ms) == QN_OK, time_ms);
+    case CTL_TIME: {
+        bool is_known = qn_cursor_u64(&cursor, &time_ms) == QN_OK;
+        ctl_json_time(out, is_known, time_ms);
         break;
+    }
     case CTL_OBJECT:
         ctl_json_object(out, value, shape->inner);
         break;
