@@ -25,7 +25,7 @@ done < <("$syncctl" help | awk '/^  [a-z]/ {
     verb = match(substr($0, 3), /^[a-z]+ [a-z]+ +[A-Z[]|^[a-z]+ [a-z]+  /) ? $2 : ""
     print $1, verb }')
 while read -r option; do
-    has "Fl ${option#-}( |$)" "the option $option"
+    has "Fl $option( |$)" "the option $option"
 done < <("$syncctl" help | awk '/^  [a-z]/ { print $1 }' | sort -u |
     while read -r noun; do "$syncctl" help "$noun"; done |
     awk '/^      -/ { print substr($1, 2) }' | sort -u)

@@ -52,8 +52,8 @@ Test(json, there_and_back)
 
 Test(json, refused)
 {
-    static const char *const cases[] = {"",      "{",         "{\"a\":1,\"a\":2}", "9223372036854775808",
-                                        "1e999", "\"\xff\"", "1 2",               "NaN"};
+    static const char *const cases[] = {
+        "", "{", "{\"a\":1,\"a\":2}", "9223372036854775808", "1e999", "\"\xff\"", "1 2", "NaN"};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         json_error_t reason;
         cr_assert_null(ctl_json_parse(qn_span_str(cases[i]), &reason), "%s", cases[i]);

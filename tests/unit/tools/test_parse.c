@@ -36,8 +36,8 @@ static void drop(struct line *line)
 
 Test(parse, options_stand_anywhere)
 {
-    struct line *line = PARSE("--state", "/a", "record", "--json", "get", "rooms", "--timeout=5",
-                              "12", "--quiet");
+    struct line *line =
+        PARSE("--state", "/a", "record", "--json", "get", "rooms", "--timeout=5", "12", "--quiet");
     cr_assert_eq(line->code, CTL_DONE);
     cr_assert_str_eq(line->ctl.command->verb, "get");
     cr_assert_str_eq(line->ctl.state_dir, "/a");
