@@ -327,8 +327,7 @@ static enum qn_err start_driver(struct daemon *daemon)
                                          .log = &daemon->log};
     QN_TRY(qn_control_new(&control, &daemon->control));
     qn_driver_start(daemon->driver);
-    qn_control_start(daemon->control, daemon->driver);
-    return QN_OK;
+    return qn_control_start(daemon->control, daemon->driver);
 }
 
 static enum qn_err start_signals(struct daemon *daemon)

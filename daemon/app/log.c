@@ -28,6 +28,8 @@ static const struct note {
     {"equivocation", QN_LOG_ERROR, "a site signed two ledger entries for one place",
      "the first one stays"},
     {"bad-guest", QN_LOG_INFO, "a guest broke the protocol", "its link is closed"},
+    {"bad-request", QN_LOG_WARNING, "what came over the control socket is no request, from user",
+     "the connection is closed"},
     {"commit-failed", QN_LOG_ERROR, "the store refused a transaction", "it is tried again"},
     {"read-failed", QN_LOG_ERROR, "the log of operations could not be read",
      "this link sends no more of it"},
