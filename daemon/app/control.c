@@ -44,6 +44,7 @@ struct qn_control {
     QN_VEC(struct client *) clients;
     uint64_t next_token;
     size_t open_handles;
+    bool is_stopping;
     void (*on_closed)(void *context);
     void *context;
 };
@@ -366,7 +367,8 @@ static void take_frame(struct client *client, struct qn_span frame)
 /* A client that does not read its answers, or has many requests under way, is not read. */
 static bool may_ask(const struct client *client)
 {
-    return has_room(client) && client->requests.count < QN_CONTROL_REQUESTS_MAX;
+    return !client->control->is_stopping && has_room(client) &&
+           client->requests.count < QN_CONTROL_REQUESTS_MAX;
 }
 
 static void take_input(struct client *client)
@@ -454,7 +456,7 @@ static void name_user(struct client *client)
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct qn_control *control = listener->data;
-    if (status != 0)
+    if (status != 0 || control->is_stopping)
         return;
     struct client *client = QN_NEW(struct client);
     client->control = control;
@@ -527,6 +529,14 @@ enum qn_err qn_control_start(struct qn_control *control, struct qn_driver *drive
 static void listener_gone(uv_handle_t *handle)
 {
     handle_gone(handle->data);
+}
+
+void qn_control_stop(struct qn_control *control)
+{
+    control->is_stopping = true;
+    unlink(control->path);
+    for (size_t i = control->clients.count; i-- > 0;)
+        set_reading(control->clients.items[i]);
 }
 
 void qn_control_close(struct qn_control *control, void (*on_closed)(void *context), void *context)

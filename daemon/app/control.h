@@ -25,5 +25,7 @@ enum qn_err QN_CHECKED qn_control_new(const struct qn_control_options *options,
 enum qn_err QN_CHECKED qn_control_start(struct qn_control *control, struct qn_driver *driver);
 /* The core's answer to a request. */
 void qn_control_reply(struct qn_control *control, uint64_t request, const struct qn_effect *reply);
+/* Removes the socket and takes no more requests; those under way can still be answered. */
+void qn_control_stop(struct qn_control *control);
 /* Ends all clients, removes the socket; `on_closed` after the last handle is gone. */
 void qn_control_close(struct qn_control *control, void (*on_closed)(void *context), void *context);
