@@ -282,7 +282,7 @@ static void on_commits(void *context)
     } else if (driver->is_stopping && before == 0 && after == 0) {
         driver->is_started = false;
         driver->options.on_stopped(driver->options.context);
-    } else if (driver->is_stopping) {
+    } else if (driver->is_stopping && after == 0) {
         qn_mailbox_post(
             driver->mailbox); /* the last commit may have been told before it was asked */
     }
