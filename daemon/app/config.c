@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/i18n.h"
 #include "base/mem.h"
 
 #define LINE_SIZE_MAX 200 /* inih's own bound is the same */
@@ -82,27 +83,28 @@ static const char *set(struct qn_config *c, const char *section, const char *nam
     if (strcmp(section, "site") == 0) {
         bool is_listen = strcmp(name, "listen") == 0;
         if (!is_listen && strcmp(name, "advertise") != 0)
-            return "unknown key in [site]";
+            return N_("unknown key in [site]");
         char *out = is_listen ? c->listen : c->advertise;
-        return set_address(value, out, sizeof(c->listen)) ? NULL : "not HOST:PORT";
+        return set_address(value, out, sizeof(c->listen)) ? NULL : N_("not HOST:PORT");
     }
     if (strcmp(section, "log") == 0) {
         if (strcmp(name, "level") != 0)
-            return "unknown key in [log]";
+            return N_("unknown key in [log]");
         return qn_log_level_parse(value, &c->log_level) ? NULL
-                                                        : "not error, warning, info or debug";
+                                                        : N_("not error, warning, info or debug");
     }
     if (strcmp(section, "store") == 0) {
         if (strcmp(name, "map-size") != 0)
-            return "unknown key in [store]";
-        return set_size(value, &c->map_size) ? NULL : "not a size from 64M to 1T (K, M, G, T)";
+            return N_("unknown key in [store]");
+        return set_size(value, &c->map_size) ? NULL : N_("not a size from 64M to 1T (K, M, G, T)");
     }
     if (strcmp(section, "control") == 0) {
         if (strcmp(name, "group") != 0)
-            return "unknown key in [control]";
-        return set_group(value, c->control_group, sizeof(c->control_group)) ? NULL : "not a group";
+            return N_("unknown key in [control]");
+        return set_group(value, c->control_group, sizeof(c->control_group)) ? NULL
+                                                                            : N_("not a group");
     }
-    return section[0] == '\0' ? "a key before any [section]" : "unknown section";
+    return section[0] == '\0' ? N_("a key before any [section]") : N_("unknown section");
 }
 
 /* ---- one file ---- */
@@ -119,7 +121,7 @@ struct reading {
 static void mistake(struct reading *reading, const char *what, const char *about)
 {
     reading->mistakes++;
-    qn_buf_printf(reading->errors, "%s:%u: %s%s%s\n", reading->path, reading->line, what,
+    qn_buf_printf(reading->errors, "%s:%u: %s%s%s\n", reading->path, reading->line, _(what),
                   about[0] != '\0' ? ": " : "", about);
 }
 
@@ -137,7 +139,7 @@ static void check_section(struct reading *reading, const char *line)
             return;
     char name[LINE_SIZE_MAX];
     snprintf(name, sizeof(name), "%.*s", (int)size, line);
-    mistake(reading, "unknown section", name);
+    mistake(reading, N_("unknown section"), name);
 }
 
 /* inih's reader of lines, that counts them. */
@@ -149,7 +151,7 @@ static char *next_line(char *out, int size, void *stream)
     reading->line++;
     size_t length = strlen(out);
     if (length + 1 == (size_t)size && out[length - 1] != '\n') {
-        mistake(reading, "the line is too long", "");
+        mistake(reading, N_("the line is too long"), "");
         for (int c = 0; c != '\n' && c != EOF;)
             c = fgetc(reading->file);
         out[0] = '\0';
@@ -181,7 +183,7 @@ static enum qn_err read_file(const char *path, struct qn_config *config, struct 
         fclose(reading.file);
         if (line > 0) {
             reading.line = (unsigned)line;
-            mistake(&reading, "not `key = value`, `[section]` or `# comment`", "");
+            mistake(&reading, N_("not `key = value`, `[section]` or `# comment`"), "");
         }
     }
     *mistakes += reading.mistakes;
