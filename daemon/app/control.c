@@ -267,12 +267,12 @@ static void run_streams(struct client *client)
 
 static void answer_status(struct client *client, uint64_t id, struct qn_span args)
 {
-    QN_AUTO_BUF struct qn_buf data;
-    struct qn_health health;
     if (!args_are_only(args, "")) {
         answer_error(client, id, QN_ERR_INVALID, "bad-request", "status");
         return;
     }
+    QN_AUTO_BUF struct qn_buf data;
+    struct qn_health health;
     qn_buf_init(&data, QN_CONTROL_FRAME_SIZE_MAX - 512);
     qn_driver_health(client->control->driver, &health);
     qn_core_status(qn_driver_core(client->control->driver), &health, &data);
