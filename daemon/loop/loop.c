@@ -59,6 +59,11 @@ bool qn_loop_turn(struct qn_loop *loop)
     return is_open;
 }
 
+void qn_loop_wait(struct qn_loop *loop)
+{
+    uv_run(&loop->uv, UV_RUN_ONCE);
+}
+
 uint64_t qn_loop_now_ms(const struct qn_loop *loop)
 {
     return uv_now(&loop->uv);

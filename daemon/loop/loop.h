@@ -23,6 +23,8 @@ void qn_loop_run(struct qn_loop *loop);
 void qn_loop_stop(struct qn_loop *loop);
 /* One turn without waiting; for tests and for draining at shutdown. True while handles are open. */
 bool qn_loop_turn(struct qn_loop *loop);
+/* One turn that waits for the next event; for ending in good order. */
+void qn_loop_wait(struct qn_loop *loop);
 uint64_t qn_loop_now_ms(const struct qn_loop *loop); /* monotonic, cached per turn */
 struct uv_loop_s *qn_loop_uv(struct qn_loop *loop);  /* for stream and net only */
 

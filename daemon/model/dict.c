@@ -23,6 +23,7 @@ void qn_dict_deinit(struct qn_dict *dict)
     qn_vec_each (&dict->names, name)
         free_name(name->name);
     qn_vec_free(&dict->actors);
+    qn_vec_free(&dict->actors_by_number);
     qn_vec_free(&dict->names);
     qn_vec_free(&dict->names_by_number);
     *dict = (struct qn_dict){0};
@@ -56,7 +57,11 @@ static void keep_actor(struct qn_dict *dict, const struct qn_actor *actor, uint3
     size_t at = find_actor(dict, actor, &is_there);
     if (!dict->is_writer || is_there)
         return;
-    *qn_vec_insert_slot(&dict->actors, at) = (struct qn_dict_actor){*actor, number};
+    struct qn_dict_actor kept = {*actor, number};
+    *qn_vec_insert_slot(&dict->actors, at) = kept;
+    while (dict->actors_by_number.count < number)
+        qn_vec_push(&dict->actors_by_number, ((struct qn_dict_actor){.number = 0}));
+    dict->actors_by_number.items[number - 1] = kept;
 }
 
 enum qn_err qn_dict_actor_of(struct qn_dict *dict, uint64_t number, struct qn_actor *ret_actor)
@@ -65,8 +70,9 @@ enum qn_err qn_dict_actor_of(struct qn_dict *dict, uint64_t number, struct qn_ac
     struct qn_span value;
     if (number == 0 || number > UINT32_MAX)
         return QN_ERR_CORRUPT;
-    qn_vec_each (&dict->actors, known) {
-        if (known->number == number) {
+    if (number <= dict->actors_by_number.count) {
+        const struct qn_dict_actor *known = &dict->actors_by_number.items[number - 1];
+        if (known->number != 0) {
             *ret_actor = known->actor;
             return QN_OK;
         }
@@ -88,7 +94,12 @@ static enum qn_err find_number(struct qn_kv *kv, enum qn_table table, struct qn_
     QN_TRY(qn_kv_get(kv, table, qn_key_value(&key, of), &value));
     if (value.size != 4)
         return QN_ERR_CORRUPT;
-    *ret_number = qn_read_u32(value.data);
+    uint32_t number = qn_read_u32(value.data);
+    struct qn_span back; /* the other direction agrees, so the number is one that was given */
+    QN_TRY(qn_must_exist(qn_kv_get(kv, table, qn_key_number(&key, number), &back)));
+    if (number == 0 || !qn_span_eq(back, of))
+        return QN_ERR_CORRUPT;
+    *ret_number = number;
     return QN_OK;
 }
 

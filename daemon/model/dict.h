@@ -22,9 +22,10 @@ struct qn_dict_name {
 struct qn_dict {
     struct qn_kv *kv;
     bool is_writer;
-    QN_VEC(struct qn_dict_actor) actors;    /* by actor */
-    QN_VEC(struct qn_dict_name) names;      /* by name */
-    QN_VEC(struct qn_span) names_by_number; /* number n at n - 1; empty: not looked up yet */
+    QN_VEC(struct qn_dict_actor) actors;           /* by actor */
+    QN_VEC(struct qn_dict_actor) actors_by_number; /* at number - 1; number 0: not known */
+    QN_VEC(struct qn_dict_name) names;             /* by name */
+    QN_VEC(struct qn_span) names_by_number;        /* number n at n - 1; empty: not looked up yet */
 };
 
 void qn_dict_init(struct qn_dict *dict, struct qn_kv *kv, bool is_writer);

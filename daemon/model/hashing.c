@@ -97,9 +97,10 @@ enum qn_record_state qn_hash_state(struct qn_hasher *hasher, const struct qn_rec
     QN_AUTO_BUF struct qn_buf value;
     qn_buf_init(&value, 64);
     trash_value(hasher, record, &value);
-    qn_vec_each (&trash->pairs, pair)
+    qn_vec_each (&trash->pairs, pair) {
         if (qn_span_eq(pair->value, qn_buf_view(&value)))
             return QN_RECORD_TRASHED;
+    }
     return QN_RECORD_CONTESTED;
 }
 

@@ -109,9 +109,10 @@ const struct qn_pair *qn_field_shown(const struct qn_field *field)
 
 bool qn_field_has_conflict(const struct qn_field *field)
 {
-    qn_vec_each (&field->pairs, pair)
+    qn_vec_each (&field->pairs, pair) {
         if (!qn_span_eq(pair->value, field->pairs.items[0].value))
             return true;
+    }
     return false;
 }
 

@@ -28,9 +28,10 @@ static enum qn_err check_removed(const struct check *check, const struct qn_op *
 {
     if (QN_BUG(QN_BUG_NO_DEPENDENCY_CHECK))
         return QN_OK;
-    qn_vec_each (&op->removed, removed)
+    qn_vec_each (&op->removed, removed) {
         if (!qn_vv_has(&check->overlay, &removed->dot))
             return QN_ERR_HELD;
+    }
     return QN_OK;
 }
 

@@ -187,7 +187,9 @@ void qn_net_tell_late(void *context)
     struct qn_net *net = context;
     __typeof__(net->late) late = net->late;
     memset(&net->late, 0, sizeof(net->late));
-    qn_vec_each(&late, failure) if (!net->is_closing) net->callbacks.on_dial_failed(
-        net->context, failure->token, failure->err, "too many connections");
+    qn_vec_each (&late, failure)
+        if (!net->is_closing)
+            net->callbacks.on_dial_failed(net->context, failure->token, failure->err,
+                                          "too many connections");
     qn_vec_free(&late);
 }

@@ -89,7 +89,8 @@ void qn_net_dial(struct qn_net *net, const char *address, enum qn_net_kind kind,
 enum qn_err QN_CHECKED qn_net_send(struct qn_net *net, qn_link_id link, struct qn_span frame);
 size_t qn_net_queued(const struct qn_net *net, qn_link_id link);
 /* Stops reading from a link, or goes on in the next turn: how an owner that cannot keep up slows
- * its peer down. At most one more read of the system's is held meanwhile. */
+ * its peer down. At most one more read of the system's is held meanwhile. The
+ * peer's end is not seen during a pause, unless something is being sent. */
 void qn_net_pause(struct qn_net *net, qn_link_id link, bool is_paused);
 /* Ends a link after what is queued was written (at most 1 s); on_down follows. */
 void qn_net_close_link(struct qn_net *net, qn_link_id link);

@@ -80,8 +80,7 @@ static void collect(struct bench *bench)
     uint64_t now = now_ns();
     struct qn_commit *next;
     for (struct qn_commit *it = qn_store_collect(bench->store); it != NULL; it = next) {
-        qn_vec_each(&it->outcomes, outcome)
-        {
+        qn_vec_each (&it->outcomes, outcome) {
             QN_ASSERT(outcome->err == QN_OK);
             bench->latency_ns[bench->collected++] = now - bench->sent_ns[outcome->token];
         }

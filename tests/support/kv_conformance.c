@@ -288,15 +288,17 @@ static bool oracle_del(struct oracle *oracle, struct qn_span key)
 
 static void oracle_copy(struct oracle *oracle, const struct oracle *from)
 {
-    qn_vec_each(&oracle->entries, it) free_entry(it);
+    qn_vec_each (&oracle->entries, it)
+        free_entry(it);
     oracle->entries.count = 0;
-    qn_vec_each(&from->entries, it)
+    qn_vec_each (&from->entries, it)
         qn_vec_push(&oracle->entries, ((struct entry){dup_span(it->key), dup_span(it->value)}));
 }
 
 static void oracle_deinit(struct oracle *oracle)
 {
-    qn_vec_each(&oracle->entries, it) free_entry(it);
+    qn_vec_each (&oracle->entries, it)
+        free_entry(it);
     qn_vec_free(&oracle->entries);
 }
 

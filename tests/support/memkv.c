@@ -40,6 +40,8 @@ struct memkv {
     struct qn_prng levels;
     uint64_t puts, fail_at;
     enum qn_err put_err, commit_err;
+    bool lends_strictly;
+    QN_VEC(uint8_t *) lent;
 };
 
 static struct memkv *self_of(struct qn_kv *kv)
@@ -116,6 +118,22 @@ static void unlink_node(struct list *list, struct node **links[LEVELS], struct n
 
 /* --- kv.h --- */
 
+static struct qn_span lend(struct memkv *memkv, struct qn_span bytes)
+{
+    if (!memkv->lends_strictly)
+        return bytes;
+    uint8_t *memory = copy(bytes);
+    qn_vec_push(&memkv->lent, memory);
+    return qn_span(memory, bytes.size);
+}
+
+static void end_loans(struct memkv *memkv)
+{
+    qn_vec_each (&memkv->lent, memory)
+        qn_free(*memory);
+    memkv->lent.count = 0;
+}
+
 static void check_key(struct qn_span key)
 {
     QN_ASSERT(key.size >= 1 && key.size <= QN_KV_KEY_SIZE_MAX);
@@ -128,7 +146,7 @@ static enum qn_err get(struct qn_kv *kv, enum qn_table table, struct qn_span key
     const struct node *node = find(&self_of(kv)->tables[table], key, NULL);
     if (!has_key(node, key))
         return QN_ERR_NOTFOUND;
-    *ret_value = qn_span(node->value, node->value_size);
+    *ret_value = lend(self_of(kv), qn_span(node->value, node->value_size));
     return QN_OK;
 }
 
@@ -138,8 +156,8 @@ static enum qn_err seek(struct qn_kv *kv, enum qn_table table, struct qn_span ke
     const struct node *node = find(&self_of(kv)->tables[table], key, NULL);
     if (node == NULL)
         return QN_ERR_NOTFOUND;
-    *ret_key = key_of(node);
-    *ret_value = qn_span(node->value, node->value_size);
+    *ret_key = lend(self_of(kv), key_of(node));
+    *ret_value = lend(self_of(kv), qn_span(node->value, node->value_size));
     return QN_OK;
 }
 
@@ -175,6 +193,7 @@ static enum qn_err put(struct qn_kv *kv, enum qn_table table, struct qn_span key
         note(memkv, table, key, NULL, 0, false);
         insert(memkv, &memkv->tables[table], links, key, bytes, (uint32_t)value.size);
     }
+    end_loans(memkv);
     return QN_OK;
 }
 
@@ -190,6 +209,7 @@ static enum qn_err del(struct qn_kv *kv, enum qn_table table, struct qn_span key
     note(memkv, table, key, node->value, node->value_size, true);
     unlink_node(&memkv->tables[table], links, node);
     qn_free(node);
+    end_loans(memkv);
     return QN_OK;
 }
 
@@ -248,6 +268,8 @@ void memkv_free(struct memkv *memkv)
         return;
     forget_undo(memkv);
     qn_vec_free(&memkv->undo);
+    end_loans(memkv);
+    qn_vec_free(&memkv->lent);
     for (size_t i = 0; i < QN_TABLE_COUNT; i++) {
         struct node *next;
         for (struct node *node = memkv->tables[i].first[0]; node != NULL; node = next) {
@@ -272,13 +294,20 @@ struct memkv *memkv_clone(const struct memkv *memkv)
     QN_ASSERT(memkv_commit(clone) == QN_OK);
     memkv_sync(clone);
     clone->puts = 0;
+    clone->lends_strictly = memkv->lends_strictly;
     return clone;
+}
+
+void memkv_lend_strictly(struct memkv *memkv)
+{
+    memkv->lends_strictly = true;
 }
 
 struct qn_kv *memkv_begin(struct memkv *memkv)
 {
     QN_ASSERT(!memkv->is_open);
     memkv->is_open = true;
+    end_loans(memkv);
     return &memkv->kv;
 }
 
@@ -293,6 +322,7 @@ enum qn_err memkv_commit(struct memkv *memkv)
     }
     memkv->is_open = false;
     memkv->committed = memkv->undo.count;
+    end_loans(memkv);
     return QN_OK;
 }
 
@@ -301,6 +331,7 @@ void memkv_abort(struct memkv *memkv)
     QN_ASSERT(memkv->is_open);
     undo_to(memkv, memkv->committed);
     memkv->is_open = false;
+    end_loans(memkv);
 }
 
 struct qn_kv *memkv_reader(struct memkv *memkv)

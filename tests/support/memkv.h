@@ -16,6 +16,10 @@ void memkv_free(struct memkv *memkv); /* accepts NULL */
  * open. Faults are not copied. */
 struct memkv *memkv_clone(const struct memkv *memkv);
 
+/* From now on what get and seek return is memory of its own that the next write frees, so that a
+ * sanitiser finds whoever keeps a span longer than kv.h allows. A clone does the same. */
+void memkv_lend_strictly(struct memkv *memkv);
+
 struct qn_kv *memkv_begin(struct memkv *memkv);
 /* On a fault the transaction is undone. */
 enum qn_err QN_CHECKED memkv_commit(struct memkv *memkv);

@@ -26,6 +26,7 @@ static void site_init(struct group *group, struct site *site, uint8_t number)
     uint8_t seed[QN_SEED_SIZE] = {number};
     site->group = group;
     site->store = memkv_new();
+    memkv_lend_strictly(site->store);
     must(qn_signer_new(seed, &site->signer));
     qn_site_id_of(qn_signer_public(site->signer), &site->id);
     struct qn_replica_options options = {
@@ -67,47 +68,62 @@ static struct qn_span text(const char *from)
 
 /* --- writing --- */
 
-static const struct qn_op *find_written(const struct group *group, const struct qn_dot *dot)
+static const struct written *find_written(const struct group *group, const struct qn_dot *dot)
 {
-    qn_vec_each (&group->written, written)
+    qn_vec_each (&group->written, written) {
         if (qn_dot_cmp(&written->op.dot, dot) == 0)
-            return &written->op;
+            return written;
+    }
     return NULL;
 }
 
-/* The oracle reads what was written from the log, through the door that others read it by. */
-static void remember(struct site *site, const struct qn_dot *dot)
+static void remember_item(struct group *group, const struct qn_actor *actor, struct qn_span bytes)
+{
+    struct written written = {.bytes = qn_memdup(bytes.data, bytes.size), .size = bytes.size};
+    must(qn_op_unpack(qn_span(written.bytes, bytes.size), actor, &written.op));
+    const struct written *known = find_written(group, &written.op.dot);
+    if (known == NULL) {
+        qn_vec_push(&group->written, written);
+        return;
+    }
+    if (!qn_span_eq(qn_span(known->bytes, known->size), bytes))
+        group->fault = "a dot was used twice";
+    qn_op_deinit(&written.op);
+    qn_free(written.bytes);
+}
+
+/* The oracle reads what is new from the log, through the door that others read it by. */
+static void remember(struct site *site, uint64_t head_before)
 {
     struct group *group = site->group;
+    struct qn_ops_request request = {.coll = group->coll,
+                                     .from_seq = head_before + 1,
+                                     .size_wish = QN_FRAME_SIZE_MAX,
+                                     .ops_wish = SIZE_MAX};
     QN_AUTO_BUF struct qn_buf out;
-    struct qn_ops ops;
-    struct qn_coll_info info = site_info(site);
-    struct qn_ops_request request = {
-        .coll = group->coll, .from_seq = info.order_head, .size_wish = 1, .ops_wish = 1};
     struct qn_ops_read read;
+    struct qn_ops ops;
     qn_buf_init(&out, QN_FRAME_SIZE_MAX);
     must(qn_read_ops(reader(site), &request, &out, &read));
+    qn_vv_deinit(&read.last);
+    if (read.op_count == 0)
+        return;
     struct qn_cursor cursor = qn_cursor(qn_buf_view(&out));
     must(qn_ops_unpack(&cursor, &ops));
-    struct qn_span bytes = ops.items.items[0].op;
-    struct written written = {.bytes = qn_memdup(bytes.data, bytes.size)};
-    must(qn_op_unpack(qn_span(written.bytes, bytes.size), &dot->actor, &written.op));
-    if (find_written(group, dot) != NULL)
-        group->fault = "a dot was used twice";
-    qn_vec_push(&group->written, written);
+    qn_vec_each (&ops.items, item)
+        remember_item(group, &ops.actors.items[item->actor].last.actor, item->op);
     qn_ops_deinit(&ops);
-    qn_vv_deinit(&read.last);
 }
 
-static enum qn_err begin(struct site *site)
+void site_begin(struct site *site)
 {
     struct group *group = site->group;
-    return qn_replica_begin(site->replica, memkv_begin(site->store), ++group->wall_ms,
-                            qn_prng_next(&group->prng));
+    site->head_before = site_info(site).order_head;
+    must(qn_replica_begin(site->replica, memkv_begin(site->store), ++group->wall_ms,
+                          qn_prng_next(&group->prng)));
 }
 
-/* Seals and commits, or aborts. */
-static enum qn_err finish(struct site *site, enum qn_err err)
+enum qn_err site_end(struct site *site, enum qn_err err)
 {
     if (err == QN_OK)
         err = qn_replica_seal(site->replica);
@@ -116,6 +132,8 @@ static enum qn_err finish(struct site *site, enum qn_err err)
     else
         memkv_abort(site->store);
     qn_replica_done(site->replica, err == QN_OK);
+    if (err == QN_OK)
+        remember(site, site->head_before);
     return err;
 }
 
@@ -123,11 +141,8 @@ enum qn_err site_write(struct site *site, const struct qn_write *write,
                        struct qn_write_result *ret_result)
 {
     *ret_result = (struct qn_write_result){0};
-    must(begin(site));
-    enum qn_err err = finish(site, qn_replica_write(site->replica, write, ret_result));
-    if (err == QN_OK && ret_result->is_changed)
-        remember(site, &ret_result->dot);
-    return err;
+    site_begin(site);
+    return site_end(site, qn_replica_write(site->replica, write, ret_result));
 }
 
 enum qn_err site_put(struct site *site, const char *key, const char *field, const char *value)
@@ -158,8 +173,8 @@ void site_restore(struct site *site, const struct memkv *image)
     struct memkv *restored = memkv_clone(image);
     memkv_free(site->store);
     site->store = restored;
-    must(begin(site));
-    must(finish(site, qn_replica_renew(site->replica)));
+    site_begin(site);
+    must(site_end(site, qn_replica_renew(site->replica)));
 }
 
 /* --- exchanging --- */
@@ -205,9 +220,9 @@ enum qn_err site_apply(struct site *site, const struct message *message, size_t 
     struct qn_cursor cursor = qn_cursor(qn_span(message->bytes, message->size));
     *ret_applied = 0;
     must(qn_ops_unpack(&cursor, &ops));
-    must(begin(site));
+    site_begin(site);
     enum qn_err err =
-        finish(site, qn_replica_apply(site->replica, &site->group->coll, &ops, ret_applied));
+        site_end(site, qn_replica_apply(site->replica, &site->group->coll, &ops, ret_applied));
     qn_ops_deinit(&ops);
     return err;
 }
@@ -259,10 +274,11 @@ static bool is_removed(const struct group *group, const struct qn_vv *cc, const 
     qn_vec_each (&group->written, written) {
         if (!qn_vv_has(cc, &written->op.dot))
             continue;
-        qn_vec_each (&written->op.removed, removed)
+        qn_vec_each (&written->op.removed, removed) {
             if (qn_dot_cmp(&removed->dot, &pair->dot) == 0 &&
                 qn_span_eq(removed->field, pair->field))
                 return true;
+        }
     }
     return false;
 }
@@ -396,9 +412,10 @@ static const char *recount_record(struct site *site, struct recount *recount, st
     if (is_counted && is_indexed(site, QN_TABLE_TRASH, key) != is_trashed)
         return "the index of the trash is wrong";
     qn_vec_each (&record->fields, field)
-        qn_vec_each (&field->pairs, pair)
+        qn_vec_each (&field->pairs, pair) {
             if (!qn_vv_has(cc, &pair->dot))
                 return "a stored dot is not in the clock";
+        }
     return NULL;
 }
 

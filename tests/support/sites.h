@@ -18,11 +18,13 @@ struct site {
     struct qn_signer *signer;
     struct qn_site_id id;
     struct group *group;
+    uint64_t head_before; /* of the log, when the transaction began */
 };
 
 /* An operation that somebody wrote: the oracle keeps all of them. */
 struct written {
     uint8_t *bytes; /* owned */
+    size_t size;
     struct qn_op op;
 };
 
@@ -39,7 +41,11 @@ struct group {
 void group_init(struct group *group, size_t count, uint64_t seed);
 void group_deinit(struct group *group);
 
-/* One transaction with one write; the clock goes on by a millisecond. */
+/* Around any calls of the replica: the clock goes on by a millisecond; the end seals and commits,
+ * or aborts if `err` is one, and shows the oracle what is new. */
+void site_begin(struct site *site);
+enum qn_err site_end(struct site *site, enum qn_err err);
+/* One transaction with one write. */
 enum qn_err site_write(struct site *site, const struct qn_write *write,
                        struct qn_write_result *ret_result);
 /* value: text. */

@@ -125,7 +125,8 @@ static inline void collect_into(struct store_fixture *f, struct results *results
     struct qn_commit *next;
     for (struct qn_commit *it = qn_store_collect(f->store); it != NULL; it = next) {
         qn_vec_push(&results->groups, it->outcomes.count);
-        qn_vec_each(&it->outcomes, outcome) qn_vec_push(&results->outcomes, *outcome);
+        qn_vec_each (&it->outcomes, outcome)
+            qn_vec_push(&results->outcomes, *outcome);
         next = it->next;
         qn_commit_free(it);
     }

@@ -13,15 +13,15 @@ static void run_seeds(uint64_t first, uint64_t count, unsigned features)
 
 Test(merge, log_only)
 {
-    run_seeds(1, 80, 0);
+    run_seeds(1, 40, 0);
 }
 
 Test(merge, log_truncated_where_everybody_has_it)
 {
-    run_seeds(1000, 60, FEATURE_TRUNCATE);
+    run_seeds(1000, 30, FEATURE_TRUNCATE);
 }
 
 Test(merge, machines_restored_from_images)
 {
-    run_seeds(2000, 80, FEATURE_RESTORE);
+    run_seeds(2000, 40, FEATURE_RESTORE);
 }

@@ -1,8 +1,5 @@
 #include "schedule.h"
 
-#include <stdio.h>
-
-#include "proto/pack.h"
 #include "support/sites.h"
 
 #define STEPS    60
@@ -29,48 +26,68 @@ static void note(struct run *run, const char *fault)
 
 /* --- writes --- */
 
-static void put(struct run *run, struct site *site, const char *key)
+static enum qn_err put(struct run *run, struct site *site, const char *key)
 {
     static const char *const names[FIELDS] = {"x", "y", "z"};
     struct qn_op_set sets[FIELDS];
-    struct qn_buf values[FIELDS];
+    uint8_t values[FIELDS];
     struct qn_write_result result;
     size_t count = 1 + below(run, 2), first = below(run, FIELDS);
     for (size_t i = 0; i < count; i++) {
-        qn_buf_init(&values[i], 64);
-        qn_pack_u64(&values[i], below(run, 4)); /* few values, so that some are equal */
+        values[i] = (uint8_t)below(run, 4); /* few values, so that some are equal */
         sets[i] =
-            (struct qn_op_set){qn_span_str(names[(first + i) % FIELDS]), qn_buf_view(&values[i])};
+            (struct qn_op_set){qn_span_str(names[(first + i) % FIELDS]), QN_SPAN_OF(values[i])};
     }
     struct qn_write write = {.coll = run->group.coll,
                              .kind = QN_OP_PUT,
                              .key = qn_span_str(key),
                              .fields = sets,
                              .field_count = count};
-    if (site_write(site, &write, &result) != QN_OK)
-        note(run, "a put was refused");
-    for (size_t i = 0; i < count; i++)
-        qn_buf_deinit(&values[i]);
+    return qn_replica_write(site->replica, &write, &result);
 }
 
-static void write_something(struct run *run, struct site *site)
+static enum qn_err write_kind(struct run *run, struct site *site, enum qn_op_kind kind,
+                              const char *key)
+{
+    struct qn_write_result result;
+    struct qn_write write = {.coll = run->group.coll, .kind = kind, .key = qn_span_str(key)};
+    enum qn_err err = qn_replica_write(site->replica, &write, &result);
+    return err == QN_ERR_NOTFOUND ? QN_OK : err;
+}
+
+static enum qn_err write_one(struct run *run, struct site *site)
 {
     char key[] = "a";
     key[0] = (char)('a' + below(run, KEYS));
     uint64_t dice = below(run, 20);
-    enum qn_err err = QN_OK;
     if (dice < 14)
-        put(run, site, key);
-    else if (dice < 16)
-        err = site_do(site, QN_OP_TRASH, key);
-    else if (dice < 17)
-        err = site_do(site, QN_OP_RESTORE, key);
-    else if (dice < 19)
-        err = site_do(site, QN_OP_ERASE, key);
-    else
-        put(run, site, QN_KEY_COLLECTION);
-    if (err != QN_OK && err != QN_ERR_NOTFOUND)
+        return put(run, site, key);
+    if (dice < 16)
+        return write_kind(run, site, QN_OP_TRASH, key);
+    if (dice < 17)
+        return write_kind(run, site, QN_OP_RESTORE, key);
+    if (dice < 19)
+        return write_kind(run, site, QN_OP_ERASE, key);
+    return put(run, site, QN_KEY_COLLECTION);
+}
+
+/* One to three writes in a transaction. Now and then the disk is full in the middle of it, or the
+ * commit fails; then all of it must be gone. */
+static void write_something(struct run *run, struct site *site)
+{
+    bool may_fail = below(run, 10) == 0;
+    if (may_fail && below(run, 3) == 0)
+        memkv_fail_commit(site->store, QN_ERR_NOSPACE);
+    else if (may_fail)
+        memkv_fail_put(site->store, 1 + below(run, 40), QN_ERR_NOSPACE);
+    enum qn_err err = QN_OK;
+    site_begin(site);
+    for (size_t left = 1 + below(run, 3); left > 0 && err == QN_OK; left--)
+        err = write_one(run, site);
+    err = site_end(site, err);
+    if (err != QN_OK && !(may_fail && err == QN_ERR_NOSPACE))
         note(run, "a write was refused");
+    memkv_fail_put(site->store, 0, QN_OK);
 }
 
 /* --- exchange --- */

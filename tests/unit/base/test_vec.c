@@ -23,7 +23,8 @@ Test(vec, a_zeroed_one_is_empty)
 {
     int_vec vec = {0};
     int seen = 0;
-    qn_vec_each(&vec, it) seen++;
+    qn_vec_each (&vec, it)
+        seen++;
     cr_assert_eq(seen, 0);
     qn_vec_free(&vec);
 }
@@ -33,7 +34,8 @@ Test(vec, grows_and_keeps_its_items)
     int_vec vec = counting(1000);
     cr_assert_eq(vec.count, 1000);
     int wanted = 0;
-    qn_vec_each(&vec, it) cr_assert_eq(*it, wanted++);
+    qn_vec_each (&vec, it)
+        cr_assert_eq(*it, wanted++);
     cr_assert_eq(wanted, 1000);
     qn_vec_free(&vec);
 }

@@ -43,8 +43,7 @@ static void write_for_ever(struct store_fixture *f, uint64_t next, int acks)
         AUTO_RESULTS struct results results = {0};
         wait_for(&f->notified);
         collect_into(f, &results);
-        qn_vec_each(&results.outcomes, outcome)
-        {
+        qn_vec_each (&results.outcomes, outcome) {
             if (outcome->err != QN_OK || outcome->token != acknowledged + 1)
                 _exit(2);
             acknowledged = outcome->token;

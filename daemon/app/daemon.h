@@ -1,0 +1,17 @@
+/* The daemon: everything put together, started in the order in which it can fail, ended in the
+ * reverse. One per state directory.
+ */
+#pragma once
+
+#include "app/config.h"
+#include "base/err.h"
+
+struct qn_daemon_options {
+    const char *state_dir;
+    const char *config_path;
+    const char *version;
+};
+
+/* Runs until SIGTERM or a fatal error. Exit status: 0 stopped; 1 failed; 69 the state directory is
+ * in use; 78 not initialised or configured wrongly (sysexits.h). */
+int qn_daemon_run(const struct qn_daemon_options *options);

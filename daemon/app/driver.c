@@ -1,0 +1,350 @@
+#include "app/driver.h"
+
+#include <unistd.h>
+
+#include "base/assert.h"
+
+/* An event that waits because a step runs, or that the step itself asked for. */
+struct later {
+    struct qn_event event;
+    uint8_t *frame;
+    struct qn_commit *commit;
+    struct qn_read_result *read;
+};
+
+struct qn_driver {
+    struct qn_driver_options options;
+    struct qn_update update;
+    struct qn_timer *deadline;
+    struct qn_mailbox *mailbox;
+    QN_VEC(struct later) queue;
+    bool is_stepping, is_started, has_failed;
+};
+
+/* ---- effects ---- */
+
+static void later(struct qn_driver *driver, struct later what)
+{
+    qn_vec_push(&driver->queue, what);
+}
+
+static void read_now(struct qn_driver *driver, const struct qn_read *read)
+{
+    struct qn_read_result *result = QN_NEW(struct qn_read_result);
+    struct qn_kv *kv;
+    result->token = read->token;
+    result->err = qn_store_read_begin(driver->options.store, &kv);
+    if (result->err == QN_OK) {
+        qn_core_read(kv, read, result);
+        qn_store_read_end(driver->options.store);
+    }
+    later(driver, (struct later){.event = {.kind = QN_EVENT_READ}, .read = result});
+}
+
+/* The store did not take an intent: its outcome says so. */
+static void fail_intent(struct qn_driver *driver, uint64_t token, enum qn_intent_kind kind,
+                        enum qn_err err)
+{
+    struct qn_commit *commit = qn_commit_new();
+    qn_vec_push(&commit->outcomes, ((struct qn_outcome){.token = token, .kind = kind, .err = err}));
+    later(driver, (struct later){.event = {.kind = QN_EVENT_COMMIT}, .commit = commit});
+}
+
+static void commit(struct qn_driver *driver, struct qn_effect *effect)
+{
+    uint64_t token = effect->intent->token;
+    enum qn_intent_kind kind = effect->intent->kind;
+    enum qn_err err = qn_store_submit(driver->options.store, effect->intent);
+    effect->intent = NULL;
+    if (err != QN_OK)
+        fail_intent(driver, token, kind, err == QN_ERR_STATE ? QN_ERR_IO : err);
+}
+
+/* A peer that does not read what it is sent fills its queue: the link ends, and is dialled anew. */
+static void send_frame(struct qn_driver *driver, const struct qn_effect *effect)
+{
+    enum qn_err err =
+        qn_net_send(driver->options.net, effect->link, qn_span(effect->bytes, effect->size));
+    if (err == QN_OK || err == QN_ERR_CLOSED)
+        return;
+    qn_log(driver->options.log, QN_LOG_WARNING, "a peer does not read (%s); its link is closed",
+           qn_err_name(err));
+    qn_net_close_link(driver->options.net, effect->link);
+}
+
+static void admit(struct qn_driver *driver)
+{
+    size_t count;
+    bool allows_guests;
+    const struct qn_public_key *keys =
+        qn_core_admitted(driver->options.core, &count, &allows_guests);
+    qn_net_admit(driver->options.net, keys, count, allows_guests);
+}
+
+static void carry_out(struct qn_driver *driver, struct qn_effect *effect)
+{
+    const struct qn_driver_options *o = &driver->options;
+    switch (effect->kind) {
+    case QN_EFFECT_DIAL:
+        qn_net_dial(o->net, (const char *)effect->bytes,
+                    effect->is_guest ? QN_NET_GUEST : QN_NET_MEMBER,
+                    effect->has_expected ? &effect->expected : NULL, effect->token);
+        break;
+    case QN_EFFECT_SEND:
+        send_frame(driver, effect);
+        break;
+    case QN_EFFECT_CLOSE:
+        qn_net_close_link(o->net, effect->link);
+        break;
+    case QN_EFFECT_COMMIT:
+        commit(driver, effect);
+        break;
+    case QN_EFFECT_READ:
+        read_now(driver, effect->read);
+        break;
+    case QN_EFFECT_REPLY:
+        o->on_reply(o->context, effect->token, effect);
+        break;
+    case QN_EFFECT_ADMIT:
+        admit(driver);
+        break;
+    case QN_EFFECT_NOTE:
+        qn_log_note(o->log, effect->code, effect->err, effect->object);
+        break;
+    }
+}
+
+/* ---- steps ---- */
+
+static void step_once(struct qn_driver *driver, struct qn_event *event)
+{
+    event->mono_ms = qn_os_boot_ms();
+    event->wall_ms = qn_os_wall_ms();
+    qn_core_step(driver->options.core, event, &driver->update);
+    qn_vec_each (&driver->update.effects, effect)
+        carry_out(driver, effect);
+}
+
+static void free_later(struct later *what)
+{
+    qn_free(what->frame);
+    qn_commit_free(what->commit);
+    if (what->read != NULL)
+        qn_read_result_deinit(what->read);
+    qn_free(what->read);
+}
+
+static void run_queue(struct qn_driver *driver)
+{
+    for (size_t i = 0; i < driver->queue.count; i++) { /* it grows while it is walked */
+        struct later what = driver->queue.items[i];
+        what.event.commit = what.commit;
+        what.event.read = what.read;
+        if (what.frame != NULL)
+            what.event.frame.data = what.frame;
+        step_once(driver, &what.event);
+        free_later(&what);
+    }
+    driver->queue.count = 0;
+}
+
+static void set_deadline(struct qn_driver *driver)
+{
+    uint64_t at = driver->update.deadline_ms, now = qn_os_boot_ms();
+    if (at == UINT64_MAX)
+        qn_timer_stop(driver->deadline);
+    else
+        qn_timer_set(driver->deadline, at > now ? at - now : 0);
+}
+
+static void step(struct qn_driver *driver, struct qn_event *event)
+{
+    QN_ASSERT(!driver->is_stepping);
+    driver->is_stepping = true;
+    step_once(driver, event);
+    run_queue(driver);
+    driver->is_stepping = false;
+    set_deadline(driver);
+}
+
+/* From a callback: now, or after the step in which it came. */
+static void happen(struct qn_driver *driver, struct qn_event *event)
+{
+    if (!driver->is_started)
+        return;
+    if (!driver->is_stepping) {
+        step(driver, event);
+        return;
+    }
+    struct later what = {.event = *event};
+    if (event->frame.size > 0)
+        what.frame = qn_memdup(event->frame.data, event->frame.size);
+    later(driver, what);
+}
+
+/* ---- what the edges report ---- */
+
+static struct qn_driver *driver_of(void *context)
+{
+    return *(struct qn_driver **)context;
+}
+
+static void on_up(void *context, qn_link_id link, uint64_t dial_token,
+                  const struct qn_net_peer *peer)
+{
+    struct qn_event event = {.kind = QN_EVENT_LINK_UP,
+                             .link = link,
+                             .token = dial_token,
+                             .is_guest = peer->kind == QN_NET_GUEST,
+                             .is_dialled = peer->is_dialled,
+                             .key = peer->key};
+    memcpy(event.exporter, peer->exporter, sizeof(event.exporter));
+    qn_log(driver_of(context)->options.log, QN_LOG_DEBUG, "link with %s is up", peer->address);
+    happen(driver_of(context), &event);
+}
+
+static void on_frame(void *context, qn_link_id link, struct qn_span frame)
+{
+    struct qn_event event = {.kind = QN_EVENT_FRAME, .link = link, .frame = frame};
+    happen(driver_of(context), &event);
+}
+
+static void on_down(void *context, qn_link_id link, enum qn_err reason)
+{
+    struct qn_event event = {.kind = QN_EVENT_LINK_DOWN, .link = link, .err = reason};
+    qn_log(driver_of(context)->options.log, QN_LOG_DEBUG, "a link ended (%s)", qn_err_name(reason));
+    happen(driver_of(context), &event);
+}
+
+static void on_dial_failed(void *context, uint64_t dial_token, enum qn_err reason,
+                           const char *detail)
+{
+    struct qn_event event = {.kind = QN_EVENT_DIAL_FAILED, .token = dial_token, .err = reason};
+    qn_log(driver_of(context)->options.log, QN_LOG_DEBUG, "a site could not be reached: %s (%s)",
+           detail, qn_err_name(reason));
+    happen(driver_of(context), &event);
+}
+
+static void on_drain(void *context, qn_link_id link)
+{
+    /* Windows and acknowledgements pace the core; nothing waits for this. */
+}
+
+struct qn_net_callbacks qn_driver_net_callbacks(void)
+{
+    return (struct qn_net_callbacks){.on_up = on_up,
+                                     .on_frame = on_frame,
+                                     .on_down = on_down,
+                                     .on_dial_failed = on_dial_failed,
+                                     .on_drain = on_drain};
+}
+
+static void check_store(struct qn_driver *driver)
+{
+    struct qn_store_health health;
+    qn_store_health(driver->options.store, &health);
+    if (driver->options.watermark != NULL)
+        qn_os_watermark_set(driver->options.watermark, health.txn_id);
+    if (health.fatal == QN_OK || driver->has_failed)
+        return;
+    driver->has_failed = true;
+    driver->options.on_fatal(driver->options.context, health.fatal);
+}
+
+static void on_commits(void *context)
+{
+    struct qn_driver *driver = context;
+    struct qn_commit *commits = qn_store_collect(driver->options.store);
+    check_store(driver);
+    while (commits != NULL) {
+        struct qn_commit *next = commits->next;
+        struct qn_event event = {.kind = QN_EVENT_COMMIT, .commit = commits};
+        step(driver, &event);
+        qn_commit_free(commits);
+        commits = next;
+    }
+}
+
+static void on_deadline(void *context)
+{
+    struct qn_event event = {.kind = QN_EVENT_TICK};
+    step(context, &event);
+}
+
+/* ---- life ---- */
+
+struct qn_driver *qn_driver_new(const struct qn_driver_options *options)
+{
+    struct qn_driver *driver = QN_NEW(struct qn_driver);
+    driver->options = *options;
+    driver->deadline = qn_timer_new(options->loop, on_deadline, driver);
+    driver->mailbox = qn_mailbox_new(options->loop, on_commits, driver);
+    return driver;
+}
+
+void qn_driver_free(struct qn_driver *driver)
+{
+    if (driver == NULL)
+        return;
+    qn_vec_each (&driver->queue, what)
+        free_later(what);
+    qn_vec_free(&driver->queue);
+    qn_update_deinit(&driver->update);
+    qn_timer_free(driver->deadline);
+    qn_mailbox_free(driver->mailbox);
+    qn_free(driver);
+}
+
+void qn_driver_start(struct qn_driver *driver)
+{
+    struct qn_event event = {.kind = QN_EVENT_START};
+    driver->is_started = true;
+    step(driver, &event);
+}
+
+void qn_driver_stop(struct qn_driver *driver)
+{
+    struct qn_event event = {.kind = QN_EVENT_STOP};
+    step(driver, &event);
+    qn_timer_stop(driver->deadline);
+    driver->is_started = false;
+}
+
+void qn_driver_request(struct qn_driver *driver, uint64_t request, struct qn_span command,
+                       struct qn_span args, struct qn_span user)
+{
+    struct qn_event event = {
+        .kind = QN_EVENT_REQUEST, .token = request, .command = command, .args = args, .user = user};
+    qn_os_random(event.entropy, sizeof(event.entropy));
+    step(driver, &event);
+}
+
+void qn_driver_request_gone(struct qn_driver *driver, uint64_t request)
+{
+    struct qn_event event = {.kind = QN_EVENT_REQUEST_GONE, .token = request};
+    happen(driver, &event);
+}
+
+void qn_driver_wake(void *driver)
+{
+    qn_mailbox_post(((struct qn_driver *)driver)->mailbox);
+}
+
+struct qn_core *qn_driver_core(const struct qn_driver *driver)
+{
+    return driver->options.core;
+}
+
+struct qn_store *qn_driver_store(const struct qn_driver *driver)
+{
+    return driver->options.store;
+}
+
+void qn_driver_health(const struct qn_driver *driver, struct qn_health *ret_health)
+{
+    struct qn_store_health health;
+    qn_store_health(driver->options.store, &health);
+    *ret_health = (struct qn_health){.store_fatal = health.fatal,
+                                     .store_last = health.last,
+                                     .has_kit = access(driver->options.kit_path, F_OK) == 0};
+}

@@ -1,0 +1,47 @@
+/* The driver: the one place where the core and the edges meet. It makes events of what net, store,
+ * timers and the control socket report, steps the core, and carries its effects out. It decides
+ * nothing. Loop thread.
+ */
+#pragma once
+
+#include "app/log.h"
+#include "core/core.h"
+#include "loop/loop.h"
+#include "net/net.h"
+#include "os/os.h"
+#include "store/store.h"
+
+struct qn_driver;
+
+struct qn_driver_options {
+    struct qn_loop *loop;
+    struct qn_net *net;
+    struct qn_store *store;
+    struct qn_core *core;
+    struct qn_log *log;
+    struct qn_os_watermark *watermark; /* NULL: none */
+    const char *kit_path;
+    /* Where the answers to requests go. */
+    void (*on_reply)(void *context, uint64_t request, const struct qn_effect *reply);
+    /* The store has failed for good: the daemon has to end. */
+    void (*on_fatal)(void *context, enum qn_err err);
+    void *context;
+};
+
+struct qn_driver *qn_driver_new(const struct qn_driver_options *options);
+void qn_driver_free(struct qn_driver *driver);
+/* START; before it nothing happens. */
+void qn_driver_start(struct qn_driver *driver);
+/* STOP: what may be forgotten is queued to be stored. */
+void qn_driver_stop(struct qn_driver *driver);
+void qn_driver_request(struct qn_driver *driver, uint64_t request, struct qn_span command,
+                       struct qn_span args, struct qn_span user);
+void qn_driver_request_gone(struct qn_driver *driver, uint64_t request);
+struct qn_core *qn_driver_core(const struct qn_driver *driver);
+struct qn_store *qn_driver_store(const struct qn_driver *driver);
+void qn_driver_health(const struct qn_driver *driver, struct qn_health *ret_health);
+
+/* To be given to net (context: the address of a pointer to the driver, set before START) and to the
+ * store, whose notification comes from the writer thread. */
+struct qn_net_callbacks qn_driver_net_callbacks(void);
+void qn_driver_wake(void *driver); /* any thread */

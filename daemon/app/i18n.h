@@ -1,0 +1,6 @@
+/* Words shown to people go through gettext, domain "quoin"; log lines are English. */
+#pragma once
+
+#include <libintl.h>
+
+#define _(text) gettext(text)

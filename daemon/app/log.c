@@ -1,0 +1,115 @@
+#include "app/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUIET_MS 10000
+
+static const struct note {
+    const char *code;
+    enum qn_log_level level;
+    const char *text, *next;
+} notes[] = {
+    {"joined", QN_LOG_INFO, "joined the group", ""},
+    {"restored", QN_LOG_WARNING, "a peer has more of this site's own writes than its store",
+     "the store is an old copy; the next write uses a new incarnation"},
+    {"join-refused", QN_LOG_WARNING, "the group refused this site", "trying again in a minute"},
+    {"join-failed", QN_LOG_WARNING, "joining failed", "trying again"},
+    {"fingerprint", QN_LOG_ERROR, "equal clocks but different records", "run syncctl verify"},
+    {"bad-frame", QN_LOG_WARNING, "a site sent a message that cannot be", "the link is closed"},
+    {"bad-operation", QN_LOG_WARNING, "a site sent an operation that does not verify",
+     "the link is closed"},
+    {"bad-ledger", QN_LOG_WARNING, "a site sent a ledger entry that does not verify",
+     "the link is closed"},
+    {"bad-heads", QN_LOG_WARNING, "a site sent ledger heads that cannot be", "the link is closed"},
+    {"flood", QN_LOG_WARNING, "a site sent more than its window", "the link is closed"},
+    {"equivocation", QN_LOG_ERROR, "a site signed two ledger entries for one place",
+     "the first one stays"},
+    {"bad-guest", QN_LOG_INFO, "a guest broke the protocol", "its link is closed"},
+    {"commit-failed", QN_LOG_ERROR, "the store refused a transaction", "it is tried again"},
+    {"read-failed", QN_LOG_ERROR, "the log of operations could not be read",
+     "this link sends no more of it"},
+    {"frame-too-large", QN_LOG_ERROR, "a message would be too large", "it was not sent"},
+    {"invitation-unknown", QN_LOG_WARNING, "a guest came with an unknown invitation", "refused"},
+    {"invitation-used", QN_LOG_WARNING, "a guest came with a used invitation", "refused"},
+    {"invitation-revoked", QN_LOG_WARNING, "a guest came with a revoked invitation", "refused"},
+    {"invitation-expired", QN_LOG_WARNING, "a guest came with an expired invitation", "refused"},
+    {"site-name-taken", QN_LOG_WARNING, "a guest wants a name that a member has", "refused"},
+    {"bad-name", QN_LOG_WARNING, "a guest wants a name that cannot be", "refused"},
+};
+
+void qn_log_init(struct qn_log *log, enum qn_log_level level, uint64_t (*now_ms)(void))
+{
+    memset(log, 0, sizeof(*log));
+    log->level = level;
+    log->is_journal = getenv("JOURNAL_STREAM") != NULL;
+    log->now_ms = now_ms;
+}
+
+static void write_line(const struct qn_log *log, enum qn_log_level level, const char *text)
+{
+    static const char *const words[] = {"error", "warning", "info", "debug"};
+    static const char *const priorities[] = {"<3>", "<4>", "<6>", "<7>"};
+    if (log->is_journal)
+        fprintf(stderr, "%s%s\n", priorities[level], text);
+    else
+        fprintf(stderr, "syncd: %s: %s\n", words[level], text);
+}
+
+void qn_log(struct qn_log *log, enum qn_log_level level, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    if (level > log->level)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    write_line(log, level, text);
+}
+
+/* How many notes of this code were swallowed since the last one; or SIZE_MAX: swallow this one. */
+static size_t throttle(struct qn_log *log, const char *code)
+{
+    size_t count = sizeof(log->recent) / sizeof(log->recent[0]), free_slot = count;
+    uint64_t now = log->now_ms();
+    for (size_t i = 0; i < count; i++) {
+        if (log->recent[i].code == NULL || (log->recent[i].next_ms <= now && free_slot == count))
+            free_slot = free_slot < count ? free_slot : i;
+        if (log->recent[i].code == NULL || strcmp(log->recent[i].code, code) != 0)
+            continue;
+        if (now < log->recent[i].next_ms) {
+            log->recent[i].suppressed++;
+            return SIZE_MAX;
+        }
+        size_t swallowed = log->recent[i].suppressed;
+        log->recent[i].next_ms = now + QUIET_MS;
+        log->recent[i].suppressed = 0;
+        return swallowed;
+    }
+    if (free_slot < count) {
+        log->recent[free_slot].code = code;
+        log->recent[free_slot].next_ms = now + QUIET_MS;
+        log->recent[free_slot].suppressed = 0;
+    }
+    return 0;
+}
+
+void qn_log_note(struct qn_log *log, const char *code, enum qn_err err, const char *object)
+{
+    struct note note = {code, QN_LOG_WARNING, code, ""};
+    for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]); i++)
+        if (strcmp(notes[i].code, code) == 0)
+            note = notes[i];
+    size_t swallowed = throttle(log, note.code);
+    if (swallowed == SIZE_MAX)
+        return;
+    char more[64] = "";
+    if (swallowed > 0)
+        snprintf(more, sizeof(more), " (and %zu times more)", swallowed);
+    qn_log(log, note.level, "%s%s%s%s%s%s%s%s [%s]%s", note.text, object[0] ? ": " : "", object,
+           err != QN_OK ? " (" : "", err != QN_OK ? qn_err_name(err) : "", err != QN_OK ? ")" : "",
+           note.next[0] ? "; " : "", note.next, code, more);
+}

@@ -1,0 +1,94 @@
+#include "app/machine.h"
+
+#include <stdio.h>
+
+#include "model/replica.h"
+
+#define GUARD_KEY "app.guard"
+
+static enum qn_err read_guard(struct qn_store *store, uint8_t ret_guard[32], bool *ret_has_guard)
+{
+    struct qn_kv *kv;
+    struct qn_span value;
+    QN_TRY(qn_store_read_begin(store, &kv));
+    enum qn_err err = qn_kv_get(kv, QN_TABLE_META, qn_span_str(GUARD_KEY), &value);
+    *ret_has_guard = err == QN_OK && value.size == 32;
+    if (*ret_has_guard)
+        memcpy(ret_guard, value.data, 32);
+    qn_store_read_end(store);
+    return err == QN_ERR_NOTFOUND ? QN_OK : err;
+}
+
+static enum qn_err write_guard(struct qn_store *store, const uint8_t guard[32])
+{
+    struct qn_kv *kv;
+    QN_TRY(qn_store_write_begin(store, &kv));
+    enum qn_err err = qn_kv_put(kv, QN_TABLE_META, qn_span_str(GUARD_KEY), qn_span(guard, 32));
+    enum qn_err end = qn_store_write_end(store, err == QN_OK);
+    return err != QN_OK ? err : end;
+}
+
+static struct qn_os_watermark *open_watermark(const char *state_dir)
+{
+    QN_AUTO_BUF struct qn_buf path;
+    struct qn_os_watermark *watermark = NULL;
+    qn_buf_init(&path, 4096);
+    if (qn_os_runtime_dir(state_dir, &path) != QN_OK)
+        return NULL;
+    if (path.size > 0 && path.data[path.size - 1] == '\0')
+        path.size--;
+    qn_buf_append_str(&path, "/transaction");
+    qn_buf_append_u8(&path, 0);
+    if (qn_buf_status(&path) != QN_OK ||
+        qn_os_watermark_open((const char *)path.data, &watermark) != QN_OK)
+        return NULL;
+    return watermark;
+}
+
+enum qn_err qn_machine_check(const char *state_dir, struct qn_store *store,
+                             struct qn_os_watermark **ret_watermark, bool *ret_is_restored)
+{
+    uint8_t stored[32], now[32];
+    bool has_guard;
+    char data_path[4096];
+    snprintf(data_path, sizeof(data_path), "%s/store/data.mdb", state_dir);
+    QN_TRY(read_guard(store, stored, &has_guard));
+    QN_TRY(qn_os_guard(data_path, now));
+    struct qn_os_watermark *watermark = open_watermark(state_dir);
+    bool is_older = watermark == NULL || qn_store_txn_id(store) < qn_os_watermark_get(watermark);
+    bool is_same = has_guard && memcmp(stored, now, sizeof(now)) == 0;
+    *ret_is_restored = has_guard && (!is_same || is_older);
+    *ret_watermark = watermark;
+    if (!is_same)
+        QN_TRY(write_guard(store, now));
+    if (watermark != NULL)
+        qn_os_watermark_set(watermark, qn_store_txn_id(store));
+    return QN_OK;
+}
+
+static size_t no_keys(void *context, const uint8_t prefix[QN_ACTOR_PREFIX_SIZE],
+                      const struct qn_public_key **ret_keys)
+{
+    return 0;
+}
+
+enum qn_err qn_machine_renew(struct qn_store *store, const struct qn_site_id *site,
+                             const struct qn_signer *signer)
+{
+    struct qn_kv *kv;
+    struct qn_replica *replica = qn_replica_new(
+        &(struct qn_replica_options){.site = *site, .signer = signer, .site_keys = no_keys});
+    enum qn_err err = qn_store_write_begin(store, &kv);
+    if (err == QN_OK) {
+        err = qn_replica_begin(replica, kv, qn_os_wall_ms(), 0);
+        if (err == QN_OK)
+            err = qn_replica_renew(replica);
+        if (err == QN_OK)
+            err = qn_replica_seal(replica);
+        enum qn_err end = qn_store_write_end(store, err == QN_OK);
+        qn_replica_done(replica, err == QN_OK);
+        err = err != QN_OK ? err : end;
+    }
+    qn_replica_free(replica);
+    return err;
+}

@@ -1,0 +1,75 @@
+#include <getopt.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+
+#include "app/daemon.h"
+#include "app/i18n.h"
+
+#ifndef QN_LOCALEDIR
+#define QN_LOCALEDIR "/usr/share/locale"
+#endif
+
+static void usage(FILE *out)
+{
+    fputs(_("Usage: syncd [--state DIR] [--config FILE]\n"
+            "Runs in the foreground; see syncd(8).\n"
+            "  --state DIR    the state directory (/var/lib/quoin, or QUOIN_STATE)\n"
+            "  --config FILE  the configuration (/etc/quoin/quoin.conf)\n"
+            "  --version, --help\n"),
+          out);
+}
+
+/* Keys and records are in this memory: no core file, no debugger of another user. */
+static void shut_in(void)
+{
+    struct rlimit none = {0, 0};
+    umask(077);
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+static void speak(void)
+{
+    const char *folder = getenv("QUOIN_LOCALEDIR");
+    setlocale(LC_ALL, "");
+    bindtextdomain("quoin", folder != NULL ? folder : QN_LOCALEDIR);
+    textdomain("quoin");
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option names[] = {{"state", required_argument, NULL, 's'},
+                                          {"config", required_argument, NULL, 'c'},
+                                          {"version", no_argument, NULL, 'v'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {0}};
+    const char *state = getenv("QUOIN_STATE");
+    struct qn_daemon_options options = {.state_dir = state != NULL ? state : "/var/lib/quoin",
+                                        .config_path = "/etc/quoin/quoin.conf",
+                                        .version = QN_VERSION};
+    speak();
+    for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
+        if (c == 's') {
+            options.state_dir = optarg;
+        } else if (c == 'c') {
+            options.config_path = optarg;
+        } else if (c == 'v') {
+            printf("syncd %s\n", QN_VERSION);
+            return 0;
+        } else {
+            usage(c == 'h' ? stdout : stderr);
+            return c == 'h' ? 0 : EX_USAGE;
+        }
+    }
+    if (optind < argc) {
+        usage(stderr);
+        return EX_USAGE;
+    }
+    shut_in();
+    return qn_daemon_run(&options);
+}

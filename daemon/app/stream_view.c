@@ -1,0 +1,363 @@
+#include "app/stream_view.h"
+
+#include <stdio.h>
+
+#include "app/record_view.h"
+#include "core/args.h"
+#include "proto/pack.h"
+
+enum kind {
+    KIND_GET,
+    KIND_LIST,
+    KIND_TRASH,
+    KIND_HISTORY,
+    KIND_CONFLICTS,
+};
+
+static const struct {
+    const char *command, *args;
+    enum kind kind;
+    bool needs_collection, needs_key;
+} commands[] = {
+    {"record.get", "collection key", KIND_GET, true, true},
+    {"record.list", "collection limit prefix", KIND_LIST, true, false},
+    {"record.trash", "collection", KIND_TRASH, true, false},
+    {"record.history", "collection key", KIND_HISTORY, true, true},
+    {"conflict.list", "collection", KIND_CONFLICTS, false, false},
+};
+
+struct source { /* a collection to read from */
+    struct qn_coll_id id;
+    char name[QN_NAME_SIZE_MAX + 8];
+};
+
+struct qn_stream {
+    enum kind kind;
+    QN_VEC(struct source) sources;
+    size_t at; /* the source that is being read */
+    struct qn_buf key, prefix, after, place;
+    uint64_t left;       /* of the limit */
+    bool is_past_done;   /* HISTORY: the replaced values were given */
+    size_t present_next; /* HISTORY: which of the present values comes next */
+};
+
+bool qn_stream_knows(struct qn_span command)
+{
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (qn_span_eq_str(command, commands[i].command))
+            return true;
+    return false;
+}
+
+void qn_stream_free(struct qn_stream *stream)
+{
+    if (stream == NULL)
+        return;
+    qn_vec_free(&stream->sources);
+    qn_buf_deinit(&stream->key);
+    qn_buf_deinit(&stream->prefix);
+    qn_buf_deinit(&stream->after);
+    qn_buf_deinit(&stream->place);
+    qn_free(stream);
+}
+
+static enum qn_err refuse(struct qn_refusal *refusal, enum qn_err err, const char *code,
+                          struct qn_span object)
+{
+    refusal->err = err;
+    refusal->code = code;
+    snprintf(refusal->object, sizeof(refusal->object), "%.*s", (int)object.size,
+             (const char *)object.data);
+    return err;
+}
+
+static enum qn_err add_source(struct qn_stream *stream, const struct qn_core *core,
+                              struct qn_span name, struct qn_refusal *refusal)
+{
+    const struct qn_coll_id *id = qn_core_collection(core, name);
+    if (id == NULL)
+        return refuse(refusal, QN_ERR_NOTFOUND, "collection-unknown", name);
+    struct source *source = qn_vec_push_slot(&stream->sources);
+    source->id = *id;
+    snprintf(source->name, sizeof(source->name), "%.*s", (int)name.size, (const char *)name.data);
+    return QN_OK;
+}
+
+static void add_all_sources(struct qn_stream *stream, const struct qn_core *core)
+{
+    struct qn_coll_view *views;
+    size_t count = qn_core_collections(core, &views);
+    for (size_t i = 0; i < count; i++) {
+        struct source *source = qn_vec_push_slot(&stream->sources);
+        source->id = views[i].id;
+        snprintf(source->name, sizeof(source->name), "%s", views[i].name);
+    }
+    qn_free(views);
+}
+
+static enum qn_err fill(struct qn_stream *stream, const struct qn_core *core, struct qn_span args,
+                        bool needs_collection, bool needs_key, struct qn_refusal *refusal)
+{
+    struct qn_span text;
+    if (args_text(args, "collection", QN_NAME_SIZE_MAX + 7, &text))
+        QN_TRY(add_source(stream, core, text, refusal));
+    else if (needs_collection)
+        return refuse(refusal, QN_ERR_INVALID, "bad-request", qn_span_str("collection"));
+    else
+        add_all_sources(stream, core);
+    if (needs_key && !args_text(args, "key", QN_KEY_SIZE_MAX, &text))
+        return refuse(refusal, QN_ERR_INVALID, "bad-key", qn_span_str("key"));
+    if (needs_key)
+        qn_buf_append_span(&stream->key, text);
+    if (args_text(args, "prefix", QN_KEY_SIZE_MAX, &text))
+        qn_buf_append_span(&stream->prefix, text);
+    if (!args_u64(args, "limit", &stream->left))
+        stream->left = UINT64_MAX;
+    return QN_OK;
+}
+
+enum qn_err qn_stream_open(const struct qn_driver *driver, struct qn_span command,
+                           struct qn_span args, struct qn_stream **ret_stream,
+                           struct qn_refusal *refusal)
+{
+    const struct qn_core *core = qn_driver_core(driver);
+    size_t i = 0;
+    while (!qn_span_eq_str(command, commands[i].command))
+        i++;
+    if (!args_are_only(args, commands[i].args))
+        return refuse(refusal, QN_ERR_INVALID, "bad-request", command);
+    if (qn_core_group(core) == NULL)
+        return refuse(refusal, QN_ERR_STATE, "joining", qn_span_str(""));
+    struct qn_stream *stream = QN_NEW(struct qn_stream);
+    stream->kind = commands[i].kind;
+    qn_buf_init(&stream->key, QN_KEY_SIZE_MAX);
+    qn_buf_init(&stream->prefix, QN_KEY_SIZE_MAX);
+    qn_buf_init(&stream->after, QN_KEY_SIZE_MAX);
+    qn_buf_init(&stream->place, 1024);
+    enum qn_err err =
+        fill(stream, core, args, commands[i].needs_collection, commands[i].needs_key, refusal);
+    if (err != QN_OK)
+        qn_stream_free(stream);
+    else
+        *ret_stream = stream;
+    return err;
+}
+
+/* ---- slices ---- */
+
+struct slice {
+    struct qn_stream *stream;
+    const struct qn_core *core;
+    struct qn_kv *kv;
+    const struct source *source;
+    struct qn_buf items;
+    size_t count, looked_at;
+};
+
+static bool is_shown(struct qn_span key, const struct qn_record *record)
+{
+    enum qn_record_state state = qn_record_state(record);
+    return !qn_span_eq_str(key, QN_KEY_COLLECTION) &&
+           (state == QN_RECORD_LIVE || state == QN_RECORD_CONTESTED);
+}
+
+static enum qn_err next_key(struct slice *slice, struct qn_span *ret_key, struct qn_record *record)
+{
+    struct qn_stream *stream = slice->stream;
+    struct qn_span after = qn_buf_view(&stream->after);
+    if (stream->kind == KIND_LIST)
+        return qn_read_next(slice->kv, &slice->source->id, after, qn_buf_view(&stream->prefix),
+                            ret_key, record);
+    QN_TRY(qn_read_next_in(slice->kv, stream->kind == KIND_TRASH ? QN_TABLE_TRASH : QN_TABLE_CONF,
+                           &slice->source->id, after, ret_key));
+    return qn_read_record(slice->kv, &slice->source->id, *ret_key, record);
+}
+
+static void add_item(struct slice *slice, struct qn_span key, const struct qn_record *record)
+{
+    struct qn_buf *out = &slice->items;
+    if (slice->stream->kind == KIND_LIST) {
+        if (!is_shown(key, record))
+            return;
+        qn_view_record(slice->core, slice->source->name, key, record, out);
+    } else if (slice->stream->kind == KIND_TRASH) {
+        qn_view_trashed(slice->core, key, record, out);
+    } else {
+        qn_pack_map(out, 3);
+        qn_pack_cstr(out, "collection");
+        qn_pack_cstr(out, slice->source->name);
+        qn_pack_cstr(out, "fields");
+        qn_view_conflict_fields(record, out);
+        qn_pack_cstr(out, "key");
+        qn_pack_str(out, key);
+    }
+    slice->count++;
+    slice->stream->left--;
+}
+
+/* QN_ERR_NOTFOUND: this source has no more. */
+static enum qn_err fill_slice(struct slice *slice)
+{
+    struct qn_stream *stream = slice->stream;
+    while (slice->looked_at < QN_SLICE_RECORDS && slice->items.size < QN_SLICE_SIZE &&
+           stream->left > 0 && (stream->kind != KIND_CONFLICTS || slice->count == 0)) {
+        QN_AUTO_RECORD struct qn_record record = {0};
+        struct qn_span key;
+        QN_TRY(next_key(slice, &key, &record));
+        size_t before = slice->items.size;
+        add_item(slice, key, &record);
+        if (slice->items.is_over && slice->count > 1) { /* it opens the next slice instead */
+            qn_buf_truncate(&slice->items, before);
+            slice->items.is_over = false;
+            slice->count--;
+            stream->left++;
+            return QN_OK;
+        }
+        slice->looked_at++;
+        qn_buf_reset(&stream->after);
+        qn_buf_append_span(&stream->after, key);
+    }
+    return QN_OK;
+}
+
+static enum qn_err next_items(struct slice *slice, struct qn_buf *out, bool *ret_is_end)
+{
+    struct qn_stream *stream = slice->stream;
+    enum qn_err err = QN_ERR_NOTFOUND;
+    if (stream->at < stream->sources.count && stream->left > 0) {
+        slice->source = &stream->sources.items[stream->at];
+        err = fill_slice(slice);
+    }
+    if (err == QN_ERR_NOTFOUND) {
+        stream->at++;
+        qn_buf_reset(&stream->after);
+    } else if (err != QN_OK) {
+        return err;
+    }
+    QN_TRY(qn_buf_status(&slice->items));
+    *ret_is_end = slice->count == 0 && (stream->at >= stream->sources.count || stream->left == 0);
+    if (*ret_is_end)
+        return QN_OK;
+    if (stream->kind != KIND_CONFLICTS)
+        qn_pack_array(out, slice->count);
+    if (stream->kind != KIND_CONFLICTS || slice->count > 0)
+        qn_buf_append_span(out, qn_buf_view(&slice->items));
+    return qn_buf_status(out);
+}
+
+/* ---- history ---- */
+
+static void pack_when(const struct qn_core *core, const struct qn_dot *dot, qn_hlc hlc,
+                      struct qn_span user, struct qn_buf *out)
+{
+    qn_pack_cstr(out, "site");
+    qn_pack_cstr(out, qn_core_actor_name(core, &dot->actor));
+    qn_pack_cstr(out, "time");
+    qn_pack_u64(out, qn_hlc_ms(hlc));
+    qn_pack_cstr(out, "user");
+    qn_pack_str(out, user);
+}
+
+static void pack_past(const struct qn_core *core, const struct qn_past *past, bool is_replaced,
+                      struct qn_buf *out)
+{
+    qn_pack_map(out, 6);
+    qn_pack_cstr(out, "field");
+    qn_pack_str(out, past->field);
+    qn_pack_cstr(out, "replaced");
+    if (is_replaced) {
+        qn_pack_map(out, 3);
+        pack_when(core, &past->replaced_by, past->replaced_hlc, past->replaced_user, out);
+    } else {
+        qn_pack_nil(out);
+    }
+    pack_when(core, &past->pair.dot, past->pair.hlc, past->pair.user, out);
+    qn_pack_cstr(out, "value");
+    qn_pack_raw(out, past->pair.value);
+}
+
+/* The n-th present value of the record; QN_ERR_NOTFOUND behind the last. */
+static enum qn_err pack_present(struct slice *slice, size_t n, struct qn_buf *out)
+{
+    QN_AUTO_RECORD struct qn_record record = {0};
+    QN_TRY(
+        qn_read_record(slice->kv, &slice->source->id, qn_buf_view(&slice->stream->key), &record));
+    qn_vec_each (&record.fields, field)
+        qn_vec_each (&field->pairs, pair) {
+            struct qn_past past = {.field = field->name, .pair = *pair};
+            if (n-- > 0)
+                continue;
+            pack_past(slice->core, &past, false, out);
+            return QN_OK;
+        }
+    return QN_ERR_NOTFOUND;
+}
+
+/* One value an answer: what was replaced, oldest first, then what is there. */
+static enum qn_err next_history(struct slice *slice, struct qn_buf *out, bool *ret_is_end)
+{
+    struct qn_stream *stream = slice->stream;
+    struct qn_past past;
+    slice->source = &stream->sources.items[0];
+    enum qn_err err = QN_ERR_NOTFOUND;
+    if (!stream->is_past_done)
+        err = qn_read_past(slice->kv, &slice->source->id, qn_buf_view(&stream->key), &stream->place,
+                           &past);
+    if (err == QN_OK) {
+        pack_past(slice->core, &past, true, out);
+        return qn_buf_status(out);
+    }
+    if (err != QN_ERR_NOTFOUND)
+        return err;
+    stream->is_past_done = true;
+    err = pack_present(slice, stream->present_next++, out);
+    *ret_is_end = err == QN_ERR_NOTFOUND;
+    return *ret_is_end ? QN_OK : err;
+}
+
+static enum qn_err get_record(struct slice *slice, struct qn_buf *out)
+{
+    QN_AUTO_RECORD struct qn_record record = {0};
+    struct qn_span key = qn_buf_view(&slice->stream->key);
+    slice->source = &slice->stream->sources.items[0];
+    QN_TRY(qn_read_record(slice->kv, &slice->source->id, key, &record));
+    if (!is_shown(key, &record))
+        return QN_ERR_NOTFOUND;
+    qn_view_record(slice->core, slice->source->name, key, &record, out);
+    return qn_buf_status(out);
+}
+
+static enum qn_err run(struct slice *slice, struct qn_buf *out, bool *ret_is_end)
+{
+    switch (slice->stream->kind) {
+    case KIND_GET:
+        *ret_is_end = true;
+        return get_record(slice, out);
+    case KIND_LIST:
+    case KIND_TRASH:
+    case KIND_CONFLICTS:
+        return next_items(slice, out, ret_is_end);
+    case KIND_HISTORY:
+        return next_history(slice, out, ret_is_end);
+    }
+    return QN_ERR_INVALID;
+}
+
+enum qn_err qn_stream_next(struct qn_stream *stream, const struct qn_driver *driver,
+                           struct qn_buf *out, bool *ret_is_end, struct qn_refusal *refusal)
+{
+    struct slice slice = {.stream = stream, .core = qn_driver_core(driver)};
+    qn_buf_init(&slice.items, QN_CONTROL_FRAME_SIZE_MAX - 1024);
+    enum qn_err err = qn_store_read_begin(qn_driver_store(driver), &slice.kv);
+    if (err == QN_OK) {
+        err = run(&slice, out, ret_is_end);
+        qn_store_read_end(qn_driver_store(driver));
+    }
+    qn_buf_deinit(&slice.items);
+    if (err == QN_OK)
+        return QN_OK;
+    const char *code = err == QN_ERR_NOTFOUND ? "record-not-found"
+                       : err == QN_ERR_LIMIT  ? "record-too-large"
+                                              : "store-failed";
+    return refuse(refusal, err, code, qn_buf_view(&stream->key));
+}
