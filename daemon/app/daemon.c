@@ -225,8 +225,8 @@ static enum qn_err open_store(struct daemon *daemon)
 static void add_address(struct daemon *daemon, const char *address)
 {
     if (daemon->address_count < QN_ADDRESSES_MAX)
-        snprintf(daemon->addresses[daemon->address_count++], sizeof(daemon->addresses[0]), "%s",
-                 address);
+        snprintf(daemon->addresses[daemon->address_count++], sizeof(daemon->addresses[0]), "%.*s",
+                 QN_ADDRESS_SIZE_MAX, address);
 }
 
 static bool is_wildcard(const char *address)

@@ -33,18 +33,18 @@ msgfmt --check --statistics --output-file=/dev/null packaging/po/fr.po 2>"$work/
 cat "$work/statistics"
 ! grep -qE 'fuzzy|untranslated' "$work/statistics" || fail "packaging/po/fr.po is not complete"
 for catalogue in quoin.pot fr.po; do
-    msgcmp --use-untranslated --quiet "packaging/po/$catalogue" "$work/quoin.pot" 2>"$work/missing" ||
+    msgcmp --use-untranslated "packaging/po/$catalogue" "$work/quoin.pot" 2>"$work/missing" ||
         fail "packaging/po/$catalogue lacks strings: $(cat "$work/missing")"
 done
 
 # Letters printed without translation: only JSON, the program's own name, the completion.
 unmarked=$(grep -nE '(printf\((ctl->|report->|progress->)?[a-z]+, |fputs\(|ctl_say\(ctl, |error\(ctl, )"[^"]*[A-Za-z]{3}' \
     tools/syncctl/*.c | sed -E 's/%[0-9.*]*(ll|z)?[a-z]//g; s/\\[nrtu]//g' |
-    grep -E '"[^"]*[A-Za-z]{3}' |
+    grep -E '^[^"]*"[^"]*[A-Za-z]{3}' |
     grep -vE 'completion\.c:|\\"|"null"|"true"|"syncctl|\(Quoin|"\\033' || true)
 [[ -z $unmarked ]] || fail "not marked for translation:"$'\n'"$unmarked"
 
 # French puts a space that does not break before these signs.
-broken=$(grep -nE '^msgstr.* [:;!?]' packaging/po/fr.po || true)
+broken=$(msgcat --no-wrap packaging/po/fr.po | grep -nE '^msgstr.* [:;!?]' || true)
 [[ -z $broken ]] || fail "a breaking space before a sign:"$'\n'"$broken"
 [[ $failures == 0 ]]

@@ -179,6 +179,7 @@ static void put_member(FILE *out, struct qn_span value, const struct ctl_shape *
 {
     struct qn_cursor cursor = qn_cursor(value);
     uint64_t time_ms = 0;
+    bool is_time;
     switch (shape->kind) {
     case CTL_VALUE:
     case CTL_LIST:
@@ -186,7 +187,8 @@ static void put_member(FILE *out, struct qn_span value, const struct ctl_shape *
         ctl_json_value(out, value);
         break;
     case CTL_TIME:
-        ctl_json_time(out, qn_cursor_u64(&cursor, &time_ms) == QN_OK, time_ms);
+        is_time = qn_cursor_u64(&cursor, &time_ms) == QN_OK;
+        ctl_json_time(out, is_time, time_ms);
         break;
     case CTL_OBJECT:
         ctl_json_object(out, value, shape->inner);

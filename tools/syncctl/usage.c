@@ -72,7 +72,7 @@ void ctl_print_usage(const struct ctl *ctl)
 static bool is_similar(const char *word, const char *typed)
 {
     unsigned distance = ctl_distance(word, typed);
-    return distance <= 2 && distance * 2 <= strlen(typed);
+    return distance <= 1 || (distance == 2 && word[0] == typed[0] && typed[1] != '\0');
 }
 
 static bool is_near(const struct ctl_command *command, const char *noun, const char *verb)

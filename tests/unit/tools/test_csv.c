@@ -1,0 +1,95 @@
+#include <criterion/criterion.h>
+
+#include "proto/cursor.h"
+#include "syncctl/json_out.h"
+#include "syncctl/source.h"
+
+static FILE *file_of(const char *text)
+{
+    FILE *file = tmpfile();
+    fputs(text, file);
+    rewind(file);
+    return file;
+}
+
+static void expect(struct ctl_csv *csv, size_t count, const char **cells)
+{
+    cr_assert_eq(ctl_csv_next(csv), QN_OK);
+    cr_assert_eq(csv->cells.count, count);
+    for (size_t i = 0; i < count; i++)
+        cr_assert(qn_span_eq_str(ctl_csv_cell(csv, i), cells[i]), "%s", cells[i]);
+}
+
+Test(csv, rows)
+{
+    FILE *file = file_of("\xef\xbb\xbf"
+                         "a,b\r\n\"x \"\"y\"\"\",\"1\n2\"\n\n,\"\"\nlast,");
+    struct ctl_csv csv;
+    ctl_csv_init(&csv, file);
+    expect(&csv, 2, (const char *[]){"a", "b"});
+    expect(&csv, 2, (const char *[]){"x \"y\"", "1\n2"});
+    cr_assert_eq(csv.row_line, 2);
+    expect(&csv, 2, (const char *[]){"", ""});
+    cr_assert(!csv.cells.items[0].is_quoted && csv.cells.items[1].is_quoted);
+    cr_assert_eq(csv.row_line, 5);
+    expect(&csv, 2, (const char *[]){"last", ""});
+    cr_assert_eq(ctl_csv_next(&csv), QN_ERR_CLOSED);
+    ctl_csv_deinit(&csv);
+    fclose(file);
+}
+
+Test(csv, semicolons)
+{
+    FILE *file = file_of("a;b\n1,5;2\n");
+    struct ctl_csv csv;
+    ctl_csv_init(&csv, file);
+    expect(&csv, 2, (const char *[]){"a", "b"});
+    expect(&csv, 2, (const char *[]){"1,5", "2"});
+    ctl_csv_deinit(&csv);
+    fclose(file);
+}
+
+Test(csv, broken)
+{
+    static const char *const cases[] = {"\"a", "\"a\"b,c\n"};
+    for (size_t i = 0; i < 2; i++) {
+        FILE *file = file_of(cases[i]);
+        struct ctl_csv csv;
+        ctl_csv_init(&csv, file);
+        cr_assert_eq(ctl_csv_next(&csv), QN_ERR_INVALID, "%s", cases[i]);
+        ctl_csv_deinit(&csv);
+        fclose(file);
+    }
+}
+
+/* The number of the line that is refused; 0 if none is. */
+static size_t refused_line(enum ctl_format format, const char *text, size_t *ret_count)
+{
+    FILE *file = file_of(text);
+    struct ctl_source source;
+    QN_AUTO_BUF struct qn_buf out;
+    qn_buf_init(&out, 1024 * 1024);
+    enum qn_err err = ctl_source_open(&source, file, format, "id");
+    for (*ret_count = 0; err == QN_OK; *ret_count += err == QN_OK)
+        err = ctl_source_next(&source, &out);
+    size_t number = err == QN_ERR_CLOSED ? 0 : source.number;
+    ctl_source_close(&source);
+    fclose(file);
+    return number;
+}
+
+Test(source, lines_are_checked)
+{
+    size_t count;
+    cr_assert_eq(refused_line(CTL_JSONL, "{\"id\":1}\n\n{\"id\":\"b\",\"a\":2}", &count), 0);
+    cr_assert_eq(count, 2);
+    cr_assert_eq(refused_line(CTL_JSONL, "{\"id\":1}\n{\"a\":2}\n", &count), 2);
+    cr_assert_eq(refused_line(CTL_JSONL, "{\"id\":1}\n\n{\"id\":2\n", &count), 3);
+    cr_assert_eq(refused_line(CTL_JSONL, "{\"id\":1.5}\n", &count), 1);
+    cr_assert_eq(refused_line(CTL_JSONL, "[]\n", &count), 1);
+    cr_assert_eq(refused_line(CTL_CSV, "id,a\n1,2\n3\n", &count), 3);
+    cr_assert_eq(refused_line(CTL_CSV, "id,a\n1,\"x\ny\"\n,2\n", &count), 4);
+    cr_assert_eq(refused_line(CTL_CSV, "a,b\n1,2\n", &count), 1);
+    cr_assert_eq(refused_line(CTL_CSV, "id,a,a\n", &count), 1);
+    cr_assert_eq(refused_line(CTL_CSV, "id,a\n1,\xff\n", &count), 2);
+}
