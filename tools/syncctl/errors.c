@@ -5,6 +5,8 @@
 #include "i18n.h"
 #include "screen.h"
 
+#define LINE_SIZE_MAX 4096
+
 struct row {
     const char *code, *text, *remedy;
 };
@@ -157,14 +159,23 @@ int ctl_fail_str(const struct ctl *ctl, const char *code, const char *object)
     return ctl_fail(ctl, code, qn_span_str(object));
 }
 
+/* Words of a message may come from a file or an argument: they must not steer a terminal. */
+static void print_line(const struct ctl *ctl, const char *text, va_list list)
+{
+    char line[LINE_SIZE_MAX];
+    int length = vsnprintf(line, sizeof(line), text, list);
+    if (length > 0)
+        ctl_put_text(ctl->err, qn_span_str(line));
+    fputc('\n', ctl->err);
+}
+
 int ctl_usage_error(const struct ctl *ctl, const char *text, ...)
 {
     print_command(ctl);
     va_list list;
     va_start(list, text);
-    vfprintf(ctl->err, text, list);
+    print_line(ctl, text, list);
     va_end(list);
-    fputc('\n', ctl->err);
     if (ctl->noun != NULL && ctl_is_noun(ctl->noun))
         fprintf(ctl->err, _("  `syncctl help %s` explains it.\n"), ctl->noun);
     else
@@ -177,9 +188,8 @@ int ctl_fail_text(const struct ctl *ctl, const char *text, ...)
     print_command(ctl);
     va_list list;
     va_start(list, text);
-    vfprintf(ctl->err, text, list);
+    print_line(ctl, text, list);
     va_end(list);
-    fputc('\n', ctl->err);
     return CTL_FAILED;
 }
 
