@@ -65,7 +65,7 @@ static void print_member(FILE *out, const struct ctl_shape *shape, struct qn_spa
     else
         ctl_append_value(&text, value);
     fprintf(out, "%s: ", shape->key);
-    fwrite(text.data, 1, text.size, out);
+    ctl_put_raw(out, qn_buf_view(&text));
     fputc('\n', out);
 }
 

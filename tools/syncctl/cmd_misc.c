@@ -5,6 +5,7 @@
 #include "app/config.h"
 #include "commands.h"
 #include "i18n.h"
+#include "screen.h"
 
 #define ERRORS_SIZE_MAX (256 * 1024)
 
@@ -38,7 +39,7 @@ int ctl_run_config_check(struct ctl *ctl)
     if (err != QN_OK && errors.size == 0)
         return ctl_fail_str(ctl, "read-failed", path);
     if (err != QN_OK) {
-        fwrite(errors.data, 1, errors.size, ctl->err);
+        ctl_put_raw(ctl->err, qn_buf_view(&errors));
         return ctl_fail_text(ctl, _("%s: mistakes; the running configuration is not touched"),
                              path);
     }

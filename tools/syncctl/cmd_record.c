@@ -168,7 +168,7 @@ static void put_row(FILE *out, struct qn_span record)
         fputc('\t', out);
         ctl_put_text(out, walk.key);
         fputc('=', out);
-        fwrite(value.data, 1, value.size, out);
+        ctl_put_raw(out, qn_buf_view(&value));
     }
     fputc('\n', out);
 }

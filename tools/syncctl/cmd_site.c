@@ -4,6 +4,7 @@
 #include "answer.h"
 #include "commands.h"
 #include "i18n.h"
+#include "status.h"
 
 #define EXPIRES_MAX_S (366u * 24 * 3600)
 
@@ -64,7 +65,7 @@ static void add_site(struct ctl_grid *grid, struct qn_span item)
         ctl_grid_add_str(grid, _("withdrawn"));
     else
         ctl_add_state(grid, item);
-    ctl_add_text(grid, item, "role");
+    ctl_grid_add_str(grid, ctl_state_word(ctl_map_text(item, "role")));
     ctl_add_text(grid, item, "address");
     ctl_add_time(grid, item, "last_contact");
     ctl_add_text(grid, item, "id");

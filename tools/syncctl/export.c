@@ -43,7 +43,7 @@ static void add_name(struct export *export, struct qn_span name)
         return;
     while (at < export->names.count && compare_name(&name, &export->names.items[at]) > 0)
         at++;
-    char *copy = strndup((const char *)name.data, name.size);
+    char *copy = ctl_dup_text(name);
     *qn_vec_insert_slot(&export->names, at) = copy;
 }
 
@@ -162,7 +162,7 @@ int ctl_run_record_export(struct ctl *ctl)
     int code = format == CTL_CSV ? run_csv(&export) : pass(&export, put_json);
     ctl_progress_end(&export.progress);
     for (size_t i = 0; i < export.names.count; i++)
-        free(export.names.items[i]);
+        qn_free(export.names.items[i]);
     qn_vec_free(&export.names);
     return code;
 }

@@ -9,7 +9,7 @@ static void put_value(FILE *out, struct qn_span packed)
     QN_AUTO_BUF struct qn_buf text;
     qn_buf_init(&text, QN_CONTROL_FRAME_SIZE_MAX * 8);
     ctl_append_value(&text, packed);
-    fwrite(text.data, 1, text.size, out);
+    ctl_put_raw(out, qn_buf_view(&text));
 }
 
 static void put_source(FILE *out, struct qn_span map)
@@ -21,7 +21,7 @@ static void put_source(FILE *out, struct qn_span map)
         ctl_append_time(&time, time_ms);
     ctl_put_text(out, ctl_map_text(map, "site"));
     fputs(", ", out);
-    fwrite(time.data, 1, time.size, out);
+    ctl_put_raw(out, qn_buf_view(&time));
 }
 
 void ctl_print_conflicts(FILE *out, struct qn_span conflicts)

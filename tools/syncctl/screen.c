@@ -38,12 +38,26 @@ void ctl_append_text(struct qn_buf *out, struct qn_span text)
     }
 }
 
+void ctl_put_raw(FILE *out, struct qn_span bytes)
+{
+    if (bytes.size > 0) /* fwrite() takes no NULL */
+        fwrite(bytes.data, 1, bytes.size, out);
+}
+
 void ctl_put_text(FILE *out, struct qn_span text)
 {
     QN_AUTO_BUF struct qn_buf buf;
     qn_buf_init(&buf, text.size * 6 + 1);
     ctl_append_text(&buf, text);
-    fwrite(buf.data, 1, buf.size, out);
+    ctl_put_raw(out, qn_buf_view(&buf));
+}
+
+char *ctl_dup_text(struct qn_span text)
+{
+    char *copy = qn_alloc_zero(text.size + 1);
+    if (text.size > 0)
+        memcpy(copy, text.data, text.size);
+    return copy;
 }
 
 void ctl_append_time(struct qn_buf *out, uint64_t time_ms)

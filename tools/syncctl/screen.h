@@ -10,7 +10,10 @@
 /* Text from outside: control characters are shown as \u001b, bytes that are no UTF-8 as \xff, so
  * that it cannot steer a terminal. */
 void ctl_put_text(FILE *out, struct qn_span text);
+void ctl_put_raw(FILE *out, struct qn_span bytes); /* known to be safe */
 void ctl_append_text(struct qn_buf *out, struct qn_span text);
+
+char *ctl_dup_text(struct qn_span text); /* ends with a zero; free with qn_free */
 
 /* RFC 3339, UTC, milliseconds. */
 void ctl_append_time(struct qn_buf *out, uint64_t time_ms);

@@ -42,10 +42,10 @@ static enum qn_err read_names(struct ctl_source *source)
         return refuse(source, _("the row with the names of the fields is missing"));
     for (size_t i = 0; i < source->csv.cells.count; i++) {
         struct qn_span cell = ctl_csv_cell(&source->csv, i);
-        char *name = strndup((const char *)cell.data, cell.size);
+        char *name = ctl_dup_text(cell);
         for (size_t j = 0; j < source->names.count; j++) {
             if (strcmp(source->names.items[j], name) == 0) {
-                free(name);
+                qn_free(name);
                 return refuse(source, _("two columns have the same name"));
             }
         }
@@ -67,7 +67,7 @@ enum qn_err ctl_source_open(struct ctl_source *source, FILE *file, enum ctl_form
 void ctl_source_close(struct ctl_source *source)
 {
     for (size_t i = 0; i < source->names.count; i++)
-        free(source->names.items[i]);
+        qn_free(source->names.items[i]);
     qn_vec_free(&source->names);
     ctl_csv_deinit(&source->csv);
     free(source->line);

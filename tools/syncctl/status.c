@@ -12,10 +12,10 @@
 #define ALERT_TEXT_MAX 4096
 
 static const char *const state_words[] = {
-    N_("ok"),        N_("attention"), N_("critical"),   N_("here"),
-    N_("online"),    N_("offline"),   N_("never-seen"), N_("hint"),
-    N_("open"),      N_("used"),      N_("revoked"),    N_("expired"),
-    N_("identical"), N_("different"), N_("behind"),     N_("unreachable"),
+    N_("ok"),          N_("attention"),     N_("critical"),  N_("here"),      N_("online"),
+    N_("offline"),     N_("never-seen"),    N_("hint"),      N_("open"),      N_("used"),
+    N_("revoked"),     N_("expired"),       N_("identical"), N_("different"), N_("behind"),
+    N_("unreachable"), N_("administrator"), N_("member"),    N_("joining"),
 };
 
 const char *ctl_state_word(struct qn_span state)
@@ -173,7 +173,7 @@ static size_t add_sites(const struct ctl_report *report, struct qn_span sites,
         ctl_grid_add_str(grid, ctl_state_word(ctl_map_text(site, "state")));
         add_contact(grid, site, report->now_ms);
         add_or_dash(grid, ctl_map_text(site, "address"));
-        add_or_dash(grid, ctl_map_text(site, "role"));
+        ctl_grid_add_str(grid, ctl_state_word(ctl_map_text(site, "role")));
         add_or_dash(grid, ctl_map_text(site, "version"));
     }
     return count;

@@ -17,7 +17,7 @@ static const char ill[] =
     "\"group\":\"lot\",\"held\":[],\"kit\":true,\"site\":\"pradines\","
     "\"sites\":[{\"address\":\"10.0.0.2:7117\",\"last_contact\":1764092800000,"
     "\"name\":\"arcambal\",\"role\":\"member\",\"state\":\"offline\",\"version\":\"0.1.0\"},"
-    "{\"address\":null,\"last_contact\":null,\"name\":\"pradines\",\"role\":\"admin\","
+    "{\"address\":null,\"last_contact\":null,\"name\":\"pradines\",\"role\":\"administrator\","
     "\"state\":\"here\",\"version\":\"0.1.0\"}],\"state\":\"attention\",\"version\":\"0.1.0\"}";
 
 static char *render(const char *json, bool is_brief, bool is_json, int *ret_exit)
@@ -58,9 +58,9 @@ Test(status, for_people)
            "  state: attention\n"
            "\n"
            "sites:\n"
-           "  NAME      STATE    LAST CONTACT  ADDRESS        ROLE    VERSION\n"
-           "  arcambal  offline  2 hours ago   10.0.0.2:7117  member  0.1.0\n"
-           "  pradines  here     -             -              admin   0.1.0\n"
+           "  NAME      STATE    LAST CONTACT  ADDRESS        ROLE           VERSION\n"
+           "  arcambal  offline  2 hours ago   10.0.0.2:7117  member         0.1.0\n"
+           "  pradines  here     -             -              administrator  0.1.0\n"
            "\n"
            "collections:\n"
            "  NAME   RECORDS  CONFLICTS  STATE\n"
@@ -98,22 +98,23 @@ Test(status, only_what_is_wrong)
 
 Test(status, json_has_the_keys_of_the_contract)
 {
-    expect(ill, false, true, CTL_ATTENTION,
-           "{\"site\":\"pradines\",\"group\":\"lot\",\"version\":\"0.1.0\",\"state\":\"attention\","
-           "\"sites\":[{\"name\":\"arcambal\",\"state\":\"offline\","
-           "\"last_contact\":\"2025-11-25T17:46:40.000Z\",\"address\":\"10.0.0.2:7117\","
-           "\"role\":\"member\",\"version\":\"0.1.0\"},{\"name\":\"pradines\",\"state\":\"here\","
-           "\"last_contact\":null,\"address\":null,\"role\":\"admin\",\"version\":\"0.1.0\"}],"
-           "\"collections\":[{\"name\":\"rooms\",\"records\":12,\"conflicts\":1,"
-           "\"members\":[\"arcambal\",\"pradines\"],\"behind\":{\"arcambal\":3},"
-           "\"in_sync\":false}],\"backups\":[],\"held\":[],"
-           "\"alerts\":[{\"severity\":\"attention\",\"code\":\"site-offline\","
-           "\"object\":\"arcambal\",\"text\":\"site arcambal cannot be reached; last contact: "
-           "2025-11-25T17:46:40.000Z\",\"action\":\"Check that its daemon runs and that the line "
-           "between the sites is up.\"},{\"severity\":\"hint\",\"code\":\"kit-unconfirmed\","
-           "\"object\":\"recovery-kit.txt\",\"text\":\"the recovery kit still lies in the state "
-           "directory\",\"action\":\"Print recovery-kit.txt, lock it away, then run `syncctl kit "
-           "confirm`.\"}]}\n");
+    expect(
+        ill, false, true, CTL_ATTENTION,
+        "{\"site\":\"pradines\",\"group\":\"lot\",\"version\":\"0.1.0\",\"state\":\"attention\","
+        "\"sites\":[{\"name\":\"arcambal\",\"state\":\"offline\","
+        "\"last_contact\":\"2025-11-25T17:46:40.000Z\",\"address\":\"10.0.0.2:7117\","
+        "\"role\":\"member\",\"version\":\"0.1.0\"},{\"name\":\"pradines\",\"state\":\"here\","
+        "\"last_contact\":null,\"address\":null,\"role\":\"administrator\",\"version\":\"0.1.0\"}],"
+        "\"collections\":[{\"name\":\"rooms\",\"records\":12,\"conflicts\":1,"
+        "\"members\":[\"arcambal\",\"pradines\"],\"behind\":{\"arcambal\":3},"
+        "\"in_sync\":false}],\"backups\":[],\"held\":[],"
+        "\"alerts\":[{\"severity\":\"attention\",\"code\":\"site-offline\","
+        "\"object\":\"arcambal\",\"text\":\"site arcambal cannot be reached; last contact: "
+        "2025-11-25T17:46:40.000Z\",\"action\":\"Check that its daemon runs and that the line "
+        "between the sites is up.\"},{\"severity\":\"hint\",\"code\":\"kit-unconfirmed\","
+        "\"object\":\"recovery-kit.txt\",\"text\":\"the recovery kit still lies in the state "
+        "directory\",\"action\":\"Print recovery-kit.txt, lock it away, then run `syncctl kit "
+        "confirm`.\"}]}\n");
 }
 
 Test(status, exit_codes)
