@@ -196,7 +196,7 @@ static int run_import(struct import *import)
     struct ctl *ctl = import->ctl;
     int code = check_file(import);
     if (code == CTL_DONE)
-        code = ctl_connect(ctl);
+        code = ctl_connect(ctl, true);
     if (code != CTL_DONE)
         return code;
     bool has_progress = ctl->is_err_terminal && !ctl->is_quiet;
