@@ -191,7 +191,7 @@ static int on_records(void *context, struct qn_span data)
         ctl_json_list_next(&listing->json);
         ctl_json_object(listing->ctl->out, walk.value, ctl_record_shape);
     }
-    return ferror(listing->ctl->out) ? CTL_FAILED : CTL_DONE;
+    return ferror(listing->ctl->out) ? ctl_fail_str(listing->ctl, "output-failed", "") : CTL_DONE;
 }
 
 int ctl_run_record_list(struct ctl *ctl)

@@ -281,7 +281,7 @@ static void print_alert(const struct ctl_report *report, struct qn_span map)
     ctl_alert_action(&alert, true, &action);
     fputs("  ", report->out);
     put_state(report, alert.severity);
-    fputs(": ", report->out);
+    fputs(_(": "), report->out);
     ctl_put_text(report->out, qn_buf_view(&text));
     fputs(" [", report->out);
     ctl_put_text(report->out, alert.code);
