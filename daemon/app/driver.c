@@ -154,7 +154,7 @@ static void set_deadline(struct qn_driver *driver)
     if (at == UINT64_MAX)
         qn_timer_stop(driver->deadline);
     else
-        qn_timer_set(driver->deadline, at > now ? at - now : 0);
+        qn_timer_set(driver->deadline, at > now ? at - now : 1); /* never 0: others want a turn */
 }
 
 static void step(struct qn_driver *driver, struct qn_event *event)

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/text.h"
 #include "model/replica.h"
 
 #define GUARD_KEY "app.guard"
@@ -28,7 +29,8 @@ static enum qn_err write_guard(struct qn_store *store, const uint8_t guard[32])
     return err != QN_OK ? err : end;
 }
 
-static struct qn_os_watermark *open_watermark(const char *state_dir)
+/* Named by the guard: a store that was made anew at the same path starts at zero. */
+static struct qn_os_watermark *open_watermark(const char *state_dir, const uint8_t guard[32])
 {
     QN_AUTO_BUF struct qn_buf path;
     struct qn_os_watermark *watermark = NULL;
@@ -37,7 +39,8 @@ static struct qn_os_watermark *open_watermark(const char *state_dir)
         return NULL;
     if (path.size > 0 && path.data[path.size - 1] == '\0')
         path.size--;
-    qn_buf_append_str(&path, "/transaction");
+    qn_buf_append_str(&path, "/transaction-");
+    qn_text_append_hex(&path, qn_span(guard, 8));
     qn_buf_append_u8(&path, 0);
     if (qn_buf_status(&path) != QN_OK ||
         qn_os_watermark_open((const char *)path.data, &watermark) != QN_OK)
@@ -54,7 +57,7 @@ enum qn_err qn_machine_check(const char *state_dir, struct qn_store *store,
     snprintf(data_path, sizeof(data_path), "%s/store/data.mdb", state_dir);
     QN_TRY(read_guard(store, stored, &has_guard));
     QN_TRY(qn_os_guard(data_path, now));
-    struct qn_os_watermark *watermark = open_watermark(state_dir);
+    struct qn_os_watermark *watermark = open_watermark(state_dir, now);
     bool is_older = watermark == NULL || qn_store_txn_id(store) < qn_os_watermark_get(watermark);
     bool is_same = has_guard && memcmp(stored, now, sizeof(now)) == 0;
     *ret_is_restored = has_guard && (!is_same || is_older);

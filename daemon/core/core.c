@@ -199,7 +199,7 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
         break;
     case PENDING_READ:
     case PENDING_VERIFY:
-        QN_ASSERT(!"an outcome for a read");
+        QN_ASSERT(false); /* no intent has such a token */
     }
     qn_buf_deinit(&pending.data);
 }

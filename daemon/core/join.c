@@ -39,7 +39,7 @@ void join_dial_failed(struct qn_core *core)
     struct joining *joining = &core->joining;
     joining->failures++;
     joining->address_next++;
-    uint64_t delay = DIAL_FIRST_MS << (joining->failures < 5 ? joining->failures : 5);
+    uint64_t delay = (uint64_t)DIAL_FIRST_MS << (joining->failures < 5 ? joining->failures : 5);
     again_later(core, delay);
 }
 

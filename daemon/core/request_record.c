@@ -8,13 +8,16 @@ static bool pack_fields(struct qn_span map, struct qn_buf *out)
     if (qn_cursor_map(&cursor, QN_OP_FIELDS_MAX, &count) != QN_OK)
         return false;
     qn_pack_array(out, 2 * count);
+    struct qn_span last = {0};
     for (size_t i = 0; i < count; i++) {
         struct qn_span name, value;
         if (qn_cursor_str(&cursor, QN_FRAME_SIZE_MAX, &name) != QN_OK ||
+            (i > 0 && qn_span_cmp(last, name) >= 0) ||
             qn_cursor_skip(&cursor, QN_VALUE_DEPTH_MAX, &value) != QN_OK)
             return false;
         qn_pack_str(out, name);
         qn_pack_raw(out, value);
+        last = name;
     }
     return true;
 }

@@ -245,7 +245,7 @@ static void retry_inbound(struct qn_core *core, struct peer *peer, struct share 
 
 void share_tick(struct qn_core *core, struct peer *peer, struct share *share)
 {
-    if (share->owes_clock)
+    if (share->owes_clock && share->has_clock)
         core_wake(core, peer->session->clocks_ms);
     recheck(core, peer, share);
     bool has_failed = false;

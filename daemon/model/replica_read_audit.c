@@ -38,7 +38,7 @@ enum qn_err qn_read_fp(struct qn_kv *kv, const struct qn_coll_id *coll, unsigned
         return QN_ERR_INVALID;
     QN_TRY(qn_coll_row_get(kv, coll, &row));
     QN_AUTO_FREE struct qn_fp *slots = qn_alloc_zero(256 * sizeof(*slots));
-    uint16_t first = (uint16_t)(level == 1 ? 0 : prefix << 8);
+    uint16_t first = level == 1 ? 0 : (uint16_t)((unsigned)prefix << 8);
     uint16_t last = (uint16_t)(level == 1 ? 0xffff : first | 0xff);
     QN_TRY(add_buckets(kv, row.number, first, last, level == 1 ? 8 : 0, slots));
     for (size_t i = 0; i < 256; i++)

@@ -25,9 +25,11 @@ static enum qn_err check_fields(const struct qn_write *write)
         return QN_ERR_INVALID;
     if (write->field_count > QN_OP_FIELDS_MAX)
         return QN_ERR_LIMIT;
+    size_t size = write->key.size + write->user.size;
     for (size_t i = 0; i < write->field_count; i++) {
         const struct qn_op_set *field = &write->fields[i];
-        if (field->field.size > QN_FIELD_SIZE_MAX)
+        size += field->field.size + field->value.size;
+        if (field->field.size > QN_FIELD_SIZE_MAX || size > QN_OP_SIZE_MAX - 1024)
             return QN_ERR_LIMIT;
         if (!is_text(field->field, QN_FIELD_SIZE_MAX))
             return QN_ERR_INVALID;

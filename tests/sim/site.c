@@ -5,6 +5,7 @@
 #include "sim/world.h"
 
 #define WALL_BASE_MS 1764000000000u
+#define OVERDUE_MAX  50
 
 static void make_keys(struct sim_site *site)
 {
@@ -174,6 +175,9 @@ static void tick_later(struct sim_world *world, struct sim_site *site)
     uint64_t at = site->update.deadline_ms;
     if (at == UINT64_MAX)
         return;
+    site->overdue = at <= world->now_ms ? site->overdue + 1 : 0;
+    if (site->overdue > OVERDUE_MAX)
+        world_fail(world, "%s: a deadline stays in the past: a busy loop", site->name);
     if (at <= world->now_ms)
         at = world->now_ms + 1;
     if (site->tick_at != 0 && site->tick_at <= at)

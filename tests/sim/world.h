@@ -68,6 +68,7 @@ struct sim_site {
     bool undelivered_is_synced;
     struct memkv *before; /* QN_BUG_CLOCK_APART: the disk before that commit */
     uint64_t tick_at;     /* 0: none */
+    unsigned overdue;     /* steps in a row whose deadline had passed: a busy loop */
 };
 
 enum sim_kind {
