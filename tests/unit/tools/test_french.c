@@ -3,25 +3,35 @@
 #include <criterion/criterion.h>
 #include <libintl.h>
 #include <locale.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "proto/pack.h"
-#include "support/tmp_dir.h"
 #include "syncctl/json_in.h"
 #include "syncctl/screen.h"
 #include "syncctl/status.h"
 
 #define NOW_MS 1764100000000u
 
-static struct tmp_dir dir;
+#define LOCALE QN_TEST_LOCPATH "/fr_FR.UTF-8"
+
+/* Made once, in the build directory: it takes seconds. Whoever comes second finds it complete. */
+static void make_locale(void)
+{
+    if (access(LOCALE "/LC_MESSAGES", F_OK) == 0)
+        return;
+    static const char command[] =
+        "set -e; mkdir -p " QN_TEST_LOCPATH "; new=$(mktemp -d " QN_TEST_LOCPATH "/new-XXXXXX);"
+        " localedef -i fr_FR -f UTF-8 $new/fr; chmod 755 $new; mv -T $new/fr " LOCALE
+        " 2>/dev/null || test -d " LOCALE "; rm -rf $new";
+    if (system(command) != 0)
+        cr_skip("localedef has no French here");
+}
 
 static void speak_french(void)
 {
-    char command[1024];
-    tmp_dir_init(&dir);
-    snprintf(command, sizeof(command), "localedef -i fr_FR -f UTF-8 %s/fr_FR.UTF-8", dir.path);
-    if (system(command) != 0)
-        cr_skip("localedef has no French here");
-    setenv("LOCPATH", dir.path, 1);
+    make_locale();
+    setenv("LOCPATH", QN_TEST_LOCPATH, 1);
     unsetenv("LANGUAGE");
     cr_assert_not_null(setlocale(LC_ALL, "fr_FR.UTF-8"));
     setlocale(LC_NUMERIC, "C");
@@ -30,12 +40,7 @@ static void speak_french(void)
     textdomain("quoin");
 }
 
-static void speak_no_more(void)
-{
-    tmp_dir_deinit(&dir);
-}
-
-TestSuite(french, .init = speak_french, .fini = speak_no_more);
+TestSuite(french, .init = speak_french);
 
 static void pack(const char *json, struct qn_buf *out)
 {
