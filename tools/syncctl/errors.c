@@ -166,7 +166,8 @@ int ctl_fail_str(const struct ctl *ctl, const char *code, const char *object)
 }
 
 /* Words of a message may come from a file or an argument: they must not steer a terminal. */
-static void print_line(const struct ctl *ctl, const char *text, va_list list)
+__attribute__((format(printf, 2, 0))) static void print_line(const struct ctl *ctl,
+                                                             const char *text, va_list list)
 {
     char line[LINE_SIZE_MAX];
     int length = vsnprintf(line, sizeof(line), text, list);
