@@ -390,6 +390,25 @@ static enum qn_err start_signals(struct daemon *daemon)
     return QN_OK;
 }
 
+static int cannot_start(enum qn_err err)
+{
+    fprintf(stderr, _("syncd: cannot start: %s\n"), qn_err_name(err));
+    return err == QN_ERR_BUSY ? EX_UNAVAILABLE : EXIT_FAILURE;
+}
+
+static int store_failed(const struct daemon *daemon, enum qn_err err)
+{
+    if (err == QN_ERR_CORRUPT)
+        fprintf(stderr,
+                _("syncd: the store in %s/store is damaged, or identity.key is not the one that it "
+                  "was made with; restore both, or join again in a new state directory\n"),
+                daemon->options->state_dir);
+    else
+        fprintf(stderr, _("syncd: the store in %s/store cannot be used: %s\n"),
+                daemon->options->state_dir, qn_err_name(err));
+    return err == QN_ERR_BUSY ? EX_UNAVAILABLE : EXIT_FAILURE;
+}
+
 static int start(struct daemon *daemon)
 {
     int status = read_config(daemon);
@@ -402,20 +421,20 @@ static int start(struct daemon *daemon)
     if (status != 0)
         return status;
     enum qn_err err = open_store(daemon);
-    if (err == QN_OK)
-        err = qn_loop_new(&daemon->loop);
+    if (err != QN_OK)
+        return store_failed(daemon, err);
+    err = qn_loop_new(&daemon->loop);
     if (err == QN_OK)
         err = start_net(daemon);
-    if (err == QN_OK)
-        err = load_core(daemon);
-    if (err == QN_OK)
-        err = start_signals(daemon);
+    if (err != QN_OK)
+        return cannot_start(err);
+    err = load_core(daemon);
+    if (err != QN_OK)
+        return store_failed(daemon, err);
+    err = start_signals(daemon);
     if (err == QN_OK)
         err = start_driver(daemon);
-    if (err == QN_OK)
-        return 0;
-    fprintf(stderr, _("syncd: cannot start: %s\n"), qn_err_name(err));
-    return err == QN_ERR_BUSY ? EX_UNAVAILABLE : EXIT_FAILURE;
+    return err == QN_OK ? 0 : cannot_start(err);
 }
 
 /* ---- tear-down: also of what was started half ---- */

@@ -1,11 +1,14 @@
 #include <getopt.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "app/daemon.h"
 #include "app/i18n.h"
@@ -31,6 +34,28 @@ static void shut_in(void)
     umask(077);
     setrlimit(RLIMIT_CORE, &none);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+/* The store is a mapped file: where the file ends too early or the disk fails, reading it is a
+ * SIGBUS. A handler has no context, hence the static text. */
+static char bus_text[512];
+
+static void on_bus_error(int signal)
+{
+    ssize_t ignored = write(STDERR_FILENO, bus_text, strlen(bus_text));
+    (void)ignored;
+    _exit(EX_IOERR);
+}
+
+static void survive_bus_errors(const char *state_dir)
+{
+    struct sigaction action = {.sa_handler = on_bus_error};
+    snprintf(bus_text, sizeof(bus_text) - 1,
+             _("syncd: the store in %s/store is cut short, or its disk cannot be read; restore it "
+               "or join again in a new state directory"),
+             state_dir);
+    strcat(bus_text, "\n");
+    sigaction(SIGBUS, &action, NULL);
 }
 
 static void speak(void)
@@ -74,5 +99,6 @@ int main(int argc, char **argv)
         return EX_USAGE;
     }
     shut_in();
+    survive_bus_errors(options.state_dir);
     return qn_daemon_run(&options);
 }

@@ -38,7 +38,7 @@ invitations() {
     refuse 2 mistyped "half a code is refused at init" init_with two "${code:0:40}"
     refuse 2 mistyped "an empty code is refused at init" init_with two ''
     [[ ! -e $(site_state two)/site.quoin ]] || fail "a refused init left a site behind"
-    expect "it joins with the right one, in lower case" init_with two "$(tr 'A-Z' 'a-z' <<<"$code")"
+    expect "it joins with the right one, in lower case" init_with two "$(tr '[:upper:]' '[:lower:]' <<<"$code")"
     site_start two || fail "two does not start"
     await "two is a member" is_member two one
     refused_join late invitation-used "$code"
