@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,7 +23,25 @@ struct qn_client {
     size_t answered; /* bytes of `in` that the last answer borrows */
 };
 
-static enum qn_err connect_to(const char *path, int *ret_socket)
+static enum qn_err connect_err(int reason)
+{
+    if (reason == EACCES || reason == EPERM)
+        return QN_ERR_DENIED;
+    if (reason == ENOENT || reason == ECONNREFUSED || reason == ENOTDIR)
+        return QN_ERR_NOTFOUND;
+    return reason == EAGAIN ? QN_ERR_TIMEOUT : QN_ERR_IO;
+}
+
+/* The same bound holds for connect(), which waits while the queue of a stopped daemon is full. */
+static bool limit_sends(int fd, int timeout_ms)
+{
+    struct timeval limit = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
+    if (timeout_ms == 0)
+        limit.tv_usec = 1; /* zero would be for ever */
+    return timeout_ms < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0;
+}
+
+static enum qn_err connect_to(const char *path, int timeout_ms, int *ret_socket)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof(address.sun_path))
@@ -31,22 +50,20 @@ static enum qn_err connect_to(const char *path, int *ret_socket)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return QN_ERR_IO;
-    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0) {
+    if (limit_sends(fd, timeout_ms) &&
+        connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0) {
         *ret_socket = fd;
         return QN_OK;
     }
-    int reason = errno;
+    enum qn_err err = connect_err(errno);
     close(fd);
-    if (reason == EACCES || reason == EPERM)
-        return QN_ERR_DENIED;
-    return reason == ENOENT || reason == ECONNREFUSED || reason == ENOTDIR ? QN_ERR_NOTFOUND
-                                                                           : QN_ERR_IO;
+    return err;
 }
 
-enum qn_err qn_client_open(const char *socket_path, struct qn_client **ret_client)
+enum qn_err qn_client_open(const char *socket_path, int timeout_ms, struct qn_client **ret_client)
 {
     int fd;
-    QN_TRY(connect_to(socket_path, &fd));
+    QN_TRY(connect_to(socket_path, timeout_ms, &fd));
     struct qn_client *client = QN_NEW(struct qn_client);
     client->socket = fd;
     qn_buf_init(&client->in, QN_CONTROL_FRAME_SIZE_MAX + 4 + READ_SIZE);
@@ -65,6 +82,13 @@ void qn_client_free(struct qn_client *client)
     qn_free(client);
 }
 
+static enum qn_err send_err(int reason)
+{
+    if (reason == EPIPE || reason == ECONNRESET)
+        return QN_ERR_CLOSED;
+    return reason == EAGAIN ? QN_ERR_TIMEOUT : QN_ERR_IO;
+}
+
 static enum qn_err send_all(int fd, struct qn_span bytes)
 {
     while (bytes.size > 0) {
@@ -72,7 +96,7 @@ static enum qn_err send_all(int fd, struct qn_span bytes)
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0)
-            return errno == EPIPE || errno == ECONNRESET ? QN_ERR_CLOSED : QN_ERR_IO;
+            return send_err(errno);
         bytes = qn_span_from(bytes, (size_t)sent);
     }
     return QN_OK;

@@ -12,11 +12,15 @@
 
 struct qn_client;
 
-/* QN_ERR_NOTFOUND: nobody listens there. QN_ERR_DENIED: this user may not. */
-enum qn_err QN_CHECKED qn_client_open(const char *socket_path, struct qn_client **ret_client);
+/* `timeout_ms` is the most that connecting, and later each send, may wait for a daemon that takes
+ * nothing; -1: for ever. QN_ERR_NOTFOUND: nobody listens there. QN_ERR_DENIED: this user may not.
+ * QN_ERR_TIMEOUT. QN_ERR_LIMIT: the path is too long for a socket. */
+enum qn_err QN_CHECKED qn_client_open(const char *socket_path, int timeout_ms,
+                                      struct qn_client **ret_client);
 void qn_client_free(struct qn_client *client);
 
-/* `args` is one canonical map. QN_ERR_LIMIT: too large for a frame; QN_ERR_CLOSED: no daemon. */
+/* `args` is one canonical map. QN_ERR_LIMIT: too large for a frame; QN_ERR_CLOSED: no daemon;
+ * QN_ERR_TIMEOUT: part of it may have been sent, close the client. */
 enum qn_err QN_CHECKED qn_client_send(struct qn_client *client, const char *cmd,
                                       struct qn_span args, uint64_t *ret_id);
 

@@ -53,18 +53,67 @@ int ctl_list(struct ctl *ctl, const char *cmd, const struct qn_buf *args,
     return code;
 }
 
+static const char *label_of(const char *key)
+{
+    static const struct {
+        const char *key, *label;
+    } labels[] = {
+        {"name", N_("name")},           {"identity", N_("identity")},
+        {"state", N_("state")},         {"last_contact", N_("last contact")},
+        {"address", N_("address")},     {"role", N_("role")},
+        {"version", N_("version")},     {"legal_entity", N_("legal entity")},
+        {"withdrawn", N_("withdrawn")}, {"records", N_("records")},
+        {"conflicts", N_("conflicts")}, {"members", N_("members")},
+        {"behind", N_("behind")},       {"in_sync", N_("in sync")},
+        {"id", N_("number")},           {"created_by", N_("made by")},
+    };
+    for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
+        if (strcmp(labels[i].key, key) == 0)
+            return gettext(labels[i].label);
+    }
+    return key;
+}
+
+/* "a, b", or with what a map says of them: "a 3, b 2". */
+static void append_names(struct qn_buf *out, struct qn_span list)
+{
+    struct ctl_walk walk = ctl_walk(list);
+    while (ctl_walk_next(&walk)) {
+        qn_buf_append_str(out, out->size > 0 ? ", " : "");
+        if (walk.is_map) {
+            ctl_append_text(out, walk.key);
+            qn_buf_append_str(out, " ");
+        }
+        ctl_append_value(out, walk.value);
+    }
+}
+
+static void append_member(struct qn_buf *out, const struct ctl_shape *shape, struct qn_span value)
+{
+    struct qn_cursor cursor = qn_cursor(value);
+    enum qn_item item = qn_cursor_peek(&cursor);
+    uint64_t time_ms = ctl_u64_of(value);
+    bool is_true, is_word = strcmp(shape->key, "state") == 0 || strcmp(shape->key, "role") == 0;
+    if (shape->kind == CTL_TIME && time_ms != 0)
+        ctl_append_time(out, time_ms);
+    else if (is_word && item == QN_ITEM_STR)
+        qn_buf_append_str(out, ctl_state_word(ctl_text_of(value)));
+    else if (item == QN_ITEM_BOOL && qn_cursor_bool(&cursor, &is_true) == QN_OK)
+        qn_buf_append_str(out, is_true ? _("yes") : _("no"));
+    else if (item == QN_ITEM_ARRAY || item == QN_ITEM_MAP)
+        append_names(out, value);
+    else if (item != QN_ITEM_NIL)
+        ctl_append_value(out, value);
+    if (out->size == 0)
+        qn_buf_append_str(out, "-");
+}
+
 static void print_member(FILE *out, const struct ctl_shape *shape, struct qn_span value)
 {
     QN_AUTO_BUF struct qn_buf text;
     qn_buf_init(&text, QN_CONTROL_FRAME_SIZE_MAX * 8);
-    uint64_t time_ms = ctl_u64_of(value);
-    if (shape->kind == CTL_TIME && time_ms != 0)
-        ctl_append_time(&text, time_ms);
-    else if (strcmp(shape->key, "state") == 0)
-        qn_buf_append_str(&text, ctl_state_word(ctl_text_of(value)));
-    else
-        ctl_append_value(&text, value);
-    fprintf(out, "%s: ", shape->key);
+    append_member(&text, shape, value);
+    fprintf(out, _("%s: "), label_of(shape->key));
     ctl_put_raw(out, qn_buf_view(&text));
     fputc('\n', out);
 }

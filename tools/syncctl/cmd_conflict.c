@@ -1,6 +1,7 @@
 /* syncctl conflict ..., syncctl verify */
 #include "answer.h"
 #include "base/limits.h"
+#include "check.h"
 #include "commands.h"
 #include "i18n.h"
 #include "json_in.h"
@@ -65,9 +66,14 @@ static int pack_choice(struct ctl *ctl, struct qn_buf *args)
     json_t *value = ctl_json_parse(qn_span_str(ctl_value(ctl, "json-value")), &reason);
     if (value == NULL)
         return ctl_usage_error(ctl, _("--json-value is not valid JSON: %s"), reason.text);
-    qn_pack_cstr(args, "value");
-    ctl_json_pack(value, args);
+    QN_AUTO_BUF struct qn_buf packed;
+    qn_buf_init(&packed, QN_CONTROL_FRAME_SIZE_MAX);
+    ctl_json_pack(value, &packed);
     json_decref(value);
+    const char *code = packed.is_over ? "value-too-large" : ctl_check_value(qn_buf_view(&packed));
+    if (code != NULL)
+        return ctl_fail_str(ctl, code, ctl->arguments.items[2]);
+    ctl_arg_raw(args, "value", qn_buf_view(&packed));
     return CTL_DONE;
 }
 
@@ -97,6 +103,8 @@ static void add_verified(struct ctl_grid *grid, struct qn_span item)
     ctl_add_names(grid, item, "keys");
 }
 
+static const char results_head[] = "{\"results\":[";
+
 struct verification {
     struct ctl *ctl;
     struct ctl_grid grid;
@@ -110,8 +118,7 @@ static int on_verified(void *context, struct qn_span item)
         add_verified(&run->grid, item);
         return CTL_DONE;
     }
-    if (run->count++ > 0)
-        fputc(',', run->ctl->out);
+    fputs(run->count++ > 0 ? "," : results_head, run->ctl->out);
     ctl_json_object(run->ctl->out, item, ctl_verify_shape);
     return CTL_DONE;
 }
@@ -120,7 +127,8 @@ static void print_verdict(struct verification *run, bool is_identical)
 {
     FILE *out = run->ctl->out;
     if (run->ctl->is_json) {
-        fprintf(out, "],\"identical\":%s}\n", is_identical ? "true" : "false");
+        fprintf(out, "%s],\"identical\":%s}\n", run->count > 0 ? "" : results_head,
+                is_identical ? "true" : "false");
         return;
     }
     if (run->ctl->is_terminal || !is_identical)
@@ -140,8 +148,6 @@ int ctl_run_verify(struct ctl *ctl)
     ctl_arg_str(&args, "collection", first_or_null(ctl));
     ctl_arg_u64(&args, "timeout_ms", (uint64_t)ctl->timeout_s * 1000);
     qn_buf_init(&end, QN_CONTROL_FRAME_SIZE_MAX);
-    if (ctl->is_json)
-        fputs("{\"results\":[", ctl->out);
     int code = ctl_call(
         ctl, "verify", &args,
         &(struct ctl_sink){.on_data = on_verified, .context = &run, .end = &end, .extra_s = 10});

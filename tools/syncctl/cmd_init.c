@@ -21,6 +21,8 @@
 #define DEFAULT_STATE_DIR "/var/lib/quoin"
 #define SERVICE_USER      "_quoin"
 #define KIT_SIZE_MAX      (64 * 1024)
+/* With "/control.sock" it fits a socket's address (108 bytes). */
+#define STATE_DIR_SIZE_MAX 90
 
 struct founding {
     struct ctl *ctl;
@@ -81,6 +83,12 @@ static int check_options(struct founding *it)
     return it->join != NULL ? check_join(it) : CTL_DONE;
 }
 
+/* In a directory, and at the top of a file system of its own. */
+static bool is_always_there(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "lost+found") == 0;
+}
+
 static bool is_empty(const char *path)
 {
     DIR *dir = opendir(path);
@@ -88,7 +96,7 @@ static bool is_empty(const char *path)
         return false;
     bool has_any = false;
     for (struct dirent *entry; !has_any && (entry = readdir(dir)) != NULL;)
-        has_any = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+        has_any = !is_always_there(entry->d_name);
     closedir(dir);
     return !has_any;
 }
@@ -96,6 +104,8 @@ static bool is_empty(const char *path)
 static int make_directory(struct founding *it)
 {
     const char *path = it->ctl->state_dir;
+    if (strlen(path) > STATE_DIR_SIZE_MAX)
+        return ctl_fail_str(it->ctl, "dir-too-long", path);
     if (qn_setup_exists(path))
         return ctl_fail_str(it->ctl, "site-exists", path);
     struct stat status;
@@ -225,18 +235,33 @@ static void print_result(const struct founding *it)
         fprintf(ctl->out, _("Next: syncd --state %s\n"), ctl->state_dir);
 }
 
+/* After a failure the directory is empty again, so that the command can be repeated. */
+static void take_back(const struct founding *it)
+{
+    static const char *const names[] = {"recovery-kit.txt", "identity.key"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char path[STATE_DIR_SIZE_MAX + 32];
+        snprintf(path, sizeof(path), "%s/%s", it->ctl->state_dir, names[i]);
+        unlink(path);
+    }
+}
+
 static int make_site(struct founding *it)
 {
     fill_setup(it);
     if (make_keys(it) != QN_OK || (it->group != NULL && make_genesis(it) != QN_OK))
         return ctl_fail_str(it->ctl, "crypto-failed", "");
-    if (write_kit(it) != QN_OK)
+    if (write_kit(it) != QN_OK) {
+        take_back(it);
         return ctl_fail_str(it->ctl, "write-failed", it->kit_path);
+    }
     enum qn_err err = qn_setup_write(it->ctl->state_dir, &it->setup);
     if (err == QN_ERR_EXISTS)
         return ctl_fail_str(it->ctl, "site-exists", it->ctl->state_dir);
-    if (err != QN_OK)
+    if (err != QN_OK) {
+        take_back(it);
         return ctl_fail_str(it->ctl, "write-failed", it->ctl->state_dir);
+    }
     give_to_service(it->ctl->state_dir);
     print_result(it);
     return CTL_DONE;

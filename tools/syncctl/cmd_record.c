@@ -3,6 +3,7 @@
 
 #include "answer.h"
 #include "base/limits.h"
+#include "check.h"
 #include "commands.h"
 #include "i18n.h"
 #include "json_in.h"
@@ -66,26 +67,54 @@ static int merge_word(struct ctl *ctl, json_t *fields, const char *word)
     return CTL_DONE;
 }
 
+static int merge_option(struct ctl *ctl, json_t *fields, const char *value)
+{
+    if (strcmp(value, "-") == 0)
+        return merge_stdin(ctl, fields);
+    return merge_json(ctl, fields, qn_span_str(value), "--json-value");
+}
+
 static int gather_fields(struct ctl *ctl, json_t *fields)
 {
     int code = CTL_DONE;
     for (size_t i = 0; code == CTL_DONE && i < ctl->given.count; i++)
-        code = merge_json(ctl, fields, qn_span_str(ctl->given.items[i].value), "--json-value");
+        code = merge_option(ctl, fields, ctl->given.items[i].value);
     for (size_t i = 2; code == CTL_DONE && i < ctl->arguments.count; i++)
         code = merge_word(ctl, fields, ctl->arguments.items[i]);
     return code;
 }
 
+static int check_record(struct ctl *ctl, struct qn_span fields)
+{
+    const char *key = ctl->arguments.items[1];
+    const char *code = ctl_check_key(qn_span_str(key));
+    if (code != NULL)
+        return ctl_fail_str(ctl, code, key);
+    struct qn_span field;
+    code = ctl_check_fields(fields, &field);
+    if (code == NULL)
+        return CTL_DONE;
+    return field.size > 0 ? ctl_fail(ctl, code, field) : ctl_fail_str(ctl, code, key);
+}
+
 static int put_fields(struct ctl *ctl, json_t *fields)
 {
-    QN_AUTO_BUF struct qn_buf args, end;
+    QN_AUTO_BUF struct qn_buf packed = {0}, args = {0}, end = {0};
+    if (json_object_size(fields) == 0)
+        return ctl_usage_error(ctl, _("which fields? Give FIELD=VALUE, --json-value or -"));
+    qn_buf_init(&packed, QN_CONTROL_FRAME_SIZE_MAX);
+    ctl_json_pack(fields, &packed);
+    if (qn_buf_status(&packed) != QN_OK)
+        return ctl_fail_str(ctl, "record-too-large", ctl->arguments.items[1]);
+    int code = check_record(ctl, qn_buf_view(&packed));
+    if (code != CTL_DONE)
+        return code;
     ctl_args_init(&args, 3);
     ctl_arg_str(&args, "collection", ctl->arguments.items[0]);
-    qn_pack_cstr(&args, "fields");
-    ctl_json_pack(fields, &args);
+    ctl_arg_raw(&args, "fields", qn_buf_view(&packed));
     ctl_arg_str(&args, "key", ctl->arguments.items[1]);
     qn_buf_init(&end, 1024);
-    int code = ctl_call(ctl, "record.put", &args, &(struct ctl_sink){.end = &end});
+    code = ctl_call(ctl, "record.put", &args, &(struct ctl_sink){.end = &end});
     if (code != CTL_DONE)
         return code;
     bool is_changed = ctl_map_bool(qn_buf_view(&end), "changed");
@@ -162,7 +191,7 @@ static int on_records(void *context, struct qn_span data)
         ctl_json_list_next(&listing->json);
         ctl_json_object(listing->ctl->out, walk.value, ctl_record_shape);
     }
-    return ferror(listing->ctl->out) ? CTL_FAILED : CTL_DONE;
+    return ferror(listing->ctl->out) ? ctl_fail_str(listing->ctl, "output-failed", "") : CTL_DONE;
 }
 
 int ctl_run_record_list(struct ctl *ctl)

@@ -26,27 +26,32 @@ static bool is_separator(const struct ctl_csv *csv, int letter)
     return letter == ',' || letter == ';' || letter == '\t';
 }
 
-/* A line's end is "\n", "\r\n" or the end of the file; gives '\n' for the first two. */
-static int next_letter(struct ctl_csv *csv)
+static int next_byte(struct ctl_csv *csv)
 {
-    int letter = getc(csv->file);
-    if (letter == '\r') {
-        int next = getc(csv->file);
-        if (next == '\n')
-            letter = next;
-        else if (next != EOF)
-            ungetc(next, csv->file);
-    }
+    int letter = getc_unlocked(csv->file);
     if (letter == '\n')
         csv->line++;
     return letter;
 }
 
-/* Behind the opening quote; gives what follows the closing one. */
+/* Outside quotes a line's end is "\n", "\r\n" or the end of the file; '\n' for the first two. */
+static int next_letter(struct ctl_csv *csv)
+{
+    int letter = next_byte(csv);
+    if (letter != '\r')
+        return letter;
+    int next = next_byte(csv);
+    if (next != '\n' && next != EOF)
+        ungetc(next, csv->file);
+    return next == '\n' ? next : letter;
+}
+
+/* Behind the opening quote; gives what follows the closing one. Line breaks stay as they are: what
+ * was exported comes back. */
 static enum qn_err read_quoted(struct ctl_csv *csv, int *ret_next)
 {
     for (;;) {
-        int letter = next_letter(csv);
+        int letter = next_byte(csv);
         if (letter == EOF)
             return QN_ERR_INVALID;
         if (letter == '"') {

@@ -5,6 +5,8 @@
 #include "i18n.h"
 #include "screen.h"
 
+#define LINE_SIZE_MAX 4096
+
 struct row {
     const char *code, *text, *remedy;
 };
@@ -65,6 +67,8 @@ static const struct row rows[] = {
      N_("Ask the administrating site for a new one (`syncctl site invite`).")},
     {"invitation-revoked", N_("this invitation was revoked"),
      N_("Ask the administrating site for a new one (`syncctl site invite`).")},
+    {"wrong-group", N_("another group answers at the address of the invitation"),
+     N_("Ask for a new invitation, with an address of the right group.")},
     {"invitation-expired", N_("this invitation has expired"),
      N_("Ask the administrating site for a new one (`syncctl site invite`), and check the clock.")},
     {"wrong-group", N_("the site that answered belongs to another group"),
@@ -92,10 +96,14 @@ static const struct row rows[] = {
         "--state.")},
     {"dir-not-empty", N_("this directory is not empty"),
      N_("Choose an empty or a new directory with --state.")},
+    {"dir-too-long", N_("the path of this state directory is too long for a socket"),
+     N_("Choose a path of at most 90 bytes with --state.")},
     {"dir-failed", N_("this directory cannot be made"),
      N_("Run the command as root, or choose another directory with --state.")},
     {"write-failed", N_("this file cannot be written"),
      N_("Check the permissions and the room on the disk.")},
+    {"output-failed", N_("the answer cannot be written to standard output"),
+     N_("Check the room on the disk, or the program that reads it.")},
     {"read-failed", N_("this file cannot be read"), N_("Check its name and the permissions.")},
     {"bad-address", N_("this is no valid address"),
      N_("Write HOST:PORT, for example 0.0.0.0:7117 or [::]:7117.")},
@@ -157,14 +165,24 @@ int ctl_fail_str(const struct ctl *ctl, const char *code, const char *object)
     return ctl_fail(ctl, code, qn_span_str(object));
 }
 
+/* Words of a message may come from a file or an argument: they must not steer a terminal. */
+__attribute__((format(printf, 2, 0))) static void print_line(const struct ctl *ctl,
+                                                             const char *text, va_list list)
+{
+    char line[LINE_SIZE_MAX];
+    int length = vsnprintf(line, sizeof(line), text, list);
+    if (length > 0)
+        ctl_put_text(ctl->err, qn_span_str(line));
+    fputc('\n', ctl->err);
+}
+
 int ctl_usage_error(const struct ctl *ctl, const char *text, ...)
 {
     print_command(ctl);
     va_list list;
     va_start(list, text);
-    vfprintf(ctl->err, text, list);
+    print_line(ctl, text, list);
     va_end(list);
-    fputc('\n', ctl->err);
     if (ctl->noun != NULL && ctl_is_noun(ctl->noun))
         fprintf(ctl->err, _("  `syncctl help %s` explains it.\n"), ctl->noun);
     else
@@ -177,9 +195,8 @@ int ctl_fail_text(const struct ctl *ctl, const char *text, ...)
     print_command(ctl);
     va_list list;
     va_start(list, text);
-    vfprintf(ctl->err, text, list);
+    print_line(ctl, text, list);
     va_end(list);
-    fputc('\n', ctl->err);
     return CTL_FAILED;
 }
 

@@ -116,7 +116,7 @@ static int on_records(void *context, struct qn_span data)
         export->put(export, walk.value);
         ctl_progress_show(&export->progress, ++export->count);
     }
-    return ferror(export->ctl->out) ? ctl_fail_str(export->ctl, "write-failed", "") : CTL_DONE;
+    return ferror(export->ctl->out) ? ctl_fail_str(export->ctl, "output-failed", "") : CTL_DONE;
 }
 
 static int pass(struct export *export, void (*put)(struct export *, struct qn_span))

@@ -1,7 +1,7 @@
 /* syncctl record import: the file is read twice. First it is checked to its end; then it is sent in
  * batches, several under way. Every batch is all or nothing, and repeating one changes nothing. */
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "base/limits.h"
 #include "client/client.h"
@@ -29,21 +29,33 @@ struct import {
     struct ctl_progress progress;
 };
 
-/* Standard input cannot be read twice: it goes to a file without a name. */
-static FILE *open_input(const char *path)
+/* What cannot be read twice, a pipe for example, goes to a file without a name. */
+static FILE *spool(FILE *from)
 {
-    if (strcmp(path, "-") != 0)
-        return fopen(path, "rbe");
-    FILE *spool = tmpfile();
+    FILE *to = tmpfile();
     char part[64 * 1024];
     size_t size;
-    while (spool != NULL && (size = fread(part, 1, sizeof(part), stdin)) > 0) {
-        if (fwrite(part, 1, size, spool) != size) {
-            fclose(spool);
-            return NULL;
-        }
+    while (to != NULL && (size = fread(part, 1, sizeof(part), from)) > 0) {
+        if (fwrite(part, 1, size, to) != size)
+            break;
     }
-    return spool;
+    bool is_whole = to != NULL && !ferror(from) && fflush(to) == 0 && !ferror(to);
+    if (to != NULL && !is_whole)
+        fclose(to);
+    return is_whole ? to : NULL;
+}
+
+static FILE *open_input(const char *path)
+{
+    if (strcmp(path, "-") == 0)
+        return spool(stdin);
+    FILE *file = fopen(path, "rbe");
+    struct stat status;
+    if (file == NULL || (fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode)))
+        return file;
+    FILE *copy = spool(file);
+    fclose(file);
+    return copy;
 }
 
 static int fail_source(struct import *import, const struct ctl_source *source)
@@ -184,7 +196,7 @@ static int run_import(struct import *import)
     struct ctl *ctl = import->ctl;
     int code = check_file(import);
     if (code == CTL_DONE)
-        code = ctl_connect(ctl);
+        code = ctl_connect(ctl, true);
     if (code != CTL_DONE)
         return code;
     bool has_progress = ctl->is_err_terminal && !ctl->is_quiet;

@@ -60,7 +60,7 @@ int main(int argc, char **argv)
     if (code == CTL_DONE)
         code = run(&ctl);
     ctl_deinit(&ctl);
-    if (fflush(stdout) != 0 && code == CTL_DONE)
-        code = CTL_FAILED;
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code <= CTL_ATTENTION)
+        code = ctl_fail_str(&ctl, "output-failed", "");
     return code;
 }

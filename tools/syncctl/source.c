@@ -4,7 +4,8 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
-#include "base/text.h"
+#include "check.h"
+#include "ctl.h"
 #include "i18n.h"
 #include "json_in.h"
 #include "proto/pack.h"
@@ -101,7 +102,7 @@ static enum qn_err next_csv(struct ctl_source *source, json_t **ret_object)
 static bool is_blank(struct qn_span line)
 {
     for (size_t i = 0; i < line.size; i++) {
-        if (strchr(" \t\r\n", line.data[i]) == NULL)
+        if (memchr(" \t\r\n", line.data[i], 4) == NULL)
             return false;
     }
     return true;
@@ -159,41 +160,42 @@ static enum qn_err pack_key(struct ctl_source *source, const json_t *value, stru
         return refuse(source, value == NULL ? _("the key field is missing")
                                             : _("the key is neither text nor a whole number"));
     }
-    if (key.size == 0 || key.size > QN_KEY_SIZE_MAX)
-        return refuse(source, _("the key has not 1 to 255 bytes"));
+    const char *code = ctl_check_key(key);
+    if (code != NULL)
+        return refuse(source, ctl_error_text(qn_span_str(code)));
     qn_pack_str(out, key);
     return QN_OK;
 }
 
-static enum qn_err check_field(struct ctl_source *source, const char *name, json_t *value)
+static enum qn_err check_fields(struct ctl_source *source, struct qn_span fields)
 {
-    size_t size = strlen(name);
-    if (size == 0 || size > QN_FIELD_SIZE_MAX)
-        return refuse(source, _("the name of a field has not 1 to 127 bytes"));
-    QN_AUTO_BUF struct qn_buf packed;
-    qn_buf_init(&packed, QN_VALUE_SIZE_MAX);
-    ctl_json_pack(value, &packed);
-    if (qn_buf_status(&packed) == QN_OK)
+    struct qn_span name;
+    const char *code = ctl_check_fields(fields, &name);
+    if (code == NULL)
         return QN_OK;
-    snprintf(source->problem, sizeof(source->problem), _("field %s is larger than 64 KiB"), name);
+    const char *text = ctl_error_text(qn_span_str(code));
+    if (name.size == 0)
+        return refuse(source, text);
+    QN_AUTO_BUF struct qn_buf shown;
+    qn_buf_init(&shown, name.size * 6 + 1);
+    ctl_append_text(&shown, name);
+    snprintf(source->problem, sizeof(source->problem), _("field %.*s: %s"), (int)shown.size,
+             (const char *)shown.data, text);
     return QN_ERR_INVALID;
 }
 
 static enum qn_err pack_record(struct ctl_source *source, json_t *object, struct qn_buf *out)
 {
-    size_t before = out->size;
     qn_pack_array(out, 2);
     QN_TRY(pack_key(source, json_object_get(object, source->key_field), out));
     json_object_del(object, source->key_field);
-    const char *name;
-    json_t *value;
-    json_object_foreach(object, name, value) QN_TRY(check_field(source, name, value));
-    if (json_object_size(object) > QN_OP_FIELDS_MAX)
-        return refuse(source, _("more than 4096 fields"));
+    if (json_object_size(object) == 0)
+        return refuse(source, _("there is no field beside the key"));
+    size_t before = out->size;
     ctl_json_pack(object, out);
-    if (out->is_over || out->size - before > QN_OP_SIZE_MAX)
-        return refuse(source, _("the record is larger than 256 KiB"));
-    return QN_OK;
+    if (out->is_over)
+        return refuse(source, ctl_error_text(qn_span_str("record-too-large")));
+    return check_fields(source, qn_span_from(qn_buf_view(out), before));
 }
 
 enum qn_err ctl_source_next(struct ctl_source *source, struct qn_buf *out)

@@ -19,8 +19,8 @@ struct ctl_source {
     QN_VEC(char *) names; /* the first row of CSV */
     char *line;
     size_t line_capacity;
-    size_t number;     /* of the line where the last record began, from 1 */
-    char problem[256]; /* translated; of the last error */
+    size_t number;      /* of the line where the last record began, from 1 */
+    char problem[1024]; /* translated; of the last error */
 };
 
 /* False for an unknown word. NULL: by the name of the file, else JSON Lines. */

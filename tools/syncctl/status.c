@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "alerts.h"
+#include "client/client.h"
 #include "commands.h"
 #include "i18n.h"
 #include "json_out.h"
@@ -281,7 +282,7 @@ static void print_alert(const struct ctl_report *report, struct qn_span map)
     ctl_alert_action(&alert, true, &action);
     fputs("  ", report->out);
     put_state(report, alert.severity);
-    fputs(": ", report->out);
+    fputs(_(": "), report->out);
     ctl_put_text(report->out, qn_buf_view(&text));
     fputs(" [", report->out);
     ctl_put_text(report->out, alert.code);
@@ -347,15 +348,23 @@ static int show_once(struct ctl *ctl)
     return ctl_report_exit(qn_buf_view(&status));
 }
 
+/* The daemon may be restarted meanwhile: each turn has a connection of its own. */
+static int show_again(struct ctl *ctl)
+{
+    fflush(ctl->out);
+    nanosleep(&(struct timespec){.tv_sec = 2}, NULL);
+    if (!ctl->is_terminal && !ctl->is_json)
+        fputc('\n', ctl->out);
+    qn_client_free(ctl->client);
+    ctl->client = NULL;
+    return show_once(ctl);
+}
+
 int ctl_run_status(struct ctl *ctl)
 {
     int code = show_once(ctl);
-    while (ctl_has(ctl, "watch") && code <= CTL_FAILED && !ferror(ctl->out)) {
-        fflush(ctl->out);
-        nanosleep(&(struct timespec){.tv_sec = 2}, NULL);
-        if (!ctl->is_terminal && !ctl->is_json)
-            fputc('\n', ctl->out);
-        code = show_once(ctl);
-    }
+    bool goes_on = ctl_has(ctl, "watch") && code != CTL_UNREACHABLE;
+    while (goes_on && !ferror(ctl->out))
+        code = show_again(ctl);
     return code;
 }

@@ -56,20 +56,22 @@ int ctl_fail_line(const struct ctl *ctl, enum qn_err err)
     return ctl_fail_str(ctl, code, is_about_daemon ? ctl->state_dir : "");
 }
 
-int ctl_connect(struct ctl *ctl)
+int ctl_connect(struct ctl *ctl, bool waits_for_ever)
 {
     if (ctl->client != NULL)
         return CTL_DONE;
+    int timeout_ms = waits_for_ever && !ctl->has_timeout ? -1 : (int)ctl->timeout_s * 1000;
     QN_AUTO_BUF struct qn_buf path;
     qn_buf_init(&path, 4096);
     qn_buf_printf(&path, "%s/control.sock", ctl->state_dir);
     qn_buf_append_u8(&path, 0);
     enum qn_err err = qn_buf_status(&path);
     if (err == QN_OK)
-        err = qn_client_open((const char *)path.data, &ctl->client);
+        err = qn_client_open((const char *)path.data, timeout_ms, &ctl->client);
     if (err == QN_OK)
         return CTL_DONE;
-    return ctl_fail_line(ctl, err == QN_ERR_DENIED ? err : QN_ERR_NOTFOUND);
+    bool is_told = err == QN_ERR_DENIED || err == QN_ERR_TIMEOUT;
+    return ctl_fail_line(ctl, is_told ? err : QN_ERR_NOTFOUND);
 }
 
 static int fail_answer(const struct ctl *ctl, const struct qn_client_answer *answer)
@@ -110,7 +112,7 @@ static int take_answers(struct ctl *ctl, uint64_t id, const struct ctl_sink *sin
 int ctl_call(struct ctl *ctl, const char *cmd, const struct qn_buf *args,
              const struct ctl_sink *sink)
 {
-    int code = ctl_connect(ctl);
+    int code = ctl_connect(ctl, sink->waits_for_ever);
     if (code != CTL_DONE)
         return code;
     enum qn_err err = qn_buf_status(args);

@@ -25,7 +25,8 @@ struct ctl_sink {
 /* One request and all its answers. Not CTL_DONE: it failed, and that was said. */
 int ctl_call(struct ctl *ctl, const char *cmd, const struct qn_buf *args,
              const struct ctl_sink *sink);
-int ctl_connect(struct ctl *ctl);
+/* Once for all requests; under waits_for_ever only --timeout bounds how long a send may take. */
+int ctl_connect(struct ctl *ctl, bool waits_for_ever);
 /* Says that the line to the daemon failed. */
 int ctl_fail_line(const struct ctl *ctl, enum qn_err err);
 

@@ -38,6 +38,29 @@ Test(csv, rows)
     fclose(file);
 }
 
+/* What is exported comes back as it was: also line breaks, quotes, and a lone carriage return. */
+Test(csv, texts_come_back)
+{
+    static const char *const texts[] = {"a\r\nb", "\r",       "\n",  "\r\n\r\n",
+                                        "\"",     "a,b;c\td", " x ", ""};
+    FILE *file = tmpfile();
+    size_t count = sizeof(texts) / sizeof(texts[0]);
+    for (size_t i = 0; i < count; i++) {
+        ctl_csv_put(file, qn_span_str("k"));
+        fputc(',', file);
+        ctl_csv_put(file, qn_span_str(texts[i]));
+        fputs("\r\n", file);
+    }
+    rewind(file);
+    struct ctl_csv csv;
+    ctl_csv_init(&csv, file);
+    for (size_t i = 0; i < count; i++)
+        expect(&csv, 2, (const char *[]){"k", texts[i]});
+    cr_assert_eq(ctl_csv_next(&csv), QN_ERR_CLOSED);
+    ctl_csv_deinit(&csv);
+    fclose(file);
+}
+
 Test(csv, semicolons)
 {
     FILE *file = file_of("a;b\n1,5;2\n");
@@ -81,10 +104,11 @@ static size_t refused_line(enum ctl_format format, const char *text, size_t *ret
 Test(source, lines_are_checked)
 {
     size_t count;
-    cr_assert_eq(refused_line(CTL_JSONL, "{\"id\":1}\n\n{\"id\":\"b\",\"a\":2}", &count), 0);
+    cr_assert_eq(refused_line(CTL_JSONL, "{\"id\":1,\"a\":1}\n\n{\"id\":\"b\",\"a\":2}", &count),
+                 0);
     cr_assert_eq(count, 2);
-    cr_assert_eq(refused_line(CTL_JSONL, "{\"id\":1}\n{\"a\":2}\n", &count), 2);
-    cr_assert_eq(refused_line(CTL_JSONL, "{\"id\":1}\n\n{\"id\":2\n", &count), 3);
+    cr_assert_eq(refused_line(CTL_JSONL, "{\"id\":1,\"a\":1}\n{\"a\":2}\n", &count), 2);
+    cr_assert_eq(refused_line(CTL_JSONL, "{\"id\":1,\"a\":1}\n\n{\"id\":2\n", &count), 3);
     cr_assert_eq(refused_line(CTL_JSONL, "{\"id\":1.5}\n", &count), 1);
     cr_assert_eq(refused_line(CTL_JSONL, "[]\n", &count), 1);
     cr_assert_eq(refused_line(CTL_CSV, "id,a\n1,2\n3\n", &count), 3);
