@@ -480,7 +480,10 @@ static enum qn_err set_access(const struct qn_control_options *options)
         return QN_ERR_IO;
     if (options->group[0] == '\0')
         return QN_OK;
+    struct stat status;
     struct group *group = getgrnam(options->group);
+    if (group != NULL && stat(options->path, &status) == 0 && status.st_gid == group->gr_gid)
+        return QN_OK; /* the service may not even try to change it */
     if (group == NULL || chown(options->path, (uid_t)-1, group->gr_gid) != 0) {
         qn_log(options->log, QN_LOG_ERROR,
                "the control socket cannot be given to the group %s; see [control] group",

@@ -138,7 +138,7 @@ static enum qn_err heard_join(struct qn_core *core, struct guest *guest, struct 
     const struct qn_site *self = qn_group_site_by_key(group, &body.keys.site);
     if (!qn_text_is_name(body.name))
         refuse(core, guest, "bad-name");
-    else if (namesake != NULL && namesake != self)
+    else if (namesake != NULL && namesake->state == QN_SITE_MEMBER && namesake != self)
         refuse(core, guest, "site-name-taken");
     else if (self != NULL && self->state == QN_SITE_MEMBER)
         say_admitted(core, guest); /* it lost our answer */

@@ -62,7 +62,8 @@ void call_site_invite(const struct call *call)
     }
     if (!is_admin(call))
         return;
-    if (qn_group_site_named(group, name) != NULL) {
+    const struct qn_site *namesake = qn_group_site_named(group, name);
+    if (namesake != NULL && namesake->state == QN_SITE_MEMBER) {
         call_fail(call, QN_ERR_EXISTS, "site-name-taken", name);
         return;
     }

@@ -41,10 +41,11 @@ static bool on_admit(void *context, uint64_t tag, enum qn_alpn alpn,
     return false;
 }
 
+/* One that its owner closed says its last words: they may be that very withdrawal, and it reads
+ * no more. */
 static bool is_cut_off(const struct qn_net *net, const struct qn_link *link)
 {
-    bool is_open = link->state == QN_LINK_UP || link->state == QN_LINK_CLOSING;
-    return is_open && link->kind == QN_NET_MEMBER && !is_admitted(net, &link->key);
+    return link->state == QN_LINK_UP && link->kind == QN_NET_MEMBER && !is_admitted(net, &link->key);
 }
 
 void qn_net_admit(struct qn_net *net, const struct qn_public_key *keys, size_t count,

@@ -1,77 +1,138 @@
 #!/bin/bash
-# Three sites form a group by invitation; what one writes is at the others; nothing acknowledged is
-# lost when daemons are killed.
+# The group: founding, invitations and what refuses them, names, collections that only some share,
+# and leaving.
 #
 #   group.sh SYNCD SYNCCTL
-# shellcheck source=tests/integ/lib.sh
-. "$(dirname "$0")/lib.sh"
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "$0")/lib.sh"
 
-form_group pradines luzech cajarc
+# refused_join NAME CAUSE CODE: a site with that code is told why, and does not become a member.
+refused_join() {
+    local name=$1 cause=$2 code=$3
+    expect "$name has a state" init_with "$name" "$code"
+    refused_start "$name" "$cause"
+}
 
-ctl pradines collection create people >/dev/null
-for name in luzech cajarc; do
-    eventually 10 has_collection "$name" people
-done
+refused_start() {
+    local name=$1 cause=$2
+    site_start "$name" || fail "$name does not start"
+    await "$name is told: $cause" holds "$name" \
+        ".alerts[] | select(.code == \"join-refused\" and .object == \"$cause\")" status
+    refuse 2 'not joined' "$name cannot write" ctl "$name" collection create x
+    site_stop "$name"
+    expect "the group does not show it" holds one ".sites | map(.name) | index(\"$name\") | not" status
+}
 
-# A write is elsewhere, with its types.
-ctl luzech record put people durand name=Durand room=12
-eventually 10 has_field pradines people durand room 12
-eventually 10 has_field cajarc people durand name Durand
+mistyped() {
+    local code=$1 last=A
+    [[ ${code:20:1} != A ]] || last=B
+    printf '%s%s%s' "${code:0:20}" "$last" "${code:21}"
+}
 
-# Deleted here, gone there, and back.
-ctl cajarc record delete people durand
-is_gone() { ! ctl "$1" record get people durand; }
-eventually 10 is_gone luzech
-ctl cajarc record restore people durand
-eventually 10 has_field luzech people durand room 12
+invitations() {
+    local code
+    code=$(ctl one site invite two 2>"$work/messages")
+    [[ $code == QN1-* && $(wc -l <<<"$code") == 1 ]] || fail "not a code alone: $code"
+    refuse 2 mistyped "a mistyped code is refused at init" init_with two "$(mistyped "$code")"
+    refuse 2 mistyped "half a code is refused at init" init_with two "${code:0:40}"
+    refuse 2 mistyped "an empty code is refused at init" init_with two ''
+    [[ ! -e $(site_state two)/site.quoin ]] || fail "a refused init left a site behind"
+    expect "it joins with the right one, in lower case" init_with two "$(tr 'A-Z' 'a-z' <<<"$code")"
+    site_start two || fail "two does not start"
+    await "two is a member" is_member two one
+    refused_join late invitation-used "$code"
 
-# Two sites write the same field while they do not hear of each other.
-site_end luzech KILL
-site_end cajarc KILL
-ctl pradines record put people durand room=14
-site_end pradines KILL
-site_up luzech
-ctl luzech record put people durand room=15
-site_up pradines
-site_up cajarc
-has_conflict() { [[ $(ctl "$1" conflict list | wc -l) -ge 1 ]]; }
-for name in pradines luzech cajarc; do
-    eventually 20 has_conflict "$name"
-done
-ctl cajarc conflict resolve people durand room --value 16
-has_no_conflict() { [[ $(ctl "$1" conflict list --json | tr -d ' \n') == '[]' ]]; }
-for name in pradines luzech cajarc; do
-    eventually 10 has_field "$name" people durand room 16
-    eventually 10 has_no_conflict "$name"
-done
+    code=$(ctl one site invite slow --expires 1s)
+    await "an invitation of one second expires" holds one \
+        '.[] | select(.name == "slow" and .state == "expired")' site invites
+    refuse 2 expired "then it is refused at init" init_with slow "$code"
+    [[ ! -e $(site_state slow)/site.quoin ]] || fail "a refused init left a site behind"
 
-# Killed in the middle of writing: what was acknowledged is there.
-acknowledged=0
-(
-    for ((i = 0; i < 200; i++)); do
-        ctl pradines record put people "k$i" n="$i" 2>/dev/null || exit 0
-        echo "$i" >"$work/acknowledged"
+    code=$(ctl one site invite tardy --expires 3s)
+    expect "a code that is valid still" init_with tardy "$code"
+    await "and has expired before the daemon starts" holds one \
+        '.[] | select(.name == "tardy" and .state == "expired")' site invites
+    refused_start tardy invitation-expired
+
+    code=$(ctl one site invite gone)
+    expect "an invitation is revoked" ctl one site revoke gone
+    refused_join gone invitation-revoked "$code"
+    refuse 2 invitation "nothing is left to revoke" ctl one site revoke gone
+}
+
+names() {
+    refuse 2 'bears this name' "the name of a member is not invited" ctl one site invite two
+    refuse 2 'valid name' "a name with a space is none" ctl one site invite 'a b'
+    refuse 2 'valid name' "nor the empty one" ctl one site invite ''
+    refuse 2 administrat "only the administrator invites" ctl two site invite three
+    refuse 2 'no such site' "an unknown site is not shown" ctl one site show nobody
+    refuse 2 'initialised already' "a state is not initialised twice" \
+        ctl two init --site two --group other
+}
+
+unshared() {
+    local at
+    join three one
+    expect "a collection for two of three" ctl one collection create private --members one,two
+    expect "and one for all" ctl one collection create public
+    await "two has both" has_collection two private
+    expect "a record in it" ctl one record put private secret-key colour=red
+    await "two reads it" reads two private secret-key colour '"red"'
+    await "three has the public one" has_collection three public
+    expect "three knows nothing of the other" holds three 'length == 1 and .[0].name == "public"' \
+        collection list
+    for at in 'record list private' 'collection show private' 'record get private secret-key' \
+        'record history private secret-key' 'verify private' 'record trash private'; do
+        # shellcheck disable=SC2086 # words
+        refuse 2 'no such collection' "three is refused: $at" ctl three $at
     done
-) &
-writer=$!
-has_written() { [[ $(cat "$work/acknowledged") -ge 20 ]]; }
-eventually 30 has_written
-site_end pradines KILL
-wait "$writer"
-acknowledged=$(cat "$work/acknowledged")
-site_up pradines
-for ((i = 0; i <= acknowledged; i += 7)); do
-    check "k$i was acknowledged and is lost" has_field pradines people "k$i" n "$i"
-done
-check "k$acknowledged was acknowledged and is lost" \
-    has_field pradines people "k$acknowledged" n "$acknowledged"
-eventually 20 has_field cajarc people "k$acknowledged" n "$acknowledged"
+    refuse 2 'no such collection' "and cannot write there" ctl three record put private k a=b
+    ! grep -rqa 'secret-key' "$(site_state three)/store" || fail "the record's key lies in three's store"
+    ! grep -rqa 'private' "$(site_state three)/store" || fail "the collection's name lies in three's store"
+    ok "three's store holds neither its name nor its key"
+    refuse 2 'made the collection' "only its maker shares it" ctl two collection grant private three
+    expect "the maker shares it with three" ctl one collection grant private three
+    await "three reads the record now" reads three private secret-key colour '"red"'
+    expect "and takes it back" ctl one collection ungrant private three
+    await "three is shut out" holds three 'map(.name) | index("private") | not' collection list
+    expect "later writes" ctl one record put private after-key colour=blue
+    await "two reads them" has_record two private after-key
+    refuse 2 'no such collection' "three does not" ctl three record get private after-key
+    refuse 2 'no such site' "an unknown member" ctl one collection create other --members one,nobody
+    refuse 2 exists "a name that is taken" ctl one collection create public
+}
 
-# All three hold the same, and list it with the same bytes.
-check "verify" ctl luzech verify people
-for name in pradines luzech cajarc; do
-    ctl "$name" record list people --json >"$work/$name.list"
-done
-check "lists differ" cmp "$work/pradines.list" "$work/luzech.list"
-check "lists differ" cmp "$work/pradines.list" "$work/cajarc.list"
-echo "$acknowledged writes were acknowledged before the kill"
+# Withdrawn sites do not reserve their names (docs/ledger.md).
+returning() {
+    site_stop three
+    rm -rf "$(site_state three)"
+    join three one
+    expect "three bears its name again" holds three '.site == "three"' status
+    expect "one lists three sites" holds one '.sites | map(.name) == ["one","three","two"]' status
+    await "three reads what was written in between" has_record three public after-leaving
+    refuse 2 'bears this name' "the name is taken again" ctl one site invite three
+}
+
+leaving() {
+    refuse 2 'itself|own' "another site is not withdrawn" ctl one site withdraw three
+    expect "three withdraws" ctl three site withdraw three
+    await "one lists two sites" holds one '.sites | length == 2' status
+    await "two lists two sites" holds two '.sites | length == 2' status
+    expect "it is still known as withdrawn or not at all" holds one \
+        'map(select(.name == "three" and (.withdrawn | not))) | length == 0' site list
+    expect "a record that it must not see" ctl one record put public after-leaving a=b
+    await "two reads it" has_record two public after-leaving
+    if ctl three record get public after-leaving >/dev/null 2>&1; then
+        fail "three reads what was written after it left"
+    fi
+    refuse 2 'no longer a member' "three cannot write" ctl three record put public k a=b
+    returning
+}
+
+begin "$1" "$2" one two three late slow tardy gone
+found one
+invitations
+names
+unshared
+leaving

@@ -1,153 +1,185 @@
 # shellcheck shell=bash
-# Real daemons in temporary folders on 127.0.0.1; to be sourced, with the programs as arguments:
+# What the integration tests share; to be sourced. Real sites on 127.0.0.1, whose state lies in a
+# folder that goes away.
 #
-#   . lib.sh SYNCD SYNCCTL
+#   begin SYNCD SYNCCTL NAME...      free ports and a folder for these sites; ends all at exit
+#   found NAME · join NAME BY        the first site of a group · a site invited by another, running
+#   ctl NAME ARGUMENT...             syncctl at a site
+#   expect WHAT COMMAND...           it succeeds
+#   refuse STATUS PATTERN WHAT COMMAND...   it fails with that status, and its message matches
+#   await WHAT COMMAND...            it succeeds within patience_s
+#   equal WHAT WANTED GOT
+#   holds NAME FILTER ARGUMENT...    the JSON answer of a site satisfies a jq filter
 #
-#   site_init NAME OPTION...      makes a site's folder (the first with --group, others with --join)
-#   site_up NAME · site_end NAME SIGNAL     starts and waits for "ready"; ends and waits for the end
-#   ctl NAME ARGUMENT...          syncctl at a site
-#   eventually SECONDS COMMAND... polls until it succeeds, or fails the test
-#   check TEXT COMMAND...         fails the test with that text unless the command succeeds
-#   refuse TEXT COMMAND...        the other way round
-#
-# Nothing sleeps blindly: every wait has a condition and a deadline. What was started is ended by
-# its pid, whatever happens.
-set -euo pipefail
-SYNCD=$1 SYNCCTL=$2
-export LC_ALL=C.UTF-8
-unset QUOIN_STATE NOTIFY_SOCKET WATCHDOG_USEC JOURNAL_STREAM RUNTIME_DIRECTORY
+# The first failure ends the test, with the ends of the logs.
+integ_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=../../tools/lib/sites.sh
+source "$integ_root/tools/lib/sites.sh"
+export LC_ALL=C.UTF-8 LANGUAGE='' NO_COLOR=1
+unset QUOIN_STATE
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/quoin-integ-XXXXXX")
-export XDG_RUNTIME_DIR=$work
-declare -A pid=() port=()
+readonly patience_s=25
+work=''
+names=()
+answer='' # what the last expect or refuse printed
+
+# All sites share 127.0.0.1: a test needs no rights, and reaches every port.
+sites_make_hub() {
+    return 1
+}
+
+begin() {
+    local syncd=$1 syncctl=$2
+    shift 2
+    names=("$@")
+    work=$(mktemp -d "${TMPDIR:-/tmp}/quoin-integ.XXXXXX")
+    trap clean_up EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    sites_begin "$work" "$syncd" "$syncctl" "$@"
+}
 
 clean_up() {
-    local code=$? name
-    for name in "${!pid[@]}"; do
-        kill -KILL "${pid[$name]}" 2>/dev/null || true
+    local pid
+    for pid in "${helpers[@]}"; do
+        kill "$pid" 2>/dev/null || true
     done
-    if [[ $code != 0 && $code != 77 ]]; then
-        for name in "$work"/*.log; do
-            [[ -e $name ]] && sed "s|^|$(basename "$name"): |" "$name" | tail -n 25 >&2
-        done
-    fi
+    sites_end
     rm -rf "$work"
-    # The runtime folders of these sites: named after the hash of their paths, so ours alone.
-    local folder
-    for folder in "${runtime[@]:-}"; do
-        [[ -n $folder ]] && rm -rf "$folder"
-    done
-    exit "$code"
 }
-trap clean_up EXIT
-declare -a runtime=()
+helpers=() # pids of what a test started itself
 
 fail() {
-    echo "FAILED: $*" >&2
+    local name
+    printf 'FAILED: %s\n' "$*" >&2
+    for name in "${names[@]}"; do
+        [[ -s $work/$name.log ]] || continue
+        printf -- '--- the log of %s ends with:\n' "$name" >&2
+        tail -n 12 "$work/$name.log" >&2
+    done
     exit 1
 }
 
-check() {
-    local text=$1
-    shift
-    "$@" || fail "$text"
-}
-
-refuse() {
-    local text=$1
-    shift
-    if "$@"; then fail "$text"; fi
-}
-
-eventually() {
-    local seconds=$1 until=$((SECONDS + $1))
-    shift
-    while ! "$@" >/dev/null 2>&1; do
-        ((SECONDS <= until)) || fail "not so within $seconds s: $*"
-        sleep 0.05
-    done
-}
-
-state() { echo "$work/$1"; }
-
-free_port() {
-    local candidate
-    while true; do
-        candidate=$((20000 + RANDOM % 12000))
-        [[ " ${port[*]:-} " == *" $candidate "* ]] && continue
-        (exec 3<>"/dev/tcp/127.0.0.1/$candidate") 2>/dev/null || break
-    done
-    echo "$candidate"
-}
-
-site_init() {
-    local name=$1 hash
-    shift
-    port[$name]=$(free_port)
-    "$SYNCCTL" init --state "$(state "$name")" --site "$name" \
-        --listen "127.0.0.1:${port[$name]}" "$@" >/dev/null 2>"$work/$name.init.log"
-    hash=$(printf %s "$(realpath "$(state "$name")")" | sha256sum)
-    runtime+=("/run/quoin-${hash:0:16}")
-}
-
-# Runs a daemon without waiting for it.
-site_spawn() {
-    local name=$1
-    shift
-    : >"$work/$name.out" # not that of the run before
-    "$SYNCD" --state "$(state "$name")" "$@" >"$work/$name.out" 2>>"$work/$name.log" </dev/null &
-    pid[$name]=$!
-}
-
-is_ready() { grep -qx 'syncd: ready' "$work/$1.out"; }
-is_ready_or_gone() { is_ready "$1" || ! is_running "$1"; }
-is_running() { kill -0 "${pid[$1]}" 2>/dev/null; }
-
-site_up() {
-    site_spawn "$@"
-    eventually 15 is_ready_or_gone "$1"
-    check "$1 is not ready" is_ready "$1"
-}
-
-# Sets `exit_code` and `took_ms`.
-# shellcheck disable=SC2034 # the tests read them
-site_end() {
-    local name=$1 signal=$2 start=${EPOCHREALTIME/./}
-    kill "-$signal" "${pid[$name]}"
-    exit_code=0
-    wait "${pid[$name]}" 2>/dev/null || exit_code=$?
-    unset "pid[$name]"
-    took_ms=$(((${EPOCHREALTIME/./} - start) / 1000))
+ok() {
+    printf 'ok: %s\n' "$*"
 }
 
 ctl() {
+    site_ctl "$@"
+}
+
+expect() {
+    local what=$1 status=0
+    shift
+    answer=$("$@" 2>&1) || status=$?
+    [[ $status == 0 ]] || fail "$what"$'\n'"  ${*:0:20}"$'\n'"  exit status $status: $answer"
+    ok "$what"
+}
+
+refuse() {
+    local wanted=$1 pattern=$2 what=$3 status=0
+    shift 3
+    answer=$("$@" 2>&1 >/dev/null) || status=$?
+    [[ $status == "$wanted" ]] ||
+        fail "$what"$'\n'"  ${*:0:20}"$'\n'"  exit status $status, not $wanted: $answer"
+    grep -qiE -- "$pattern" <<<"$answer" || fail "$what: no '$pattern' in: $answer"
+    ok "$what"
+}
+
+await() {
+    local what=$1 output status deadline=$((SECONDS + patience_s))
+    shift
+    while true; do
+        status=0
+        output=$("$@" 2>&1) || status=$?
+        [[ $status != 0 ]] || break
+        ((SECONDS < deadline)) ||
+            fail "not within $patience_s s: $what"$'\n'"  $*"$'\n'"  $output"
+        sleep 0.05
+    done
+    ok "$what"
+}
+
+equal() {
+    [[ $2 == "$3" ]] || fail "$1"$'\n'"  wanted: ${2:0:2000}"$'\n'"  got:    ${3:0:2000}"
+    ok "$1"
+}
+
+# Exit status 1 means that something needs attention, and comes with an answer.
+holds() {
+    local name=$1 filter=$2 json
+    shift 2
+    json=$(ctl "$name" --json "$@") || [[ $? == 1 ]] || return 1
+    jq -e "$filter" <<<"$json" >/dev/null && return 0
+    printf '%s\n' "$json"
+    return 1
+}
+
+# --- a group ---
+
+found() {
     local name=$1
-    shift
-    "$SYNCCTL" --state "$(state "$name")" "$@"
+    expect "$name founds a group" ctl "$name" init --site "$name" --group lot \
+        --listen "$(site_address "$name")" --advertise "$(site_address "$name")"
+    site_start "$name" || fail "$name does not start"
 }
 
-has_field() { # NAME COLLECTION KEY FIELD VALUE
-    ctl "$1" record get "$2" "$3" --json | grep -q "\"$4\": *\"$5\""
+init_with() {
+    local name=$1 code=$2
+    ctl "$name" init --site "$name" --join "$code" \
+        --listen "$(site_address "$name")" --advertise "$(site_address "$name")"
 }
 
-# A group of the named sites; the first one founds it.
-form_group() {
-    local first=$1 name code
+join() {
+    local name=$1 by=$2 code
+    code=$(ctl "$by" site invite "$name") || fail "$by cannot invite $name"
+    expect "$name has a state" init_with "$name" "$code"
+    site_start "$name" || fail "$name does not start"
+    await "$name is a member" is_member "$name" "$by"
+}
+
+is_member() {
+    holds "$2" ".sites | map(.name) | index(\"$1\")" status &&
+        holds "$1" ".sites | map(.name) | index(\"$2\")" status
+}
+
+# found_group FIRST OTHER...: all of them online to all.
+found_group() {
+    local first=$1 name
+    found "$first"
     shift
-    site_init "$first" --group lot
-    site_up "$first"
     for name in "$@"; do
-        code=$(ctl "$first" site invite "$name")
-        site_init "$name" --join "$code"
-        site_up "$name"
+        join "$name" "$first"
     done
     for name in "$first" "$@"; do
-        eventually 20 sites_are_online "$name" $(($# + 1))
+        await "$name sees everybody" holds "$name" \
+            "[.sites[] | select(.state == \"here\" or .state == \"online\")] | length == $(($# + 1))" \
+            status
     done
 }
 
-sites_are_online() { # NAME COUNT
-    [[ $(ctl "$1" status --json | grep -oE '"state": *"(here|online)"' | wc -l) == "$2" ]]
+has_collection() {
+    holds "$1" ".collections | map(.name) | index(\"$2\")" status
 }
 
-has_collection() { ctl "$1" collection show "$2"; }
+has_record() {
+    ctl "$1" record get "$2" "$3"
+}
+
+# reads NAME COLLECTION KEY FIELD JSON: a site shows that value.
+reads() {
+    holds "$1" ".fields[\"$4\"] == $5" record get "$2" "$3"
+}
+
+is_identical() {
+    ctl "$1" verify --timeout 5
+}
+
+is_down() {
+    ! kill -0 "$1" 2>/dev/null
+}
+
+# memory PID: kB that belong to the process alone.
+memory() {
+    awk '/^(RssAnon):/ { print $2 }' "/proc/$1/status"
+}

@@ -2,8 +2,8 @@
 # How a daemon starts, ends and refuses to start.
 #
 #   life.sh SYNCD SYNCCTL POKE
-# shellcheck source=tests/integ/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/integ/daemons.sh
+. "$(dirname "$0")/daemons.sh"
 poke=$3
 answers() { ctl "$1" status >/dev/null; }
 

@@ -137,6 +137,20 @@ Test(identity, a_key_removed_while_its_frame_is_read)
     pair_deinit(&pair);
 }
 
+/* What withdraws a key is the last thing that its owner has to say. */
+Test(identity, a_key_removed_after_the_close_still_hears_the_queue)
+{
+    struct pair pair;
+    pair_up(&pair);
+    cr_assert_eq(send_text(&pair.a, "farewell"), QN_OK);
+    qn_net_close_link(pair.a.net, link_of(&pair.a));
+    qn_net_admit(pair.a.net, NULL, 0, false);
+    turn_until(pair.loop, pair.a.down_count == 1 && pair.b.down_count == 1);
+    assert_buf_eq(&pair.b.received, "farewell");
+    cr_assert_eq(pair.a.links[0].reason, QN_ERR_CLOSED);
+    pair_deinit(&pair);
+}
+
 Test(identity, guests_come_in_while_they_are_allowed)
 {
     struct pair pair;

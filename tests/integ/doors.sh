@@ -1,9 +1,9 @@
 #!/bin/bash
 # Hostile bytes at every door harm nobody: the daemons run on, and the sites stay in sync.
 #
-#   hostile.sh SYNCD SYNCCTL POKE
-# shellcheck source=tests/integ/lib.sh
-. "$(dirname "$0")/lib.sh"
+#   doors.sh SYNCD SYNCCTL POKE
+# shellcheck source=tests/integ/daemons.sh
+. "$(dirname "$0")/daemons.sh"
 poke=$3
 
 form_group a b 2>/dev/null
