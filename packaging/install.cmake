@@ -1,6 +1,5 @@
 # What an installation consists of, and the Debian package: `cpack -G DEB` in the build directory.
 # Programs and what is made from them take part as soon as their targets exist.
-include(GNUInstallDirs)
 
 find_program(QN_MSGFMT msgfmt REQUIRED)
 find_program(QN_GZIP gzip REQUIRED)

@@ -1,5 +1,6 @@
 #include "app/config.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <ini.h>
@@ -7,12 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/mem.h"
+#include "base/text.h"
+#include "os/os.h"
 
-#define LINE_SIZE_MAX 200 /* inih's own bound is the same */
+#define FILE_SIZE_MAX (256 * 1024)
 #define DROPINS_MAX   256
+#define HOST_SIZE_MAX 255
 #define MAP_SIZE_MIN  ((size_t)64 << 20)
 #define MAP_SIZE_MAX  ((size_t)1 << 40)
+
+#define SPACE         " \t\r\v\f"
+#define DIGITS        "0123456789"
+#define HOST_SIGN     DIGITS ".-_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 void qn_config_init(struct qn_config *config)
 {
@@ -30,203 +39,339 @@ bool qn_log_level_parse(const char *word, enum qn_log_level *ret_level)
     return false;
 }
 
-/* ---- values ---- */
+/* ---- values: each setter takes a whole value or leaves the configuration as it is ---- */
 
-/* HOST:PORT or [V6]:PORT. */
-static bool set_address(const char *value, char *out, size_t size)
+static bool is_port(const char *text)
+{
+    size_t digits = strspn(text, DIGITS);
+    if (digits < 1 || digits > 5 || text[digits] != '\0' || text[0] == '0')
+        return false;
+    return strtoul(text, NULL, 10) <= 65535;
+}
+
+static bool is_host(const char *text, size_t size)
+{
+    return size >= 1 && size <= HOST_SIZE_MAX && strspn(text, HOST_SIGN) == size;
+}
+
+static bool is_v6(const char *text, size_t size)
+{
+    char bare[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+    if (size < 4 || size - 2 >= sizeof(bare) || text[0] != '[' || text[size - 1] != ']')
+        return false;
+    memcpy(bare, text + 1, size - 2);
+    bare[size - 2] = '\0';
+    return inet_pton(AF_INET6, bare, &address) == 1;
+}
+
+static bool set_address(char out[QN_ADDRESS_SIZE_MAX + 1], const char *value)
 {
     const char *colon = strrchr(value, ':');
-    char *end;
-    if (colon == NULL || colon == value || strlen(value) >= size)
+    if (colon == NULL || strlen(value) > QN_ADDRESS_SIZE_MAX || !is_port(colon + 1))
         return false;
-    unsigned long port = strtoul(colon + 1, &end, 10);
-    bool is_number = colon[1] >= '0' && colon[1] <= '9' && *end == '\0';
-    bool is_host =
-        value[0] == '[' ? colon[-1] == ']' : memchr(value, ':', (size_t)(colon - value)) == NULL;
-    if (!is_number || port < 1 || port > 65535 || !is_host || strpbrk(value, " \t") != NULL)
+    size_t size = (size_t)(colon - value);
+    if (!is_host(value, size) && !is_v6(value, size))
         return false;
     strcpy(out, value);
     return true;
 }
 
-static bool set_size(const char *value, size_t *ret_size)
+static bool set_listen(struct qn_config *config, const char *value)
+{
+    return set_address(config->listen, value);
+}
+
+static bool set_advertise(struct qn_config *config, const char *value)
+{
+    return set_address(config->advertise, value);
+}
+
+static bool set_level(struct qn_config *config, const char *value)
+{
+    return qn_log_level_parse(value, &config->log_level);
+}
+
+/* The binary places of a unit, -1 if it is none. */
+static int unit_shift(const char *unit)
 {
     static const char units[] = "KMGT";
-    char *end;
-    errno = 0;
-    unsigned long long number = strtoull(value, &end, 10);
-    if (value[0] < '0' || value[0] > '9' || errno != 0)
-        return false;
-    const char *unit = *end == '\0' ? NULL : strchr(units, *end);
-    if (*end != '\0' && (unit == NULL || end[1] != '\0'))
-        return false;
-    unsigned shift = unit == NULL ? 0 : 10 * (unsigned)(unit - units + 1);
-    if (number > MAP_SIZE_MAX >> shift)
-        return false;
-    *ret_size = (size_t)number << shift;
-    return *ret_size >= MAP_SIZE_MIN;
+    if (unit[0] == '\0')
+        return 0;
+    const char *found = strchr(units, unit[0]);
+    return found == NULL || unit[1] != '\0' ? -1 : 10 * ((int)(found - units) + 1);
 }
 
-static bool set_group(const char *value, char *out, size_t size)
+static bool set_map_size(struct qn_config *config, const char *value)
 {
-    if (value[0] == '\0' || strlen(value) >= size)
+    size_t digits = strspn(value, DIGITS);
+    int shift = unit_shift(value + digits);
+    errno = 0;
+    unsigned long long number = strtoull(value, NULL, 10);
+    if (digits == 0 || shift < 0 || errno != 0 || number > MAP_SIZE_MAX >> shift)
         return false;
-    strcpy(out, value);
+    size_t size = (size_t)number << shift;
+    if (size < MAP_SIZE_MIN)
+        return false;
+    config->map_size = size;
     return true;
 }
 
-/* NULL if it was taken, else what is wrong. */
-static const char *set(struct qn_config *c, const char *section, const char *name,
-                       const char *value)
+static bool set_group(struct qn_config *config, const char *value)
 {
-    if (strcmp(section, "site") == 0) {
-        bool is_listen = strcmp(name, "listen") == 0;
-        if (!is_listen && strcmp(name, "advertise") != 0)
-            return "unknown key in [site]";
-        char *out = is_listen ? c->listen : c->advertise;
-        return set_address(value, out, sizeof(c->listen)) ? NULL : "not HOST:PORT";
-    }
-    if (strcmp(section, "log") == 0) {
-        if (strcmp(name, "level") != 0)
-            return "unknown key in [log]";
-        return qn_log_level_parse(value, &c->log_level) ? NULL
-                                                        : "not error, warning, info or debug";
-    }
-    if (strcmp(section, "store") == 0) {
-        if (strcmp(name, "map-size") != 0)
-            return "unknown key in [store]";
-        return set_size(value, &c->map_size) ? NULL : "not a size from 64M to 1T (K, M, G, T)";
-    }
-    if (strcmp(section, "control") == 0) {
-        if (strcmp(name, "group") != 0)
-            return "unknown key in [control]";
-        return set_group(value, c->control_group, sizeof(c->control_group)) ? NULL : "not a group";
-    }
-    return section[0] == '\0' ? "a key before any [section]" : "unknown section";
+    size_t size = strlen(value);
+    if (size == 0 || size >= sizeof(config->control_group) || strchr(value, ':') != NULL ||
+        !qn_text_is_printable(qn_span(value, size)))
+        return false;
+    strcpy(config->control_group, value);
+    return true;
 }
 
-/* ---- one file ---- */
+#define ADDRESS_WANTED "not HOST:PORT or [IPV6]:PORT with a port from 1 to 65535"
+
+static const struct key {
+    const char *section, *name;
+    bool (*set)(struct qn_config *config, const char *value);
+    const char *complaint;
+} keys[] = {
+    {"site", "listen", set_listen, ADDRESS_WANTED},
+    {"site", "advertise", set_advertise, ADDRESS_WANTED},
+    {"log", "level", set_level, "not error, warning, info or debug"},
+    {"store", "map-size", set_map_size, "not a size from 64M to 1T (units K, M, G, T)"},
+    {"control", "group", set_group, "not the name of a group"},
+};
+#define KEYS_COUNT (sizeof(keys) / sizeof(keys[0]))
+
+static bool is_section(const char *name)
+{
+    for (size_t i = 0; i < KEYS_COUNT; i++)
+        if (strcmp(keys[i].section, name) == 0)
+            return true;
+    return false;
+}
+
+static const struct key *find_key(const char *section, const char *name)
+{
+    for (size_t i = 0; i < KEYS_COUNT; i++)
+        if (strcmp(keys[i].section, section) == 0 && strcmp(keys[i].name, name) == 0)
+            return &keys[i];
+    return NULL;
+}
+
+/* ---- one file ----
+ *
+ * inih keeps sections and keys apart. By itself it is laxer than our format and tells no line
+ * numbers: it cuts values at " ;" and lines at 200 bytes, appends an indented line to the value
+ * above, reads "key: value", passes over sections without keys, and names only the first line that
+ * it did not understand. All of that can be changed only when the library is built, or (in Debian)
+ * by variables of the whole process. So its lines come from next_line(), which counts them, refuses
+ * what our format does not have, and keeps the value as it stands in the file. */
 
 struct reading {
-    FILE *file;
     const char *path;
-    unsigned line; /* that inih has in hand */
+    char *next, *end;  /* what is left of the content, and the zero byte behind it */
+    unsigned line;     /* that inih has in hand; 0: none yet */
+    const char *value; /* of that line, until on_value takes it */
     struct qn_config *config;
     struct qn_buf *errors;
     size_t mistakes;
 };
 
-static void mistake(struct reading *reading, const char *what, const char *about)
+static void mistake(struct reading *reading, const char *what)
 {
     reading->mistakes++;
-    qn_buf_printf(reading->errors, "%s:%u: %s%s%s\n", reading->path, reading->line, what,
-                  about[0] != '\0' ? ": " : "", about);
+    qn_buf_printf(reading->errors, "%s:%u: %s\n", reading->path, reading->line, what);
 }
 
-/* A section without a key in it never reaches on_value, so its name is checked here. */
-static void check_section(struct reading *reading, const char *line)
+/* What people wrote is repeated only if a terminal can show it. */
+static void mistake_about(struct reading *reading, const char *about, const char *what)
 {
-    static const char *const names[] = {"[site]", "[log]", "[store]", "[control]"};
-    size_t size = strcspn(line, "]");
-    line += strspn(line, " \t");
-    if (line[0] != '[' || strchr(line, ']') == NULL)
-        return;
-    size = strcspn(line, "]") + 1;
-    for (size_t i = 0; i < 4; i++)
-        if (strlen(names[i]) == size && strncmp(names[i], line, size) == 0)
-            return;
-    char name[LINE_SIZE_MAX];
-    snprintf(name, sizeof(name), "%.*s", (int)size, line);
-    mistake(reading, "unknown section", name);
+    reading->mistakes++;
+    bool is_shown = qn_text_is_printable(qn_span_str(about));
+    qn_buf_printf(reading->errors, "%s:%u: %s: %s\n", reading->path, reading->line,
+                  is_shown ? about : "?", what);
 }
 
-/* inih's reader of lines, that counts them. */
+/* Ends the text before the white space at its end, and gives where its first letter stands. */
+static char *trim(char *text)
+{
+    char *end = text + strlen(text);
+    while (end > text && strchr(SPACE, end[-1]) != NULL)
+        end--;
+    *end = '\0';
+    return text + strspn(text, SPACE);
+}
+
+static char *cut_line(struct reading *reading)
+{
+    char *line = reading->next;
+    char *end = memchr(line, '\n', (size_t)(reading->end - line));
+    reading->next = end != NULL ? end + 1 : reading->end;
+    if (end == NULL)
+        end = reading->end;
+    *end = '\0';
+    reading->line++;
+    if (strlen(line) == (size_t)(end - line))
+        return trim(line);
+    mistake(reading, "a zero byte");
+    return end;
+}
+
+/* A heading for inih. One that is refused becomes "[?]", so that what follows belongs to nothing
+ * rather than to the section above. */
+static const char *check_heading(struct reading *reading, char *line)
+{
+    char *close = strchr(line, ']');
+    if (close == NULL || close[1] != '\0') {
+        mistake(reading, "not a heading like [section]");
+        return "[?]";
+    }
+    *close = '\0';
+    bool is_known = is_section(line + 1);
+    *close = ']';
+    if (is_known)
+        return line;
+    mistake_about(reading, line, "unknown section");
+    return "[?]";
+}
+
+static void refuse_line(struct reading *reading)
+{
+    mistake(reading, "not `key = value`, `[section]` or `# comment`");
+}
+
+static const char *check_line(struct reading *reading, char *line)
+{
+    if (line[0] == '\0' || line[0] == '#' || line[0] == ';')
+        return "";
+    if (line[0] == '[')
+        return check_heading(reading, line);
+    size_t name_size = strcspn(line, "=:");
+    if (line[name_size] != '=' || name_size == 0) {
+        refuse_line(reading);
+        return "";
+    }
+    reading->value = line + name_size + 1;
+    reading->value += strspn(reading->value, SPACE);
+    return line;
+}
+
+/* inih's fgets. A line longer than its buffer may be cut: the value is not taken from it. */
 static char *next_line(char *out, int size, void *stream)
 {
     struct reading *reading = stream;
-    if (fgets(out, size, reading->file) == NULL)
+    if (reading->value != NULL) /* inih found no key in the line before */
+        refuse_line(reading);
+    reading->value = NULL;
+    if (reading->next == reading->end)
         return NULL;
-    reading->line++;
-    size_t length = strlen(out);
-    if (length + 1 == (size_t)size && out[length - 1] != '\n') {
-        mistake(reading, "the line is too long", "");
-        for (int c = 0; c != '\n' && c != EOF;)
-            c = fgetc(reading->file);
-        out[0] = '\0';
-    }
-    check_section(reading, out);
+    snprintf(out, (size_t)size, "%s", check_line(reading, cut_line(reading)));
     return out;
 }
 
-static int on_value(void *user, const char *section, const char *name, const char *value)
+static int on_value(void *user, const char *section, const char *name, const char *inih_value)
 {
     struct reading *reading = user;
-    const char *what = set(reading->config, section, name, value);
-    if (what != NULL && strcmp(what, "unknown section") != 0) /* said at its heading */
-        mistake(reading, what, name);
-    return 1;
+    const char *value = reading->value;
+    reading->value = NULL;
+    QN_ASSERT(value != NULL);
+    const struct key *key = find_key(section, name);
+    if (section[0] == '\0')
+        mistake_about(reading, name, "a key before the first [section]");
+    else if (key == NULL && is_section(section))
+        mistake_about(reading, name, "unknown key in this section");
+    else if (key != NULL && !key->set(reading->config, value))
+        mistake_about(reading, name, key->complaint);
+    return 1; /* an unknown section was refused at its heading */
 }
 
-static enum qn_err read_file(const char *path, struct qn_config *config, struct qn_buf *errors,
-                             size_t *mistakes)
+static void parse(struct reading *reading, struct qn_buf *content)
+{
+    static const char mark[] = "\xef\xbb\xbf"; /* some editors begin UTF-8 with it */
+    bool is_marked = qn_span_has_prefix(qn_buf_view(content), qn_span_str(mark));
+    qn_buf_append_u8(content, 0);
+    reading->next = (char *)content->data + (is_marked ? strlen(mark) : 0);
+    reading->end = (char *)content->data + content->size - 1;
+    int first_refused = ini_parse_stream(next_line, reading, on_value, reading);
+    QN_ASSERT(first_refused == 0 || reading->mistakes > 0);
+}
+
+/* The administrator may put a link in the place of the file; one that leads nowhere is no file. */
+static enum qn_err read_linked(const char *path, struct qn_buf *out)
+{
+    char *target = realpath(path, NULL);
+    if (target == NULL)
+        return errno == ENOENT ? QN_ERR_NOTFOUND : qn_os_err(errno);
+    enum qn_err err = qn_os_read_file(target, FILE_SIZE_MAX, out);
+    free(target);
+    return err;
+}
+
+/* How many mistakes there are in it. */
+static size_t read_file(const char *path, struct qn_config *config, struct qn_buf *errors)
 {
     struct reading reading = {.path = path, .config = config, .errors = errors};
-    reading.file = fopen(path, "re");
-    if (reading.file == NULL && errno == ENOENT)
-        return QN_OK;
-    if (reading.file == NULL) {
-        mistake(&reading, strerror(errno), "");
-    } else {
-        int line = ini_parse_stream(next_line, &reading, on_value, &reading);
-        fclose(reading.file);
-        if (line > 0) {
-            reading.line = (unsigned)line;
-            mistake(&reading, "not `key = value`, `[section]` or `# comment`", "");
-        }
-    }
-    *mistakes += reading.mistakes;
-    return QN_OK;
+    QN_AUTO_BUF struct qn_buf content;
+    qn_buf_init(&content, FILE_SIZE_MAX + 1);
+    enum qn_err err = read_linked(path, &content);
+    if (err == QN_OK)
+        parse(&reading, &content);
+    else if (err != QN_ERR_NOTFOUND)
+        mistake_about(&reading, "cannot be read", qn_err_name(err));
+    return reading.mistakes;
 }
 
 /* ---- the file and its drop-ins ---- */
 
-static int by_name(const void *a, const void *b)
+static int is_dropin(const struct dirent *entry)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    static const char ending[] = ".conf";
+    size_t size = strlen(entry->d_name), ending_size = strlen(ending);
+    return entry->d_name[0] != '.' && size > ending_size &&
+           strcmp(entry->d_name + size - ending_size, ending) == 0;
 }
 
-static size_t list_dropins(const char *folder, char *names[DROPINS_MAX])
+/* Not alphasort, which goes by the locale. */
+static int by_bytes(const struct dirent **a, const struct dirent **b)
 {
-    DIR *dir = opendir(folder);
-    size_t count = 0;
-    if (dir == NULL)
-        return 0;
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL && count < DROPINS_MAX;) {
-        size_t length = strlen(entry->d_name);
-        if (length > 5 && entry->d_name[0] != '.' &&
-            strcmp(entry->d_name + length - 5, ".conf") == 0)
-            names[count++] = qn_strdup(entry->d_name);
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static char *join(const char *a, const char *b, const char *c)
+{
+    size_t size = strlen(a) + strlen(b) + strlen(c) + 1;
+    char *text = qn_alloc(size);
+    snprintf(text, size, "%s%s%s", a, b, c);
+    return text;
+}
+
+static size_t read_dropins(const char *folder, struct qn_config *config, struct qn_buf *errors)
+{
+    struct reading reading = {.path = folder, .errors = errors};
+    struct dirent **entries = NULL;
+    int count = scandir(folder, &entries, is_dropin, by_bytes);
+    if (count < 0 && errno != ENOENT)
+        mistake_about(&reading, "cannot be read", qn_err_name(qn_os_err(errno)));
+    if (count > DROPINS_MAX)
+        mistake(&reading, "too many files");
+    size_t mistakes = reading.mistakes;
+    for (int i = 0; i < count; i++) {
+        QN_AUTO_FREE char *path = join(folder, "/", entries[i]->d_name);
+        if (count <= DROPINS_MAX)
+            mistakes += read_file(path, config, errors);
+        free(entries[i]);
     }
-    closedir(dir);
-    qsort(names, count, sizeof(names[0]), by_name);
-    return count;
+    free(entries);
+    return mistakes;
 }
 
 enum qn_err qn_config_read(const char *path, struct qn_config *ret_config, struct qn_buf *errors)
 {
     struct qn_config config;
-    size_t mistakes = 0;
-    char folder[4096], file[8192];
-    char *names[DROPINS_MAX];
+    QN_AUTO_FREE char *folder = join(path, ".d", "");
     qn_config_init(&config);
-    QN_TRY(read_file(path, &config, errors, &mistakes));
-    snprintf(folder, sizeof(folder), "%s.d", path);
-    size_t count = list_dropins(folder, names);
-    for (size_t i = 0; i < count; i++) {
-        snprintf(file, sizeof(file), "%s/%s", folder, names[i]);
-        QN_TRY(read_file(file, &config, errors, &mistakes));
-        qn_free(names[i]);
-    }
+    size_t mistakes = read_file(path, &config, errors);
+    mistakes += read_dropins(folder, &config, errors);
     if (mistakes > 0)
         return QN_ERR_INVALID;
     *ret_config = config;

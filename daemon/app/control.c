@@ -16,8 +16,7 @@
 #include "core/args.h"
 #include "proto/pack.h"
 
-#define CLIENT_REQUESTS_MAX 64
-#define CLIENT_QUEUE_LOW    (256 * 1024) /* a stream goes on below it */
+#define ANSWER_DEPTH_MAX (QN_VALUE_DEPTH_MAX + 8)
 
 struct request {
     uint64_t token; /* the daemon's name of it */
@@ -32,7 +31,7 @@ struct client {
     struct qn_buf in;
     size_t queued; /* bytes that are being written */
     QN_VEC(struct request) requests;
-    bool is_closing;
+    bool is_reading, is_closing;
     char chunk[64 * 1024];
 };
 
@@ -41,9 +40,11 @@ struct qn_control {
     struct qn_driver *driver;
     char path[108];
     uv_pipe_t listener;
+    struct qn_timer *again; /* a turn for all clients, outside of any step */
     QN_VEC(struct client *) clients;
     uint64_t next_token;
     size_t open_handles;
+    bool is_stopping;
     void (*on_closed)(void *context);
     void *context;
 };
@@ -100,8 +101,9 @@ struct write {
     uint8_t bytes[];
 };
 
-static void run_streams(struct client *client);
+static void take_turn(struct client *client);
 
+/* libuv calls it from the loop, never from inside uv_write. */
 static void on_written(uv_write_t *request, int status)
 {
     struct write *write = request->data;
@@ -110,8 +112,8 @@ static void on_written(uv_write_t *request, int status)
     qn_free(write);
     if (status != 0)
         close_client(client);
-    else if (!client->is_closing && client->queued < CLIENT_QUEUE_LOW)
-        run_streams(client);
+    else
+        take_turn(client);
 }
 
 static void send_frame(struct client *client, struct qn_span frame)
@@ -124,12 +126,16 @@ static void send_frame(struct client *client, struct qn_span frame)
     memcpy(write->bytes + 4, frame.data, frame.size);
     uv_buf_t buf = uv_buf_init((char *)write->bytes, (unsigned)write->size);
     client->queued += write->size;
-    if (uv_write(&write->request, (uv_stream_t *)&client->pipe, &buf, 1, on_written) == 0)
+    if (!client->is_closing &&
+        uv_write(&write->request, (uv_stream_t *)&client->pipe, &buf, 1, on_written) == 0)
         return;
     client->queued -= write->size;
     qn_free(write);
     close_client(client);
 }
+
+static void answer_error(struct client *client, uint64_t id, enum qn_err err, const char *code,
+                         const char *object);
 
 static void answer(struct client *client, uint64_t id, const char *type, struct qn_span data)
 {
@@ -147,6 +153,8 @@ static void answer(struct client *client, uint64_t id, const char *type, struct 
     qn_pack_cstr(&frame, type);
     if (qn_buf_status(&frame) == QN_OK)
         send_frame(client, qn_buf_view(&frame));
+    else if (strcmp(type, "end") == 0)
+        answer_error(client, id, QN_ERR_LIMIT, "too-many", "");
     else
         close_client(client); /* never half an answer */
 }
@@ -197,8 +205,10 @@ void qn_control_reply(struct qn_control *control, uint64_t token, const struct q
             if (request->token != token || request->stream != NULL)
                 continue;
             uint64_t id = request->id;
-            if (reply->reply != QN_REPLY_DATA)
+            if (reply->reply != QN_REPLY_DATA) {
                 drop_request(client, token);
+                qn_timer_set(control->again, 0); /* not now: a step runs */
+            }
             if (reply->reply == QN_REPLY_ERROR)
                 answer_error(client, id, reply->err, reply->code, reply->object);
             else
@@ -222,49 +232,61 @@ static bool run_stream(struct client *client, struct request *request)
         answer_error(client, id, refusal.err, refusal.code, refusal.object);
         return false;
     }
-    if (is_end || data.size > 0)
-        answer(client, id, is_end ? "end" : "data", qn_buf_view(&data));
-    return !is_end;
+    if (is_end) {
+        answer(client, id, "end", qn_buf_view(&data));
+        return false;
+    }
+    struct qn_cursor cursor = qn_cursor(qn_buf_view(&data));
+    struct qn_span item;
+    while (qn_cursor_skip(&cursor, ANSWER_DEPTH_MAX, &item) == QN_OK)
+        answer(client, id, "data", item);
+    return true;
 }
 
-/* As long as the client reads; the write callback goes on. */
+static bool has_room(const struct client *client)
+{
+    return !client->is_closing && client->queued < QN_CONTROL_QUEUE_MAX;
+}
+
+/* A slice of the first stream, if the client reads: others want the loop too. */
 static void run_streams(struct client *client)
 {
-    for (size_t i = 0; i < client->requests.count && client->queued < CLIENT_QUEUE_LOW;) {
+    for (size_t i = 0; i < client->requests.count && has_room(client); i++) {
         struct request *request = &client->requests.items[i];
-        if (request->stream == NULL) {
-            i++;
+        if (request->stream == NULL)
             continue;
-        }
         uint64_t token = request->token;
-        size_t before = client->queued;
-        bool goes_on = run_stream(client, request);
-        if (client->is_closing)
-            return;
-        if (!goes_on)
+        if (!run_stream(client, request))
             drop_request(client, token);
-        else if (client->queued > before)
-            return; /* a slice a turn: others want the loop too */
+        qn_timer_set(client->control->again, 0);
+        return;
     }
 }
 
 /* ---- requests ---- */
 
-static void answer_status(struct client *client, uint64_t id)
+static void answer_status(struct client *client, uint64_t id, struct qn_span args)
 {
     QN_AUTO_BUF struct qn_buf data;
     struct qn_health health;
+    if (!args_are_only(args, "")) {
+        answer_error(client, id, QN_ERR_INVALID, "bad-request", "status");
+        return;
+    }
     qn_buf_init(&data, QN_CONTROL_FRAME_SIZE_MAX - 512);
     qn_driver_health(client->control->driver, &health);
     qn_core_status(qn_driver_core(client->control->driver), &health, &data);
-    answer(client, id, "end", qn_buf_view(&data));
+    if (qn_buf_status(&data) == QN_OK)
+        answer(client, id, "end", qn_buf_view(&data));
+    else
+        answer_error(client, id, QN_ERR_LIMIT, "too-many", "status");
 }
 
 static void answer_log_level(struct client *client, uint64_t id, struct qn_span args)
 {
     struct qn_span word;
     char text[16] = "";
-    if (args_text(args, "level", sizeof(text) - 1, &word))
+    if (args_are_only(args, "level") && args_text(args, "level", sizeof(text) - 1, &word))
         memcpy(text, word.data, word.size);
     if (qn_log_level_parse(text, &client->control->options.log->level))
         answer(client, id, "end", qn_span(NULL, 0));
@@ -284,16 +306,13 @@ static void start_stream(struct client *client, uint64_t id, struct qn_span comm
     qn_vec_push(
         &client->requests,
         ((struct request){.token = ++client->control->next_token, .id = id, .stream = stream}));
-    run_streams(client);
 }
 
 static void handle(struct client *client, uint64_t id, struct qn_span command, struct qn_span args)
 {
     struct qn_control *control = client->control;
-    if (client->requests.count >= CLIENT_REQUESTS_MAX) {
-        answer_error(client, id, QN_ERR_LIMIT, "too-many", "");
-    } else if (qn_span_eq_str(command, "status")) {
-        answer_status(client, id);
+    if (qn_span_eq_str(command, "status")) {
+        answer_status(client, id, args);
     } else if (qn_span_eq_str(command, "log.level")) {
         answer_log_level(client, id, args);
     } else if (qn_stream_knows(command)) {
@@ -328,26 +347,36 @@ static enum qn_err read_request(struct qn_span frame, uint64_t *ret_id, struct q
     return qn_cursor_finish(&cursor);
 }
 
+static void drop_hostile(struct client *client)
+{
+    qn_log_note(client->control->options.log, "bad-request", QN_ERR_INVALID, client->user);
+    close_client(client);
+}
+
 static void take_frame(struct client *client, struct qn_span frame)
 {
     uint64_t id;
     struct qn_span command, args;
     if (read_request(frame, &id, &command, &args) != QN_OK) {
-        qn_log(client->control->options.log, QN_LOG_WARNING,
-               "%s sent a request that cannot be read; the control connection is closed",
-               client->user);
-        close_client(client);
+        drop_hostile(client);
         return;
     }
     handle(client, id, command, args);
 }
 
+/* A client that does not read its answers, or has many requests under way, is not read. */
+static bool may_ask(const struct client *client)
+{
+    return !client->control->is_stopping && has_room(client) &&
+           client->requests.count < QN_CONTROL_REQUESTS_MAX;
+}
+
 static void take_input(struct client *client)
 {
-    while (!client->is_closing && client->in.size >= 4) {
+    while (may_ask(client) && client->in.size >= 4) {
         uint32_t size = qn_read_u32(client->in.data);
         if (size == 0 || size > QN_CONTROL_FRAME_SIZE_MAX) {
-            close_client(client);
+            drop_hostile(client);
             return;
         }
         if (client->in.size < 4 + (size_t)size)
@@ -374,7 +403,34 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
         return;
     }
     qn_buf_append(&client->in, buf->base, (size_t)count);
+    take_turn(client);
+}
+
+static void set_reading(struct client *client)
+{
+    bool wants = may_ask(client);
+    if (client->is_closing || wants == client->is_reading)
+        return;
+    client->is_reading = wants;
+    if (!wants)
+        uv_read_stop((uv_stream_t *)&client->pipe);
+    else if (uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read) != 0)
+        close_client(client);
+}
+
+/* What a client may do now: requests that wait in its buffer, then a slice of a stream. */
+static void take_turn(struct client *client)
+{
     take_input(client);
+    run_streams(client);
+    set_reading(client);
+}
+
+static void on_again(void *context)
+{
+    struct qn_control *control = context;
+    for (size_t i = control->clients.count; i-- > 0;) /* one may end in its own turn */
+        take_turn(control->clients.items[i]);
 }
 
 /* Who is at the other end, as the kernel says. */
@@ -400,7 +456,7 @@ static void name_user(struct client *client)
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct qn_control *control = listener->data;
-    if (status != 0)
+    if (status != 0 || control->is_stopping)
         return;
     struct client *client = QN_NEW(struct client);
     client->control = control;
@@ -415,8 +471,7 @@ static void on_connection(uv_stream_t *listener, int status)
         return;
     }
     name_user(client);
-    if (uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read) != 0)
-        close_client(client);
+    set_reading(client);
 }
 
 static enum qn_err set_access(const struct qn_control_options *options)
@@ -425,7 +480,10 @@ static enum qn_err set_access(const struct qn_control_options *options)
         return QN_ERR_IO;
     if (options->group[0] == '\0')
         return QN_OK;
+    struct stat status;
     struct group *group = getgrnam(options->group);
+    if (group != NULL && stat(options->path, &status) == 0 && status.st_gid == group->gr_gid)
+        return QN_OK; /* the service may not even try to change it */
     if (group == NULL || chown(options->path, (uid_t)-1, group->gr_gid) != 0) {
         qn_log(options->log, QN_LOG_ERROR,
                "the control socket cannot be given to the group %s; see [control] group",
@@ -450,6 +508,7 @@ enum qn_err qn_control_new(const struct qn_control_options *options,
     unlink(control->path); /* the directory's lock is held: whoever left it is gone */
     QN_ASSERT(uv_pipe_init(qn_loop_uv(options->loop), &control->listener, 0) == 0);
     control->listener.data = control;
+    control->again = qn_timer_new(options->loop, on_again, control);
     control->open_handles = 1;
     *ret_control = control;
     int code = uv_pipe_bind(&control->listener, control->path);
@@ -460,12 +519,14 @@ enum qn_err qn_control_new(const struct qn_control_options *options,
     return set_access(&control->options);
 }
 
-void qn_control_start(struct qn_control *control, struct qn_driver *driver)
+enum qn_err qn_control_start(struct qn_control *control, struct qn_driver *driver)
 {
     control->driver = driver;
     int code = uv_listen((uv_stream_t *)&control->listener, 32, on_connection);
-    if (code != 0)
-        qn_log(control->options.log, QN_LOG_ERROR, "%s: %s", control->path, uv_strerror(code));
+    if (code == 0)
+        return QN_OK;
+    qn_log(control->options.log, QN_LOG_ERROR, "%s: %s", control->path, uv_strerror(code));
+    return QN_ERR_IO;
 }
 
 static void listener_gone(uv_handle_t *handle)
@@ -473,11 +534,20 @@ static void listener_gone(uv_handle_t *handle)
     handle_gone(handle->data);
 }
 
+void qn_control_stop(struct qn_control *control)
+{
+    control->is_stopping = true;
+    unlink(control->path);
+    for (size_t i = control->clients.count; i-- > 0;)
+        set_reading(control->clients.items[i]);
+}
+
 void qn_control_close(struct qn_control *control, void (*on_closed)(void *context), void *context)
 {
     control->on_closed = on_closed;
     control->context = context;
     control->driver = NULL;
+    qn_timer_free(control->again);
     unlink(control->path);
     while (control->clients.count > 0)
         close_client(control->clients.items[control->clients.count - 1]);

@@ -1,5 +1,10 @@
 /* The control socket: clients, frames, requests (docs/control.md). It knows commands only as far as
- * to tell who answers: stream_view.h, the core, or itself. Loop thread.
+ * to tell who answers: stream_view.h, the core, or itself.
+ *
+ * Nothing grows with a client: one that does not read, or has QN_CONTROL_REQUESTS_MAX requests
+ * under way, is not read until it does. What cannot be a request ends its connection and nothing
+ * else. Requests of the core are started from the loop only, never from inside one of its steps.
+ * Loop thread.
  */
 #pragma once
 
@@ -17,8 +22,10 @@ struct qn_control_options {
 enum qn_err QN_CHECKED qn_control_new(const struct qn_control_options *options,
                                       struct qn_control **ret_control);
 /* Requests are answered from now on. */
-void qn_control_start(struct qn_control *control, struct qn_driver *driver);
+enum qn_err QN_CHECKED qn_control_start(struct qn_control *control, struct qn_driver *driver);
 /* The core's answer to a request. */
 void qn_control_reply(struct qn_control *control, uint64_t request, const struct qn_effect *reply);
+/* Removes the socket and takes no more requests; those under way can still be answered. */
+void qn_control_stop(struct qn_control *control);
 /* Ends all clients, removes the socket; `on_closed` after the last handle is gone. */
 void qn_control_close(struct qn_control *control, void (*on_closed)(void *context), void *context);

@@ -14,9 +14,9 @@
 #include "app/setup.h"
 #include "base/assert.h"
 
-#define DEFAULT_PORT 7117
-#define STOP_TIME_MS 4000 /* then the process ends, whatever still waits */
-#define DRAIN_TURNS  100000
+#define DEFAULT_PORT           7117
+#define CONFIG_ERRORS_SIZE_MAX (64 * 1024)
+#define STOP_TIME_S            4 /* then the process ends, whatever still waits */
 
 struct daemon {
     const struct qn_daemon_options *options;
@@ -35,7 +35,7 @@ struct daemon {
     struct qn_driver *driver;
     struct qn_control *control;
     struct qn_os_watermark *watermark;
-    struct qn_timer *watchdog, *stop_timer;
+    struct qn_timer *watchdog;
     struct qn_signal *signals[3];
     char addresses[QN_ADDRESSES_MAX][QN_ADDRESS_SIZE_MAX + 1];
     size_t address_count;
@@ -65,9 +65,24 @@ static void on_net_closed(void *context)
     daemon->net_closed = true;
 }
 
-static void on_stop_timeout(void *context)
+/* Asynchronous-signal-safe: the loop may be stuck in a disk that does not answer. What is committed
+ * is safe; what is not was not acknowledged. */
+static void on_stop_timeout(int number)
 {
-    _exit(EXIT_FAILURE); /* what is committed is safe; what is not was not acknowledged */
+    _exit(EXIT_FAILURE);
+}
+
+static void limit_stop_time(void)
+{
+    struct sigaction action = {.sa_handler = on_stop_timeout};
+    sigaction(SIGALRM, &action, NULL);
+    alarm(STOP_TIME_S);
+}
+
+static void on_stopped(void *context)
+{
+    struct daemon *daemon = context;
+    qn_loop_stop(daemon->loop);
 }
 
 static void stop(struct daemon *daemon)
@@ -75,13 +90,12 @@ static void stop(struct daemon *daemon)
     if (daemon->is_stopping)
         return;
     daemon->is_stopping = true;
+    limit_stop_time();
     qn_os_notify("STOPPING=1");
     qn_log(&daemon->log, QN_LOG_INFO, "stopping");
-    daemon->stop_timer = qn_timer_new(daemon->loop, on_stop_timeout, daemon);
-    qn_timer_set(daemon->stop_timer, STOP_TIME_MS);
-    if (daemon->driver != NULL)
-        qn_driver_stop(daemon->driver);
-    qn_loop_stop(daemon->loop);
+    if (daemon->control != NULL)
+        qn_control_stop(daemon->control);
+    qn_driver_stop(daemon->driver);
 }
 
 static void on_terminate(void *context)
@@ -101,21 +115,39 @@ static void on_fatal(void *context, enum qn_err err)
 
 /* ---- while it runs ---- */
 
+static bool needs_restart(const struct qn_config *a, const struct qn_config *b)
+{
+    return strcmp(a->listen, b->listen) != 0 || strcmp(a->advertise, b->advertise) != 0 ||
+           a->map_size != b->map_size || strcmp(a->control_group, b->control_group) != 0;
+}
+
+static void log_mistakes(struct daemon *daemon, struct qn_buf *errors)
+{
+    qn_buf_append_u8(errors, 0);
+    char *rest = (char *)errors->data;
+    for (char *line; (line = strsep(&rest, "\n")) != NULL;)
+        if (line[0] != '\0')
+            qn_log(&daemon->log, QN_LOG_ERROR, "configuration: %s", line);
+}
+
 static void on_reload(void *context)
 {
     struct daemon *daemon = context;
     struct qn_config config;
     QN_AUTO_BUF struct qn_buf errors;
-    qn_buf_init(&errors, 64 * 1024);
+    qn_buf_init(&errors, CONFIG_ERRORS_SIZE_MAX);
     qn_os_notify("RELOADING=1");
-    if (qn_config_read(daemon->options->config_path, &config, &errors) == QN_OK) {
-        daemon->log.level = config.log_level;
-        qn_log(&daemon->log, QN_LOG_INFO,
-               "configuration read again; addresses and the map size need a restart");
-    } else {
+    if (qn_config_read(daemon->options->config_path, &config, &errors) != QN_OK) {
+        log_mistakes(daemon, &errors);
         qn_log(&daemon->log, QN_LOG_ERROR,
-               "the configuration has mistakes, the old one stays:\n%.*s", (int)errors.size,
-               (const char *)errors.data);
+               "%s has mistakes: the running configuration stays; correct it and reload",
+               daemon->options->config_path);
+    } else {
+        daemon->log.level = config.log_level;
+        qn_log(&daemon->log, QN_LOG_INFO, "%s was read again%s", daemon->options->config_path,
+               needs_restart(&daemon->config, &config)
+                   ? "; what changed besides the log's level needs a restart"
+                   : "");
     }
     qn_os_notify("READY=1");
 }
@@ -138,7 +170,7 @@ static void on_watchdog(void *context)
 static void on_reply(void *context, uint64_t request, const struct qn_effect *reply)
 {
     struct daemon *daemon = context;
-    if (daemon->control != NULL && !daemon->is_stopping)
+    if (daemon->control != NULL)
         qn_control_reply(daemon->control, request, reply);
 }
 
@@ -159,7 +191,7 @@ static uint64_t writer_entropy(void *context)
 static int read_config(struct daemon *daemon)
 {
     QN_AUTO_BUF struct qn_buf errors;
-    qn_buf_init(&errors, 64 * 1024);
+    qn_buf_init(&errors, CONFIG_ERRORS_SIZE_MAX);
     if (qn_config_read(daemon->options->config_path, &daemon->config, &errors) == QN_OK) {
         daemon->log.level = daemon->config.log_level;
         return 0;
@@ -185,6 +217,22 @@ static int read_setup(struct daemon *daemon)
     return err == QN_ERR_NOTFOUND ? EX_CONFIG : EXIT_FAILURE;
 }
 
+/* A group may be let in (quoin.conf(5), [control]); what is secret in it is 0600 anyway. */
+static int check_state_dir(struct daemon *daemon)
+{
+    struct stat status;
+    const char *path = daemon->options->state_dir;
+    if (stat(path, &status) != 0 || (status.st_mode & 0027) == 0)
+        return 0; /* if it is not there, the next to look says so */
+    if (chmod(path, 0700) != 0) {
+        fprintf(stderr, _("syncd: %s is open to others and cannot be closed; run: chmod 700 %s\n"),
+                path, path);
+        return EXIT_FAILURE;
+    }
+    qn_log(&daemon->log, QN_LOG_WARNING, "%s was open to others; it is 0700 now", path);
+    return 0;
+}
+
 static int take_lock(struct daemon *daemon)
 {
     enum qn_err err = qn_os_lock_take(in_state_dir(daemon, "syncd.lock"), &daemon->lock);
@@ -206,20 +254,18 @@ static enum qn_err open_store(struct daemon *daemon)
                                        .wall_ms = writer_wall_ms,
                                        .entropy = writer_entropy};
     QN_TRY(qn_store_open(&options, &daemon->store));
-    bool is_restored;
-    QN_TRY(qn_machine_check(daemon->options->state_dir, daemon->store, &daemon->watermark,
-                            &is_restored));
-    if (is_restored)
+    QN_TRY(qn_signer_new(daemon->setup.seed, &daemon->signer));
+    struct qn_site_id site;
+    qn_site_id_of(qn_signer_public(daemon->signer), &site);
+    daemon->applier = qn_applier_new(&site, daemon->signer);
+    struct qn_machine machine;
+    QN_TRY(qn_machine_check(daemon->options->state_dir, daemon->store, &machine));
+    daemon->watermark = machine.watermark;
+    if (machine.is_restored)
         qn_log(&daemon->log, QN_LOG_INFO,
                "another boot, machine or copy of the store than before: the next write uses a new "
                "incarnation");
-    struct qn_site_id site;
-    QN_TRY(qn_signer_new(daemon->setup.seed, &daemon->signer));
-    qn_site_id_of(qn_signer_public(daemon->signer), &site);
-    daemon->applier = qn_applier_new(&site, daemon->signer);
-    if (!is_restored)
-        return QN_OK;
-    return qn_machine_renew(daemon->store, &site, daemon->signer);
+    return qn_machine_take(&machine, daemon->store, &site, daemon->signer);
 }
 
 static void add_address(struct daemon *daemon, const char *address)
@@ -277,8 +323,9 @@ static enum qn_err start_net(struct daemon *daemon)
 static enum qn_err load_core(struct daemon *daemon)
 {
     struct qn_code code;
-    bool has_code = daemon->setup.join != NULL &&
-                    qn_code_parse(qn_span_str(daemon->setup.join), &code) == QN_OK;
+    bool has_code = daemon->setup.join != NULL;
+    if (has_code)
+        QN_TRY(qn_code_parse(qn_span_str(daemon->setup.join), &code));
     uint64_t seed;
     qn_os_random(&seed, sizeof(seed));
     struct qn_core_options options = {
@@ -317,6 +364,7 @@ static enum qn_err start_driver(struct daemon *daemon)
                                                                .kit_path = daemon->kit_path,
                                                                .on_reply = on_reply,
                                                                .on_fatal = on_fatal,
+                                                               .on_stopped = on_stopped,
                                                                .context = daemon});
     QN_TRY(qn_store_start(daemon->store, daemon->applier, qn_driver_wake, daemon->driver));
     char path[4096];
@@ -327,8 +375,7 @@ static enum qn_err start_driver(struct daemon *daemon)
                                          .log = &daemon->log};
     QN_TRY(qn_control_new(&control, &daemon->control));
     qn_driver_start(daemon->driver);
-    qn_control_start(daemon->control, daemon->driver);
-    return QN_OK;
+    return qn_control_start(daemon->control, daemon->driver);
 }
 
 static enum qn_err start_signals(struct daemon *daemon)
@@ -348,6 +395,8 @@ static int start(struct daemon *daemon)
     int status = read_config(daemon);
     if (status == 0)
         status = read_setup(daemon);
+    if (status == 0)
+        status = check_state_dir(daemon);
     if (status == 0)
         status = take_lock(daemon);
     if (status != 0)
@@ -392,8 +441,6 @@ static void tear_down(struct daemon *daemon)
         close_handles(daemon);
     qn_store_close(daemon->store); /* commits what is queued */
     qn_driver_free(daemon->driver);
-    if (daemon->loop != NULL)
-        qn_timer_free(daemon->stop_timer);
     if (daemon->loop != NULL)
         while (qn_loop_turn(daemon->loop))
             ;

@@ -18,7 +18,7 @@ struct qn_driver {
     struct qn_timer *deadline;
     struct qn_mailbox *mailbox;
     QN_VEC(struct later) queue;
-    bool is_stepping, is_started, has_failed;
+    bool is_stepping, is_started, is_stopping, has_failed;
 };
 
 /* ---- effects ---- */
@@ -170,7 +170,7 @@ static void step(struct qn_driver *driver, struct qn_event *event)
 /* From a callback: now, or after the step in which it came. */
 static void happen(struct qn_driver *driver, struct qn_event *event)
 {
-    if (!driver->is_started)
+    if (!driver->is_started || driver->is_stopping)
         return;
     if (!driver->is_stepping) {
         step(driver, event);
@@ -239,23 +239,25 @@ struct qn_net_callbacks qn_driver_net_callbacks(void)
                                      .on_drain = on_drain};
 }
 
-static void check_store(struct qn_driver *driver)
+/* Before anybody is told of a commit: whoever restores an older image from now on is found out. */
+static void raise_watermark(struct qn_driver *driver)
+{
+    if (driver->options.watermark != NULL)
+        qn_os_watermark_set(driver->options.watermark, qn_store_txn_id(driver->options.store));
+}
+
+static uint64_t count_queued(struct qn_driver *driver, enum qn_err *ret_fatal)
 {
     struct qn_store_health health;
     qn_store_health(driver->options.store, &health);
-    if (driver->options.watermark != NULL)
-        qn_os_watermark_set(driver->options.watermark, health.txn_id);
-    if (health.fatal == QN_OK || driver->has_failed)
-        return;
-    driver->has_failed = true;
-    driver->options.on_fatal(driver->options.context, health.fatal);
+    *ret_fatal = health.fatal;
+    return health.queued;
 }
 
-static void on_commits(void *context)
+static void tell_commits(struct qn_driver *driver)
 {
-    struct qn_driver *driver = context;
     struct qn_commit *commits = qn_store_collect(driver->options.store);
-    check_store(driver);
+    raise_watermark(driver);
     while (commits != NULL) {
         struct qn_commit *next = commits->next;
         struct qn_event event = {.kind = QN_EVENT_COMMIT, .commit = commits};
@@ -265,10 +267,31 @@ static void on_commits(void *context)
     }
 }
 
+static void on_commits(void *context)
+{
+    struct qn_driver *driver = context;
+    enum qn_err fatal;
+    if (!driver->is_started)
+        return;
+    uint64_t before = count_queued(driver, &fatal); /* asked first: 0 means that all is collected */
+    tell_commits(driver);
+    uint64_t after = count_queued(driver, &fatal);
+    if (fatal != QN_OK && !driver->has_failed) {
+        driver->has_failed = true;
+        driver->options.on_fatal(driver->options.context, fatal);
+    } else if (driver->is_stopping && before == 0 && after == 0) {
+        driver->is_started = false;
+        driver->options.on_stopped(driver->options.context);
+    } else if (driver->is_stopping && after == 0) {
+        qn_mailbox_post(
+            driver->mailbox); /* the last commit may have been told before it was asked */
+    }
+}
+
 static void on_deadline(void *context)
 {
     struct qn_event event = {.kind = QN_EVENT_TICK};
-    step(context, &event);
+    happen(context, &event);
 }
 
 /* ---- life ---- */
@@ -306,8 +329,8 @@ void qn_driver_stop(struct qn_driver *driver)
 {
     struct qn_event event = {.kind = QN_EVENT_STOP};
     step(driver, &event);
-    qn_timer_stop(driver->deadline);
-    driver->is_started = false;
+    driver->is_stopping = true;
+    on_commits(driver);
 }
 
 void qn_driver_request(struct qn_driver *driver, uint64_t request, struct qn_span command,
@@ -316,7 +339,7 @@ void qn_driver_request(struct qn_driver *driver, uint64_t request, struct qn_spa
     struct qn_event event = {
         .kind = QN_EVENT_REQUEST, .token = request, .command = command, .args = args, .user = user};
     qn_os_random(event.entropy, sizeof(event.entropy));
-    step(driver, &event);
+    happen(driver, &event);
 }
 
 void qn_driver_request_gone(struct qn_driver *driver, uint64_t request)

@@ -23,8 +23,10 @@ struct qn_driver_options {
     const char *kit_path;
     /* Where the answers to requests go. */
     void (*on_reply)(void *context, uint64_t request, const struct qn_effect *reply);
-    /* The store has failed for good: the daemon has to end. */
+    /* The store has failed for good: the daemon has to end. What waited for it was answered. */
     void (*on_fatal)(void *context, enum qn_err err);
+    /* After qn_driver_stop: nothing is queued at the store any more. Once. */
+    void (*on_stopped)(void *context);
     void *context;
 };
 
@@ -32,7 +34,8 @@ struct qn_driver *qn_driver_new(const struct qn_driver_options *options);
 void qn_driver_free(struct qn_driver *driver);
 /* START; before it nothing happens. */
 void qn_driver_start(struct qn_driver *driver);
-/* STOP: what may be forgotten is queued to be stored. */
+/* STOP: what may be forgotten is queued to be stored. Commits are still answered, until on_stopped
+ * (maybe from inside); nothing else happens any more. */
 void qn_driver_stop(struct qn_driver *driver);
 void qn_driver_request(struct qn_driver *driver, uint64_t request, struct qn_span command,
                        struct qn_span args, struct qn_span user);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 #define QUIET_MS 10000
 
 static const struct note {
@@ -28,6 +30,8 @@ static const struct note {
     {"equivocation", QN_LOG_ERROR, "a site signed two ledger entries for one place",
      "the first one stays"},
     {"bad-guest", QN_LOG_INFO, "a guest broke the protocol", "its link is closed"},
+    {"bad-request", QN_LOG_WARNING, "what came over the control socket is no request, from user",
+     "the connection is closed"},
     {"commit-failed", QN_LOG_ERROR, "the store refused a transaction", "it is tried again"},
     {"read-failed", QN_LOG_ERROR, "the log of operations could not be read",
      "this link sends no more of it"},
@@ -48,8 +52,19 @@ void qn_log_init(struct qn_log *log, enum qn_log_level level, uint64_t (*now_ms)
     log->now_ms = now_ms;
 }
 
-static void write_line(const struct qn_log *log, enum qn_log_level level, const char *text)
+/* What came from elsewhere must not begin a line of its own, nor colour a terminal. */
+static void make_plain(char *text)
 {
+    if (qn_text_is_printable(qn_span_str(text)))
+        return;
+    for (unsigned char *at = (unsigned char *)text; *at != '\0'; at++)
+        if (*at < ' ' || *at > '~')
+            *at = '?';
+}
+
+static void write_line(const struct qn_log *log, enum qn_log_level level, char *text)
+{
+    make_plain(text);
     static const char *const words[] = {"error", "warning", "info", "debug"};
     static const char *const priorities[] = {"<3>", "<4>", "<6>", "<7>"};
     if (log->is_journal)
@@ -103,6 +118,8 @@ void qn_log_note(struct qn_log *log, const char *code, enum qn_err err, const ch
     for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]); i++)
         if (strcmp(notes[i].code, code) == 0)
             note = notes[i];
+    if (note.level > log->level)
+        return;
     size_t swallowed = throttle(log, note.code);
     if (swallowed == SIZE_MAX)
         return;

@@ -37,7 +37,9 @@ static void speak(void)
 {
     const char *folder = getenv("QUOIN_LOCALEDIR");
     setlocale(LC_ALL, "");
-    bindtextdomain("quoin", folder != NULL ? folder : QN_LOCALEDIR);
+    setlocale(LC_NUMERIC, "C");
+    bindtextdomain("quoin", folder != NULL && folder[0] != '\0' ? folder : QN_LOCALEDIR);
+    bind_textdomain_codeset("quoin", "UTF-8");
     textdomain("quoin");
 }
 
@@ -49,9 +51,10 @@ int main(int argc, char **argv)
                                           {"help", no_argument, NULL, 'h'},
                                           {0}};
     const char *state = getenv("QUOIN_STATE");
-    struct qn_daemon_options options = {.state_dir = state != NULL ? state : "/var/lib/quoin",
-                                        .config_path = "/etc/quoin/quoin.conf",
-                                        .version = QN_VERSION};
+    struct qn_daemon_options options = {
+        .state_dir = state != NULL && state[0] != '\0' ? state : "/var/lib/quoin",
+        .config_path = "/etc/quoin/quoin.conf",
+        .version = QN_VERSION};
     speak();
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         if (c == 's') {

@@ -27,13 +27,20 @@ static int by_clock(const void *a, const void *b)
     return qn_actor_cmp(&y->dot.actor, &x->dot.actor);
 }
 
-static void pack_values(const struct qn_core *core, const struct qn_field *field,
-                        struct qn_buf *out)
+/* The pairs of a field, the shown one first; owned by the caller. */
+static const struct qn_pair **sort_pairs(const struct qn_field *field)
 {
-    QN_AUTO_FREE const struct qn_pair **sorted = qn_alloc(field->pairs.count * sizeof(*sorted));
+    const struct qn_pair **sorted = qn_alloc(field->pairs.count * sizeof(*sorted));
     for (size_t i = 0; i < field->pairs.count; i++)
         sorted[i] = &field->pairs.items[i];
     qsort(sorted, field->pairs.count, sizeof(*sorted), by_clock);
+    return sorted;
+}
+
+static void pack_values(const struct qn_core *core, const struct qn_field *field,
+                        struct qn_buf *out)
+{
+    QN_AUTO_FREE const struct qn_pair **sorted = sort_pairs(field);
     qn_pack_array(out, field->pairs.count);
     for (size_t i = 0; i < field->pairs.count; i++) {
         qn_pack_map(out, 3);
@@ -54,24 +61,26 @@ static const struct qn_pair *latest_edit(const struct qn_record *record)
     return latest;
 }
 
-/* Deleted at one site, edited at another: the deletions and the latest edit, side by side. */
+static void pack_side(const struct qn_core *core, const struct qn_pair *pair, bool is_trashed,
+                      struct qn_buf *out)
+{
+    qn_pack_map(out, 3);
+    pack_site_time(core, pair, out);
+    qn_pack_cstr(out, "value");
+    qn_pack_bool(out, is_trashed);
+}
+
+/* Deleted at one site, edited at another: the latest edit, which is shown, and the deletions. */
 static void pack_contest(const struct qn_core *core, const struct qn_record *record,
                          const struct qn_field *trash, struct qn_buf *out)
 {
     const struct qn_pair *edit = latest_edit(record);
+    QN_AUTO_FREE const struct qn_pair **sorted = sort_pairs(trash);
     qn_pack_array(out, trash->pairs.count + (edit != NULL));
-    qn_vec_each (&trash->pairs, pair) {
-        qn_pack_map(out, 3);
-        pack_site_time(core, pair, out);
-        qn_pack_cstr(out, "value");
-        qn_pack_bool(out, true);
-    }
-    if (edit == NULL)
-        return;
-    qn_pack_map(out, 3);
-    pack_site_time(core, edit, out);
-    qn_pack_cstr(out, "value");
-    qn_pack_bool(out, false);
+    if (edit != NULL)
+        pack_side(core, edit, false, out);
+    for (size_t i = 0; i < trash->pairs.count; i++)
+        pack_side(core, sorted[i], true, out);
 }
 
 static bool conflicts(const struct qn_field *field, bool is_contested)

@@ -1,14 +1,19 @@
 #include "app/setup.h"
 
 #include <stdio.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
+#include "base/text.h"
+#include "crypto/digest.h"
 #include "os/os.h"
 #include "proto/cursor.h"
 #include "proto/pack.h"
 
+#define SITE_FILE          "site.quoin"
+#define KEY_FILE           "identity.key"
 #define SITE_FILE_SIZE_MAX (64 * 1024)
+#define KEYS_COUNT         9
 #define VERSION            1
 
 void qn_setup_deinit(struct qn_setup *setup)
@@ -18,16 +23,19 @@ void qn_setup_deinit(struct qn_setup *setup)
     qn_wipe(setup, sizeof(*setup));
 }
 
-static void path_of(char path[4096], const char *state_dir, const char *name)
+static char *path_of(const char *state_dir, const char *name)
 {
-    snprintf(path, 4096, "%s/%s", state_dir, name);
+    size_t size = strlen(state_dir) + 1 + strlen(name) + 1;
+    char *path = qn_alloc(size);
+    snprintf(path, size, "%s/%s", state_dir, name);
+    return path;
 }
 
 bool qn_setup_exists(const char *state_dir)
 {
-    char path[4096];
-    path_of(path, state_dir, "site.quoin");
-    return access(path, F_OK) == 0;
+    QN_AUTO_FREE char *path = path_of(state_dir, SITE_FILE);
+    struct stat status;
+    return lstat(path, &status) == 0; /* a link that leads nowhere stands there too */
 }
 
 /* ---- reading: a map with exactly these keys, in this order ---- */
@@ -44,7 +52,7 @@ static enum qn_err read_text(struct qn_cursor *cursor, const char *name, char *o
     struct qn_span text;
     QN_TRY(expect_key(cursor, name));
     QN_TRY(qn_cursor_str(cursor, size - 1, &text));
-    if (memchr(text.data, 0, text.size) != NULL)
+    if (!qn_text_is_printable(text))
         return QN_ERR_INVALID;
     memcpy(out, text.data, text.size);
     out[text.size] = '\0';
@@ -58,6 +66,8 @@ static enum qn_err read_genesis(struct qn_cursor *cursor, struct qn_setup *setup
     if (qn_cursor_nil(cursor) == QN_OK)
         return QN_OK;
     QN_TRY(qn_cursor_bin(cursor, QN_LEDGER_ENTRY_SIZE_MAX, &genesis));
+    if (genesis.size == 0)
+        return QN_ERR_INVALID;
     setup->genesis = qn_memdup(genesis.data, genesis.size);
     setup->genesis_size = genesis.size;
     return QN_OK;
@@ -69,7 +79,9 @@ static enum qn_err read_join(struct qn_cursor *cursor, struct qn_setup *setup)
     QN_TRY(expect_key(cursor, "join"));
     if (qn_cursor_nil(cursor) == QN_OK)
         return QN_OK;
-    QN_TRY(qn_cursor_str(cursor, QN_SETUP_JOIN_SIZE_MAX - 1, &text));
+    QN_TRY(qn_cursor_str(cursor, QN_SETUP_JOIN_SIZE_MAX, &text));
+    if (text.size == 0 || !qn_text_is_printable(text))
+        return QN_ERR_INVALID;
     setup->join = qn_alloc_zero(text.size + 1);
     memcpy(setup->join, text.data, text.size);
     return QN_OK;
@@ -81,12 +93,21 @@ static enum qn_err read_key(struct qn_cursor *cursor, const char *name, struct q
     return qn_cursor_bytes(cursor, key->bytes, sizeof(key->bytes));
 }
 
-static enum qn_err unpack(struct qn_span bytes, struct qn_setup *setup)
+static enum qn_err read_version(struct qn_cursor *cursor)
+{
+    uint64_t version;
+    QN_TRY(expect_key(cursor, "v"));
+    QN_TRY(qn_cursor_u64(cursor, &version));
+    return version == VERSION ? qn_cursor_finish(cursor) : QN_ERR_INVALID;
+}
+
+static enum qn_err unpack_fields(struct qn_span bytes, struct qn_setup *setup)
 {
     struct qn_cursor cursor = qn_cursor(bytes);
     size_t count;
-    uint64_t version;
-    QN_TRY(qn_cursor_map(&cursor, 9, &count));
+    QN_TRY(qn_cursor_map(&cursor, KEYS_COUNT, &count));
+    if (count != KEYS_COUNT)
+        return QN_ERR_INVALID;
     QN_TRY(read_text(&cursor, "advertise", setup->advertise, sizeof(setup->advertise)));
     QN_TRY(read_text(&cursor, "entity", setup->legal_entity, sizeof(setup->legal_entity)));
     QN_TRY(read_genesis(&cursor, setup));
@@ -95,44 +116,56 @@ static enum qn_err unpack(struct qn_span bytes, struct qn_setup *setup)
     QN_TRY(read_text(&cursor, "name", setup->name, sizeof(setup->name)));
     QN_TRY(read_key(&cursor, "recovery_seal", &setup->recovery_seal));
     QN_TRY(read_key(&cursor, "recovery_sign", &setup->recovery_sign));
-    QN_TRY(expect_key(&cursor, "v"));
-    QN_TRY(qn_cursor_u64(&cursor, &version));
-    QN_TRY(qn_cursor_finish(&cursor));
-    return count == 9 && version == VERSION ? QN_OK : QN_ERR_INVALID;
+    return read_version(&cursor);
 }
 
+/* The one place where site.quoin is judged, before it is used and before it is written. */
+static enum qn_err unpack(struct qn_span bytes, struct qn_setup *ret_setup)
+{
+    struct qn_setup setup = {0};
+    enum qn_err err = unpack_fields(bytes, &setup);
+    bool founds = setup.genesis != NULL, joins = setup.join != NULL;
+    if (err == QN_OK && founds != joins && qn_text_is_name(qn_span_str(setup.name))) {
+        *ret_setup = setup;
+        return QN_OK;
+    }
+    qn_setup_deinit(&setup);
+    return QN_ERR_INVALID;
+}
+
+/* The bytes go to memory that is wiped and does not move, so that no copy of the seed is left. */
 static enum qn_err read_seed(const char *state_dir, uint8_t seed[QN_SEED_SIZE])
 {
-    char path[4096];
-    QN_AUTO_BUF struct qn_buf bytes;
-    qn_buf_init(&bytes, QN_SEED_SIZE);
-    path_of(path, state_dir, "identity.key");
-    QN_TRY(qn_os_read_file(path, QN_SEED_SIZE, &bytes));
-    if (bytes.size != QN_SEED_SIZE)
-        return QN_ERR_INVALID;
-    memcpy(seed, bytes.data, QN_SEED_SIZE);
-    qn_wipe(bytes.data, bytes.size);
-    return QN_OK;
+    uint8_t memory[QN_SEED_SIZE];
+    struct qn_buf bytes = {.data = memory, .capacity = sizeof(memory), .size_max = sizeof(memory)};
+    QN_AUTO_FREE char *path = path_of(state_dir, KEY_FILE);
+    enum qn_err err = qn_os_read_file(path, sizeof(memory), &bytes);
+    if (err == QN_OK && bytes.size == QN_SEED_SIZE)
+        memcpy(seed, memory, QN_SEED_SIZE);
+    else if (err == QN_OK)
+        err = QN_ERR_INVALID;
+    qn_wipe(memory, sizeof(memory));
+    return err;
 }
 
 enum qn_err qn_setup_read(const char *state_dir, struct qn_setup *ret_setup)
 {
-    char path[4096];
-    struct qn_setup setup = {0};
+    struct qn_setup setup;
     QN_AUTO_BUF struct qn_buf bytes;
+    QN_AUTO_FREE char *path = path_of(state_dir, SITE_FILE);
     qn_buf_init(&bytes, SITE_FILE_SIZE_MAX);
-    path_of(path, state_dir, "site.quoin");
-    QN_TRY(qn_os_read_file(path, SITE_FILE_SIZE_MAX, &bytes));
-    enum qn_err err = unpack(qn_buf_view(&bytes), &setup);
-    if (err == QN_OK)
-        err = read_seed(state_dir, setup.seed);
-    if (err == QN_ERR_NOTFOUND || err == QN_ERR_LIMIT)
-        err = QN_ERR_INVALID; /* site.quoin without its key */
-    if (err == QN_OK)
+    enum qn_err err = qn_os_read_file(path, SITE_FILE_SIZE_MAX, &bytes);
+    if (err != QN_OK)
+        return err == QN_ERR_LIMIT ? QN_ERR_INVALID : err;
+    QN_TRY(unpack(qn_buf_view(&bytes), &setup));
+    err = read_seed(state_dir, setup.seed);
+    if (err == QN_OK) {
         *ret_setup = setup;
-    else
-        qn_setup_deinit(&setup);
-    return err;
+        return QN_OK;
+    }
+    qn_setup_deinit(&setup);
+    /* site.quoin is written last: without a whole key beside it, something was lost. */
+    return err == QN_ERR_NOTFOUND || err == QN_ERR_LIMIT ? QN_ERR_INVALID : err;
 }
 
 /* ---- writing ---- */
@@ -145,7 +178,7 @@ static void pack_text(struct qn_buf *out, const char *name, const char *text)
 
 static void pack(const struct qn_setup *setup, struct qn_buf *out)
 {
-    qn_pack_map(out, 9);
+    qn_pack_map(out, KEYS_COUNT);
     pack_text(out, "advertise", setup->advertise);
     pack_text(out, "entity", setup->legal_entity);
     qn_pack_cstr(out, "genesis");
@@ -168,17 +201,26 @@ static void pack(const struct qn_setup *setup, struct qn_buf *out)
     qn_pack_u64(out, VERSION);
 }
 
+/* What could not be read back is not written. */
+static enum qn_err check(struct qn_span bytes)
+{
+    struct qn_setup setup;
+    QN_TRY(unpack(bytes, &setup));
+    qn_setup_deinit(&setup);
+    return QN_OK;
+}
+
 enum qn_err qn_setup_write(const char *state_dir, const struct qn_setup *setup)
 {
-    char path[4096];
     QN_AUTO_BUF struct qn_buf bytes;
+    QN_AUTO_FREE char *key_path = path_of(state_dir, KEY_FILE);
+    QN_AUTO_FREE char *site_path = path_of(state_dir, SITE_FILE);
     qn_buf_init(&bytes, SITE_FILE_SIZE_MAX);
     if (qn_setup_exists(state_dir))
         return QN_ERR_EXISTS;
     pack(setup, &bytes);
     QN_TRY(qn_buf_status(&bytes));
-    path_of(path, state_dir, "identity.key");
-    QN_TRY(qn_os_replace_file(path, QN_SPAN_OF(setup->seed), 0600));
-    path_of(path, state_dir, "site.quoin");
-    return qn_os_replace_file(path, qn_buf_view(&bytes), 0600);
+    QN_TRY(check(qn_buf_view(&bytes)));
+    QN_TRY(qn_os_replace_file(key_path, QN_SPAN_OF(setup->seed), 0600));
+    return qn_os_replace_file(site_path, qn_buf_view(&bytes), 0600);
 }

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "app/history_view.h"
 #include "app/record_view.h"
 #include "core/args.h"
 #include "proto/pack.h"
@@ -35,10 +36,9 @@ struct qn_stream {
     enum kind kind;
     QN_VEC(struct source) sources;
     size_t at; /* the source that is being read */
-    struct qn_buf key, prefix, after, place;
-    uint64_t left;       /* of the limit */
-    bool is_past_done;   /* HISTORY: the replaced values were given */
-    size_t present_next; /* HISTORY: which of the present values comes next */
+    struct qn_buf key, prefix, after;
+    uint64_t left; /* of the limit */
+    struct qn_history *history;
 };
 
 bool qn_stream_knows(struct qn_span command)
@@ -57,7 +57,7 @@ void qn_stream_free(struct qn_stream *stream)
     qn_buf_deinit(&stream->key);
     qn_buf_deinit(&stream->prefix);
     qn_buf_deinit(&stream->after);
-    qn_buf_deinit(&stream->place);
+    qn_history_view_free(stream->history);
     qn_free(stream);
 }
 
@@ -95,25 +95,42 @@ static void add_all_sources(struct qn_stream *stream, const struct qn_core *core
     qn_free(views);
 }
 
+/* Text or, if it may be left out, nil. */
+static enum qn_err take_text(struct qn_span args, const char *name, bool is_needed,
+                             struct qn_buf *out, const char *code, struct qn_refusal *refusal)
+{
+    struct qn_span text;
+    if (!is_needed && args_value(args, name).size == 0)
+        return QN_OK;
+    if (!args_text(args, name, QN_KEY_SIZE_MAX, &text))
+        return refuse(refusal, QN_ERR_INVALID, code, qn_span_str(name));
+    qn_buf_append_span(out, text);
+    return QN_OK;
+}
+
+static enum qn_err take_limit(struct qn_stream *stream, struct qn_span args,
+                              struct qn_refusal *refusal)
+{
+    stream->left = UINT64_MAX;
+    if (args_value(args, "limit").size == 0 || args_u64(args, "limit", &stream->left))
+        return QN_OK;
+    return refuse(refusal, QN_ERR_INVALID, "bad-request", qn_span_str("limit"));
+}
+
 static enum qn_err fill(struct qn_stream *stream, const struct qn_core *core, struct qn_span args,
                         bool needs_collection, bool needs_key, struct qn_refusal *refusal)
 {
-    struct qn_span text;
-    if (args_text(args, "collection", QN_NAME_SIZE_MAX + 7, &text))
-        QN_TRY(add_source(stream, core, text, refusal));
-    else if (needs_collection)
-        return refuse(refusal, QN_ERR_INVALID, "bad-request", qn_span_str("collection"));
+    QN_AUTO_BUF struct qn_buf name;
+    qn_buf_init(&name, QN_KEY_SIZE_MAX);
+    QN_TRY(take_text(args, "collection", needs_collection, &name, "bad-request", refusal));
+    if (args_value(args, "collection").size > 0)
+        QN_TRY(add_source(stream, core, qn_buf_view(&name), refusal));
     else
         add_all_sources(stream, core);
-    if (needs_key && !args_text(args, "key", QN_KEY_SIZE_MAX, &text))
-        return refuse(refusal, QN_ERR_INVALID, "bad-key", qn_span_str("key"));
     if (needs_key)
-        qn_buf_append_span(&stream->key, text);
-    if (args_text(args, "prefix", QN_KEY_SIZE_MAX, &text))
-        qn_buf_append_span(&stream->prefix, text);
-    if (!args_u64(args, "limit", &stream->left))
-        stream->left = UINT64_MAX;
-    return QN_OK;
+        QN_TRY(take_text(args, "key", true, &stream->key, "bad-key", refusal));
+    QN_TRY(take_text(args, "prefix", false, &stream->prefix, "bad-request", refusal));
+    return take_limit(stream, args, refusal);
 }
 
 enum qn_err qn_stream_open(const struct qn_driver *driver, struct qn_span command,
@@ -133,7 +150,8 @@ enum qn_err qn_stream_open(const struct qn_driver *driver, struct qn_span comman
     qn_buf_init(&stream->key, QN_KEY_SIZE_MAX);
     qn_buf_init(&stream->prefix, QN_KEY_SIZE_MAX);
     qn_buf_init(&stream->after, QN_KEY_SIZE_MAX);
-    qn_buf_init(&stream->place, 1024);
+    if (stream->kind == KIND_HISTORY)
+        stream->history = qn_history_view_new();
     enum qn_err err =
         fill(stream, core, args, commands[i].needs_collection, commands[i].needs_key, refusal);
     if (err != QN_OK)
@@ -152,6 +170,7 @@ struct slice {
     const struct source *source;
     struct qn_buf items;
     size_t count, looked_at;
+    struct qn_buf at; /* the key that is looked at, for a refusal */
 };
 
 static bool is_shown(struct qn_span key, const struct qn_record *record)
@@ -170,7 +189,9 @@ static enum qn_err next_key(struct slice *slice, struct qn_span *ret_key, struct
                             ret_key, record);
     QN_TRY(qn_read_next_in(slice->kv, stream->kind == KIND_TRASH ? QN_TABLE_TRASH : QN_TABLE_CONF,
                            &slice->source->id, after, ret_key));
-    return qn_read_record(slice->kv, &slice->source->id, *ret_key, record);
+    enum qn_err err = qn_read_record(slice->kv, &slice->source->id, *ret_key, record);
+    bool is_fit = stream->kind != KIND_TRASH || qn_record_state(record) == QN_RECORD_TRASHED;
+    return err == QN_ERR_NOTFOUND || !is_fit ? QN_ERR_CORRUPT : err; /* what an index names */
 }
 
 static void add_item(struct slice *slice, struct qn_span key, const struct qn_record *record)
@@ -200,10 +221,12 @@ static enum qn_err fill_slice(struct slice *slice)
 {
     struct qn_stream *stream = slice->stream;
     while (slice->looked_at < QN_SLICE_RECORDS && slice->items.size < QN_SLICE_SIZE &&
-           stream->left > 0 && (stream->kind != KIND_CONFLICTS || slice->count == 0)) {
+           stream->left > 0) {
         QN_AUTO_RECORD struct qn_record record = {0};
         struct qn_span key;
         QN_TRY(next_key(slice, &key, &record));
+        qn_buf_reset(&slice->at);
+        qn_buf_append_span(&slice->at, key);
         size_t before = slice->items.size;
         add_item(slice, key, &record);
         if (slice->items.is_over && slice->count > 1) { /* it opens the next slice instead */
@@ -238,88 +261,16 @@ static enum qn_err next_items(struct slice *slice, struct qn_buf *out, bool *ret
     *ret_is_end = slice->count == 0 && (stream->at >= stream->sources.count || stream->left == 0);
     if (*ret_is_end)
         return QN_OK;
-    if (stream->kind != KIND_CONFLICTS)
+    if (stream->kind != KIND_CONFLICTS && slice->count > 0)
         qn_pack_array(out, slice->count);
-    if (stream->kind != KIND_CONFLICTS || slice->count > 0)
-        qn_buf_append_span(out, qn_buf_view(&slice->items));
+    qn_buf_append_span(out, qn_buf_view(&slice->items));
     return qn_buf_status(out);
-}
-
-/* ---- history ---- */
-
-static void pack_when(const struct qn_core *core, const struct qn_dot *dot, qn_hlc hlc,
-                      struct qn_span user, struct qn_buf *out)
-{
-    qn_pack_cstr(out, "site");
-    qn_pack_cstr(out, qn_core_actor_name(core, &dot->actor));
-    qn_pack_cstr(out, "time");
-    qn_pack_u64(out, qn_hlc_ms(hlc));
-    qn_pack_cstr(out, "user");
-    qn_pack_str(out, user);
-}
-
-static void pack_past(const struct qn_core *core, const struct qn_past *past, bool is_replaced,
-                      struct qn_buf *out)
-{
-    qn_pack_map(out, 6);
-    qn_pack_cstr(out, "field");
-    qn_pack_str(out, past->field);
-    qn_pack_cstr(out, "replaced");
-    if (is_replaced) {
-        qn_pack_map(out, 3);
-        pack_when(core, &past->replaced_by, past->replaced_hlc, past->replaced_user, out);
-    } else {
-        qn_pack_nil(out);
-    }
-    pack_when(core, &past->pair.dot, past->pair.hlc, past->pair.user, out);
-    qn_pack_cstr(out, "value");
-    qn_pack_raw(out, past->pair.value);
-}
-
-/* The n-th present value of the record; QN_ERR_NOTFOUND behind the last. */
-static enum qn_err pack_present(struct slice *slice, size_t n, struct qn_buf *out)
-{
-    QN_AUTO_RECORD struct qn_record record = {0};
-    QN_TRY(
-        qn_read_record(slice->kv, &slice->source->id, qn_buf_view(&slice->stream->key), &record));
-    qn_vec_each (&record.fields, field)
-        qn_vec_each (&field->pairs, pair) {
-            struct qn_past past = {.field = field->name, .pair = *pair};
-            if (n-- > 0)
-                continue;
-            pack_past(slice->core, &past, false, out);
-            return QN_OK;
-        }
-    return QN_ERR_NOTFOUND;
-}
-
-/* One value an answer: what was replaced, oldest first, then what is there. */
-static enum qn_err next_history(struct slice *slice, struct qn_buf *out, bool *ret_is_end)
-{
-    struct qn_stream *stream = slice->stream;
-    struct qn_past past;
-    slice->source = &stream->sources.items[0];
-    enum qn_err err = QN_ERR_NOTFOUND;
-    if (!stream->is_past_done)
-        err = qn_read_past(slice->kv, &slice->source->id, qn_buf_view(&stream->key), &stream->place,
-                           &past);
-    if (err == QN_OK) {
-        pack_past(slice->core, &past, true, out);
-        return qn_buf_status(out);
-    }
-    if (err != QN_ERR_NOTFOUND)
-        return err;
-    stream->is_past_done = true;
-    err = pack_present(slice, stream->present_next++, out);
-    *ret_is_end = err == QN_ERR_NOTFOUND;
-    return *ret_is_end ? QN_OK : err;
 }
 
 static enum qn_err get_record(struct slice *slice, struct qn_buf *out)
 {
     QN_AUTO_RECORD struct qn_record record = {0};
     struct qn_span key = qn_buf_view(&slice->stream->key);
-    slice->source = &slice->stream->sources.items[0];
     QN_TRY(qn_read_record(slice->kv, &slice->source->id, key, &record));
     if (!is_shown(key, &record))
         return QN_ERR_NOTFOUND;
@@ -329,7 +280,10 @@ static enum qn_err get_record(struct slice *slice, struct qn_buf *out)
 
 static enum qn_err run(struct slice *slice, struct qn_buf *out, bool *ret_is_end)
 {
-    switch (slice->stream->kind) {
+    const struct qn_stream *stream = slice->stream;
+    if (stream->sources.count > 0)
+        slice->source = &stream->sources.items[0];
+    switch (stream->kind) {
     case KIND_GET:
         *ret_is_end = true;
         return get_record(slice, out);
@@ -338,7 +292,8 @@ static enum qn_err run(struct slice *slice, struct qn_buf *out, bool *ret_is_end
     case KIND_CONFLICTS:
         return next_items(slice, out, ret_is_end);
     case KIND_HISTORY:
-        return next_history(slice, out, ret_is_end);
+        return qn_history_view_next(stream->history, slice->core, slice->kv, &slice->source->id,
+                                    qn_buf_view(&stream->key), out, ret_is_end);
     }
     return QN_ERR_INVALID;
 }
@@ -348,16 +303,19 @@ enum qn_err qn_stream_next(struct qn_stream *stream, const struct qn_driver *dri
 {
     struct slice slice = {.stream = stream, .core = qn_driver_core(driver)};
     qn_buf_init(&slice.items, QN_CONTROL_FRAME_SIZE_MAX - 1024);
+    qn_buf_init(&slice.at, QN_KEY_SIZE_MAX);
+    qn_buf_append_span(&slice.at, qn_buf_view(&stream->key));
     enum qn_err err = qn_store_read_begin(qn_driver_store(driver), &slice.kv);
     if (err == QN_OK) {
         err = run(&slice, out, ret_is_end);
         qn_store_read_end(qn_driver_store(driver));
     }
     qn_buf_deinit(&slice.items);
+    QN_AUTO_BUF struct qn_buf at = slice.at;
     if (err == QN_OK)
         return QN_OK;
     const char *code = err == QN_ERR_NOTFOUND ? "record-not-found"
                        : err == QN_ERR_LIMIT  ? "record-too-large"
                                               : "store-failed";
-    return refuse(refusal, err, code, qn_buf_view(&stream->key));
+    return refuse(refusal, err, code, qn_buf_view(&at));
 }

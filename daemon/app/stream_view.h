@@ -25,8 +25,9 @@ enum qn_err QN_CHECKED qn_stream_open(const struct qn_driver *driver, struct qn_
                                       struct qn_span args, struct qn_stream **ret_stream,
                                       struct qn_refusal *refusal);
 void qn_stream_free(struct qn_stream *stream);
-/* Appends the payload of the next answer. *ret_is_end: it is that of the end (may be empty: nil),
- * and the stream is done. On an error `refusal` is filled. */
+/* Appends the payloads of the next answers, one packed item each; there may be none yet.
+ * *ret_is_end: it is that of the end (may be empty: nil), and the stream is done. On an error
+ * `refusal` is filled. */
 enum qn_err QN_CHECKED qn_stream_next(struct qn_stream *stream, const struct qn_driver *driver,
                                       struct qn_buf *out, bool *ret_is_end,
                                       struct qn_refusal *refusal);

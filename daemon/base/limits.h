@@ -69,6 +69,8 @@
 
 /* --- the control socket --- */
 #define QN_CONTROL_CLIENTS_MAX    64
+#define QN_CONTROL_REQUESTS_MAX   64            /* of one client, under way */
+#define QN_CONTROL_QUEUE_MAX      (1024 * 1024) /* answers that wait: then it is not asked more */
 #define QN_CONTROL_FRAME_SIZE_MAX (1024 * 1024)
 #define QN_CONTROL_TIME_MAX_MS    (3600 * 1000)
 

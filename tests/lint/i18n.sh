@@ -5,6 +5,7 @@
 #   i18n.sh SOURCE --write    makes packaging/po/quoin.pot again and adds what is new to fr.po
 set -euo pipefail
 cd "$1"
+sources=(tools/syncctl/*.c daemon/app/*.c)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failures=0
@@ -16,7 +17,7 @@ fail() {
 
 extract() {
     xgettext --language=C --from-code=UTF-8 --package-name=quoin --add-location=file --sort-output \
-        --keyword=_ --keyword=N_ --keyword=ngettext:1,2 --output="$1" tools/syncctl/*.c
+        --keyword=_ --keyword=N_ --keyword=ngettext:1,2 --output="$1" "${sources[@]}"
     sed -i -e '/^"POT-Creation-Date/d' -e 's/charset=CHARSET/charset=UTF-8/' "$1"
 }
 
@@ -37,11 +38,11 @@ for catalogue in quoin.pot fr.po; do
         fail "packaging/po/$catalogue lacks strings: $(cat "$work/missing")"
 done
 
-# Letters printed without translation: only JSON, the program's own name, the completion.
+# Letters printed without translation: only JSON, the program's own name, the completion, the log.
 unmarked=$(grep -nE '(printf\((ctl->|report->|progress->)?[a-z]+, |fputs\(|ctl_say\(ctl, |error\(ctl, )"[^"]*[A-Za-z]{3}' \
-    tools/syncctl/*.c | sed -E 's/%[0-9.*]*(ll|z)?[a-z]//g; s/\\[nrtu]//g' |
+    "${sources[@]}" | sed -E 's/%[0-9.*]*(ll|z)?[a-z]//g; s/\\[nrtu]//g' |
     grep -E '^[^"]*"[^"]*[A-Za-z]{3}' |
-    grep -vE 'completion\.c:|\\"|"null"|"true"|"syncctl|\(Quoin|"\\033' || true)
+    grep -vE 'completion\.c:|daemon/app/log\.c:|\\"|"null"|"true"|"syncctl|\(Quoin|"\\033' || true)
 [[ -z $unmarked ]] || fail "not marked for translation:"$'\n'"$unmarked"
 
 # French puts a space that does not break before these signs.

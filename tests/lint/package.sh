@@ -46,6 +46,14 @@ for program in "$@"; do
         ;;
     esac
 done
+holds -rw-r--r-- usr/share/locale/fr/LC_MESSAGES/quoin.mo
+dpkg-deb --extract "${packages[0]}" "$work/root"
+for program in "$work"/root/usr/*bin/*; do
+    grep -q ^/usr/share/locale$ <(strings -a "$program") || {
+        echo "${program##*/} looks elsewhere for its translations: is CMAKE_INSTALL_PREFIX not /usr?" >&2
+        failures=$((failures + 1))
+    }
+done
 for field in Maintainer Section Description Depends; do
     [[ -n $(dpkg-deb --field "${packages[0]}" "$field") ]] || {
         echo "the package has no $field" >&2

@@ -19,6 +19,18 @@ systemd-analyze security --offline=true --threshold="$limit" --no-pager "$work/q
 }
 tail -n 1 "$work/security"
 
+# What the daemon cannot do without, however good a stricter unit would look.
+for pattern in '^RestrictAddressFamilies=.*AF_NETLINK' '^RuntimeDirectoryPreserve=yes' '^StateDirectory=quoin$'; do
+    grep -q "$pattern" "$unit" || {
+        echo "the unit lacks $pattern" >&2
+        exit 1
+    }
+done
+if grep -q '^ProcSubset=pid' "$unit"; then
+    echo "ProcSubset=pid hides the boot id, without which syncd does not start" >&2
+    exit 1
+fi
+
 # The program and its manual need not be installed where this runs; everything else must be clean.
 systemd-analyze verify --man=no "$work/quoin.service" >"$work/verify" 2>&1 || true
 if grep "quoin.service" "$work/verify" | grep -v "Command /usr/sbin/syncd is not executable: No such file"; then

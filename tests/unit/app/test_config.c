@@ -1,0 +1,530 @@
+#include <criterion/criterion.h>
+#include <sys/stat.h>
+
+#include "app/config.h"
+#include "os/os.h"
+#include "support/span.h"
+#include "support/tmp_dir.h"
+
+struct fixture {
+    struct tmp_dir dir;
+    char path[TMP_PATH_SIZE];
+    struct qn_buf errors;
+    struct qn_config config;
+};
+
+static void fixture_init(struct fixture *f)
+{
+    tmp_dir_init(&f->dir);
+    tmp_dir_at(&f->dir, "quoin.conf", f->path);
+    qn_buf_init(&f->errors, 64 * 1024);
+    memset(&f->config, 0x5a, sizeof(f->config));
+}
+
+static void fixture_deinit(struct fixture *f)
+{
+    qn_buf_deinit(&f->errors);
+    tmp_dir_deinit(&f->dir);
+}
+#define FIXTURE                                                                                    \
+    __attribute__((cleanup(fixture_deinit))) struct fixture f;                                     \
+    fixture_init(&f)
+
+/* Not qn_os_replace_file: thousands of files need not survive a power cut. */
+static void put(const char *path, struct qn_span content)
+{
+    FILE *file = fopen(path, "w");
+    cr_assert_not_null(file, "%s", path);
+    cr_assert_eq(fwrite(content.data, 1, content.size, file), content.size);
+    cr_assert_eq(fclose(file), 0);
+}
+
+static void write_file(struct fixture *f, const char *name, struct qn_span content)
+{
+    char path[TMP_PATH_SIZE];
+    put(tmp_dir_at(&f->dir, name, path), content);
+}
+
+static void write_dropin(struct fixture *f, const char *name, const char *content)
+{
+    char path[TMP_PATH_SIZE];
+    cr_assert_eq(qn_os_make_dir(tmp_dir_at(&f->dir, "quoin.conf.d", path), 0755), QN_OK);
+    write_file(f, name, qn_span_str(content));
+}
+
+static enum qn_err read_span(struct fixture *f, struct qn_span content)
+{
+    write_file(f, "quoin.conf", content);
+    qn_buf_reset(&f->errors);
+    return qn_config_read(f->path, &f->config, &f->errors);
+}
+
+static enum qn_err read_text(struct fixture *f, const char *content)
+{
+    return read_span(f, qn_span_str(content));
+}
+
+/* The errors with the test's folder taken away; the caller frees them. */
+static char *errors_of(const struct fixture *f)
+{
+    struct qn_buf text;
+    size_t prefix = strlen(f->dir.path) + 1, size;
+    struct qn_span rest = qn_buf_view(&f->errors);
+    qn_buf_init(&text, rest.size + 1);
+    while (rest.size > 0) {
+        const uint8_t *end = memchr(rest.data, '\n', rest.size);
+        cr_assert_not_null(end);
+        size_t line = (size_t)(end - rest.data) + 1;
+        cr_assert(qn_span_has_prefix(rest, qn_span_str(f->dir.path)));
+        qn_buf_append(&text, rest.data + prefix, line - prefix);
+        rest = qn_span_from(rest, line);
+    }
+    qn_buf_append_u8(&text, 0);
+    return (char *)qn_buf_take(&text, &size);
+}
+
+static void check_errors(const struct fixture *f, const char *wanted)
+{
+    char *got = errors_of(f);
+    cr_assert_str_eq(got, wanted);
+    qn_free(got);
+}
+
+static bool is_untouched(const struct fixture *f)
+{
+    const uint8_t *bytes = (const uint8_t *)&f->config;
+    for (size_t i = 0; i < sizeof(f->config); i++)
+        if (bytes[i] != 0x5a)
+            return false;
+    return true;
+}
+
+static void check_refused(const char *content, const char *wanted)
+{
+    FIXTURE;
+    cr_assert_eq(read_text(&f, content), QN_ERR_INVALID, "%s", content);
+    check_errors(&f, wanted);
+    cr_assert(is_untouched(&f));
+}
+
+static void check_defaults(const struct qn_config *config)
+{
+    cr_assert_str_eq(config->listen, "");
+    cr_assert_str_eq(config->advertise, "");
+    cr_assert_str_eq(config->control_group, "");
+    cr_assert_eq(config->log_level, QN_LOG_INFO);
+    cr_assert_eq(config->map_size, (size_t)64 << 30);
+}
+
+/* ---- what is taken ---- */
+
+Test(config, a_missing_file_gives_the_defaults)
+{
+    FIXTURE;
+    cr_assert_eq(qn_config_read(f.path, &f.config, &f.errors), QN_OK);
+    check_defaults(&f.config);
+    cr_assert_eq(f.errors.size, 0);
+}
+
+Test(config, an_empty_file_gives_the_defaults)
+{
+    FIXTURE;
+    cr_assert_eq(read_text(&f, ""), QN_OK);
+    check_defaults(&f.config);
+    cr_assert_eq(read_text(&f, "[site]\n[log]\n[store]\n[control]"), QN_OK);
+    check_defaults(&f.config);
+}
+
+Test(config, every_key_is_taken)
+{
+    FIXTURE;
+    cr_assert_eq(read_text(&f, "[site]\nlisten = 192.168.1.10:7117\nadvertise=luzech.example:1\n"
+                               "[log]\nlevel = debug\n[store]\nmap-size = 2G\n"
+                               "[control]\ngroup = domain users\n"),
+                 QN_OK);
+    cr_assert_str_eq(f.config.listen, "192.168.1.10:7117");
+    cr_assert_str_eq(f.config.advertise, "luzech.example:1");
+    cr_assert_eq(f.config.log_level, QN_LOG_DEBUG);
+    cr_assert_eq(f.config.map_size, (size_t)2 << 30);
+    cr_assert_str_eq(f.config.control_group, "domain users");
+}
+
+Test(config, white_space_and_comments_do_not_matter)
+{
+    FIXTURE;
+    cr_assert_eq(read_text(&f, "\xef\xbb\xbf# \xff\n; x\n  # y\n\n\t[site] \r\n"
+                               "  listen\t= \t[::]:7117 \t\r\n\t advertise   =a:2\n"
+                               "    ; listen = no\n[log]\n   level = error"),
+                 QN_OK);
+    cr_assert_str_eq(f.config.listen, "[::]:7117");
+    cr_assert_str_eq(f.config.advertise, "a:2");
+    cr_assert_eq(f.config.log_level, QN_LOG_ERROR);
+}
+
+Test(config, a_semicolon_or_hash_within_a_value_belongs_to_it)
+{
+    FIXTURE;
+    cr_assert_eq(read_text(&f, "[control]\ngroup = a ;b #c = d\n"), QN_OK);
+    cr_assert_str_eq(f.config.control_group, "a ;b #c = d");
+}
+
+Test(config, the_longest_address_is_taken)
+{
+    FIXTURE;
+    char host[256], content[512];
+    memset(host, 'h', 255);
+    host[255] = '\0';
+    snprintf(content, sizeof(content), "[site]\nlisten = %s:65535\n", host);
+    cr_assert_eq(read_text(&f, content), QN_OK);
+    cr_assert_eq(strlen(f.config.listen), QN_ADDRESS_SIZE_MAX);
+    snprintf(content, sizeof(content), "[site]\nlisten = %sh:1\n", host);
+    cr_assert_eq(read_text(&f, content), QN_ERR_INVALID);
+}
+
+Test(config, a_key_that_is_set_again_replaces)
+{
+    FIXTURE;
+    cr_assert_eq(read_text(&f, "[log]\nlevel=error\n[site]\nlisten=longer.example:1\nlisten=b:2\n"
+                               "[log]\nlevel=warning\n"),
+                 QN_OK);
+    cr_assert_str_eq(f.config.listen, "b:2");
+    cr_assert_eq(f.config.log_level, QN_LOG_WARNING);
+}
+
+Test(config, sizes)
+{
+    static const struct {
+        const char *text;
+        size_t size; /* 0: refused */
+    } cases[] = {
+        {"64M", (size_t)64 << 20},
+        {"67108864", (size_t)64 << 20},
+        {"65536K", (size_t)64 << 20},
+        {"1G", (size_t)1 << 30},
+        {"1T", (size_t)1 << 40},
+        {"1024G", (size_t)1 << 40},
+        {"1099511627776", (size_t)1 << 40},
+        {"63M", 0},
+        {"67108863", 0},
+        {"1099511627777", 0},
+        {"1025G", 0},
+        {"2T", 0},
+        {"16777216T", 0},
+        {"18446744073709551616", 0},
+        {"99999999999999999999999999T", 0},
+        {"0", 0},
+        {"", 0},
+        {"G", 0},
+        {"-1G", 0},
+        {"+1G", 0},
+        {"1.5G", 0},
+        {"0x40000000", 0},
+        {"1g", 0},
+        {"1P", 0},
+        {"1GB", 0},
+        {"1GiB", 0},
+        {"1 G", 0},
+        {"1G ; about", 0},
+    };
+    FIXTURE;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char content[128];
+        snprintf(content, sizeof(content), "[store]\nmap-size = %s\n", cases[i].text);
+        enum qn_err wanted = cases[i].size == 0 ? QN_ERR_INVALID : QN_OK;
+        cr_assert_eq(read_text(&f, content), wanted, "%s", cases[i].text);
+        if (wanted == QN_OK)
+            cr_assert_eq(f.config.map_size, cases[i].size, "%s", cases[i].text);
+    }
+}
+
+Test(config, addresses)
+{
+    static const struct {
+        const char *text;
+        bool is_good;
+    } cases[] = {
+        {"0.0.0.0:1", true},
+        {"a-b.c_d.Example:65535", true},
+        {"[::]:7117", true},
+        {"[2001:db8::1]:7117", true},
+        {"[::ffff:10.0.0.1]:7117", true},
+        {"", false},
+        {"host", false},
+        {"host:", false},
+        {":7117", false},
+        {"7117", false},
+        {"host:0", false},
+        {"host:65536", false},
+        {"host:99999999999999999999", false},
+        {"host:+1", false},
+        {"host:-1", false},
+        {"host:007", false},
+        {"host:7117x", false},
+        {"host: 7117", false},
+        {"ho st:7117", false},
+        {"host:7117 # x", false},
+        {"host:7117 ;x", false},
+        {"http://host:7117", false},
+        {"h\xc3\xb4te:7117", false},
+        {"::1:7117", false},
+        {"[]:7117", false},
+        {"[host]:7117", false},
+        {"[::1:7117", false},
+        {"::1]:7117", false},
+        {"[::1]7117", false},
+        {"[::1]", false},
+        {"[::1]]:7117", false},
+        {"[10.0.0.1]:7117", false},
+        {"[1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb]:7117", false},
+    };
+    FIXTURE;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        for (int key = 0; key < 2; key++) {
+            char content[128];
+            snprintf(content, sizeof(content), "[site]\n%s = %s\n", key ? "advertise" : "listen",
+                     cases[i].text);
+            enum qn_err wanted = cases[i].is_good ? QN_OK : QN_ERR_INVALID;
+            cr_assert_eq(read_text(&f, content), wanted, "%s", cases[i].text);
+            if (cases[i].is_good)
+                cr_assert_str_eq(key ? f.config.advertise : f.config.listen, cases[i].text);
+        }
+}
+
+Test(config, levels)
+{
+    static const char *const words[] = {"error", "warning", "info", "debug"};
+    static const char *const wrong[] = {"", "Error", "warn", "infos", "3", "error "};
+    enum qn_log_level level = QN_LOG_INFO;
+    for (int i = 0; i < 4; i++) {
+        cr_assert(qn_log_level_parse(words[i], &level));
+        cr_assert_eq((int)level, i);
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        cr_assert_not(qn_log_level_parse(wrong[i], &level), "%s", wrong[i]);
+    cr_assert_eq(level, QN_LOG_DEBUG);
+}
+
+/* ---- what is refused, and where ---- */
+
+#define BAD_LINE    ": not `key = value`, `[section]` or `# comment`\n"
+#define BAD_ADDRESS ": not HOST:PORT or [IPV6]:PORT with a port from 1 to 65535\n"
+#define BAD_LEVEL   ": not error, warning, info or debug\n"
+#define BAD_SIZE    ": not a size from 64M to 1T (units K, M, G, T)\n"
+
+Test(config, all_mistakes_are_told_with_their_lines)
+{
+    check_refused("# head\n"
+                  "early = 1\n"        /* 2 */
+                  "[site]\n"           /* 3 */
+                  "listen = nowhere\n" /* 4 */
+                  "\n"                 /* 5 */
+                  "just words\n"       /* 6 */
+                  "Listen = a:1\n"     /* 7 */
+                  "  other words\n"    /* 8 */
+                  "advertise = a:1\n"  /* 9 */
+                  "[logs]\n"           /* 10 */
+                  "level = debug\n"    /* 11: its section was refused */
+                  "[log]\n"            /* 12 */
+                  "level = loud\n"     /* 13 */
+                  "; comment\n"        /* 14 */
+                  "[store]\n"          /* 15 */
+                  "map-size = 5X\n"    /* 16 */
+                  "map_size = 1G\n"    /* 17 */
+                  "[control]\n"        /* 18 */
+                  "group =",           /* 19 */
+                  "quoin.conf:2: early: a key before the first [section]\n"
+                  "quoin.conf:4: listen" BAD_ADDRESS "quoin.conf:6" BAD_LINE
+                  "quoin.conf:7: Listen: unknown key in this section\n"
+                  "quoin.conf:8" BAD_LINE "quoin.conf:10: [logs]: unknown section\n"
+                  "quoin.conf:13: level" BAD_LEVEL "quoin.conf:16: map-size" BAD_SIZE
+                  "quoin.conf:17: map_size: unknown key in this section\n"
+                  "quoin.conf:19: group: not the name of a group\n");
+}
+
+Test(config, a_section_without_keys_is_checked)
+{
+    check_refused("[site]\n[sites]", "quoin.conf:2: [sites]: unknown section\n");
+}
+
+Test(config, headings_are_strict)
+{
+    check_refused("[site\nlisten = x\n", "quoin.conf:1: not a heading like [section]\n");
+    check_refused("[log] ; x\nlevel = x\n", "quoin.conf:1: not a heading like [section]\n");
+    check_refused("[log]level = error\n", "quoin.conf:1: not a heading like [section]\n");
+    check_refused("\n[[log]]\n", "quoin.conf:2: not a heading like [section]\n");
+    check_refused("\n[ log ]\n", "quoin.conf:2: [ log ]: unknown section\n");
+    check_refused("[]\n", "quoin.conf:1: []: unknown section\n");
+    check_refused("[LOG]\n", "quoin.conf:1: [LOG]: unknown section\n");
+    check_refused("[\x1b]\n", "quoin.conf:1: ?: unknown section\n");
+}
+
+Test(config, keys_stay_out_of_the_section_above_a_bad_heading)
+{
+    check_refused("[log]\n[site\nlevel = error\n[log]\nlevel = x\n",
+                  "quoin.conf:2: not a heading like [section]\nquoin.conf:5: level" BAD_LEVEL);
+}
+
+Test(config, a_colon_does_not_separate)
+{
+    check_refused("[log]\nlevel: error\n", "quoin.conf:2" BAD_LINE);
+    check_refused("[log]\nlevel: x = error\n", "quoin.conf:2" BAD_LINE);
+    check_refused("[site]\nlisten 10.0.0.1:7117\n", "quoin.conf:2" BAD_LINE);
+}
+
+Test(config, lines_without_a_key)
+{
+    check_refused("[log]\n= error\n", "quoin.conf:2" BAD_LINE);
+    check_refused("[log]\nlevel ; = error\n", "quoin.conf:2" BAD_LINE);
+    check_refused("[log]\nlevel ; = error\nlevel = x\n",
+                  "quoin.conf:2" BAD_LINE "quoin.conf:3: level" BAD_LEVEL);
+    check_refused("[log]\nlevel\xff = error\n", "quoin.conf:2: ?: unknown key in this section\n");
+}
+
+Test(config, an_indented_line_does_not_continue_the_one_above)
+{
+    check_refused("[site]\nlisten = a:1\n  b:2\n", "quoin.conf:3" BAD_LINE);
+    check_refused("[log]\nlevel = error\n  level = x\n", "quoin.conf:3: level" BAD_LEVEL);
+}
+
+Test(config, groups)
+{
+    static const char complaint[] = "quoin.conf:2: group: not the name of a group\n";
+    check_refused("[control]\ngroup = a:b\n", complaint);
+    check_refused("[control]\ngroup = a\x01z\n", complaint);
+    check_refused("[control]\ngroup = "
+                  "1234567890123456789012345678901234567890123456789012345678901234\n",
+                  complaint);
+    FIXTURE;
+    cr_assert_eq(read_text(&f, "[control]\ngroup = "
+                               "123456789012345678901234567890123456789012345678901234567890123\n"),
+                 QN_OK);
+    cr_assert_eq(strlen(f.config.control_group), 63);
+}
+
+Test(config, a_zero_byte_is_refused_where_it_is)
+{
+    FIXTURE;
+    cr_assert_eq(read_span(&f, SPAN("[log]\nlevel = error\0x\n\0\nlevel = x\n")), QN_ERR_INVALID);
+    check_errors(&f, "quoin.conf:2: a zero byte\nquoin.conf:3: a zero byte\n"
+                     "quoin.conf:4: level" BAD_LEVEL);
+}
+
+/* Longer than inih's own lines, at every length around its bound. */
+Test(config, long_lines_keep_their_numbers)
+{
+    FIXTURE;
+    for (size_t size = 190; size < 420; size++) {
+        char spaces[512], content[1200];
+        memset(spaces, ' ', sizeof(spaces));
+        snprintf(content, sizeof(content), "[log]\n#%.*sx\nlevel =%.*serror\nlevel = x\n",
+                 (int)size, spaces, (int)size, spaces);
+        cr_assert_eq(read_text(&f, content), QN_ERR_INVALID);
+        check_errors(&f, "quoin.conf:4: level" BAD_LEVEL);
+        snprintf(content, sizeof(content), "[log]\nlevel%.*s=x\nlevel = x\n", (int)size, spaces);
+        cr_assert_eq(read_text(&f, content), QN_ERR_INVALID);
+        char *errors = errors_of(&f);
+        cr_assert_not_null(strstr(errors, "quoin.conf:2: "));
+        cr_assert_not_null(strstr(errors, "quoin.conf:3: level" BAD_LEVEL));
+        qn_free(errors);
+    }
+}
+
+Test(config, mistakes_that_do_not_fit_are_mistakes)
+{
+    FIXTURE;
+    qn_buf_deinit(&f.errors);
+    qn_buf_init(&f.errors, 8);
+    cr_assert_eq(read_text(&f, "nonsense\n"), QN_ERR_INVALID);
+    cr_assert(is_untouched(&f));
+}
+
+/* ---- files ---- */
+
+Test(config, dropins_override_in_the_order_of_their_bytes)
+{
+    FIXTURE;
+    write_dropin(&f, "quoin.conf.d/b.conf", "[site]\nlisten = b:1\nadvertise = b:1\n");
+    write_dropin(&f, "quoin.conf.d/a.conf", "[site]\nlisten = a:1\n[log]\nlevel = error\n");
+    write_dropin(&f, "quoin.conf.d/Z.conf", "[site]\nlisten = z:1\n[log]\nlevel = debug\n");
+    cr_assert_eq(read_text(&f, "[site]\nlisten = m:1\nadvertise = m:1\n[store]\nmap-size=1G\n"),
+                 QN_OK);
+    cr_assert_str_eq(f.config.listen, "b:1");
+    cr_assert_str_eq(f.config.advertise, "b:1");
+    cr_assert_eq(f.config.log_level, QN_LOG_ERROR);
+    cr_assert_eq(f.config.map_size, (size_t)1 << 30);
+}
+
+Test(config, dropins_are_read_without_the_file)
+{
+    FIXTURE;
+    write_dropin(&f, "quoin.conf.d/a.conf", "[log]\nlevel = error\n");
+    cr_assert_eq(qn_config_read(f.path, &f.config, &f.errors), QN_OK);
+    cr_assert_eq(f.config.log_level, QN_LOG_ERROR);
+}
+
+Test(config, other_names_are_not_dropins)
+{
+    FIXTURE;
+    write_dropin(&f, "quoin.conf.d/a.conf~", "nonsense");
+    write_dropin(&f, "quoin.conf.d/.b.conf", "nonsense");
+    write_dropin(&f, "quoin.conf.d/.conf", "nonsense");
+    write_dropin(&f, "quoin.conf.d/cconf", "nonsense");
+    write_dropin(&f, "quoin.conf.d/d.CONF", "nonsense");
+    cr_assert_eq(read_text(&f, ""), QN_OK);
+    check_defaults(&f.config);
+}
+
+Test(config, a_section_does_not_reach_into_the_next_file)
+{
+    FIXTURE;
+    write_dropin(&f, "quoin.conf.d/a.conf", "level = error\n");
+    cr_assert_eq(read_text(&f, "[log]\n"), QN_ERR_INVALID);
+    check_errors(&f, "quoin.conf.d/a.conf:1: level: a key before the first [section]\n");
+}
+
+Test(config, mistakes_of_all_files_are_told)
+{
+    FIXTURE;
+    write_dropin(&f, "quoin.conf.d/2.conf", "\n\n[x]\n");
+    write_dropin(&f, "quoin.conf.d/1.conf", "[log]\nlevel = 1\n");
+    cr_assert_eq(read_text(&f, "y"), QN_ERR_INVALID);
+    check_errors(&f, "quoin.conf:1" BAD_LINE "quoin.conf.d/1.conf:2: level" BAD_LEVEL
+                     "quoin.conf.d/2.conf:3: [x]: unknown section\n");
+    cr_assert(is_untouched(&f));
+}
+
+Test(config, links_are_followed)
+{
+    FIXTURE;
+    char link[TMP_PATH_SIZE];
+    write_file(&f, "elsewhere", qn_span_str("[log]\nlevel = error\n"));
+    cr_assert_eq(symlink("elsewhere", f.path), 0);
+    write_dropin(&f, "quoin.conf.d/a.conf", "");
+    cr_assert_eq(symlink("nowhere", tmp_dir_at(&f.dir, "quoin.conf.d/b.conf", link)), 0);
+    cr_assert_eq(qn_config_read(f.path, &f.config, &f.errors), QN_OK);
+    cr_assert_eq(f.config.log_level, QN_LOG_ERROR);
+}
+
+Test(config, what_is_no_file_is_refused)
+{
+    FIXTURE;
+    cr_assert_eq(mkdir(f.path, 0755), 0);
+    cr_assert_eq(qn_config_read(f.path, &f.config, &f.errors), QN_ERR_INVALID);
+    cr_assert(f.errors.size > 0);
+    cr_assert_eq(rmdir(f.path), 0);
+    cr_assert_eq(mkfifo(f.path, 0644), 0);
+    cr_assert_eq(qn_config_read(f.path, &f.config, &f.errors), QN_ERR_INVALID);
+    cr_assert(is_untouched(&f));
+}
+
+Test(config, a_huge_file_is_refused)
+{
+    FIXTURE;
+    size_t size = 256 * 1024 + 1;
+    char *content = qn_alloc(size);
+    memset(content, '\n', size);
+    cr_assert_eq(read_span(&f, qn_span(content, size - 1)), QN_OK);
+    cr_assert_eq(read_span(&f, qn_span(content, size)), QN_ERR_INVALID);
+    check_errors(&f, "quoin.conf:0: cannot be read: limit\n");
+    qn_free(content);
+}
