@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "app/dials.h"
 #include "base/assert.h"
 
 /* An event that waits because a step runs, or that the step itself asked for. */
@@ -17,6 +18,7 @@ struct qn_driver {
     struct qn_update update;
     struct qn_timer *deadline;
     struct qn_mailbox *mailbox;
+    struct qn_dials dials;
     QN_VEC(struct later) queue;
     bool is_stepping, is_started, is_stopping, has_failed;
 };
@@ -86,6 +88,7 @@ static void carry_out(struct qn_driver *driver, struct qn_effect *effect)
     const struct qn_driver_options *o = &driver->options;
     switch (effect->kind) {
     case QN_EFFECT_DIAL:
+        qn_dials_started(&driver->dials, effect->token, (const char *)effect->bytes);
         qn_net_dial(o->net, (const char *)effect->bytes,
                     effect->is_guest ? QN_NET_GUEST : QN_NET_MEMBER,
                     effect->has_expected ? &effect->expected : NULL, effect->token);
@@ -199,7 +202,11 @@ static void on_up(void *context, qn_link_id link, uint64_t dial_token,
                              .is_dialled = peer->is_dialled,
                              .key = peer->key};
     memcpy(event.exporter, peer->exporter, sizeof(event.exporter));
-    qn_log(driver_of(context)->options.log, QN_LOG_DEBUG, "link with %s is up", peer->address);
+    const char *address;
+    bool is_back =
+        peer->is_dialled && qn_dials_reached(&driver_of(context)->dials, dial_token, &address);
+    qn_log(driver_of(context)->options.log, is_back ? QN_LOG_INFO : QN_LOG_DEBUG,
+           "link with %s is up", is_back ? address : peer->address);
     happen(driver_of(context), &event);
 }
 
@@ -220,8 +227,11 @@ static void on_dial_failed(void *context, uint64_t dial_token, enum qn_err reaso
                            const char *detail)
 {
     struct qn_event event = {.kind = QN_EVENT_DIAL_FAILED, .token = dial_token, .err = reason};
-    qn_log(driver_of(context)->options.log, QN_LOG_DEBUG, "a site could not be reached: %s (%s)",
-           detail, qn_err_name(reason));
+    const char *address;
+    bool is_news = qn_dials_failed(&driver_of(context)->dials, dial_token, detail, &address);
+    qn_log(driver_of(context)->options.log, is_news ? QN_LOG_INFO : QN_LOG_DEBUG,
+           "%s cannot be reached: %s (%s); it is tried again until it is", address, detail,
+           qn_err_name(reason));
     happen(driver_of(context), &event);
 }
 
@@ -313,6 +323,7 @@ void qn_driver_free(struct qn_driver *driver)
         free_later(what);
     qn_vec_free(&driver->queue);
     qn_update_deinit(&driver->update);
+    qn_dials_deinit(&driver->dials);
     qn_timer_free(driver->deadline);
     qn_mailbox_free(driver->mailbox);
     qn_free(driver);

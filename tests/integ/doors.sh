@@ -28,10 +28,14 @@ done
 
 # One that asks and does not read: nothing grows with it.
 memory_kib() { grep -oP '^VmRSS:\s*\K\d+' "/proc/${pid[a]}/status"; }
+most_kib=32768
+if grep -q __asan_init "$SYNCD"; then
+    most_kib=409600 # a sanitiser keeps what was freed for a while; all answers would be 1 GiB
+fi
 before=$(memory_kib)
 check "control: deaf" "$poke" control "$(state a)/control.sock" deaf
 after=$(memory_kib)
-check "a deaf client took $((after - before)) KiB" test $((after - before)) -lt 32768
+check "a deaf client took $((after - before)) KiB" test $((after - before)) -lt "$most_kib"
 unharmed "control: deaf"
 
 # More clients than there is room for.

@@ -1,9 +1,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/limits.h"
 #include "proto/pack.h"
 #include "syncctl/json_in.h"
 #include "syncctl/json_out.h"
@@ -50,23 +48,6 @@ Test(json, there_and_back)
     there_and_back("5e-324", "4.94065645841247e-324");
     there_and_back("\"\\u00e9\\ud83d\\ude00/\"", "\"\xc3\xa9\xf0\x9f\x98\x80/\"");
     there_and_back("\"\\u0000\\u001f\\n\\\"\\\\\"", "\"\\u0000\\u001f\\n\\\"\\\\\"");
-}
-
-Test(json, too_deep)
-{
-    char text[2 * QN_VALUE_DEPTH_MAX + 8];
-    json_error_t reason;
-    int deep = QN_VALUE_DEPTH_MAX + 1; /* the record, and a value as deep as it may be */
-    memset(text, '[', deep);
-    memset(text + deep, ']', deep);
-    json_t *value = ctl_json_parse(qn_span(text, 2 * deep), &reason);
-    cr_assert_not_null(value);
-    json_decref(value);
-    deep++;
-    memset(text, '[', deep);
-    memset(text + deep, ']', deep);
-    cr_assert_null(ctl_json_parse(qn_span(text, 2 * deep), &reason));
-    cr_assert_str_eq(reason.text, "nested more than 32 deep");
 }
 
 Test(json, refused)
