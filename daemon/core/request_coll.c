@@ -29,7 +29,8 @@ static bool read_members(const struct call *call, struct qn_span packed, struct 
 static bool read_name(const struct call *call, struct qn_span *ret_name)
 {
     if (!args_text(call->args, "name", QN_NAME_SIZE_MAX, ret_name) || !qn_text_is_name(*ret_name)) {
-        call_fail(call, QN_ERR_INVALID, "bad-name", qn_span_str("name"));
+        call_fail(call, QN_ERR_INVALID, "bad-name",
+                  ret_name->size > 0 ? *ret_name : qn_span_str("name"));
         return false;
     }
     if (core_coll_named(call->core, *ret_name) != NULL) {
@@ -43,7 +44,7 @@ void call_collection_create(const struct call *call)
 {
     struct qn_core *core = call->core;
     struct qn_site_id members[QN_SITES_MAX];
-    struct qn_span name, packed = args_value(call->args, "members");
+    struct qn_span name = {0}, packed = args_value(call->args, "members");
     struct qn_body_create_collection create = {.is_for_all = packed.size == 0, .members = members};
     if (!read_name(call, &name))
         return;

@@ -49,10 +49,10 @@ void call_site_invite(const struct call *call)
 {
     struct qn_core *core = call->core;
     const struct qn_group *group = qn_ledger_group(core->ledger);
-    struct qn_span name;
+    struct qn_span name = {0};
     uint64_t expires_s;
     if (!args_text(call->args, "name", QN_NAME_SIZE_MAX, &name) || !qn_text_is_name(name)) {
-        call_fail(call, QN_ERR_INVALID, "bad-name", qn_span_str("name"));
+        call_fail(call, QN_ERR_INVALID, "bad-name", name.size > 0 ? name : qn_span_str("name"));
         return;
     }
     if (!args_u64(call->args, "expires_s", &expires_s) || expires_s == 0 ||

@@ -54,6 +54,7 @@ values() {
         ctl one record put things k "$(repeat f 128)=b"
     refuse 2 . "an empty key is refused" ctl one record put things '' a=b
     refuse 64 UTF-8 "bytes that are no UTF-8 are refused" ctl one record put things k $'a=\xff\xfe'
+    refuse 2 'line 1' "nothing on standard input is no JSON" put_from one things k /dev/null
     put_text deep "$(repeat '[' 31)$(repeat ']' 31)"
     refuse_deep 33
     refuse_deep 60
@@ -96,10 +97,10 @@ imports() {
     equal "the key field is the key, not a field" '["n","t"]' \
         "$(ctl two --json record get lines r3 | jq -c '.fields | keys')"
 
-    printf '{"id":"x1","n":1}\n{"id":"x2"\n{"id":"x3"}\n' >"$work/broken.jsonl"
+    printf '{"id":"x1","n":1}\n{"id":"x2"\n{"id":"x3","n":1}\n' >"$work/broken.jsonl"
     refuse 2 'broken.jsonl:2|line 2|2:' "a broken line is named" \
         ctl one record import lines "$work/broken.jsonl" --key id
-    printf '{"id":"x1"}\n{"no":1}\n' >"$work/keyless.jsonl"
+    printf '{"id":"x1","n":1}\n{"no":1}\n' >"$work/keyless.jsonl"
     refuse 2 'line 2|:2' "so is one without the key" \
         ctl one record import lines "$work/keyless.jsonl" --key id
     expect "nothing of them was imported" holds one 'length == 4' record list lines

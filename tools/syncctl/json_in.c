@@ -7,7 +7,7 @@
 
 json_t *ctl_json_parse(struct qn_span text, json_error_t *ret_reason)
 {
-    return json_loadb((const char *)text.data, text.size,
+    return json_loadb(text.size > 0 ? (const char *)text.data : "", text.size,
                       JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, ret_reason);
 }
 
