@@ -7,6 +7,12 @@ bool core_is_member(const struct qn_core *core)
     return self != NULL && self->state == QN_SITE_MEMBER;
 }
 
+bool core_was_admitted(const struct qn_core *core)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    return group != NULL && qn_group_site(group, &core->site) != NULL;
+}
+
 /* Guests are let in while an invitation could still be used, or was used a moment ago: a joining
  * site that lost our answer comes again. */
 static void refresh_guests(struct qn_core *core, const struct qn_group *group)
@@ -26,7 +32,7 @@ void core_refresh_admitted(struct qn_core *core)
         refresh_guests(core, group);
         qn_vec_each (&group->sites, site)
             if (site->state == QN_SITE_MEMBER && !qn_site_id_eq(&site->id, &core->site) &&
-                core_is_member(core))
+                core_was_admitted(core))
                 qn_vec_push(&core->admitted, site->keys.site);
     }
     core_admit(core);

@@ -41,7 +41,8 @@ static void forget_peer(struct qn_core *core, size_t index)
     qn_vec_remove(&core->peers, index);
 }
 
-/* One peer for every other member; none for who left. */
+/* One peer for every other member; none for who left. A site that left itself keeps them, to tell
+ * each of them, until it is refused: that proves that they know. */
 void core_refresh_peers(struct qn_core *core)
 {
     const struct qn_group *group = qn_ledger_group(core->ledger);
@@ -57,7 +58,7 @@ void core_refresh_peers(struct qn_core *core)
     }
     for (size_t i = core->peers.count; i-- > 0;) {
         const struct qn_site *site = qn_group_site(group, &core->peers.items[i]->site);
-        if (site == NULL || site->state != QN_SITE_MEMBER || !core_is_member(core))
+        if (site == NULL || site->state != QN_SITE_MEMBER || !core_was_admitted(core))
             forget_peer(core, i);
     }
 }
@@ -189,6 +190,7 @@ void peers_dial_failed(struct qn_core *core, const struct qn_event *event)
         if ((*slot)->dial_token == event->token) {
             (*slot)->failures++;
             (*slot)->address_next++;
+            (*slot)->knows_we_left = !core_is_member(core) && event->err == QN_ERR_DENIED;
             dial_later(core, *slot);
         }
 }
@@ -236,11 +238,11 @@ static bool can_be_dialled(const struct peer *peer)
 
 void peers_tick(struct qn_core *core)
 {
-    if (!core_is_member(core))
+    if (!core_was_admitted(core))
         return;
     qn_vec_each (&core->peers, slot) {
         struct peer *peer = *slot;
-        if (!can_be_dialled(peer))
+        if (!can_be_dialled(peer) || peer->knows_we_left)
             continue;
         if (core->now_ms >= peer->dial_ms)
             dial(core, peer);

@@ -120,6 +120,7 @@ struct peer {
     int64_t skew_s;      /* its wall clock against ours, seconds */
     bool is_bad;         /* sent what cannot be */
     bool is_contact_dirty;
+    bool knows_we_left; /* it refused this site's key after its withdrawal */
 };
 
 enum guest_state {
@@ -360,6 +361,7 @@ void group_merge_outcome(struct qn_core *core, const struct pending *pending,
 void core_refresh_admitted(struct qn_core *core);
 void group_tick(struct qn_core *core);
 bool core_is_member(const struct qn_core *core);
+bool core_was_admitted(const struct qn_core *core); /* a member, or one that withdrew */
 
 /* ---- guest.c: letting others in; join.c: being let in ---- */
 struct guest *core_guest(const struct qn_core *core, qn_link link);

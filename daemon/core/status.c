@@ -64,8 +64,11 @@ static void alerts_of_group(const struct qn_core *core, struct alerts *alerts)
         return;
     if (group->needs_upgrade)
         add(alerts, "attention", "upgrade-needed", group->name);
-    if (!core_is_member(core) && !core->joining.is_active)
-        add(alerts, "attention", "withdrawn", core->name);
+    if (!core_is_member(core)) {
+        if (!core->joining.is_active)
+            add(alerts, "attention", "withdrawn", core->name);
+        return; /* whom it does not reach any more is no fault */
+    }
     qn_vec_each (&core->peers, peer) {
         const struct qn_site *site = qn_group_site(group, &(*peer)->site);
         alerts_of_peer(*peer, site == NULL ? "?" : site->name, alerts);
