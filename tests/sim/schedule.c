@@ -216,7 +216,7 @@ static void withdraw(struct sim_world *world, struct sim_site *site)
     start_args(&args, 1);
     text(&args, "name", site->name);
     request(world, site, "site.withdraw", &args);
-    oracle_before_restore(world, site);
+    oracle_before_loss(world, site);
     qn_vec_push(&world->withdrawn, site->index);
 }
 
