@@ -359,7 +359,8 @@ static void find_cast_out(struct sim_world *world, const struct sim_site *site)
             continue;
         bool is_known = false;
         for (size_t k = 0; k < world->site_count; k++)
-            is_known |= k != i && k != site->index && is_member_on(world->sites[k].disk, lost);
+            is_known |= k != i && k != site->index && !is_withdrawn(world, k) &&
+                        is_member_on(world->sites[k].disk, lost);
         lost->is_cast_out |= !is_known;
     }
 }
@@ -440,10 +441,26 @@ static void nothing_is_lost(struct sim_world *world, const struct sim_site *site
         }
 }
 
+/* Genesis, and for each site an invitation or some, one admission and perhaps one withdrawal; a
+ * site that is not let in, or not any more, must not make the ledger grow by asking. */
+static void ledger_is_small(struct sim_world *world)
+{
+    struct qn_ledger *ledger = qn_ledger_new();
+    QN_ASSERT(qn_ledger_load(ledger, memkv_reader(world->sites[0].disk)) == QN_OK);
+    const struct qn_group *group = qn_ledger_group(ledger);
+    size_t expected = 1 + group->invites.count + world->site_count + world->withdrawn.count +
+                      group->collections.count;
+    if (qn_ledger_count(ledger) > expected)
+        world_fail(world, "at rest: the ledger has %zu entries, not %zu", qn_ledger_count(ledger),
+                   expected);
+    qn_ledger_free(ledger);
+}
+
 void oracle_at_rest(struct sim_world *world)
 {
     struct qn_digest ledger, other;
     ledger_digest(&world->sites[0], &ledger);
+    ledger_is_small(world);
     for (size_t i = 0; i < world->site_count; i++) {
         struct sim_site *site = &world->sites[i];
         if (!site->is_up || is_withdrawn(world, i) || site->is_cast_out ||
