@@ -297,7 +297,7 @@ static void calm_down(struct sim_world *world, size_t early)
     memset(world->is_blocked, 0, sizeof(world->is_blocked));
     for (size_t i = 0; i < world->site_count; i++) {
         struct sim_site *site = &world->sites[i];
-        if (!site->is_up && (i < early || site->has_code) && !has_left(world, site))
+        if (!site->is_up && (i < early || site->has_code))
             site_start(world, site);
     }
     world_trace(world, "calm");

@@ -35,6 +35,7 @@ struct sim_link {
     uint64_t id;
     size_t end[2]; /* the dialler first */
     bool is_guest, is_up;
+    size_t closed_by; /* the end that closed it, from 1; 0: none */
     uint64_t dial_token;
     bool is_told[2]; /* whether that end knows that it is up */
     bool has_end[2]; /* whether that end still believes in it */
