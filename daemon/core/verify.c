@@ -409,8 +409,10 @@ static bool run_task(struct qn_core *core, struct verify_task *task, uint64_t gr
     if (peer == NULL || peer->session == NULL) {
         task->stage = VERIFY_ASK; /* a lost link starts it over */
         task->result = VERIFY_UNREACHABLE;
-        core_wake(core, grace_ms);
-        return core->now_ms < grace_ms;
+        bool is_waited_for = core->now_ms < grace_ms;
+        if (is_waited_for)
+            core_wake(core, grace_ms);
+        return is_waited_for;
     }
     task->result = VERIFY_BEHIND;
     if (task->stage == VERIFY_ASK && core->now_ms >= task->ask_ms)

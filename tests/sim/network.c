@@ -192,8 +192,9 @@ void network_close(struct sim_world *world, struct sim_site *from, uint64_t id)
         return;
     size_t to = link->end[0] == from->index ? 1 : 0;
     uint64_t last = 1;
-    if (link->way[to].queue.count > 0 && link->is_guest)
-        last = 500; /* refusals are read before the end */
+    if (link->way[to].queue.count > 0)
+        last = 500; /* refusals and withdrawals are read before the end */
+    link->closed_by = 1 - to + 1;
     tell_end(world, link, 1 - to, SIM_DOWN, 1, 0);
     tell_end(world, link, to, SIM_DOWN, last + delay(world), 0);
     if (last == 1)

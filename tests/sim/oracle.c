@@ -338,15 +338,48 @@ static bool is_withdrawn(const struct sim_world *world, size_t site)
     return false;
 }
 
-void oracle_before_restore(struct sim_world *world, struct sim_site *site)
+static bool is_member_on(struct memkv *disk, const struct sim_site *site)
+{
+    struct qn_ledger *ledger = qn_ledger_new();
+    QN_ASSERT(qn_ledger_load(ledger, memkv_reader(disk)) == QN_OK);
+    const struct qn_group *group = qn_ledger_group(ledger);
+    const struct qn_site *found = group == NULL ? NULL : qn_group_site(group, &site->id);
+    bool is_member = found != NULL && found->state == QN_SITE_MEMBER;
+    qn_ledger_free(ledger);
+    return is_member;
+}
+
+/* Whoever let a site in may forget it before a third site has heard of it: nobody admits it any
+ * more, and it has to be invited again. */
+static void find_cast_out(struct sim_world *world, const struct sim_site *site)
+{
+    for (size_t i = 0; i < world->site_count; i++) {
+        struct sim_site *lost = &world->sites[i];
+        if (i == site->index || !is_member_on(lost->disk, lost) || is_member_on(site->image, lost))
+            continue;
+        bool is_known = false;
+        for (size_t k = 0; k < world->site_count; k++)
+            is_known |= k != i && k != site->index && !is_withdrawn(world, k) &&
+                        is_member_on(world->sites[k].disk, lost);
+        lost->is_cast_out |= !is_known;
+    }
+}
+
+void oracle_before_loss(struct sim_world *world, struct sim_site *site)
 {
     qn_vec_each (&world->ops, op) {
         bool is_elsewhere = false;
         for (size_t i = 0; i < world->site_count; i++)
-            is_elsewhere |=
-                i != site->index && !is_withdrawn(world, i) && has_op(&world->sites[i], op);
+            is_elsewhere |= i != site->index && !is_withdrawn(world, i) &&
+                            !world->sites[i].is_cast_out && has_op(&world->sites[i], op);
         op->may_be_lost |= !is_elsewhere;
     }
+}
+
+void oracle_before_restore(struct sim_world *world, struct sim_site *site)
+{
+    find_cast_out(world, site);
+    oracle_before_loss(world, site);
     qn_vec_each (&world->seen, seen) /* the disk will know less: look at all of it again */
         if ((*seen)->site == site->index) {
             qn_vv_deinit(&(*seen)->vv);
@@ -389,11 +422,12 @@ static void equal_to_first(struct sim_world *world, struct sim_site *site,
         world_fail(world, "at rest: site0 and %s differ at equal clocks", site->name);
 }
 
-/* What a site wrote right before it left may have gone with it. */
-static bool is_by_withdrawn(const struct sim_world *world, const struct sim_op *op)
+/* What a site wrote right before it left, or after it was cast out, may have gone with it. */
+static bool is_by_lost(const struct sim_world *world, const struct sim_op *op)
 {
-    qn_vec_each (&world->withdrawn, index)
-        if (qn_actor_is_of(&op->op.dot.actor, &world->sites[*index].id))
+    for (size_t i = 0; i < world->site_count; i++)
+        if ((is_withdrawn(world, i) || world->sites[i].is_cast_out) &&
+            qn_actor_is_of(&op->op.dot.actor, &world->sites[i].id))
             return true;
     return false;
 }
@@ -401,19 +435,36 @@ static bool is_by_withdrawn(const struct sim_world *world, const struct sim_op *
 static void nothing_is_lost(struct sim_world *world, const struct sim_site *site)
 {
     qn_vec_each (&world->ops, op)
-        if (!op->may_be_lost && !is_by_withdrawn(world, op) && !has_op(site, op)) {
+        if (!op->may_be_lost && !is_by_lost(world, op) && !has_op(site, op)) {
             world_fail(world, "at rest: %s lacks an operation that was durable", site->name);
             return;
         }
+}
+
+/* For each site genesis or an admission, invitations, and perhaps one withdrawal; a
+ * site that is not let in, or not any more, must not make the ledger grow by asking. */
+static void ledger_is_small(struct sim_world *world)
+{
+    struct qn_ledger *ledger = qn_ledger_new();
+    QN_ASSERT(qn_ledger_load(ledger, memkv_reader(world->sites[0].disk)) == QN_OK);
+    const struct qn_group *group = qn_ledger_group(ledger);
+    size_t expected = group->invites.count + group->sites.count + world->withdrawn.count +
+                      group->collections.count;
+    if (qn_ledger_count(ledger) > expected)
+        world_fail(world, "at rest: the ledger has %zu entries, not %zu", qn_ledger_count(ledger),
+                   expected);
+    qn_ledger_free(ledger);
 }
 
 void oracle_at_rest(struct sim_world *world)
 {
     struct qn_digest ledger, other;
     ledger_digest(&world->sites[0], &ledger);
+    ledger_is_small(world);
     for (size_t i = 0; i < world->site_count; i++) {
         struct sim_site *site = &world->sites[i];
-        if (!site->is_up || is_withdrawn(world, i) || qn_core_group(site->core) == NULL)
+        if (!site->is_up || is_withdrawn(world, i) || site->is_cast_out ||
+            qn_core_group(site->core) == NULL)
             continue;
         ledger_digest(site, &other);
         if (!qn_digest_eq(&ledger, &other))

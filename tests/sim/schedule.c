@@ -95,6 +95,15 @@ static void resolve(struct sim_world *world, struct sim_site *site)
     request(world, site, "conflict.resolve", &args);
 }
 
+static void verify(struct sim_world *world, struct sim_site *site)
+{
+    struct qn_buf args;
+    start_args(&args, 1);
+    qn_pack_cstr(&args, "timeout_ms");
+    qn_pack_u64(&args, 20000);
+    request(world, site, "verify", &args);
+}
+
 static void create(struct sim_world *world, struct sim_site *site, const char *name)
 {
     struct qn_buf args;
@@ -216,7 +225,7 @@ static void withdraw(struct sim_world *world, struct sim_site *site)
     start_args(&args, 1);
     text(&args, "name", site->name);
     request(world, site, "site.withdraw", &args);
-    oracle_before_restore(world, site);
+    oracle_before_loss(world, site);
     qn_vec_push(&world->withdrawn, site->index);
 }
 
@@ -238,8 +247,10 @@ static void act_up(struct sim_world *world, struct sim_site *site, uint64_t dice
         change(world, site, "record.restore");
     else if (dice < 600)
         change(world, site, "record.erase");
-    else if (dice < 640)
+    else if (dice < 635)
         resolve(world, site);
+    else if (dice < 640)
+        verify(world, site);
     else if (dice < 720)
         cut(world, true);
     else if (dice < 830)
@@ -250,7 +261,7 @@ static void act_up(struct sim_world *world, struct sim_site *site, uint64_t dice
         site_crash(world, site);
     else if (dice < 960)
         take_image(world, site);
-    else if (dice < 963)
+    else if (dice < 972)
         withdraw(world, site);
     else
         world_run(world, world->now_ms + world_below(world, 3000));
@@ -264,7 +275,10 @@ static void act(struct sim_world *world, size_t early)
         if (dice < 200 && world->sites[0].is_up && is_member(&world->sites[0]))
             join(world, site);
     } else if (has_left(world, site)) {
-        return;
+        if (dice < 200 && site->is_up)
+            site_crash(world, site);
+        else if (dice < 400 && !site->is_up)
+            site_start(world, site); /* it still has its code, and must not come back by it */
     } else if (!site->is_up) {
         if (dice < 300 && site->image != NULL)
             site_restore_image(world, site);
@@ -283,7 +297,7 @@ static void calm_down(struct sim_world *world, size_t early)
     memset(world->is_blocked, 0, sizeof(world->is_blocked));
     for (size_t i = 0; i < world->site_count; i++) {
         struct sim_site *site = &world->sites[i];
-        if (!site->is_up && (i < early || site->has_code) && !has_left(world, site))
+        if (!site->is_up && (i < early || site->has_code))
             site_start(world, site);
     }
     world_trace(world, "calm");

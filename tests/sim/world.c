@@ -152,7 +152,8 @@ static void link_event(struct sim_world *world, const struct sim_event *event)
                 other->name, event->kind == SIM_UP ? "up" : "down");
     if (event->kind == SIM_DOWN) {
         link->has_end[event->way] = false;
-        network_break(world, link);
+        if (link->closed_by != event->way + 1) /* what the closer said last is still under way */
+            network_break(world, link);
     }
     site_step(world, site, &e);
 }

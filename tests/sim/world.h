@@ -35,6 +35,7 @@ struct sim_link {
     uint64_t id;
     size_t end[2]; /* the dialler first */
     bool is_guest, is_up;
+    size_t closed_by; /* the end that closed it, from 1; 0: none */
     uint64_t dial_token;
     bool is_told[2]; /* whether that end knows that it is up */
     bool has_end[2]; /* whether that end still believes in it */
@@ -60,6 +61,7 @@ struct sim_site {
     struct memkv *disk;
     struct memkv *image; /* an old copy of the disk, to be restored from; NULL: none */
     bool is_restored;    /* the disk is a copy: the next start must notice */
+    bool is_cast_out;    /* nobody else knows any more that it was let in */
     int64_t wall_skew_ms;
     struct qn_update update;
     QN_VEC(struct qn_intent *) queue;
@@ -185,6 +187,7 @@ void oracle_committed(struct sim_world *world, struct sim_site *site,
 void oracle_acked(struct sim_world *world, struct sim_site *site, uint64_t request, bool is_ok);
 void oracle_deinit(struct sim_world *world);
 /* Before a disk goes back in time: what is lost with it is nobody's fault. */
+void oracle_before_loss(struct sim_world *world, struct sim_site *site);
 void oracle_before_restore(struct sim_world *world, struct sim_site *site);
 /* Everything at rest: all sites equal, and equal to what the operations say. */
 void oracle_at_rest(struct sim_world *world);
