@@ -63,6 +63,23 @@ static void say_ledger(struct qn_core *core, struct guest *guest, size_t from)
     guest->sent = from + count;
 }
 
+/* Why the invitation does not let this guest in; NULL if it does. A member that lost our answer
+ * comes again with an invitation that is used; a site that left needs a new one. */
+static const char *why_not(const struct qn_core *core, const struct guest *guest)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    const struct qn_invite *invite = qn_group_invite(group, &guest->invite_key);
+    const struct qn_site *self = qn_group_site_by_key(group, &guest->key);
+    bool is_member = self != NULL && self->state == QN_SITE_MEMBER;
+    if (invite == NULL)
+        return "invitation-unknown";
+    if (invite->is_used)
+        return is_member && qn_site_id_eq(&invite->used_by, &self->id) ? NULL : "invitation-used";
+    if (qn_invite_is_open(invite, core->wall_ms))
+        return NULL;
+    return invite->is_revoked ? "invitation-revoked" : "invitation-expired";
+}
+
 static enum qn_err heard_hello(struct qn_core *core, struct guest *guest, struct qn_cursor *cursor)
 {
     uint64_t version;
@@ -71,18 +88,10 @@ static enum qn_err heard_hello(struct qn_core *core, struct guest *guest, struct
     QN_TRY(qn_cursor_bytes(cursor, guest->invite_key.bytes, sizeof(guest->invite_key.bytes)));
     QN_TRY(qn_cursor_bytes(cursor, signature.bytes, sizeof(signature.bytes)));
     QN_TRY(qn_verify(&guest->invite_key, "quoin guest 1", QN_SPAN_OF(guest->exporter), &signature));
-    const struct qn_invite *invite =
-        qn_group_invite(qn_ledger_group(core->ledger), &guest->invite_key);
-    struct qn_site_id id;
-    qn_site_id_of(&guest->key, &id);
-    bool comes_again = invite != NULL && invite->is_used && qn_site_id_eq(&invite->used_by, &id);
-    if (invite == NULL)
-        refuse(core, guest, "invitation-unknown");
-    else if (invite->is_used && !comes_again)
-        refuse(core, guest, "invitation-used");
-    else if (!comes_again && !qn_invite_is_open(invite, core->wall_ms))
-        refuse(core, guest, invite->is_revoked ? "invitation-revoked" : "invitation-expired");
-    else {
+    const char *refusal = why_not(core, guest);
+    if (refusal != NULL) {
+        refuse(core, guest, refusal);
+    } else {
         guest->state = GUEST_PROVEN;
         say_ledger(core, guest, 0);
     }
@@ -136,7 +145,10 @@ static enum qn_err heard_join(struct qn_core *core, struct guest *guest, struct 
     QN_TRY(qn_admit_verify(&group->id, &body));
     const struct qn_site *namesake = qn_group_site_named(group, body.name);
     const struct qn_site *self = qn_group_site_by_key(group, &body.keys.site);
-    if (!qn_text_is_name(body.name))
+    const char *refusal = why_not(core, guest); /* it may have been used or revoked meanwhile */
+    if (refusal != NULL)
+        refuse(core, guest, refusal);
+    else if (!qn_text_is_name(body.name))
         refuse(core, guest, "bad-name");
     else if (namesake != NULL && namesake->state == QN_SITE_MEMBER && namesake != self)
         refuse(core, guest, "site-name-taken");
