@@ -126,7 +126,7 @@ static void start(struct qn_core *core)
     core->is_started = true;
     core->persist_ms = core->now_ms + PERSIST_MS;
     core->purge_ms = core->now_ms + core_jitter(core, PURGE_MS / 4);
-    if (core_is_member(core))
+    if (core_was_admitted(core)) /* once: a site that left needs a new invitation */
         core->joining.is_active = false;
     if (core->genesis.size > 0 && qn_ledger_count(core->ledger) == 0) {
         struct qn_buf payload;
