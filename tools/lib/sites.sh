@@ -1,96 +1,104 @@
 # shellcheck shell=bash
-# Real sites on one machine, whose lines can be cut; to be sourced.
+# Real sites on 127.0.0.1, whose lines can be cut; to be sourced.
 #
 #   sites_begin FOLDER SYNCD SYNCCTL NAME...   where their state goes, which programs, which sites
-#   site_address NAME                          ADDRESS:PORT of a site
+#   site_listen NAME                           ADDRESS:PORT where the site listens
+#   site_address NAME                          ADDRESS:PORT where the others reach it
 #   site_ctl NAME ARGUMENT...                  syncctl at a site
 #   site_start NAME · site_stop NAME · site_kill NAME
-#   site_cut NAME · site_heal NAME             takes its line away, and gives it back
-#   sites_end                                  stops everything that was started, by pid
+#   sites_cut · sites_heal                     takes all lines between the sites away, and back
+#   sites_end                                  ends everything that was started, by pid
 #
-# As root each site gets a network namespace of its own, and its line is a virtual cable to a bridge
-# in one more namespace: pulling it is what a failing line looks like, packets vanish and nobody is
-# told. Otherwise the sites share 127.0.0.1, and site_cut is not possible (sites_can_cut).
+# No site can reach another one directly: each tells the others the port of a relay (socat), which
+# passes everything on to the port where it listens. A relay and the processes of its connections are
+# one process group. Cutting the lines ends these groups: open connections break, new ones are refused,
+# and every site runs on.
 
-declare -A site_pid=() site_port=() site_number=()
-sites_folder='' sites_syncd='' sites_syncctl='' sites_prefix=''
-sites_have_namespaces=false
-
-sites_can_cut() {
-    $sites_have_namespaces
-}
+declare -A site_pid=() site_port=() site_relay_port=() site_relay=()
+sites_folder='' sites_syncd='' sites_syncctl=''
 
 sites_begin() {
     sites_folder=$1 sites_syncd=$2 sites_syncctl=$3
     shift 3
-    local name number=0
-    sites_prefix=qn$$
-    if sites_make_hub; then
-        sites_have_namespaces=true
-    fi
+    local name
     for name in "$@"; do
-        number=$((number + 1))
-        site_number[$name]=$number
-        if $sites_have_namespaces; then
-            site_port[$name]=7117
-            site_make_line "$name"
-        else
-            site_port[$name]=$(sites_free_port)
-        fi
+        site_port[$name]=$(sites_free_port)
+        site_relay_port[$name]=$(sites_free_port)
     done
+    sites_heal
 }
 
-# --- the network ---
+# --- the lines ---
 
-sites_make_hub() {
-    [[ $EUID == 0 ]] && command -v ip >/dev/null || return 1
-    ip netns add "$sites_prefix-hub" 2>/dev/null || return 1
-    if ! ip -n "$sites_prefix-hub" link add hub type bridge 2>/dev/null; then
-        ip netns delete "$sites_prefix-hub"
-        return 1
-    fi
-    ip -n "$sites_prefix-hub" link set hub up
+# Without connecting, which would be a stranger's connection to a site.
+sites_is_listening() {
+    local hex
+    printf -v hex '%04X' "$1"
+    grep -Eq "^ *[0-9]+: [0-9A-F]+:$hex [0-9A-F]+:0000 0A " /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
-site_make_line() {
-    local space=$sites_prefix-$1 hub=$sites_prefix-hub line=line${site_number[$1]}
-    ip netns add "$space"
-    ip -n "$hub" link add "$line" type veth peer name eth0 netns "$space"
-    ip -n "$hub" link set "$line" master hub up
-    ip -n "$space" address add "$(site_host "$1")/24" dev eth0
-    ip -n "$space" link set lo up
-    ip -n "$space" link set eth0 up
-}
-
-# A port of 127.0.0.1 that nobody listens on and that was not given out before.
+# A port that nobody listens on and that was not given out before.
 sites_free_port() {
     local port
     while true; do
         port=$((20000 + RANDOM % 10000))
-        [[ " ${site_port[*]} " == *" $port "* ]] && continue
-        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+        [[ " ${site_port[*]} ${site_relay_port[*]} " == *" $port "* ]] && continue
+        sites_is_listening "$port" || break
     done
     echo "$port"
 }
 
-site_host() {
-    if $sites_have_namespaces; then
-        echo "10.77.0.$((10 + site_number[$1]))"
-    else
-        echo 127.0.0.1
-    fi
+site_listen() {
+    echo "127.0.0.1:${site_port[$1]}"
 }
 
 site_address() {
-    echo "$(site_host "$1"):${site_port[$1]}"
-}
-
-site_cut() {
-    ip -n "$sites_prefix-hub" link set "line${site_number[$1]}" down
+    echo "127.0.0.1:${site_relay_port[$1]}"
 }
 
 site_heal() {
-    ip -n "$sites_prefix-hub" link set "line${site_number[$1]}" up
+    local name=$1 tries log
+    log=$sites_folder/$name.relay.log
+    setsid socat "TCP-LISTEN:${site_relay_port[$name]},fork,reuseaddr,bind=127.0.0.1" \
+        "TCP:$(site_listen "$name")" >>"$log" 2>&1 </dev/null &
+    site_relay[$name]=$!
+    disown "$!"
+    for ((tries = 0; tries < 100; tries++)); do
+        sites_is_listening "${site_relay_port[$name]}" && return 0
+        kill -0 "${site_relay[$name]}" 2>/dev/null || break
+        sleep 0.1
+    done
+    echo "the relay of $name does not listen; its log ends with:" >&2
+    tail -n 20 "$log" >&2
+    return 1
+}
+
+# Ends the relay and its connections, and waits until the whole process group is gone.
+site_cut() {
+    local name=$1 group=${site_relay[$1]:-} tries
+    [[ -n $group ]] || return 0
+    unset "site_relay[$name]"
+    for ((tries = 0; tries < 100; tries++)); do
+        kill -TERM -- "-$group" 2>/dev/null || return 0
+        sleep 0.1
+    done
+    echo "the relay of $name (process group $group) did not end within 10 s" >&2
+    kill -KILL -- "-$group" 2>/dev/null || true
+    return 1
+}
+
+sites_heal() {
+    local name
+    for name in "${!site_port[@]}"; do
+        site_heal "$name" || return 1
+    done
+}
+
+sites_cut() {
+    local name
+    for name in "${!site_port[@]}"; do
+        site_cut "$name" || return 1
+    done
 }
 
 # --- the programs ---
@@ -110,13 +118,11 @@ site_ctl() {
 }
 
 site_start() {
-    local name=$1 log prefix=(setsid) # what ends the terminal does not end the daemon
+    local name=$1 log
     log=$(site_log "$name")
-    if $sites_have_namespaces; then
-        prefix+=(ip netns exec "$sites_prefix-$name")
-    fi
     : >"$log.start"
-    "${prefix[@]}" "$sites_syncd" --state "$(site_state "$name")" >"$log.start" 2>>"$log" </dev/null &
+    # setsid: what ends the terminal does not end the daemon
+    setsid "$sites_syncd" --state "$(site_state "$name")" >"$log.start" 2>>"$log" </dev/null &
     site_pid[$name]=$!
     disown "$!" # or the shell would comment on how it ended
     local tries
@@ -160,19 +166,13 @@ sites_end() {
     for name in "${!site_pid[@]}"; do
         site_end "$name" TERM || true
     done
-    $sites_have_namespaces || return 0
-    for name in "${!site_number[@]}"; do
-        ip netns delete "$sites_prefix-$name" 2>/dev/null || true
+    for name in "${!site_relay[@]}"; do
+        site_cut "$name" || true
     done
-    ip netns delete "$sites_prefix-hub" 2>/dev/null || true
 }
 
 # What to type to end what sites_end was not called for.
 sites_print_end() {
-    local name
     echo "kill ${site_pid[*]}"
-    $sites_have_namespaces || return 0
-    for name in "${!site_number[@]}" hub; do
-        echo "ip netns delete $sites_prefix-$name"
-    done
+    echo "kill -- ${site_relay[*]/#/-}   # the relays and their connections"
 }
