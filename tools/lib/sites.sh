@@ -1,18 +1,20 @@
 # shellcheck shell=bash
-# Real sites on the loopback address of one machine, whose lines can be cut; to be sourced.
+# Real sites on 127.0.0.1, whose lines can be cut; to be sourced.
 #
 #   sites_begin FOLDER SYNCD SYNCCTL NAME...   where their state goes, which programs, which sites
-#   site_listen NAME · site_address NAME       where it listens; where the others reach it
+#   site_listen NAME                           ADDRESS:PORT where the site listens
+#   site_address NAME                          ADDRESS:PORT where the others reach it
 #   site_ctl NAME ARGUMENT...                  syncctl at a site
 #   site_start NAME · site_stop NAME · site_kill NAME
-#   sites_cut · sites_heal                     takes all lines between the sites away, gives them back
-#   sites_end                                  stops everything that was started, by pid
+#   sites_cut · sites_heal                     takes all lines between the sites away, and back
+#   sites_end                                  ends everything that was started, by pid
 #
-# What a site advertises is the port of a relay (socat) that passes everything on to where the site
-# really listens. A cut ends the relays with all connections through them: the daemons run on, and no
-# site reaches another.
+# No site can reach another one directly: each tells the others the port of a relay (socat), which
+# passes everything on to the port where it listens. A relay and the processes of its connections are
+# one process group. Cutting the lines ends these groups: open connections break, new ones are refused,
+# and every site runs on.
 
-declare -A site_pid=() site_port=() relay_port=() relay_pid=()
+declare -A site_pid=() site_port=() site_relay_port=() site_relay=()
 sites_folder='' sites_syncd='' sites_syncctl=''
 
 sites_begin() {
@@ -21,20 +23,27 @@ sites_begin() {
     local name
     for name in "$@"; do
         site_port[$name]=$(sites_free_port)
-        relay_port[$name]=$(sites_free_port)
+        site_relay_port[$name]=$(sites_free_port)
     done
     sites_heal
 }
 
 # --- the lines ---
 
-# A port of 127.0.0.1 that nobody listens on and that was not given out before.
+# Without connecting, which would be a stranger's connection to a site.
+sites_is_listening() {
+    local hex
+    printf -v hex '%04X' "$1"
+    grep -Eq "^ *[0-9]+: [0-9A-F]+:$hex [0-9A-F]+:0000 0A " /proc/net/tcp /proc/net/tcp6 2>/dev/null
+}
+
+# A port that nobody listens on and that was not given out before.
 sites_free_port() {
     local port
     while true; do
         port=$((20000 + RANDOM % 10000))
-        [[ " ${site_port[*]} ${relay_port[*]} " == *" $port "* ]] && continue
-        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+        [[ " ${site_port[*]} ${site_relay_port[*]} " == *" $port "* ]] && continue
+        sites_is_listening "$port" || break
     done
     echo "$port"
 }
@@ -44,26 +53,51 @@ site_listen() {
 }
 
 site_address() {
-    echo "127.0.0.1:${relay_port[$1]}"
+    echo "127.0.0.1:${site_relay_port[$1]}"
 }
 
-# A session of its own, so that its pid names it and every connection that it forked.
+site_heal() {
+    local name=$1 tries log
+    log=$sites_folder/$name.relay.log
+    setsid socat "TCP-LISTEN:${site_relay_port[$name]},fork,reuseaddr,bind=127.0.0.1" \
+        "TCP:$(site_listen "$name")" >>"$log" 2>&1 </dev/null &
+    site_relay[$name]=$!
+    disown "$!"
+    for ((tries = 0; tries < 100; tries++)); do
+        sites_is_listening "${site_relay_port[$name]}" && return 0
+        kill -0 "${site_relay[$name]}" 2>/dev/null || break
+        sleep 0.1
+    done
+    echo "the relay of $name does not listen; its log ends with:" >&2
+    tail -n 20 "$log" >&2
+    return 1
+}
+
+# Ends the relay and its connections, and waits until the whole process group is gone.
+site_cut() {
+    local name=$1 group=${site_relay[$1]:-} tries
+    [[ -n $group ]] || return 0
+    unset "site_relay[$name]"
+    for ((tries = 0; tries < 100; tries++)); do
+        kill -TERM -- "-$group" 2>/dev/null || return 0
+        sleep 0.1
+    done
+    echo "the relay of $name (process group $group) did not end within 10 s" >&2
+    kill -KILL -- "-$group" 2>/dev/null || true
+    return 1
+}
+
 sites_heal() {
     local name
     for name in "${!site_port[@]}"; do
-        [[ -z ${relay_pid[$name]:-} ]] || continue
-        setsid socat "TCP-LISTEN:${relay_port[$name]},bind=127.0.0.1,fork,reuseaddr" \
-            "TCP:127.0.0.1:${site_port[$name]}" >/dev/null 2>&1 </dev/null &
-        relay_pid[$name]=$!
-        disown "$!"
+        site_heal "$name" || return 1
     done
 }
 
 sites_cut() {
     local name
-    for name in "${!relay_pid[@]}"; do
-        kill -TERM -- "-${relay_pid[$name]}" 2>/dev/null || true
-        unset "relay_pid[$name]"
+    for name in "${!site_port[@]}"; do
+        site_cut "$name" || return 1
     done
 }
 
@@ -132,14 +166,13 @@ sites_end() {
     for name in "${!site_pid[@]}"; do
         site_end "$name" TERM || true
     done
-    sites_cut
+    for name in "${!site_relay[@]}"; do
+        site_cut "$name" || true
+    done
 }
 
 # What to type to end what sites_end was not called for.
 sites_print_end() {
     echo "kill ${site_pid[*]}"
-    local name
-    for name in "${!relay_pid[@]}"; do
-        echo "kill -- -${relay_pid[$name]}"
-    done
+    echo "kill -- ${site_relay[*]/#/-}   # the relays and their connections"
 }
