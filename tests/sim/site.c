@@ -220,7 +220,8 @@ static enum qn_err run_group(struct sim_world *world, struct sim_site *site,
                              struct qn_commit *commit, size_t count)
 {
     struct qn_kv *kv = memkv_begin(site->disk);
-    if (!world->is_calm && world_chance(world, 15))
+    unsigned chance = site->queue.items[0]->kind == QN_INTENT_LEDGER_MERGE ? 150 : 15;
+    if (!world->is_calm && world_chance(world, chance))
         memkv_fail_put(site->disk, 1 + world_below(world, 30), QN_ERR_NOSPACE);
     enum qn_err err =
         qn_applier_begin(site->applier, kv, wall_ms(world, site), qn_prng_next(&world->prng));
