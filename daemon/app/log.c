@@ -14,6 +14,8 @@ static const struct note {
     enum qn_log_level level;
     const char *text, *next;
 } notes[] = {
+    {"online", QN_LOG_INFO, "linked with a site", ""},
+    {"offline", QN_LOG_INFO, "the link with a site ended", "it is dialled again"},
     {"joined", QN_LOG_INFO, "joined the group", ""},
     {"restored", QN_LOG_WARNING, "a peer has more of this site's own writes than its store",
      "the store is an old copy; the next write uses a new incarnation"},

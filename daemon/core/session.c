@@ -80,11 +80,19 @@ void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool i
     say_colls(core, peer);
 }
 
+static void note_peer(struct qn_core *core, const struct peer *peer, const char *code)
+{
+    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), &peer->site);
+    core_note(core, code, QN_OK, site == NULL ? "?" : site->name);
+}
+
 void session_end(struct qn_core *core, struct peer *peer)
 {
     struct session *session = peer->session;
     peer->session = NULL;
     peer_heard(core, peer);
+    if (session->has_hello)
+        note_peer(core, peer, "offline");
     qn_vec_each (&session->shares, slot) {
         struct coll *coll = (*slot)->coll;
         if (coll->grant == session->link) {
@@ -142,6 +150,7 @@ static enum qn_err heard_hello(struct qn_core *core, struct peer *peer, struct q
     if (qn_cursor_bin(cursor, QN_ANNOUNCEMENT_SIZE_MAX, &announcement) == QN_OK)
         peer_announced(core, announcement);
     peer->session->has_hello = true;
+    note_peer(core, peer, "online");
     peer->skew_s = ((int64_t)wall_ms - (int64_t)core->wall_ms) / 1000;
     qn_ledger_digest(core->ledger, &ours);
     if (!qn_digest_eq(&theirs, &ours))
