@@ -101,6 +101,8 @@ struct session {
     qn_link link;
     bool is_dialled;
     bool has_hello;
+    bool has_asked_heads; /* since the ledger last moved by this peer */
+    uint64_t heads_ms;    /* when to ask for entries again that were not stored; 0: not */
     uint64_t beacon_ms, clocks_ms; /* when to say them next */
     QN_VEC(struct share *) shares;
 };
