@@ -269,8 +269,7 @@ static enum qn_err heard_clock(struct qn_core *core, struct peer *peer, struct s
     uint64_t flags;
     QN_TRY(qn_vv_unpack(cursor, &clock));
     QN_TRY(qn_cursor_u64(cursor, &flags));
-    share_heard_clock(core, peer, share, &clock, flags);
-    return QN_OK;
+    return share_heard_clock(core, peer, share, &clock, flags);
 }
 
 static enum qn_err heard_ops(struct qn_core *core, struct peer *peer, struct share *share,

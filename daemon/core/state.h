@@ -329,8 +329,9 @@ void share_free(struct share *share);
 void share_say_clock(struct qn_core *core, struct peer *peer, struct share *share, unsigned flags);
 void share_heard_hash(struct qn_core *core, struct peer *peer, struct share *share,
                       const uint8_t *hash, const uint8_t *root);
-void share_heard_clock(struct qn_core *core, struct peer *peer, struct share *share,
-                       const struct qn_vv *clock, uint64_t flags);
+enum qn_err QN_CHECKED share_heard_clock(struct qn_core *core, struct peer *peer,
+                                         struct share *share, const struct qn_vv *clock,
+                                         uint64_t flags);
 void share_granted(struct qn_core *core, struct peer *peer, struct share *share);
 void share_live(struct qn_core *core, struct peer *peer, struct share *share);
 void share_release_grant(struct qn_core *core, struct peer *peer, struct share *share);
