@@ -125,6 +125,19 @@ void group_heard_entries(struct qn_core *core, qn_link link, struct qn_span entr
     core_commit(core, QN_INTENT_LEDGER_MERGE, &payload, PENDING_MERGE)->link = link;
 }
 
+/* What moved us on may have more behind it. What is held is asked for in order, but only once
+ * without moving: it may build on an entry that we never take (docs/protocol.md 7.5). */
+static void ask_for_more(struct qn_core *core, struct peer *peer, const struct qn_outcome *outcome)
+{
+    struct session *session = peer->session;
+    bool has_moved = outcome->changed > 0;
+    bool asks_once = outcome->err == QN_ERR_HELD && !session->has_asked_heads;
+    if (has_moved || asks_once)
+        group_say_heads(core, session->link, false);
+    if (has_moved || asks_once)
+        session->has_asked_heads = !has_moved;
+}
+
 void group_merge_outcome(struct qn_core *core, const struct pending *pending,
                          const struct qn_outcome *outcome)
 {
@@ -132,24 +145,24 @@ void group_merge_outcome(struct qn_core *core, const struct pending *pending,
     if (peer == NULL)
         return;
     switch (outcome->err) {
-    case QN_OK: /* there may be more than one chunk of them */
-        if (outcome->changed > 0)
-            group_say_heads(core, pending->link, false);
-        break;
-    case QN_ERR_HELD: /* something before it is missing: ask in order */
-        group_say_heads(core, pending->link, false);
-        break;
-    case QN_ERR_EXISTS:
+    case QN_ERR_EXISTS: /* by its author; who passed it on has seen the other one first */
         core_note(core, "equivocation", outcome->err, "");
-        peer->is_bad = true;
+        ask_for_more(core, peer, outcome);
+        break;
+    case QN_OK: /* there may be more than one chunk of them */
+    case QN_ERR_HELD:
+    case QN_ERR_UNSUPPORTED:
+        ask_for_more(core, peer, outcome);
         break;
     case QN_ERR_INVALID:
     case QN_ERR_SIGNATURE:
     case QN_ERR_DENIED:
+    case QN_ERR_EXPIRED:
     case QN_ERR_LIMIT:
         peer_bad(core, peer, "bad-ledger", outcome->err);
         break;
-    default:
+    default: /* this site's store: what was sent is asked for again */
         core_note(core, "commit-failed", outcome->err, "ledger");
+        peer->session->heads_ms = core->now_ms + RETRY_COMMIT_MS;
     }
 }

@@ -278,8 +278,7 @@ static enum qn_err heard_clock(struct qn_core *core, struct peer *peer, struct s
     uint64_t flags;
     QN_TRY(qn_vv_unpack(cursor, &clock));
     QN_TRY(qn_cursor_u64(cursor, &flags));
-    share_heard_clock(core, peer, share, &clock, flags);
-    return QN_OK;
+    return share_heard_clock(core, peer, share, &clock, flags);
 }
 
 static enum qn_err heard_ops(struct qn_core *core, struct peer *peer, struct share *share,
@@ -406,11 +405,25 @@ static void say_beacon(struct qn_core *core, struct peer *peer)
     peer->session->beacon_ms = core->now_ms + core_jitter(core, BEACON_MS);
 }
 
+/* Entries that came while the disk was full. */
+static void ask_heads_again(struct qn_core *core, struct session *session)
+{
+    if (session->heads_ms == 0)
+        return;
+    if (core->now_ms < session->heads_ms) {
+        core_wake(core, session->heads_ms);
+        return;
+    }
+    session->heads_ms = 0;
+    group_say_heads(core, session->link, false);
+}
+
 void session_tick(struct qn_core *core, struct peer *peer)
 {
     if (core->now_ms >= peer->session->beacon_ms)
         say_beacon(core, peer);
     core_wake(core, peer->session->beacon_ms);
+    ask_heads_again(core, peer->session);
     if (core->now_ms >= peer->session->clocks_ms)
         qn_vec_each (&peer->session->shares, slot)
             share_tell_clock(core, peer, *slot);

@@ -198,10 +198,21 @@ static void guard_own_dots(struct qn_core *core, const struct coll *coll, const 
     core_commit(core, QN_INTENT_RENEW, &payload, PENDING_QUIET);
 }
 
-void share_heard_clock(struct qn_core *core, struct peer *peer, struct share *share,
-                       const struct qn_vv *clock, uint64_t flags)
+/* A peer that names ever new actors in deltas would make what is known of it grow for good. */
+static bool is_too_large(const struct known *known, const struct qn_vv *delta)
+{
+    size_t count = known->clock.entries.count;
+    qn_vec_each (&delta->entries, entry)
+        count += qn_vv_get(&known->clock, &entry->actor) == 0;
+    return count > QN_CLOCK_ACTORS_MAX;
+}
+
+enum qn_err share_heard_clock(struct qn_core *core, struct peer *peer, struct share *share,
+                              const struct qn_vv *clock, uint64_t flags)
 {
     struct known *known = coll_known(share->coll, &peer->site);
+    if ((flags & QN_CLOCK_DELTA) && is_too_large(known, clock))
+        return QN_ERR_LIMIT;
     if (flags & QN_CLOCK_DELTA)
         qn_vv_join(&known->clock, clock);
     else
@@ -215,6 +226,7 @@ void share_heard_clock(struct qn_core *core, struct peer *peer, struct share *sh
     if (flags & QN_CLOCK_WANTS_ANSWER)
         share_say_clock(core, peer, share,
                         share_take_grant(core, peer, share) ? QN_CLOCK_GRANTS : 0);
+    return QN_OK;
 }
 
 /* A peer that was brought up to date and still lacks something a while later (it came to us from a

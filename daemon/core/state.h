@@ -101,6 +101,8 @@ struct session {
     qn_link link;
     bool is_dialled;
     bool has_hello;
+    bool has_asked_heads; /* since the ledger last moved by this peer */
+    uint64_t heads_ms;    /* when to ask for entries again that were not stored; 0: not */
     uint64_t beacon_ms, clocks_ms; /* when to say them next */
     QN_VEC(struct share *) shares;
 };
@@ -328,8 +330,9 @@ void share_free(struct share *share);
 void share_say_clock(struct qn_core *core, struct peer *peer, struct share *share, unsigned flags);
 void share_heard_hash(struct qn_core *core, struct peer *peer, struct share *share,
                       const uint8_t *hash, const uint8_t *root);
-void share_heard_clock(struct qn_core *core, struct peer *peer, struct share *share,
-                       const struct qn_vv *clock, uint64_t flags);
+enum qn_err QN_CHECKED share_heard_clock(struct qn_core *core, struct peer *peer,
+                                         struct share *share, const struct qn_vv *clock,
+                                         uint64_t flags);
 void share_granted(struct qn_core *core, struct peer *peer, struct share *share);
 void share_live(struct qn_core *core, struct peer *peer, struct share *share);
 void share_release_grant(struct qn_core *core, struct peer *peer, struct share *share);

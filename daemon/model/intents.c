@@ -258,20 +258,37 @@ static enum qn_err run_ledger_append(struct qn_applier *applier, struct qn_curso
     return append_body(applier, body, outcome);
 }
 
-/* Entries stand in a causal order: the first that is held or refused ends the run, and what came
- * before it stays. */
+/* What is wrong with an entry without being wrong with who passed it on: something before it is
+ * missing here, its author signed two entries for one place, or this version cannot judge it. Such
+ * an entry is left out, and those that do not build on it are taken. */
+static unsigned rank_of_skipped(enum qn_err err)
+{
+    static const enum qn_err skipped[] = {QN_ERR_HELD, QN_ERR_UNSUPPORTED, QN_ERR_EXISTS};
+    for (unsigned i = 0; i < sizeof(skipped) / sizeof(skipped[0]); i++)
+        if (err == skipped[i])
+            return i + 1;
+    return 0;
+}
+
+/* Entries stand in a causal order. The first that is refused ends the run, and what came before it
+ * stays; of those that are left out the gravest reason is the outcome. */
 static enum qn_err run_ledger_merge(struct qn_applier *applier, struct qn_cursor *cursor,
                                     struct qn_outcome *outcome)
 {
     size_t count;
+    enum qn_err gravest = QN_OK;
     QN_TRY(qn_cursor_array(cursor, QN_LEDGER_ENTRIES_MAX, &count));
     for (size_t i = 0; i < count; i++) {
         struct qn_span entry;
         outcome->failed_at = i;
         QN_TRY(qn_cursor_bin(cursor, QN_LEDGER_ENTRY_SIZE_MAX, &entry));
-        QN_TRY(add_entry(applier, entry, outcome));
+        enum qn_err err = add_entry(applier, entry, outcome);
+        if (err != QN_OK && rank_of_skipped(err) == 0)
+            return err;
+        if (rank_of_skipped(err) > rank_of_skipped(gravest))
+            gravest = err;
     }
-    return QN_OK;
+    return gravest;
 }
 
 static enum qn_err run_coll_create(struct qn_applier *applier, struct qn_cursor *cursor,

@@ -130,7 +130,8 @@ void qn_ledger_free(struct qn_ledger *ledger);
 /* Verifies one entry and adds it. *ret_is_new is false if it was there. QN_ERR_HELD: something that
  * it builds on is missing (its author, its predecessor, the admin head it refers to).
  * QN_ERR_SIGNATURE, _INVALID, _DENIED: refused. QN_ERR_EXISTS: the author signed two entries for
- * one place: an equivocation; the first one stays. Nothing changes on an error. */
+ * one place, or this one follows another than ours there: an equivocation; the first one stays.
+ * Nothing changes on an error. */
 enum qn_err QN_CHECKED qn_ledger_add(struct qn_ledger *ledger, struct qn_span entry,
                                      bool *ret_is_new);
 

@@ -323,6 +323,26 @@ void site_commit(struct sim_world *world, struct sim_site *site)
 
 /* ---- life ---- */
 
+/* As the daemon does it: durable before anything else happens (app/machine.h). */
+static void mark_renewal(struct sim_world *world, struct sim_site *site)
+{
+    struct qn_buf payload;
+    qn_buf_init(&payload, 16);
+    qn_pack_array(&payload, 0);
+    struct qn_intent *intent = qn_intent_new(QN_INTENT_RENEW, UINT64_MAX, &payload);
+    struct qn_commit *commit = qn_commit_new();
+    struct qn_kv *kv = memkv_begin(site->disk);
+    QN_ASSERT(qn_applier_begin(site->applier, kv, wall_ms(world, site), 0) == QN_OK);
+    QN_ASSERT(qn_applier_execute(site->applier, intent, commit) == QN_OK);
+    QN_ASSERT(qn_applier_seal(site->applier, commit) == QN_OK);
+    QN_ASSERT(memkv_commit(site->disk) == QN_OK);
+    qn_applier_done(site->applier, commit, QN_OK);
+    memkv_sync(site->disk);
+    qn_intent_free(intent);
+    qn_commit_free(commit);
+    site->is_restored = false;
+}
+
 void site_start(struct sim_world *world, struct sim_site *site)
 {
     char addresses[1][QN_ADDRESS_SIZE_MAX + 1] = {{0}};
@@ -343,15 +363,11 @@ void site_start(struct sim_world *world, struct sim_site *site)
     site->applier = qn_applier_new(&site->id, site->signer);
     struct qn_kv *kv = memkv_reader(site->disk);
     QN_ASSERT(qn_applier_load(site->applier, kv) == QN_OK);
+    if (site->is_restored)
+        mark_renewal(world, site);
+    kv = memkv_reader(site->disk);
     QN_ASSERT(qn_core_load(site->core, kv) == QN_OK);
     site->is_up = true;
-    if (site->is_restored) {
-        struct qn_buf payload;
-        qn_buf_init(&payload, 16);
-        qn_pack_array(&payload, 0);
-        qn_vec_push(&site->queue, qn_intent_new(QN_INTENT_RENEW, UINT64_MAX, &payload));
-        site->is_restored = false;
-    }
     struct qn_event event = {.kind = QN_EVENT_START};
     site_step(world, site, &event);
 }

@@ -210,7 +210,7 @@ Test(ledger, a_chain_has_no_gap_and_no_wrong_link)
     cr_assert_eq(add_signed(&entry, 0), QN_ERR_HELD);
     entry = honest(0, &body);
     entry.aprev.bytes[0] ^= 1;
-    cr_assert_eq(add_signed(&entry, 0), QN_ERR_INVALID);
+    cr_assert_eq(add_signed(&entry, 0), QN_ERR_EXISTS, "it follows another of its author's");
     entry = honest(1, &body);
     entry.aprev.bytes[0] ^= 1;
     cr_assert_eq(add_signed(&entry, 1), QN_ERR_INVALID, "a first entry follows nothing");
