@@ -3,6 +3,7 @@
  * sender's mistake costs nothing but the check.
  */
 #include "base/assert.h"
+#include "base/limits.h"
 #include "model/bugs.h"
 #include "model/hashing.h"
 #include "model/op_read.h"
@@ -52,6 +53,11 @@ static enum qn_err check_new(struct check *check, struct progress *progress, con
 {
     QN_TRY(check_next(check, progress, op));
     QN_TRY(check_removed(check, op));
+    /* A clock that cannot be read any more would be the end of the store; the rest is for our own
+     * incarnations. */
+    bool is_new_actor = qn_vv_get(&check->overlay, &op->dot.actor) == 0;
+    if (is_new_actor && check->overlay.entries.count >= QN_CLOCK_ACTORS_MAX - QN_SITES_MAX)
+        return QN_ERR_LIMIT;
     if (!progress->is_new)
         QN_TRY(qn_replica_chain_head(check->replica, check->coll, &op->dot.actor, &progress->hash));
     progress->is_new = true;
