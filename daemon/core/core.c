@@ -18,6 +18,7 @@ struct qn_core *qn_core_new(const struct qn_core_options *options)
     qn_buf_init(&core->frame, QN_FRAME_SIZE_MAX);
     qn_site_id_of(&options->keys.site, &core->site);
     core->ledger = qn_ledger_new();
+    core->is_in_doubt = options->may_be_restored;
     core->prng.state = options->seed;
     if (options->join != NULL)
         core->joining.code = *options->join;

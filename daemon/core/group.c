@@ -48,6 +48,11 @@ void group_tick(struct qn_core *core)
         core_wake(core, core->now_ms + (core->guests_until_ms - core->wall_ms));
 }
 
+bool core_may_append(const struct qn_core *core)
+{
+    return !core->is_in_doubt || core->peers.count == 0;
+}
+
 static void add_entries(struct qn_core *core, struct qn_span entries)
 {
     struct qn_cursor cursor = qn_cursor(entries);
@@ -102,12 +107,16 @@ void group_heard_heads(struct qn_core *core, struct peer *peer, struct qn_cursor
 {
     QN_AUTO_BUF struct qn_buf entries;
     size_t count;
+    bool has_our_own = false;
+    struct qn_cursor again = *heads;
     qn_buf_init(&entries, LEDGER_CHUNK + QN_LEDGER_ENTRY_SIZE_MAX + 16);
     enum qn_err err = qn_ledger_pack_missing(core->ledger, heads, LEDGER_CHUNK, &entries, &count);
     if (err != QN_OK) {
         peer_bad(core, peer, "bad-heads", err);
         return;
     }
+    if (qn_ledger_covers(core->ledger, again, &core->site, &has_our_own) == QN_OK && has_our_own)
+        core->is_in_doubt = false;
     if (count > 0) {
         struct qn_buf *out = core_message(core, QN_MSG_LEDGER, 1);
         qn_pack_raw(out, qn_buf_view(&entries));
@@ -133,7 +142,7 @@ static void ask_for_more(struct qn_core *core, struct peer *peer, const struct q
     bool has_moved = outcome->changed > 0;
     bool asks_once = outcome->err == QN_ERR_HELD && !session->has_asked_heads;
     if (has_moved || asks_once)
-        group_say_heads(core, session->link, false);
+        group_say_heads(core, session->link, core->is_in_doubt);
     if (has_moved || asks_once)
         session->has_asked_heads = !has_moved;
 }

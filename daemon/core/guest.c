@@ -154,6 +154,8 @@ static enum qn_err heard_join(struct qn_core *core, struct guest *guest, struct 
         refuse(core, guest, "site-name-taken");
     else if (self != NULL && self->state == QN_SITE_MEMBER)
         say_admitted(core, guest); /* it lost our answer */
+    else if (!core_may_append(core))
+        refuse(core, guest, "busy");
     else
         admit(core, guest, &body);
     return QN_OK;

@@ -70,26 +70,27 @@ struct pending *call_commit(const struct call *call, enum qn_intent_kind kind,
 static const struct {
     const char *name, *args;
     void (*run)(const struct call *call);
+    bool is_for_ledger; /* it writes an entry */
 } commands[] = {
-    {"site.list", "", call_site_list},
-    {"site.show", "name", call_site_show},
-    {"site.invites", "", call_site_invites},
-    {"collection.list", "", call_collection_list},
-    {"collection.show", "name", call_collection_show},
-    {"site.invite", "expires_s name", call_site_invite},
-    {"site.revoke", "name", call_site_revoke},
-    {"site.withdraw", "name", call_site_withdraw},
-    {"site.set", "entity", call_site_set},
-    {"collection.create", "members name", call_collection_create},
-    {"collection.grant", "name site", call_collection_grant},
-    {"collection.ungrant", "name site", call_collection_ungrant},
-    {"record.put", "collection fields key", call_record_put},
-    {"record.put-many", "collection records", call_record_put_many},
-    {"record.delete", "collection key", call_record_delete},
-    {"record.restore", "collection key", call_record_restore},
-    {"record.erase", "collection key", call_record_erase},
-    {"conflict.resolve", "collection field key take value", call_conflict_resolve},
-    {"verify", "collection timeout_ms", call_verify},
+    {"site.list", "", call_site_list, false},
+    {"site.show", "name", call_site_show, false},
+    {"site.invites", "", call_site_invites, false},
+    {"collection.list", "", call_collection_list, false},
+    {"collection.show", "name", call_collection_show, false},
+    {"site.invite", "expires_s name", call_site_invite, true},
+    {"site.revoke", "name", call_site_revoke, true},
+    {"site.withdraw", "name", call_site_withdraw, true},
+    {"site.set", "entity", call_site_set, true},
+    {"collection.create", "members name", call_collection_create, true},
+    {"collection.grant", "name site", call_collection_grant, true},
+    {"collection.ungrant", "name site", call_collection_ungrant, true},
+    {"record.put", "collection fields key", call_record_put, false},
+    {"record.put-many", "collection records", call_record_put_many, false},
+    {"record.delete", "collection key", call_record_delete, false},
+    {"record.restore", "collection key", call_record_restore, false},
+    {"record.erase", "collection key", call_record_erase, false},
+    {"conflict.resolve", "collection field key take value", call_conflict_resolve, false},
+    {"verify", "collection timeout_ms", call_verify, false},
 };
 
 static bool may_run(const struct call *call)
@@ -107,6 +108,14 @@ static bool may_run(const struct call *call)
     return false;
 }
 
+static bool may_append(const struct call *call)
+{
+    if (core_may_append(call->core))
+        return true;
+    call_fail(call, QN_ERR_BUSY, "busy", qn_span_str(call->core->name));
+    return false;
+}
+
 void request_start(struct qn_core *core, const struct qn_event *event)
 {
     struct call call = {.core = core,
@@ -119,7 +128,7 @@ void request_start(struct qn_core *core, const struct qn_event *event)
             continue;
         if (!args_are_only(call.args, commands[i].args))
             call_fail(&call, QN_ERR_INVALID, "bad-request", event->command);
-        else if (may_run(&call))
+        else if (may_run(&call) && (!commands[i].is_for_ledger || may_append(&call)))
             commands[i].run(&call);
         return;
     }

@@ -101,8 +101,8 @@ struct session {
     qn_link link;
     bool is_dialled;
     bool has_hello;
-    bool has_asked_heads; /* since the ledger last moved by this peer */
-    uint64_t heads_ms;    /* when to ask for entries again that were not stored; 0: not */
+    bool has_asked_heads;          /* since the ledger last moved by this peer */
+    uint64_t heads_ms;             /* when to ask for entries again that were not stored; 0: not */
     uint64_t beacon_ms, clocks_ms; /* when to say them next */
     QN_VEC(struct share *) shares;
 };
@@ -246,6 +246,7 @@ struct qn_core {
     bool allows_guests;
     uint64_t guests_until_ms; /* wall clock */
     bool is_started;
+    bool is_in_doubt; /* the store may be an old copy, and no member was asked yet */
     uint64_t next_token;
     uint64_t persist_ms, purge_ms, retry_ms;
     struct qn_prng prng;
@@ -363,6 +364,10 @@ void group_merge_outcome(struct qn_core *core, const struct pending *pending,
                          const struct qn_outcome *outcome);
 void core_refresh_admitted(struct qn_core *core);
 void group_tick(struct qn_core *core);
+/* Whether this site may write into the ledger. One that was restored may have written entries that
+ * it has forgotten; a second one in the same place is an equivocation for good. So it compares
+ * ledgers with another member first. */
+bool core_may_append(const struct qn_core *core);
 bool core_is_member(const struct qn_core *core);
 bool core_was_admitted(const struct qn_core *core); /* a member, or one that withdrew */
 

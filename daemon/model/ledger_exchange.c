@@ -65,6 +65,25 @@ static enum qn_err read_heads(const struct qn_ledger *ledger, struct qn_cursor *
     return QN_OK;
 }
 
+enum qn_err qn_ledger_covers(const struct qn_ledger *ledger, struct qn_cursor heads,
+                             const struct qn_site_id *author, bool *ret_covers)
+{
+    size_t count;
+    const struct qn_chain *chain = qn_ledger_chain(ledger, author);
+    uint64_t length = chain == NULL ? 0 : chain->nodes.count;
+    QN_TRY(qn_cursor_array(&heads, (size_t)2 * QN_SITES_MAX, &count));
+    bool covers = true;
+    for (size_t i = 0; i < count / 2; i++) {
+        struct qn_site_id id;
+        uint64_t aseq;
+        QN_TRY(qn_cursor_bytes(&heads, id.bytes, sizeof(id.bytes)));
+        QN_TRY(qn_cursor_u64(&heads, &aseq));
+        covers = covers && !(qn_site_id_eq(&id, author) && aseq > length);
+    }
+    *ret_covers = covers;
+    return QN_OK;
+}
+
 static size_t packed_size(const struct qn_node *node)
 {
     return node->size + (node->size < 0x100 ? 2 : 3); /* a binary of at most 64 KiB */

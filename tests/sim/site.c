@@ -348,6 +348,7 @@ void site_start(struct sim_world *world, struct sim_site *site)
     char addresses[1][QN_ADDRESS_SIZE_MAX + 1] = {{0}};
     snprintf(addresses[0], sizeof(addresses[0]), "%s", site->address);
     world_trace(world, "%s starts", site->name);
+    bool may_be_restored = site->is_restored;
     struct qn_core_options options = {.signer = site->signer,
                                       .keys = site->keys,
                                       .name = site->name,
@@ -358,7 +359,8 @@ void site_start(struct sim_world *world, struct sim_site *site)
                                       .addresses =
                                           (const char(*)[QN_ADDRESS_SIZE_MAX + 1]) addresses,
                                       .address_count = 1,
-                                      .seed = qn_prng_next(&world->prng)};
+                                      .seed = qn_prng_next(&world->prng),
+                                      .may_be_restored = may_be_restored};
     site->core = qn_core_new(&options);
     site->applier = qn_applier_new(&site->id, site->signer);
     struct qn_kv *kv = memkv_reader(site->disk);

@@ -21,8 +21,9 @@ static void store_ledger(void)
     for (size_t i = 0; i < qn_ledger_count(world.ledger); i++) {
         uint8_t key[8];
         qn_write_u64(key, i);
-        cr_assert_eq(qn_kv_put(kv, QN_TABLE_LEDGER, QN_SPAN_OF(key), qn_ledger_entry(world.ledger, i)),
-                     QN_OK);
+        cr_assert_eq(
+            qn_kv_put(kv, QN_TABLE_LEDGER, QN_SPAN_OF(key), qn_ledger_entry(world.ledger, i)),
+            QN_OK);
     }
     cr_assert_eq(memkv_commit(disk), QN_OK);
 }
@@ -89,8 +90,8 @@ static void setup(void)
                                                  .version = "test"});
     cr_assert_eq(qn_core_load(core, memkv_reader(disk)), QN_OK);
     step((struct qn_event){.kind = QN_EVENT_START});
-    step((struct qn_event){
-        .kind = QN_EVENT_LINK_UP, .link = LINK, .key = world.sites[1].keys.site});
+    step(
+        (struct qn_event){.kind = QN_EVENT_LINK_UP, .link = LINK, .key = world.sites[1].keys.site});
     hello();
     cr_assert_not(has_closed());
 }
