@@ -108,6 +108,7 @@ void session_refresh_shares(struct qn_core *core, struct peer *peer)
             continue;
         if (share->coll->grant == session->link)
             share->coll->grant = 0;
+        session->catchup_size -= share->lanes[QN_LANE_CATCHUP].inflight_size;
         share_free(share);
         qn_vec_remove(&session->shares, i);
     }
