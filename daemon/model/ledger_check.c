@@ -20,7 +20,8 @@ static enum qn_err check_chain(const struct qn_chain *chain, const struct qn_ent
     if (last == NULL && !qn_digest_eq(&entry->aprev, &nothing))
         return QN_ERR_INVALID;
     if (last != NULL && !qn_digest_eq(&entry->aprev, &last->hash))
-        return QN_ERR_EXISTS; /* it follows another entry that its author signed for our last place */
+        return QN_ERR_EXISTS; /* it follows another entry that its author signed for our last place
+                               */
     /* A site does not forget what it has seen; without this, an old reference would be free to win
      * a contest for an invite. */
     if (last != NULL && (entry->ref.term < last->ref_term ||
