@@ -1,7 +1,9 @@
 #include "core/state.h"
 
-static bool has_more(const struct share *share, enum qn_lane which)
+static bool has_more(const struct session *session, const struct share *share, enum qn_lane which)
 {
+    if (which == QN_LANE_CATCHUP && session->catchup_size >= QN_OPS_LINK_WINDOW_SIZE)
+        return false;
     const struct lane *lane = &share->lanes[which];
     if (!lane->is_active || lane->is_reading || lane->inflight_size >= QN_OPS_WINDOW_SIZE)
         return false;
@@ -38,6 +40,8 @@ static void read_lane(struct qn_core *core, struct peer *peer, struct share *sha
     pending->coll = share->coll->id;
     pending->lane = which;
     lane->is_reading = true;
+    if (which == QN_LANE_CATCHUP)
+        peer->session->catchup_size += QN_OPS_BATCH_SIZE;
 }
 
 void outbox_pump(struct qn_core *core, struct peer *peer, struct share *share)
@@ -45,8 +49,15 @@ void outbox_pump(struct qn_core *core, struct peer *peer, struct share *share)
     if (!share->has_clock)
         return;
     for (enum qn_lane which = 0; which < QN_LANE_COUNT; which++)
-        if (has_more(share, which))
+        if (has_more(peer->session, share, which))
             read_lane(core, peer, share, which);
+}
+
+/* Room on the link is room for any of its collections. */
+static void pump_all(struct qn_core *core, struct peer *peer)
+{
+    qn_vec_each (&peer->session->shares, slot)
+        outbox_pump(core, peer, *slot);
 }
 
 static void send_ops(struct qn_core *core, struct peer *peer, struct share *share,
@@ -56,6 +67,8 @@ static void send_ops(struct qn_core *core, struct peer *peer, struct share *shar
     *sent = (struct inflight){.lane = which, .seq = ++share->out_seq, .size = result->body.size};
     qn_vv_copy(&sent->last, &result->ops.last);
     share->lanes[which].inflight_size += sent->size;
+    if (which == QN_LANE_CATCHUP)
+        peer->session->catchup_size += sent->size;
     qn_vv_join(&share->told, &sent->last);
     struct qn_buf *out = core_message(core, QN_MSG_OPS, 4);
     qn_pack_bin(out, QN_SPAN_OF(share->coll->id.bytes));
@@ -77,13 +90,9 @@ static void finish_catchup(struct qn_core *core, struct peer *peer, struct share
     core_send(core, peer->session->link);
 }
 
-void outbox_read_done(struct qn_core *core, const struct pending *pending,
-                      const struct qn_read_result *result)
+static void take_read(struct qn_core *core, struct peer *peer, struct share *share,
+                      const struct pending *pending, const struct qn_read_result *result)
 {
-    struct peer *peer = core_peer_of_link(core, pending->link);
-    struct share *share = peer == NULL ? NULL : session_share(peer->session, &pending->coll);
-    if (share == NULL)
-        return;
     struct lane *lane = &share->lanes[pending->lane];
     lane->is_reading = false;
     if (result->err != QN_OK) { /* HELD: the log was cut and pages are needed; else: the store */
@@ -99,6 +108,21 @@ void outbox_read_done(struct qn_core *core, const struct pending *pending,
     outbox_pump(core, peer, share);
 }
 
+void outbox_read_done(struct qn_core *core, const struct pending *pending,
+                      const struct qn_read_result *result)
+{
+    struct peer *peer = core_peer_of_link(core, pending->link);
+    if (peer == NULL)
+        return;
+    struct share *share = session_share(peer->session, &pending->coll);
+    if (pending->lane == QN_LANE_CATCHUP)
+        peer->session->catchup_size -= QN_OPS_BATCH_SIZE;
+    if (share != NULL)
+        take_read(core, peer, share, pending, result);
+    if (pending->lane == QN_LANE_CATCHUP)
+        pump_all(core, peer);
+}
+
 void outbox_ack(struct qn_core *core, struct peer *peer, struct share *share, uint64_t lane,
                 uint64_t seq)
 {
@@ -111,9 +135,13 @@ void outbox_ack(struct qn_core *core, struct peer *peer, struct share *share, ui
         known->heard_ms = core->wall_ms;
         known->is_dirty = true;
         share->lanes[lane].inflight_size -= sent->size;
+        if (lane == QN_LANE_CATCHUP)
+            peer->session->catchup_size -= sent->size;
         qn_vv_deinit(&sent->last);
         qn_vec_remove(&share->inflight, i);
         break;
     }
     outbox_pump(core, peer, share);
+    if (lane == QN_LANE_CATCHUP)
+        pump_all(core, peer);
 }

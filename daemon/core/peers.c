@@ -151,14 +151,14 @@ void peers_link_up(struct qn_core *core, const struct qn_event *event)
     const struct qn_group *group = qn_ledger_group(core->ledger);
     const struct qn_site *site = group == NULL ? NULL : qn_group_site_by_key(group, &event->key);
     struct peer *peer = site == NULL ? NULL : core_peer(core, &site->id);
+    if (event->is_dialled && core->joining.dial_token == event->token)
+        core->joining.dial_token = 0;
     if (peer == NULL) {
         core_close(core, event->link);
         return;
     }
     if (event->is_dialled && peer->dial_token == event->token)
         peer->dial_token = 0;
-    if (event->is_dialled && core->joining.dial_token == event->token)
-        core->joining.dial_token = 0;
     if (peer->session != NULL && keeps_old(core, peer, event->is_dialled)) {
         core_close(core, event->link);
         return;

@@ -70,7 +70,8 @@ void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool i
     session->is_dialled = is_dialled;
     session->beacon_ms = core->now_ms + core_jitter(core, BEACON_MS);
     peer->session = session;
-    peer->failures = 0;
+    if (!peer->is_bad) /* else it is dialled ever more rarely until it behaves (heard_beacon) */
+        peer->failures = 0;
     peer_heard(core, peer);
     qn_vec_each (&core->colls, slot)
         if ((*slot)->is_shared && core_shares(core, *slot, &peer->site))
@@ -116,6 +117,7 @@ void session_refresh_shares(struct qn_core *core, struct peer *peer)
             continue;
         if (share->coll->grant == session->link)
             share->coll->grant = 0;
+        session->catchup_size -= share->lanes[QN_LANE_CATCHUP].inflight_size;
         share_free(share);
         qn_vec_remove(&session->shares, i);
     }

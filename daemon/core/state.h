@@ -104,6 +104,7 @@ struct session {
     bool has_asked_heads;          /* since the ledger last moved by this peer */
     uint64_t heads_ms;             /* when to ask for entries again that were not stored; 0: not */
     uint64_t beacon_ms, clocks_ms; /* when to say them next */
+    size_t catchup_size;           /* of all shares: unacknowledged, and wished by reads */
     QN_VEC(struct share *) shares;
 };
 
