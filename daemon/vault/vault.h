@@ -1,0 +1,175 @@
+/* A site's own vault on its disk, and everything that needs its keys: backup, listing, restore,
+ * verification, forgetting, giving space back (docs/formats/vault.md, docs/backup.md).
+ *
+ *   DIR/packs/      the pool of packs (pool.h)
+ *   DIR/snapshots/  NAME (sealed) and NAME.live (sorted pack names, in the clear)
+ *   DIR/index/      LMDB: chunk id -> pack, offset, sizes. Off the heap, made again from the packs
+ *                   when it is lost; never the authority
+ *
+ * Order of writes: pack, fdatasync, rename, fsync of the folder, index transaction, snapshot. The
+ * snapshot's rename is the only commit point. A crash leaves orphans, never a dangling reference.
+ * Removal in reverse. Nothing is locked in a way that a person has to undo.
+ *
+ * Calls block: they run on threads of their own (app/jobs), never on the loop thread. One writing
+ * job (backup, prune, rebuild) at a time, by an internal lock; any number of readers beside it.
+ * Memory is bounded by what is in flight, not by the number of files or chunks.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "chunk/snapshot.h"
+#include "vault/pool.h"
+#include "vault/walk.h"
+
+struct qn_vault;
+
+/* Bytes of packs that are not in the local pool: from a holder. Blocking; called from reading jobs.
+ * `size` bytes at `offset`. QN_ERR_NOTFOUND, QN_ERR_CLOSED, QN_ERR_TIMEOUT. */
+struct qn_pack_source {
+    enum qn_err (*read)(void *context, const struct qn_pack_name *name, size_t offset, size_t size,
+                        uint8_t *out);
+    void *context;
+};
+
+struct qn_vault_options {
+    const char *dir;                        /* made if missing, 0700 */
+    const uint8_t *master;                  /* QN_MASTER_KEY_SIZE bytes, copied */
+    uint32_t epoch;
+    size_t pack_size;                       /* goal; 4 to 16 MiB by line speed */
+    int level;                              /* of zstd */
+    unsigned workers;                       /* threads that squeeze and seal; 0: by the cores */
+    uint64_t map_size;                      /* of the index: address space */
+    const struct qn_pack_source *source;    /* NULL: the local pool only */
+};
+
+/* QN_ERR_BUSY: open elsewhere. QN_ERR_SIGNATURE: of another key. An unusable index is moved away
+ * and made again; packs that the index does not know are taken up (their directories only): at most
+ * 1 s after a crash. */
+enum qn_err QN_CHECKED qn_vault_open(const struct qn_vault_options *options,
+                                     struct qn_vault **ret_vault);
+void qn_vault_close(struct qn_vault *vault);
+
+/* Shared by a job and who watches it: written by one, read by the other at any time. */
+struct qn_vault_progress {
+    atomic_bool is_cancelled; /* set by the watcher: the job ends soon, with QN_ERR_CLOSED */
+    _Atomic uint64_t files_done, files_total; /* total 0: not known yet */
+    _Atomic uint64_t bytes_done, bytes_total;
+    _Atomic uint64_t bytes_stored;
+    _Atomic uint64_t errors;
+};
+
+/* Something that a person should know of: which file, and why. `what` is a stable code:
+ * "unreadable", "changed", "vanished", "xattr", "bad-pack", "bad-chunk", "missing-pack". */
+typedef void (*qn_vault_report)(void *context, const char *what, struct qn_span path,
+                                int errno_value);
+
+struct qn_backup_options {
+    const char *plan, *site;
+    struct qn_walk_options walk;
+    /* Contents that come from a command's output: stored as one file at this path (absolute), read
+     * from the descriptor until its end. NULL: none. May be alone (no walk.paths). */
+    const char *stream_path;
+    int stream_fd;
+    uint64_t now_ms;
+    uint64_t partial_every_ms; /* a partial snapshot at most so often while a run goes on; 0: none */
+    uint64_t (*clock_ms)(void *context);
+    struct qn_vault_progress *progress;
+    qn_vault_report on_report;
+    /* A pack, or a snapshot (also a partial one), became durable: it can travel. On a thread of the
+     * job. */
+    void (*on_pack)(void *context, const struct qn_pack_name *name, size_t size,
+                    enum qn_pack_kind kind);
+    void (*on_snapshot)(void *context, const struct qn_snapshot_name *name);
+    void *context;
+};
+enum qn_err QN_CHECKED qn_vault_backup(struct qn_vault *vault,
+                                       const struct qn_backup_options *options,
+                                       struct qn_snapshot_name *ret_name,
+                                       struct qn_backup_counts *ret_counts);
+
+/* ---- snapshots ---- */
+struct qn_snapshot_info {
+    struct qn_snapshot_name name;
+    struct qn_snapshot snapshot; /* paths borrow from `plain` */
+    struct qn_buf plain;
+};
+typedef QN_VEC(struct qn_snapshot_info) qn_snapshot_vec;
+/* All, or those of one plan (NULL: all), oldest first. A damaged one is reported and left out. */
+enum qn_err QN_CHECKED qn_vault_snapshots(struct qn_vault *vault, const char *plan,
+                                          qn_vault_report on_report, void *context,
+                                          qn_snapshot_vec *out);
+void qn_snapshots_deinit(qn_snapshot_vec *snapshots);
+/* The sealed file and its list of packs (sorted names, 32 bytes each), for the way to a holder. */
+enum qn_err QN_CHECKED qn_vault_snapshot_files(struct qn_vault *vault,
+                                               const struct qn_snapshot_name *name,
+                                               struct qn_buf *ret_sealed, struct qn_buf *ret_live);
+/* Takes over a snapshot that came from a holder (recovery). */
+enum qn_err QN_CHECKED qn_vault_adopt(struct qn_vault *vault, struct qn_span sealed,
+                                      struct qn_span live);
+enum qn_err QN_CHECKED qn_vault_forget(struct qn_vault *vault, const struct qn_snapshot_name *name);
+struct qn_pool *qn_vault_pool(struct qn_vault *vault);
+
+/* ---- reading ---- */
+
+/* The list of a snapshot; chunks from the local pool, else from the source. */
+enum qn_err QN_CHECKED qn_vault_list(struct qn_vault *vault, const struct qn_snapshot *snapshot,
+                                     struct qn_tree_iter **ret_iter);
+/* Writes the bytes of a file's content in order to `sink`, holes as (NULL, size). Every chunk is
+ * checked against its id before it is handed out; reads ahead on the workers. */
+typedef enum qn_err (*qn_content_sink)(void *context, const uint8_t *bytes, size_t size);
+enum qn_err QN_CHECKED qn_vault_content(struct qn_vault *vault, const struct qn_entry *entry,
+                                        uint64_t offset, qn_content_sink sink, void *context);
+
+/* A restore is a stream of entries and their bytes, made for many small files: chunks are fetched
+ * ahead, pack by pack, in parallel. Callbacks on the calling thread, in order of the list. */
+struct qn_restore_options {
+    const struct qn_snapshot *snapshot;
+    const struct qn_span *paths; /* only what is at or below these; none: all */
+    size_t path_count;
+    struct qn_vault_progress *progress;
+    qn_vault_report on_report; /* a chunk that no copy has: the file is left out, the rest goes on */
+    enum qn_err (*on_entry)(void *context, const struct qn_entry *entry);
+    qn_content_sink on_bytes;                    /* of the entry before; NULL: a hole */
+    enum qn_err (*on_entry_end)(void *context, enum qn_err err); /* after a FILE's bytes */
+    void *context;
+};
+enum qn_err QN_CHECKED qn_vault_restore(struct qn_vault *vault,
+                                        const struct qn_restore_options *options);
+
+/* ---- proof and space ---- */
+
+struct qn_verify_counts {
+    uint64_t packs, bad_packs, chunks, bad_chunks, missing_chunks, snapshots, bytes;
+};
+/* Every snapshot's list and every chunk it names is in the index and in a pack of the right size;
+ * with `reads_data` every pack against its name and every chunk against its id. */
+enum qn_err QN_CHECKED qn_vault_verify(struct qn_vault *vault, bool reads_data,
+                                       struct qn_vault_progress *progress, qn_vault_report on_report,
+                                       void *context, struct qn_verify_counts *ret_counts);
+
+struct qn_prune_options {
+    unsigned dead_percent; /* tolerated in all packs together: 10 */
+    /* A pack that must stay as it is (locked at a holder, or being sent): never packed again. */
+    bool (*is_pinned)(void *context, const struct qn_pack_name *name);
+    struct qn_vault_progress *progress;
+    void (*on_pack)(void *context, const struct qn_pack_name *name, size_t size,
+                    enum qn_pack_kind kind);
+    /* Live lists of kept snapshots changed because packs were written anew. */
+    void (*on_relist)(void *context, const struct qn_snapshot_name *name);
+    void *context;
+};
+struct qn_prune_counts {
+    uint64_t packs_removed, packs_rewritten, bytes_freed, bytes_rewritten, bytes_dead_left;
+};
+/* Two phases: what nothing refers to is marked dead; what was dead already before the last
+ * completed run is removed. Safe beside a crash at any point. */
+enum qn_err QN_CHECKED qn_vault_prune(struct qn_vault *vault, const struct qn_prune_options *options,
+                                      struct qn_prune_counts *ret_counts);
+struct qn_vault_sizes {
+    uint64_t packs, pack_bytes, chunks, snapshots;
+};
+void qn_vault_sizes(struct qn_vault *vault, struct qn_vault_sizes *ret_sizes);
+/* Puts a good copy of a bad or lost pack back. QN_ERR_SIGNATURE: not that pack. */
+enum qn_err QN_CHECKED qn_vault_repair(struct qn_vault *vault, const struct qn_pack_name *name,
+                                       struct qn_span bytes);
