@@ -62,8 +62,7 @@ enum qn_err qn_fetch_find(struct qn_fetcher *fetcher, enum qn_blob_kind kind,
     struct qn_index_row row;
     QN_TRY(qn_index_get(fetcher->view, id, &row));
     bool is_other = row.blob.kind != kind || (raw_size != 0 && row.blob.raw_size != raw_size);
-    if (is_other || row.blob.raw_size > QN_BLOB_SIZE_MAX ||
-        row.blob.stored_size > QN_BLOB_SIZE_MAX)
+    if (is_other || row.blob.raw_size > QN_BLOB_SIZE_MAX || row.blob.stored_size > QN_BLOB_SIZE_MAX)
         return QN_ERR_CORRUPT;
     *ret_row = row;
     return QN_OK;

@@ -5,8 +5,9 @@
 
 #include "vault/vault_private.h"
 
-#define QN_FETCH_RANGE_MAX ((size_t)1024 * 1024) /* of a pack, read in one go for several chunks */
-#define QN_FETCH_GAP_MAX   ((size_t)32 * 1024)   /* between two chunks of such a range */
+#define QN_FETCH_RANGE_MAX ((size_t)1024 * 1024) /* of a pack, read in one go for several chunks   \
+                                                  */
+#define QN_FETCH_GAP_MAX ((size_t)32 * 1024)     /* between two chunks of such a range */
 
 struct qn_fetcher;
 struct qn_fetcher *qn_fetcher_new(struct qn_vault *vault);
@@ -33,8 +34,8 @@ enum qn_err QN_CHECKED qn_fetch_chunk(struct qn_fetcher *fetcher, enum qn_blob_k
 enum qn_err qn_fetch_tree(void *context, enum qn_blob_kind kind, const struct qn_chunk_id *id,
                           struct qn_buf *out);
 
-/* Every chunk and hole of a content, in order; its manifests are read on the way, and told of before
- * what they list (on_manifest may be NULL). An error of the callbacks ends it. */
+/* Every chunk and hole of a content, in order; its manifests are read on the way, and told of
+ * before what they list (on_manifest may be NULL). An error of the callbacks ends it. */
 typedef enum qn_err (*qn_content_fn)(void *context, const struct qn_content_item *item);
 typedef enum qn_err (*qn_manifest_fn)(void *context, const struct qn_chunk_id *id);
 enum qn_err QN_CHECKED qn_fetch_content(struct qn_fetcher *fetcher,

@@ -1,5 +1,5 @@
-/* Two sets for the work on a vault: chunks by the first 16 bytes of their ids, packs by number. Both
- * belong to one thread at a time.
+/* Two sets for the work on a vault: chunks by the first 16 bytes of their ids, packs by number.
+ * Both belong to one thread at a time.
  */
 #pragma once
 

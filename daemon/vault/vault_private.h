@@ -32,17 +32,27 @@ struct qn_vault {
 enum qn_err QN_CHECKED qn_vault_path(const struct qn_vault *vault, const char *name, char *out,
                                      size_t size);
 /* One writing job at a time: waits for the one before. */
-void qn_vault_lock(struct qn_vault *vault);
-void qn_vault_unlock(struct qn_vault *vault);
+void qn_vault_begin(struct qn_vault *vault);
+/* Passes `err` on. QN_ERR_CORRUPT: the index is made again when the vault is next opened. */
+enum qn_err QN_CHECKED qn_vault_end(struct qn_vault *vault, enum qn_err err);
 
 /* ---- recover.c ---- */
 
 /* What the pool has and the index does not know is taken up, what the index has and the pool does
- * not is marked as missing. Packs that no key here opens are left alone. */
-enum qn_err QN_CHECKED qn_vault_reconcile(struct qn_vault *vault);
-/* Reads the directory of a pack in the pool (or scans it, if that is damaged) into the index. */
-enum qn_err QN_CHECKED qn_vault_take_up(struct qn_vault *vault, struct qn_index_batch *batch,
-                                        const struct qn_pack_name *name, bool replaces);
+ * not is marked as missing. Files that these keys do not open are left alone. `is_new`: the index
+ * is empty; of two packs with a chunk the one that a snapshot lists is taken. */
+enum qn_err QN_CHECKED qn_vault_reconcile(struct qn_vault *vault, bool is_new);
+/* QN_ERR_SIGNATURE: there are packs or snapshots, and these keys open none of them. */
+enum qn_err QN_CHECKED qn_vault_check_keys(struct qn_vault *vault);
+/* Reads the directories of packs (or scans a pack, if its directory is damaged) into the index.
+ * QN_ERR_NOTFOUND: it is not there. Packs of the source are marked as missing here. */
+struct qn_taker;
+struct qn_taker *qn_taker_new(struct qn_vault *vault);
+void qn_taker_free(struct qn_taker *taker);
+enum qn_err QN_CHECKED qn_take_up(struct qn_taker *taker, struct qn_index_batch *batch,
+                                  const struct qn_pack_name *name, bool is_local);
+/* Of those of a list that the index does not know. What can be had from nowhere is passed over. */
+enum qn_err QN_CHECKED qn_vault_take_up_list(struct qn_vault *vault, struct qn_span names);
 
 /* ---- snapshots.c ---- */
 
