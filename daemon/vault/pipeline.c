@@ -17,6 +17,7 @@ void qn_pipeline_fail(struct qn_pipeline *pipeline, enum qn_err err)
     pthread_cond_broadcast(&pipeline->for_workers);
     pthread_cond_broadcast(&pipeline->for_writer);
     pthread_cond_broadcast(&pipeline->for_packer);
+    pthread_cond_broadcast(&pipeline->for_committer);
     pthread_mutex_unlock(&pipeline->mutex);
 }
 
@@ -185,6 +186,7 @@ static void init_locks(struct qn_pipeline *pipeline)
     pthread_cond_init(&pipeline->for_workers, NULL);
     pthread_cond_init(&pipeline->for_writer, NULL);
     pthread_cond_init(&pipeline->for_packer, NULL);
+    pthread_cond_init(&pipeline->for_committer, NULL);
 }
 
 /* No thread, no work: like memory, threads are there or the process ends. */
@@ -207,6 +209,7 @@ struct qn_pipeline *qn_pipeline_new(const struct qn_pipeline_options *options)
     pipeline->lane_count = options->vault->workers;
     pipeline->lanes = qn_alloc_zero(pipeline->lane_count * sizeof(*pipeline->lanes));
     start_thread(&pipeline->writer, qn_pipeline_write, pipeline);
+    start_thread(&pipeline->committer, qn_pipeline_commit, pipeline);
     for (unsigned i = 0; i < pipeline->lane_count; i++) {
         init_lane(&pipeline->lanes[i], pipeline);
         start_thread(&pipeline->lanes[i].thread, work, &pipeline->lanes[i]);
@@ -220,11 +223,11 @@ static void end_threads(struct qn_pipeline *pipeline)
     pthread_mutex_lock(&pipeline->mutex);
     pipeline->is_ending = true;
     pthread_cond_broadcast(&pipeline->for_workers);
-    pthread_cond_broadcast(&pipeline->for_writer);
     pthread_mutex_unlock(&pipeline->mutex);
     for (unsigned i = 0; i < pipeline->lane_count; i++)
         pthread_join(pipeline->lanes[i].thread, NULL);
     pthread_join(pipeline->writer, NULL);
+    pthread_join(pipeline->committer, NULL);
 }
 
 void qn_pipeline_free(struct qn_pipeline *pipeline)
@@ -247,6 +250,7 @@ void qn_pipeline_free(struct qn_pipeline *pipeline)
     pthread_cond_destroy(&pipeline->for_workers);
     pthread_cond_destroy(&pipeline->for_writer);
     pthread_cond_destroy(&pipeline->for_packer);
+    pthread_cond_destroy(&pipeline->for_committer);
     qn_free(pipeline);
 }
 

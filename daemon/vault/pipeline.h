@@ -1,7 +1,8 @@
 /* Storing chunks: from raw bytes to rows of the index, on several threads.
  *
- *   owner -- parcels --> workers (id, known?, squeeze, seal) -- full packs --> writer
- *                                                     (file, fdatasync, rename; index by batches)
+ *   owner -- parcels --> workers (id, known?, squeeze, seal) -- full packs --> writer (to files)
+ *         -- files --> committer (fdatasync, rename, fsync of the folders, index)
+ * The committer takes all that was written while it was busy, so a slow disk makes larger batches.
  *
  * The owner is the thread that made the pipeline: it makes all calls here. Bounded: slabs, parcels
  * and packs are a fixed number each, and whoever finds none waits. The first error ends the work
@@ -22,7 +23,7 @@ struct qn_pipeline_options {
     struct qn_vault_progress *progress; /* or NULL: only bytes_stored is written */
     const struct qn_pack_set *avoided;  /* packs whose chunks count as unknown; or NULL */
     void (*on_pack)(void *context, const struct qn_pack_name *name, size_t size,
-                    enum qn_pack_kind kind); /* on the writer's thread; or NULL */
+                    enum qn_pack_kind kind); /* on the committer's thread; or NULL */
     void *context;
 };
 

@@ -11,12 +11,13 @@ void qn_pipeline_init_packs(struct qn_pipeline *pipeline)
     }
 }
 
-static void drop_pending(struct qn_pipeline *pipeline)
+static void drop(struct qn_pipeline *pipeline, qn_pending_vec *pending)
 {
-    qn_vec_each (&pipeline->pending, it)
+    qn_vec_each (pending, it) {
+        qn_pool_put_drop(pipeline->vault->pool, &it->put);
         qn_free(it->blobs);
-    pipeline->pending.count = 0;
-    pipeline->pending_rows = pipeline->pending_size = 0;
+    }
+    qn_vec_free(pending);
 }
 
 void qn_pipeline_deinit_packs(struct qn_pipeline *pipeline)
@@ -25,8 +26,8 @@ void qn_pipeline_deinit_packs(struct qn_pipeline *pipeline)
         pthread_mutex_destroy(&pipeline->open[i].mutex);
     for (size_t i = 0; i < pipeline->packer_count; i++)
         qn_packer_free(pipeline->packers[i]);
-    drop_pending(pipeline);
-    qn_vec_free(&pipeline->pending);
+    drop(pipeline, &pipeline->pending);
+    drop(pipeline, &pipeline->committing);
     qn_pack_set_deinit(&pipeline->written);
 }
 
@@ -135,44 +136,101 @@ static enum qn_err close_pack(struct qn_pipeline *pipeline, struct qn_open_pack 
     return packer == NULL ? QN_OK : finish(pipeline, packer, open->kind);
 }
 
+static bool has_packs_under_way(const struct qn_pipeline *pipeline)
+{
+    return pipeline->finished_count > 0 || pipeline->is_writing || pipeline->pending.count > 0 ||
+           pipeline->is_committing;
+}
+
 enum qn_err qn_pipeline_close_packs(struct qn_pipeline *pipeline)
 {
     for (size_t i = 0; i < QN_PIPELINE_OPEN; i++)
         QN_TRY(close_pack(pipeline, &pipeline->open[i]));
     pthread_mutex_lock(&pipeline->mutex);
-    pipeline->is_flush_wanted = true;
-    pthread_cond_signal(&pipeline->for_writer);
-    while (pipeline->is_flush_wanted && pipeline->err == QN_OK)
+    while (has_packs_under_way(pipeline) && pipeline->err == QN_OK)
         pthread_cond_wait(&pipeline->for_owner, &pipeline->mutex);
     enum qn_err err = pipeline->err;
     pthread_mutex_unlock(&pipeline->mutex);
     return err;
 }
 
-/* ---- the writer ---- */
+/* ---- the writer: hands files to the system and packers back ---- */
 
-static void settle_pending(struct qn_pipeline *pipeline)
+static void note_pending(struct qn_pipeline *pipeline, const struct qn_finished_pack *finished,
+                         const struct qn_pool_put *put)
 {
-    pthread_mutex_lock(&pipeline->flight_mutex);
-    qn_vec_each (&pipeline->pending, it) {
-        for (size_t i = 0; i < it->count; i++)
-            qn_chunk_set_remove(&pipeline->flight, &it->blobs[i].id);
-        qn_pack_set_add(&pipeline->written, it->pack.number);
-    }
-    pthread_mutex_unlock(&pipeline->flight_mutex);
-    const struct qn_pipeline_options *options = &pipeline->options;
-    qn_vec_each (&pipeline->pending, it) {
-        if (options->on_pack != NULL)
-            options->on_pack(options->context, &it->pack.name, it->pack.size, it->pack.kind);
-    }
-    drop_pending(pipeline);
+    struct qn_pending_pack pending = {
+        .put = *put, .pack = finished->pack, .count = finished->count};
+    pending.blobs = qn_memdup(finished->blobs, finished->count * sizeof(*finished->blobs));
+    pthread_mutex_lock(&pipeline->mutex);
+    qn_vec_push(&pipeline->pending, pending);
+    pipeline->pending_size += pending.pack.size;
+    pthread_cond_signal(&pipeline->for_committer);
+    pthread_mutex_unlock(&pipeline->mutex);
 }
 
-static enum qn_err index_pending(struct qn_pipeline *pipeline)
+static enum qn_err write_pack(struct qn_pipeline *pipeline, const struct qn_finished_pack *finished)
+{
+    struct qn_pool_put put;
+    QN_TRY(qn_pool_put_begin(pipeline->vault->pool, &finished->pack.name, finished->bytes, &put));
+    note_pending(pipeline, finished, &put);
+    return QN_OK;
+}
+
+/* False: the work is over. */
+static bool next_pack(struct qn_pipeline *pipeline, struct qn_finished_pack *ret_finished)
+{
+    pthread_mutex_lock(&pipeline->mutex);
+    while ((pipeline->finished_count == 0 || pipeline->pending_size >= QN_PIPELINE_PENDING_SIZE) &&
+           pipeline->err == QN_OK)
+        pthread_cond_wait(&pipeline->for_writer, &pipeline->mutex);
+    bool has_pack = pipeline->err == QN_OK;
+    if (has_pack) {
+        *ret_finished = pipeline->finished[pipeline->finished_first];
+        pipeline->finished_first = (pipeline->finished_first + 1) % QN_PIPELINE_PACKERS;
+        pipeline->finished_count--;
+        pipeline->is_writing = true;
+    }
+    pthread_mutex_unlock(&pipeline->mutex);
+    return has_pack;
+}
+
+static void free_packer(struct qn_pipeline *pipeline, struct qn_packer *packer)
+{
+    pthread_mutex_lock(&pipeline->mutex);
+    pipeline->free_packers[pipeline->free_packer_count++] = packer;
+    pipeline->is_writing = false;
+    pthread_cond_signal(&pipeline->for_packer);
+    pthread_mutex_unlock(&pipeline->mutex);
+}
+
+void *qn_pipeline_write(void *context)
+{
+    struct qn_pipeline *pipeline = context;
+    struct qn_finished_pack finished;
+    while (next_pack(pipeline, &finished)) {
+        enum qn_err err = write_pack(pipeline, &finished);
+        free_packer(pipeline, finished.packer);
+        if (err != QN_OK)
+            qn_pipeline_fail(pipeline, err);
+    }
+    return NULL;
+}
+
+/* ---- the committer: makes durable what was written while it was busy ---- */
+
+static enum qn_err sync_packs(struct qn_pipeline *pipeline)
+{
+    qn_vec_each (&pipeline->committing, it)
+        QN_TRY(qn_pool_put_finish(pipeline->vault->pool, &it->put));
+    return qn_pool_sync(pipeline->vault->pool);
+}
+
+static enum qn_err index_packs(struct qn_pipeline *pipeline)
 {
     struct qn_index_batch *batch;
     QN_TRY(qn_index_begin(pipeline->vault->index, &batch));
-    qn_vec_each (&pipeline->pending, it) {
+    qn_vec_each (&pipeline->committing, it) {
         enum qn_err err =
             qn_index_put(batch, &it->pack, it->blobs, it->count, true, &it->pack.number);
         if (err != QN_OK) {
@@ -183,103 +241,85 @@ static enum qn_err index_pending(struct qn_pipeline *pipeline)
     return qn_index_commit(batch);
 }
 
-/* The names of the packs are durable before the index speaks of them. */
-static enum qn_err commit_pending(struct qn_pipeline *pipeline)
+static void land(struct qn_pipeline *pipeline)
 {
-    if (pipeline->pending.count == 0)
-        return QN_OK;
-    QN_TRY(qn_pool_sync(pipeline->vault->pool));
-    QN_TRY(index_pending(pipeline));
-    settle_pending(pipeline);
+    pthread_mutex_lock(&pipeline->flight_mutex);
+    qn_vec_each (&pipeline->committing, it) {
+        for (size_t i = 0; i < it->count; i++)
+            qn_chunk_set_remove(&pipeline->flight, &it->blobs[i].id);
+        qn_pack_set_add(&pipeline->written, it->pack.number);
+    }
+    pthread_mutex_unlock(&pipeline->flight_mutex);
+}
+
+static void tell(struct qn_pipeline *pipeline)
+{
+    const struct qn_pipeline_options *options = &pipeline->options;
+    qn_vec_each (&pipeline->committing, it) {
+        qn_progress_add(&pipeline->bytes_stored, it->pack.size);
+        qn_progress_add(&pipeline->packs_stored, 1);
+        if (options->progress != NULL)
+            qn_progress_add(&options->progress->bytes_stored, it->pack.size);
+        if (options->on_pack != NULL)
+            options->on_pack(options->context, &it->pack.name, it->pack.size, it->pack.kind);
+    }
+}
+
+/* The names of the packs are durable before the index speaks of them. */
+static enum qn_err commit(struct qn_pipeline *pipeline)
+{
+    QN_TRY(sync_packs(pipeline));
+    QN_TRY(index_packs(pipeline));
+    land(pipeline);
+    tell(pipeline);
+    drop(pipeline, &pipeline->committing);
     return QN_OK;
 }
 
-/* If it fails, they are found when the vault is next opened. */
-void qn_pipeline_commit_rest(struct qn_pipeline *pipeline)
-{
-    (void)!commit_pending(pipeline);
-}
-
-static void note_pending(struct qn_pipeline *pipeline, const struct qn_finished_pack *finished)
-{
-    struct qn_pending_pack pending = {.pack = finished->pack, .count = finished->count};
-    pending.blobs = qn_memdup(finished->blobs, finished->count * sizeof(*finished->blobs));
-    qn_vec_push(&pipeline->pending, pending);
-    pipeline->pending_rows += pending.count;
-    pipeline->pending_size += pending.pack.size;
-}
-
-static enum qn_err write_pack(struct qn_pipeline *pipeline, const struct qn_finished_pack *finished)
-{
-    QN_TRY(qn_pool_put_lazy(pipeline->vault->pool, &finished->pack.name, finished->bytes));
-    note_pending(pipeline, finished);
-    qn_progress_add(&pipeline->bytes_stored, finished->pack.size);
-    qn_progress_add(&pipeline->packs_stored, 1);
-    if (pipeline->options.progress != NULL)
-        qn_progress_add(&pipeline->options.progress->bytes_stored, finished->pack.size);
-    bool is_batch = pipeline->pending_rows >= QN_PIPELINE_COMMIT_ROWS ||
-                    pipeline->pending_size >= QN_PIPELINE_COMMIT_SIZE;
-    return is_batch ? commit_pending(pipeline) : QN_OK;
-}
-
-static void free_packer(struct qn_pipeline *pipeline, struct qn_packer *packer)
+/* Takes all that is pending. */
+static bool take_pending(struct qn_pipeline *pipeline)
 {
     pthread_mutex_lock(&pipeline->mutex);
-    pipeline->free_packers[pipeline->free_packer_count++] = packer;
-    pthread_cond_signal(&pipeline->for_packer);
+    while (pipeline->pending.count == 0 && pipeline->err == QN_OK)
+        pthread_cond_wait(&pipeline->for_committer, &pipeline->mutex);
+    bool has_packs = pipeline->err == QN_OK;
+    if (has_packs) {
+        pipeline->committing = pipeline->pending;
+        pipeline->pending = (qn_pending_vec){0};
+        pipeline->pending_size = 0;
+        pipeline->is_committing = true;
+        pthread_cond_signal(&pipeline->for_writer);
+    }
     pthread_mutex_unlock(&pipeline->mutex);
+    return has_packs;
 }
 
-static void end_flush(struct qn_pipeline *pipeline)
+static void end_commit(struct qn_pipeline *pipeline)
 {
     pthread_mutex_lock(&pipeline->mutex);
-    pipeline->is_flush_wanted = false;
+    pipeline->is_committing = false;
     pthread_cond_broadcast(&pipeline->for_owner);
     pthread_mutex_unlock(&pipeline->mutex);
 }
 
-enum task { TASK_PACK, TASK_FLUSH, TASK_END };
-
-/* A flush is done when no pack waits any more. */
-static enum task next_task(struct qn_pipeline *pipeline, struct qn_finished_pack *ret_finished)
-{
-    enum task task = TASK_END;
-    pthread_mutex_lock(&pipeline->mutex);
-    while (pipeline->finished_count == 0 && !pipeline->is_flush_wanted && pipeline->err == QN_OK)
-        pthread_cond_wait(&pipeline->for_writer, &pipeline->mutex);
-    if (pipeline->err == QN_OK)
-        task = pipeline->finished_count > 0 ? TASK_PACK : TASK_FLUSH;
-    if (task == TASK_PACK) {
-        *ret_finished = pipeline->finished[pipeline->finished_first];
-        pipeline->finished_first = (pipeline->finished_first + 1) % QN_PIPELINE_PACKERS;
-        pipeline->finished_count--;
-    }
-    pthread_mutex_unlock(&pipeline->mutex);
-    return task;
-}
-
-static enum qn_err do_task(struct qn_pipeline *pipeline, enum task task,
-                           const struct qn_finished_pack *finished)
-{
-    if (task == TASK_PACK) {
-        enum qn_err err = write_pack(pipeline, finished);
-        free_packer(pipeline, finished->packer);
-        return err;
-    }
-    QN_TRY(commit_pending(pipeline));
-    end_flush(pipeline);
-    return QN_OK;
-}
-
-void *qn_pipeline_write(void *context)
+void *qn_pipeline_commit(void *context)
 {
     struct qn_pipeline *pipeline = context;
-    struct qn_finished_pack finished;
-    enum task task;
-    while ((task = next_task(pipeline, &finished)) != TASK_END) {
-        enum qn_err err = do_task(pipeline, task, &finished);
+    while (take_pending(pipeline)) {
+        enum qn_err err = commit(pipeline);
         if (err != QN_OK)
             qn_pipeline_fail(pipeline, err);
+        end_commit(pipeline);
     }
     return NULL;
+}
+
+/* If it fails, what is in the pool is found when the vault is next opened. */
+void qn_pipeline_commit_rest(struct qn_pipeline *pipeline)
+{
+    if (pipeline->committing.count > 0 || pipeline->pending.count == 0)
+        return; /* a commit failed already, or there is nothing */
+    pipeline->committing = pipeline->pending;
+    pipeline->pending = (qn_pending_vec){0};
+    (void)!commit(pipeline);
 }

@@ -1,19 +1,19 @@
 /* What the two halves of the pipeline share: pipeline.c (parcels, workers) and pipeline_pack.c
- * (packs, the writer). */
+ * (packs, the writer, the committer). */
 #pragma once
 
 #include "chunk/squeeze.h"
 #include "vault/pipeline.h"
 
-#define QN_PIPELINE_SLABS       4
-#define QN_PIPELINE_PARCELS     16
-#define QN_PARCEL_CHUNKS_MAX    64
-#define QN_PARCEL_SIZE          (256 * 1024) /* full with it */
-#define QN_PIPELINE_DATA_OPEN   2            /* packs filled at the same time */
-#define QN_PIPELINE_OPEN        (QN_PIPELINE_DATA_OPEN + 1)
-#define QN_PIPELINE_PACKERS     (QN_PIPELINE_OPEN + 2)
-#define QN_PIPELINE_COMMIT_ROWS 8192 /* one transaction of the index, about */
-#define QN_PIPELINE_COMMIT_SIZE ((size_t)128 * 1024 * 1024)
+#define QN_PIPELINE_SLABS     4
+#define QN_PIPELINE_PARCELS   16
+#define QN_PARCEL_CHUNKS_MAX  64
+#define QN_PARCEL_SIZE        (256 * 1024) /* full with it */
+#define QN_PIPELINE_DATA_OPEN 2            /* packs filled at the same time */
+#define QN_PIPELINE_OPEN      (QN_PIPELINE_DATA_OPEN + 1)
+#define QN_PIPELINE_PACKERS   (QN_PIPELINE_OPEN + 2)
+/* Of packs that are written and not durable yet: then the writer waits for the committer. */
+#define QN_PIPELINE_PENDING_SIZE ((size_t)128 * 1024 * 1024)
 
 struct qn_parcel {
     struct qn_slab *slab;
@@ -51,19 +51,22 @@ struct qn_finished_pack {
     size_t count;
 };
 
-/* In the pool, not in the index yet. */
+/* Written, not in the index yet. */
 struct qn_pending_pack {
+    struct qn_pool_put put;
     struct qn_index_pack pack;
     struct qn_blob *blobs;
     size_t count;
 };
+
+typedef QN_VEC(struct qn_pending_pack) qn_pending_vec;
 
 struct qn_pipeline {
     struct qn_vault *vault;
     struct qn_pipeline_options options;
 
     pthread_mutex_t mutex; /* of what follows, up to the writer's own */
-    pthread_cond_t for_owner, for_workers, for_writer, for_packer;
+    pthread_cond_t for_owner, for_workers, for_writer, for_packer, for_committer;
     enum qn_err err;
     atomic_bool has_failed; /* to be seen without the mutex */
     bool is_ending;
@@ -78,24 +81,24 @@ struct qn_pipeline {
     size_t packer_count, free_packer_count;
     struct qn_finished_pack finished[QN_PIPELINE_PACKERS]; /* a ring */
     size_t finished_first, finished_count;
-    bool is_flush_wanted;
+    bool is_writing, is_committing;
+    qn_pending_vec pending;
+    size_t pending_size;
 
     struct qn_open_pack open[QN_PIPELINE_OPEN];
 
     pthread_mutex_t flight_mutex;
     struct qn_chunk_set flight; /* stored in this run, or being looked up; not in the index yet */
 
-    /* The writer's own. */
-    QN_VEC(struct qn_pending_pack) pending;
-    size_t pending_rows, pending_size;
-    struct qn_pack_set written;
+    qn_pending_vec committing;  /* the committer's own */
+    struct qn_pack_set written; /* and this, until a flush */
 
     _Atomic uint64_t bytes_new, bytes_stored, packs_stored;
     struct qn_parcel *parcel; /* the owner is filling it */
     struct qn_lane own;
     struct qn_lane *lanes; /* of the workers */
     unsigned lane_count;
-    pthread_t writer;
+    pthread_t writer, committer;
 };
 
 void qn_pipeline_fail(struct qn_pipeline *pipeline, enum qn_err err);
@@ -109,4 +112,5 @@ enum qn_err QN_CHECKED qn_pipeline_pack(struct qn_pipeline *pipeline, const stru
 enum qn_err QN_CHECKED qn_pipeline_close_packs(struct qn_pipeline *pipeline);
 /* After the threads ended: packs that are in the pool come into the index, if that can be. */
 void qn_pipeline_commit_rest(struct qn_pipeline *pipeline);
-void *qn_pipeline_write(void *pipeline); /* the writer's thread */
+void *qn_pipeline_write(void *pipeline);  /* the writer's thread */
+void *qn_pipeline_commit(void *pipeline); /* the committer's thread */

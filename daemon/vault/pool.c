@@ -202,14 +202,10 @@ enum qn_err qn_pool_write(int fd, size_t offset, struct qn_span bytes)
     return QN_OK;
 }
 
-static enum qn_err write_fresh(struct qn_pool *pool, const char *path, struct qn_span bytes)
+static void fresh_path(uint64_t fresh, char out[80])
 {
-    QN_AUTO_FD int fd =
-        openat(pool->root, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
-    if (fd < 0)
-        return qn_os_err(errno);
-    QN_TRY(qn_pool_write(fd, 0, bytes));
-    return fdatasync(fd) == 0 ? QN_OK : qn_os_err(errno);
+    snprintf(out, 80, "%s/%cput-%llu", QN_POOL_PART_DIR, QN_POOL_FRESH_START,
+             (unsigned long long)fresh);
 }
 
 static bool is_there(struct qn_pool *pool, const char *path)
@@ -217,22 +213,76 @@ static bool is_there(struct qn_pool *pool, const char *path)
     return faccessat(pool->root, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+static enum qn_err write_fresh(struct qn_pool *pool, struct qn_span bytes, struct qn_pool_put *put)
+{
+    char path[80];
+    fresh_path(put->fresh, path);
+    put->fd = openat(pool->root, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
+    if (put->fd < 0)
+        return qn_os_err(errno);
+    QN_TRY(qn_pool_write(put->fd, 0, bytes));
+    sync_file_range(put->fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* a hint: it may not be supported */
+    return QN_OK;
+}
+
+enum qn_err qn_pool_put_begin(struct qn_pool *pool, const struct qn_pack_name *name,
+                              struct qn_span bytes, struct qn_pool_put *ret_put)
+{
+    char path[80];
+    struct qn_pool_put put = {.name = *name, .fd = -1};
+    qn_pool_path(NULL, name, path);
+    if (!is_there(pool, path)) {
+        put.fresh = atomic_fetch_add(&pool->fresh_count, 1);
+        enum qn_err err = write_fresh(pool, bytes, &put);
+        if (err != QN_OK) {
+            qn_pool_put_drop(pool, &put);
+            return err;
+        }
+    }
+    *ret_put = put;
+    return QN_OK;
+}
+
+static enum qn_err finish(struct qn_pool *pool, struct qn_pool_put *put)
+{
+    char path[80];
+    if (fdatasync(put->fd) != 0)
+        return qn_os_err(errno);
+    fresh_path(put->fresh, path);
+    return qn_pool_place(pool, path, &put->name);
+}
+
+enum qn_err qn_pool_put_finish(struct qn_pool *pool, struct qn_pool_put *put)
+{
+    if (put->fd < 0)
+        return QN_OK;
+    enum qn_err err = finish(pool, put);
+    if (err != QN_OK) {
+        qn_pool_put_drop(pool, put);
+        return err;
+    }
+    qn_pool_close_fd(&put->fd);
+    put->fd = -1;
+    return QN_OK;
+}
+
+void qn_pool_put_drop(struct qn_pool *pool, struct qn_pool_put *put)
+{
+    char path[80];
+    if (put->fd < 0)
+        return;
+    fresh_path(put->fresh, path);
+    unlinkat(pool->root, path, 0);
+    qn_pool_close_fd(&put->fd);
+    put->fd = -1;
+}
+
 enum qn_err qn_pool_put_lazy(struct qn_pool *pool, const struct qn_pack_name *name,
                              struct qn_span bytes)
 {
-    char to[80], fresh[80];
-    qn_pool_path(NULL, name, to);
-    if (is_there(pool, to))
-        return QN_OK;
-    uint64_t count = atomic_fetch_add(&pool->fresh_count, 1);
-    snprintf(fresh, sizeof(fresh), "%s/%cput-%llu", QN_POOL_PART_DIR, QN_POOL_FRESH_START,
-             (unsigned long long)count);
-    enum qn_err err = write_fresh(pool, fresh, bytes);
-    if (err == QN_OK)
-        err = qn_pool_place(pool, fresh, name);
-    if (err != QN_OK)
-        unlinkat(pool->root, fresh, 0);
-    return err;
+    struct qn_pool_put put;
+    QN_TRY(qn_pool_put_begin(pool, name, bytes, &put));
+    return qn_pool_put_finish(pool, &put);
 }
 
 /* The folder is synced even if the file was there: its name may come from a lazy put. */

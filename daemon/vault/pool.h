@@ -26,6 +26,19 @@ enum qn_err QN_CHECKED qn_pool_put(struct qn_pool *pool, const struct qn_pack_na
 enum qn_err QN_CHECKED qn_pool_put_lazy(struct qn_pool *pool, const struct qn_pack_name *name,
                                         struct qn_span bytes);
 enum qn_err QN_CHECKED qn_pool_sync(struct qn_pool *pool);
+/* A lazy put in two steps: the first copies the bytes to the system, which begins to write them;
+ * the second waits until they are on the disk and gives the name. Several files that are begun
+ * before the first is finished cost about as much as one. A put that was begun is finished or
+ * dropped. */
+struct qn_pool_put {
+    struct qn_pack_name name;
+    int fd; /* -1: the file was there */
+    uint64_t fresh;
+};
+enum qn_err QN_CHECKED qn_pool_put_begin(struct qn_pool *pool, const struct qn_pack_name *name,
+                                         struct qn_span bytes, struct qn_pool_put *ret_put);
+enum qn_err QN_CHECKED qn_pool_put_finish(struct qn_pool *pool, struct qn_pool_put *put);
+void qn_pool_put_drop(struct qn_pool *pool, struct qn_pool_put *put);
 /* Reads `size` bytes at `offset`; QN_ERR_NOTFOUND; QN_ERR_CORRUPT when it is shorter. */
 enum qn_err QN_CHECKED qn_pool_read(struct qn_pool *pool, const struct qn_pack_name *name,
                                     size_t offset, size_t size, uint8_t *out);

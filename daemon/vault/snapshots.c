@@ -178,7 +178,7 @@ static bool is_left_over(const struct qn_vault *vault, const char *text)
 enum qn_err qn_vault_sweep_snapshots(struct qn_vault *vault)
 {
     char path[PATH_MAX];
-    DIR *dir;
+    DIR *dir = NULL;
     QN_TRY(qn_vault_path(vault, FOLDER_NAME, path, sizeof(path)));
     QN_TRY(qn_os_make_dir(path, 0700));
     QN_TRY(open_folder(vault, &dir));
@@ -255,7 +255,7 @@ static int by_age(const void *a, const void *b)
 enum qn_err qn_vault_snapshots(struct qn_vault *vault, const char *plan, qn_vault_report on_report,
                                void *context, qn_snapshot_vec *out)
 {
-    DIR *dir;
+    DIR *dir = NULL;
     QN_TRY(open_folder(vault, &dir));
     enum qn_err err = QN_OK;
     for (struct dirent *entry; err == QN_OK && (entry = readdir(dir)) != NULL;)

@@ -40,6 +40,13 @@ static double seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+static double cpu_seconds(void)
+{
+    struct timespec spent;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
+    return (double)spent.tv_sec + (double)spent.tv_nsec / 1e9;
+}
+
 /* Memory of its own, as the kernel counts it; of the whole run: the highest. */
 static long status_kib(const char *field)
 {
@@ -148,15 +155,16 @@ static double run_backup(struct bench *bench, const char *label, bool is_last)
                                         .now_ms = bench->now_ms += 1000};
     struct qn_snapshot_name name;
     struct qn_backup_counts counts;
-    double start = seconds();
+    double start = seconds(), cpu = cpu_seconds();
     enum qn_err err = qn_vault_backup(bench->vault, &options, &name, &counts);
     double spent = seconds() - start;
     if (err != QN_OK)
         die(label, err);
     uint64_t files = counts.files_new + counts.files_changed + counts.files_unchanged;
-    printf("\"%s\":{\"s\":%.3f,\"files\":%llu,\"files_per_s\":%.0f,\"mb\":%.1f,\"mb_per_s\":%.1f,"
+    printf("\"%s\":{\"s\":%.3f,\"cpu_s\":%.3f,\"files\":%llu,\"files_per_s\":%.0f,\"mb\":%.1f,\"mb_"
+           "per_s\":%.1f,"
            "\"mb_read\":%.1f,\"mb_stored\":%.1f,\"rss_anon_kib\":%ld}%s",
-           label, spent, (unsigned long long)files, (double)files / spent,
+           label, spent, cpu_seconds() - cpu, (unsigned long long)files, (double)files / spent,
            (double)counts.bytes / 1e6, (double)counts.bytes / 1e6 / spent,
            (double)counts.bytes_read / 1e6, (double)counts.bytes_stored / 1e6,
            status_kib("RssAnon:"), is_last ? "" : ",");
