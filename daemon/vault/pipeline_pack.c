@@ -201,6 +201,7 @@ static void free_packer(struct qn_pipeline *pipeline, struct qn_packer *packer)
     pipeline->free_packers[pipeline->free_packer_count++] = packer;
     pipeline->is_writing = false;
     pthread_cond_signal(&pipeline->for_packer);
+    pthread_cond_broadcast(&pipeline->for_owner); /* the committer may have been faster */
     pthread_mutex_unlock(&pipeline->mutex);
 }
 
