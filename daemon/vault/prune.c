@@ -180,10 +180,11 @@ static void choose(struct qn_prune *prune)
     }
     if (candidates.count > 0)
         qsort(candidates.items, candidates.count, sizeof(*candidates.items), by_worth);
-    uint64_t tolerated = total / 100 * prune->options->dead_percent;
-    for (size_t i = 0; i < candidates.count && garbage > tolerated; i++) {
+    const unsigned percent = prune->options->dead_percent;
+    for (size_t i = 0; i < candidates.count && garbage > total / 100 * percent; i++) {
         qn_pack_set_add(&prune->moved, candidates.items[i].number);
         garbage -= candidates.items[i].garbage;
+        total -= candidates.items[i].garbage;
     }
     prune->counts.bytes_dead_left = garbage;
     qn_vec_free(&candidates);
@@ -347,7 +348,7 @@ enum qn_err qn_vault_prune(struct qn_vault *vault, const struct qn_prune_options
     prune.marker.on_chunk = mark_live;
     prune.marker.context = &prune;
     prune.marker.progress = options->progress;
-    qn_chunk_set_init(&prune.live, QN_PRUNE_LIVE_MAX);
+    qn_chunk_set_init(&prune.live, vault->prune_live_max);
     enum qn_err err = run(&prune);
     *ret_counts = prune.counts;
     qn_chunk_set_deinit(&prune.live);

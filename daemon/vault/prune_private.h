@@ -6,8 +6,6 @@
 #include "vault/mark.h"
 #include "vault/pipeline.h"
 
-#define QN_PRUNE_LIVE_MAX ((size_t)1536 * 1024) /* ids of one pass: a set of 32 MiB */
-
 struct qn_prune_pack {
     uint32_t size;
     uint32_t live, garbage; /* bytes of blobs that the index finds here: needed, and not */

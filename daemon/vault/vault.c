@@ -102,6 +102,7 @@ static struct qn_vault *make(const struct qn_vault_options *options)
     vault->workers = workers_of(options);
     vault->pack_size = pack_size_of(options);
     vault->map_size = options->map_size;
+    vault->prune_live_max = QN_PRUNE_LIVE_MAX;
     vault->has_source = options->source != NULL;
     if (vault->has_source)
         vault->source = *options->source;

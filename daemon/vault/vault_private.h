@@ -10,6 +10,7 @@
 #include "vault/vault.h"
 
 #define QN_VAULT_WORKERS_MAX 16
+#define QN_PRUNE_LIVE_MAX    ((size_t)1536 * 1024) /* ids of one pass: a set of 32 MiB */
 
 struct qn_fetcher;
 
@@ -21,6 +22,7 @@ struct qn_vault {
     int level;
     unsigned workers;
     uint64_t map_size;
+    size_t prune_live_max; /* ids that prune has in memory at a time */
     struct qn_pack_source source;
     bool has_source;
     struct qn_os_lock *lock;
