@@ -258,11 +258,11 @@ static enum qn_err deliver(struct qn_ahead *ahead)
     enum qn_err err = QN_OK;
     for (size_t i = 0; i < batch->events.count && err == QN_OK; i++)
         err = hand_out(ahead, batch, &batch->events.items[i]);
-    clear(batch);
     pthread_mutex_lock(&ahead->mutex);
     ahead->first = (ahead->first + 1) % QN_AHEAD_BATCHES;
     ahead->submitted--;
     pthread_mutex_unlock(&ahead->mutex);
+    clear(batch); /* workers do not see it any more */
     return err;
 }
 
