@@ -10,6 +10,7 @@
 #define MAP_SIZE_UNIT ((uint64_t)64 << 10) /* a multiple of any page size */
 #define TABLE_COUNT   4
 #define NUMBER_SIZE   4
+#define ADD_STEP      8192 /* rows of one transaction */
 
 struct qn_index_batch {
     struct qn_index *index;
@@ -197,42 +198,105 @@ static enum qn_err write_row(struct qn_index_batch *batch, const struct qn_index
     return kept ? QN_OK : qn_index_err(mdb_put(batch->txn, batch->index->chunks, &key, &value, 0));
 }
 
-static int blob_cmp(const void *a, const void *b)
+/* ---- additions ---- */
+
+struct new_row {
+    uint32_t addition, blob;
+};
+
+static const struct qn_blob *blob_of(const struct qn_index_addition *additions,
+                                     const struct new_row *row)
 {
-    const struct qn_blob *const *first = a, *const *second = b;
-    return qn_chunk_id_cmp(&(*first)->id, &(*second)->id);
+    return &additions[row->addition].blobs[row->blob];
 }
 
-/* In the order of the keys: each page is touched once. */
-static enum qn_err write_rows(struct qn_index_batch *batch, uint32_t number,
-                              const struct qn_blob *blobs, size_t count, bool replaces)
+static int by_id(const void *a, const void *b, void *context)
 {
-    if (count == 0)
-        return QN_OK;
-    QN_AUTO_FREE const struct qn_blob **sorted = qn_alloc(count * sizeof(const struct qn_blob *));
-    for (size_t i = 0; i < count; i++)
-        sorted[i] = &blobs[i];
-    qsort(sorted, count, sizeof(const struct qn_blob *), blob_cmp);
+    return qn_chunk_id_cmp(&blob_of(context, a)->id, &blob_of(context, b)->id);
+}
+
+static size_t list_rows(struct qn_index_addition *additions, size_t count, struct new_row *out)
+{
+    size_t rows = 0;
     for (size_t i = 0; i < count; i++) {
-        struct qn_index_row row = {.pack = number, .blob = *sorted[i]};
+        for (size_t k = 0; k < additions[i].count; k++)
+            out[rows++] = (struct new_row){(uint32_t)i, (uint32_t)k};
+    }
+    if (rows > 0)
+        qsort_r(out, rows, sizeof(*out), by_id, additions);
+    return rows;
+}
+
+static enum qn_err write_rows(struct qn_index_batch *batch,
+                              const struct qn_index_addition *additions, const struct new_row *rows,
+                              size_t count, bool replaces)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct qn_index_row row = {.pack = additions[rows[i].addition].pack.number,
+                                   .blob = *blob_of(additions, &rows[i])};
         QN_TRY(write_row(batch, &row, replaces));
     }
     return QN_OK;
 }
 
-enum qn_err qn_index_put(struct qn_index_batch *batch, const struct qn_index_pack *pack,
-                         const struct qn_blob *blobs, size_t count, bool replaces,
-                         uint32_t *ret_number)
+static enum qn_err end_batch(struct qn_index_batch *batch, enum qn_err err)
 {
-    struct qn_index_pack known = *pack;
-    QN_TRY(number_for(batch, &pack->name, &known.number));
-    known.dead_run = 0;
-    QN_TRY(write_pack(batch, &known));
-    QN_TRY(write_name(batch, &known));
-    QN_TRY(write_rows(batch, known.number, blobs, count, replaces));
-    *ret_number = known.number;
+    if (err == QN_OK)
+        return qn_index_commit(batch);
+    qn_index_abort(batch);
+    return err;
+}
+
+static enum qn_err add_rows(struct qn_index *index, const struct qn_index_addition *additions,
+                            const struct new_row *rows, size_t count, bool replaces)
+{
+    for (size_t at = 0; at < count; at += ADD_STEP) {
+        struct qn_index_batch *batch;
+        size_t some = count - at < ADD_STEP ? count - at : ADD_STEP;
+        QN_TRY(qn_index_begin(index, &batch));
+        QN_TRY(end_batch(batch, write_rows(batch, additions, rows + at, some, replaces)));
+    }
     return QN_OK;
 }
+
+static enum qn_err give_numbers(struct qn_index *index, struct qn_index_addition *additions,
+                                size_t count)
+{
+    struct qn_index_batch *batch;
+    QN_TRY(qn_index_begin(index, &batch));
+    enum qn_err err = QN_OK;
+    for (size_t i = 0; i < count && err == QN_OK; i++)
+        err = number_for(batch, &additions[i].pack.name, &additions[i].pack.number);
+    return end_batch(batch, err);
+}
+
+static enum qn_err write_packs(struct qn_index_batch *batch, struct qn_index_addition *additions,
+                               size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        additions[i].pack.dead_run = 0;
+        QN_TRY(write_pack(batch, &additions[i].pack));
+        QN_TRY(write_name(batch, &additions[i].pack));
+    }
+    return QN_OK;
+}
+
+enum qn_err qn_index_add(struct qn_index *index, struct qn_index_addition *additions, size_t count,
+                         bool replaces)
+{
+    size_t rows = 0;
+    for (size_t i = 0; i < count; i++)
+        rows += additions[i].count;
+    QN_AUTO_FREE struct new_row *sorted = qn_alloc((rows + 1) * sizeof(*sorted));
+    rows = list_rows(additions, count, sorted);
+    QN_TRY(give_numbers(index, additions, count));
+    QN_TRY(add_rows(index, additions, sorted, rows, replaces));
+    struct qn_index_batch *batch;
+    QN_TRY(qn_index_begin(index, &batch));
+    return end_batch(batch, write_packs(batch, additions, count));
+}
+
+/* ---- changes ---- */
 
 enum qn_err qn_index_set_pack(struct qn_index_batch *batch, const struct qn_index_pack *pack)
 {

@@ -86,16 +86,25 @@ enum qn_err QN_CHECKED qn_index_marks(struct qn_index_view *view, uint64_t *ret_
 
 /* ---- writing ---- */
 
+struct qn_index_addition {
+    struct qn_index_pack pack; /* its number is set */
+    const struct qn_blob *blobs;
+    size_t count;
+};
+/* Packs and their rows. A row that exists is replaced if `replaces`, or if its pack is missing,
+ * dead or unknown. A name that is known keeps its number and becomes alive, and what the addition
+ * says of its state. In several transactions, each for a range of ids, so that memory is bounded
+ * and every page is written once; the packs come last: until then their rows count for nothing. */
+enum qn_err QN_CHECKED qn_index_add(struct qn_index *index, struct qn_index_addition *additions,
+                                    size_t count, bool replaces);
+/* Rows that are worth one call; more cost memory, fewer cost writing. */
+#define QN_INDEX_ADD_ROWS ((size_t)64 * 1024)
+
 struct qn_index_batch;
 /* Waits for another batch to end. The thread that begins it ends it. */
 enum qn_err QN_CHECKED qn_index_begin(struct qn_index *index, struct qn_index_batch **ret_batch);
 enum qn_err QN_CHECKED qn_index_commit(struct qn_index_batch *batch); /* frees it in any case */
 void qn_index_abort(struct qn_index_batch *batch);                    /* accepts NULL */
-/* A pack and its rows. A row that exists is replaced if `replaces` or if its pack is missing or
- * unknown. A name that is known keeps its number and becomes present and alive. */
-enum qn_err QN_CHECKED qn_index_put(struct qn_index_batch *batch, const struct qn_index_pack *pack,
-                                    const struct qn_blob *blobs, size_t count, bool replaces,
-                                    uint32_t *ret_number);
 /* Writes state and dead_run of a pack that is known. */
 enum qn_err QN_CHECKED qn_index_set_pack(struct qn_index_batch *batch,
                                          const struct qn_index_pack *pack);

@@ -16,7 +16,7 @@
 #include "vault/sets.h"
 #include "vault/vault_private.h"
 
-#define QN_SLAB_SIZE ((size_t)4 * 1024 * 1024)
+#define QN_SLAB_SIZE ((size_t)3 * 1024 * 1024)
 
 struct qn_pipeline_options {
     struct qn_vault *vault;

@@ -165,6 +165,7 @@ static void note_pending(struct qn_pipeline *pipeline, const struct qn_finished_
     pthread_mutex_lock(&pipeline->mutex);
     qn_vec_push(&pipeline->pending, pending);
     pipeline->pending_size += pending.pack.size;
+    pipeline->pending_rows += pending.count;
     pthread_cond_signal(&pipeline->for_committer);
     pthread_mutex_unlock(&pipeline->mutex);
 }
@@ -177,12 +178,17 @@ static enum qn_err write_pack(struct qn_pipeline *pipeline, const struct qn_fini
     return QN_OK;
 }
 
+static bool is_behind(const struct qn_pipeline *pipeline)
+{
+    return pipeline->pending_size >= QN_PIPELINE_PENDING_SIZE ||
+           pipeline->pending_rows >= QN_PIPELINE_PENDING_ROWS;
+}
+
 /* False: the work is over. */
 static bool next_pack(struct qn_pipeline *pipeline, struct qn_finished_pack *ret_finished)
 {
     pthread_mutex_lock(&pipeline->mutex);
-    while ((pipeline->finished_count == 0 || pipeline->pending_size >= QN_PIPELINE_PENDING_SIZE) &&
-           pipeline->err == QN_OK)
+    while ((pipeline->finished_count == 0 || is_behind(pipeline)) && pipeline->err == QN_OK)
         pthread_cond_wait(&pipeline->for_writer, &pipeline->mutex);
     bool has_pack = pipeline->err == QN_OK;
     if (has_pack) {
@@ -229,17 +235,17 @@ static enum qn_err sync_packs(struct qn_pipeline *pipeline)
 
 static enum qn_err index_packs(struct qn_pipeline *pipeline)
 {
-    struct qn_index_batch *batch;
-    QN_TRY(qn_index_begin(pipeline->vault->index, &batch));
-    qn_vec_each (&pipeline->committing, it) {
-        enum qn_err err =
-            qn_index_put(batch, &it->pack, it->blobs, it->count, true, &it->pack.number);
-        if (err != QN_OK) {
-            qn_index_abort(batch);
-            return err;
-        }
+    size_t count = pipeline->committing.count;
+    QN_AUTO_FREE struct qn_index_addition *additions = qn_alloc((count + 1) * sizeof(*additions));
+    for (size_t i = 0; i < count; i++) {
+        const struct qn_pending_pack *pending = &pipeline->committing.items[i];
+        additions[i] = (struct qn_index_addition){
+            .pack = pending->pack, .blobs = pending->blobs, .count = pending->count};
     }
-    return qn_index_commit(batch);
+    QN_TRY(qn_index_add(pipeline->vault->index, additions, count, true));
+    for (size_t i = 0; i < count; i++)
+        pipeline->committing.items[i].pack.number = additions[i].pack.number;
+    return QN_OK;
 }
 
 static void land(struct qn_pipeline *pipeline)
@@ -287,7 +293,7 @@ static bool take_pending(struct qn_pipeline *pipeline)
     if (has_packs) {
         pipeline->committing = pipeline->pending;
         pipeline->pending = (qn_pending_vec){0};
-        pipeline->pending_size = 0;
+        pipeline->pending_size = pipeline->pending_rows = 0;
         pipeline->is_committing = true;
         pthread_cond_signal(&pipeline->for_writer);
     }

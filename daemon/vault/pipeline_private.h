@@ -14,6 +14,7 @@
 #define QN_PIPELINE_PACKERS   (QN_PIPELINE_OPEN + 2)
 /* Of packs that are written and not durable yet: then the writer waits for the committer. */
 #define QN_PIPELINE_PENDING_SIZE ((size_t)128 * 1024 * 1024)
+#define QN_PIPELINE_PENDING_ROWS QN_INDEX_ADD_ROWS
 
 struct qn_parcel {
     struct qn_slab *slab;
@@ -83,7 +84,7 @@ struct qn_pipeline {
     size_t finished_first, finished_count;
     bool is_writing, is_committing;
     qn_pending_vec pending;
-    size_t pending_size;
+    size_t pending_size, pending_rows;
 
     struct qn_open_pack open[QN_PIPELINE_OPEN];
 

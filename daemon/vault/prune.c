@@ -98,11 +98,12 @@ static enum qn_err mark_all(struct qn_prune *prune)
 }
 
 /* So wide that the ids of all rows would just fit, since they are spread evenly. */
-static unsigned width_for(const struct qn_prune *prune)
+static unsigned width_for(struct qn_prune *prune)
 {
     struct qn_index_counts counts;
     if (qn_index_count(prune->vault->index, &counts) != QN_OK || counts.chunks == 0)
         return 256;
+    qn_chunk_set_reserve(&prune->live, counts.chunks);
     uint64_t width = (uint64_t)prune->live.count_max * 256 * 15 / 16 / counts.chunks;
     return width > 256 ? 256 : width < 1 ? 1 : (unsigned)width;
 }

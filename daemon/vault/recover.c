@@ -1,7 +1,7 @@
 #include "vault/vault_private.h"
 
 #define PAGE_NAMES  4096 /* of the pool, compared with the index at a time */
-#define BATCH_PACKS 256  /* taken up in one transaction */
+#define BATCH_PACKS 1024 /* that wait for the index, at most */
 #define KEYS_TRIED  8
 
 struct qn_taker {
@@ -10,6 +10,8 @@ struct qn_taker {
     qn_blob_vec blobs;
     uint8_t *bytes;
     size_t size;
+    QN_VEC(struct qn_index_addition) additions; /* own their blobs */
+    size_t rows;
 };
 
 struct qn_taker *qn_taker_new(struct qn_vault *vault)
@@ -20,10 +22,24 @@ struct qn_taker *qn_taker_new(struct qn_vault *vault)
     return taker;
 }
 
+static void drop_additions(struct qn_taker *taker)
+{
+    qn_vec_each (&taker->additions, it) {
+        union {
+            const void *in;
+            void *out;
+        } blobs = {.in = it->blobs};
+        qn_free(blobs.out);
+    }
+    taker->additions.count = taker->rows = 0;
+}
+
 void qn_taker_free(struct qn_taker *taker)
 {
     if (taker == NULL)
         return;
+    drop_additions(taker);
+    qn_vec_free(&taker->additions);
     qn_unpacker_free(taker->unpacker);
     qn_vec_free(&taker->blobs);
     qn_free(taker->bytes);
@@ -105,43 +121,44 @@ static enum qn_err read_blobs(struct qn_taker *taker, const struct qn_pack_name 
     return is_damage(err) ? scan_blobs(taker, name, is_local, size) : err;
 }
 
-enum qn_err qn_take_up(struct qn_taker *taker, struct qn_index_batch *batch,
-                       const struct qn_pack_name *name, bool is_local)
+enum qn_err qn_taker_flush(struct qn_taker *taker)
 {
-    struct qn_index_pack pack = {.name = *name,
-                                 .state = is_local ? QN_PACK_PRESENT : QN_PACK_MISSING};
-    uint32_t number;
-    QN_TRY(read_blobs(taker, name, is_local, &pack));
-    return qn_index_put(batch, &pack, taker->blobs.items, taker->blobs.count, false, &number);
+    enum qn_err err = QN_OK;
+    if (taker->additions.count > 0)
+        err = qn_index_add(taker->vault->index, taker->additions.items, taker->additions.count,
+                           false);
+    drop_additions(taker);
+    return err;
+}
+
+enum qn_err qn_take_up(struct qn_taker *taker, const struct qn_pack_name *name, bool is_local)
+{
+    struct qn_index_addition addition = {
+        .pack = {.name = *name, .state = is_local ? QN_PACK_PRESENT : QN_PACK_MISSING}};
+    QN_TRY(read_blobs(taker, name, is_local, &addition.pack));
+    addition.count = taker->blobs.count;
+    addition.blobs = qn_memdup(taker->blobs.items, addition.count * sizeof(struct qn_blob));
+    qn_vec_push(&taker->additions, addition);
+    taker->rows += addition.count;
+    bool is_much = taker->rows >= QN_INDEX_ADD_ROWS || taker->additions.count >= BATCH_PACKS;
+    return is_much ? qn_taker_flush(taker) : QN_OK;
 }
 
 /* ---- many packs ---- */
 
 /* What these keys do not open, or nobody has, is passed over: it may be put right later. */
-static enum qn_err take_up_batch(struct qn_taker *taker, const struct qn_pack_name *names,
-                                 size_t count, const bool *is_local)
-{
-    struct qn_index_batch *batch;
-    QN_TRY(qn_index_begin(taker->vault->index, &batch));
-    for (size_t i = 0; i < count; i++) {
-        enum qn_err err = qn_take_up(taker, batch, &names[i], is_local[i]);
-        if (err == QN_OK || err == QN_ERR_UNSUPPORTED || err == QN_ERR_NOTFOUND || is_damage(err))
-            continue;
-        qn_index_abort(batch);
-        return err;
-    }
-    return qn_index_commit(batch);
-}
-
 static enum qn_err take_up_all(struct qn_vault *vault, const struct qn_pack_name *names,
                                size_t count, const bool *is_local)
 {
     struct qn_taker *taker = qn_taker_new(vault);
     enum qn_err err = QN_OK;
-    for (size_t at = 0; at < count && err == QN_OK; at += BATCH_PACKS) {
-        size_t some = count - at < BATCH_PACKS ? count - at : BATCH_PACKS;
-        err = take_up_batch(taker, names + at, some, is_local + at);
+    for (size_t i = 0; i < count && err == QN_OK; i++) {
+        err = qn_take_up(taker, &names[i], is_local[i]);
+        if (err == QN_ERR_UNSUPPORTED || err == QN_ERR_NOTFOUND || is_damage(err))
+            err = QN_OK;
     }
+    if (err == QN_OK)
+        err = qn_taker_flush(taker);
     qn_taker_free(taker);
     return err;
 }

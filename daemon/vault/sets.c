@@ -43,16 +43,25 @@ static size_t find(const struct qn_chunk_set *set, const uint8_t *key)
     return at;
 }
 
-static void grow(struct qn_chunk_set *set)
+static void grow(struct qn_chunk_set *set, size_t capacity)
 {
     struct qn_chunk_set old = *set;
-    set->capacity = old.capacity == 0 ? CAPACITY_MIN : 2 * old.capacity;
+    set->capacity = capacity;
     set->slots = qn_alloc_zero(set->capacity * sizeof(*set->slots));
     for (size_t i = 0; i < old.capacity; i++) {
         if (!is_free(old.slots[i]))
             memcpy(set->slots[find(set, old.slots[i])], old.slots[i], QN_CHUNK_SET_KEY_SIZE);
     }
     qn_free(old.slots);
+}
+
+void qn_chunk_set_reserve(struct qn_chunk_set *set, size_t count)
+{
+    size_t capacity = CAPACITY_MIN, wanted = count < set->count_max ? count : set->count_max;
+    while (capacity * 3 < wanted * 4)
+        capacity *= 2;
+    if (capacity > set->capacity)
+        grow(set, capacity);
 }
 
 bool qn_chunk_set_add(struct qn_chunk_set *set, const struct qn_chunk_id *id)
@@ -62,7 +71,7 @@ bool qn_chunk_set_add(struct qn_chunk_set *set, const struct qn_chunk_id *id)
     if (set->count >= set->count_max)
         return false;
     if ((set->count + 1) * 4 > set->capacity * 3)
-        grow(set);
+        grow(set, set->capacity == 0 ? CAPACITY_MIN : 2 * set->capacity);
     memcpy(set->slots[find(set, id->bytes)], id->bytes, QN_CHUNK_SET_KEY_SIZE);
     set->count++;
     return true;

@@ -17,6 +17,8 @@ struct qn_chunk_set {
 };
 
 void qn_chunk_set_init(struct qn_chunk_set *set, size_t count_max);
+/* Makes room for `count` at once: growing by and by needs half as much memory again. */
+void qn_chunk_set_reserve(struct qn_chunk_set *set, size_t count);
 void qn_chunk_set_deinit(struct qn_chunk_set *set);
 void qn_chunk_set_clear(struct qn_chunk_set *set); /* keeps the memory */
 /* False: it is there already, or (see has) the set is full. */

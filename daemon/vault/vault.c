@@ -204,15 +204,9 @@ static enum qn_err replace_bad(struct qn_vault *vault, const struct qn_pack_name
 static enum qn_err take_up_one(struct qn_vault *vault, const struct qn_pack_name *name)
 {
     struct qn_taker *taker = qn_taker_new(vault);
-    struct qn_index_batch *batch;
-    enum qn_err err = qn_index_begin(vault->index, &batch);
-    if (err == QN_OK) {
-        err = qn_take_up(taker, batch, name, true);
-        if (err == QN_OK)
-            err = qn_index_commit(batch);
-        else
-            qn_index_abort(batch);
-    }
+    enum qn_err err = qn_take_up(taker, name, true);
+    if (err == QN_OK)
+        err = qn_taker_flush(taker);
     qn_taker_free(taker);
     return err;
 }

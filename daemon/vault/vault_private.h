@@ -49,13 +49,15 @@ enum qn_err QN_CHECKED qn_vault_end(struct qn_vault *vault, enum qn_err err);
 enum qn_err QN_CHECKED qn_vault_reconcile(struct qn_vault *vault, bool is_new);
 /* QN_ERR_SIGNATURE: there are packs or snapshots, and these keys open none of them. */
 enum qn_err QN_CHECKED qn_vault_check_keys(struct qn_vault *vault);
-/* Reads the directories of packs (or scans a pack, if its directory is damaged) into the index.
- * QN_ERR_NOTFOUND: it is not there. Packs of the source are marked as missing here. */
+/* Reads the directories of packs (or scans a pack, if its directory is damaged) for the index,
+ * which gets them when there are many and with the flush. QN_ERR_NOTFOUND: it is not there. Packs
+ * of the source are marked as missing here. */
 struct qn_taker;
 struct qn_taker *qn_taker_new(struct qn_vault *vault);
-void qn_taker_free(struct qn_taker *taker);
-enum qn_err QN_CHECKED qn_take_up(struct qn_taker *taker, struct qn_index_batch *batch,
-                                  const struct qn_pack_name *name, bool is_local);
+void qn_taker_free(struct qn_taker *taker); /* what was not flushed is lost */
+enum qn_err QN_CHECKED qn_take_up(struct qn_taker *taker, const struct qn_pack_name *name,
+                                  bool is_local);
+enum qn_err QN_CHECKED qn_taker_flush(struct qn_taker *taker);
 /* Of those of a list that the index does not know. What can be had from nowhere is passed over. */
 enum qn_err QN_CHECKED qn_vault_take_up_list(struct qn_vault *vault, struct qn_span names);
 

@@ -1,7 +1,7 @@
 /* A vault against a seeded tree: the first backup, one without a change, a restore to nowhere, a
  * verification with all data, a prune after everything was forgotten but the last. Prints JSON.
  *
- *   bench_vault [--scale F] [--dir D] [--pack-size BYTES] [--level L] [--keep]
+ *   bench_vault [--scale F] [--files N] [--dir D] [--pack-size BYTES] [--level L] [--keep]
  *
  * Scale 1 is 1 GiB: 20,000 small files, 200 of 1 to 4 MiB, 2 of 150 MiB; half of it text that
  * shrinks well, half noise.
@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -20,6 +22,7 @@
 
 struct bench {
     double scale;
+    size_t files; /* 0: the mixed tree */
     char dir[512], source[600], vault_dir[600];
     struct qn_vault_options options;
     struct qn_vault *vault;
@@ -47,19 +50,41 @@ static double cpu_seconds(void)
     return (double)spent.tv_sec + (double)spent.tv_nsec / 1e9;
 }
 
-/* Memory of its own, as the kernel counts it; of the whole run: the highest. */
-static long status_kib(const char *field)
+/* Memory of its own, as the kernel counts it. */
+static long rss_anon_kib(void)
 {
     char line[256];
     long value = -1;
     FILE *file = fopen("/proc/self/status", "re");
     while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-        if (strncmp(line, field, strlen(field)) == 0)
-            value = strtol(line + strlen(field) + 1, NULL, 10);
+        if (strncmp(line, "RssAnon:", 8) == 0)
+            value = strtol(line + 8, NULL, 10);
     }
     if (file != NULL)
         fclose(file);
     return value;
+}
+
+static _Atomic long highest_kib;
+
+static void *watch(void *context)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    (void)context;
+    for (;;) {
+        long kib = rss_anon_kib();
+        if (kib > atomic_load(&highest_kib))
+            atomic_store(&highest_kib, kib);
+        nanosleep(&pause, NULL);
+    }
+    return NULL;
+}
+
+/* The highest since the last call. */
+static long peak_kib(void)
+{
+    long kib = atomic_exchange(&highest_kib, 0), present = rss_anon_kib();
+    return kib > present ? kib : present;
 }
 
 /* ---- the tree ---- */
@@ -115,11 +140,28 @@ static void make_dir(const char *path)
         die(path, QN_ERR_IO);
 }
 
+static void make_small_files(struct bench *bench)
+{
+    char name[128], path[800];
+    for (size_t i = 0; i < bench->files; i++) {
+        if (i % 1000 == 0) {
+            snprintf(path, sizeof(path), "%s/s%zu", bench->source, i / 1000);
+            make_dir(path);
+        }
+        snprintf(name, sizeof(name), "s%zu/file-%zu.txt", i / 1000, i);
+        write_file(bench, name, 300, false);
+    }
+}
+
 static void make_tree(struct bench *bench)
 {
     char name[128], path[800];
     size_t small = (size_t)(20000 * bench->scale), medium = (size_t)(200 * bench->scale);
     make_dir(bench->source);
+    if (bench->files > 0) {
+        make_small_files(bench);
+        return;
+    }
     for (size_t i = 0; i < small; i++) {
         if (i % 100 == 0) {
             snprintf(path, sizeof(path), "%s/s%zu", bench->source, i / 100);
@@ -163,11 +205,11 @@ static double run_backup(struct bench *bench, const char *label, bool is_last)
     uint64_t files = counts.files_new + counts.files_changed + counts.files_unchanged;
     printf("\"%s\":{\"s\":%.3f,\"cpu_s\":%.3f,\"files\":%llu,\"files_per_s\":%.0f,\"mb\":%.1f,\"mb_"
            "per_s\":%.1f,"
-           "\"mb_read\":%.1f,\"mb_stored\":%.1f,\"rss_anon_kib\":%ld}%s",
+           "\"mb_read\":%.1f,\"mb_stored\":%.1f,\"rss_anon_peak_kib\":%ld}%s",
            label, spent, cpu_seconds() - cpu, (unsigned long long)files, (double)files / spent,
            (double)counts.bytes / 1e6, (double)counts.bytes / 1e6 / spent,
-           (double)counts.bytes_read / 1e6, (double)counts.bytes_stored / 1e6,
-           status_kib("RssAnon:"), is_last ? "" : ",");
+           (double)counts.bytes_read / 1e6, (double)counts.bytes_stored / 1e6, peak_kib(),
+           is_last ? "" : ",");
     return spent;
 }
 
@@ -207,9 +249,9 @@ static void run_restore(struct bench *bench)
     double spent = seconds() - start;
     if (err != QN_OK)
         die("restore", err);
-    printf("\"restore\":{\"s\":%.3f,\"files\":%llu,\"mb_per_s\":%.1f,\"rss_anon_kib\":%ld},", spent,
-           (unsigned long long)bench->restored_files, (double)bench->restored_bytes / 1e6 / spent,
-           status_kib("RssAnon:"));
+    printf("\"restore\":{\"s\":%.3f,\"files\":%llu,\"mb_per_s\":%.1f,\"rss_anon_peak_kib\":%ld},",
+           spent, (unsigned long long)bench->restored_files,
+           (double)bench->restored_bytes / 1e6 / spent, peak_kib());
     qn_snapshots_deinit(&snapshots);
 }
 
@@ -221,8 +263,8 @@ static void run_verify(struct bench *bench, bool reads_data, const char *label)
     double spent = seconds() - start;
     if (err != QN_OK || counts.bad_chunks + counts.missing_chunks + counts.bad_packs > 0)
         die(label, err);
-    printf("\"%s\":{\"s\":%.3f,\"packs\":%llu,\"chunks\":%llu},", label, spent,
-           (unsigned long long)counts.packs, (unsigned long long)counts.chunks);
+    printf("\"%s\":{\"s\":%.3f,\"packs\":%llu,\"chunks\":%llu,\"rss_anon_peak_kib\":%ld},", label,
+           spent, (unsigned long long)counts.packs, (unsigned long long)counts.chunks, peak_kib());
 }
 
 static void run_prune(struct bench *bench)
@@ -239,7 +281,7 @@ static void run_prune(struct bench *bench)
         err = qn_vault_prune(bench->vault, &options, &counts);
     if (err != QN_OK)
         die("prune", err);
-    printf("\"prune\":{\"s\":%.3f},", seconds() - start);
+    printf("\"prune\":{\"s\":%.3f,\"rss_anon_peak_kib\":%ld},", seconds() - start, peak_kib());
 }
 
 static void run_reopen(struct bench *bench)
@@ -270,6 +312,8 @@ static void parse(struct bench *bench, int argc, char **argv, bool *ret_keeps)
             *ret_keeps = true;
         else if (strcmp(argv[i], "--scale") == 0)
             bench->scale = strtod(value, NULL), i++;
+        else if (strcmp(argv[i], "--files") == 0)
+            bench->files = strtoull(value, NULL, 10), i++;
         else if (strcmp(argv[i], "--dir") == 0)
             snprintf(bench->dir, sizeof(bench->dir), "%s", value), i++;
         else if (strcmp(argv[i], "--pack-size") == 0)
@@ -305,6 +349,9 @@ int main(int argc, char **argv)
     place(&bench);
     nftw(bench.vault_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     open_vault(&bench);
+    pthread_t watcher;
+    if (pthread_create(&watcher, NULL, watch, NULL) != 0)
+        die("thread", QN_ERR_IO);
     printf("{\"bench\":\"vault\",\"scale\":%.3f,", bench.scale);
     run_backup(&bench, "first", false);
     run_backup(&bench, "second", false);

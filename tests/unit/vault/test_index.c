@@ -85,14 +85,11 @@ static uint32_t put(struct fixture *f, uint64_t pack_seed, uint64_t first, size_
     struct qn_blob *blobs = qn_alloc((count + 1) * sizeof(*blobs));
     for (size_t i = 0; i < count; i++)
         blobs[i] = blob_of(first + i, (uint32_t)(64 + i * 100));
-    struct qn_index_batch *batch;
-    uint32_t number;
-    cr_assert_eq(qn_index_begin(f->index, &batch), QN_OK);
-    cr_assert_eq(qn_index_put(batch, &pack, blobs, count, replaces, &number), QN_OK);
-    cr_assert_eq(qn_index_commit(batch), QN_OK);
+    struct qn_index_addition addition = {.pack = pack, .blobs = blobs, .count = count};
+    cr_assert_eq(qn_index_add(f->index, &addition, 1, replaces), QN_OK);
     qn_index_view_rest(f->view);
     qn_free(blobs);
-    return number;
+    return addition.pack.number;
 }
 
 static void set_state(struct fixture *f, uint32_t number, enum qn_pack_state state, uint64_t run)
@@ -285,15 +282,38 @@ Test(index, a_view_keeps_its_state_until_it_rests)
 Test(index, what_is_aborted_never_was)
 {
     FIXTURE;
-    struct qn_index_pack pack = pack_of(1);
-    struct qn_blob blob = blob_of(1, 64);
+    uint32_t number = put(&f, 1, 10, 1, true);
     struct qn_index_batch *batch;
-    uint32_t number;
     cr_assert_eq(qn_index_begin(f.index, &batch), QN_OK);
-    cr_assert_eq(qn_index_put(batch, &pack, &blob, 1, true, &number), QN_OK);
+    cr_assert_eq(qn_index_drop_pack(batch, number), QN_OK);
     qn_index_abort(batch);
-    struct qn_index_row row;
-    cr_assert_eq(qn_index_get(f.view, &blob.id, &row), QN_ERR_NOTFOUND);
+    struct qn_index_pack pack;
+    cr_assert_eq(qn_index_get_pack(f.view, number, &pack), QN_OK);
+}
+
+Test(index, many_packs_at_once)
+{
+    FIXTURE;
+    enum { PACKS = 40, BLOBS = 500 };
+    struct qn_blob *blobs = qn_alloc(PACKS * BLOBS * sizeof(*blobs));
+    struct qn_index_addition additions[PACKS];
+    for (size_t i = 0; i < PACKS; i++) {
+        additions[i] = (struct qn_index_addition){
+            .pack = pack_of(i), .blobs = blobs + i * BLOBS, .count = BLOBS};
+        for (size_t k = 0; k < BLOBS; k++)
+            blobs[i * BLOBS + k] = blob_of(1 + i * BLOBS + k, (uint32_t)(64 + k));
+    }
+    cr_assert_eq(qn_index_add(f.index, additions, PACKS, true), QN_OK);
+    for (size_t i = 0; i < PACKS; i++) {
+        for (size_t k = 0; k < BLOBS; k++) {
+            struct qn_index_row row;
+            struct qn_chunk_id id = id_of(1 + i * BLOBS + k);
+            cr_assert_eq(qn_index_get(f.view, &id, &row), QN_OK);
+            cr_assert_eq(row.pack, additions[i].pack.number);
+            cr_assert_eq(row.blob.offset, 64 + k);
+        }
+    }
+    qn_free(blobs);
 }
 
 Test(index, prune_runs_are_remembered)
@@ -324,12 +344,10 @@ Test(index, a_full_map_is_no_space_and_loses_nothing)
     struct qn_blob *blobs = qn_alloc(40000 * sizeof(*blobs));
     for (size_t i = 0; i < 40000; i++)
         blobs[i] = blob_of(1000 + i, 64);
-    struct qn_index_batch *batch;
-    uint32_t other;
-    cr_assert_eq(qn_index_begin(f.index, &batch), QN_OK);
-    cr_assert_eq(qn_index_put(batch, &pack, blobs, 40000, true, &other), QN_ERR_NOSPACE);
-    qn_index_abort(batch);
+    struct qn_index_addition addition = {.pack = pack, .blobs = blobs, .count = 40000};
+    cr_assert_eq(qn_index_add(f.index, &addition, 1, true), QN_ERR_NOSPACE);
     qn_free(blobs);
+    cr_assert_eq(qn_index_find_pack(f.view, &pack.name, &pack), QN_ERR_NOTFOUND);
     cr_assert_eq(pack_with(&f, 50), number);
 }
 
