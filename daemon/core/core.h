@@ -13,6 +13,7 @@
 #pragma once
 
 #include "base/vec.h"
+#include "core/job.h"
 #include "model/applier.h"
 #include "model/invitation.h"
 
@@ -41,6 +42,8 @@ enum qn_event_kind {
     QN_EVENT_READ,    /* the answer to a READ */
     QN_EVENT_REQUEST, /* from the control socket */
     QN_EVENT_REQUEST_GONE,
+    QN_EVENT_JOB,  /* news of a job (core/job.h) */
+    QN_EVENT_FILE, /* the result of file work */
     QN_EVENT_STOP, /* the daemon ends: what may be forgotten is to be stored now */
 };
 
@@ -84,6 +87,9 @@ struct qn_event {
     const struct qn_commit *commit;    /* COMMIT; borrowed */
     const struct qn_read_result *read; /* READ; borrowed */
     struct qn_span command, args, user; /* REQUEST; borrowed; args is a canonical map */
+    const struct qn_job_event *job;     /* JOB; borrowed */
+    const struct qn_file_result *file;  /* FILE; borrowed */
+    int32_t offset_s;                   /* local time minus UTC: for schedules */
 };
 
 enum qn_effect_kind {
@@ -94,7 +100,10 @@ enum qn_effect_kind {
     QN_EFFECT_READ,
     QN_EFFECT_REPLY,
     QN_EFFECT_ADMIT, /* whom net lets in changed: ask qn_core_admitted */
-    QN_EFFECT_NOTE,  /* for the log */
+    QN_EFFECT_JOB,   /* start a job; JOB_STOP: end one early */
+    QN_EFFECT_JOB_STOP,
+    QN_EFFECT_FILE, /* file work */
+    QN_EFFECT_NOTE, /* for the log */
 };
 
 enum qn_reply_kind {
@@ -106,7 +115,7 @@ enum qn_reply_kind {
 struct qn_effect {
     enum qn_effect_kind kind;
     qn_link link;      /* SEND, CLOSE */
-    uint64_t token;    /* DIAL; REPLY: the request's id */
+    uint64_t token;    /* DIAL; REPLY: the request's id; JOB_STOP: the job's */
     bool is_guest;     /* DIAL */
     bool has_expected; /* DIAL */
     struct qn_public_key expected;
@@ -114,6 +123,8 @@ struct qn_effect {
     size_t size;
     struct qn_intent *intent; /* COMMIT; the driver takes it by setting it to NULL */
     struct qn_read *read;     /* READ; likewise */
+    struct qn_job *job;       /* JOB; likewise */
+    struct qn_file_work *file; /* FILE; likewise */
     enum qn_reply_kind reply;
     enum qn_err err;  /* REPLY_ERROR; NOTE */
     const char *code; /* REPLY_ERROR (docs/control.md 5), NOTE: static text */
