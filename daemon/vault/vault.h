@@ -104,6 +104,10 @@ void qn_snapshots_deinit(qn_snapshot_vec *snapshots);
 enum qn_err QN_CHECKED qn_vault_snapshot_files(struct qn_vault *vault,
                                                const struct qn_snapshot_name *name,
                                                struct qn_buf *ret_sealed, struct qn_buf *ret_live);
+/* Opens a sealed snapshot; `plain` keeps what the spans of *ret_snapshot borrow from. */
+enum qn_err QN_CHECKED qn_vault_snapshot_read(struct qn_vault *vault, struct qn_span sealed,
+                                              struct qn_buf *plain,
+                                              struct qn_snapshot *ret_snapshot);
 /* Takes over a snapshot that came from a holder (recovery). */
 enum qn_err QN_CHECKED qn_vault_adopt(struct qn_vault *vault, struct qn_span sealed,
                                       struct qn_span live);
