@@ -15,7 +15,7 @@
 enum qn_job_kind {
     /* {"plan": text, "paths": [bin], "exclude": [text], "partial_every_ms": u64} */
     QN_JOB_BACKUP,
-    /* {"forget": [bin: snapshot names], "pinned": [bin: pack names that stay as they are]} */
+    /* {"forget": [bin: snapshot names], "pinned": bin: joined sorted names of packs that stay} */
     QN_JOB_PRUNE,
     /* {"plan": text or nil, "read_data": bool} : the local vault */
     QN_JOB_VERIFY,
@@ -34,7 +34,7 @@ enum qn_job_news {
     QN_JOB_PROGRESS,
     /* {"kind": u64, "name": bin, "size": u64} : a pack is durable in the local pool */
     QN_JOB_PACK,
-    /* {"live": bin, "name": bin, "partial": bool, "plan": text, "time": ms, counts…} : a snapshot is
+    /* {"live": bin, "name": bin, "partial": bool, "plan": text, "time": ms, "bytes", "bytes_stored", "files"} : a snapshot is
      * durable; also for each one whose list of packs changed (PRUNE) */
     QN_JOB_SNAPSHOT,
     QN_JOB_PROBLEM, /* {"errno": u64, "path": bin, "what": text} */
