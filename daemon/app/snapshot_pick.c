@@ -40,6 +40,20 @@ static bool has_hex_prefix(const struct qn_snapshot_name *name, struct qn_span p
     return prefix.size >= 4 && prefix.size < sizeof(hex) && memcmp(hex, prefix.data, prefix.size) == 0;
 }
 
+/* "@" and milliseconds since 1970: the client knows the person's time zone. */
+static bool is_time_text(struct qn_span text, uint64_t *ret_ms)
+{
+    *ret_ms = 0;
+    if (text.size < 2 || text.size > 20 || text.data[0] != '@')
+        return false;
+    for (size_t i = 1; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return false;
+        *ret_ms = *ret_ms * 10 + (text.data[i] - '0');
+    }
+    return true;
+}
+
 /* The index of what `text` means; the count of snapshots if there is none, SIZE_MAX if it is
  * ambiguous. The vector is oldest first. */
 static size_t find(const qn_snapshot_vec *snapshots, struct qn_span text)
@@ -48,7 +62,7 @@ static size_t find(const qn_snapshot_vec *snapshots, struct qn_span text)
     uint64_t before_ms;
     if (text.size == 0)
         return snapshots->count > 0 ? snapshots->count - 1 : found;
-    bool is_time = qn_time_parse(text, &before_ms) == QN_OK;
+    bool is_time = is_time_text(text, &before_ms);
     for (size_t i = 0; i < snapshots->count; i++) {
         const struct qn_snapshot_info *info = &snapshots->items[i];
         if (is_time ? info->snapshot.started_ms <= before_ms : has_hex_prefix(&info->name, text)) {

@@ -1,5 +1,5 @@
 /* Which snapshot a person means: "" the latest of a plan, the beginning of its id in hex, or a time
- * (the last one made before it). On a view's thread. */
+ * ("@" and ms since 1970: the last one made before it). On a view's thread. */
 #pragma once
 
 #include "app/views_impl.h"

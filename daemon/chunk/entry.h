@@ -15,6 +15,7 @@
 #define QN_XATTR_SIZE_MAX (64 * 1024) /* all of one entry, packed */
 #define QN_CONTENT_DIRECT_MAX 64      /* items in an entry; more are in manifests */
 #define QN_MANIFEST_ITEMS_MAX 256
+#define QN_ENTRY_SIZE_MAX     (QN_XATTR_SIZE_MAX + 2 * QN_PATH_SIZE_MAX + 16 * 1024) /* packed */
 
 enum qn_entry_type { /* stored: never renumber */
                      QN_ENTRY_DIR = 1,
