@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "os/os.h"
+#include "chunk/snapshot.h"
 #include "vault/pool.h"
 
 struct holding { /* the pool of one owner */
@@ -78,12 +79,13 @@ static enum qn_err do_read(struct work *work)
     size_t size;
     QN_TRY(qn_pool_size(work->pool, &what->name, &size));
     result->size = size;
-    if (what->offset > size || what->size > size - what->offset || what->size > QN_PACK_SIZE_MAX)
+    size_t wanted = what->size == 0 ? size : what->size;
+    if (what->offset > size || wanted > size - what->offset || wanted > QN_PACK_SIZE_MAX)
         return QN_ERR_INVALID;
-    result->bytes.data = qn_alloc(what->size == 0 ? 1 : what->size);
-    result->bytes.capacity = result->bytes.size_max = what->size;
-    result->bytes.size = what->size;
-    return qn_pool_read(work->pool, &what->name, what->offset, what->size, result->bytes.data);
+    result->bytes.data = qn_alloc(wanted == 0 ? 1 : wanted);
+    result->bytes.capacity = result->bytes.size_max = wanted;
+    result->bytes.size = wanted;
+    return qn_pool_read(work->pool, &what->name, what->offset, wanted, result->bytes.data);
 }
 
 static enum qn_err do_proof(struct work *work)
@@ -101,6 +103,28 @@ static enum qn_err do_proof(struct work *work)
     if (err == QN_OK)
         qn_buf_append_span(&work->result.bytes, qn_digest_view(&mac));
     return err;
+}
+
+/* A snapshot and its list of packs, two files that the vault wrote durably. */
+static enum qn_err do_snapshot(struct work *work)
+{
+    char path[4096];
+    QN_AUTO_BUF struct qn_buf hex, sealed, live;
+    qn_buf_init(&hex, 128);
+    qn_buf_init(&sealed, QN_SNAPSHOT_SIZE_MAX);
+    qn_buf_init(&live, QN_LIVE_SIZE_MAX);
+    qn_text_append_hex(&hex, QN_SPAN_OF(work->what->name.bytes));
+    qn_buf_append_u8(&hex, 0);
+    snprintf(path, sizeof(path), "%s/vault/snapshots/%s", work->files->state_dir,
+             (const char *)hex.data);
+    QN_TRY(qn_os_read_file(path, QN_SNAPSHOT_SIZE_MAX, &sealed));
+    snprintf(path, sizeof(path), "%s/vault/snapshots/%s.live", work->files->state_dir,
+             (const char *)hex.data);
+    QN_TRY(qn_os_read_file(path, QN_LIVE_SIZE_MAX, &live));
+    qn_buf_append_u32(&work->result.bytes, (uint32_t)sealed.size);
+    qn_buf_append_span(&work->result.bytes, qn_buf_view(&sealed));
+    qn_buf_append_span(&work->result.bytes, qn_buf_view(&live));
+    return qn_buf_status(&work->result.bytes);
 }
 
 static enum qn_err do_append(struct work *work)
@@ -134,6 +158,8 @@ static enum qn_err do_kind(struct work *work)
         return qn_pool_remove(work->pool, &work->what->name);
     case QN_FILE_SCRUB:
         return qn_pool_scrub(work->pool, &work->what->name, work->files->options.scrub_rate);
+    case QN_FILE_SNAPSHOT:
+        return do_snapshot(work);
     case QN_FILE_PROOF:
         return do_proof(work);
     }

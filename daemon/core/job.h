@@ -52,9 +52,10 @@ struct qn_job_event {
 enum qn_file_kind {
     QN_FILE_PART_SIZE, /* how much of an arriving file is durable */
     QN_FILE_APPEND,    /* bytes at offset of total; whole: durable under its name when it answers */
-    QN_FILE_READ,      /* size bytes at offset */
+    QN_FILE_READ,      /* size bytes at offset; 0: the whole file */
     QN_FILE_REMOVE,    /* fine if it is gone */
     QN_FILE_SCRUB,     /* content against name */
+    QN_FILE_SNAPSHOT,  /* of the own vault: u32 size of the sealed snapshot | it | its list of packs */
     QN_FILE_PROOF,     /* HMAC-SHA-256 with the 32 bytes of `bytes` over the whole file */
 };
 
@@ -73,7 +74,7 @@ struct qn_file_result {
     bool is_whole;       /* APPEND */
     uint64_t size;       /* PART_SIZE; READ: of the whole file */
     uint64_t free_bytes; /* of the disk, after APPEND */
-    struct qn_buf bytes; /* READ, PROOF; owned */
+    struct qn_buf bytes; /* READ, SNAPSHOT, PROOF; owned */
 };
 
 void qn_job_free(struct qn_job *job); /* accept NULL */
