@@ -32,6 +32,15 @@ struct qn_commit *qn_commit_new(void)
     return commit;
 }
 
+static void drop_answers(struct qn_commit *commit)
+{
+    qn_vec_each (&commit->outcomes, outcome) {
+        qn_free(outcome->answer);
+        outcome->answer = NULL;
+        outcome->answer_size = 0;
+    }
+}
+
 static void drop_changes(struct qn_commit *commit)
 {
     qn_vec_each (&commit->changes, change)
@@ -45,6 +54,7 @@ void qn_commit_free(struct qn_commit *commit)
     if (commit == NULL)
         return;
     drop_changes(commit);
+    drop_answers(commit);
     qn_vec_free(&commit->changes);
     qn_vec_free(&commit->outcomes);
     qn_buf_deinit(&commit->entries);
@@ -183,6 +193,7 @@ void qn_applier_done(struct qn_applier *applier, struct qn_commit *commit, enum 
         return;
     rewind_ledger(applier);
     drop_changes(commit);
+    drop_answers(commit);
     qn_vec_each (&commit->outcomes, outcome)
         outcome->err = err;
 }

@@ -378,6 +378,37 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
         return qn_replica_renew(applier->replica);
     case QN_INTENT_PURGE:
         return run_purge(applier, &cursor, outcome);
+    case QN_INTENT_LOCK_CLOCK:
+    case QN_INTENT_HELD_OFFER:
+    case QN_INTENT_HELD_STORED:
+    case QN_INTENT_HELD_LIST:
+    case QN_INTENT_HELD_NAMES:
+    case QN_INTENT_HELD_FINISH:
+    case QN_INTENT_HELD_FORGET:
+    case QN_INTENT_HELD_LEASE:
+    case QN_INTENT_HELD_SWEEP:
+    case QN_INTENT_HELD_UNLINKED:
+    case QN_INTENT_HELD_SCRUBBED:
+    case QN_INTENT_HELD_EXPECT:
+    case QN_INTENT_HELD_CALM:
+    case QN_INTENT_HELD_TERMS:
+    case QN_INTENT_PLAN_PUT:
+    case QN_INTENT_PLAN_REMOVE:
+    case QN_INTENT_PLAN_STARTED:
+    case QN_INTENT_PLAN_ENDED:
+    case QN_INTENT_PLAN_DRILLED:
+    case QN_INTENT_OWN_PACKS:
+    case QN_INTENT_OWN_PACK_GONE:
+    case QN_INTENT_OWN_SNAP:
+    case QN_INTENT_OWN_SNAP_GONE:
+    case QN_INTENT_COPY_ACKED:
+    case QN_INTENT_COPY_LOST:
+    case QN_INTENT_COPY_LIST:
+    case QN_INTENT_COPY_FORGOTTEN:
+    case QN_INTENT_COPY_DROP:
+    case QN_INTENT_TOKENS_ADD:
+    case QN_INTENT_TOKEN_TAKE:
+        return QN_ERR_UNSUPPORTED;
     }
     return QN_ERR_INVALID;
 }
