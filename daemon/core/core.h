@@ -29,6 +29,7 @@ struct qn_core_options {
     size_t address_count;
     uint64_t seed;        /* jitter */
     bool may_be_restored; /* the store may be an old copy (app/machine.h) */
+    uint64_t disk_bytes;  /* of the file system of the state: a tenth is the default quota */
 };
 
 enum qn_event_kind {
@@ -51,6 +52,8 @@ enum qn_read_kind {
     QN_READ_OPS, /* start if from_seq is 0, then ops */
     QN_READ_FP,
     QN_READ_BUCKET,
+    QN_READ_BOOK,  /* snapshots, copies and held vaults as they are shown */
+    QN_READ_STALE, /* packs in the book that are not among `names` */
 };
 
 /* A short read, carried out by qn_core_read (the same code in the product and the simulator). */
@@ -64,13 +67,16 @@ struct qn_read {
     unsigned level;  /* FP */
     uint8_t prefix;  /* FP */
     uint16_t bucket; /* BUCKET */
+    struct qn_buf names; /* STALE: sorted, 32 bytes each; owned */
 };
 
 struct qn_read_result {
     uint64_t token;
     enum qn_err err;
-    struct qn_buf body; /* OPS: body of the message; FP, BUCKET: as in replica_read.h; owned */
+    /* OPS: body of the message; FP, BUCKET: as in replica_read.h; STALE: names; owned */
+    struct qn_buf body;
     struct qn_ops_read ops;
+    struct qn_book_view *book; /* BOOK; owned (core/backup.h) */
 };
 
 struct qn_event {
@@ -85,7 +91,7 @@ struct qn_event {
     uint8_t exporter[32];              /* LINK_UP of a guest link */
     struct qn_span frame;              /* FRAME; borrowed for the step */
     const struct qn_commit *commit;    /* COMMIT; borrowed */
-    const struct qn_read_result *read; /* READ; borrowed */
+    struct qn_read_result *read;       /* READ; borrowed; what it owns may be taken */
     struct qn_span command, args, user; /* REQUEST; borrowed; args is a canonical map */
     const struct qn_job_event *job;     /* JOB; borrowed */
     const struct qn_file_result *file;  /* FILE; borrowed */

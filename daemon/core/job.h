@@ -21,6 +21,8 @@ enum qn_job_kind {
     QN_JOB_VERIFY,
     /* {"plan": text, "seed": u64} : restores a sample to a scratch folder and compares it */
     QN_JOB_DRILL,
+    /* {} : tells all packs and snapshots of the local vault, to bring the book up to it */
+    QN_JOB_CATALOG,
 };
 
 struct qn_job {
@@ -32,8 +34,8 @@ struct qn_job {
 enum qn_job_news {
     /* {"bytes_done","bytes_total","errors","files_done","files_total","stored"} at most 4 a second */
     QN_JOB_PROGRESS,
-    /* {"kind": u64, "name": bin, "size": u64} : a pack is durable in the local pool */
-    QN_JOB_PACK,
+    /* {"packs": bin}: rows of name (32), size u32, kind u8: they are durable in the local pool */
+    QN_JOB_PACKS,
     /* {"live": bin, "name": bin, "partial": bool, "plan": text, "time": ms, "bytes", "bytes_stored", "files"} : a snapshot is
      * durable; also for each one whose list of packs changed (PRUNE) */
     QN_JOB_SNAPSHOT,

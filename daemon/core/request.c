@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "core/backup.h"
 #include "core/call.h"
 #include "model/bugs.h"
 
@@ -91,6 +92,20 @@ static const struct {
     {"record.erase", "collection key", call_record_erase, false},
     {"conflict.resolve", "collection field key take value", call_conflict_resolve, false},
     {"verify", "collection timeout_ms", call_verify, false},
+    {"backup.create", "copies exclude keep lock_days name paths schedule", call_backup_create,
+     false},
+    {"backup.change", "copies exclude keep lock_days name paths schedule", call_backup_change,
+     false},
+    {"backup.delete", "name", call_backup_delete, false},
+    {"backup.plans", "", call_backup_plans, false},
+    {"backup.run", "name wait", call_backup_run, false},
+    {"backup.stop", "name", call_backup_stop, false},
+    {"backup.forget", "dry_run name", call_backup_forget, false},
+    {"backup.prune", "", call_backup_prune, false},
+    {"backup.verify", "name read_data", call_backup_verify, false},
+    {"holder.list", "", call_holder_list, false},
+    {"holder.accept", "owner", call_holder_accept, true},
+    {"holder.quota", "owner quota_bytes", call_holder_quota, true},
 };
 
 static bool may_run(const struct call *call)
@@ -138,6 +153,7 @@ void request_start(struct qn_core *core, const struct qn_event *event)
 void request_gone(struct qn_core *core, uint64_t request)
 {
     verify_gone(core, request);
+    waiters_gone(core, request);
     qn_vec_each (&core->pending, pending)
         if (pending->kind == PENDING_REPLY && pending->request == request)
             pending->kind = PENDING_QUIET;

@@ -166,6 +166,7 @@ enum pending_kind {
     PENDING_ADMIT,
     PENDING_JOIN,
     PENDING_VERIFY, /* a read for verify or for a peer's audit */
+    PENDING_BOOK,   /* news of a job go into the book, or a read of it */
     PENDING_QUIET,  /* nobody waits */
 };
 
@@ -241,6 +242,7 @@ struct qn_core {
     QN_VEC(struct peer *) peers;
     QN_VEC(struct guest *) guests;
     struct joining joining;
+    struct backup *backup; /* core/backup.h */
     QN_VEC(struct pending) pending;
     QN_VEC(struct verify *) verifies;
     QN_VEC(struct qn_public_key) admitted;
@@ -277,6 +279,9 @@ struct qn_intent *core_last_intent(struct qn_core *core);
 /* Queues a read (taken). */
 struct pending *core_read_later(struct qn_core *core, struct qn_read *take_read,
                                 enum pending_kind pending);
+/* Starts a job (arguments taken); gives its token. core_stop_job ends one early. */
+uint64_t core_job(struct qn_core *core, enum qn_job_kind kind, struct qn_buf *take_args);
+void core_stop_job(struct qn_core *core, uint64_t token);
 /* Takes the entry of a token out of the table; false if it is unknown. */
 bool core_pending_take(struct qn_core *core, uint64_t token, struct pending *ret_pending);
 void core_reply_data(struct qn_core *core, uint64_t request, const struct qn_buf *data);

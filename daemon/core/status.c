@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "core/state.h"
+#include "core/backup.h"
 
 struct alert {
     const char *code, *severity;
@@ -83,6 +83,14 @@ static void alerts_of_coll(const struct coll *coll, struct alerts *alerts)
         add(alerts, "attention", "conflict", coll->shown)->count = coll->info.conflicts;
     if (coll->is_clash)
         add(alerts, "attention", "name-clash", coll->shown);
+}
+
+static void alert_of_backup(void *context, const char *severity, const char *code,
+                            const char *object, uint64_t count, uint64_t time_ms)
+{
+    struct alert *alert = add(context, severity, code, object);
+    alert->count = count;
+    alert->time_ms = time_ms;
 }
 
 static unsigned rank(const struct alert *alert)
@@ -188,6 +196,7 @@ static void collect(const struct qn_core *core, const struct qn_health *health,
     qn_vec_each (&core->colls, coll)
         if ((*coll)->is_shared)
             alerts_of_coll(*coll, alerts);
+    backup_alerts(core, alert_of_backup, alerts);
     if (health->has_kit)
         add(alerts, "hint", "kit-unconfirmed", "recovery-kit.txt");
     if (alerts->list.count > 0)
@@ -202,13 +211,13 @@ void qn_core_status(const struct qn_core *core, const struct qn_health *health, 
     qn_pack_map(out, 10);
     pack_alerts(&alerts, out);
     qn_pack_cstr(out, "backups");
-    qn_pack_array(out, 0);
+    backup_pack_status(core, out);
     qn_pack_cstr(out, "collections");
     pack_colls(core, out);
     qn_pack_cstr(out, "group");
     qn_pack_cstr(out, group == NULL ? "" : group->name);
     qn_pack_cstr(out, "held");
-    qn_pack_array(out, 0);
+    held_pack_status(core, out);
     qn_pack_cstr(out, "kit");
     qn_pack_bool(out, health->has_kit);
     qn_pack_cstr(out, "site");
