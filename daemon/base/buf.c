@@ -114,6 +114,14 @@ void qn_buf_append_varint(struct qn_buf *buf, uint64_t value)
     qn_buf_append(buf, bytes, size);
 }
 
+uint8_t *qn_buf_reserve(struct qn_buf *buf, size_t size)
+{
+    if (!fits(buf, size))
+        return NULL;
+    make_room(buf, size > 0 ? size : 1);
+    return buf->data + buf->size;
+}
+
 void qn_buf_consume(struct qn_buf *buf, size_t size)
 {
     QN_ASSERT(size <= buf->size);

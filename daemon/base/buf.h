@@ -36,6 +36,9 @@ void qn_buf_append_u32(struct qn_buf *buf, uint32_t value);
 void qn_buf_append_u64(struct qn_buf *buf, uint64_t value);
 /* LEB128: 7 bits a byte, low bits first. */
 void qn_buf_append_varint(struct qn_buf *buf, uint64_t value);
+/* At least `size` bytes of memory behind the content, for a caller that writes them itself and then
+ * adds what it wrote to `size`. NULL beyond the maximum: remembered like a refused append. */
+uint8_t *qn_buf_reserve(struct qn_buf *buf, size_t size);
 /* Drops `size` bytes from the front. */
 void qn_buf_consume(struct qn_buf *buf, size_t size);
 /* Drops what is behind the first `size` bytes. */

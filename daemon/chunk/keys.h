@@ -1,7 +1,7 @@
 /* The keys of a vault. One random master key per site and epoch; everything else by HKDF:
- *   HKDF(master, salt = epoch u32, info = "quoin vault <name> 1"), name in {id, chunker, data, meta}.
- * The key of one pack or file: HKDF(data or meta key, salt = its 32 random bytes, "quoin pack 1").
- * Pure; secrets are wiped by qn_vault_keys_deinit.
+ *   HKDF(master, salt = epoch u32, info = "quoin vault <name> 1"), name in {id, chunker, data,
+ * meta}. The key of one pack or file comes from the data or meta key and the file's own salt
+ * (head.h). Pure; secrets are wiped by qn_vault_keys_deinit.
  */
 #pragma once
 
@@ -17,6 +17,7 @@ struct qn_vault_keys {
     uint8_t data[32], meta[32];
 };
 
+/* `master` is not kept. */
 void qn_vault_keys_init(struct qn_vault_keys *keys, const uint8_t master[QN_MASTER_KEY_SIZE],
                         uint32_t epoch);
 void qn_vault_keys_deinit(struct qn_vault_keys *keys);

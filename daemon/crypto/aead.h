@@ -17,6 +17,7 @@
 struct qn_aead;
 struct qn_aead *qn_aead_new(void);
 void qn_aead_free(struct qn_aead *aead); /* wipes; accepts NULL */
+/* Before the first seal or open, and for each pack or file. */
 void qn_aead_set_key(struct qn_aead *aead, const uint8_t key[QN_AEAD_KEY_SIZE]);
 /* Writes plain.size + QN_AEAD_TAG_SIZE bytes; `out` may be plain.data. */
 void qn_aead_seal(struct qn_aead *aead, uint64_t counter, struct qn_span aad, struct qn_span plain,

@@ -14,9 +14,12 @@
 
 #define QN_SEAL_OVERHEAD (QN_KEY_SIZE + 16)
 
+/* Appends plain.size + QN_SEAL_OVERHEAD bytes. QN_ERR_CRYPTO: `recipient` is no usable key (of
+ * small order); QN_ERR_LIMIT: no room in `out`. */
 enum qn_err QN_CHECKED qn_seal(const struct qn_public_key *recipient,
                                const uint8_t ephemeral_seed[QN_SEED_SIZE], const char *info,
                                struct qn_span plain, struct qn_buf *out);
-/* QN_ERR_SIGNATURE: not sealed to this key, or changed. */
+/* Appends the plaintext. QN_ERR_SIGNATURE: not sealed to this key, for another `info`, or changed.
+ */
 enum qn_err QN_CHECKED qn_unseal(const uint8_t seed[QN_SEED_SIZE], const char *info,
                                  struct qn_span sealed, struct qn_buf *out);

@@ -132,6 +132,32 @@ Test(buf, printf_beyond_the_maximum_appends_nothing)
     cr_assert_eq(buf.size, 0);
 }
 
+Test(buf, reserved_room_is_written_by_the_caller)
+{
+    QN_AUTO_BUF struct qn_buf buf;
+    qn_buf_init(&buf, 300);
+    qn_buf_append_str(&buf, "ab");
+    uint8_t *room = qn_buf_reserve(&buf, 298);
+    cr_assert_not_null(room);
+    memset(room, 'c', 298);
+    cr_assert_eq(buf.size, 2);
+    buf.size += 1;
+    assert_buf_eq(&buf, "abc");
+    buf.size += 297;
+    cr_assert_not_null(qn_buf_reserve(&buf, 0));
+    cr_assert_eq(qn_buf_status(&buf), QN_OK);
+}
+
+Test(buf, room_beyond_the_maximum_is_refused_and_remembered)
+{
+    QN_AUTO_BUF struct qn_buf buf;
+    qn_buf_init(&buf, 4);
+    qn_buf_append_str(&buf, "ab");
+    cr_assert_null(qn_buf_reserve(&buf, 3));
+    cr_assert_eq(qn_buf_status(&buf), QN_ERR_LIMIT);
+    assert_buf_eq(&buf, "ab");
+}
+
 Test(buf, consume_drops_from_the_front)
 {
     QN_AUTO_BUF struct qn_buf buf;
