@@ -1,21 +1,21 @@
 /* One file system object of a snapshot, and its canonical bytes (docs/formats/vault.md).
  *
- * A path is relative to the root of the list, components of any bytes but 0 and '/', joined by '/';
- * the top paths of a plan are listed by their absolute path without the first '/'. Entries sort by
- * path with '/' as the lowest byte, so that a directory is followed by all that is below it. Pure.
+ * A path is relative to the root of the list (path.h has the order and the rules); the top paths of
+ * a plan are listed by their absolute path without the first '/'. Pure; any thread.
  */
 #pragma once
 
-#include "base/buf.h"
-#include "base/err.h"
 #include "chunk/keys.h"
+#include "chunk/path.h"
 
-#define QN_PATH_SIZE_MAX  4096
-#define QN_XATTRS_MAX     256
-#define QN_XATTR_SIZE_MAX (64 * 1024) /* all of one entry, packed */
-#define QN_CONTENT_DIRECT_MAX 64      /* items in an entry; more are in manifests */
-#define QN_MANIFEST_ITEMS_MAX 256
-#define QN_ENTRY_SIZE_MAX     (QN_XATTR_SIZE_MAX + 2 * QN_PATH_SIZE_MAX + 16 * 1024) /* packed */
+#define QN_OWNER_NAME_SIZE_MAX 255
+#define QN_XATTRS_MAX          256
+#define QN_XATTR_NAME_SIZE_MAX 255
+#define QN_XATTR_SIZE_MAX      (64 * 1024) /* all of one entry, packed */
+#define QN_CONTENT_DIRECT_MAX  64          /* items in an entry; more are in manifests */
+#define QN_MANIFEST_ITEMS_MAX  256
+#define QN_CONTENT_DEPTH_MAX   4
+#define QN_ENTRY_SIZE_MAX      (80 * 1024) /* of any entry, packed */
 
 enum qn_entry_type { /* stored: never renumber */
                      QN_ENTRY_DIR = 1,
@@ -29,10 +29,10 @@ enum qn_entry_type { /* stored: never renumber */
 };
 
 /* What a file is made of, in order. depth 0: items are data chunks or holes; depth n: items are
- * manifests whose items have depth n-1. Packed: array of [id or nil for a hole, size u64]. */
+ * manifests whose items have depth n-1. A manifest is items as here, and nothing else. */
 struct qn_content {
     unsigned depth;
-    struct qn_span items; /* packed array, as stored */
+    struct qn_span items; /* one behind the other, as qn_content_item_pack writes them */
 };
 
 struct qn_entry {
@@ -43,33 +43,43 @@ struct qn_entry {
     struct qn_span user, group; /* names at the owner; may be empty */
     int64_t mtime_s, ctime_s;
     uint32_t mtime_ns, ctime_ns;
-    uint64_t inode, device; /* of the source: to see what changed, and links */
-    uint64_t size;          /* FILE */
-    uint32_t rdev_major, rdev_minor;
-    struct qn_span target; /* SYMLINK, HARDLINK */
-    struct qn_span xattrs; /* packed array of [name, value], by name; ACLs are among them; or empty */
+    uint64_t inode, device;          /* of the source: to see what changed, and links */
+    uint64_t size;                   /* FILE */
+    uint32_t rdev_major, rdev_minor; /* BLOCK, CHAR */
+    struct qn_span target;           /* SYMLINK, HARDLINK */
+    /* Canonical msgpack (proto/pack.h): array of [name bin, value bin], names strictly ascending in
+     * bytewise order, at least one; ACLs are among them. Or empty. */
+    struct qn_span xattrs;
     struct qn_content content; /* FILE */
 };
 
-/* <0, 0, >0: the order of the list. */
-int qn_path_cmp(struct qn_span a, struct qn_span b);
-/* Whether `path` is `dir` or below it; every path is below "". */
-bool qn_path_is_below(struct qn_span path, struct qn_span dir);
-
-/* `previous`: the path of the entry before it in the same leaf (front-coded), or empty. */
+/* Whether an entry can be stored: QN_ERR_LIMIT if a size is above its maximum, QN_ERR_INVALID for
+ * what makes no sense (a bad path or target, nanoseconds of more than a second, xattrs out of
+ * order, a content whose sizes do not sum up to the file's). What its type does not have is not
+ * looked at. */
+enum qn_err QN_CHECKED qn_entry_check(const struct qn_entry *entry);
+/* Appends an entry that qn_entry_check takes. `previous`: the path of the entry before it in the
+ * same leaf (front-coded), or empty. */
 void qn_entry_pack(const struct qn_entry *entry, struct qn_span previous, struct qn_buf *out);
-/* Reads one at *offset of a leaf. The path is put together in `path` (which holds the previous one);
- * the other spans borrow from `leaf`. QN_ERR_CORRUPT for what no packer makes: bad paths ("..",
- * empty components, not above the previous), sizes that do not add up. */
+/* Reads one at *offset of a leaf. The path is put together in `path`, which holds the previous one
+ * and has a maximum of at least QN_PATH_SIZE_MAX; the other spans borrow from `leaf`.
+ * QN_ERR_CORRUPT for what no packer makes: paths not above the previous one, whatever
+ * qn_entry_check refuses; then *offset and *ret_entry are as before, `path` is of no use. */
 enum qn_err QN_CHECKED qn_entry_read(struct qn_span leaf, size_t *offset, struct qn_buf *path,
                                      struct qn_entry *ret_entry);
 
-/* Building a content item by item, and walking one. */
+/* Building a content item by item (id NULL: a hole; size above 0, below 2^63), and walking one. */
 void qn_content_item_pack(const struct qn_chunk_id *id, uint64_t size, struct qn_buf *out);
 struct qn_content_item {
     bool is_hole;
     struct qn_chunk_id id;
     uint64_t size;
 };
+/* At *offset, which advances. QN_ERR_CORRUPT. */
 enum qn_err QN_CHECKED qn_content_item_read(struct qn_span items, size_t *offset,
                                             struct qn_content_item *ret_item);
+/* Whether a content has at most count_max items, which sum up to `size`: an entry's with
+ * QN_CONTENT_DIRECT_MAX, a manifest's with QN_MANIFEST_ITEMS_MAX and the size that the item which
+ * names it says. QN_ERR_CORRUPT if not. */
+enum qn_err QN_CHECKED qn_content_check(const struct qn_content *content, size_t count_max,
+                                        uint64_t size);

@@ -58,7 +58,7 @@ bool qn_exclude_matches(const struct qn_exclude *exclude, struct qn_span path, b
 #define QN_TIMETABLE_ROWS_MAX 16
 struct qn_timetable {
     struct {
-        uint8_t weekdays; /* bit 0: Monday */
+        uint8_t weekdays;                /* bit 0: Monday */
         uint16_t from_minute, to_minute; /* of the day; to may be below from: over midnight */
         uint64_t bytes_per_s;            /* 0: nothing is sent; UINT64_MAX: no limit */
     } rows[QN_TIMETABLE_ROWS_MAX];
