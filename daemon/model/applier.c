@@ -69,8 +69,8 @@ static size_t keys_of_site(void *context, const uint8_t prefix[QN_ACTOR_PREFIX_S
     const struct qn_site *site = group == NULL ? NULL : qn_group_site_by_prefix(group, prefix);
     if (site == NULL)
         return 0;
-    *ret_keys = &site->keys.site;
-    return 1;
+    *ret_keys = site->epochs.items;
+    return site->epochs.count;
 }
 
 struct qn_applier *qn_applier_new(const struct qn_site_id *site, const struct qn_signer *signer)

@@ -115,7 +115,7 @@ enum qn_err QN_CHECKED qn_book_snap_remove(struct qn_kv *kv, const struct qn_dig
 struct qn_copy {
     uint64_t packs, bytes;         /* acknowledged, also of packs that are gone here */
     uint64_t own_packs, own_bytes; /* of those that are here */
-    uint8_t digest[QN_SUM_SIZE];   /* sum mod 2^256 of SHA-256(name): compare with qn_held.sum */
+    struct qn_digest sum;          /* sum mod 2^256 of SHA-256(name): compare with qn_held.sum */
     uint64_t frontier; /* packs of a higher order were not looked at; below, `lost` are missing */
     uint64_t lost;     /* packs up to the frontier that are not there */
     uint64_t lists;    /* acknowledged */

@@ -15,6 +15,7 @@ static void chain_free(struct qn_chain *chain)
 {
     qn_vec_free(&chain->nodes);
     qn_vec_free(&chain->admissions);
+    qn_vec_free(&chain->keys);
     qn_free(chain);
 }
 
@@ -112,10 +113,19 @@ static struct qn_chain *chain_of(struct qn_ledger *ledger, const struct qn_publi
         return chain;
     chain = QN_NEW(struct qn_chain);
     chain->id = id;
-    chain->key = *key;
+    qn_vec_push(&chain->keys, *key);
     size_t at = LOWER_BOUND(&ledger->chains, &id);
     *qn_vec_insert_slot(&ledger->chains, at) = chain;
     return chain;
+}
+
+const struct qn_node *qn_ledger_node(const struct qn_ledger *ledger, const struct qn_digest *hash)
+{
+    for (size_t i = ledger->nodes.count; i > 0; i--) { /* what is new is asked for most */
+        if (qn_digest_eq(&ledger->nodes.items[i - 1]->hash, hash))
+            return ledger->nodes.items[i - 1];
+    }
+    return NULL;
 }
 
 static struct qn_coll_slot *coll_of(struct qn_ledger *ledger, const struct qn_coll_id *id)
@@ -198,6 +208,14 @@ static void index_coll(struct qn_ledger *ledger, struct qn_node *node, const str
     qn_vec_push(&node->coll->acts, node);
 }
 
+static void index_rotate(struct qn_node *node, const struct qn_body_rotate_key *body)
+{
+    struct qn_chain *chain = node->author;
+    qn_vec_push(&chain->keys, body->key);
+    if (chain->pinned == NULL)
+        chain->pinned = qn_chain_admission(chain, &body->admission);
+}
+
 static void index_body(struct qn_ledger *ledger, struct qn_node *node, const struct qn_body *body)
 {
     switch (body->type) {
@@ -220,6 +238,12 @@ static void index_body(struct qn_ledger *ledger, struct qn_node *node, const str
     case QN_BODY_UNGRANT:
     case QN_BODY_CLOSE_COLLECTION:
         index_coll(ledger, node, &body->grant.coll);
+        break;
+    case QN_BODY_PLACE_ACCEPT:
+        node->target = qn_ledger_node(ledger, &body->accept.place);
+        break;
+    case QN_BODY_ROTATE_KEY:
+        index_rotate(node, &body->rotate);
         break;
     case QN_BODY_WITHDRAW:
         node->target = qn_chain_admission(node->author, &body->admission);
@@ -283,12 +307,27 @@ static const struct qn_node *at_same_place(const struct qn_chain *chain,
     return entry->aseq <= chain->nodes.count ? chain->nodes.items[entry->aseq - 1] : NULL;
 }
 
+/* The key that the entry says it is signed with. A RotateKey is signed with the one it brings. */
+static const struct qn_public_key *key_of(const struct qn_chain *chain,
+                                          const struct qn_entry *entry)
+{
+    const struct qn_body *body = &entry->body;
+    if (entry->epoch < chain->keys.count)
+        return &chain->keys.items[entry->epoch];
+    bool is_next = entry->epoch == chain->keys.count && body->is_understood &&
+                   body->type == QN_BODY_ROTATE_KEY;
+    return is_next ? &body->rotate.key : NULL;
+}
+
 static enum qn_err add_statement(struct qn_ledger *ledger, struct qn_chain *chain,
                                  const struct qn_entry *entry, bool *ret_is_new)
 {
-    if (entry->epoch != 0)
-        return QN_ERR_UNSUPPORTED; /* RotateKey is not folded yet */
-    QN_TRY(qn_entry_verify(entry, &chain->key));
+    const struct qn_public_key *key = key_of(chain, entry);
+    if (key == NULL) /* a rotation that is missing, or one of a newer form */
+        return entry->body.type == QN_BODY_ROTATE_KEY && !entry->body.is_understood
+                   ? QN_ERR_UNSUPPORTED
+                   : QN_ERR_HELD;
+    QN_TRY(qn_entry_verify(entry, key));
     const struct qn_node *there = at_same_place(chain, entry);
     if (there != NULL && qn_digest_eq(&there->hash, &entry->hash)) {
         *ret_is_new = false; /* the same statement, signed again */

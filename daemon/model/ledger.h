@@ -144,7 +144,7 @@ enum qn_place_state {
 struct qn_place {
     struct qn_site_id owner, holder;
     enum qn_place_state state;
-    /* ACCEPTED: what the holder promised. ENDED: what it promised last, or 0. PROPOSED: 0. */
+    /* What the holder promised; 0 unless ACCEPTED. */
     uint64_t quota_bytes;
     uint32_t lock_days;
     /* The owner's last word: what a PlaceAccept is to name, and its terms. */
@@ -153,6 +153,7 @@ struct qn_place {
     uint64_t asked_quota_bytes;
     uint32_t asked_lock_days;
     char agreement[QN_AGREEMENT_SIZE_MAX + 1];
+    uint64_t ended_aseq; /* place in the owner's chain of what ended it last; 0: nothing did */
 };
 
 struct qn_invite {

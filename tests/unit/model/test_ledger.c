@@ -170,7 +170,7 @@ Test(ledger, another_key_or_author_is_refused)
     cr_assert_eq(add_signed(&entry, 2), QN_ERR_HELD, "nobody admitted it yet");
     entry = honest(1, &body);
     entry.epoch = 1;
-    cr_assert_eq(add_signed(&entry, 1), QN_ERR_UNSUPPORTED);
+    cr_assert_eq(add_signed(&entry, 1), QN_ERR_HELD);
 }
 
 Test(ledger, a_genesis_is_signed_by_its_own_key)
@@ -337,13 +337,13 @@ Test(ledger, compose_signs_for_its_own_site_only)
 
 Test(ledger, what_is_unknown_and_not_critical_is_kept_and_ignored)
 {
-    QN_AUTO_BUF struct qn_buf unknown = {0}, place = {0}, newer = {0}, describe = {0};
+    QN_AUTO_BUF struct qn_buf unknown = {0}, vote = {0}, newer = {0}, describe = {0};
     world_other_body(&world, 99, 1, false, &unknown);
-    world_other_body(&world, QN_BODY_PLACE, 1, false, &place);
+    world_other_body(&world, QN_BODY_VOTE, 1, false, &vote);
     world_other_body(&world, QN_BODY_DESCRIBE, 2, false, &newer);
     world_describe_body(&world, "after", &describe);
     cr_assert_eq(world_append(&world, 0, &unknown), QN_OK);
-    cr_assert_eq(world_append(&world, 0, &place), QN_OK);
+    cr_assert_eq(world_append(&world, 0, &vote), QN_OK);
     cr_assert_eq(world_append(&world, 0, &newer), QN_OK);
     cr_assert_eq(world_append(&world, 0, &describe), QN_OK);
     const struct qn_group *group = qn_ledger_group(world.ledger);
