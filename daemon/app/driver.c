@@ -111,6 +111,17 @@ static void carry_out(struct qn_driver *driver, struct qn_effect *effect)
     case QN_EFFECT_ADMIT:
         admit(driver);
         break;
+    case QN_EFFECT_JOB:
+        o->on_job(o->context, effect->job);
+        effect->job = NULL;
+        break;
+    case QN_EFFECT_JOB_STOP:
+        o->on_job_stop(o->context, effect->token);
+        break;
+    case QN_EFFECT_FILE:
+        o->on_file(o->context, effect->file);
+        effect->file = NULL;
+        break;
     case QN_EFFECT_NOTE:
         qn_log_note(o->log, effect->code, effect->err, effect->object);
         break;

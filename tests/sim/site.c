@@ -49,6 +49,7 @@ static void drop_volatile(struct sim_site *site)
     site->undelivered = NULL;
     site->writer_is_busy = false;
     site->tick_at = 0;
+    vault_crash(&site->vault);
     qn_core_free(site->core);
     qn_applier_free(site->applier);
     site->core = NULL;
@@ -58,6 +59,7 @@ static void drop_volatile(struct sim_site *site)
 void site_deinit(struct sim_site *site)
 {
     drop_volatile(site);
+    vault_deinit(&site->vault);
     qn_vec_free(&site->queue);
     qn_update_deinit(&site->update);
     qn_signer_free(site->signer);
@@ -164,6 +166,15 @@ static void carry_out(struct sim_world *world, struct sim_site *site, struct qn_
         break;
     case QN_EFFECT_ADMIT:
         break; /* network_dial asks the core itself */
+    case QN_EFFECT_JOB:
+        vault_start(world, site, effect->job);
+        effect->job = NULL;
+        break;
+    case QN_EFFECT_JOB_STOP:
+        vault_stop(site, effect->token);
+        break;
+    case QN_EFFECT_FILE:
+        break;
     case QN_EFFECT_NOTE:
         look_at_note(world, site, effect);
         break;
@@ -359,6 +370,7 @@ void site_start(struct sim_world *world, struct sim_site *site)
                                       .addresses =
                                           (const char(*)[QN_ADDRESS_SIZE_MAX + 1]) addresses,
                                       .address_count = 1,
+                                      .disk_bytes = 1ull << 40,
                                       .seed = qn_prng_next(&world->prng),
                                       .may_be_restored = may_be_restored};
     site->core = qn_core_new(&options);
