@@ -35,7 +35,6 @@ struct daemon {
     struct qn_driver *driver;
     struct qn_control *control;
     struct qn_os_watermark *watermark;
-    bool may_be_restored;
     struct qn_timer *watchdog;
     struct qn_signal *signals[3];
     char addresses[QN_ADDRESSES_MAX][QN_ADDRESS_SIZE_MAX + 1];
@@ -262,7 +261,6 @@ static enum qn_err open_store(struct daemon *daemon)
     struct qn_machine machine;
     QN_TRY(qn_machine_check(daemon->options->state_dir, daemon->store, &machine));
     daemon->watermark = machine.watermark;
-    daemon->may_be_restored = machine.is_restored;
     if (machine.is_restored)
         qn_log(&daemon->log, QN_LOG_INFO,
                "another boot, machine or copy of the store than before: the next write uses a new "
@@ -342,8 +340,7 @@ static enum qn_err load_core(struct daemon *daemon)
         .join = has_code ? &code : NULL,
         .addresses = (const char(*)[QN_ADDRESS_SIZE_MAX + 1]) daemon->addresses,
         .address_count = daemon->address_count,
-        .seed = seed,
-        .may_be_restored = daemon->may_be_restored};
+        .seed = seed};
     daemon->core = qn_core_new(&options);
     struct qn_kv *kv;
     QN_TRY(qn_store_read_begin(daemon->store, &kv));

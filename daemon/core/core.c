@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "core/state.h"
+#include "model/doubt.h"
 
 struct qn_core *qn_core_new(const struct qn_core_options *options)
 {
@@ -18,7 +19,6 @@ struct qn_core *qn_core_new(const struct qn_core_options *options)
     qn_buf_init(&core->frame, QN_FRAME_SIZE_MAX);
     qn_site_id_of(&options->keys.site, &core->site);
     core->ledger = qn_ledger_new();
-    core->is_in_doubt = options->may_be_restored;
     core->prng.state = options->seed;
     if (options->join != NULL)
         core->joining.code = *options->join;
@@ -109,6 +109,7 @@ enum qn_err qn_core_load(struct qn_core *core, struct qn_kv *kv)
 {
     QN_ASSERT(!core->is_started);
     QN_TRY(qn_ledger_load(core->ledger, kv));
+    QN_TRY(qn_doubt_get(kv, &core->is_in_doubt));
     QN_TRY(qn_read_own_actor(kv, &core->site, &core->actor));
     core_refresh_colls(core);
     core_refresh_peers(core);

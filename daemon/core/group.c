@@ -53,6 +53,17 @@ bool core_may_append(const struct qn_core *core)
     return !core->is_in_doubt || core->peers.count == 0;
 }
 
+void group_compared(struct qn_core *core)
+{
+    if (!core->is_in_doubt)
+        return;
+    core->is_in_doubt = false;
+    struct qn_buf payload;
+    qn_buf_init(&payload, 16);
+    qn_pack_array(&payload, 0);
+    core_commit(core, QN_INTENT_TRUST, &payload, PENDING_QUIET);
+}
+
 static void add_entries(struct qn_core *core, struct qn_span entries)
 {
     struct qn_cursor cursor = qn_cursor(entries);
@@ -116,7 +127,7 @@ void group_heard_heads(struct qn_core *core, struct peer *peer, struct qn_cursor
         return;
     }
     if (qn_ledger_covers(core->ledger, again, &core->site, &has_our_own) == QN_OK && has_our_own)
-        core->is_in_doubt = false;
+        group_compared(core);
     if (count > 0) {
         struct qn_buf *out = core_message(core, QN_MSG_LEDGER, 1);
         qn_pack_raw(out, qn_buf_view(&entries));

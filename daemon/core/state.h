@@ -247,7 +247,7 @@ struct qn_core {
     bool allows_guests;
     uint64_t guests_until_ms; /* wall clock */
     bool is_started;
-    bool is_in_doubt; /* the store may be an old copy, and no member was asked yet */
+    bool is_in_doubt; /* as model/doubt.h has it, or it is about to */
     uint64_t next_token;
     uint64_t persist_ms, purge_ms, retry_ms;
     struct qn_prng prng;
@@ -369,6 +369,8 @@ void group_tick(struct qn_core *core);
  * it has forgotten; a second one in the same place is an equivocation for good. So it compares
  * ledgers with another member first. */
 bool core_may_append(const struct qn_core *core);
+/* Ledgers were compared: the doubt ends, also for the next start. */
+void group_compared(struct qn_core *core);
 bool core_is_member(const struct qn_core *core);
 bool core_was_admitted(const struct qn_core *core); /* a member, or one that withdrew */
 

@@ -26,6 +26,7 @@ enum qn_intent_kind {
     QN_INTENT_PEER_CLOCK, /* [coll, site, clock, last heard ms] */
     QN_INTENT_SITE_CONTACT, /* [site, packed announcement or nil, last contact ms] */
     QN_INTENT_RENEW,        /* [] : this machine may have been restored */
+    QN_INTENT_TRUST,        /* [] : ledgers were compared, see doubt.h */
     QN_INTENT_PURGE,        /* [count] : the trash */
 };
 

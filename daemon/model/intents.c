@@ -1,6 +1,7 @@
 #include "model/intents.h"
 
 #include "model/bugs.h"
+#include "model/doubt.h"
 #include "model/peers.h"
 #include "proto/pack.h"
 
@@ -376,6 +377,8 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
         return run_site_contact(applier, &cursor);
     case QN_INTENT_RENEW:
         return qn_replica_renew(applier->replica);
+    case QN_INTENT_TRUST:
+        return qn_doubt_put(applier->kv, false);
     case QN_INTENT_PURGE:
         return run_purge(applier, &cursor, outcome);
     }
