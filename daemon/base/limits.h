@@ -17,7 +17,6 @@
 
 /* --- what travels --- */
 #define QN_FRAME_SIZE_MAX        (1024 * 1024)
-#define QN_FRAME_SLICE_SIZE      (16 * 1024)
 #define QN_GUEST_FRAME_SIZE_MAX  (4 * 1024)
 #define QN_GUEST_SLOTS_MAX       8
 #define QN_GUEST_SLOT_SIZE_MAX   (32 * 1024)
