@@ -25,7 +25,8 @@
 #define QN_HANDSHAKE_TIME_MAX_MS 10000
 #define QN_OPS_BATCH_SIZE        (256 * 1024) /* wished size of one OPS message */
 #define QN_OPS_BATCH_OPS_MAX     2000
-#define QN_OPS_WINDOW_SIZE       (512 * 1024)      /* unacknowledged bytes a stream */
+#define QN_OPS_WINDOW_SIZE       (512 * 1024)      /* unacknowledged bytes a lane */
+#define QN_OPS_WINDOW_COUNT      64                /* and messages */
 #define QN_OPS_LINK_WINDOW_SIZE  (2 * 1024 * 1024) /* of catch-up, all collections of a link */
 #define QN_OPS_ACTORS_MAX        4096
 #define QN_CLOCK_ACTORS_MAX      16384

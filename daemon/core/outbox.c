@@ -5,7 +5,8 @@ static bool has_more(const struct session *session, const struct share *share, e
     if (which == QN_LANE_CATCHUP && session->catchup_size >= QN_OPS_LINK_WINDOW_SIZE)
         return false;
     const struct lane *lane = &share->lanes[which];
-    if (!lane->is_active || lane->is_reading || lane->inflight_size >= QN_OPS_WINDOW_SIZE)
+    if (!lane->is_active || lane->is_reading || lane->inflight_size >= QN_OPS_WINDOW_SIZE ||
+        lane->inflight_count >= QN_OPS_WINDOW_COUNT)
         return false;
     return which == QN_LANE_CATCHUP || lane->next_seq <= share->coll->info.order_head;
 }
@@ -67,6 +68,7 @@ static void send_ops(struct qn_core *core, struct peer *peer, struct share *shar
     *sent = (struct inflight){.lane = which, .seq = ++share->out_seq, .size = result->body.size};
     qn_vv_copy(&sent->last, &result->ops.last);
     share->lanes[which].inflight_size += sent->size;
+    share->lanes[which].inflight_count++;
     if (which == QN_LANE_CATCHUP)
         peer->session->catchup_size += sent->size;
     qn_vv_join(&share->told, &sent->last);
@@ -135,6 +137,7 @@ void outbox_ack(struct qn_core *core, struct peer *peer, struct share *share, ui
         known->heard_ms = core->wall_ms;
         known->is_dirty = true;
         share->lanes[lane].inflight_size -= sent->size;
+        share->lanes[lane].inflight_count--;
         if (lane == QN_LANE_CATCHUP)
             peer->session->catchup_size -= sent->size;
         qn_vv_deinit(&sent->last);

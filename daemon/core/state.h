@@ -62,7 +62,7 @@ struct lane {
     bool is_active; /* something may be left to send */
     bool is_reading;
     uint64_t next_seq, end_seq; /* CATCHUP: next 0 = find the start; end 0 = the end */
-    size_t inflight_size;
+    size_t inflight_size, inflight_count;
 };
 
 struct inflight {
@@ -94,7 +94,7 @@ struct share {
     struct lane lanes[QN_LANE_COUNT];
     QN_VEC(struct inflight) inflight;
     QN_VEC(struct inbound) inbound;
-    size_t inbound_size;
+    size_t inbound_size, inbound_count[QN_LANE_COUNT];
 };
 
 struct session {

@@ -106,7 +106,7 @@ static void keep(struct rig *rig, struct qn_effect *effect)
         rig->code = effect->reply == QN_REPLY_ERROR ? effect->code : NULL;
         break;
     case QN_EFFECT_NOTE:
-        rig->note = effect->code;
+        rig->note = rig->note == NULL ? effect->code : rig->note;
         break;
     case QN_EFFECT_DIAL:
     case QN_EFFECT_ADMIT:
@@ -202,6 +202,25 @@ void rig_commit(struct rig *rig)
     drop_intents(rig);
     rig_step(rig, (struct qn_event){.kind = QN_EVENT_COMMIT, .commit = commit});
     qn_commit_free(commit);
+}
+
+void rig_put(struct rig *rig, uint8_t coll, const char *key)
+{
+    struct qn_buf payload;
+    struct qn_coll_id id = world_coll(coll);
+    qn_buf_init(&payload, 1024);
+    qn_pack_array(&payload, 2);
+    qn_pack_bin(&payload, QN_SPAN_OF(id.bytes));
+    qn_pack_array(&payload, 1);
+    qn_pack_array(&payload, 4);
+    qn_pack_u64(&payload, QN_OP_PUT);
+    qn_pack_cstr(&payload, key);
+    qn_pack_cstr(&payload, "tester");
+    qn_pack_array(&payload, 2);
+    qn_pack_cstr(&payload, "x");
+    qn_pack_u64(&payload, rig->now_ms);
+    qn_vec_push(&rig->intents, qn_intent_new(QN_INTENT_WRITE, UINT64_MAX, &payload));
+    rig_commit(rig);
 }
 
 void rig_write(struct rig *rig, struct qn_intent *take_intent)

@@ -23,7 +23,7 @@ struct rig {
     QN_VEC(struct qn_read *) reads;
     QN_VEC(struct qn_intent *) intents;
     bool has_closed;  /* RIG_LINK */
-    const char *note; /* the last code */
+    const char *note; /* the first code */
     const char *code; /* of the last refused request */
 };
 
@@ -48,6 +48,8 @@ void rig_request(struct rig *rig, const char *command, const struct qn_buf *args
 void rig_read_all(struct rig *rig, enum qn_err err);
 /* Runs the intents that wait in one transaction and tells the core. */
 void rig_commit(struct rig *rig);
+/* Writes a record of a collection, and commits. */
+void rig_put(struct rig *rig, uint8_t coll, const char *key);
 /* Runs one intent, taken, without telling the core. */
 void rig_write(struct rig *rig, struct qn_intent *take_intent);
 

@@ -11,6 +11,7 @@ static void setup(void)
     rig_start(&rig);
     rig_link(&rig);
     cr_assert_not(rig.has_closed);
+    rig_forget(&rig);
 }
 
 static void teardown(void)
@@ -46,4 +47,28 @@ Test(hostile, what_is_known_of_a_peer_does_not_grow_for_good)
     clock_delta(1);
     cr_assert(rig.has_closed);
     rig_step(&rig, (struct qn_event){.kind = QN_EVENT_STOP}); /* what is known is stored */
+}
+
+static void ops(uint64_t seq)
+{
+    struct qn_coll_id coll = world_coll(1);
+    struct qn_buf out;
+    rig_message(&out, QN_MSG_OPS, 4);
+    qn_pack_bin(&out, QN_SPAN_OF(coll.bytes));
+    qn_pack_u64(&out, QN_LANE_LIVE);
+    qn_pack_u64(&out, seq);
+    qn_pack_array(&out, 2);
+    qn_pack_array(&out, 0);
+    qn_pack_array(&out, 0);
+    rig_frame(&rig, &out);
+}
+
+Test(hostile, tiny_messages_do_not_pile_up)
+{
+    for (uint64_t seq = 1; seq <= QN_OPS_WINDOW_COUNT; seq++)
+        ops(seq);
+    cr_assert_not(rig.has_closed);
+    ops(QN_OPS_WINDOW_COUNT + 1);
+    cr_assert(rig.has_closed);
+    cr_assert_str_eq(rig.note, "flood");
 }

@@ -1,6 +1,7 @@
 /* A site that comes back lacks much of many collections: what is on its way to it stays bounded,
  * and all of it arrives. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "support/core_rig.h"
 
@@ -68,7 +69,7 @@ static void pack_records(uint8_t number, struct qn_buf *out)
     }
 }
 
-static void setup(void)
+static void setup_full(void)
 {
     rig_init(&rig, COLLS);
     for (uint8_t number = 1; number <= COLLS; number++) {
@@ -81,13 +82,22 @@ static void setup(void)
     settle();
 }
 
+static void setup_empty(void)
+{
+    rig_init(&rig, 1);
+    rig_start(&rig);
+    rig_link(&rig);
+    settle();
+}
+
 static void teardown(void)
 {
     qn_vec_free(&sent);
     rig_deinit(&rig);
 }
 
-TestSuite(window, .init = setup, .fini = teardown);
+TestSuite(window, .init = setup_full, .fini = teardown);
+TestSuite(live, .init = setup_empty, .fini = teardown);
 
 static void grant(uint8_t number)
 {
@@ -127,4 +137,20 @@ Test(window, catch_up_of_many_collections_fits_a_link)
     cr_assert_eq(live_count, COLLS, "%zu of them", live_count);
     cr_assert_lt(flight_max, QN_NET_QUEUE_MAX / 2);
     cr_assert_geq(acks, COLLS * RECORDS * VALUE_SIZE / QN_FRAME_SIZE_MAX);
+}
+
+/* A peer that acknowledges late gets what was written meanwhile in few messages. */
+Test(live, many_small_writes_fit_the_window)
+{
+    grant(1);
+    for (unsigned number = 0; number < 3 * QN_OPS_WINDOW_COUNT; number++) {
+        char key[16];
+        snprintf(key, sizeof(key), "k%u", number);
+        rig_put(&rig, 1, key);
+        settle();
+    }
+    cr_assert_eq(sent.count, QN_OPS_WINDOW_COUNT);
+    for (size_t i = 0; i < QN_OPS_WINDOW_COUNT; i++)
+        acknowledge();
+    cr_assert_eq(sent.count, 1, "%zu", sent.count);
 }
