@@ -195,6 +195,9 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
     case PENDING_JOIN:
         join_outcome(core, outcome);
         break;
+    case PENDING_RENEW:
+        core->has_renewed = outcome->err == QN_OK; /* else the next claim counts */
+        break;
     case PENDING_QUIET:
         if (outcome->err != QN_OK)
             core_note(core, "commit-failed", outcome->err, "");

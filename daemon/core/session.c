@@ -262,7 +262,7 @@ static enum qn_err dispatch(struct qn_core *core, struct peer *peer, uint64_t nu
     }
     case QN_MSG_LEDGER:
         QN_TRY(qn_cursor_skip(cursor, 2, &rest));
-        group_heard_entries(core, peer->session->link, rest);
+        group_heard_entries(core, peer->session, rest);
         return QN_OK;
     case QN_MSG_COLLS:
         return heard_colls(core, peer, cursor);

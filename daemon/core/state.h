@@ -36,6 +36,7 @@
 #define VERIFY_KEYS_MAX 1000 /* named at most, a collection and site */
 #define LEDGER_CHUNK    (256 * 1024)
 #define GUEST_CHUNK     (12 * 1024)
+#define MERGES_MAX      4 /* messages of ledger entries from one link, on their way to the store */
 
 /* How far another site has a collection, as far as this site knows. Outlives sessions. */
 struct known {
@@ -103,6 +104,8 @@ struct session {
     bool has_hello;
     bool has_asked_heads;          /* since the ledger last moved by this peer */
     uint64_t heads_ms;             /* when to ask for entries again that were not stored; 0: not */
+    size_t merge_count;            /* messages of entries that are not stored yet */
+    bool has_dropped_entries;      /* for there were too many of them: to be asked for */
     uint64_t beacon_ms, clocks_ms; /* when to say them next */
     size_t catchup_size;           /* of all shares: unacknowledged, and wished by reads */
     QN_VEC(struct share *) shares;
@@ -166,6 +169,7 @@ enum pending_kind {
     PENDING_ADMIT,
     PENDING_JOIN,
     PENDING_VERIFY, /* a read for verify or for a peer's audit */
+    PENDING_RENEW,  /* a new incarnation, because of what a peer claims */
     PENDING_QUIET,  /* nobody waits */
 };
 
@@ -247,6 +251,7 @@ struct qn_core {
     bool allows_guests;
     uint64_t guests_until_ms; /* wall clock */
     bool is_started;
+    bool has_renewed; /* since the start, because of what a peer claimed */
     bool is_in_doubt; /* as model/doubt.h has it, or it is about to */
     uint64_t next_token;
     uint64_t persist_ms, purge_ms, retry_ms;
@@ -360,7 +365,7 @@ void group_changed(struct qn_core *core, struct qn_span entries, qn_link source)
 void group_say_heads(struct qn_core *core, qn_link link, bool wants_answer);
 void group_heard_heads(struct qn_core *core, struct peer *peer, struct qn_cursor *heads,
                        bool wants_answer);
-void group_heard_entries(struct qn_core *core, qn_link link, struct qn_span entries);
+void group_heard_entries(struct qn_core *core, struct session *session, struct qn_span entries);
 void group_merge_outcome(struct qn_core *core, const struct pending *pending,
                          const struct qn_outcome *outcome);
 void core_refresh_admitted(struct qn_core *core);

@@ -21,6 +21,14 @@ static void teardown(void)
 
 TestSuite(hostile, .init = setup, .fini = teardown);
 
+static size_t intents_of(enum qn_intent_kind kind)
+{
+    size_t count = 0;
+    qn_vec_each (&rig.intents, intent)
+        count += (*intent)->kind == kind;
+    return count;
+}
+
 /* A clock of as many actors as one message may name, each time others. */
 static void clock_delta(unsigned round)
 {
@@ -71,4 +79,69 @@ Test(hostile, tiny_messages_do_not_pile_up)
     ops(QN_OPS_WINDOW_COUNT + 1);
     cr_assert(rig.has_closed);
     cr_assert_str_eq(rig.note, "flood");
+}
+
+static void no_entries(void)
+{
+    struct qn_buf out;
+    rig_message(&out, QN_MSG_LEDGER, 1);
+    qn_pack_array(&out, 0);
+    rig_frame(&rig, &out);
+}
+
+Test(hostile, ledger_entries_do_not_pile_up_and_what_was_dropped_is_asked_for)
+{
+    for (int i = 0; i < 100; i++)
+        no_entries();
+    cr_assert_leq(intents_of(QN_INTENT_LEDGER_MERGE), 4);
+    rig_commit(&rig);
+    cr_assert_eq(rig_count(&rig, QN_MSG_LEDGER_HEADS), 1);
+    rig_forget(&rig);
+    no_entries();
+    cr_assert_eq(intents_of(QN_INTENT_LEDGER_MERGE), 1);
+    rig_commit(&rig);
+    cr_assert_eq(rig_count(&rig, QN_MSG_LEDGER_HEADS), 0);
+    cr_assert_not(rig.has_closed);
+}
+
+static struct qn_actor own_actor(void)
+{
+    struct qn_actor actor;
+    struct qn_kv *kv = memkv_reader(rig.disk);
+    cr_assert_eq(qn_read_own_actor(kv, &rig.world.sites[0].id, &actor), QN_OK);
+    return actor;
+}
+
+/* The peer says that it has a thousand operations of our present incarnation. */
+static void claim(void)
+{
+    struct qn_vv vv = {0};
+    struct qn_coll_id coll = world_coll(1);
+    struct qn_actor actor = own_actor();
+    struct qn_buf out;
+    qn_vv_set(&vv, &actor, 1000);
+    rig_message(&out, QN_MSG_CLOCK, 3);
+    qn_pack_bin(&out, QN_SPAN_OF(coll.bytes));
+    qn_vv_pack(&vv, &out);
+    qn_pack_u64(&out, 0);
+    qn_vv_deinit(&vv);
+    rig_frame(&rig, &out);
+}
+
+/* It may be so, once: the store may be an old copy. Each further incarnation would stand in every
+ * clock of the group for good. */
+Test(hostile, made_up_claims_draw_one_incarnation_at_most)
+{
+    rig_put(&rig, 1, "a");
+    struct qn_actor first = own_actor();
+    claim();
+    cr_assert_eq(intents_of(QN_INTENT_RENEW), 1);
+    rig_put(&rig, 1, "b");
+    struct qn_actor second = own_actor();
+    cr_assert_neq(qn_actor_cmp(&first, &second), 0);
+    claim();
+    cr_assert_eq(intents_of(QN_INTENT_RENEW), 0);
+    rig_put(&rig, 1, "c");
+    struct qn_actor third = own_actor();
+    cr_assert_eq(qn_actor_cmp(&second, &third), 0);
 }
