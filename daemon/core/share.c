@@ -264,6 +264,7 @@ void share_tick(struct qn_core *core, struct peer *peer, struct share *share)
     if (share->owes_clock && share->has_clock)
         core_wake(core, peer->session->clocks_ms);
     recheck(core, peer, share);
+    outbox_tick(core, peer, share);
     bool has_failed = false;
     qn_vec_each (&share->inbound, in)
         has_failed |= in->retry_ms != 0;

@@ -26,9 +26,11 @@
 #define DIAL_FIRST_MS   200  /* first retry, before jitter */
 #define DIAL_MAX_MS     8000 /* with jitter at most 10 s */
 #define BEACON_MS       60000
-#define RECHECK_MS      1000  /* a peer that still lacks something is offered it again */
-#define CLOCK_SPREAD_MS 400   /* clocks after foreign operations are told at most so often */
-#define RETRY_COMMIT_MS 1000  /* after a full disk */
+#define RECHECK_MS      1000 /* a peer that still lacks something is offered it again */
+#define CLOCK_SPREAD_MS 400  /* clocks after foreign operations are told at most so often */
+#define RETRY_COMMIT_MS 1000 /* after a full disk */
+#define RETRY_READ_MS   1000
+#define READ_TRIES_MAX  4     /* then the link ends, and with it the peer's grant */
 #define PERSIST_MS      30000 /* what is known of others is stored at most so often */
 #define PURGE_MS        3600000
 #define VERIFY_ASK_MS   250
@@ -64,6 +66,8 @@ struct lane {
     bool is_reading;
     uint64_t next_seq, end_seq; /* CATCHUP: next 0 = find the start; end 0 = the end */
     size_t inflight_size, inflight_count;
+    unsigned failures; /* reads in a row */
+    uint64_t retry_ms; /* after one of them; 0: none failed */
 };
 
 struct inflight {
@@ -323,6 +327,8 @@ void core_pack_announcements(struct qn_core *core, struct qn_buf *out);
 void core_pack_own_announcement(struct qn_core *core, struct qn_buf *out);
 void peer_free(struct peer *peer);
 void peer_bad(struct qn_core *core, struct peer *peer, const char *code, enum qn_err err);
+/* Ends the link; it is dialled anew. */
+void peer_hang_up(struct qn_core *core, struct peer *peer);
 
 /* ---- session.c: the flight, dispatch of frames ---- */
 void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool is_dialled);
@@ -349,6 +355,7 @@ void coll_grant_next(struct qn_core *core, struct coll *coll);
 bool share_take_grant(struct qn_core *core, struct peer *peer, struct share *share);
 
 void outbox_pump(struct qn_core *core, struct peer *peer, struct share *share);
+void outbox_tick(struct qn_core *core, struct peer *peer, struct share *share);
 void outbox_read_done(struct qn_core *core, const struct pending *pending,
                       const struct qn_read_result *result);
 void outbox_ack(struct qn_core *core, struct peer *peer, struct share *share, uint64_t lane,

@@ -109,7 +109,6 @@ static void grant(uint8_t number)
     qn_vv_pack(&nothing, &out);
     qn_pack_u64(&out, QN_CLOCK_GRANTS);
     rig_frame(&rig, &out);
-    settle();
 }
 
 static void acknowledge(void)
@@ -129,8 +128,10 @@ static void acknowledge(void)
 Test(window, catch_up_of_many_collections_fits_a_link)
 {
     size_t acks = 0;
-    for (uint8_t number = 1; number <= COLLS; number++)
+    for (uint8_t number = 1; number <= COLLS; number++) {
         grant(number);
+        settle();
+    }
     cr_assert_lt(flight_max, QN_NET_QUEUE_MAX / 2);
     for (; sent.count > 0; acks++)
         acknowledge();
@@ -139,10 +140,40 @@ Test(window, catch_up_of_many_collections_fits_a_link)
     cr_assert_geq(acks, COLLS * RECORDS * VALUE_SIZE / QN_FRAME_SIZE_MAX);
 }
 
+static void fail_reads(void)
+{
+    cr_assert_gt(rig.reads.count, 0);
+    rig_read_all(&rig, QN_ERR_BUSY);
+    cr_assert_eq(rig.reads.count, 0, "not at once");
+    rig_wait(&rig, 1000);
+}
+
+Test(live, a_read_that_fails_is_tried_again)
+{
+    rig_put(&rig, 1, "a");
+    grant(1);
+    fail_reads();
+    fail_reads();
+    settle();
+    cr_assert_eq(live_count, 1);
+    cr_assert_eq(sent.count, 1);
+}
+
+/* Else nobody would ever get the grant that this site holds. */
+Test(live, a_store_that_cannot_be_read_ends_the_link)
+{
+    rig_put(&rig, 1, "a");
+    grant(1);
+    for (int i = 0; i < 10 && !rig.has_closed; i++)
+        fail_reads();
+    cr_assert(rig.has_closed);
+}
+
 /* A peer that acknowledges late gets what was written meanwhile in few messages. */
 Test(live, many_small_writes_fit_the_window)
 {
     grant(1);
+    settle();
     for (unsigned number = 0; number < 3 * QN_OPS_WINDOW_COUNT; number++) {
         char key[16];
         snprintf(key, sizeof(key), "k%u", number);
