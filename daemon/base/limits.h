@@ -64,9 +64,10 @@
 #define QN_COLLECTIONS_MAX       4096
 #define QN_LEDGER_ENTRIES_MAX    65536
 #define QN_LEDGER_ENTRY_SIZE_MAX (16 * 1024)
-#define QN_LEDGER_SIZE_MAX       (64 * 1024 * 1024)
-#define QN_ADDRESSES_MAX         8
-#define QN_ADDRESS_SIZE_MAX      261 /* a host name of 255, ':' and a port */
+/* Of all entries, as one array: a joining site commits it whole (QN_WRITER_QUEUE_SIZE_MAX). */
+#define QN_LEDGER_SIZE_MAX  (15 * 1024 * 1024)
+#define QN_ADDRESSES_MAX    8
+#define QN_ADDRESS_SIZE_MAX 261 /* a host name of 255, ':' and a port */
 
 /* --- the control socket --- */
 #define QN_CONTROL_CLIENTS_MAX    64

@@ -227,6 +227,19 @@ static bool is_admin(uint64_t type)
     return type == QN_BODY_GENESIS || type == QN_BODY_INVITE || type == QN_BODY_REVOKE_INVITE;
 }
 
+/* At most: with the longest head that a binary of this size has. */
+static size_t packed_size(const struct qn_entry *entry)
+{
+    return entry->bytes.size + 3;
+}
+
+static bool is_full(const struct qn_ledger *ledger, const struct qn_entry *entry)
+{
+    static const size_t array_head = 5;
+    return ledger->nodes.count >= QN_LEDGER_ENTRIES_MAX ||
+           packed_size(entry) > QN_LEDGER_SIZE_MAX - array_head - ledger->size;
+}
+
 static void append(struct qn_ledger *ledger, struct qn_chain *chain, const struct qn_entry *entry)
 {
     struct qn_node *node = node_new(entry, chain);
@@ -234,6 +247,7 @@ static void append(struct qn_ledger *ledger, struct qn_chain *chain, const struc
     node->is_stopped =
         (body->is_critical && !body->is_understood) || builds_on_stopped(ledger, node);
     qn_vec_push(&ledger->nodes, node);
+    ledger->size += packed_size(entry);
     qn_vec_push(&chain->nodes, node);
     if (is_admin(node->type)) {
         qn_vec_push(&ledger->admin, node);
@@ -288,7 +302,7 @@ static enum qn_err add_statement(struct qn_ledger *ledger, struct qn_chain *chai
         return QN_OK;
     }
     QN_TRY(qn_ledger_check(ledger, chain, entry));
-    if (ledger->nodes.count >= QN_LEDGER_ENTRIES_MAX)
+    if (is_full(ledger, entry))
         return QN_ERR_LIMIT;
     append(ledger, chain, entry);
     *ret_is_new = true;
