@@ -30,8 +30,7 @@
 #define CLOCK_SPREAD_MS 400  /* clocks after foreign operations are told at most so often */
 #define RETRY_COMMIT_MS 1000 /* after a full disk */
 #define RETRY_READ_MS   1000
-#define READ_TRIES_MAX  4     /* then the link ends, and with it the peer's grant */
-#define PERSIST_MS      30000 /* what is known of others is stored at most so often */
+#define READ_TRIES_MAX  4 /* then the link ends, and with it the peer's grant */
 #define PURGE_MS        3600000
 #define VERIFY_ASK_MS   250
 #define VERIFY_GRACE_MS 3000
@@ -310,7 +309,10 @@ void core_refresh_colls(struct qn_core *core);
 bool core_shares(const struct qn_core *core, const struct coll *coll,
                  const struct qn_site_id *site);
 void hash_vv(const struct qn_vv *vv, uint8_t ret_hash[QN_ROOT_SIZE]);
-uint64_t core_persist(struct qn_core *core, bool is_forced); /* what is known of others */
+
+/* ---- persist.c ---- */
+/* Stores what is known of others if it is due, or at once; returns when it is due next. */
+uint64_t core_persist(struct qn_core *core, bool is_forced);
 
 /* ---- peers.c: who is there, dialling ---- */
 struct peer *core_peer(const struct qn_core *core, const struct qn_site_id *site);
