@@ -181,7 +181,8 @@ static void step(struct qn_driver *driver, struct qn_event *event)
     set_deadline(driver);
 }
 
-/* From a callback: now, or after the step in which it came. */
+/* From a callback: now, or after the step in which it came. Of what an event borrows only a frame
+ * is copied: a REQUEST does not come this way. */
 static void happen(struct qn_driver *driver, struct qn_event *event)
 {
     if (!driver->is_started || driver->is_stopping)
@@ -361,7 +362,8 @@ void qn_driver_request(struct qn_driver *driver, uint64_t request, struct qn_spa
     struct qn_event event = {
         .kind = QN_EVENT_REQUEST, .token = request, .command = command, .args = args, .user = user};
     qn_os_random(event.entropy, sizeof(event.entropy));
-    happen(driver, &event);
+    if (driver->is_started && !driver->is_stopping)
+        step(driver, &event);
 }
 
 void qn_driver_request_gone(struct qn_driver *driver, uint64_t request)

@@ -127,7 +127,7 @@ static bool may_append(const struct call *call)
 {
     if (core_may_append(call->core))
         return true;
-    call_fail(call, QN_ERR_BUSY, "busy", qn_span_str(call->core->name));
+    call_fail(call, QN_ERR_BUSY, "in-doubt", qn_span_str(call->core->name));
     return false;
 }
 

@@ -84,6 +84,9 @@ static const struct row rows[] = {
     {"store-failed", N_("the store cannot be used"),
      N_("See the messages of the daemon: `journalctl -u quoin`.")},
     {"busy", N_("the daemon has too much to do"), N_("Try again in a moment.")},
+    {"in-doubt", N_("the store of this site may be an old copy"),
+     N_("It connects to another site first and compares; see that one can be reached, and try "
+        "again.")},
     {"timeout", N_("there was no answer in time"),
      N_("Try again, or wait longer with --timeout SECONDS.")},
     {"upgrade-needed", N_("the group uses something that this version does not know"),
