@@ -14,7 +14,8 @@
 struct request {
     uint64_t token;           /* the daemon's name of it */
     uint64_t id;              /* the client's */
-    struct qn_stream *stream; /* NULL: the core answers */
+    struct qn_stream *stream; /* reads the store; NULL: not so */
+    struct qn_view *view;     /* reads the vault; NULL: not so. Neither: the core answers */
 };
 
 struct client {
@@ -57,6 +58,7 @@ void client_set_reading(struct client *client);
 void client_take_turn(struct client *client);
 
 /* ---- control_request.c ---- */
+void request_release(struct request *request); /* what it reads with */
 void request_take_frame(struct client *client, struct qn_span frame);
 /* What came cannot be a request: the connection ends. */
 void request_drop_hostile(struct client *client);

@@ -61,11 +61,18 @@ static void answer_error(struct client *client, uint64_t id, enum qn_err err, co
     client_send(client, qn_buf_view(&frame));
 }
 
+void request_release(struct request *request)
+{
+    qn_stream_free(request->stream);
+    if (request->view != NULL)
+        qn_view_free(request->view);
+}
+
 static void drop_request(struct client *client, uint64_t token)
 {
     for (size_t i = 0; i < client->requests.count; i++)
         if (client->requests.items[i].token == token) {
-            qn_stream_free(client->requests.items[i].stream);
+            request_release(&client->requests.items[i]);
             qn_vec_remove(&client->requests, i);
             return;
         }
@@ -76,7 +83,7 @@ void qn_control_reply(struct qn_control *control, uint64_t token, const struct q
     qn_vec_each (&control->clients, slot) {
         struct client *client = *slot;
         qn_vec_each (&client->requests, request) {
-            if (request->token != token || request->stream != NULL)
+            if (request->token != token || request->stream != NULL || request->view != NULL)
                 continue;
             uint64_t id = request->id;
             if (reply->reply != QN_REPLY_DATA) {
@@ -93,16 +100,25 @@ void qn_control_reply(struct qn_control *control, uint64_t token, const struct q
     }
 }
 
+/* The next answers of a request that reads. */
+static enum qn_err next_answers(struct client *client, struct request *request, struct qn_buf *out,
+                                bool *ret_is_end, bool *ret_waits, struct qn_refusal *refusal)
+{
+    *ret_waits = false;
+    if (request->view != NULL)
+        return qn_view_next(request->view, out, ret_is_end, ret_waits, refusal);
+    return qn_stream_next(request->stream, client->control->driver, out, ret_is_end, refusal);
+}
+
 /* One slice of one stream; false when it has ended. */
-static bool run_stream(struct client *client, struct request *request)
+static bool run_stream(struct client *client, struct request *request, bool *ret_waits)
 {
     QN_AUTO_BUF struct qn_buf data;
     struct qn_refusal refusal;
     bool is_end = false;
     uint64_t id = request->id;
     qn_buf_init(&data, QN_CONTROL_FRAME_SIZE_MAX - 512);
-    if (qn_stream_next(request->stream, client->control->driver, &data, &is_end, &refusal) !=
-        QN_OK) {
+    if (next_answers(client, request, &data, &is_end, ret_waits, &refusal) != QN_OK) {
         answer_error(client, id, refusal.err, refusal.code, refusal.object);
         return false;
     }
@@ -122,11 +138,14 @@ void request_run_streams(struct client *client)
 {
     for (size_t i = 0; i < client->requests.count && client_has_room(client); i++) {
         struct request *request = &client->requests.items[i];
-        if (request->stream == NULL)
+        if (request->stream == NULL && request->view == NULL)
             continue;
         uint64_t token = request->token;
-        if (!run_stream(client, request))
+        bool waits;
+        if (!run_stream(client, request, &waits))
             drop_request(client, token);
+        else if (waits)
+            continue;
         qn_timer_set(client->control->again, 0);
         return;
     }
@@ -177,6 +196,20 @@ static void start_stream(struct client *client, uint64_t id, struct qn_span comm
         ((struct request){.token = ++client->control->next_token, .id = id, .stream = stream}));
 }
 
+static void start_view(struct client *client, uint64_t id, struct qn_span command,
+                       struct qn_span args)
+{
+    struct qn_refusal refusal;
+    struct qn_view *view;
+    if (qn_view_open(client->control->options.views, command, args, &view, &refusal) != QN_OK) {
+        answer_error(client, id, refusal.err, refusal.code, refusal.object);
+        return;
+    }
+    qn_vec_push(
+        &client->requests,
+        ((struct request){.token = ++client->control->next_token, .id = id, .view = view}));
+}
+
 static void handle(struct client *client, uint64_t id, struct qn_span command, struct qn_span args)
 {
     struct qn_control *control = client->control;
@@ -186,6 +219,8 @@ static void handle(struct client *client, uint64_t id, struct qn_span command, s
         answer_log_level(client, id, args);
     } else if (qn_stream_knows(command)) {
         start_stream(client, id, command, args);
+    } else if (control->options.views != NULL && qn_view_knows(command)) {
+        start_view(client, id, command, args);
     } else {
         uint64_t token = ++control->next_token;
         qn_vec_push(&client->requests, ((struct request){.token = token, .id = id}));

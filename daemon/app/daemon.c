@@ -127,6 +127,13 @@ void daemon_on_watchdog(void *context)
     qn_timer_set(daemon->watchdog, qn_os_watchdog_ms() / 2);
 }
 
+void daemon_on_view_ready(void *context)
+{
+    struct daemon *daemon = context;
+    if (daemon->control != NULL)
+        qn_control_wake(daemon->control);
+}
+
 void daemon_on_reply(void *context, uint64_t request, const struct qn_effect *reply)
 {
     struct daemon *daemon = context;
@@ -149,6 +156,7 @@ static void close_handles(struct daemon *daemon)
     qn_timer_free(daemon->watchdog);
     while (!daemon->control_closed || !daemon->net_closed)
         qn_loop_wait(daemon->loop);
+    qn_backups_free(daemon->backups);
 }
 
 static void tear_down(struct daemon *daemon)

@@ -1,6 +1,7 @@
 /* Inside the daemon: daemon.c runs it and ends it, daemon_start.c starts it. */
 #pragma once
 
+#include "app/backups.h"
 #include "app/control.h"
 #include "app/daemon.h"
 #include "app/driver.h"
@@ -24,6 +25,7 @@ struct daemon {
     struct qn_net *net;
     struct qn_driver *driver;
     struct qn_control *control;
+    struct qn_backups *backups;
     struct qn_os_watermark *watermark;
     struct qn_timer *watchdog;
     struct qn_signal *signals[3];
@@ -43,4 +45,5 @@ void daemon_on_reload(void *context);
 void daemon_on_watchdog(void *context);
 void daemon_on_reply(void *context, uint64_t request, const struct qn_effect *reply);
 void daemon_on_fatal(void *context, enum qn_err err);
+void daemon_on_view_ready(void *context);
 void daemon_on_stopped(void *context);

@@ -186,7 +186,8 @@ static enum qn_err load_core(struct daemon *daemon)
         .join = has_code ? &code : NULL,
         .addresses = (const char(*)[QN_ADDRESS_SIZE_MAX + 1]) daemon->addresses,
         .address_count = daemon->address_count,
-        .seed = seed};
+        .seed = seed,
+        .disk_bytes = qn_os_disk_bytes(daemon->options->state_dir)};
     daemon->core = qn_core_new(&options);
     struct qn_kv *kv;
     QN_TRY(qn_store_read_begin(daemon->store, &kv));
@@ -195,6 +196,22 @@ static enum qn_err load_core(struct daemon *daemon)
         err = qn_core_load(daemon->core, kv);
     qn_store_read_end(daemon->store);
     return err;
+}
+
+static enum qn_err start_backups(struct daemon *daemon)
+{
+    struct qn_site_id id;
+    qn_site_id_of(qn_signer_public(daemon->signer), &id);
+    struct qn_backups_options options = {.loop = daemon->loop,
+                                         .log = &daemon->log,
+                                         .state_dir = daemon->options->state_dir,
+                                         .site = daemon->setup.name,
+                                         .id = &id,
+                                         .recovery_seal = &daemon->setup.recovery_seal,
+                                         .reader_socket = "",
+                                         .on_view_ready = daemon_on_view_ready,
+                                         .context = daemon};
+    return qn_backups_new(&options, &daemon->backups);
 }
 
 static enum qn_err start_driver(struct daemon *daemon)
@@ -211,14 +228,21 @@ static enum qn_err start_driver(struct daemon *daemon)
                                                                .on_reply = daemon_on_reply,
                                                                .on_fatal = daemon_on_fatal,
                                                                .on_stopped = daemon_on_stopped,
-                                                               .context = daemon});
+                                                               .context = daemon,
+                                                               .on_job = qn_backups_on_job,
+                                                               .on_job_stop =
+                                                                   qn_backups_on_job_stop,
+                                                               .on_file = qn_backups_on_file,
+                                                               .work = daemon->backups});
+    qn_backups_set_driver(daemon->backups, daemon->driver);
     QN_TRY(qn_store_start(daemon->store, daemon->applier, qn_driver_wake, daemon->driver));
     char path[4096];
     snprintf(path, sizeof(path), "%s/control.sock", daemon->options->state_dir);
     struct qn_control_options control = {.loop = daemon->loop,
                                          .path = path,
                                          .group = daemon->config.control_group,
-                                         .log = &daemon->log};
+                                         .log = &daemon->log,
+                                         .views = qn_backups_views(daemon->backups)};
     QN_TRY(qn_control_new(&control, &daemon->control));
     qn_driver_start(daemon->driver);
     return qn_control_start(daemon->control, daemon->driver);
@@ -278,6 +302,8 @@ int daemon_start(struct daemon *daemon)
     if (err != QN_OK)
         return store_failed(daemon, err);
     err = start_signals(daemon);
+    if (err == QN_OK)
+        err = start_backups(daemon);
     if (err == QN_OK)
         err = start_driver(daemon);
     return err == QN_OK ? 0 : cannot_start(err);

@@ -112,14 +112,14 @@ static void carry_out(struct qn_driver *driver, struct qn_effect *effect)
         admit(driver);
         break;
     case QN_EFFECT_JOB:
-        o->on_job(o->context, effect->job);
+        o->on_job(o->work, effect->job);
         effect->job = NULL;
         break;
     case QN_EFFECT_JOB_STOP:
-        o->on_job_stop(o->context, effect->token);
+        o->on_job_stop(o->work, effect->token);
         break;
     case QN_EFFECT_FILE:
-        o->on_file(o->context, effect->file);
+        o->on_file(o->work, effect->file);
         effect->file = NULL;
         break;
     case QN_EFFECT_NOTE:
@@ -134,6 +134,7 @@ static void step_once(struct qn_driver *driver, struct qn_event *event)
 {
     event->mono_ms = qn_os_boot_ms();
     event->wall_ms = qn_os_wall_ms();
+    event->offset_s = qn_os_offset_s(event->wall_ms);
     qn_core_step(driver->options.core, event, &driver->update);
     qn_vec_each (&driver->update.effects, effect)
         carry_out(driver, effect);
@@ -308,6 +309,20 @@ static void on_commits(void *context)
         qn_mailbox_post(
             driver->mailbox); /* the last commit may have been told before it was asked */
     }
+}
+
+void qn_driver_news(struct qn_driver *driver, const struct qn_job_event *news)
+{
+    struct qn_event event = {.kind = QN_EVENT_JOB, .job = news};
+    if (driver->is_started && !driver->is_stopping)
+        step(driver, &event);
+}
+
+void qn_driver_file(struct qn_driver *driver, const struct qn_file_result *result)
+{
+    struct qn_event event = {.kind = QN_EVENT_FILE, .file = result};
+    if (driver->is_started && !driver->is_stopping)
+        step(driver, &event);
 }
 
 static void on_deadline(void *context)
