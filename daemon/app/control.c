@@ -93,6 +93,11 @@ static void listener_gone(uv_handle_t *handle)
     control_handle_gone(handle->data);
 }
 
+void qn_control_wake(struct qn_control *control)
+{
+    qn_timer_set(control->again, 0);
+}
+
 void qn_control_stop(struct qn_control *control)
 {
     control->is_stopping = true;

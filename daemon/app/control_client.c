@@ -31,8 +31,8 @@ void client_close(struct client *client)
             break;
         }
     qn_vec_each (&client->requests, request) {
-        qn_stream_free(request->stream);
-        if (request->stream == NULL && control->driver != NULL)
+        request_release(request);
+        if (request->stream == NULL && request->view == NULL && control->driver != NULL)
             qn_driver_request_gone(control->driver, request->token);
     }
     client->requests.count = 0;

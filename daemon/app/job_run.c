@@ -46,13 +46,16 @@ static void on_pack(void *context, const struct qn_pack_name *name, size_t size,
                     enum qn_pack_kind kind)
 {
     struct qn_buf payload;
+    QN_AUTO_BUF struct qn_buf row;
+    qn_buf_init(&row, 64);
+    qn_buf_append(&row, name->bytes, sizeof(name->bytes));
+    qn_buf_append_u32(&row, (uint32_t)size);
+    qn_buf_append_u8(&row, (uint8_t)kind);
     qn_buf_init(&payload, 256);
-    qn_pack_map(&payload, 3);
-    pack_count(&payload, "kind", kind);
-    qn_pack_cstr(&payload, "name");
-    qn_pack_bin(&payload, QN_SPAN_OF(name->bytes));
-    pack_count(&payload, "size", size);
-    tell(context, QN_JOB_PACK, QN_OK, &payload);
+    qn_pack_map(&payload, 1);
+    qn_pack_cstr(&payload, "packs");
+    qn_pack_bin(&payload, qn_buf_view(&row));
+    tell(context, QN_JOB_PACKS, QN_OK, &payload);
 }
 
 /* Unreadable files may be many: a person reads the first ones, and the count. */
@@ -70,6 +73,11 @@ static void on_report(void *context, const char *what, struct qn_span path, int 
     qn_pack_cstr(&payload, "what");
     qn_pack_cstr(&payload, what);
     tell(run, QN_JOB_PROBLEM, QN_OK, &payload);
+}
+
+void qn_job_problem(struct qn_job_run *run, const char *what, struct qn_span path)
+{
+    on_report(run, what, path, 0);
 }
 
 static void pack_snapshot(const struct qn_snapshot_info *info, struct qn_span live,
@@ -318,6 +326,20 @@ static enum qn_err run_verify(struct qn_job_run *run, struct qn_vault *vault, st
     return QN_OK;
 }
 
+/* Everything that the vault has, as if it had just been made. */
+static enum qn_err run_catalog(struct qn_job_run *run, struct qn_vault *vault, struct qn_buf *out)
+{
+    qn_snapshot_vec snapshots = {0};
+    QN_TRY(qn_vault_packs(vault, on_pack, run));
+    enum qn_err err = qn_vault_snapshots(vault, NULL, on_report, run, &snapshots);
+    if (err == QN_OK)
+        qn_vec_each (&snapshots, info)
+            on_snapshot(run, &info->name);
+    qn_snapshots_deinit(&snapshots);
+    qn_pack_map(out, 0);
+    return err;
+}
+
 static enum qn_err run_kind(struct qn_job_run *run, const struct qn_jobs_options *options,
                             struct qn_buf *out)
 {
@@ -332,6 +354,8 @@ static enum qn_err run_kind(struct qn_job_run *run, const struct qn_jobs_options
         return run_verify(run, vault, out);
     case QN_JOB_DRILL:
         return qn_job_drill(run, vault, out);
+    case QN_JOB_CATALOG:
+        return run_catalog(run, vault, out);
     }
     return QN_ERR_INVALID;
 }

@@ -26,6 +26,8 @@ void qn_jobs_tell(struct qn_jobs *jobs, struct qn_job_item *take_item);
 void qn_job_run_init(struct qn_job_run *run, struct qn_jobs *jobs, struct qn_job *job);
 /* Does the work and tells its end. The job's thread. */
 void qn_job_run(struct qn_job_run *run, const struct qn_jobs_options *options);
+/* Tells of one thing that is wrong. The job's thread. */
+void qn_job_problem(struct qn_job_run *run, const char *what, struct qn_span path);
 /* The weekly restore of a sample (job_drill.c): appends the map of DONE. QN_ERR_CORRUPT: something
  * differed. */
 enum qn_err QN_CHECKED qn_job_drill(struct qn_job_run *run, struct qn_vault *vault,

@@ -13,6 +13,10 @@ enum qn_err qn_os_err(int code);
 
 uint64_t qn_os_wall_ms(void);              /* since 1970 */
 uint64_t qn_os_boot_ms(void);              /* CLOCK_BOOTTIME: counts sleep, never jumps */
+/* Local time minus UTC at that moment, in seconds. */
+int32_t qn_os_offset_s(uint64_t wall_ms);
+/* Size of the file system that `path` is on; 0 if it cannot be asked. */
+uint64_t qn_os_disk_bytes(const char *path);
 void qn_os_random(void *out, size_t size); /* getrandom; never fails once the system has booted */
 
 /* Appends a whole regular file of at most size_max bytes to `out`. QN_ERR_DENIED: a link or a
