@@ -33,14 +33,23 @@ struct qn_snapshot {
     bool is_partial;               /* made while the first run was under way */
     struct qn_tree_root root;
     struct qn_backup_counts counts;
-    struct qn_span paths; /* packed array of the plan's paths (binaries) */
+    /* Canonical msgpack: an array of at most QN_SNAPSHOT_PATHS_MAX binaries, the absolute paths of
+     * the plan. */
+    struct qn_span paths;
 };
 
-/* Seals: head like a pack's (kind META, its own magic "QNSNAP01"), fresh salt, body padded to a
- * multiple of 1 KiB. */
+/* Appends the sealed file: a head like a pack's (kind META, its own magic "QNSNAP01"), then the
+ * sealed body; the whole is a multiple of 1 KiB. `salt` is fresh randomness. QN_ERR_INVALID: names
+ * or paths that make no sense; QN_ERR_LIMIT: above QN_SNAPSHOT_SIZE_MAX, or the maximum of `out`.
+ */
 enum qn_err QN_CHECKED qn_snapshot_seal(const struct qn_snapshot *snapshot,
                                         const struct qn_vault_keys *keys, const uint8_t salt[32],
                                         struct qn_buf *out, struct qn_snapshot_name *ret_name);
-/* `plain` keeps what the spans of *ret_snapshot borrow from. Any bytes are safe. */
+/* `plain`, of a maximum of QN_SNAPSHOT_SIZE_MAX, keeps what the spans of *ret_snapshot borrow from.
+ * Any bytes are safe. QN_ERR_INVALID: not a snapshot; QN_ERR_UNSUPPORTED: a newer form, or another
+ * epoch than that of `keys`; QN_ERR_SIGNATURE: of other keys, or changed; QN_ERR_CORRUPT: sealed
+ * nonsense. */
 enum qn_err QN_CHECKED qn_snapshot_open(struct qn_span sealed, const struct qn_vault_keys *keys,
                                         struct qn_buf *plain, struct qn_snapshot *ret_snapshot);
+/* SHA-256 of a sealed file. */
+void qn_snapshot_name_of(struct qn_span sealed, struct qn_snapshot_name *ret_name);

@@ -15,6 +15,7 @@
 #include "chunk/pack.h"
 
 struct qn_pool;
+/* Makes the folder, 0700, if it is missing (not the ones above it). QN_ERR_BUSY: open elsewhere. */
 enum qn_err QN_CHECKED qn_pool_open(const char *dir, struct qn_pool **ret_pool);
 void qn_pool_close(struct qn_pool *pool);
 /* Durable when it returns. Fine if it is there. The name is not checked against the bytes. */
@@ -36,23 +37,25 @@ enum qn_err QN_CHECKED qn_pool_remove(struct qn_pool *pool, const struct qn_pack
 enum qn_err QN_CHECKED qn_pool_list(struct qn_pool *pool, const struct qn_pack_name *after,
                                     size_t count_max, struct qn_pack_name *out, size_t *ret_count);
 /* SHA-256 of the content against the name, reading at most bytes_per_s (0: no limit).
- * QN_ERR_CORRUPT if it differs: then it is moved to DIR/bad/. */
+ * QN_ERR_CORRUPT if it differs or cannot be read: then it is moved to DIR/bad/. */
 enum qn_err QN_CHECKED qn_pool_scrub(struct qn_pool *pool, const struct qn_pack_name *name,
                                      uint64_t bytes_per_s);
 
 /* ---- files that arrive in pieces ---- */
 
-/* How many bytes of a part are durable (0: none). */
+/* How many bytes of a part are there (0: none): where to go on. After a power cut the last of them
+ * may be wrong; that shows when the part is whole. */
 enum qn_err QN_CHECKED qn_pool_part_size(struct qn_pool *pool, const struct qn_pack_name *name,
                                          size_t *ret_size);
-/* Appends at `offset`, which must be the part's size (else QN_ERR_STATE); when the part reaches
- * size_total it is synced, hashed and named: *ret_is_whole. QN_ERR_SIGNATURE: the bytes do not hash
- * to the name, the part is gone. A piece is durable only once the file is whole or after
+/* Appends at `offset`, which must be the part's size (else QN_ERR_STATE); QN_ERR_LIMIT: beyond
+ * size_total, or that above QN_PACK_SIZE_MAX. One caller at a time for a name. When the part
+ * reaches size_total it is synced, hashed and named: *ret_is_whole. QN_ERR_SIGNATURE: the bytes do
+ * not hash to the name, the part is gone. A piece is durable only once the file is whole or after
  * qn_pool_part_sync. */
 enum qn_err QN_CHECKED qn_pool_part_append(struct qn_pool *pool, const struct qn_pack_name *name,
                                            size_t offset, struct qn_span bytes, size_t size_total,
                                            bool *ret_is_whole);
 enum qn_err QN_CHECKED qn_pool_part_sync(struct qn_pool *pool, const struct qn_pack_name *name);
-/* Removes parts that are not listed in `kept` and were not touched for `age_ms`. */
+/* Removes parts that nothing was appended to for `age_ms` (0: all), by the wall clock. */
 enum qn_err QN_CHECKED qn_pool_part_sweep(struct qn_pool *pool, uint64_t age_ms);
 uint64_t qn_pool_free_bytes(struct qn_pool *pool); /* of the disk, for unprivileged use */
