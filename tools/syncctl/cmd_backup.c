@@ -1,0 +1,277 @@
+/* syncctl backup ...: plans and their runs. */
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "answer.h"
+#include "backup_args.h"
+#include "base/limits.h"
+#include "base/text.h"
+#include "commands.h"
+#include "i18n.h"
+#include "proto/pack.h"
+
+/* ---- create, change, delete ---- */
+
+/* Relative paths are of the directory that the person is in. */
+static int pack_paths(struct ctl *ctl, struct qn_buf *out)
+{
+    QN_AUTO_BUF struct qn_buf items;
+    qn_buf_init(&items, QN_CONTROL_FRAME_SIZE_MAX);
+    size_t count = 0;
+    for (size_t i = 0; i < ctl->given.count; i++) {
+        const struct ctl_given *given = &ctl->given.items[i];
+        char path[PATH_MAX];
+        if (strcmp(given->option->name, "path") != 0)
+            continue;
+        if (realpath(given->value, path) == NULL)
+            return ctl_fail_str(ctl, "read-failed", given->value);
+        qn_pack_bin(&items, qn_span_str(path));
+        count++;
+    }
+    if (count == 0)
+        qn_pack_nil(out);
+    else
+        qn_pack_array(out, count);
+    qn_pack_raw(out, qn_buf_view(&items));
+    return CTL_DONE;
+}
+
+static int pack_lock(struct ctl *ctl, struct qn_buf *args)
+{
+    const char *lock = ctl_value(ctl, "lock");
+    uint64_t seconds;
+    if (lock == NULL) {
+        ctl_arg_nil(args, "lock_days");
+        return CTL_DONE;
+    }
+    if (!ctl_parse_duration(lock, &seconds) || seconds % 86400 != 0)
+        return ctl_usage_error(ctl, _("--lock takes whole days or weeks, for example 30d, not %s"),
+                               lock);
+    ctl_arg_u64(args, "lock_days", seconds / 86400);
+    return CTL_DONE;
+}
+
+static int pack_copies(struct ctl *ctl, struct qn_buf *args)
+{
+    const char *copies = ctl_value(ctl, "copies");
+    if (copies == NULL) {
+        ctl_arg_nil(args, "copies");
+        return CTL_DONE;
+    }
+    qn_pack_cstr(args, "copies");
+    if (copies[0] == '\0')
+        qn_pack_array(args, 0);
+    else if (ctl_pack_words(copies, args) == 0)
+        return ctl_usage_error(ctl, _("--copies takes names of sites between commas"));
+    return CTL_DONE;
+}
+
+static int pack_plan(struct ctl *ctl, struct qn_buf *args)
+{
+    ctl_args_init(args, 7);
+    int code = pack_copies(ctl, args);
+    if (code != CTL_DONE)
+        return code;
+    qn_pack_cstr(args, "exclude");
+    if (ctl_has(ctl, "exclude"))
+        ctl_pack_values(ctl, "exclude", false, args);
+    else
+        qn_pack_nil(args);
+    ctl_arg_str(args, "keep", ctl_value(ctl, "keep"));
+    code = pack_lock(ctl, args);
+    if (code != CTL_DONE)
+        return code;
+    ctl_arg_str(args, "name", ctl->arguments.items[0]);
+    qn_pack_cstr(args, "paths");
+    code = pack_paths(ctl, args);
+    if (code != CTL_DONE)
+        return code;
+    ctl_arg_str(args, "schedule", ctl_value(ctl, "schedule"));
+    return CTL_DONE;
+}
+
+int ctl_run_backup_create(struct ctl *ctl)
+{
+    bool is_new = strcmp(ctl->command->verb, "create") == 0;
+    QN_AUTO_BUF struct qn_buf args;
+    if (is_new && !ctl_has(ctl, "path"))
+        return ctl_usage_error(ctl, _("which folder? Give --path DIR, once or more"));
+    int code = pack_plan(ctl, &args);
+    if (code != CTL_DONE)
+        return code;
+    return ctl_do(ctl, is_new ? "backup.create" : "backup.change", &args,
+                  is_new ? _("The backup is planned.") : _("The backup's plan is changed."));
+}
+
+int ctl_run_backup_delete(struct ctl *ctl)
+{
+    bool is_stop = strcmp(ctl->command->verb, "stop") == 0;
+    QN_AUTO_BUF struct qn_buf args;
+    ctl_args_init(&args, 1);
+    ctl_arg_str(&args, "name", ctl->arguments.items[0]);
+    return ctl_do(ctl, is_stop ? "backup.stop" : "backup.delete", &args,
+                  is_stop ? _("The run ends. What it stored stays.")
+                          : _("The plan is gone. Its snapshots stay."));
+}
+
+/* ---- plans ---- */
+
+static void add_paths(struct ctl_grid *grid, struct qn_span item)
+{
+    QN_AUTO_BUF struct qn_buf text;
+    struct qn_span list;
+    qn_buf_init(&text, QN_CONTROL_FRAME_SIZE_MAX);
+    if (ctl_map_find(item, "paths", &list)) {
+        struct ctl_walk walk = ctl_walk(list);
+        while (ctl_walk_next(&walk)) {
+            struct qn_cursor cursor = qn_cursor(walk.value);
+            struct qn_span path = {0};
+            (void)!qn_cursor_bin(&cursor, SIZE_MAX, &path);
+            qn_buf_append_str(&text, text.size > 0 ? ":" : "");
+            ctl_append_text(&text, path);
+        }
+    }
+    ctl_grid_add(grid, qn_buf_view(&text));
+}
+
+static void add_plan(struct ctl_grid *grid, struct qn_span item)
+{
+    ctl_add_text(grid, item, "name");
+    ctl_add_text(grid, item, "schedule");
+    ctl_add_text(grid, item, "keep");
+    ctl_add_time(grid, item, "next_run");
+    ctl_add_names(grid, item, "copies");
+    add_paths(grid, item);
+}
+
+int ctl_run_backup_plans(struct ctl *ctl)
+{
+    static const char *const heads[] = {N_("NAME"),     N_("SCHEDULE"), N_("KEEP"),
+                                        N_("NEXT RUN"), N_("COPIES"),   N_("PATHS")};
+    QN_AUTO_BUF struct qn_buf args;
+    ctl_args_init(&args, 0);
+    return ctl_list(ctl, "backup.plans", &args,
+                    &(struct ctl_listing){ctl_plan_shape, 6, heads, add_plan, false});
+}
+
+/* ---- list ---- */
+
+static void add_size(struct ctl_grid *grid, struct qn_span item, const char *key)
+{
+    QN_AUTO_BUF struct qn_buf text;
+    qn_buf_init(&text, 64);
+    ctl_append_size(&text, ctl_map_u64(item, key));
+    ctl_grid_add(grid, qn_buf_view(&text));
+}
+
+static void append_copy(struct qn_buf *out, struct qn_span copy)
+{
+    qn_buf_append_str(out, out->size > 0 ? ", " : "");
+    ctl_append_text(out, ctl_map_text(copy, "site"));
+    if (ctl_map_bool(copy, "complete"))
+        return;
+    qn_buf_append_str(out, " (-");
+    ctl_append_size(out, ctl_map_u64(copy, "missing_bytes"));
+    qn_buf_append_str(out, ")");
+}
+
+static void add_copies(struct ctl_grid *grid, struct qn_span item)
+{
+    QN_AUTO_BUF struct qn_buf text;
+    struct qn_span list;
+    qn_buf_init(&text, 64 * 1024);
+    if (ctl_map_find(item, "copies", &list)) {
+        struct ctl_walk walk = ctl_walk(list);
+        while (ctl_walk_next(&walk))
+            append_copy(&text, walk.value);
+    }
+    ctl_grid_add_str(grid, text.size == 0 ? "-" : "");
+    if (text.size > 0) {
+        grid->cells.count--;
+        qn_free(grid->cells.items[grid->cells.count]);
+        ctl_grid_add(grid, qn_buf_view(&text));
+    }
+}
+
+static void add_snapshot(struct ctl_grid *grid, struct qn_span item)
+{
+    ctl_add_text(grid, item, "id");
+    ctl_add_text(grid, item, "plan");
+    ctl_add_time(grid, item, "time");
+    ctl_add_number(grid, item, "files");
+    add_size(grid, item, "size");
+    add_size(grid, item, "new_bytes");
+    add_copies(grid, item);
+    ctl_add_time(grid, item, "locked_until");
+}
+
+int ctl_run_backup_list(struct ctl *ctl)
+{
+    static const char *const heads[] = {N_("ID"),   N_("PLAN"), N_("TIME"),   N_("FILES"),
+                                        N_("SIZE"), N_("NEW"),  N_("COPIES"), N_("LOCKED UNTIL")};
+    QN_AUTO_BUF struct qn_buf args;
+    ctl_args_init(&args, 1);
+    ctl_arg_str(&args, "name", ctl->arguments.count > 0 ? ctl->arguments.items[0] : NULL);
+    return ctl_list(ctl, "backup.list", &args,
+                    &(struct ctl_listing){ctl_snapshot_shape, 8, heads, add_snapshot, false});
+}
+
+/* ---- holder ---- */
+
+static void add_held(struct ctl_grid *grid, struct qn_span item)
+{
+    ctl_add_text(grid, item, "owner");
+    ctl_add_state(grid, item);
+    ctl_add_number(grid, item, "snapshots");
+    add_size(grid, item, "stored_bytes");
+    add_size(grid, item, "quota_bytes");
+    ctl_add_number(grid, item, "lock_days");
+    ctl_add_text(grid, item, "entity");
+}
+
+static int holder_list(struct ctl *ctl)
+{
+    static const char *const heads[] = {N_("OWNER"), N_("STATE"),     N_("SNAPSHOTS"), N_("STORED"),
+                                        N_("QUOTA"), N_("LOCK DAYS"), N_("LEGAL ENTITY")};
+    QN_AUTO_BUF struct qn_buf args;
+    ctl_args_init(&args, 0);
+    return ctl_list(ctl, "holder.list", &args,
+                    &(struct ctl_listing){ctl_held_shape, 7, heads, add_held, false});
+}
+
+static int holder_accept(struct ctl *ctl)
+{
+    QN_AUTO_BUF struct qn_buf args;
+    if (ctl->arguments.count != 2)
+        return ctl_usage_error(ctl, _("whose backups? backup holder accept OWNER"));
+    ctl_args_init(&args, 1);
+    ctl_arg_str(&args, "owner", ctl->arguments.items[1]);
+    return ctl_do(ctl, "holder.accept", &args, _("This site keeps that site's backups now."));
+}
+
+static int holder_quota(struct ctl *ctl)
+{
+    QN_AUTO_BUF struct qn_buf args;
+    uint64_t bytes;
+    if (ctl->arguments.count != 3 || !ctl_parse_size(ctl->arguments.items[2], &bytes))
+        return ctl_usage_error(ctl,
+                               _("how much? backup holder quota OWNER SIZE, for example 200GB"));
+    ctl_args_init(&args, 2);
+    ctl_arg_str(&args, "owner", ctl->arguments.items[1]);
+    ctl_arg_u64(&args, "quota_bytes", bytes);
+    return ctl_do(ctl, "holder.quota", &args, _("The quota is set."));
+}
+
+int ctl_run_backup_holder(struct ctl *ctl)
+{
+    const char *what = ctl->arguments.items[0];
+    if (strcmp(what, "list") == 0 && ctl->arguments.count == 1)
+        return holder_list(ctl);
+    if (strcmp(what, "accept") == 0)
+        return holder_accept(ctl);
+    if (strcmp(what, "quota") == 0)
+        return holder_quota(ctl);
+    return ctl_usage_error(ctl, _("backup holder: list, accept OWNER or quota OWNER SIZE"));
+}
