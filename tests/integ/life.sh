@@ -37,6 +37,12 @@ run_to_end "$SYNCD" --state "$dir" --config "$work/conf"
 check "a mistake is 78, not $exit_code" test "$exit_code" = 78
 check "file and line are missing" said "$work/conf:2:"
 
+# What the system will never allow is a mistake too, not something to be tried again.
+printf '[control]\ngroup = no-such-group\n' >"$work/conf"
+run_to_end "$SYNCD" --state "$dir" --config "$work/conf"
+check "an impossible group is 78, not $exit_code" test "$exit_code" = 78
+check "the group is not named" said 'no-such-group'
+
 # One line, and who may come in.
 site_up a
 check "standard output is one line" test "$(cat "$work/a.out")" = 'syncd: ready'
