@@ -256,7 +256,8 @@ static const char *check_line(struct reading *reading, char *line)
     return line;
 }
 
-/* inih's fgets. A line longer than its buffer may be cut: the value is not taken from it. */
+/* inih's fgets. A line longer than its buffer may be cut: the value is not taken from it. One that
+ * filled the buffer would make the inih of Debian 13 skip to a newline, and there is none. */
 static char *next_line(char *out, int size, void *stream)
 {
     struct reading *reading = stream;
@@ -265,7 +266,7 @@ static char *next_line(char *out, int size, void *stream)
     reading->value = NULL;
     if (reading->next == reading->end)
         return NULL;
-    snprintf(out, (size_t)size, "%s", check_line(reading, cut_line(reading)));
+    snprintf(out, (size_t)size - 1, "%s", check_line(reading, cut_line(reading)));
     return out;
 }
 

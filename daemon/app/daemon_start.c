@@ -236,9 +236,12 @@ static enum qn_err start_signals(struct daemon *daemon)
     return QN_OK;
 }
 
+/* What is not allowed, a port or a group of the configuration, does not go away by itself. */
 static int cannot_start(enum qn_err err)
 {
     fprintf(stderr, _("syncd: cannot start: %s\n"), qn_err_name(err));
+    if (err == QN_ERR_DENIED)
+        return EX_CONFIG;
     return err == QN_ERR_BUSY ? EX_UNAVAILABLE : EXIT_FAILURE;
 }
 

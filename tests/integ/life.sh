@@ -28,6 +28,9 @@ mistakes() {
     printf '[log]\nlevel = loud\n' >"$work/conf"
     ends_with 78 "$work/conf:2:" "a mistake, with file and line" --state "$(site_state a)" \
         --config "$work/conf"
+    # What the system will never allow is a mistake too, not something to be tried again.
+    printf '[control]\ngroup = no-such-group\n' >"$work/conf"
+    ends_with 78 no-such-group "an impossible group" --state "$(site_state a)" --config "$work/conf"
 }
 
 doors() {
