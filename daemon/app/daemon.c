@@ -12,6 +12,7 @@
 #include "app/i18n.h"
 #include "app/machine.h"
 #include "app/setup.h"
+#include "app/words.h"
 #include "base/assert.h"
 
 #define DEFAULT_PORT           7117
@@ -70,7 +71,7 @@ static void on_net_closed(void *context)
  * is safe; what is not was not acknowledged. */
 static void on_stop_timeout(int number)
 {
-    _exit(EXIT_FAILURE);
+    _exit(QN_EXIT_FAILED);
 }
 
 static void limit_stop_time(void)
@@ -110,7 +111,7 @@ static void on_fatal(void *context, enum qn_err err)
     qn_log(&daemon->log, QN_LOG_ERROR,
            "the store has failed (%s); the daemon ends so that it is opened afresh",
            qn_err_name(err));
-    daemon->status = EXIT_FAILURE;
+    daemon->status = QN_EXIT_FAILED;
     stop(daemon);
 }
 
@@ -214,8 +215,8 @@ static int read_setup(struct daemon *daemon)
     else
         fprintf(stderr,
                 _("syncd: the files identity.key and site.quoin in %s cannot be read (%s)\n"),
-                daemon->options->state_dir, qn_err_name(err));
-    return err == QN_ERR_NOTFOUND ? EX_CONFIG : EXIT_FAILURE;
+                daemon->options->state_dir, qn_err_words(err));
+    return err == QN_ERR_NOTFOUND ? EX_CONFIG : QN_EXIT_FAILED;
 }
 
 /* A group may be let in (quoin.conf(5), [control]); what is secret in it is 0600 anyway. */
@@ -228,7 +229,7 @@ static int check_state_dir(struct daemon *daemon)
     if (chmod(path, 0700) != 0) {
         fprintf(stderr, _("syncd: %s is open to others and cannot be closed; run: chmod 700 %s\n"),
                 path, path);
-        return EXIT_FAILURE;
+        return QN_EXIT_FAILED;
     }
     qn_log(&daemon->log, QN_LOG_WARNING, "%s was open to others; it is 0700 now", path);
     return 0;
@@ -242,8 +243,8 @@ static int take_lock(struct daemon *daemon)
     if (err == QN_ERR_BUSY)
         fprintf(stderr, _("syncd: another syncd uses %s\n"), daemon->options->state_dir);
     else
-        fprintf(stderr, _("syncd: %s: %s\n"), daemon->path, qn_err_name(err));
-    return err == QN_ERR_BUSY ? EX_UNAVAILABLE : EXIT_FAILURE;
+        fprintf(stderr, _("syncd: %s: %s\n"), daemon->path, qn_err_words(err));
+    return QN_EXIT_FAILED;
 }
 
 static enum qn_err open_store(struct daemon *daemon)
@@ -395,8 +396,8 @@ static enum qn_err start_signals(struct daemon *daemon)
 
 static int cannot_start(enum qn_err err)
 {
-    fprintf(stderr, _("syncd: cannot start: %s\n"), qn_err_name(err));
-    return err == QN_ERR_BUSY ? EX_UNAVAILABLE : EXIT_FAILURE;
+    fprintf(stderr, _("syncd: cannot start: %s\n"), qn_err_words(err));
+    return QN_EXIT_FAILED;
 }
 
 static int store_failed(const struct daemon *daemon, enum qn_err err)
@@ -408,8 +409,8 @@ static int store_failed(const struct daemon *daemon, enum qn_err err)
                 daemon->options->state_dir);
     else
         fprintf(stderr, _("syncd: the store in %s/store cannot be used: %s\n"),
-                daemon->options->state_dir, qn_err_name(err));
-    return err == QN_ERR_BUSY ? EX_UNAVAILABLE : EXIT_FAILURE;
+                daemon->options->state_dir, qn_err_words(err));
+    return QN_EXIT_FAILED;
 }
 
 static int start(struct daemon *daemon)

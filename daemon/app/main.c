@@ -44,7 +44,7 @@ static void on_bus_error(int signal)
 {
     ssize_t ignored = write(STDERR_FILENO, bus_text, strlen(bus_text));
     (void)ignored;
-    _exit(EX_IOERR);
+    _exit(QN_EXIT_FAILED);
 }
 
 static void survive_bus_errors(const char *state_dir)

@@ -88,6 +88,10 @@ static void change_access(const struct call *call, enum qn_body_type type)
         call_fail(call, QN_ERR_DENIED, "not-creator", qn_span_str((char *)coll->info.name));
         return;
     }
+    if (type == QN_BODY_UNGRANT && qn_site_id_eq(&site->id, &core->site)) {
+        call_fail(call, QN_ERR_DENIED, "is-creator", name);
+        return;
+    }
     struct qn_body_grant grant = {.coll = coll->id, .site = site->id};
     QN_AUTO_BUF struct qn_buf body;
     qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);

@@ -38,7 +38,9 @@ invitations() {
     refuse 2 mistyped "half a code is refused at init" init_with two "${code:0:40}"
     refuse 2 mistyped "an empty code is refused at init" init_with two ''
     [[ ! -e $(site_state two)/site.quoin ]] || fail "a refused init left a site behind"
+    refuse 64 'unit' "a duration needs a unit" ctl one site invite two --expires 5
     expect "it joins with the right one, in lower case" init_with two "$(tr '[:upper:]' '[:lower:]' <<<"$code")"
+    [[ $answer == *"syncctl kit confirm --state $(site_state two)"* ]] || fail "advice: $answer"
     site_start two || fail "two does not start"
     await "two is a member" is_member two one
     refused_join late invitation-used "$code"
@@ -94,6 +96,8 @@ unshared() {
     refuse 2 'made the collection' "only its maker shares it" ctl two collection grant private three
     expect "the maker shares it with three" ctl one collection grant private three
     await "three reads the record now" reads three private secret-key colour '"red"'
+    refuse 2 'always shares.*|ungrant them' "the maker cannot shut out itself" \
+        ctl one collection ungrant private one
     expect "and takes it back" ctl one collection ungrant private three
     await "three is shut out" holds three 'map(.name) | index("private") | not' collection list
     expect "later writes" ctl one record put private after-key colour=blue

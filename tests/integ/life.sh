@@ -46,7 +46,8 @@ check "status" answers a
 
 # A second one ends, the first goes on.
 run_to_end "$SYNCD" --state "$dir"
-check "a second daemon is 69, not $exit_code" test "$exit_code" = 69
+check "a second daemon is 2, not $exit_code" test "$exit_code" = 2
+check "the folder is not named" said "$dir"
 check "the first one answers" answers a
 
 # SIGTERM, also with a client in the middle of a request.

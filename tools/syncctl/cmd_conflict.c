@@ -63,11 +63,15 @@ static int pack_choice(struct ctl *ctl, struct qn_buf *args)
         return CTL_DONE;
     }
     json_error_t reason;
-    json_t *value = ctl_json_parse(qn_span_str(ctl_value(ctl, "json-value")), &reason);
-    if (value == NULL)
-        return ctl_usage_error(ctl, _("--json-value is not valid JSON: %s"), reason.text);
+    struct qn_span text = qn_span_str(ctl_value(ctl, "json-value"));
+    json_t *value = ctl_json_parse(text, &reason);
     QN_AUTO_BUF struct qn_buf packed;
     qn_buf_init(&packed, QN_CONTROL_FRAME_SIZE_MAX);
+    if (value == NULL) {
+        ctl_json_explain(text, &reason, &packed);
+        return ctl_usage_error(ctl, _("--json-value is not valid JSON: %.*s"), (int)packed.size,
+                               (const char *)packed.data);
+    }
     ctl_json_pack(value, &packed);
     json_decref(value);
     const char *code = packed.is_over ? "value-too-large" : ctl_check_value(qn_buf_view(&packed));

@@ -226,13 +226,15 @@ static void print_result(const struct founding *it)
         return;
     fprintf(ctl->out, _("Site %s, identity %.*s\n"), it->site, (int)identity.size,
             (const char *)identity.data);
+    bool is_default = strcmp(ctl->state_dir, DEFAULT_STATE_DIR) == 0;
+    const char *option = is_default ? "" : " --state ", *dir = is_default ? "" : ctl->state_dir;
     fprintf(ctl->out,
-            _("Recovery kit: %s\n  Print it, lock it away, then run `syncctl kit confirm`.\n"),
-            it->kit_path);
-    if (strcmp(ctl->state_dir, DEFAULT_STATE_DIR) == 0)
+            _("Recovery kit: %s\n  Print it, lock it away, then run `syncctl kit confirm%s%s`.\n"),
+            it->kit_path, option, dir);
+    if (is_default)
         fprintf(ctl->out, "%s\n", _("Next: systemctl start quoin"));
     else
-        fprintf(ctl->out, _("Next: syncd --state %s\n"), ctl->state_dir);
+        fprintf(ctl->out, _("Next: syncd --state %s\n"), dir);
 }
 
 /* After a failure the directory is empty again, so that the command can be repeated. */

@@ -67,7 +67,6 @@ int ctl_run_help(struct ctl *ctl)
         ctl_print_noun(ctl, noun);
         return CTL_DONE;
     }
-    fprintf(ctl->err, _("syncctl: unknown command: %s %s\n"), noun, "");
-    ctl_print_near(ctl, noun, NULL);
+    ctl_print_unknown(ctl, noun, NULL);
     return CTL_USAGE;
 }

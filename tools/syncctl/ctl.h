@@ -81,8 +81,8 @@ extern const struct ctl_option ctl_global_options[]; /* ends with a NULL name */
 void ctl_print_usage(const struct ctl *ctl);                  /* of everything */
 void ctl_print_noun(const struct ctl *ctl, const char *noun); /* of its commands, with options */
 void ctl_print_command(const struct ctl *ctl, const struct ctl_command *command);
-/* Commands that look like what was typed; `verb` may be NULL. */
-void ctl_print_near(const struct ctl *ctl, const char *noun, const char *verb);
+/* That there is no such command, and which ones look like it; `verb` may be NULL. */
+void ctl_print_unknown(const struct ctl *ctl, const char *noun, const char *verb);
 bool ctl_is_noun(const char *word);
 void ctl_print_completion(FILE *out);
 

@@ -45,14 +45,19 @@ static const struct row rows[] = {
      N_("Run the command there; `syncctl site list` shows the roles.")},
     {"not-creator", N_("only the site that made the collection may do this"),
      N_("Run the command there; `syncctl collection show` tells which one it is.")},
+    {"is-creator", N_("the site that made the collection always shares it"),
+     N_("To share it no longer with the others, ungrant them; to share nothing more, withdraw the "
+        "site.")},
     {"not-member", N_("this site is no member of the collection"),
      N_("Ask the site that made the collection for `syncctl collection grant`.")},
     {"bad-name", N_("this is no valid name"),
      N_("A name has 1 to 63 bytes, no spaces, no `/`, `,` or `@`, and does not begin with `-` or "
         "`_`.")},
-    {"bad-key", N_("this is no valid key"), N_("A key is text of 1 to 255 bytes.")},
+    {"bad-key", N_("this is no valid key"),
+     N_("A key is text of 1 to 255 bytes; `_collection` is reserved.")},
     {"bad-field", N_("this is no valid name of a field"),
-     N_("The name of a field is text of 1 to 127 bytes.")},
+     N_("The name of a field is text of 1 to 127 bytes; `_trash` is reserved: `syncctl record "
+        "delete` and `restore` change it.")},
     {"bad-value", N_("this is no valid value"),
      N_("A value is text, a number, true, false, null, a list or an object, nested at most 32 "
         "deep.")},
@@ -71,8 +76,6 @@ static const struct row rows[] = {
      N_("Ask for a new invitation, with an address of the right group.")},
     {"invitation-expired", N_("this invitation has expired"),
      N_("Ask the administrating site for a new one (`syncctl site invite`), and check the clock.")},
-    {"wrong-group", N_("the site that answered belongs to another group"),
-     N_("Ask the administrating site for a new one (`syncctl site invite`).")},
     {"joining", N_("this site has not joined its group yet"),
      N_("`syncctl status` shows how far it is; the inviting site must be reachable.")},
     {"withdrawn", N_("this site is no longer a member of its group"),

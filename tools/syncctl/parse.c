@@ -192,9 +192,7 @@ static int check_command(const struct line *line)
         return CTL_USAGE;
     }
     if (ctl->command == NULL) {
-        fprintf(ctl->err, _("syncctl: unknown command: %s %s\n"), ctl->noun,
-                line->verb ? line->verb : "");
-        ctl_print_near(ctl, ctl->noun, line->verb);
+        ctl_print_unknown(ctl, ctl->noun, line->verb);
         return CTL_USAGE;
     }
     if (ctl->arguments.count < ctl->command->arguments_min)

@@ -136,7 +136,11 @@ static enum qn_err next_json(struct ctl_source *source, json_t **ret_object)
     json_error_t reason;
     json_t *object = ctl_json_parse(line, &reason);
     if (object == NULL) {
-        snprintf(source->problem, sizeof(source->problem), _("not valid JSON: %s"), reason.text);
+        QN_AUTO_BUF struct qn_buf why;
+        qn_buf_init(&why, sizeof(source->problem));
+        ctl_json_explain(line, &reason, &why);
+        snprintf(source->problem, sizeof(source->problem), _("not valid JSON: %.*s"), (int)why.size,
+                 (const char *)why.data);
         return QN_ERR_INVALID;
     }
     if (!json_is_object(object)) {
@@ -184,13 +188,14 @@ static enum qn_err check_fields(struct ctl_source *source, struct qn_span fields
     return QN_ERR_INVALID;
 }
 
+/* QN_ERR_NOTFOUND: it has no field beside the key, and a record has at least one. */
 static enum qn_err pack_record(struct ctl_source *source, json_t *object, struct qn_buf *out)
 {
     qn_pack_array(out, 2);
     QN_TRY(pack_key(source, json_object_get(object, source->key_field), out));
     json_object_del(object, source->key_field);
     if (json_object_size(object) == 0)
-        return refuse(source, _("there is no field beside the key"));
+        return QN_ERR_NOTFOUND;
     size_t before = out->size;
     ctl_json_pack(object, out);
     if (out->is_over)
@@ -198,11 +203,22 @@ static enum qn_err pack_record(struct ctl_source *source, json_t *object, struct
     return check_fields(source, qn_span_from(qn_buf_view(out), before));
 }
 
-enum qn_err ctl_source_next(struct ctl_source *source, struct qn_buf *out)
+static enum qn_err next_or_empty(struct ctl_source *source, struct qn_buf *out)
 {
     json_t *object = NULL;
     QN_TRY(source->format == CTL_CSV ? next_csv(source, &object) : next_json(source, &object));
     enum qn_err err = pack_record(source, object, out);
     json_decref(object);
+    return err;
+}
+
+enum qn_err ctl_source_next(struct ctl_source *source, struct qn_buf *out)
+{
+    size_t before = out->size;
+    enum qn_err err;
+    while ((err = next_or_empty(source, out)) == QN_ERR_NOTFOUND) {
+        qn_buf_truncate(out, before);
+        source->skipped++;
+    }
     return err;
 }

@@ -95,6 +95,8 @@ Test(parse, wrong_usage)
     } cases[] = {
         {{"record", "put"}, "too few arguments"},
         {{"status", "now"}, "unexpected argument: now"},
+        {{"frob"}, "unknown command: frob\n"},
+        {{"frob", "it"}, "unknown command: frob it\n"},
         {{"recrod", "get"}, "syncctl record get COLLECTION KEY"},
         {{"record", "gte"}, "syncctl record get COLLECTION KEY"},
         {{"status", "--jsno"}, "did you mean --json?"},
