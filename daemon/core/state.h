@@ -396,6 +396,9 @@ void view_coll(const struct qn_core *core, const struct coll *coll, bool in_full
 /* The shared collections that have a name, in order of their names; owned by the caller (qn_free).
  */
 struct coll **view_sorted_colls(const struct qn_core *core, size_t *ret_count);
+/* The same for the sites of a group, withdrawn ones too if they are wanted. */
+const struct qn_site **view_sorted_sites(const struct qn_core *core, bool wants_withdrawn,
+                                         size_t *ret_count);
 
 /* ---- request*.c, verify.c ---- */
 void request_start(struct qn_core *core, const struct qn_event *event);

@@ -121,11 +121,6 @@ static void pack_alerts(const struct alerts *alerts, struct qn_buf *out)
     }
 }
 
-static int by_site_name(const void *a, const void *b)
-{
-    return strcmp((*(struct qn_site *const *)a)->name, (*(struct qn_site *const *)b)->name);
-}
-
 static void pack_joining_self(const struct qn_core *core, struct qn_buf *out)
 {
     qn_pack_array(out, 1);
@@ -146,18 +141,12 @@ static void pack_joining_self(const struct qn_core *core, struct qn_buf *out)
 
 static void pack_sites(const struct qn_core *core, struct qn_buf *out)
 {
-    const struct qn_group *group = qn_ledger_group(core->ledger);
-    if (group == NULL) {
+    if (qn_ledger_group(core->ledger) == NULL) {
         pack_joining_self(core, out);
         return;
     }
-    QN_AUTO_FREE const struct qn_site **sorted =
-        qn_alloc((group->sites.count + 1) * sizeof(*sorted));
-    size_t count = 0;
-    qn_vec_each (&group->sites, site)
-        if (site->state == QN_SITE_MEMBER)
-            sorted[count++] = site;
-    qsort(sorted, count, sizeof(*sorted), by_site_name);
+    size_t count;
+    QN_AUTO_FREE const struct qn_site **sorted = view_sorted_sites(core, false, &count);
     qn_pack_array(out, count);
     for (size_t i = 0; i < count; i++)
         view_site(core, sorted[i], false, out);

@@ -187,6 +187,25 @@ static int by_coll_name(const void *a, const void *b)
     return strcmp((*(struct coll *const *)a)->shown, (*(struct coll *const *)b)->shown);
 }
 
+static int by_site_name(const void *a, const void *b)
+{
+    return strcmp((*(struct qn_site *const *)a)->name, (*(struct qn_site *const *)b)->name);
+}
+
+const struct qn_site **view_sorted_sites(const struct qn_core *core, bool wants_withdrawn,
+                                         size_t *ret_count)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    const struct qn_site **sorted = qn_alloc((group->sites.count + 1) * sizeof(*sorted));
+    size_t count = 0;
+    qn_vec_each (&group->sites, site)
+        if (wants_withdrawn || site->state == QN_SITE_MEMBER)
+            sorted[count++] = site;
+    qsort(sorted, count, sizeof(*sorted), by_site_name);
+    *ret_count = count;
+    return sorted;
+}
+
 struct coll **view_sorted_colls(const struct qn_core *core, size_t *ret_count)
 {
     struct coll **sorted = qn_alloc((core->colls.count + 1) * sizeof(*sorted));

@@ -60,7 +60,11 @@ invitations() {
     code=$(ctl one site invite gone)
     expect "an invitation is revoked" ctl one site revoke gone
     refused_join gone invitation-revoked "$code"
-    refuse 2 invitation "nothing is left to revoke" ctl one site revoke gone
+    ctl one site invite gone >/dev/null && ctl one site invite gone >/dev/null
+    expect "all invitations for a name are revoked at once" ctl one site revoke gone
+    expect "none is open" holds one 'map(select(.name == "gone" and .state != "revoked")) == []' \
+        site invites
+    refuse 2 "no open invitation" "nothing is left to revoke" ctl one site revoke gone
 }
 
 names() {
@@ -96,6 +100,9 @@ unshared() {
     refuse 2 'made the collection' "only its maker shares it" ctl two collection grant private three
     expect "the maker shares it with three" ctl one collection grant private three
     await "three reads the record now" reads three private secret-key colour '"red"'
+    refuse 2 'all sites, present and future' "what is for all is not taken from one" \
+        ctl one collection ungrant public two
+    expect "to share what is shared already changes nothing" ctl one collection grant private two
     refuse 2 'always shares.*|ungrant them' "the maker cannot shut out itself" \
         ctl one collection ungrant private one
     expect "and takes it back" ctl one collection ungrant private three

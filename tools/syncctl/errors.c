@@ -48,6 +48,8 @@ static const struct row rows[] = {
     {"is-creator", N_("the site that made the collection always shares it"),
      N_("To share it no longer with the others, ungrant them; to share nothing more, withdraw the "
         "site.")},
+    {"is-for-all", N_("this collection is for all sites, present and future"),
+     N_("Make another one with --members, for the sites that may have it.")},
     {"not-member", N_("this site is no member of the collection"),
      N_("Ask the site that made the collection for `syncctl collection grant`.")},
     {"bad-name", N_("this is no valid name"),
@@ -66,6 +68,8 @@ static const struct row rows[] = {
      N_("One change may have 256 KiB and 4096 fields; divide it.")},
     {"too-many", N_("a limit of this site would be exceeded"),
      N_("The manual lists the limits; ask for less at a time.")},
+    {"no-invitation", N_("there is no open invitation for this name"),
+     N_("`syncctl site invites` shows the invitations.")},
     {"invitation-unknown", N_("the group does not know this invitation"),
      N_("Ask the administrating site for a new one (`syncctl site invite`).")},
     {"invitation-used", N_("this invitation was used already"),
