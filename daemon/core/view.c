@@ -98,7 +98,12 @@ static uint64_t behind_of(const struct qn_core *core, const struct coll *coll,
     if (!qn_site_id_eq(site, &core->site)) {
         const struct known *known = coll_known_of(coll, site);
         static const struct qn_vv nothing;
-        return qn_vv_missing(known == NULL ? &nothing : &known->clock, &coll->cc);
+        QN_AUTO_VV struct qn_vv theirs = {0};
+        qn_vv_copy(&theirs, known == NULL ? &nothing : &known->clock);
+        qn_vec_each (&coll->cc.entries, entry) /* it has what it wrote, whoever passed it on */
+            if (qn_actor_is_of(&entry->actor, site))
+                qn_vv_raise(&theirs, &entry->actor, entry->ctr);
+        return qn_vv_missing(&theirs, &coll->cc);
     }
     QN_AUTO_VV struct qn_vv all = {0};
     qn_vec_each (&coll->known, known)
