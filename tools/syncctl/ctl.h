@@ -63,6 +63,8 @@ struct ctl {
 /* Parses the line without its first word. Not CTL_DONE: refused, and said so on ctl->err. */
 int ctl_parse(struct ctl *ctl, int count, char *const *words);
 void ctl_deinit(struct ctl *ctl);
+/* Of the table; `verb` may be NULL. NULL: there is none. */
+const struct ctl_command *ctl_find_command(const char *noun, const char *verb);
 /* The value of the last option of that name; NULL if it was not given. */
 const char *ctl_value(const struct ctl *ctl, const char *name);
 bool ctl_has(const struct ctl *ctl, const char *name);

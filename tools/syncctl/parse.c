@@ -131,7 +131,7 @@ static int parse_option(struct line *line, const char *word)
     return take_option(line->ctl, option, equals ? equals + 1 : line->words[line->at++]);
 }
 
-static const struct ctl_command *find_command(const char *noun, const char *verb)
+const struct ctl_command *ctl_find_command(const char *noun, const char *verb)
 {
     for (size_t i = 0; i < ctl_command_count; i++) {
         const struct ctl_command *it = &ctl_commands[i];
@@ -149,10 +149,10 @@ static void parse_word(struct line *line, const char *word)
         qn_vec_push(&ctl->arguments, word);
     } else if (ctl->noun == NULL) {
         ctl->noun = word;
-        ctl->command = find_command(word, NULL);
+        ctl->command = ctl_find_command(word, NULL);
     } else if (line->verb == NULL) {
         line->verb = word;
-        ctl->command = find_command(ctl->noun, word);
+        ctl->command = ctl_find_command(ctl->noun, word);
     }
 }
 

@@ -34,12 +34,28 @@ static enum qn_err refuse(struct ctl_source *source, const char *problem)
     return QN_ERR_INVALID;
 }
 
+static enum qn_err refuse_row(struct ctl_source *source, enum qn_err err)
+{
+    return refuse(source, err == QN_ERR_LIMIT ? _("this row is longer than 1 MiB")
+                                              : _("this row is not valid CSV"));
+}
+
+static enum qn_err refuse_keyless(struct ctl_source *source)
+{
+    snprintf(source->problem, sizeof(source->problem), _("the key field %s is missing"),
+             source->key_field);
+    return QN_ERR_INVALID;
+}
+
 static enum qn_err read_names(struct ctl_source *source)
 {
     bool has_key = false;
     source->number = 1;
-    if (ctl_csv_next(&source->csv) != QN_OK)
+    enum qn_err err = ctl_csv_next(&source->csv);
+    if (err == QN_ERR_CLOSED)
         return refuse(source, _("the row with the names of the fields is missing"));
+    if (err != QN_OK)
+        return refuse_row(source, err);
     for (size_t i = 0; i < source->csv.cells.count; i++) {
         struct qn_span cell = ctl_csv_cell(&source->csv, i);
         char *name = ctl_dup_text(cell);
@@ -52,7 +68,7 @@ static enum qn_err read_names(struct ctl_source *source)
         has_key = has_key || strcmp(name, source->key_field) == 0;
         qn_vec_push(&source->names, name);
     }
-    return has_key ? QN_OK : refuse(source, _("the key field is missing"));
+    return has_key ? QN_OK : refuse_keyless(source);
 }
 
 enum qn_err ctl_source_open(struct ctl_source *source, FILE *file, enum ctl_format format,
@@ -81,7 +97,7 @@ static enum qn_err next_csv(struct ctl_source *source, json_t **ret_object)
     if (err == QN_ERR_CLOSED)
         return err;
     if (err != QN_OK)
-        return refuse(source, _("this row is not valid CSV"));
+        return refuse_row(source, err);
     if (source->csv.cells.count != source->names.count)
         return refuse(source, _("this row has not as many cells as the first one"));
     json_t *object = json_object();
@@ -115,13 +131,13 @@ static enum qn_err read_line(struct ctl_source *source, struct qn_span *ret_line
         source->line = malloc(LINE_SIZE_MAX);
     size_t size = 0;
     int letter = EOF;
+    source->number++;
     while (source->line != NULL && (letter = getc(source->file)) != EOF && letter != '\n') {
         if (size == LINE_SIZE_MAX)
-            return refuse(source, _("this line is too long"));
+            return refuse(source, _("this line is longer than 1 MiB"));
         source->line[size++] = (char)letter;
     }
     *ret_line = qn_span(source->line, size);
-    source->number++;
     return size == 0 && letter == EOF ? QN_ERR_CLOSED : QN_OK;
 }
 
@@ -161,8 +177,8 @@ static enum qn_err pack_key(struct ctl_source *source, const json_t *value, stru
         snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(value));
         key = qn_span_str(number);
     } else {
-        return refuse(source, value == NULL ? _("the key field is missing")
-                                            : _("the key is neither text nor a whole number"));
+        return value == NULL ? refuse_keyless(source)
+                             : refuse(source, _("the key is neither text nor a whole number"));
     }
     const char *code = ctl_check_key(key);
     if (code != NULL)

@@ -99,7 +99,9 @@ static void print_near(const struct ctl *ctl, const char *noun, const char *verb
         print_command_line(ctl->err, &ctl_commands[i]);
         fputc('\n', ctl->err);
     }
-    if (!has_found)
+    if (!has_found && ctl_is_noun(noun))
+        fprintf(ctl->err, _("  `syncctl help %s` explains it.\n"), noun);
+    else if (!has_found)
         fprintf(ctl->err, "  %s\n", _("`syncctl help` lists the commands."));
 }
 

@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <stdlib.h>
 
 #include "proto/cursor.h"
 #include "syncctl/json_out.h"
@@ -116,6 +117,20 @@ Test(source, lines_are_checked)
     cr_assert_eq(refused_line(CTL_CSV, "a,b\n1,2\n", &count), 1);
     cr_assert_eq(refused_line(CTL_CSV, "id,a,a\n", &count), 1);
     cr_assert_eq(refused_line(CTL_CSV, "id,a\n1,\xff\n", &count), 2);
+}
+
+Test(source, a_line_that_is_too_long_is_named)
+{
+    size_t count, size = 1024 * 1024 + 100;
+    char *text = malloc(size + 1);
+    memset(text, 'x', size);
+    memcpy(text, "{\"id\":1,\"a\":1}\n", 15);
+    text[size] = '\0';
+    cr_assert_eq(refused_line(CTL_JSONL, text, &count), 2);
+    memcpy(text, "id,aaaaaaaaaaaa\n", 16);
+    cr_assert_eq(refused_line(CTL_CSV, text, &count), 2);
+    cr_assert_eq(refused_line(CTL_CSV, text + 16, &count), 1);
+    free(text);
 }
 
 /* A record has at least one field. */
