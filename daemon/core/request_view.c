@@ -4,7 +4,7 @@ static void reply_site(const struct call *call, const struct qn_site *site, bool
 {
     QN_AUTO_BUF struct qn_buf data;
     qn_buf_init(&data, 16 * 1024);
-    view_site(call->core, site, true, &data);
+    view_site(call->core, site, call->core->wall_ms, true, &data);
     if (is_end)
         core_reply_end(call->core, call->id, &data);
     else

@@ -389,8 +389,8 @@ void join_tick(struct qn_core *core);
 void join_free(struct joining *joining);
 
 /* ---- view.c: what is shown, from memory ---- */
-void view_site(const struct qn_core *core, const struct qn_site *site, bool in_full,
-               struct qn_buf *out);
+void view_site(const struct qn_core *core, const struct qn_site *site, uint64_t wall_ms,
+               bool in_full, struct qn_buf *out);
 void view_coll(const struct qn_core *core, const struct coll *coll, bool in_full,
                struct qn_buf *out);
 /* The shared collections that have a name, in order of their names; owned by the caller (qn_free).

@@ -35,11 +35,11 @@ static void pack_address(const struct qn_core *core, const struct qn_site *site,
 }
 
 static uint64_t contact_of(const struct qn_core *core, const struct qn_site *site,
-                           const struct peer *peer)
+                           const struct peer *peer, uint64_t wall_ms)
 {
     bool is_now = qn_site_id_eq(&site->id, &core->site) ||
                   (peer != NULL && peer->session != NULL && peer->session->has_hello);
-    return is_now ? core->wall_ms : peer == NULL ? 0 : peer->contact_ms;
+    return is_now ? wall_ms : peer == NULL ? 0 : peer->contact_ms;
 }
 
 static void pack_version(const struct qn_core *core, const struct qn_site *site,
@@ -59,8 +59,8 @@ static void pack_identity(const struct qn_site *site, struct qn_buf *out)
     qn_pack_str(out, qn_buf_view(&text));
 }
 
-void view_site(const struct qn_core *core, const struct qn_site *site, bool in_full,
-               struct qn_buf *out)
+void view_site(const struct qn_core *core, const struct qn_site *site, uint64_t wall_ms,
+               bool in_full, struct qn_buf *out)
 {
     const struct qn_group *group = qn_ledger_group(core->ledger);
     const struct peer *peer = core_peer(core, &site->id);
@@ -74,7 +74,7 @@ void view_site(const struct qn_core *core, const struct qn_site *site, bool in_f
         pack_identity(site, out);
     }
     qn_pack_cstr(out, "last_contact");
-    pack_time(out, contact_of(core, site, peer));
+    pack_time(out, contact_of(core, site, peer, wall_ms));
     qn_pack_cstr(out, "name");
     qn_pack_cstr(out, site->name);
     qn_pack_cstr(out, "role");

@@ -44,6 +44,11 @@ check "mode of the socket" test "$(stat -c %a "$dir/control.sock")" = 660
 check "mode of the folder" test "$(stat -c %a "$dir")" = 700
 check "status" answers a
 
+# Nothing happens for a while: the time of its last contact with itself is now all the same.
+sleep 2.5
+seconds_ago() { ctl a status --json | jq -r '.sites[0].last_contact | sub("\\..*"; "Z") | now - fromdate | floor'; }
+check "its own last contact is $(seconds_ago) s ago" test "$(seconds_ago)" -lt 2
+
 # A second one ends, the first goes on.
 run_to_end "$SYNCD" --state "$dir"
 check "a second daemon is 2, not $exit_code" test "$exit_code" = 2
