@@ -301,12 +301,16 @@ static void find_addresses(struct daemon *daemon, const char *bound)
     }
 }
 
-static enum qn_err start_net(struct daemon *daemon)
+static enum qn_err make_net(struct daemon *daemon)
 {
     struct qn_net_options options = {.seed = daemon->setup.seed,
                                      .callbacks = qn_driver_net_callbacks(),
                                      .context = &daemon->driver};
-    QN_TRY(qn_net_new(daemon->loop, &options, &daemon->net));
+    return qn_net_new(daemon->loop, &options, &daemon->net);
+}
+
+static int listen_for_sites(struct daemon *daemon)
+{
     const char *listen =
         daemon->config.listen[0] != '\0' ? daemon->config.listen : daemon->setup.listen;
     char fallback[64];
@@ -317,10 +321,14 @@ static enum qn_err start_net(struct daemon *daemon)
         err = qn_net_listen(daemon->net, fallback);
     }
     if (err != QN_OK)
-        fprintf(stderr, _("syncd: cannot listen on %s: %s\n"),
-                listen[0] != '\0' ? listen : fallback, qn_net_error_text(daemon->net));
+        fprintf(stderr,
+                _("syncd: cannot listen on %s: %s\n"
+                  "  End the program that uses it, or choose another address: listen in section "
+                  "[site] of %s.\n"),
+                listen[0] != '\0' ? listen : fallback, qn_net_error_text(daemon->net),
+                daemon->options->config_path);
     find_addresses(daemon, qn_net_listen_address(daemon->net));
-    return err;
+    return err == QN_OK ? 0 : QN_EXIT_FAILED;
 }
 
 static enum qn_err load_core(struct daemon *daemon)
@@ -429,9 +437,12 @@ static int start(struct daemon *daemon)
         return store_failed(daemon, err);
     err = qn_loop_new(&daemon->loop);
     if (err == QN_OK)
-        err = start_net(daemon);
+        err = make_net(daemon);
     if (err != QN_OK)
         return cannot_start(err);
+    status = listen_for_sites(daemon);
+    if (status != 0)
+        return status;
     err = load_core(daemon);
     if (err != QN_OK)
         return store_failed(daemon, err);

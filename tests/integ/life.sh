@@ -55,6 +55,15 @@ check "a second daemon is 2, not $exit_code" test "$exit_code" = 2
 check "the folder is not named" said "$dir"
 check "the first one answers" answers a
 
+# A port that another site uses.
+site_init taken --group other
+port[taken]=${port[a]}
+printf '[site]\nlisten = 127.0.0.1:%s\n' "${port[a]}" >"$work/conf"
+run_to_end "$SYNCD" --state "$(state taken)" --config "$work/conf"
+check "a port that is taken is 2, not $exit_code" test "$exit_code" = 2
+check "the address is not named" said "127.0.0.1:${port[a]}"
+check "the remedy is missing" said "$work/conf"
+
 # SIGTERM, also with a client in the middle of a request.
 "$poke" control "$dir/control.sock" hold &
 holder=$!

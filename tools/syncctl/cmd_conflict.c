@@ -113,11 +113,14 @@ struct verification {
     struct ctl *ctl;
     struct ctl_grid grid;
     size_t count;
+    bool differs; /* else those that are not identical could not be asked */
 };
 
 static int on_verified(void *context, struct qn_span item)
 {
     struct verification *run = context;
+    struct qn_span state = ctl_map_text(item, "state");
+    run->differs |= qn_span_eq_str(state, "different") || qn_span_eq_str(state, "behind");
     if (!run->ctl->is_json) {
         add_verified(&run->grid, item);
         return CTL_DONE;
@@ -137,7 +140,9 @@ static void print_verdict(struct verification *run, bool is_identical)
     }
     if (run->ctl->is_terminal || !is_identical)
         ctl_grid_print(&run->grid, out, "", !run->ctl->is_terminal);
-    fprintf(out, "%s\n", is_identical ? _("identical") : _("not identical everywhere"));
+    const char *verdict = run->differs ? _("not identical everywhere")
+                                       : _("no difference found, but not every site answered");
+    fprintf(out, "%s\n", is_identical ? _("identical") : verdict);
 }
 
 int ctl_run_verify(struct ctl *ctl)

@@ -100,6 +100,8 @@ static int take_option(struct ctl *ctl, const struct ctl_option *option, const c
     }
     if (strcmp(option->name, "timeout") == 0)
         return take_timeout(ctl, value);
+    if (strcmp(option->name, "state") == 0 && value[0] == '\0')
+        return ctl_usage_error(ctl, _("--state needs the name of a directory"));
     if (strcmp(option->name, "state") == 0)
         ctl->state_dir = value;
     else if (strcmp(option->name, "json") == 0)

@@ -103,6 +103,7 @@ Test(parse, wrong_usage)
         {{"status", "--limit", "3"}, "unknown option --limit"},
         {{"--limit", "3", "status"}, "no option --limit"},
         {{"status", "--json=1"}, "takes no value"},
+        {{"status", "--state="}, "needs the name of a directory"},
         {{"status", "--state"}, "needs a value: DIR"},
         {{"status", "--timeout", "0"}, "1 to 3600"},
         {{"status", "--x"}, "unknown option --x"},
