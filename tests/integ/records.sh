@@ -53,6 +53,8 @@ values() {
     refuse 2 'field' "a name of a field of 128 bytes is refused" \
         ctl one record put things k "$(repeat f 128)=b"
     refuse 2 . "an empty key is refused" ctl one record put things '' a=b
+    refuse 2 'too large' "endless input is refused" timeout 20 "$sites_syncctl" \
+        --state "$(site_state one)" record put things k - < <(exec tr '\0' x </dev/zero)
     refuse 64 'field a is given twice' "a field is given once" ctl one record put things k a=1 a=2
     refuse 64 'field a is given twice' "also in JSON" \
         ctl one record put things k a=1 --json-value '{"a":2}'

@@ -79,7 +79,7 @@ static int merge_stdin(struct ctl *ctl, json_t *fields)
     qn_buf_init(&text, INPUT_SIZE_MAX);
     char part[16 * 1024];
     size_t size;
-    while ((size = fread(part, 1, sizeof(part), stdin)) > 0)
+    while (!text.is_over && (size = fread(part, 1, sizeof(part), stdin)) > 0)
         qn_buf_append(&text, part, size);
     if (qn_buf_status(&text) != QN_OK)
         return ctl_fail_str(ctl, "record-too-large", _("standard input"));
