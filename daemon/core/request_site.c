@@ -153,7 +153,7 @@ void call_site_set(const struct call *call)
     struct qn_span entity;
     if (!args_text(call->args, "entity", QN_ENTITY_SIZE_MAX, &entity) ||
         !qn_text_is_printable(entity)) {
-        call_fail(call, QN_ERR_INVALID, "bad-request", qn_span_str("entity"));
+        call_fail(call, QN_ERR_INVALID, "bad-entity", qn_span_str("entity"));
         return;
     }
     QN_AUTO_BUF struct qn_buf body;

@@ -183,8 +183,9 @@ struct pending {
     bool for_peer;          /* VERIFY: the peer asked */
     struct qn_site_id site; /* VERIFY */
     char object[160];
-    struct qn_buf data;  /* REPLY: the END's payload; empty: {"changed": ...} or nil */
+    struct qn_buf data;  /* REPLY: the END's payload; empty: nil */
     bool wants_counts;   /* REPLY: answer with the outcome's counts */
+    bool wants_changed;  /* REPLY: answer whether it changed anything */
     const char *refusal; /* REPLY: the code for a refused write; NULL: by its error */
 };
 

@@ -73,6 +73,10 @@ names() {
     refuse 2 'valid name' "nor the empty one" ctl one site invite ''
     refuse 2 administrat "only the administrator invites" ctl two site invite three
     refuse 2 'no such site' "an unknown site is not shown" ctl one site show nobody
+    refuse 2 'legal entity' "a legal entity has a limit" \
+        ctl one site set --legal-entity "$(printf 'x%.0s' {1..256})"
+    refuse 2 'legal entity' "also at init" ctl slow init --site slow --group other \
+        --legal-entity $'a\nb'
     refuse 2 'initialised already' "a state is not initialised twice" \
         ctl two init --site two --group other
 }

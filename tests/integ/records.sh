@@ -85,7 +85,8 @@ refuse_deep() {
 }
 
 partial_puts() {
-    expect "two fields" ctl one record put things p a=1 b=2
+    expect "two fields are a change" holds one '.changed == true' record put things p a=1 b=2
+    expect "the same again is none" holds one '.changed == false' record put things p a=1
     await "reach two" reads two things p b '"2"'
     expect "two sets one of them" ctl two record put things p a=3
     await "one has it" reads one things p a '"3"'

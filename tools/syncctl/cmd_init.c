@@ -78,8 +78,9 @@ static int check_options(struct founding *it)
             return ctl_fail_str(ctl, "bad-address", value);
     }
     const char *entity = ctl_value(ctl, "legal-entity");
-    if (entity != NULL && strlen(entity) > QN_ENTITY_SIZE_MAX)
-        return ctl_fail_str(ctl, "value-too-large", "--legal-entity");
+    if (entity != NULL &&
+        (strlen(entity) > QN_ENTITY_SIZE_MAX || !qn_text_is_printable(qn_span_str(entity))))
+        return ctl_fail_str(ctl, "bad-entity", "--legal-entity");
     return it->join != NULL ? check_join(it) : CTL_DONE;
 }
 

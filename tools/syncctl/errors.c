@@ -63,6 +63,8 @@ static const struct row rows[] = {
     {"bad-value", N_("this is no valid value"),
      N_("A value is text, a number, true, false, null, a list or an object, nested at most 32 "
         "deep.")},
+    {"bad-entity", N_("this is no valid legal entity"),
+     N_("It is text of at most 255 bytes, without control characters.")},
     {"value-too-large", N_("the value is too large"), N_("A value may have 64 KiB.")},
     {"record-too-large", N_("the change is too large"),
      N_("One change may have 256 KiB and 4096 fields; divide it.")},
