@@ -53,6 +53,11 @@ clean_up() {
         kill "$pid" 2>/dev/null || true
     done
     sites_end
+    local name hash
+    for name in "${names[@]}"; do # a daemon's runtime folder bears the hash of its state's path
+        hash=$(realpath -m "$(site_state "$name")" | tr -d '\n' | sha256sum)
+        rm -rf "/run/quoin-${hash:0:16}"
+    done
     rm -rf "$work"
 }
 helpers=() # pids of what a test started itself
