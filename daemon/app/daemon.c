@@ -29,7 +29,7 @@ static void on_net_closed(void *context)
  * is safe; what is not was not acknowledged. */
 static void on_stop_timeout(int number)
 {
-    _exit(EXIT_FAILURE);
+    _exit(QN_EXIT_FAILED);
 }
 
 static void limit_stop_time(void)
@@ -69,7 +69,7 @@ void daemon_on_fatal(void *context, enum qn_err err)
     qn_log(&daemon->log, QN_LOG_ERROR,
            "the store has failed (%s); the daemon ends so that it is opened afresh",
            qn_err_name(err));
-    daemon->status = EXIT_FAILURE;
+    daemon->status = QN_EXIT_FAILED;
     stop(daemon);
 }
 

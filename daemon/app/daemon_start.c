@@ -9,6 +9,7 @@
 #include "app/daemon_impl.h"
 #include "app/i18n.h"
 #include "app/machine.h"
+#include "app/words.h"
 
 #define DEFAULT_PORT 7117
 
@@ -45,8 +46,8 @@ static int read_setup(struct daemon *daemon)
     else
         fprintf(stderr,
                 _("syncd: the files identity.key and site.quoin in %s cannot be read (%s)\n"),
-                daemon->options->state_dir, qn_err_name(err));
-    return err == QN_ERR_NOTFOUND ? EX_CONFIG : EXIT_FAILURE;
+                daemon->options->state_dir, qn_err_words(err));
+    return err == QN_ERR_NOTFOUND ? EX_CONFIG : QN_EXIT_FAILED;
 }
 
 /* A group may be let in (quoin.conf(5), [control]); what is secret in it is 0600 anyway. */
@@ -59,7 +60,7 @@ static int check_state_dir(struct daemon *daemon)
     if (chmod(path, 0700) != 0) {
         fprintf(stderr, _("syncd: %s is open to others and cannot be closed; run: chmod 700 %s\n"),
                 path, path);
-        return EXIT_FAILURE;
+        return QN_EXIT_FAILED;
     }
     qn_log(&daemon->log, QN_LOG_WARNING, "%s was open to others; it is 0700 now", path);
     return 0;
@@ -73,8 +74,8 @@ static int take_lock(struct daemon *daemon)
     if (err == QN_ERR_BUSY)
         fprintf(stderr, _("syncd: another syncd uses %s\n"), daemon->options->state_dir);
     else
-        fprintf(stderr, _("syncd: %s: %s\n"), daemon->path, qn_err_name(err));
-    return err == QN_ERR_BUSY ? EX_UNAVAILABLE : EXIT_FAILURE;
+        fprintf(stderr, _("syncd: %s: %s\n"), daemon->path, qn_err_words(err));
+    return QN_EXIT_FAILED;
 }
 
 /* ---- the rooms ---- */
@@ -144,12 +145,16 @@ static void find_addresses(struct daemon *daemon, const char *bound)
     }
 }
 
-static enum qn_err start_net(struct daemon *daemon)
+static enum qn_err make_net(struct daemon *daemon)
 {
     struct qn_net_options options = {.seed = daemon->setup.seed,
                                      .callbacks = qn_driver_net_callbacks(),
                                      .context = &daemon->driver};
-    QN_TRY(qn_net_new(daemon->loop, &options, &daemon->net));
+    return qn_net_new(daemon->loop, &options, &daemon->net);
+}
+
+static int listen_for_sites(struct daemon *daemon)
+{
     const char *listen =
         daemon->config.listen[0] != '\0' ? daemon->config.listen : daemon->setup.listen;
     char fallback[64];
@@ -160,10 +165,16 @@ static enum qn_err start_net(struct daemon *daemon)
         err = qn_net_listen(daemon->net, fallback);
     }
     if (err != QN_OK)
-        fprintf(stderr, _("syncd: cannot listen on %s: %s\n"),
-                listen[0] != '\0' ? listen : fallback, qn_net_error_text(daemon->net));
+        fprintf(stderr,
+                _("syncd: cannot listen on %s: %s\n"
+                  "  End the program that uses it, or choose another address: listen in section "
+                  "[site] of %s.\n"),
+                listen[0] != '\0' ? listen : fallback, qn_net_error_text(daemon->net),
+                daemon->options->config_path);
     find_addresses(daemon, qn_net_listen_address(daemon->net));
-    return err;
+    return err == QN_OK           ? 0
+           : err == QN_ERR_DENIED ? EX_CONFIG /* does not go away by itself */
+                                  : QN_EXIT_FAILED;
 }
 
 static enum qn_err load_core(struct daemon *daemon)
@@ -260,10 +271,13 @@ static enum qn_err start_signals(struct daemon *daemon)
     return QN_OK;
 }
 
+/* What is not allowed, a port or a group of the configuration, does not go away by itself. */
 static int cannot_start(enum qn_err err)
 {
-    fprintf(stderr, _("syncd: cannot start: %s\n"), qn_err_name(err));
-    return err == QN_ERR_BUSY ? EX_UNAVAILABLE : EXIT_FAILURE;
+    fprintf(stderr, _("syncd: cannot start: %s\n"), qn_err_words(err));
+    if (err == QN_ERR_DENIED)
+        return EX_CONFIG;
+    return QN_EXIT_FAILED;
 }
 
 static int store_failed(const struct daemon *daemon, enum qn_err err)
@@ -275,8 +289,8 @@ static int store_failed(const struct daemon *daemon, enum qn_err err)
                 daemon->options->state_dir);
     else
         fprintf(stderr, _("syncd: the store in %s/store cannot be used: %s\n"),
-                daemon->options->state_dir, qn_err_name(err));
-    return err == QN_ERR_BUSY ? EX_UNAVAILABLE : EXIT_FAILURE;
+                daemon->options->state_dir, qn_err_words(err));
+    return QN_EXIT_FAILED;
 }
 
 int daemon_start(struct daemon *daemon)
@@ -295,9 +309,12 @@ int daemon_start(struct daemon *daemon)
         return store_failed(daemon, err);
     err = qn_loop_new(&daemon->loop);
     if (err == QN_OK)
-        err = start_net(daemon);
+        err = make_net(daemon);
     if (err != QN_OK)
         return cannot_start(err);
+    status = listen_for_sites(daemon);
+    if (status != 0)
+        return status;
     err = load_core(daemon);
     if (err != QN_OK)
         return store_failed(daemon, err);

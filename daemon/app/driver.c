@@ -406,7 +406,8 @@ void qn_driver_health(const struct qn_driver *driver, struct qn_health *ret_heal
 {
     struct qn_store_health health;
     qn_store_health(driver->options.store, &health);
-    *ret_health = (struct qn_health){.store_fatal = health.fatal,
+    *ret_health = (struct qn_health){.wall_ms = qn_os_wall_ms(),
+                                     .store_fatal = health.fatal,
                                      .store_last = health.last,
                                      .has_kit = access(driver->options.kit_path, F_OK) == 0};
 }

@@ -176,7 +176,8 @@ size_t qn_core_collections(const struct qn_core *core, struct qn_coll_view **ret
 /* What the driver knows and status shows. */
 struct qn_health {
     enum qn_err store_fatal, store_last;
-    bool has_kit; /* the recovery kit lies in the state directory */
+    bool has_kit;     /* the recovery kit lies in the state directory */
+    uint64_t wall_ms; /* now: the core knows the time of its last event only */
 };
 /* Appends the map of `status` (docs/control.md 2). From memory only. */
 void qn_core_status(const struct qn_core *core, const struct qn_health *health, struct qn_buf *out);

@@ -191,8 +191,9 @@ struct pending {
     bool for_peer;          /* VERIFY: the peer asked */
     struct qn_site_id site; /* VERIFY */
     char object[160];
-    struct qn_buf data;  /* REPLY: the END's payload; empty: {"changed": ...} or nil */
+    struct qn_buf data;  /* REPLY: the END's payload; empty: nil */
     bool wants_counts;   /* REPLY: answer with the outcome's counts */
+    bool wants_changed;  /* REPLY: answer whether it changed anything */
     const char *refusal; /* REPLY: the code for a refused write; NULL: by its error */
 };
 
@@ -410,13 +411,16 @@ void join_tick(struct qn_core *core);
 void join_free(struct joining *joining);
 
 /* ---- view.c: what is shown, from memory ---- */
-void view_site(const struct qn_core *core, const struct qn_site *site, bool in_full,
-               struct qn_buf *out);
+void view_site(const struct qn_core *core, const struct qn_site *site, uint64_t wall_ms,
+               bool in_full, struct qn_buf *out);
 void view_coll(const struct qn_core *core, const struct coll *coll, bool in_full,
                struct qn_buf *out);
 /* The shared collections that have a name, in order of their names; owned by the caller (qn_free).
  */
 struct coll **view_sorted_colls(const struct qn_core *core, size_t *ret_count);
+/* The same for the sites of a group, withdrawn ones too if they are wanted. */
+const struct qn_site **view_sorted_sites(const struct qn_core *core, bool wants_withdrawn,
+                                         size_t *ret_count);
 
 /* ---- request*.c, verify.c ---- */
 void request_start(struct qn_core *core, const struct qn_event *event);

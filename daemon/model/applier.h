@@ -19,7 +19,7 @@
 enum qn_intent_kind {
     QN_INTENT_WRITE,         /* [coll, [[kind, key, user, [field, value, ...]], ...]] */
     QN_INTENT_APPLY,         /* [coll, body of OPS] */
-    QN_INTENT_LEDGER_APPEND, /* [body as a binary] */
+    QN_INTENT_LEDGER_APPEND, /* [body as a binary, ...] */
     QN_INTENT_LEDGER_MERGE,  /* [entry, ...] */
     QN_INTENT_COLL_CREATE,   /* [body as a binary, coll, name, user] */
     QN_INTENT_RESOLVE,     /* [coll, key, field, site or nil: take its value, value or nil, user] */

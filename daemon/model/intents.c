@@ -253,10 +253,14 @@ static enum qn_err append_body(struct qn_applier *applier, struct qn_span body,
 static enum qn_err run_ledger_append(struct qn_applier *applier, struct qn_cursor *cursor,
                                      struct qn_outcome *outcome)
 {
-    struct qn_span body;
-    QN_TRY(expect_array(cursor, 1));
-    QN_TRY(qn_cursor_bin(cursor, QN_LEDGER_ENTRY_SIZE_MAX, &body));
-    return append_body(applier, body, outcome);
+    size_t count;
+    QN_TRY(qn_cursor_array(cursor, QN_LEDGER_ENTRIES_MAX, &count));
+    for (size_t i = 0; i < count; i++) {
+        struct qn_span body;
+        QN_TRY(qn_cursor_bin(cursor, QN_LEDGER_ENTRY_SIZE_MAX, &body));
+        QN_TRY(append_body(applier, body, outcome));
+    }
+    return QN_OK;
 }
 
 /* What is wrong with an entry without being wrong with who passed it on: something before it is

@@ -28,6 +28,9 @@ mistakes() {
     printf '[log]\nlevel = loud\n' >"$work/conf"
     ends_with 78 "$work/conf:2:" "a mistake, with file and line" --state "$(site_state a)" \
         --config "$work/conf"
+    # What the system will never allow is a mistake too, not something to be tried again.
+    printf '[control]\ngroup = no-such-group\n' >"$work/conf"
+    ends_with 78 no-such-group "an impossible group" --state "$(site_state a)" --config "$work/conf"
 }
 
 doors() {
@@ -36,8 +39,28 @@ doors() {
     equal "standard output is one line" 'syncd: ready' "$(cat "$(site_log a).start")"
     equal "the mode of the socket" 660 "$(stat -c %a "$state/control.sock")"
     equal "the mode of the folder" 700 "$(stat -c %a "$state")"
-    ends_with 69 'another syncd' "a second daemon" --state "$state"
+    ends_with 2 "$state" "a second daemon" --state "$state"
     expect "the first one answers" ctl a status
+}
+
+seconds_ago() {
+    ctl a status --json |
+        jq -r '.sites[0].last_contact | sub("\\..*"; "Z") | now - fromdate | floor'
+}
+
+# Nothing happens for a while: the time of its last contact with itself is now all the same.
+quiet() {
+    sleep 2.5
+    expect "its own last contact is now" test "$(seconds_ago)" -lt 2
+}
+
+port_taken() {
+    local taken
+    expect "another site has a state" init_first taken
+    taken=$(site_listen a)
+    printf '[site]\nlisten = %s\n' "$taken" >"$work/conf"
+    ends_with 2 "$taken" "a port that is taken" --state "$(site_state taken)" --config "$work/conf"
+    expect "the remedy is there" grep -q "$work/conf" "$work/said"
 }
 
 # What ends well ends with 0, also with a client in the middle of a request.
@@ -119,12 +142,14 @@ joining() {
     await "b is a member" is_member b a
 }
 
-begin "$1" "$2" a b
+begin "$1" "$2" a b taken
 words
 expect "a has a state" init_first a
 mistakes
 site_start a
 doors
+quiet
+port_taken
 terminated
 killed
 opened_to_others
