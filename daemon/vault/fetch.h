@@ -5,9 +5,10 @@
 
 #include "vault/vault_private.h"
 
-#define QN_FETCH_RANGE_MAX ((size_t)1024 * 1024) /* of a pack, read in one go for several chunks   \
-                                                  */
-#define QN_FETCH_GAP_MAX ((size_t)32 * 1024)     /* between two chunks of such a range */
+#define QN_FETCH_RANGE_MAX                                                                         \
+    ((size_t)1024 * 1024)                    /* of a pack, read in one go for several chunks       \
+                                              */
+#define QN_FETCH_GAP_MAX ((size_t)32 * 1024) /* between two chunks of such a range */
 
 struct qn_fetcher;
 struct qn_fetcher *qn_fetcher_new(struct qn_vault *vault);

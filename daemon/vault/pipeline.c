@@ -67,7 +67,7 @@ static enum qn_err use(struct qn_lane *lane, enum qn_blob_kind kind, const struc
 {
     struct qn_index_row row;
     enum qn_err err = qn_index_get(lane->view, id, &row);
-    if (err == QN_OK && (row.blob.kind != kind || row.blob.raw_size != size))
+    if (err == QN_OK && (row.blob.kind != kind || (size != 0 && row.blob.raw_size != size)))
         err = QN_ERR_NOTFOUND;
     if (err == QN_OK)
         err = check_pack(lane, row.pack);

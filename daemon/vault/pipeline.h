@@ -55,7 +55,8 @@ enum qn_err QN_CHECKED qn_pipeline_wait(struct qn_pipeline *pipeline, struct qn_
 /* Stores a chunk on the owner's thread. */
 enum qn_err QN_CHECKED qn_pipeline_put(struct qn_pipeline *pipeline, enum qn_blob_kind kind,
                                        struct qn_span plain, struct qn_chunk_id *ret_id);
-/* Relies on a chunk of an earlier run. QN_ERR_NOTFOUND: it is not known, or of another size. */
+/* Relies on a chunk of an earlier run. QN_ERR_NOTFOUND: it is not known, or of another size (0:
+ * any). */
 enum qn_err QN_CHECKED qn_pipeline_use(struct qn_pipeline *pipeline, enum qn_blob_kind kind,
                                        const struct qn_chunk_id *id, uint64_t size);
 /* Waits for all that was submitted, closes the packs and makes them and the index durable. */

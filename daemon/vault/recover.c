@@ -99,8 +99,8 @@ static enum qn_err read_blobs(struct qn_taker *taker, const struct qn_pack_name 
         return QN_ERR_CORRUPT;
     pack->size = (uint32_t)size;
     QN_TRY(read_at(taker, name, is_local, 0, QN_PACK_HEAD_SIZE));
-    QN_TRY(qn_unpacker_start(taker->unpacker, qn_span(taker->bytes, QN_PACK_HEAD_SIZE),
-                             &pack->kind));
+    QN_TRY(
+        qn_unpacker_start(taker->unpacker, qn_span(taker->bytes, QN_PACK_HEAD_SIZE), &pack->kind));
     enum qn_err err = read_directory(taker, name, is_local, size);
     return is_damage(err) ? scan_blobs(taker, name, is_local, size) : err;
 }

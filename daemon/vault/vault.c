@@ -165,7 +165,8 @@ void qn_vault_begin(struct qn_vault *vault)
 enum qn_err qn_vault_end(struct qn_vault *vault, enum qn_err err)
 {
     char marker[PATH_MAX];
-    if (err == QN_ERR_CORRUPT && qn_vault_path(vault, REBUILD_NAME, marker, sizeof(marker)) == QN_OK)
+    if (err == QN_ERR_CORRUPT &&
+        qn_vault_path(vault, REBUILD_NAME, marker, sizeof(marker)) == QN_OK)
         (void)!qn_os_replace_file(marker, qn_span(NULL, 0), 0600);
     pthread_mutex_unlock(&vault->writing);
     return err;

@@ -24,23 +24,27 @@
 
 struct qn_vault;
 
-/* Bytes of packs that are not in the local pool: from a holder. Blocking; called from reading jobs.
- * `size` bytes at `offset`. QN_ERR_NOTFOUND, QN_ERR_CLOSED, QN_ERR_TIMEOUT. */
+/* Bytes of packs that are not in the local pool: from a holder. Blocking; called from the threads
+ * of reading jobs, several at a time. QN_ERR_NOTFOUND, QN_ERR_CLOSED, QN_ERR_TIMEOUT. */
 struct qn_pack_source {
+    /* `size` bytes at `offset`. */
     enum qn_err (*read)(void *context, const struct qn_pack_name *name, size_t offset, size_t size,
                         uint8_t *out);
+    /* Of a whole pack. NULL: packs that are not in the pool cannot be taken up by qn_vault_adopt,
+     * only read if the index knows them. */
+    enum qn_err (*size)(void *context, const struct qn_pack_name *name, size_t *ret_size);
     void *context;
 };
 
 struct qn_vault_options {
-    const char *dir;                        /* made if missing, 0700 */
-    const uint8_t *master;                  /* QN_MASTER_KEY_SIZE bytes, copied */
+    const char *dir;       /* made if missing, 0700 */
+    const uint8_t *master; /* QN_MASTER_KEY_SIZE bytes, copied */
     uint32_t epoch;
-    size_t pack_size;                       /* goal; 4 to 16 MiB by line speed */
-    int level;                              /* of zstd */
-    unsigned workers;                       /* threads that squeeze and seal; 0: by the cores */
-    uint64_t map_size;                      /* of the index: address space */
-    const struct qn_pack_source *source;    /* NULL: the local pool only */
+    size_t pack_size;                    /* goal; 4 to 16 MiB by line speed */
+    int level;                           /* of zstd */
+    unsigned workers;                    /* threads that squeeze and seal; 0: by the cores */
+    uint64_t map_size;                   /* of the index: address space */
+    const struct qn_pack_source *source; /* NULL: the local pool only */
 };
 
 /* QN_ERR_BUSY: open elsewhere. QN_ERR_SIGNATURE: of another key. An unusable index is moved away
@@ -60,7 +64,9 @@ struct qn_vault_progress {
 };
 
 /* Something that a person should know of: which file, and why. `what` is a stable code:
- * "unreadable", "changed", "vanished", "xattr", "bad-pack", "bad-chunk", "missing-pack". */
+ * "unreadable", "changed", "vanished", "xattr" of a backup, with the file's absolute path;
+ * "bad-chunk", "missing-chunk" with the path of the file or empty, "bad-pack", "missing-pack",
+ * "bad-snapshot" with the name in hexadecimal. */
 typedef void (*qn_vault_report)(void *context, const char *what, struct qn_span path,
                                 int errno_value);
 
@@ -72,10 +78,13 @@ struct qn_backup_options {
     const char *stream_path;
     int stream_fd;
     uint64_t now_ms;
-    uint64_t partial_every_ms; /* a partial snapshot at most so often while a run goes on; 0: none */
+    uint64_t
+        partial_every_ms; /* a partial snapshot at most so often while a run goes on; 0: none */
     uint64_t (*clock_ms)(void *context);
     struct qn_vault_progress *progress;
     qn_vault_report on_report;
+    /* A file was read and is about to be looked at again: did it change meanwhile? */
+    void (*on_file_read)(void *context, struct qn_span path);
     /* A pack, or a snapshot (also a partial one), became durable: it can travel. On a thread of the
      * job. */
     void (*on_pack)(void *context, const struct qn_pack_name *name, size_t size,
@@ -83,6 +92,8 @@ struct qn_backup_options {
     void (*on_snapshot)(void *context, const struct qn_snapshot_name *name);
     void *context;
 };
+/* With the next snapshot of a plan, its partial ones are forgotten. `ret_counts` is set in any
+ * case. QN_ERR_CLOSED: cancelled, or the reading unit is gone. */
 enum qn_err QN_CHECKED qn_vault_backup(struct qn_vault *vault,
                                        const struct qn_backup_options *options,
                                        struct qn_snapshot_name *ret_name,
@@ -104,13 +115,14 @@ void qn_snapshots_deinit(qn_snapshot_vec *snapshots);
 enum qn_err QN_CHECKED qn_vault_snapshot_files(struct qn_vault *vault,
                                                const struct qn_snapshot_name *name,
                                                struct qn_buf *ret_sealed, struct qn_buf *ret_live);
+/* Takes over a snapshot that came from a holder (recovery). Packs of its list that the index does
+ * not know are taken up, from the pool or the source: their directories only. */
+enum qn_err QN_CHECKED qn_vault_adopt(struct qn_vault *vault, struct qn_span sealed,
+                                      struct qn_span live);
 /* Opens a sealed snapshot; `plain` keeps what the spans of *ret_snapshot borrow from. */
 enum qn_err QN_CHECKED qn_vault_snapshot_read(struct qn_vault *vault, struct qn_span sealed,
                                               struct qn_buf *plain,
                                               struct qn_snapshot *ret_snapshot);
-/* Takes over a snapshot that came from a holder (recovery). */
-enum qn_err QN_CHECKED qn_vault_adopt(struct qn_vault *vault, struct qn_span sealed,
-                                      struct qn_span live);
 enum qn_err QN_CHECKED qn_vault_forget(struct qn_vault *vault, const struct qn_snapshot_name *name);
 struct qn_pool *qn_vault_pool(struct qn_vault *vault);
 
@@ -132,9 +144,10 @@ struct qn_restore_options {
     const struct qn_span *paths; /* only what is at or below these; none: all */
     size_t path_count;
     struct qn_vault_progress *progress;
-    qn_vault_report on_report; /* a chunk that no copy has: the file is left out, the rest goes on */
+    qn_vault_report
+        on_report; /* a chunk that no copy has: the file is left out, the rest goes on */
     enum qn_err (*on_entry)(void *context, const struct qn_entry *entry);
-    qn_content_sink on_bytes;                    /* of the entry before; NULL: a hole */
+    qn_content_sink on_bytes; /* of the entry before; NULL: a hole */
     enum qn_err (*on_entry_end)(void *context, enum qn_err err); /* after a FILE's bytes */
     void *context;
 };
@@ -149,8 +162,9 @@ struct qn_verify_counts {
 /* Every snapshot's list and every chunk it names is in the index and in a pack of the right size;
  * with `reads_data` every pack against its name and every chunk against its id. */
 enum qn_err QN_CHECKED qn_vault_verify(struct qn_vault *vault, bool reads_data,
-                                       struct qn_vault_progress *progress, qn_vault_report on_report,
-                                       void *context, struct qn_verify_counts *ret_counts);
+                                       struct qn_vault_progress *progress,
+                                       qn_vault_report on_report, void *context,
+                                       struct qn_verify_counts *ret_counts);
 
 struct qn_prune_options {
     unsigned dead_percent; /* tolerated in all packs together: 10 */
@@ -168,7 +182,8 @@ struct qn_prune_counts {
 };
 /* Two phases: what nothing refers to is marked dead; what was dead already before the last
  * completed run is removed. Safe beside a crash at any point. */
-enum qn_err QN_CHECKED qn_vault_prune(struct qn_vault *vault, const struct qn_prune_options *options,
+enum qn_err QN_CHECKED qn_vault_prune(struct qn_vault *vault,
+                                      const struct qn_prune_options *options,
                                       struct qn_prune_counts *ret_counts);
 /* Tells every pack of the index. */
 enum qn_err QN_CHECKED qn_vault_packs(struct qn_vault *vault,

@@ -1,0 +1,96 @@
+/* The inside of a backup run: backup.c (walk, merge with the snapshot before, snapshots),
+ * backup_read.c (files to chunks) and backup_window.c (results back in order). One thread, beside
+ * those of the pipeline.
+ */
+#pragma once
+
+#include "vault/fetch.h"
+#include "vault/pipeline.h"
+
+#define QN_WINDOW_PIECES  8192 /* chunks and ends of entries that wait for ids */
+#define QN_WINDOW_ENTRIES 1024
+#define QN_WINDOW_SIZE    ((size_t)4 * 1024 * 1024) /* of the names and attributes that wait */
+
+/* ---- the window: what was submitted and is not in the list yet, in order ---- */
+
+enum qn_piece_kind {
+    QN_PIECE_CHUNK,
+    QN_PIECE_HOLE,
+    QN_PIECE_RESTART, /* what came since the last end does not count */
+    QN_PIECE_END,     /* of an entry: the next one of the entries that wait */
+};
+struct qn_piece {
+    enum qn_piece_kind kind;
+    uint64_t size;
+    struct qn_chunk_slot slot;
+};
+struct qn_waiting_entry {
+    struct qn_entry entry; /* its spans point into `bytes` */
+    struct qn_buf bytes;
+};
+
+/* Items of the file at the head of the window; more than fit in an entry go into manifests. */
+struct qn_content_level {
+    struct qn_buf items;
+    size_t count;
+    uint64_t size;
+};
+struct qn_content_builder {
+    struct qn_content_level levels[QN_CONTENT_DEPTH_MAX + 1];
+};
+
+struct qn_window {
+    struct qn_piece *pieces; /* rings */
+    size_t piece_first, piece_count;
+    struct qn_waiting_entry *entries;
+    size_t entry_first, entry_count, size;
+    struct qn_content_builder content;
+};
+
+struct qn_backup {
+    struct qn_vault *vault;
+    const struct qn_backup_options *options;
+    struct qn_backup_counts counts;
+    struct qn_pipeline *pipeline;
+    struct qn_fetcher *fetcher;
+    struct qn_walk *walk; /* NULL: a stream alone */
+    struct qn_tree_builder *tree;
+    struct qn_window window;
+    /* The list of the snapshot before. */
+    struct qn_tree_iter *previous; /* NULL: there is none */
+    struct qn_entry before;        /* the next of it, if has_before */
+    bool has_before;
+    struct qn_tree_root previous_root;
+    uint64_t sequence, partial_last_ms, entries_seen;
+    QN_VEC(struct qn_snapshot_name) obsolete; /* partial ones, gone with the next snapshot */
+    QN_VEC(struct qn_buf) lost;               /* paths of files that could not be read */
+    struct qn_buf paths;
+    /* Where files are read to. */
+    struct qn_slab *slab;
+    size_t uncut;   /* where in the slab begins what is not cut and submitted yet */
+    int read_errno; /* of the last file that could not be read; 0: it is not the file */
+};
+
+void qn_window_init(struct qn_backup *backup);
+void qn_window_deinit(struct qn_backup *backup);
+/* The following wait for room. */
+enum qn_err QN_CHECKED qn_window_chunk(struct qn_backup *backup, struct qn_span raw);
+enum qn_err QN_CHECKED qn_window_hole(struct qn_backup *backup, uint64_t size);
+enum qn_err QN_CHECKED qn_window_restart(struct qn_backup *backup);
+/* An entry whose content, if it is `has_pieces`, is what was submitted since the last end. Copied.
+ */
+enum qn_err QN_CHECKED qn_window_end(struct qn_backup *backup, const struct qn_entry *entry,
+                                     bool has_pieces);
+/* Waits for everything: the window is empty. */
+enum qn_err QN_CHECKED qn_window_drain(struct qn_backup *backup);
+
+/* ---- reading ---- */
+
+/* Submits the content of the present FILE of the walk. *entry is brought up to date if it changed
+ * meanwhile. QN_ERR_NOTFOUND: it cannot be had, which was reported. */
+enum qn_err QN_CHECKED qn_backup_read(struct qn_backup *backup, struct qn_entry *entry);
+/* Submits what comes out of a descriptor until its end. */
+enum qn_err QN_CHECKED qn_backup_read_stream(struct qn_backup *backup, int fd, uint64_t *ret_size);
+
+void qn_backup_report(struct qn_backup *backup, const char *what, struct qn_span path,
+                      int errno_value);
