@@ -140,7 +140,8 @@ enum qn_err QN_CHECKED qn_held_pack_until(struct qn_kv *kv, const struct qn_site
 /* ---- lists: the packs of a snapshot ---- */
 
 /* What the owner signs (the caller checks it), and what names the list:
- * id = SHA-256("quoin list 1" | 0 | snapshot | names). So nothing can be written over. */
+ * id = SHA-256("quoin list 1" | 0 | snapshot | names | name count as u32). So nothing can be
+ * written over. */
 struct qn_list_head {
     struct qn_digest snapshot; /* SHA-256 of the sealed snapshot */
     struct qn_digest names;    /* SHA-256 of all pack names, ascending, 32 bytes each */
@@ -174,7 +175,8 @@ enum qn_err QN_CHECKED qn_custody_list_forget(struct qn_kv *kv, const struct qn_
 struct qn_held_list {
     struct qn_digest id;
     struct qn_list_head head;
-    uint32_t name_count; /* here so far */
+    uint32_t name_count;   /* here so far */
+    struct qn_digest last; /* of those */
     uint32_t sealed_size;
     uint64_t received_ms;      /* lock time of begin, then of the last finish */
     uint64_t received_wall_ms; /* of the last finish, for people */
@@ -219,7 +221,8 @@ struct qn_custody_sweep {
  * lists that never became whole; then looks at `pack_count_max` packs (at most
  * QN_HELD_SWEEP_PACKS_MAX), and condemns those that nothing holds. Appends the names of all
  * condemned ones among them, 32 bytes each, to `unlink`: remove their files, then say so with
- * qn_custody_unlinked. What got lost on the way comes out again in the next sweep. */
+ * qn_custody_unlinked. Until then the caller gives no file one of these names. What got lost on the
+ * way comes out again in the next sweep. QN_ERR_NOTFOUND: no such owner. */
 enum qn_err QN_CHECKED qn_custody_sweep(struct qn_kv *kv, const struct qn_site_id *owner,
                                         size_t pack_count_max, struct qn_custody_sweep *sweep,
                                         struct qn_buf *unlink);
