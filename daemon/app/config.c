@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/i18n.h"
 #include "app/words.h"
@@ -17,6 +18,7 @@
 
 #define FILE_SIZE_MAX    (256 * 1024)
 #define DROPINS_MAX      256
+#define ALLOWED_MAX      64
 #define MISTAKE_SIZE_MAX 1024
 #define HOST_SIZE_MAX    255
 #define MAP_SIZE_MIN     ((size_t)64 << 20)
@@ -28,7 +30,9 @@
 
 void qn_config_init(struct qn_config *config)
 {
-    *config = (struct qn_config){.log_level = QN_LOG_INFO, .map_size = (size_t)64 << 30};
+    *config = (struct qn_config){.log_level = QN_LOG_INFO,
+                                 .map_size = (size_t)64 << 30,
+                                 .reader_socket = "/run/quoin-reader/reader.sock"};
 }
 
 bool qn_log_level_parse(const char *word, enum qn_log_level *ret_level)
@@ -130,6 +134,47 @@ static bool set_group(struct qn_config *config, const char *value)
     return true;
 }
 
+/* "/" or "/a/b": no empty part, no "." and "..". */
+static bool is_absolute(const char *path, size_t size)
+{
+    if (size == 1 && path[0] == '/')
+        return true;
+    for (size_t at = 0; at < size;) {
+        size_t length = path[at] == '/' ? strcspn(path + at + 1, "/ \t") : 0;
+        if (length == 0 || (length == 1 && path[at + 1] == '.') ||
+            (length == 2 && memcmp(path + at + 1, "..", 2) == 0))
+            return false;
+        at += 1 + length;
+    }
+    return size > 0;
+}
+
+static bool set_reader_socket(struct qn_config *config, const char *value)
+{
+    size_t size = strlen(value);
+    if (size >= sizeof(config->reader_socket) || strpbrk(value, " \t") != NULL ||
+        !is_absolute(value, size))
+        return false;
+    strcpy(config->reader_socket, value);
+    return true;
+}
+
+static bool set_reader_allow(struct qn_config *config, const char *value)
+{
+    size_t count = 0;
+    if (strlen(value) >= sizeof(config->reader_allow))
+        return false;
+    for (const char *at = value + strspn(value, " \t"); *at != '\0'; count++) {
+        size_t size = strcspn(at, " \t");
+        if (count == ALLOWED_MAX || !is_absolute(at, size))
+            return false;
+        at += size;
+        at += strspn(at, " \t");
+    }
+    strcpy(config->reader_allow, value);
+    return true;
+}
+
 #define ADDRESS_WANTED N_("not HOST:PORT or [IPV6]:PORT with a port from 1 to 65535")
 
 static const struct key {
@@ -142,6 +187,9 @@ static const struct key {
     {"log", "level", set_level, N_("not error, warning, info or debug")},
     {"store", "map-size", set_map_size, N_("not a size from 64M to 1T (units K, M, G, T)")},
     {"control", "group", set_group, N_("not the name of a group")},
+    {"reader", "socket", set_reader_socket, N_("not an absolute path of at most 107 bytes")},
+    {"reader", "allow", set_reader_allow,
+     "not absolute paths with spaces between them, without `.`, `..`, `//` and a `/` at the end"},
 };
 #define KEYS_COUNT (sizeof(keys) / sizeof(keys[0]))
 
@@ -383,4 +431,9 @@ enum qn_err qn_config_read(const char *path, struct qn_config *ret_config, struc
         return QN_ERR_INVALID;
     *ret_config = config;
     return QN_OK;
+}
+
+const char *qn_config_reader(const struct qn_config *config)
+{
+    return access(config->reader_socket, F_OK) == 0 ? config->reader_socket : NULL;
 }

@@ -1,0 +1,693 @@
+#include "restore_out.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "restore_place.h"
+
+#define NAME_SIZE_MAX 255
+
+/* What is being made in a folder is called so: at most one at a time, since one restore has the
+ * target for itself. One that was left by an interrupted run is made anew. */
+#define FRESH_NAME   ".quoin-restore.part"
+#define FRESH_NAME_2 ".quoin-restore.part2" /* if an entry has that name */
+
+struct object {
+    char name[NAME_SIZE_MAX + 1];
+    const char *fresh; /* its name while it is being made */
+    int dir;           /* its folder; belongs to the places */
+};
+
+struct ctl_restore {
+    struct ctl_restore_options options;
+    struct ctl_restore_counts counts;
+    struct ctl_places places;
+    struct ctl_owners *owners;
+    struct qn_buf path;   /* of the entry in hand */
+    struct qn_buf failed; /* a folder that nothing can be put into; empty: none */
+    bool is_file;         /* an entry waits for its end */
+    /* The file that is being written; fd -1: its bytes are not wanted. */
+    struct object object;
+    struct ctl_meta meta;
+    int fd;
+    uint64_t size, offset;
+    bool ends_in_hole;
+};
+
+/* ---- what goes wrong ---- */
+
+static void tell(struct ctl_restore *restore, enum ctl_restore_issue issue, struct qn_span path,
+                 int error)
+{
+    restore->options.on_issue(restore->options.context, issue, path, error);
+}
+
+static bool is_full(int error)
+{
+    return error == ENOSPC || error == EDQUOT;
+}
+
+static bool is_disk_fault(int error)
+{
+    return error == EIO || error == EROFS || error == ENODEV || error == EUCLEAN ||
+           error == ESHUTDOWN;
+}
+
+/* The entry in hand failed; the restore goes on, unless nothing else could be written either. */
+static enum qn_err fail(struct ctl_restore *restore, enum ctl_restore_issue issue, int error)
+{
+    enum qn_err err = QN_OK;
+    if (is_full(error)) {
+        issue = CTL_RESTORE_NO_ROOM;
+        err = QN_ERR_NOSPACE;
+    } else if (is_disk_fault(error)) {
+        issue = CTL_RESTORE_DISK;
+        err = QN_ERR_IO;
+    }
+    restore->counts.failed++;
+    tell(restore, issue, qn_buf_view(&restore->path), error);
+    return err;
+}
+
+static enum qn_err fail_exists(struct ctl_restore *restore)
+{
+    return fail(restore, CTL_RESTORE_EXISTS, 0);
+}
+
+/* Nothing can be put below the entry in hand. */
+static enum qn_err fail_folder(struct ctl_restore *restore, struct qn_span path, int error)
+{
+    qn_buf_reset(&restore->failed);
+    qn_buf_append_span(&restore->failed, path);
+    if (error == EEXIST || error == ELOOP || error == ENOTDIR)
+        return fail_exists(restore);
+    return fail(restore, CTL_RESTORE_NOT_MADE, error);
+}
+
+static void note_loss(struct ctl_restore *restore, const struct ctl_meta_loss *loss)
+{
+    restore->counts.other_owner += loss->owner;
+    restore->counts.fewer_attributes += loss->attributes;
+}
+
+static void on_folder_left(void *context, struct qn_span path, int error,
+                           const struct ctl_meta_loss *loss)
+{
+    struct ctl_restore *restore = context;
+    note_loss(restore, loss);
+    if (error == 0)
+        return;
+    restore->counts.failed++;
+    tell(restore, CTL_RESTORE_ATTRIBUTES, path, error);
+}
+
+/* ---- beginning and end ---- */
+
+static enum qn_err fail_target(const struct ctl_restore_options *options, int error)
+{
+    enum ctl_restore_issue issue = CTL_RESTORE_TARGET;
+    enum qn_err err = QN_ERR_IO;
+    if (error == EWOULDBLOCK) {
+        issue = CTL_RESTORE_BUSY;
+        err = QN_ERR_BUSY;
+    } else if (is_full(error)) {
+        issue = CTL_RESTORE_NO_ROOM;
+        err = QN_ERR_NOSPACE;
+    } else if (error == ENOENT || error == ENOTDIR) {
+        err = QN_ERR_NOTFOUND;
+    } else if (error == EACCES || error == EPERM) {
+        err = QN_ERR_DENIED;
+    }
+    options->on_issue(options->context, issue, qn_span(NULL, 0), error);
+    return err;
+}
+
+/* Of a target that holds something already, a part may be restored. */
+static bool has_room(struct ctl_restore *restore)
+{
+    struct statvfs status;
+    int fd;
+    if (ctl_places_fd(&restore->places, &fd) != 0 || fstatvfs(fd, &status) != 0)
+        return true;
+    if (restore->options.bytes_expected / status.f_frsize > status.f_bavail)
+        return false;
+    return status.f_files == 0 || restore->options.entries_expected <= status.f_favail;
+}
+
+enum qn_err ctl_restore_new(const struct ctl_restore_options *options,
+                            struct ctl_restore **ret_restore)
+{
+    struct ctl_restore *restore = QN_NEW(struct ctl_restore);
+    bool is_empty;
+    restore->options = *options;
+    restore->fd = -1;
+    restore->owners = ctl_owners_new();
+    qn_buf_init(&restore->path, QN_PATH_SIZE_MAX);
+    qn_buf_init(&restore->failed, QN_PATH_SIZE_MAX);
+    int error = ctl_places_init(&restore->places, options->target, &is_empty);
+    restore->places.on_left = on_folder_left;
+    restore->places.context = restore;
+    if (error == 0 && is_empty && !has_room(restore))
+        error = ENOSPC;
+    if (error != 0) {
+        ctl_restore_free(restore);
+        return fail_target(options, error);
+    }
+    *ret_restore = restore;
+    return QN_OK;
+}
+
+static void abandon_file(struct ctl_restore *restore)
+{
+    if (restore->fd < 0)
+        return;
+    close(restore->fd);
+    restore->fd = -1;
+    unlinkat(restore->object.dir, restore->object.fresh, 0);
+    ctl_meta_deinit(&restore->meta);
+}
+
+void ctl_restore_free(struct ctl_restore *restore)
+{
+    if (restore == NULL)
+        return;
+    abandon_file(restore);
+    ctl_meta_deinit(&restore->meta);
+    ctl_places_deinit(&restore->places);
+    ctl_owners_free(restore->owners);
+    qn_buf_deinit(&restore->path);
+    qn_buf_deinit(&restore->failed);
+    qn_free(restore);
+}
+
+enum qn_err ctl_restore_finish(struct ctl_restore *restore)
+{
+    QN_ASSERT(!restore->is_file);
+    ctl_places_leave(&restore->places, qn_span(NULL, 0));
+    int error = ctl_places_sync(&restore->places);
+    if (error == 0)
+        return QN_OK;
+    qn_buf_reset(&restore->path);
+    enum qn_err err = fail(restore, CTL_RESTORE_DISK, error);
+    return err != QN_OK ? err : QN_ERR_IO;
+}
+
+const struct ctl_restore_counts *ctl_restore_counts(const struct ctl_restore *restore)
+{
+    return &restore->counts;
+}
+
+/* ---- one object of a folder ---- */
+
+static void set_object(struct object *object, struct qn_span name, int dir)
+{
+    memcpy(object->name, name.data, name.size);
+    object->name[name.size] = '\0';
+    object->fresh = strcmp(object->name, FRESH_NAME) == 0 ? FRESH_NAME_2 : FRESH_NAME;
+    object->dir = dir;
+}
+
+/* Without renameat2(RENAME_NOREPLACE), which some file systems lack: a second name instead. */
+static int publish_by_link(const struct object *object)
+{
+    if (linkat(object->dir, object->fresh, object->dir, object->name, 0) != 0)
+        return errno;
+    return unlinkat(object->dir, object->fresh, 0) == 0 ? 0 : errno;
+}
+
+/* Gives what was made its name. 0 or errno; then it is gone. */
+static int publish(const struct ctl_restore *restore, const struct object *object)
+{
+    unsigned flags = restore->options.overwrites ? 0 : RENAME_NOREPLACE;
+    int error = 0;
+    if (renameat2(object->dir, object->fresh, object->dir, object->name, flags) != 0)
+        error = errno;
+    if (error == EINVAL && flags != 0)
+        error = publish_by_link(object);
+    if (error != 0)
+        unlinkat(object->dir, object->fresh, 0);
+    return error;
+}
+
+static enum qn_err fail_publish(struct ctl_restore *restore, int error)
+{
+    if (error == EISDIR || error == ENOTEMPTY)
+        return fail(restore, CTL_RESTORE_FOLDER, 0);
+    if (error == EEXIST)
+        return fail_exists(restore);
+    return fail(restore, CTL_RESTORE_NOT_MADE, error);
+}
+
+/* Puts owner, mode and the rest onto what was made. `fd` is closed in any case: some file systems
+ * tell only there that there is no room. 0 or errno; then it is gone. */
+static int dress(struct ctl_restore *restore, const struct object *object, int fd)
+{
+    struct ctl_meta_loss loss = {0};
+    bool loses_acl = ctl_places_deepest(&restore->places)->has_acl;
+    int error = ctl_meta_apply(&restore->meta, fd, loses_acl, &loss);
+    ctl_meta_deinit(&restore->meta);
+    if (close(fd) != 0 && errno != EINTR && error == 0)
+        error = errno;
+    if (error != 0)
+        unlinkat(object->dir, object->fresh, 0);
+    else
+        note_loss(restore, &loss);
+    return error;
+}
+
+/* And gives it its name. */
+static enum qn_err complete(struct ctl_restore *restore, const struct object *object, int fd,
+                            uint64_t *count)
+{
+    int error = dress(restore, object, fd);
+    if (error != 0)
+        return fail(restore, CTL_RESTORE_NOT_MADE, error);
+    error = publish(restore, object);
+    if (error != 0)
+        return fail_publish(restore, error);
+    ++*count;
+    return QN_OK;
+}
+
+enum standing {
+    FREE,  /* nothing of that name is there, or it may be replaced */
+    SAME,  /* it is there as it should be */
+    TAKEN, /* by something else */
+    FOLDER,
+};
+
+static bool is_same(const struct object *object, const struct qn_entry *entry,
+                    const struct stat *status)
+{
+    char target[QN_PATH_SIZE_MAX + 1];
+    ssize_t size;
+    switch (entry->type) {
+    case QN_ENTRY_FILE: /* some file systems keep whole seconds only */
+        return S_ISREG(status->st_mode) && (uint64_t)status->st_size == entry->size &&
+               status->st_mtim.tv_sec == entry->mtime_s &&
+               (status->st_mtim.tv_nsec == entry->mtime_ns || status->st_mtim.tv_nsec == 0);
+    case QN_ENTRY_SYMLINK:
+        size = S_ISLNK(status->st_mode)
+                   ? readlinkat(object->dir, object->name, target, sizeof(target))
+                   : -1;
+        return size >= 0 && qn_span_eq(entry->target, qn_span(target, (size_t)size));
+    case QN_ENTRY_FIFO:
+        return S_ISFIFO(status->st_mode);
+    case QN_ENTRY_SOCKET:
+        return S_ISSOCK(status->st_mode);
+    case QN_ENTRY_BLOCK:
+    case QN_ENTRY_CHAR:
+        return (entry->type == QN_ENTRY_BLOCK) == S_ISBLK(status->st_mode) &&
+               (entry->type == QN_ENTRY_CHAR) == S_ISCHR(status->st_mode) &&
+               status->st_rdev == makedev(entry->rdev_major, entry->rdev_minor);
+    case QN_ENTRY_DIR:
+    case QN_ENTRY_HARDLINK:
+        break;
+    }
+    return false;
+}
+
+static enum standing look(struct ctl_restore *restore, const struct object *object,
+                          const struct qn_entry *entry)
+{
+    struct stat status;
+    if (ctl_places_deepest(&restore->places)->is_new)
+        return FREE;
+    if (fstatat(object->dir, object->name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return FREE; /* whatever is wrong shows when it is made */
+    if (is_same(object, entry, &status))
+        return SAME;
+    if (S_ISDIR(status.st_mode))
+        return FOLDER;
+    return restore->options.overwrites ? FREE : TAKEN;
+}
+
+/* True if the object is to be made. */
+static bool is_free(struct ctl_restore *restore, enum standing standing)
+{
+    if (standing == SAME)
+        restore->counts.same++;
+    else if (standing == TAKEN)
+        (void)!fail_exists(restore);
+    else if (standing == FOLDER)
+        (void)!fail(restore, CTL_RESTORE_FOLDER, 0);
+    return standing == FREE;
+}
+
+/* ---- files ---- */
+
+static int open_fresh(const struct object *object)
+{
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(object->dir, object->fresh, flags, 0600);
+    if (fd < 0 && errno == EEXIST && unlinkat(object->dir, object->fresh, 0) == 0)
+        fd = openat(object->dir, object->fresh, flags, 0600);
+    return fd;
+}
+
+static enum qn_err begin_file(struct ctl_restore *restore, const struct qn_entry *entry)
+{
+    if (!is_free(restore, look(restore, &restore->object, entry)))
+        return QN_OK;
+    restore->fd = open_fresh(&restore->object);
+    if (restore->fd < 0)
+        return fail(restore, CTL_RESTORE_NOT_MADE, errno);
+    restore->size = entry->size;
+    restore->offset = 0;
+    restore->ends_in_hole = false;
+    ctl_meta_take(restore->owners, entry, &restore->meta);
+    return QN_OK;
+}
+
+static int write_all(int fd, const uint8_t *bytes, size_t size, uint64_t offset)
+{
+    while (size > 0) {
+        ssize_t put = pwrite(fd, bytes, size, (off_t)offset);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return put == 0 ? EIO : errno;
+        bytes += put;
+        size -= (size_t)put;
+        offset += (uint64_t)put;
+    }
+    return 0;
+}
+
+enum qn_err ctl_restore_bytes(struct ctl_restore *restore, const uint8_t *bytes, size_t size)
+{
+    QN_ASSERT(restore->is_file);
+    if (restore->fd < 0 || size == 0)
+        return QN_OK;
+    bool fits = size <= restore->size - restore->offset;
+    int error = fits && bytes != NULL ? write_all(restore->fd, bytes, size, restore->offset) : 0;
+    if (fits && error == 0) {
+        restore->offset += size;
+        restore->ends_in_hole = bytes == NULL;
+        return QN_OK;
+    }
+    abandon_file(restore);
+    return fail(restore, fits ? CTL_RESTORE_NOT_MADE : CTL_RESTORE_NO_CONTENT, error);
+}
+
+static enum qn_err end_file(struct ctl_restore *restore)
+{
+    uint64_t before = restore->counts.files;
+    if (restore->ends_in_hole && ftruncate(restore->fd, (off_t)restore->size) != 0) {
+        int error = errno;
+        abandon_file(restore);
+        return fail(restore, CTL_RESTORE_NOT_MADE, error);
+    }
+    int fd = restore->fd;
+    restore->fd = -1;
+    enum qn_err err = complete(restore, &restore->object, fd, &restore->counts.files);
+    if (restore->counts.files > before)
+        restore->counts.bytes += restore->size;
+    return err;
+}
+
+enum qn_err ctl_restore_entry_end(struct ctl_restore *restore, enum qn_err err)
+{
+    QN_ASSERT(restore->is_file);
+    restore->is_file = false;
+    if (restore->fd < 0)
+        return QN_OK;
+    if (err == QN_OK && restore->offset == restore->size)
+        return end_file(restore);
+    abandon_file(restore);
+    return fail(restore, CTL_RESTORE_NO_CONTENT, 0);
+}
+
+/* ---- links and special files ---- */
+
+static int make_symlink(const struct object *object, struct qn_span target)
+{
+    char text[QN_PATH_SIZE_MAX + 1];
+    if (target.size > QN_PATH_SIZE_MAX || memchr(target.data, 0, target.size) != NULL)
+        return EINVAL;
+    memcpy(text, target.data, target.size);
+    text[target.size] = '\0';
+    return symlinkat(text, object->dir, object->fresh) == 0 ? 0 : errno;
+}
+
+static uint32_t format_of(enum qn_entry_type type)
+{
+    switch (type) {
+    case QN_ENTRY_SYMLINK:
+        return S_IFLNK;
+    case QN_ENTRY_FIFO:
+        return S_IFIFO;
+    case QN_ENTRY_SOCKET:
+        return S_IFSOCK;
+    case QN_ENTRY_BLOCK:
+        return S_IFBLK;
+    case QN_ENTRY_CHAR:
+        return S_IFCHR;
+    case QN_ENTRY_DIR:
+    case QN_ENTRY_FILE:
+    case QN_ENTRY_HARDLINK:
+        break;
+    }
+    return S_IFREG;
+}
+
+static int make_fresh(const struct object *object, const struct qn_entry *entry)
+{
+    dev_t device = makedev(entry->rdev_major, entry->rdev_minor);
+    if (unlinkat(object->dir, object->fresh, 0) != 0 && errno != ENOENT)
+        return errno;
+    if (entry->type == QN_ENTRY_SYMLINK)
+        return make_symlink(object, entry->target);
+    return mknodat(object->dir, object->fresh, format_of(entry->type) | 0600, device) == 0 ? 0
+                                                                                           : errno;
+}
+
+/* The object that was made, or errno if somebody has put another one in its place. */
+static int open_made(const struct object *object, uint32_t format, int *ret_fd)
+{
+    struct stat status;
+    int fd = openat(object->dir, object->fresh, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    if (fstat(fd, &status) != 0 || (status.st_mode & S_IFMT) != format || status.st_nlink != 1) {
+        close(fd);
+        return ESTALE;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+static enum qn_err restore_special(struct ctl_restore *restore, const struct qn_entry *entry,
+                                   uint64_t *count)
+{
+    bool is_device = entry->type == QN_ENTRY_BLOCK || entry->type == QN_ENTRY_CHAR;
+    int fd;
+    if (!is_free(restore, look(restore, &restore->object, entry)))
+        return QN_OK;
+    int error = make_fresh(&restore->object, entry);
+    if (is_device && error == EPERM)
+        return fail(restore, CTL_RESTORE_NEEDS_ROOT, 0);
+    if (error == 0)
+        error = open_made(&restore->object, format_of(entry->type), &fd);
+    if (error != 0)
+        return fail(restore, CTL_RESTORE_NOT_MADE, error);
+    ctl_meta_take(restore->owners, entry, &restore->meta);
+    return complete(restore, &restore->object, fd, count);
+}
+
+/* ---- further names of a file ---- */
+
+/* The first name, if what bears it is what the entry was: else the wrong content would get a second
+ * name. */
+static int open_first(struct ctl_restore *restore, const struct qn_entry *entry,
+                      struct stat *ret_status)
+{
+    char name[NAME_SIZE_MAX + 1];
+    struct qn_span path = entry->target;
+    const uint8_t *slash = memrchr(path.data, '/', path.size);
+    size_t above = slash == NULL ? 0 : (size_t)(slash - path.data);
+    struct qn_span last = slash == NULL ? path : qn_span_from(path, above + 1);
+    if (last.size > NAME_SIZE_MAX)
+        return -1;
+    memcpy(name, last.data, last.size);
+    name[last.size] = '\0';
+    int dir = ctl_places_open(&restore->places, qn_span(path.data, above));
+    if (dir < 0)
+        return -1;
+    int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    close(dir);
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, ret_status) == 0 && !S_ISDIR(ret_status->st_mode) &&
+        ret_status->st_mtim.tv_sec == entry->mtime_s &&
+        (ret_status->st_mtim.tv_nsec == entry->mtime_ns || ret_status->st_mtim.tv_nsec == 0))
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* The open object gets a second name; a descriptor leaves no way to put another one under it. */
+static enum qn_err link_open(struct ctl_restore *restore, int fd)
+{
+    const struct object *object = &restore->object;
+    char self[40];
+    snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+    if (unlinkat(object->dir, object->fresh, 0) != 0 && errno != ENOENT)
+        return fail(restore, CTL_RESTORE_NOT_MADE, errno);
+    if (linkat(AT_FDCWD, self, object->dir, object->fresh, AT_SYMLINK_FOLLOW) != 0)
+        return fail(restore, CTL_RESTORE_NOT_MADE, errno);
+    int error = publish(restore, object);
+    if (error != 0)
+        return fail_publish(restore, error);
+    restore->counts.hard_links++;
+    return QN_OK;
+}
+
+static enum standing look_for_link(struct ctl_restore *restore, const struct stat *first)
+{
+    const struct object *object = &restore->object;
+    struct stat status;
+    if (fstatat(object->dir, object->name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return FREE;
+    if (status.st_dev == first->st_dev && status.st_ino == first->st_ino)
+        return SAME;
+    if (S_ISDIR(status.st_mode))
+        return FOLDER;
+    return restore->options.overwrites ? FREE : TAKEN;
+}
+
+static enum qn_err restore_hard_link(struct ctl_restore *restore, const struct qn_entry *entry)
+{
+    struct stat first;
+    if (!qn_path_is_valid(entry->target))
+        return fail(restore, CTL_RESTORE_BAD_PATH, 0);
+    int fd = open_first(restore, entry, &first);
+    if (fd < 0)
+        return fail(restore, CTL_RESTORE_NO_FIRST, 0);
+    enum qn_err err = QN_OK;
+    if (is_free(restore, look_for_link(restore, &first)))
+        err = link_open(restore, fd);
+    close(fd);
+    return err;
+}
+
+/* ---- entries ---- */
+
+/* Goes into the folders above the last name, made if no entry was about them. */
+static enum qn_err enter_parents(struct ctl_restore *restore, struct qn_span *ret_name,
+                                 bool *ret_is_there)
+{
+    struct qn_span path = qn_buf_view(&restore->path);
+    *ret_is_there = false;
+    for (;;) {
+        size_t at = restore->places.path.size;
+        struct qn_span rest = qn_span_from(path, at > 0 ? at + 1 : 0);
+        const uint8_t *slash = memchr(rest.data, '/', rest.size);
+        size_t size = slash == NULL ? rest.size : (size_t)(slash - rest.data);
+        char name[NAME_SIZE_MAX + 1];
+        if (size > NAME_SIZE_MAX)
+            return fail(restore, CTL_RESTORE_NOT_MADE, ENAMETOOLONG);
+        if (slash == NULL) {
+            *ret_name = rest;
+            *ret_is_there = true;
+            return QN_OK;
+        }
+        memcpy(name, rest.data, size);
+        name[size] = '\0';
+        int error = ctl_places_enter(&restore->places, name, NULL, false);
+        if (error != 0)
+            return fail_folder(restore, qn_span(path.data, (size_t)(slash - path.data)), error);
+    }
+}
+
+static enum qn_err restore_folder(struct ctl_restore *restore, const struct qn_entry *entry)
+{
+    struct ctl_meta meta;
+    ctl_meta_take(restore->owners, entry, &meta);
+    int error = ctl_places_enter(&restore->places, restore->object.name, &meta,
+                                 restore->options.overwrites);
+    if (error != 0)
+        return fail_folder(restore, qn_buf_view(&restore->path), error);
+    if (ctl_places_deepest(&restore->places)->is_finished)
+        restore->counts.same++;
+    else
+        restore->counts.folders++;
+    return QN_OK;
+}
+
+static enum qn_err restore_one(struct ctl_restore *restore, const struct qn_entry *entry)
+{
+    switch (entry->type) {
+    case QN_ENTRY_DIR:
+        return restore_folder(restore, entry);
+    case QN_ENTRY_FILE:
+        return begin_file(restore, entry);
+    case QN_ENTRY_SYMLINK:
+        return restore_special(restore, entry, &restore->counts.links);
+    case QN_ENTRY_HARDLINK:
+        return restore_hard_link(restore, entry);
+    case QN_ENTRY_FIFO:
+    case QN_ENTRY_SOCKET:
+    case QN_ENTRY_BLOCK:
+    case QN_ENTRY_CHAR:
+        return restore_special(restore, entry, &restore->counts.others);
+    }
+    return fail(restore, CTL_RESTORE_BAD_PATH, 0);
+}
+
+/* False: it is no path, or not behind the one before it. */
+static bool take_path(struct ctl_restore *restore, struct qn_span path)
+{
+    bool is_good = qn_path_is_valid(path) && path.size < QN_PATH_SIZE_MAX &&
+                   qn_path_cmp(qn_buf_view(&restore->path), path) < 0;
+    if (!is_good) {
+        restore->counts.failed++;
+        tell(restore, CTL_RESTORE_BAD_PATH, path, 0);
+        return false;
+    }
+    qn_buf_reset(&restore->path);
+    qn_buf_append_span(&restore->path, path);
+    return true;
+}
+
+static bool is_below_failed(const struct ctl_restore *restore)
+{
+    return restore->failed.size > 0 &&
+           qn_path_is_below(qn_buf_view(&restore->path), qn_buf_view(&restore->failed));
+}
+
+enum qn_err ctl_restore_entry(struct ctl_restore *restore, const struct qn_entry *entry,
+                              bool *ret_wants_bytes)
+{
+    struct qn_span name;
+    bool is_there;
+    int dir;
+    QN_ASSERT(!restore->is_file);
+    restore->is_file = entry->type == QN_ENTRY_FILE;
+    *ret_wants_bytes = false;
+    if (!take_path(restore, entry->path))
+        return QN_OK;
+    if (is_below_failed(restore)) {
+        restore->counts.left_out++;
+        return QN_OK;
+    }
+    ctl_places_leave(&restore->places, qn_buf_view(&restore->path));
+    QN_TRY(enter_parents(restore, &name, &is_there));
+    if (!is_there)
+        return QN_OK;
+    int error = ctl_places_fd(&restore->places, &dir);
+    if (error != 0)
+        return fail_folder(restore, qn_buf_view(&restore->places.path), error);
+    set_object(&restore->object, name, dir);
+    enum qn_err err = restore_one(restore, entry);
+    *ret_wants_bytes = restore->fd >= 0;
+    return err;
+}
