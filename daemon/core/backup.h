@@ -55,7 +55,8 @@ struct waiter {
     enum qn_job_kind kind;
     char plan[QN_NAME_SIZE_MAX + 1];
     bool wants_copies;
-    bool is_for_copies;            /* the job is done; waits for the copies of `snapshot` */
+    bool is_for_copies; /* the job is done; waits for the book or for copies to have `snapshot` */
+    bool has_snapshot;
     struct qn_digest snapshot;
     struct qn_buf data;            /* of the end */
     uint64_t token;                /* of its job; 0: not started yet */

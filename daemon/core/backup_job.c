@@ -429,5 +429,7 @@ void backup_outcome(struct qn_core *core, const struct pending *pending,
     if (outcome->kind == QN_INTENT_PLAN_ENDED && outcome->err == QN_OK)
         qn_vec_each (&core->backup->plans, plan)
             prune_after(core, *plan);
+    if (outcome->kind == QN_INTENT_PLAN_ENDED) /* somebody may wait to see it */
+        core->backup->book_ms = core->now_ms;
     waiters_committed(core, pending->token, outcome->err);
 }

@@ -116,14 +116,22 @@ static size_t copies_missing(const struct qn_core *core, const struct waiter *wa
     return SIZE_MAX;
 }
 
+/* A run is answered when `list` shows its snapshot, and, if wished, when the copies are complete. */
+static bool is_waited_for(const struct qn_core *core, const struct waiter *waiter)
+{
+    if (!waiter->has_snapshot)
+        return false;
+    size_t missing = copies_missing(core, waiter);
+    return missing == SIZE_MAX || (waiter->wants_copies && missing > 0);
+}
+
 static void answer(struct qn_core *core, size_t at)
 {
     struct waiter *waiter = &core->backup->waiters.items[at];
     waiter->commit = 0;
-    if (waiter->wants_copies && copies_missing(core, waiter) > 0) {
-        waiter->is_for_copies = true;
+    waiter->is_for_copies = true;
+    if (is_waited_for(core, waiter))
         return;
-    }
     core_reply_end(core, waiter->request, &waiter->data);
     drop(core, at);
 }
@@ -137,9 +145,9 @@ void waiters_done(struct qn_core *core, uint64_t token, enum qn_err err, const s
             continue;
         waiter->token = UINT64_MAX;
         qn_buf_append_span(&waiter->data, qn_buf_view(data));
+        waiter->has_snapshot = snapshot != NULL;
         if (snapshot != NULL)
             waiter->snapshot = *snapshot;
-        waiter->wants_copies &= snapshot != NULL;
         waiter->commit = commit;
         if (err != QN_OK)
             refuse(core, i, err);
@@ -185,9 +193,9 @@ void waiters_tick(struct qn_core *core)
         struct waiter *waiter = &core->backup->waiters.items[i];
         if (!waiter->is_for_copies)
             continue;
-        if (copies_missing(core, waiter) == 0)
+        if (!is_waited_for(core, waiter))
             answer(core, i);
-        else
+        else if (waiter->wants_copies)
             tell_copies(core, waiter);
     }
 }

@@ -50,6 +50,7 @@ void call_backup_create(const struct call *call);
 void call_backup_change(const struct call *call);
 void call_backup_delete(const struct call *call);
 void call_backup_plans(const struct call *call);
+void call_backup_list(const struct call *call);
 void call_backup_run(const struct call *call);
 void call_backup_stop(const struct call *call);
 void call_backup_prune(const struct call *call);

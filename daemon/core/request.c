@@ -98,6 +98,7 @@ static const struct {
      false},
     {"backup.delete", "name", call_backup_delete, false},
     {"backup.plans", "", call_backup_plans, false},
+    {"backup.list", "name", call_backup_list, false},
     {"backup.run", "name wait", call_backup_run, false},
     {"backup.stop", "name", call_backup_stop, false},
     {"backup.forget", "dry_run name", call_backup_forget, false},

@@ -49,6 +49,70 @@ void call_backup_plans(const struct call *call)
     core_reply_end(call->core, call->id, NULL);
 }
 
+/* ---- list ---- */
+
+static void pack_copies(const struct qn_core *core, const struct plan *plan,
+                        const struct snap_view *snap, struct qn_buf *out)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    qn_pack_array(out, plan == NULL ? 0 : plan->row.copies.count);
+    if (plan == NULL)
+        return;
+    qn_vec_each (&plan->row.copies, holder) {
+        const struct qn_site *site = qn_group_site(group, holder);
+        qn_pack_map(out, 2);
+        qn_pack_cstr(out, "complete");
+        qn_pack_bool(out, book_is_complete(core, plan, snap, holder));
+        qn_pack_cstr(out, "site");
+        qn_pack_cstr(out, site == NULL ? "?" : site->name);
+    }
+}
+
+static void pack_snapshot(const struct qn_core *core, const struct snap_view *view,
+                          struct qn_buf *out)
+{
+    const struct qn_own_snap *snap = &view->snap;
+    char id[9];
+    for (size_t i = 0; i < 4; i++)
+        snprintf(id + 2 * i, 3, "%02x", snap->name.bytes[i]);
+    qn_pack_map(out, 9);
+    qn_pack_cstr(out, "copies");
+    pack_copies(core, backup_plan(core, qn_span_str(snap->plan)), view, out);
+    qn_pack_cstr(out, "files");
+    qn_pack_u64(out, snap->files);
+    qn_pack_cstr(out, "id");
+    qn_pack_cstr(out, id);
+    qn_pack_cstr(out, "locked_until");
+    qn_pack_nil(out);
+    qn_pack_cstr(out, "new_bytes");
+    qn_pack_u64(out, snap->bytes_stored);
+    qn_pack_cstr(out, "partial");
+    qn_pack_bool(out, snap->is_partial);
+    qn_pack_cstr(out, "plan");
+    qn_pack_cstr(out, snap->plan);
+    qn_pack_cstr(out, "size");
+    qn_pack_u64(out, snap->bytes);
+    qn_pack_cstr(out, "time");
+    qn_pack_u64(out, snap->started_ms);
+}
+
+void call_backup_list(const struct call *call)
+{
+    struct qn_span name = {0};
+    bool is_one = args_text(call->args, "name", QN_NAME_SIZE_MAX, &name);
+    if (is_one && call_plan(call) == NULL)
+        return;
+    qn_vec_each (&call->core->backup->book.snaps, snap) {
+        if (is_one && !qn_span_eq_str(name, snap->snap.plan))
+            continue;
+        QN_AUTO_BUF struct qn_buf data;
+        qn_buf_init(&data, 16 * 1024);
+        pack_snapshot(call->core, snap, &data);
+        core_reply_data(call->core, call->id, &data);
+    }
+    core_reply_end(call->core, call->id, NULL);
+}
+
 /* ---- jobs on request ---- */
 
 static bool flag(const struct call *call, const char *key)

@@ -42,6 +42,30 @@ static const struct row rows[] = {
     {"name-clash", N_("two sites or two collections bear the name @"),
      N_("Agree on which of them stays; `syncctl site list` and `syncctl collection list` show "
         "them.")},
+    {"backup-late", N_("backup @ is late; last success: ~"),
+     N_("Run `syncctl backup run @` and read what it says.")},
+    {"backup-failed", N_("the last run of backup @ failed"),
+     N_("Run `syncctl backup run @` and read what it says; see `journalctl -u quoin`.")},
+    {"backup-problems", N_("backup @ could not read files: #"),
+     N_("Run `syncctl backup run @`: it names them. Let the daemon's user read them, or exclude "
+        "them.")},
+    {"copy-late", N_("a copy is late: @"),
+     N_("Check that the other site can be reached; `syncctl backup list` shows what is missing.")},
+    {"copy-bad", N_("the copies at site @ are damaged"),
+     N_("Run `syncctl backup verify`; if it lasts, choose another site with `syncctl backup "
+        "change`.")},
+    {"vault-bad", N_("the vault of this site is damaged: @"),
+     N_("Run `syncctl backup verify --read-data`, and check the disk.")},
+    {"place-waiting", N_("site @ has not agreed to keep copies yet"),
+     N_("Ask its IT person to accept.")},
+    {"quota-full", N_("the space for copies is used up: @"),
+     N_("Give it more, or keep less with `syncctl backup change --keep`.")},
+    {"held-late", N_("the expected backup of site @ did not come; the last one: ~"),
+     N_("Ask its IT person whether its backups run.")},
+    {"drill-failed", N_("the restore for practice of backup @ failed"),
+     N_("Run `syncctl backup verify @ --read-data`, and check the disk.")},
+    {"drill-late", N_("no restore of backup @ was tried for two weeks; the last one: ~"),
+     N_("Keep the daemon running; it tries one each week.")},
 };
 
 static const struct row unknown = {"", N_("an alert that this version of syncctl does not know: @"),

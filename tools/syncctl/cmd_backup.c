@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "commands.h"
 #include "i18n.h"
+#include "proto/cursor.h"
 #include "proto/pack.h"
 
 /* ---- create, change, delete ---- */
@@ -38,54 +39,18 @@ static int pack_paths(struct ctl *ctl, struct qn_buf *out)
     return CTL_DONE;
 }
 
-static int pack_lock(struct ctl *ctl, struct qn_buf *args)
-{
-    const char *lock = ctl_value(ctl, "lock");
-    uint64_t seconds;
-    if (lock == NULL) {
-        ctl_arg_nil(args, "lock_days");
-        return CTL_DONE;
-    }
-    if (!ctl_parse_duration(lock, &seconds) || seconds % 86400 != 0)
-        return ctl_usage_error(ctl, _("--lock takes whole days or weeks, for example 30d, not %s"),
-                               lock);
-    ctl_arg_u64(args, "lock_days", seconds / 86400);
-    return CTL_DONE;
-}
-
-static int pack_copies(struct ctl *ctl, struct qn_buf *args)
-{
-    const char *copies = ctl_value(ctl, "copies");
-    if (copies == NULL) {
-        ctl_arg_nil(args, "copies");
-        return CTL_DONE;
-    }
-    qn_pack_cstr(args, "copies");
-    if (copies[0] == '\0')
-        qn_pack_array(args, 0);
-    else if (ctl_pack_words(copies, args) == 0)
-        return ctl_usage_error(ctl, _("--copies takes names of sites between commas"));
-    return CTL_DONE;
-}
-
 static int pack_plan(struct ctl *ctl, struct qn_buf *args)
 {
-    ctl_args_init(args, 7);
-    int code = pack_copies(ctl, args);
-    if (code != CTL_DONE)
-        return code;
+    ctl_args_init(args, 5);
     qn_pack_cstr(args, "exclude");
     if (ctl_has(ctl, "exclude"))
         ctl_pack_values(ctl, "exclude", false, args);
     else
         qn_pack_nil(args);
     ctl_arg_str(args, "keep", ctl_value(ctl, "keep"));
-    code = pack_lock(ctl, args);
-    if (code != CTL_DONE)
-        return code;
     ctl_arg_str(args, "name", ctl->arguments.items[0]);
     qn_pack_cstr(args, "paths");
-    code = pack_paths(ctl, args);
+    int code = pack_paths(ctl, args);
     if (code != CTL_DONE)
         return code;
     ctl_arg_str(args, "schedule", ctl_value(ctl, "schedule"));
@@ -142,18 +107,17 @@ static void add_plan(struct ctl_grid *grid, struct qn_span item)
     ctl_add_text(grid, item, "schedule");
     ctl_add_text(grid, item, "keep");
     ctl_add_time(grid, item, "next_run");
-    ctl_add_names(grid, item, "copies");
     add_paths(grid, item);
 }
 
 int ctl_run_backup_plans(struct ctl *ctl)
 {
-    static const char *const heads[] = {N_("NAME"),     N_("SCHEDULE"), N_("KEEP"),
-                                        N_("NEXT RUN"), N_("COPIES"),   N_("PATHS")};
+    static const char *const heads[] = {N_("NAME"), N_("SCHEDULE"), N_("KEEP"), N_("NEXT RUN"),
+                                        N_("PATHS")};
     QN_AUTO_BUF struct qn_buf args;
     ctl_args_init(&args, 0);
     return ctl_list(ctl, "backup.plans", &args,
-                    &(struct ctl_listing){ctl_plan_shape, 6, heads, add_plan, false});
+                    &(struct ctl_listing){ctl_plan_shape, 5, heads, add_plan, false});
 }
 
 /* ---- list ---- */
@@ -166,35 +130,6 @@ static void add_size(struct ctl_grid *grid, struct qn_span item, const char *key
     ctl_grid_add(grid, qn_buf_view(&text));
 }
 
-static void append_copy(struct qn_buf *out, struct qn_span copy)
-{
-    qn_buf_append_str(out, out->size > 0 ? ", " : "");
-    ctl_append_text(out, ctl_map_text(copy, "site"));
-    if (ctl_map_bool(copy, "complete"))
-        return;
-    qn_buf_append_str(out, " (-");
-    ctl_append_size(out, ctl_map_u64(copy, "missing_bytes"));
-    qn_buf_append_str(out, ")");
-}
-
-static void add_copies(struct ctl_grid *grid, struct qn_span item)
-{
-    QN_AUTO_BUF struct qn_buf text;
-    struct qn_span list;
-    qn_buf_init(&text, 64 * 1024);
-    if (ctl_map_find(item, "copies", &list)) {
-        struct ctl_walk walk = ctl_walk(list);
-        while (ctl_walk_next(&walk))
-            append_copy(&text, walk.value);
-    }
-    ctl_grid_add_str(grid, text.size == 0 ? "-" : "");
-    if (text.size > 0) {
-        grid->cells.count--;
-        qn_free(grid->cells.items[grid->cells.count]);
-        ctl_grid_add(grid, qn_buf_view(&text));
-    }
-}
-
 static void add_snapshot(struct ctl_grid *grid, struct qn_span item)
 {
     ctl_add_text(grid, item, "id");
@@ -203,17 +138,15 @@ static void add_snapshot(struct ctl_grid *grid, struct qn_span item)
     ctl_add_number(grid, item, "files");
     add_size(grid, item, "size");
     add_size(grid, item, "new_bytes");
-    add_copies(grid, item);
-    ctl_add_time(grid, item, "locked_until");
 }
 
 int ctl_run_backup_list(struct ctl *ctl)
 {
-    static const char *const heads[] = {N_("ID"),   N_("PLAN"), N_("TIME"),   N_("FILES"),
-                                        N_("SIZE"), N_("NEW"),  N_("COPIES"), N_("LOCKED UNTIL")};
+    static const char *const heads[] = {N_("ID"),    N_("PLAN"), N_("TIME"),
+                                        N_("FILES"), N_("SIZE"), N_("NEW")};
     QN_AUTO_BUF struct qn_buf args;
     ctl_args_init(&args, 1);
     ctl_arg_str(&args, "name", ctl->arguments.count > 0 ? ctl->arguments.items[0] : NULL);
     return ctl_list(ctl, "backup.list", &args,
-                    &(struct ctl_listing){ctl_snapshot_shape, 8, heads, add_snapshot, false});
+                    &(struct ctl_listing){ctl_snapshot_shape, 6, heads, add_snapshot, false});
 }

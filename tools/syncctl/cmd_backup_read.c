@@ -9,6 +9,7 @@
 #include "chunk/entry.h"
 #include "commands.h"
 #include "i18n.h"
+#include "proto/cursor.h"
 #include "proto/pack.h"
 #include "restore_out.h"
 
@@ -452,8 +453,7 @@ static int finish(struct restore *restore)
 
 static void pack_wanted(struct ctl *ctl, const struct names *names, struct qn_buf *args)
 {
-    ctl_args_init(args, 4);
-    ctl_arg_str(args, "from", ctl_value(ctl, "from"));
+    ctl_args_init(args, 3);
     ctl_arg_str(args, "name", names->plan);
     qn_pack_cstr(args, "paths");
     qn_pack_array(args, ctl->arguments.count - 1);

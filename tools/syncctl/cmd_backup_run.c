@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "commands.h"
 #include "i18n.h"
+#include "proto/cursor.h"
 #include "proto/pack.h"
 
 struct work {
@@ -17,12 +18,27 @@ struct work {
     struct ctl_grid grid; /* FORGET: what is kept */
 };
 
+/* A snapshot's name, as people read it. */
+static bool json_id(FILE *out, struct qn_span key, struct qn_span packed)
+{
+    struct qn_cursor cursor = qn_cursor(packed);
+    struct qn_span name;
+    if (!(qn_span_eq_str(key, "name") || qn_span_eq_str(key, "id")) ||
+        qn_cursor_bin(&cursor, SIZE_MAX, &name) != QN_OK || name.size < 4)
+        return false;
+    fprintf(out, "\"id\":\"%02x%02x%02x%02x\"", name.data[0], name.data[1], name.data[2],
+            name.data[3]);
+    return true;
+}
+
 static void json_event(struct ctl *ctl, const char *event, struct qn_span map)
 {
     fprintf(ctl->out, "{\"event\":\"%s\"", event);
     struct ctl_walk walk = ctl_walk(map);
     while (ctl_walk_next(&walk)) {
         fputc(',', ctl->out);
+        if (json_id(ctl->out, walk.key, walk.value))
+            continue;
         ctl_json_text(ctl->out, walk.key);
         fputc(':', ctl->out);
         ctl_json_value(ctl->out, walk.value);
@@ -141,10 +157,8 @@ int ctl_run_backup_run(struct ctl *ctl)
 {
     struct work work = {.ctl = ctl};
     QN_AUTO_BUF struct qn_buf args, end;
-    ctl_args_init(&args, 2);
+    ctl_args_init(&args, 1);
     ctl_arg_str(&args, "name", ctl->arguments.items[0]);
-    qn_pack_cstr(&args, "wait");
-    qn_pack_bool(&args, ctl_has(ctl, "wait"));
     int code = run(&work, "backup.run", &args, on_news, &end);
     if (code != CTL_DONE)
         return code;

@@ -78,13 +78,6 @@ static const struct ctl_option plan_options[] = {
     {"exclude", "PATTERN", N_("leave out what matches, as in .gitignore; once or more")},
     {"schedule", "WHEN", N_("\"daily 02:00\", \"every 6h\", \"weekly sun 03:00\", manual (manual)")},
     {"keep", "RULES", N_("what is kept: 7d,5w,12m,2y or \"last 10\" (everything)")},
-    {"copies", "SITE,...", N_("the sites that keep a copy")},
-    {"lock", "DURATION", N_("how long a copy cannot be deleted: 30d (30d)")},
-    {NULL, NULL, NULL},
-};
-
-static const struct ctl_option run_options[] = {
-    {"wait", NULL, N_("also wait until every copy is complete")},
     {NULL, NULL, NULL},
 };
 
@@ -95,7 +88,6 @@ static const struct ctl_option ls_options[] = {
 
 static const struct ctl_option restore_options[] = {
     {"to", "DIR", N_("the folder to restore into; it is made if it is not there")},
-    {"from", "SITE", N_("read from the copy of this site")},
     {"overwrite", NULL, N_("replace what is there")},
     {NULL, NULL, NULL},
 };
@@ -169,7 +161,7 @@ const struct ctl_command ctl_commands[] = {
     {"backup", "delete", "NAME", 1, 1, N_("delete a plan; its snapshots stay"), NULL,
      ctl_run_backup_delete},
     {"backup", "plans", "", 0, 0, N_("the plans and when they run"), NULL, ctl_run_backup_plans},
-    {"backup", "run", "NAME", 1, 1, N_("run a backup now"), run_options, ctl_run_backup_run},
+    {"backup", "run", "NAME", 1, 1, N_("run a backup now"), NULL, ctl_run_backup_run},
     {"backup", "stop", "NAME", 1, 1, N_("end a run that is under way"), NULL,
      ctl_run_backup_delete},
     {"backup", "list", "[NAME]", 0, 1, N_("the snapshots"), NULL, ctl_run_backup_list},
