@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "vault/entry_copy.h"
 #include "vault/fetch.h"
 #include "vault/pipeline.h"
 
@@ -24,10 +25,6 @@ struct qn_piece {
     uint64_t size;
     struct qn_chunk_slot slot;
 };
-struct qn_waiting_entry {
-    struct qn_entry entry; /* its spans point into `bytes` */
-    struct qn_buf bytes;
-};
 
 /* Items of the file at the head of the window; more than fit in an entry go into manifests. */
 struct qn_content_level {
@@ -42,7 +39,7 @@ struct qn_content_builder {
 struct qn_window {
     struct qn_piece *pieces; /* rings */
     size_t piece_first, piece_count;
-    struct qn_waiting_entry *entries;
+    struct qn_entry_copy *entries;
     size_t entry_first, entry_count, size;
     struct qn_content_builder content;
 };

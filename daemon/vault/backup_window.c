@@ -86,8 +86,6 @@ void qn_window_init(struct qn_backup *backup)
     struct qn_window *window = &backup->window;
     window->pieces = qn_alloc_zero(QN_WINDOW_PIECES * sizeof(*window->pieces));
     window->entries = qn_alloc_zero(QN_WINDOW_ENTRIES * sizeof(*window->entries));
-    for (size_t i = 0; i < QN_WINDOW_ENTRIES; i++)
-        qn_buf_init(&window->entries[i].bytes, 2 * QN_ENTRY_SIZE_MAX);
     for (size_t i = 0; i <= QN_CONTENT_DEPTH_MAX; i++)
         qn_buf_init(&window->content.levels[i].items, QN_BLOB_SIZE_MAX);
 }
@@ -96,7 +94,7 @@ void qn_window_deinit(struct qn_backup *backup)
 {
     struct qn_window *window = &backup->window;
     for (size_t i = 0; window->entries != NULL && i < QN_WINDOW_ENTRIES; i++)
-        qn_buf_deinit(&window->entries[i].bytes);
+        qn_entry_copy_deinit(&window->entries[i]);
     for (size_t i = 0; i <= QN_CONTENT_DEPTH_MAX; i++)
         qn_buf_deinit(&window->content.levels[i].items);
     qn_free(window->pieces);
@@ -106,7 +104,7 @@ void qn_window_deinit(struct qn_backup *backup)
 static enum qn_err end_entry(struct qn_backup *backup)
 {
     struct qn_window *window = &backup->window;
-    struct qn_waiting_entry *waiting = &window->entries[window->entry_first];
+    struct qn_entry_copy *waiting = &window->entries[window->entry_first];
     enum qn_err err = QN_OK;
     if (waiting->entry.type == QN_ENTRY_FILE && waiting->entry.content.items.size == 0)
         err = finish_content(backup, &waiting->entry.content);
@@ -209,41 +207,11 @@ enum qn_err qn_window_restart(struct qn_backup *backup)
 
 /* ---- entries ---- */
 
-static void keep(struct qn_buf *bytes, struct qn_span *span)
-{
-    size_t at = bytes->size;
-    qn_buf_append_span(bytes, *span);
-    *span = qn_span(bytes->data + at, span->size);
-}
-
-/* Memory is asked for first: spans must not move while they are made. */
-static enum qn_err copy_entry(const struct qn_entry *entry, struct qn_waiting_entry *out)
-{
-    size_t size = entry->path.size + entry->user.size + entry->group.size + entry->target.size +
-                  entry->xattrs.size + entry->content.items.size;
-    qn_buf_reset(&out->bytes);
-    if (size > out->bytes.size_max)
-        return QN_ERR_LIMIT;
-    if (out->bytes.capacity < size) {
-        qn_free(out->bytes.data);
-        out->bytes.data = qn_alloc(size);
-        out->bytes.capacity = size;
-    }
-    out->entry = *entry;
-    keep(&out->bytes, &out->entry.path);
-    keep(&out->bytes, &out->entry.user);
-    keep(&out->bytes, &out->entry.group);
-    keep(&out->bytes, &out->entry.target);
-    keep(&out->bytes, &out->entry.xattrs);
-    keep(&out->bytes, &out->entry.content.items);
-    return QN_OK;
-}
-
 static enum qn_err wait_in_line(struct qn_backup *backup, const struct qn_entry *entry)
 {
     struct qn_window *window = &backup->window;
     size_t last = (window->entry_first + window->entry_count) % QN_WINDOW_ENTRIES;
-    enum qn_err err = copy_entry(entry, &window->entries[last]);
+    enum qn_err err = qn_entry_copy_set(&window->entries[last], entry);
     if (err == QN_ERR_LIMIT) {
         qn_backup_report(backup, "unreadable", entry->path, 0);
         push(window, QN_PIECE_RESTART, 0);

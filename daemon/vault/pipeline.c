@@ -232,6 +232,7 @@ void qn_pipeline_free(struct qn_pipeline *pipeline)
     if (pipeline == NULL)
         return;
     end_threads(pipeline);
+    qn_pipeline_commit_rest(pipeline);
     for (unsigned i = 0; i < pipeline->lane_count; i++)
         deinit_lane(&pipeline->lanes[i]);
     deinit_lane(&pipeline->own);

@@ -28,7 +28,8 @@ struct qn_pipeline_options {
 
 struct qn_pipeline;
 struct qn_pipeline *qn_pipeline_new(const struct qn_pipeline_options *options);
-/* Ends the threads. What is not flushed is lost. Accepts NULL. */
+/* Ends the threads. Packs that are not full are given up, if they were not flushed. Accepts NULL.
+ */
 void qn_pipeline_free(struct qn_pipeline *pipeline);
 
 /* Memory that raw chunks lie in: the owner fills it, it comes back when it let go of it and all

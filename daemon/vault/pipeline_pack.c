@@ -194,6 +194,12 @@ static enum qn_err commit_pending(struct qn_pipeline *pipeline)
     return QN_OK;
 }
 
+/* If it fails, they are found when the vault is next opened. */
+void qn_pipeline_commit_rest(struct qn_pipeline *pipeline)
+{
+    (void)!commit_pending(pipeline);
+}
+
 static void note_pending(struct qn_pipeline *pipeline, const struct qn_finished_pack *finished)
 {
     struct qn_pending_pack pending = {.pack = finished->pack, .count = finished->count};

@@ -107,4 +107,6 @@ enum qn_err QN_CHECKED qn_pipeline_pack(struct qn_pipeline *pipeline, const stru
                                         struct qn_span stored);
 /* Closes all packs that are open and waits until they are durable. */
 enum qn_err QN_CHECKED qn_pipeline_close_packs(struct qn_pipeline *pipeline);
+/* After the threads ended: packs that are in the pool come into the index, if that can be. */
+void qn_pipeline_commit_rest(struct qn_pipeline *pipeline);
 void *qn_pipeline_write(void *pipeline); /* the writer's thread */

@@ -27,20 +27,24 @@ static enum qn_err path_of(const struct qn_vault *vault, const struct qn_snapsho
     return length < 0 || length >= PATH_MAX ? QN_ERR_LIMIT : QN_OK;
 }
 
+enum qn_err qn_snapshot_name_parse(struct qn_span text, struct qn_snapshot_name *ret_name)
+{
+    struct qn_buf bytes;
+    qn_buf_init(&bytes, sizeof(ret_name->bytes));
+    enum qn_err err = qn_text_parse_hex(text, &bytes);
+    if (err == QN_OK && bytes.size != sizeof(ret_name->bytes))
+        err = QN_ERR_INVALID;
+    if (err == QN_OK)
+        memcpy(ret_name->bytes, bytes.data, sizeof(ret_name->bytes));
+    qn_buf_deinit(&bytes);
+    return err;
+}
+
 /* What a file name names; false: none of ours. */
 static bool parse_name(const char *text, const char *end, struct qn_snapshot_name *ret_name)
 {
-    struct qn_buf bytes;
-    size_t size = strlen(text), end_size = strlen(end);
-    if (size != 64 + end_size || strcmp(text + 64, end) != 0)
-        return false;
-    qn_buf_init(&bytes, sizeof(ret_name->bytes));
-    bool is_name = qn_text_parse_hex(qn_span(text, 64), &bytes) == QN_OK &&
-                   bytes.size == sizeof(ret_name->bytes);
-    if (is_name)
-        memcpy(ret_name->bytes, bytes.data, sizeof(ret_name->bytes));
-    qn_buf_deinit(&bytes);
-    return is_name;
+    return strlen(text) == 64 + strlen(end) && strcmp(text + 64, end) == 0 &&
+           qn_snapshot_name_parse(qn_span(text, 64), ret_name) == QN_OK;
 }
 
 static enum qn_err open_folder(const struct qn_vault *vault, DIR **ret_dir)
@@ -132,7 +136,7 @@ enum qn_err qn_vault_forget(struct qn_vault *vault, const struct qn_snapshot_nam
     return remove_file(path);
 }
 
-enum qn_err qn_vault_adopt(struct qn_vault *vault, struct qn_span sealed, struct qn_span live)
+static enum qn_err adopt(struct qn_vault *vault, struct qn_span sealed, struct qn_span live)
 {
     struct qn_snapshot snapshot;
     struct qn_snapshot_name name;
@@ -148,6 +152,15 @@ enum qn_err qn_vault_adopt(struct qn_vault *vault, struct qn_span sealed, struct
     QN_TRY(path_of(vault, &name, LIVE_END, path));
     QN_TRY(qn_os_replace_file(path, live, 0600));
     return write_sealed(vault, &name, sealed);
+}
+
+/* Not beside a prune, which would not know that its packs are needed. */
+enum qn_err qn_vault_adopt(struct qn_vault *vault, struct qn_span sealed, struct qn_span live)
+{
+    qn_vault_begin(vault);
+    enum qn_err err = adopt(vault, sealed, live);
+    pthread_mutex_unlock(&vault->writing);
+    return err;
 }
 
 /* ---- sweeping ---- */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "vault/fetch.h"
 #include "vault/vault_private.h"
 
 #define LOCK_NAME      "lock"
@@ -107,6 +108,7 @@ static struct qn_vault *make(const struct qn_vault_options *options)
     qn_vault_keys_init(&vault->keys, options->master, options->epoch);
     vault->chunker = qn_chunker_new(vault->keys.chunker);
     pthread_mutex_init(&vault->writing, NULL);
+    pthread_mutex_init(&vault->listing, NULL);
     return vault;
 }
 
@@ -138,6 +140,7 @@ void qn_vault_close(struct qn_vault *vault)
 {
     if (vault == NULL)
         return;
+    qn_fetcher_free(vault->lister);
     if (vault->index != NULL)
         (void)!qn_index_sync(vault->index); /* what is not synced is found again in the packs */
     qn_index_close(vault->index);
@@ -146,6 +149,7 @@ void qn_vault_close(struct qn_vault *vault)
     qn_chunker_free(vault->chunker);
     qn_vault_keys_deinit(&vault->keys);
     pthread_mutex_destroy(&vault->writing);
+    pthread_mutex_destroy(&vault->listing);
     qn_free(vault->dir);
     qn_free(vault);
 }

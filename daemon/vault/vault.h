@@ -128,7 +128,8 @@ struct qn_pool *qn_vault_pool(struct qn_vault *vault);
 
 /* ---- reading ---- */
 
-/* The list of a snapshot; chunks from the local pool, else from the source. */
+/* The list of a snapshot; chunks from the local pool, else from the source. Freed before the vault
+ * is closed; one thread. */
 enum qn_err QN_CHECKED qn_vault_list(struct qn_vault *vault, const struct qn_snapshot *snapshot,
                                      struct qn_tree_iter **ret_iter);
 /* Writes the bytes of a file's content in order to `sink`, holes as (NULL, size). Every chunk is
@@ -151,6 +152,8 @@ struct qn_restore_options {
     enum qn_err (*on_entry_end)(void *context, enum qn_err err); /* after a FILE's bytes */
     void *context;
 };
+/* A name of a file whose first name is not chosen comes as that file. QN_ERR_CORRUPT at the end: a
+ * chunk of the list was lost, so entries may be missing. Errors of the callbacks end it. */
 enum qn_err QN_CHECKED qn_vault_restore(struct qn_vault *vault,
                                         const struct qn_restore_options *options);
 

@@ -11,6 +11,8 @@
 
 #define QN_VAULT_WORKERS_MAX 16
 
+struct qn_fetcher;
+
 struct qn_vault {
     char *dir;
     struct qn_vault_keys keys;
@@ -25,7 +27,8 @@ struct qn_vault {
     struct qn_pool *pool;
     struct qn_index *index;
     pthread_mutex_t writing; /* one writing job at a time */
-    bool is_mutex_made;
+    pthread_mutex_t listing;
+    struct qn_fetcher *lister; /* of all iterators over lists, under `listing`; made when needed */
 };
 
 /* "DIR/name" in `out`. */
@@ -65,6 +68,8 @@ enum qn_err QN_CHECKED qn_vault_write_live(struct qn_vault *vault,
                                            const struct qn_pack_name *packs, size_t count);
 enum qn_err QN_CHECKED qn_vault_read_live(struct qn_vault *vault,
                                           const struct qn_snapshot_name *name, struct qn_buf *out);
+enum qn_err QN_CHECKED qn_snapshot_name_parse(struct qn_span text,
+                                              struct qn_snapshot_name *ret_name);
 /* Removes what a crash left between the two files of a snapshot. */
 enum qn_err QN_CHECKED qn_vault_sweep_snapshots(struct qn_vault *vault);
 /* A list of packs as it is stored: sorted names. QN_ERR_CORRUPT. */
