@@ -344,6 +344,10 @@ static enum qn_err run_kind(struct qn_job_run *run, const struct qn_jobs_options
                             struct qn_buf *out)
 {
     struct qn_vault *vault;
+    if (run->job->kind == QN_JOB_CATALOG && !qn_jobs_has_vault(run->jobs)) {
+        qn_pack_map(out, 0);
+        return QN_OK;
+    }
     QN_TRY(qn_jobs_vault(run->jobs, &vault));
     switch (run->job->kind) {
     case QN_JOB_BACKUP:

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "app/job_run.h"
 #include "base/assert.h"
@@ -84,6 +85,11 @@ static void deliver(void *context)
 }
 
 /* ---- the thread ---- */
+
+bool qn_jobs_has_vault(const struct qn_jobs *jobs)
+{
+    return access(jobs->dir, F_OK) == 0;
+}
 
 enum qn_err qn_jobs_vault(struct qn_jobs *jobs, struct qn_vault **ret_vault)
 {

@@ -36,6 +36,8 @@ void qn_jobs_start(struct qn_jobs *jobs, struct qn_job *take_job);
 void qn_jobs_stop(struct qn_jobs *jobs, uint64_t token);
 /* Stops all jobs and waits for them, at most about a second; closes the vault. Accepts NULL. */
 void qn_jobs_free(struct qn_jobs *jobs);
+/* Whether there is one; qn_jobs_vault makes it. */
+bool qn_jobs_has_vault(const struct qn_jobs *jobs);
 /* The vault, opened at the first call (which may take a second). Threads of readers; never the loop
  * thread. */
 enum qn_err QN_CHECKED qn_jobs_vault(struct qn_jobs *jobs, struct qn_vault **ret_vault);

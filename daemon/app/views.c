@@ -219,8 +219,10 @@ void qn_view_free(struct qn_view *view)
 
 static void take_all(struct qn_view *view, struct qn_buf *out, bool *ret_is_end)
 {
-    size_t taken = 0;
-    while (taken < view->items.count &&
+    /* what the end carries goes alone */
+    bool has_end = view->is_done && view->refusal.code == NULL;
+    size_t taken = 0, most = view->items.count - (has_end && view->items.count > 1 ? 1 : 0);
+    while (taken < most &&
            (taken == 0 || out->size + view->items.items[taken].size <= QN_SLICE_SIZE)) {
         qn_buf_append_span(out, qn_buf_view(&view->items.items[taken]));
         view->size -= view->items.items[taken].size;

@@ -3,6 +3,7 @@
 struct backup *backup_new(void)
 {
     struct backup *backup = QN_NEW(struct backup);
+    backup->catalog_ms = UINT64_MAX;
     qn_buf_init(&backup->running.progress, 4096);
     qn_buf_init(&backup->running.packs, PACKS_BATCH * PACK_ROW_SIZE * 1024);
     qn_buf_init(&backup->running.names, QN_HELD_LIST_NAMES_MAX * 2 * sizeof(struct qn_digest));
@@ -134,7 +135,7 @@ void backup_start(struct qn_core *core)
     backup->prune_ms = core->now_ms + PRUNE_EVERY_MS;
     qn_vec_each (&backup->plans, plan)
         plan_reckon(core, *plan);
-    backup->needs_catalog = backup->plans.count > 0 || backup->book.totals.packs > 0;
+    backup->catalog_ms = core->now_ms; /* the store may be older than the vault */
 }
 
 static void want_of(struct qn_core *core, enum qn_job_kind kind, const char *plan)
@@ -180,10 +181,11 @@ void backup_tick(struct qn_core *core)
     struct backup *backup = core->backup;
     if (!core->is_started || !core_is_member(core))
         return;
-    if (backup->needs_catalog) {
-        backup->needs_catalog = false;
+    if (core->now_ms >= backup->catalog_ms) {
+        backup->catalog_ms = UINT64_MAX;
         want_of(core, QN_JOB_CATALOG, NULL);
     }
+    core_wake(core, backup->catalog_ms);
     qn_vec_each (&backup->plans, plan)
         tick_plan(core, *plan);
     if (core->now_ms >= backup->prune_ms) {

@@ -21,6 +21,7 @@
 #define DRILL_LATE_MS   (15ull * 24 * 3600 * 1000)
 #define RUN_GRACE_MS    (3600ull * 1000)
 #define PARTIAL_MS      (24ull * 3600 * 1000)    /* a first run leaves a snapshot each day */
+#define CATALOG_RETRY_MS 30000                   /* after the store refused something */
 #define PACKS_BATCH     64                       /* packs in one intent */
 #define PACK_ROW_SIZE   37                       /* of QN_JOB_PACKS */
 
@@ -99,7 +100,7 @@ struct backup {
     uint64_t book_ms, book_token, stale_token;
     uint64_t prune_ms; /* monotonic: the next weekly one */
     int32_t offset_s;  /* local time minus UTC, as of the last event */
-    bool needs_catalog;
+    uint64_t catalog_ms; /* monotonic: when the book is compared with the vault; UINT64_MAX: not */
     bool is_place_seen; /* the agreements were looked at since the ledger moved */
 };
 

@@ -168,10 +168,10 @@ static void flush_packs(struct qn_core *core)
         return;
     struct qn_buf payload;
     qn_buf_init(&payload, running->packs.size * 2 + 64);
-    qn_pack_array(&payload, 1);
-    qn_pack_array(&payload, 3 * count);
+    qn_pack_array(&payload, count);
     for (size_t i = 0; i < count; i++) {
         const uint8_t *row = running->packs.data + i * PACK_ROW_SIZE;
+        qn_pack_array(&payload, 3);
         qn_pack_bin(&payload, qn_span(row, sizeof(struct qn_digest)));
         qn_pack_u64(&payload, qn_read_u32(row + sizeof(struct qn_digest)));
         qn_pack_u64(&payload, row[PACK_ROW_SIZE - 1]);
@@ -247,6 +247,13 @@ static void heard_snapshot(struct qn_core *core, struct qn_span payload)
 }
 
 /* ---- the end of a job ---- */
+
+/* The book may not say what the vault has: it is brought up to it then. */
+static void catalog_at(struct qn_core *core, uint64_t at_ms)
+{
+    if (at_ms < core->backup->catalog_ms)
+        core->backup->catalog_ms = at_ms;
+}
 
 /* The snapshots that a prune was told to forget are gone. */
 static void forgotten(struct qn_core *core)
@@ -355,8 +362,10 @@ static void job_ended(struct qn_core *core, enum qn_err err, struct qn_span payl
         catalog_ended(core);
     if (err != QN_OK && err != QN_ERR_CLOSED)
         core_note(core, "job-failed", err, running->what.plan);
-    if (running->what.kind == QN_JOB_PRUNE || running->had_book_error)
-        core->backup->needs_catalog = true;
+    if (running->what.kind == QN_JOB_PRUNE)
+        catalog_at(core, core->now_ms);
+    else if (running->had_book_error)
+        catalog_at(core, core->now_ms + CATALOG_RETRY_MS);
     running->token = 0;
     QN_AUTO_BUF struct qn_buf data;
     qn_buf_init(&data, payload.size);
@@ -415,16 +424,31 @@ void backup_read_done(struct qn_core *core, struct qn_read_result *result)
         packs_gone(core, qn_buf_view(&result->body));
 }
 
+static const char *book_word(enum qn_intent_kind kind)
+{
+    switch (kind) {
+    case QN_INTENT_OWN_PACKS:
+        return "packs";
+    case QN_INTENT_OWN_PACK_GONE:
+        return "packs that are gone";
+    case QN_INTENT_OWN_SNAP:
+    case QN_INTENT_OWN_SNAP_GONE:
+        return "snapshots";
+    default:
+        return "runs";
+    }
+}
+
 void backup_outcome(struct qn_core *core, const struct pending *pending,
                     const struct qn_outcome *outcome)
 {
     book_touch(core);
     if (outcome->err != QN_OK) {
-        core_note(core, "book-failed", outcome->err, "");
+        core_note(core, "book-failed", outcome->err, book_word(outcome->kind));
         if (core->backup->running.token != 0)
             core->backup->running.had_book_error = true;
         else
-            core->backup->needs_catalog = true;
+            catalog_at(core, core->now_ms + CATALOG_RETRY_MS);
     }
     if (outcome->kind == QN_INTENT_PLAN_ENDED && outcome->err == QN_OK)
         qn_vec_each (&core->backup->plans, plan)

@@ -130,10 +130,7 @@ static void create_plan(struct sim_world *world, struct sim_site *site)
 {
     static const char *const schedules[] = {"manual", "every 1m", "hourly"};
     struct qn_buf args;
-    start_args(&args, 5);
-    qn_pack_cstr(&args, "copies");
-    qn_pack_array(&args, 1);
-    qn_pack_cstr(&args, world->sites[world_below(world, world->site_count)].name);
+    start_args(&args, 4);
     text(&args, "keep", world_chance(world, 500) ? "last 2" : "7d,5w");
     text(&args, "name", plans[world_below(world, 2)]);
     qn_pack_cstr(&args, "paths");
