@@ -101,6 +101,7 @@ struct backup {
     uint64_t prune_ms; /* monotonic: the next weekly one */
     int32_t offset_s;  /* local time minus UTC, as of the last event */
     uint64_t catalog_ms; /* monotonic: when the book is compared with the vault; UINT64_MAX: not */
+    bool is_prune_due; /* a run ended: what the keep rules let go, once the book shows it */
     bool is_place_seen; /* the agreements were looked at since the ledger moved */
 };
 

@@ -418,9 +418,13 @@ static void packs_gone(struct qn_core *core, struct qn_span names)
 
 void backup_read_done(struct qn_core *core, struct qn_read_result *result)
 {
-    if (result->token == core->backup->book_token)
+    if (result->token == core->backup->book_token) {
         book_read_done(core, result);
-    else if (result->token == core->backup->stale_token && result->err == QN_OK)
+        if (core->backup->is_prune_due)
+            qn_vec_each (&core->backup->plans, plan)
+                prune_after(core, *plan);
+        core->backup->is_prune_due = false;
+    } else if (result->token == core->backup->stale_token && result->err == QN_OK)
         packs_gone(core, qn_buf_view(&result->body));
 }
 
@@ -450,10 +454,9 @@ void backup_outcome(struct qn_core *core, const struct pending *pending,
         else
             catalog_at(core, core->now_ms + CATALOG_RETRY_MS);
     }
-    if (outcome->kind == QN_INTENT_PLAN_ENDED && outcome->err == QN_OK)
-        qn_vec_each (&core->backup->plans, plan)
-            prune_after(core, *plan);
-    if (outcome->kind == QN_INTENT_PLAN_ENDED) /* somebody may wait to see it */
+    if (outcome->kind == QN_INTENT_PLAN_ENDED) { /* somebody may wait to see it */
         core->backup->book_ms = core->now_ms;
+        core->backup->is_prune_due = true;
+    }
     waiters_committed(core, pending->token, outcome->err);
 }

@@ -110,6 +110,9 @@ static void keep(struct rig *rig, struct qn_effect *effect)
         break;
     case QN_EFFECT_DIAL:
     case QN_EFFECT_ADMIT:
+    case QN_EFFECT_JOB:
+    case QN_EFFECT_JOB_STOP:
+    case QN_EFFECT_FILE:
         break;
     }
 }
