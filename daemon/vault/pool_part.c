@@ -40,7 +40,7 @@ enum qn_err qn_pool_part_sync(struct qn_pool *pool, const struct qn_pack_name *n
     char path[80];
     qn_pool_path(QN_POOL_PART_DIR, name, path);
     QN_AUTO_FD int fd = -1;
-    size_t size;
+    size_t size = 0;
     QN_TRY(open_part(pool, path, O_RDONLY, &fd, &size));
     if (fdatasync(fd) != 0)
         return qn_os_err(errno);
@@ -75,7 +75,7 @@ enum qn_err qn_pool_part_append(struct qn_pool *pool, const struct qn_pack_name 
     char path[80];
     qn_pool_path(QN_POOL_PART_DIR, name, path);
     QN_AUTO_FD int fd = -1;
-    size_t size;
+    size_t size = 0;
     QN_TRY(open_part(pool, path, O_RDWR | O_CREAT, &fd, &size));
     if (size != offset)
         return QN_ERR_STATE;

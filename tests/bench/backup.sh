@@ -22,7 +22,9 @@ work=$(mktemp -d)
 declare -a daemons=()
 finish() {
     local pid
-    for pid in "${daemons[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; done
+    for pid in "${daemons[@]}"; do
+        kill "$pid" 2>/dev/null || true
+    done
     $keep || rm -rf "$work"
 }
 trap finish EXIT
@@ -61,7 +63,8 @@ quoin() {
     timed quoin restore "$syncctl" --state "$state" backup restore all --to "$work/restored"
     same "$work/restored$work/tree" && rm -rf "$work/restored"
     timed quoin verify "$syncctl" --state "$state" backup verify all --read-data
-    kill "$pid" && wait "$pid" || true
+    kill "$pid"
+    wait "$pid" || true
     daemons=()
     rm -rf "$state"
 }
