@@ -48,7 +48,7 @@ enum qn_intent_kind {
     QN_INTENT_HELD_CALM,     /* [owner, alarms] */
     QN_INTENT_HELD_TERMS,    /* [owner]: only what the ledger says */
 
-    /* The owner's side (book.h). */
+    /* The owner's side (book.h). Of a batch, what came before a refusal stays. */
     QN_INTENT_PLAN_PUT,      /* [packed plan as a binary] */
     QN_INTENT_PLAN_REMOVE,   /* [name] */
     QN_INTENT_PLAN_STARTED,  /* [name, now ms] */

@@ -70,7 +70,8 @@ enum qn_err QN_CHECKED qn_book_drilled(struct qn_kv *kv, struct qn_span name, ui
 
 struct qn_own_totals {
     uint64_t packs, bytes, snapshots;
-    uint64_t order; /* of the last pack made; 0: none */
+    uint64_t order;  /* of the last pack made; 0: none */
+    uint64_t number; /* of the last snapshot made; 0: none */
 };
 enum qn_err QN_CHECKED qn_book_totals(struct qn_kv *kv, struct qn_own_totals *ret_totals);
 
@@ -85,7 +86,7 @@ enum qn_err QN_CHECKED qn_book_pack_add(struct qn_kv *kv, const struct qn_digest
 enum qn_err QN_CHECKED qn_book_pack_get(struct qn_kv *kv, const struct qn_digest *pack,
                                         struct qn_own_pack *ret_pack);
 /* The pack was removed here. What holders acknowledged of it stays known: they still hold it. Fine
- * if it is not there. Its tokens go. */
+ * if it is not there. Its tokens go, and their rounds: by its fresh salt no pack comes again. */
 enum qn_err QN_CHECKED qn_book_pack_remove(struct qn_kv *kv, const struct qn_digest *pack);
 
 struct qn_own_snap {
@@ -116,7 +117,7 @@ struct qn_copy {
     uint64_t packs, bytes;         /* acknowledged, also of packs that are gone here */
     uint64_t own_packs, own_bytes; /* of those that are here */
     struct qn_digest sum;          /* sum mod 2^256 of SHA-256(name): compare with qn_held.sum */
-    uint64_t frontier; /* packs of a higher order were not looked at; below, `lost` are missing */
+    uint64_t frontier; /* all packs up to this order are there, but for `lost` of them */
     uint64_t lost;     /* packs up to the frontier that are not there */
     uint64_t lists;    /* acknowledged */
     uint64_t heard_ms; /* last acknowledgement */
@@ -147,7 +148,8 @@ enum qn_err QN_CHECKED qn_book_lost(struct qn_kv *kv, const struct qn_site_id *h
 enum qn_err QN_CHECKED qn_book_names(struct qn_kv *kv, const struct qn_site_id *holder,
                                      const struct qn_digest *after, size_t count_max,
                                      struct qn_digest *out, size_t *ret_count, bool *ret_is_end);
-/* Nothing is known of that holder any more, at most `count_max` rows at a time. */
+/* Nothing is known of that holder any more, at most `count_max` rows at a time: until *ret_is_end
+ * the caller asks and says nothing else about it. */
 enum qn_err QN_CHECKED qn_book_copy_drop(struct qn_kv *kv, const struct qn_site_id *holder,
                                          size_t count_max, bool *ret_is_end);
 

@@ -178,7 +178,7 @@ struct qn_held_list {
     uint32_t name_count;   /* here so far */
     struct qn_digest last; /* of those */
     uint32_t sealed_size;
-    uint64_t received_ms;      /* lock time of begin, then of the last finish */
+    uint64_t received_ms;      /* lock time of the last begin, then of the last finish */
     uint64_t received_wall_ms; /* of the last finish, for people */
     uint64_t locked_until_ms;  /* 0 while it arrives */
     bool is_whole, is_forgotten;

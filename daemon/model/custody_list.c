@@ -55,6 +55,16 @@ static enum qn_err begin_new(struct qn_kv *kv, const struct qn_site_id *owner, u
     return qn_held_put(kv, owner, &held);
 }
 
+/* Its packs may take weeks. */
+static enum qn_err go_on(struct qn_kv *kv, const struct qn_site_id *owner, uint64_t now_ms,
+                         struct qn_held_list *list)
+{
+    if (list->received_ms == now_ms)
+        return QN_OK;
+    list->received_ms = now_ms;
+    return qn_held_list_put(kv, owner, list);
+}
+
 enum qn_err qn_custody_list_begin(struct qn_kv *kv, const struct qn_site_id *owner,
                                   const struct qn_list_head *head, struct qn_span sealed,
                                   uint32_t *ret_have)
@@ -73,6 +83,8 @@ enum qn_err qn_custody_list_begin(struct qn_kv *kv, const struct qn_site_id *own
     enum qn_err err = qn_held_list_get(kv, owner, &list.id, &list);
     if (err == QN_ERR_NOTFOUND)
         err = begin_new(kv, owner, now_ms, &list, sealed);
+    else if (err == QN_OK && !list.is_whole)
+        err = go_on(kv, owner, now_ms, &list);
     QN_TRY(err);
     *ret_have = list.name_count;
     return QN_OK;

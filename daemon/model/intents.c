@@ -392,6 +392,7 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
     case QN_INTENT_HELD_EXPECT:
     case QN_INTENT_HELD_CALM:
     case QN_INTENT_HELD_TERMS:
+        return qn_intent_run_custody(applier, intent->kind, &cursor, outcome);
     case QN_INTENT_PLAN_PUT:
     case QN_INTENT_PLAN_REMOVE:
     case QN_INTENT_PLAN_STARTED:
@@ -408,7 +409,7 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
     case QN_INTENT_COPY_DROP:
     case QN_INTENT_TOKENS_ADD:
     case QN_INTENT_TOKEN_TAKE:
-        return QN_ERR_UNSUPPORTED;
+        return qn_intent_run_book(applier, intent->kind, &cursor, outcome);
     }
     return QN_ERR_INVALID;
 }
