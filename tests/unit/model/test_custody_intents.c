@@ -181,24 +181,20 @@ Test(custody_intents, terms_are_those_of_the_ledger)
     cr_assert_eq(held.pack_count, 2);
 }
 
-Test(custody_intents, a_holder_from_offer_to_unlink)
+static const uint8_t lease_id[16] = {4};
+
+static void lease(bool is_end)
 {
-    struct qn_digest names[] = {pack(1), pack(2), pack(3)}, zero = {0};
-    uint8_t sealed[8] = "sealed";
-    struct qn_list_head head = {.name_count = 2};
-    QN_DIGEST(&head.snapshot, QN_SPAN_OF(sealed));
-    QN_DIGEST(&head.names, qn_span(names, 64));
-    struct qn_digest list;
-    qn_list_id(&head, &list);
-    tick(0);
-    agree(1000, 1);
-    uint8_t lease[16] = {4};
     for_owner(3);
-    qn_pack_bin(&payload, QN_SPAN_OF(lease));
-    qn_pack_bool(&payload, false);
+    qn_pack_bin(&payload, QN_SPAN_OF(lease_id));
+    qn_pack_bool(&payload, is_end);
     cr_assert_eq(run(QN_INTENT_HELD_LEASE)->err, QN_OK);
+}
+
+static void offer_three(const struct qn_digest *names)
+{
     for_owner(4);
-    qn_pack_bin(&payload, QN_SPAN_OF(lease));
+    qn_pack_bin(&payload, QN_SPAN_OF(lease_id));
     qn_pack_u64(&payload, 500);
     qn_pack_array(&payload, 6);
     for (size_t i = 0; i < 3; i++) {
@@ -211,58 +207,80 @@ Test(custody_intents, a_holder_from_offer_to_unlink)
     cr_u64(&cursor, QN_OFFER_WANTED);
     cr_u64(&cursor, QN_OFFER_WANTED);
     cr_u64(&cursor, QN_OFFER_ROOM);
-    cr_assert_eq(store(1, 200), QN_OK);
-    cr_assert_eq(store(3, 200), QN_OK);
+}
+
+static void send_list(const struct qn_list_head *head, struct qn_span sealed, struct qn_span names)
+{
+    struct qn_digest list;
+    qn_list_id(head, &list);
     for_owner(5);
-    digest(&head.snapshot);
-    digest(&head.names);
-    qn_pack_u64(&payload, head.name_count);
-    qn_pack_bin(&payload, QN_SPAN_OF(sealed));
+    digest(&head->snapshot);
+    digest(&head->names);
+    qn_pack_u64(&payload, head->name_count);
+    qn_pack_bin(&payload, sealed);
     cr_assert_eq(run(QN_INTENT_HELD_LIST)->err, QN_OK);
-    cursor = answer();
+    struct qn_cursor cursor = answer();
     cr_array(&cursor, 1);
     cr_u64(&cursor, 0);
     for_owner(4);
     digest(&list);
     qn_pack_u64(&payload, 0);
-    qn_pack_bin(&payload, qn_span(names, 64));
+    qn_pack_bin(&payload, names);
     cr_assert_eq(run(QN_INTENT_HELD_NAMES)->err, QN_OK);
-    for (int round = 0; round < 2; round++) {
-        for_owner(3);
-        digest(&list);
-        qn_pack_u64(&payload, 10);
-        cr_assert_eq(run(QN_INTENT_HELD_FINISH)->err, round == 0 ? QN_ERR_HELD : QN_OK);
-        if (round == 0) {
-            cursor = answer();
-            cr_array(&cursor, 1);
-            cr_names(&cursor, &names[1], 1);
-            cr_assert_eq(store(2, 200), QN_OK);
-        }
-    }
+}
+
+static enum qn_err finish(const struct qn_digest *list)
+{
     for_owner(3);
-    qn_pack_bin(&payload, QN_SPAN_OF(lease));
-    qn_pack_bool(&payload, true);
-    cr_assert_eq(run(QN_INTENT_HELD_LEASE)->err, QN_OK);
-    tick(24u * WORLD_HOUR_MS);
-    sweep(&zero, 10); /* the third pack is in no list */
-    cursor = answer();
+    digest(list);
+    qn_pack_u64(&payload, 10);
+    return run(QN_INTENT_HELD_FINISH)->err;
+}
+
+static void sweep_yields(uint64_t count_max, const struct qn_digest *name, bool is_end)
+{
+    static const struct qn_digest zero = {0};
+    bool found;
+    sweep(&zero, count_max);
+    struct qn_cursor cursor = answer();
     cr_array(&cursor, 3);
-    cr_names(&cursor, &names[2], 1);
-    cr_names(&cursor, &names[2], 1);
-    bool is_end;
-    cr_assert_eq(qn_cursor_bool(&cursor, &is_end), QN_OK);
-    cr_assert(is_end);
+    cr_names(&cursor, name, 1);
+    cr_names(&cursor, name, 1);
+    cr_assert_eq(qn_cursor_bool(&cursor, &found), QN_OK);
+    cr_assert_eq(found, is_end);
+}
+
+Test(custody_intents, a_holder_from_offer_to_unlink)
+{
+    struct qn_digest names[] = {pack(1), pack(2), pack(3)}, list;
+    static const uint8_t sealed[8] = "sealed";
+    struct qn_list_head head = {.name_count = 2};
+    QN_DIGEST(&head.snapshot, QN_SPAN_OF(sealed));
+    QN_DIGEST(&head.names, qn_span(names, 64));
+    qn_list_id(&head, &list);
+    tick(0);
+    agree(1000, 1);
+    lease(false);
+    offer_three(names);
+    cr_assert_eq(store(1, 200), QN_OK);
+    cr_assert_eq(store(3, 200), QN_OK);
+    send_list(&head, QN_SPAN_OF(sealed), qn_span(names, 64));
+    cr_assert_eq(finish(&list), QN_ERR_HELD);
+    struct qn_cursor cursor = answer();
+    cr_array(&cursor, 1);
+    cr_names(&cursor, &names[1], 1);
+    cr_assert_eq(store(2, 200), QN_OK);
+    cr_assert_eq(finish(&list), QN_OK);
+    lease(true);
+    tick(24u * WORLD_HOUR_MS);
+    sweep_yields(10, &names[2], true); /* it is in no list */
     for_owner(2);
     qn_pack_bin(&payload, QN_SPAN_OF(names[2]));
     cr_assert_eq(run(QN_INTENT_HELD_UNLINKED)->err, QN_OK);
     for_owner(2);
     digest(&list);
     cr_assert_eq(run(QN_INTENT_HELD_FORGET)->err, QN_OK);
-    sweep(&zero, 1);
-    cursor = answer();
-    cr_array(&cursor, 3);
-    cr_names(&cursor, &names[0], 1);
-    cr_names(&cursor, &names[0], 1);
+    sweep_yields(1, &names[0], false);
 }
 
 Test(custody_intents, scrubs_expectations_and_alarms)
@@ -290,12 +308,17 @@ Test(custody_intents, scrubs_expectations_and_alarms)
     cr_assert_eq(held.alarms, QN_HELD_ALARM_BAD);
 }
 
-Test(custody_intents, an_owner_keeps_its_book)
+static void plan_intent(enum qn_intent_kind kind, const uint64_t *values, size_t count)
 {
-    struct qn_digest name = pack(1), snapshot = pack(2), names = pack(3);
-    struct qn_list_head head = {.snapshot = snapshot, .names = names, .name_count = 1};
-    struct qn_digest list;
-    qn_list_id(&head, &list);
+    qn_pack_array(&payload, 1 + count);
+    qn_pack_cstr(&payload, "nightly");
+    for (size_t i = 0; i < count; i++)
+        qn_pack_u64(&payload, values[i]);
+    cr_assert_eq(run(kind)->err, QN_OK);
+}
+
+Test(custody_intents, an_owner_keeps_its_plans)
+{
     QN_AUTO_BUF struct qn_buf packed;
     qn_buf_init(&packed, 4096);
     struct qn_plan plan = {.name = qn_span_str("nightly"), .schedule = qn_span_str("daily 02:00")};
@@ -303,23 +326,9 @@ Test(custody_intents, an_owner_keeps_its_book)
     qn_pack_array(&payload, 1);
     qn_pack_bin(&payload, qn_buf_view(&packed));
     cr_assert_eq(run(QN_INTENT_PLAN_PUT)->err, QN_OK);
-    qn_pack_array(&payload, 2);
-    qn_pack_cstr(&payload, "nightly");
-    qn_pack_u64(&payload, 11);
-    cr_assert_eq(run(QN_INTENT_PLAN_STARTED)->err, QN_OK);
-    qn_pack_array(&payload, 4);
-    qn_pack_cstr(&payload, "nightly");
-    qn_pack_u64(&payload, 12);
-    qn_pack_u64(&payload, QN_ERR_IO);
-    qn_pack_u64(&payload, 3);
-    cr_assert_eq(run(QN_INTENT_PLAN_ENDED)->err, QN_OK);
-    qn_pack_array(&payload, 5);
-    qn_pack_cstr(&payload, "nightly");
-    qn_pack_u64(&payload, 13);
-    qn_pack_u64(&payload, 0);
-    qn_pack_u64(&payload, 20);
-    qn_pack_u64(&payload, 2000);
-    cr_assert_eq(run(QN_INTENT_PLAN_DRILLED)->err, QN_OK);
+    plan_intent(QN_INTENT_PLAN_STARTED, (uint64_t[]){11}, 1);
+    plan_intent(QN_INTENT_PLAN_ENDED, (uint64_t[]){12, QN_ERR_IO, 3}, 3);
+    plan_intent(QN_INTENT_PLAN_DRILLED, (uint64_t[]){13, QN_OK, 20, 2000}, 4);
     struct qn_plan_runs runs;
     cr_assert_eq(qn_book_runs_get(memkv_reader(memkv), plan.name, &runs), QN_OK);
     cr_assert_eq(runs.start_ms, 11);
@@ -328,52 +337,105 @@ Test(custody_intents, an_owner_keeps_its_book)
     cr_assert_eq(runs.success_ms, 0);
     cr_assert_eq(runs.drill_files, 20);
     cr_assert_eq(runs.drill_err, QN_OK);
+    plan_intent(QN_INTENT_PLAN_REMOVE, NULL, 0);
+    cr_assert_eq(memkv_count(memkv, QN_TABLE_PLAN), 0);
+}
 
+static void add_pack(const struct qn_digest *name)
+{
     qn_pack_array(&payload, 1);
     qn_pack_array(&payload, 3);
-    digest(&name);
+    digest(name);
     qn_pack_u64(&payload, 500);
     qn_pack_u64(&payload, 1);
     cr_assert_eq(run(QN_INTENT_OWN_PACKS)->err, QN_OK);
+}
+
+static void add_snapshot(const struct qn_list_head *head)
+{
     qn_pack_array(&payload, 10);
-    digest(&snapshot);
+    digest(&head->snapshot);
     qn_pack_cstr(&payload, "nightly");
     qn_pack_u64(&payload, 11);
     qn_pack_u64(&payload, 12);
     qn_pack_bool(&payload, false);
     for (uint64_t i = 0; i < 3; i++)
         qn_pack_u64(&payload, i);
-    digest(&names);
-    qn_pack_u64(&payload, 1);
+    digest(&head->names);
+    qn_pack_u64(&payload, head->name_count);
     cr_assert_eq(run(QN_INTENT_OWN_SNAP)->err, QN_OK);
-    for_owner(3); /* here the holder of it */
+}
+
+/* Site OWNER is the holder of this one here. */
+static void acknowledge(const struct qn_digest *name, const struct qn_list_head *head)
+{
+    for_owner(3);
     qn_pack_u64(&payload, 14);
     qn_pack_array(&payload, 2);
-    digest(&name);
+    digest(name);
     qn_pack_u64(&payload, 500);
     cr_assert_eq(run(QN_INTENT_COPY_ACKED)->err, QN_OK);
     for_owner(5);
     qn_pack_u64(&payload, 15);
-    digest(&head.snapshot);
-    digest(&head.names);
-    qn_pack_u64(&payload, head.name_count);
+    digest(&head->snapshot);
+    digest(&head->names);
+    qn_pack_u64(&payload, head->name_count);
     cr_assert_eq(run(QN_INTENT_COPY_LIST)->err, QN_OK);
+}
+
+static enum qn_err with_digest(enum qn_intent_kind kind, const struct qn_digest *name)
+{
+    qn_pack_array(&payload, 1);
+    digest(name);
+    return run(kind)->err;
+}
+
+static enum qn_err with_holder(enum qn_intent_kind kind, const struct qn_digest *name)
+{
+    for_owner(2);
+    digest(name);
+    return run(kind)->err;
+}
+
+Test(custody_intents, an_owner_keeps_its_book)
+{
+    struct qn_digest name = pack(1), list, forget;
+    struct qn_list_head head = {.snapshot = pack(2), .names = pack(3), .name_count = 1};
+    const struct qn_site_id *holder = &world.sites[OWNER].id;
     struct qn_own_snap snap;
     enum qn_copy_state state;
+    qn_list_id(&head, &list);
+    add_pack(&name);
+    add_snapshot(&head);
+    acknowledge(&name, &head);
     struct qn_kv *kv = memkv_reader(memkv);
-    cr_assert_eq(qn_book_snap_get(kv, &snapshot, &snap), QN_OK);
-    cr_assert_eq(qn_book_copy_state(kv, &world.sites[OWNER].id, &snap, &state), QN_OK);
+    cr_assert_eq(qn_book_snap_get(kv, &head.snapshot, &snap), QN_OK);
+    cr_assert_eq(qn_book_copy_state(kv, holder, &snap, &state), QN_OK);
     cr_assert_eq(state, QN_COPY_COMPLETE);
+    cr_assert_eq(with_holder(QN_INTENT_COPY_LOST, &name), QN_OK);
+    cr_assert_eq(with_digest(QN_INTENT_OWN_SNAP_GONE, &head.snapshot), QN_OK);
+    cr_assert_eq(qn_book_next_forget(memkv_reader(memkv), holder, NULL, &forget), QN_OK);
+    cr_assert(qn_digest_eq(&forget, &list));
+    cr_assert_eq(with_holder(QN_INTENT_COPY_FORGOTTEN, &list), QN_OK);
+    cr_assert_eq(with_digest(QN_INTENT_OWN_PACK_GONE, &name), QN_OK);
+    for_owner(2);
+    qn_pack_u64(&payload, 100);
+    cr_assert_eq(run(QN_INTENT_COPY_DROP)->err, QN_OK);
+    cr_assert_eq(memkv_count(memkv, QN_TABLE_COPY), 0);
+    cr_assert_eq(memkv_count(memkv, QN_TABLE_OWN_PACK), 1, "the totals");
+}
 
+Test(custody_intents, tokens_are_added_and_taken)
+{
+    struct qn_digest name = pack(1);
+    add_pack(&name);
     qn_pack_array(&payload, 3);
     digest(&name);
     qn_pack_u64(&payload, 0);
     qn_pack_bin(&payload, qn_span("0123456789abcdefFEDCBA9876543210", 32));
     cr_assert_eq(run(QN_INTENT_TOKENS_ADD)->err, QN_OK);
     for (uint64_t round = 0; round < 2; round++) {
-        qn_pack_array(&payload, 1);
-        digest(&name);
-        cr_assert_eq(run(QN_INTENT_TOKEN_TAKE)->err, QN_OK);
+        cr_assert_eq(with_digest(QN_INTENT_TOKEN_TAKE, &name), QN_OK);
         struct qn_cursor cursor = answer();
         uint8_t token[16];
         cr_array(&cursor, 2);
@@ -381,36 +443,7 @@ Test(custody_intents, an_owner_keeps_its_book)
         cr_assert_eq(qn_cursor_bytes(&cursor, token, sizeof(token)), QN_OK);
         cr_assert_eq(token[0], round == 0 ? '0' : 'F');
     }
-    qn_pack_array(&payload, 1);
-    digest(&name);
-    cr_assert_eq(run(QN_INTENT_TOKEN_TAKE)->err, QN_ERR_NOTFOUND);
-
-    for_owner(2);
-    qn_pack_bin(&payload, qn_digest_view(&name));
-    cr_assert_eq(run(QN_INTENT_COPY_LOST)->err, QN_OK);
-    qn_pack_array(&payload, 1);
-    digest(&snapshot);
-    cr_assert_eq(run(QN_INTENT_OWN_SNAP_GONE)->err, QN_OK);
-    struct qn_digest forget;
-    cr_assert_eq(qn_book_next_forget(memkv_reader(memkv), &world.sites[OWNER].id, NULL, &forget),
-                 QN_OK);
-    cr_assert(qn_digest_eq(&forget, &list));
-    for_owner(2);
-    digest(&list);
-    cr_assert_eq(run(QN_INTENT_COPY_FORGOTTEN)->err, QN_OK);
-    qn_pack_array(&payload, 1);
-    qn_pack_bin(&payload, qn_digest_view(&name));
-    cr_assert_eq(run(QN_INTENT_OWN_PACK_GONE)->err, QN_OK);
-    for_owner(2);
-    qn_pack_u64(&payload, 100);
-    cr_assert_eq(run(QN_INTENT_COPY_DROP)->err, QN_OK);
-    qn_pack_array(&payload, 1);
-    qn_pack_cstr(&payload, "nightly");
-    cr_assert_eq(run(QN_INTENT_PLAN_REMOVE)->err, QN_OK);
-    cr_assert_eq(memkv_count(memkv, QN_TABLE_PLAN), 0);
-    cr_assert_eq(memkv_count(memkv, QN_TABLE_COPY), 0);
-    cr_assert_eq(memkv_count(memkv, QN_TABLE_OWN_PACK), 1); /* the totals */
-    cr_assert_eq(memkv_count(memkv, QN_TABLE_TOKEN), 0);
+    cr_assert_eq(with_digest(QN_INTENT_TOKEN_TAKE, &name), QN_ERR_NOTFOUND);
 }
 
 Test(custody_intents, an_aborted_transaction_takes_its_answers_along)
