@@ -170,7 +170,8 @@ static void step(struct qn_driver *driver, struct qn_event *event)
     set_deadline(driver);
 }
 
-/* From a callback: now, or after the step in which it came. */
+/* From a callback: now, or after the step in which it came. Of what an event borrows only a frame
+ * is copied: a REQUEST does not come this way. */
 static void happen(struct qn_driver *driver, struct qn_event *event)
 {
     if (!driver->is_started || driver->is_stopping)
@@ -350,7 +351,8 @@ void qn_driver_request(struct qn_driver *driver, uint64_t request, struct qn_spa
     struct qn_event event = {
         .kind = QN_EVENT_REQUEST, .token = request, .command = command, .args = args, .user = user};
     qn_os_random(event.entropy, sizeof(event.entropy));
-    happen(driver, &event);
+    if (driver->is_started && !driver->is_stopping)
+        step(driver, &event);
 }
 
 void qn_driver_request_gone(struct qn_driver *driver, uint64_t request)
@@ -378,7 +380,8 @@ void qn_driver_health(const struct qn_driver *driver, struct qn_health *ret_heal
 {
     struct qn_store_health health;
     qn_store_health(driver->options.store, &health);
-    *ret_health = (struct qn_health){.store_fatal = health.fatal,
+    *ret_health = (struct qn_health){.wall_ms = qn_os_wall_ms(),
+                                     .store_fatal = health.fatal,
                                      .store_last = health.last,
                                      .has_kit = access(driver->options.kit_path, F_OK) == 0};
 }

@@ -17,7 +17,6 @@
 
 /* --- what travels --- */
 #define QN_FRAME_SIZE_MAX        (1024 * 1024)
-#define QN_FRAME_SLICE_SIZE      (16 * 1024)
 #define QN_GUEST_FRAME_SIZE_MAX  (4 * 1024)
 #define QN_GUEST_SLOTS_MAX       8
 #define QN_GUEST_SLOT_SIZE_MAX   (32 * 1024)
@@ -26,7 +25,8 @@
 #define QN_HANDSHAKE_TIME_MAX_MS 10000
 #define QN_OPS_BATCH_SIZE        (256 * 1024) /* wished size of one OPS message */
 #define QN_OPS_BATCH_OPS_MAX     2000
-#define QN_OPS_WINDOW_SIZE       (512 * 1024)      /* unacknowledged bytes a stream */
+#define QN_OPS_WINDOW_SIZE       (512 * 1024)      /* unacknowledged bytes a lane */
+#define QN_OPS_WINDOW_COUNT      64                /* and messages */
 #define QN_OPS_LINK_WINDOW_SIZE  (2 * 1024 * 1024) /* of catch-up, all collections of a link */
 #define QN_OPS_ACTORS_MAX        4096
 #define QN_CLOCK_ACTORS_MAX      16384
@@ -64,9 +64,10 @@
 #define QN_COLLECTIONS_MAX       4096
 #define QN_LEDGER_ENTRIES_MAX    65536
 #define QN_LEDGER_ENTRY_SIZE_MAX (16 * 1024)
-#define QN_LEDGER_SIZE_MAX       (64 * 1024 * 1024)
-#define QN_ADDRESSES_MAX         8
-#define QN_ADDRESS_SIZE_MAX      261 /* a host name of 255, ':' and a port */
+/* Of all entries, as one array: a joining site commits it whole (QN_WRITER_QUEUE_SIZE_MAX). */
+#define QN_LEDGER_SIZE_MAX  (15 * 1024 * 1024)
+#define QN_ADDRESSES_MAX    8
+#define QN_ADDRESS_SIZE_MAX 261 /* a host name of 255, ':' and a port */
 
 /* --- vaults: what a holder keeps for an owner, and what an owner knows of it --- */
 #define QN_AGREEMENT_SIZE_MAX    255

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "core/state.h"
+#include "model/doubt.h"
 
 struct qn_core *qn_core_new(const struct qn_core_options *options)
 {
@@ -18,7 +19,6 @@ struct qn_core *qn_core_new(const struct qn_core_options *options)
     qn_buf_init(&core->frame, QN_FRAME_SIZE_MAX);
     qn_site_id_of(&options->keys.site, &core->site);
     core->ledger = qn_ledger_new();
-    core->is_in_doubt = options->may_be_restored;
     core->prng.state = options->seed;
     if (options->join != NULL)
         core->joining.code = *options->join;
@@ -109,6 +109,7 @@ enum qn_err qn_core_load(struct qn_core *core, struct qn_kv *kv)
 {
     QN_ASSERT(!core->is_started);
     QN_TRY(qn_ledger_load(core->ledger, kv));
+    QN_TRY(qn_doubt_get(kv, &core->is_in_doubt));
     QN_TRY(qn_read_own_actor(kv, &core->site, &core->actor));
     core_refresh_colls(core);
     core_refresh_peers(core);
@@ -125,7 +126,7 @@ enum qn_err qn_core_load(struct qn_core *core, struct qn_kv *kv)
 static void start(struct qn_core *core)
 {
     core->is_started = true;
-    core->persist_ms = core->now_ms + PERSIST_MS;
+    core->persist_ms = core->now_ms;
     core->purge_ms = core->now_ms + core_jitter(core, PURGE_MS / 4);
     if (core_was_admitted(core)) /* once: a site that left needs a new invitation */
         core->joining.is_active = false;
@@ -193,6 +194,9 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
         break;
     case PENDING_JOIN:
         join_outcome(core, outcome);
+        break;
+    case PENDING_RENEW:
+        core->has_renewed = outcome->err == QN_OK; /* else the next claim counts */
         break;
     case PENDING_QUIET:
         if (outcome->err != QN_OK)

@@ -26,8 +26,7 @@ struct qn_core_options {
     const struct qn_code *join; /* the invitation of a joining site, else NULL */
     const char (*addresses)[QN_ADDRESS_SIZE_MAX + 1]; /* where others reach this site */
     size_t address_count;
-    uint64_t seed;        /* jitter */
-    bool may_be_restored; /* the store may be an old copy (app/machine.h) */
+    uint64_t seed; /* jitter */
 };
 
 enum qn_event_kind {
@@ -160,7 +159,8 @@ size_t qn_core_collections(const struct qn_core *core, struct qn_coll_view **ret
 /* What the driver knows and status shows. */
 struct qn_health {
     enum qn_err store_fatal, store_last;
-    bool has_kit; /* the recovery kit lies in the state directory */
+    bool has_kit;     /* the recovery kit lies in the state directory */
+    uint64_t wall_ms; /* now: the core knows the time of its last event only */
 };
 /* Appends the map of `status` (docs/control.md 2). From memory only. */
 void qn_core_status(const struct qn_core *core, const struct qn_health *health, struct qn_buf *out);

@@ -112,7 +112,7 @@ static bool may_append(const struct call *call)
 {
     if (core_may_append(call->core))
         return true;
-    call_fail(call, QN_ERR_BUSY, "busy", qn_span_str(call->core->name));
+    call_fail(call, QN_ERR_BUSY, "in-doubt", qn_span_str(call->core->name));
     return false;
 }
 
@@ -155,6 +155,16 @@ static void reply_counts(struct qn_core *core, uint64_t request, const struct qn
     core_reply_end(core, request, &data);
 }
 
+static void reply_changed(struct qn_core *core, uint64_t request, const struct qn_outcome *outcome)
+{
+    QN_AUTO_BUF struct qn_buf data;
+    qn_buf_init(&data, 128);
+    qn_pack_map(&data, 1);
+    qn_pack_cstr(&data, "changed");
+    qn_pack_bool(&data, outcome->changed > 0);
+    core_reply_end(core, request, &data);
+}
+
 void request_outcome(struct qn_core *core, struct pending *pending,
                      const struct qn_outcome *outcome)
 {
@@ -165,6 +175,8 @@ void request_outcome(struct qn_core *core, struct pending *pending,
         core_reply_error(core, pending->request, outcome->err, code, pending->object);
     } else if (pending->wants_counts) {
         reply_counts(core, pending->request, outcome);
+    } else if (pending->wants_changed) {
+        reply_changed(core, pending->request, outcome);
     } else {
         core_reply_end(core, pending->request, &pending->data);
     }

@@ -121,19 +121,14 @@ static void pack_alerts(const struct alerts *alerts, struct qn_buf *out)
     }
 }
 
-static int by_site_name(const void *a, const void *b)
-{
-    return strcmp((*(struct qn_site *const *)a)->name, (*(struct qn_site *const *)b)->name);
-}
-
-static void pack_joining_self(const struct qn_core *core, struct qn_buf *out)
+static void pack_joining_self(const struct qn_core *core, uint64_t wall_ms, struct qn_buf *out)
 {
     qn_pack_array(out, 1);
     qn_pack_map(out, 6);
     qn_pack_cstr(out, "address");
     qn_pack_cstr(out, core->options.address_count > 0 ? core->addresses[0] : "");
     qn_pack_cstr(out, "last_contact");
-    qn_pack_u64(out, core->wall_ms);
+    qn_pack_u64(out, wall_ms);
     qn_pack_cstr(out, "name");
     qn_pack_cstr(out, core->name);
     qn_pack_cstr(out, "role");
@@ -144,23 +139,17 @@ static void pack_joining_self(const struct qn_core *core, struct qn_buf *out)
     qn_pack_cstr(out, core->version);
 }
 
-static void pack_sites(const struct qn_core *core, struct qn_buf *out)
+static void pack_sites(const struct qn_core *core, uint64_t wall_ms, struct qn_buf *out)
 {
-    const struct qn_group *group = qn_ledger_group(core->ledger);
-    if (group == NULL) {
-        pack_joining_self(core, out);
+    if (qn_ledger_group(core->ledger) == NULL) {
+        pack_joining_self(core, wall_ms, out);
         return;
     }
-    QN_AUTO_FREE const struct qn_site **sorted =
-        qn_alloc((group->sites.count + 1) * sizeof(*sorted));
-    size_t count = 0;
-    qn_vec_each (&group->sites, site)
-        if (site->state == QN_SITE_MEMBER)
-            sorted[count++] = site;
-    qsort(sorted, count, sizeof(*sorted), by_site_name);
+    size_t count;
+    QN_AUTO_FREE const struct qn_site **sorted = view_sorted_sites(core, false, &count);
     qn_pack_array(out, count);
     for (size_t i = 0; i < count; i++)
-        view_site(core, sorted[i], false, out);
+        view_site(core, sorted[i], wall_ms, false, out);
 }
 
 static void pack_colls(const struct qn_core *core, struct qn_buf *out)
@@ -214,7 +203,7 @@ void qn_core_status(const struct qn_core *core, const struct qn_health *health, 
     qn_pack_cstr(out, "site");
     qn_pack_cstr(out, core->name);
     qn_pack_cstr(out, "sites");
-    pack_sites(core, out);
+    pack_sites(core, health->wall_ms, out);
     qn_pack_cstr(out, "state");
     qn_pack_cstr(out, worst(&alerts));
     qn_pack_cstr(out, "version");

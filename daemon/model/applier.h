@@ -19,13 +19,14 @@
 enum qn_intent_kind {
     QN_INTENT_WRITE,         /* [coll, [[kind, key, user, [field, value, ...]], ...]] */
     QN_INTENT_APPLY,         /* [coll, body of OPS] */
-    QN_INTENT_LEDGER_APPEND, /* [body as a binary] */
+    QN_INTENT_LEDGER_APPEND, /* [body as a binary, ...] */
     QN_INTENT_LEDGER_MERGE,  /* [entry, ...] */
     QN_INTENT_COLL_CREATE,   /* [body as a binary, coll, name, user] */
-    QN_INTENT_RESOLVE,    /* [coll, key, field, site or nil: take its value, value or nil, user] */
-    QN_INTENT_PEER_CLOCK, /* [coll, site, clock, last heard ms] */
+    QN_INTENT_RESOLVE,     /* [coll, key, field, site or nil: take its value, value or nil, user] */
+    QN_INTENT_PEER_CLOCKS, /* [[coll, site, clock, last heard ms], ...] */
     QN_INTENT_SITE_CONTACT, /* [site, packed announcement or nil, last contact ms] */
     QN_INTENT_RENEW,        /* [] : this machine may have been restored */
+    QN_INTENT_TRUST,        /* [] : ledgers were compared, see doubt.h */
     QN_INTENT_PURGE,        /* [count] : the trash */
 
     /* The holder's side (custody.h). `owner`, `pack`, `list` are binaries of 32 bytes, `lease` of

@@ -14,7 +14,8 @@
  *
  * Invariant: the state is a function of the set of entries, whatever the order in which they came.
  * Entries are kept in an order in which each could be added (a causal order). Not thread-safe: the
- * writer and the loop thread hold one each. Memory: at most QN_LEDGER_ENTRIES_MAX entries.
+ * writer and the loop thread hold one each. Memory: at most QN_LEDGER_ENTRIES_MAX entries of
+ * QN_LEDGER_SIZE_MAX in all.
  */
 #pragma once
 

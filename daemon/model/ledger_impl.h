@@ -68,6 +68,7 @@ struct qn_ledger_state {
 
 struct qn_ledger {
     struct qn_node_vec nodes;         /* the first is Genesis */
+    size_t size;                      /* of all entries, as an array of binaries */
     struct qn_node_vec admin;         /* the administrator's chain: place seq is at seq - 1 */
     QN_VEC(struct qn_chain *) chains; /* sorted by id */
     QN_VEC(struct qn_invite_slot *) invites; /* sorted by key */

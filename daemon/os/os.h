@@ -26,6 +26,9 @@ enum qn_err QN_CHECKED qn_os_make_dir(const char *path,
 /* Makes the names in a folder durable: after files were made or renamed in it by other means. */
 enum qn_err QN_CHECKED qn_os_sync_dir(const char *path);
 
+/* The file system of that file has less than a mebibyte left for this process. */
+bool qn_os_is_full(int fd);
+
 /* One holder per path, for the life of the process, released by the kernel after a crash.
  * QN_ERR_BUSY if another process, or this one, has it. The file stays behind, empty. */
 struct qn_os_lock;

@@ -20,7 +20,7 @@ systemd-analyze security --offline=true --threshold="$limit" --no-pager "$work/q
 tail -n 1 "$work/security"
 
 # What the daemon cannot do without, however good a stricter unit would look.
-for pattern in '^RestrictAddressFamilies=.*AF_NETLINK' '^RuntimeDirectoryPreserve=yes' '^StateDirectory=quoin$'; do
+for pattern in '^RestrictAddressFamilies=.*AF_NETLINK' '^RuntimeDirectoryPreserve=yes' '^StateDirectory=quoin$' '^StandardError=journal'; do
     grep -q "$pattern" "$unit" || {
         echo "the unit lacks $pattern" >&2
         exit 1

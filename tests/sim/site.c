@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "model/bugs.h"
+#include "model/doubt.h"
 #include "proto/pack.h"
 #include "sim/world.h"
 
@@ -334,6 +335,7 @@ static void mark_renewal(struct sim_world *world, struct sim_site *site)
     struct qn_kv *kv = memkv_begin(site->disk);
     QN_ASSERT(qn_applier_begin(site->applier, kv, wall_ms(world, site), 0) == QN_OK);
     QN_ASSERT(qn_applier_execute(site->applier, intent, commit) == QN_OK);
+    QN_ASSERT(qn_doubt_put(kv, true) == QN_OK);
     QN_ASSERT(qn_applier_seal(site->applier, commit) == QN_OK);
     QN_ASSERT(memkv_commit(site->disk) == QN_OK);
     qn_applier_done(site->applier, commit, QN_OK);
@@ -348,7 +350,6 @@ void site_start(struct sim_world *world, struct sim_site *site)
     char addresses[1][QN_ADDRESS_SIZE_MAX + 1] = {{0}};
     snprintf(addresses[0], sizeof(addresses[0]), "%s", site->address);
     world_trace(world, "%s starts", site->name);
-    bool may_be_restored = site->is_restored;
     struct qn_core_options options = {.signer = site->signer,
                                       .keys = site->keys,
                                       .name = site->name,
@@ -359,8 +360,7 @@ void site_start(struct sim_world *world, struct sim_site *site)
                                       .addresses =
                                           (const char(*)[QN_ADDRESS_SIZE_MAX + 1]) addresses,
                                       .address_count = 1,
-                                      .seed = qn_prng_next(&world->prng),
-                                      .may_be_restored = may_be_restored};
+                                      .seed = qn_prng_next(&world->prng)};
     site->core = qn_core_new(&options);
     site->applier = qn_applier_new(&site->id, site->signer);
     struct qn_kv *kv = memkv_reader(site->disk);

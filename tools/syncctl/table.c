@@ -131,7 +131,7 @@ const struct ctl_command ctl_commands[] = {
     {"config", "check", "FILE", 1, 1, N_("check a configuration file without applying it"), NULL,
      ctl_run_config_check},
     {"completion", "bash", "", 0, 0, N_("print the completion for bash"), NULL, ctl_run_completion},
-    {"help", NULL, "[NOUN]", 0, 1, N_("explain the commands"), NULL, ctl_run_help},
+    {"help", NULL, "[NOUN] [VERB]", 0, 2, N_("explain the commands"), NULL, ctl_run_help},
 };
 
 const size_t ctl_command_count = sizeof(ctl_commands) / sizeof(ctl_commands[0]);

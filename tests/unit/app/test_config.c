@@ -525,6 +525,6 @@ Test(config, a_huge_file_is_refused)
     memset(content, '\n', size);
     cr_assert_eq(read_span(&f, qn_span(content, size - 1)), QN_OK);
     cr_assert_eq(read_span(&f, qn_span(content, size)), QN_ERR_INVALID);
-    check_errors(&f, "quoin.conf:0: cannot be read: limit\n");
+    check_errors(&f, "quoin.conf: cannot be read: it is too large\n");
     qn_free(content);
 }
