@@ -249,9 +249,7 @@ static enum qn_err add_change(struct backup_view *view, const char *change, stru
 
 static enum qn_err diff_step(struct backup_view *view, struct side *a, struct side *b)
 {
-    int order = !a->has_entry   ? 1
-                : !b->has_entry ? -1
-                                : qn_path_cmp(a->entry.path, b->entry.path);
+    int order = !a->has_entry ? 1 : !b->has_entry ? -1 : qn_path_cmp(a->entry.path, b->entry.path);
     const char *change = order < 0   ? "removed"
                          : order > 0 ? "added"
                                      : change_of(&a->entry, &b->entry);

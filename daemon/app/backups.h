@@ -15,11 +15,11 @@ struct qn_backups_options {
     struct qn_loop *loop;
     struct qn_log *log;
     const char *state_dir;
-    const char *site;                         /* name */
+    const char *site; /* name */
     const struct qn_site_id *id;
     const struct qn_public_key *recovery_seal;
-    const char *reader_socket;                /* "" : none */
-    void (*on_view_ready)(void *context);     /* some view has more to take */
+    const char *reader_socket;            /* "" : none */
+    void (*on_view_ready)(void *context); /* some view has more to take */
     void *context;
 };
 

@@ -205,9 +205,8 @@ static void start_view(struct client *client, uint64_t id, struct qn_span comman
         answer_error(client, id, refusal.err, refusal.code, refusal.object);
         return;
     }
-    qn_vec_push(
-        &client->requests,
-        ((struct request){.token = ++client->control->next_token, .id = id, .view = view}));
+    qn_vec_push(&client->requests,
+                ((struct request){.token = ++client->control->next_token, .id = id, .view = view}));
 }
 
 static void handle(struct client *client, uint64_t id, struct qn_span command, struct qn_span args)

@@ -229,22 +229,22 @@ static enum qn_err start_driver(struct daemon *daemon)
 {
     snprintf(daemon->kit_path, sizeof(daemon->kit_path), "%s/recovery-kit.txt",
              daemon->options->state_dir);
-    daemon->driver = qn_driver_new(&(struct qn_driver_options){.loop = daemon->loop,
-                                                               .net = daemon->net,
-                                                               .store = daemon->store,
-                                                               .core = daemon->core,
-                                                               .log = &daemon->log,
-                                                               .watermark = daemon->watermark,
-                                                               .kit_path = daemon->kit_path,
-                                                               .on_reply = daemon_on_reply,
-                                                               .on_fatal = daemon_on_fatal,
-                                                               .on_stopped = daemon_on_stopped,
-                                                               .context = daemon,
-                                                               .on_job = qn_backups_on_job,
-                                                               .on_job_stop =
-                                                                   qn_backups_on_job_stop,
-                                                               .on_file = qn_backups_on_file,
-                                                               .work = daemon->backups});
+    daemon->driver =
+        qn_driver_new(&(struct qn_driver_options){.loop = daemon->loop,
+                                                  .net = daemon->net,
+                                                  .store = daemon->store,
+                                                  .core = daemon->core,
+                                                  .log = &daemon->log,
+                                                  .watermark = daemon->watermark,
+                                                  .kit_path = daemon->kit_path,
+                                                  .on_reply = daemon_on_reply,
+                                                  .on_fatal = daemon_on_fatal,
+                                                  .on_stopped = daemon_on_stopped,
+                                                  .context = daemon,
+                                                  .on_job = qn_backups_on_job,
+                                                  .on_job_stop = qn_backups_on_job_stop,
+                                                  .on_file = qn_backups_on_file,
+                                                  .work = daemon->backups});
     qn_backups_set_driver(daemon->backups, daemon->driver);
     QN_TRY(qn_store_start(daemon->store, daemon->applier, qn_driver_wake, daemon->driver));
     char path[4096];

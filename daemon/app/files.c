@@ -130,9 +130,9 @@ static enum qn_err do_snapshot(struct work *work)
 static enum qn_err do_append(struct work *work)
 {
     const struct qn_file_work *what = work->what;
-    enum qn_err err = qn_pool_part_append(work->pool, &what->name, what->offset,
-                                          qn_buf_view(&what->bytes), what->total,
-                                          &work->result.is_whole);
+    enum qn_err err =
+        qn_pool_part_append(work->pool, &what->name, what->offset, qn_buf_view(&what->bytes),
+                            what->total, &work->result.is_whole);
     work->result.free_bytes = qn_pool_free_bytes(work->pool);
     return err;
 }

@@ -34,8 +34,8 @@ static int open_source(const struct qn_entry *entry)
     if (file < 0)
         return -1;
     if (fstat(file, &now) == 0 && S_ISREG(now.st_mode) && (uint64_t)now.st_size == entry->size &&
-        now.st_mtim.tv_sec == entry->mtime_s &&
-        (uint32_t)now.st_mtim.tv_nsec == entry->mtime_ns && now.st_ino == entry->inode)
+        now.st_mtim.tv_sec == entry->mtime_s && (uint32_t)now.st_mtim.tv_nsec == entry->mtime_ns &&
+        now.st_ino == entry->inode)
         return file;
     close(file);
     return -1;

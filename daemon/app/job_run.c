@@ -7,7 +7,7 @@
 #include "os/os.h"
 #include "proto/pack.h"
 
-#define PATHS_MAX  QN_SNAPSHOT_PATHS_MAX
+#define PATHS_MAX    QN_SNAPSHOT_PATHS_MAX
 #define DEAD_PERCENT 10
 
 void qn_job_run_init(struct qn_job_run *run, struct qn_jobs *jobs, struct qn_job *job)
@@ -276,8 +276,8 @@ static bool is_pinned(void *context, const struct qn_pack_name *name)
     size_t low = 0, high = names.size / sizeof(name->bytes);
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int order = memcmp(names.data + middle * sizeof(name->bytes), name->bytes,
-                           sizeof(name->bytes));
+        int order =
+            memcmp(names.data + middle * sizeof(name->bytes), name->bytes, sizeof(name->bytes));
         if (order == 0)
             return true;
         if (order < 0)

@@ -18,12 +18,12 @@ struct qn_jobs;
 
 struct qn_jobs_options {
     struct qn_loop *loop;
-    const char *state_dir;     /* the vault is in its folder "vault" */
-    const char *site;          /* name */
-    const uint8_t *master;     /* borrowed */
+    const char *state_dir; /* the vault is in its folder "vault" */
+    const char *site;      /* name */
+    const uint8_t *master; /* borrowed */
     uint32_t epoch;
-    uint64_t map_size;         /* of the vault's index */
-    const char *reader_socket; /* NULL: read the disk directly */
+    uint64_t map_size;                   /* of the vault's index */
+    const char *reader_socket;           /* NULL: read the disk directly */
     const struct qn_pack_source *source; /* packs that only a holder has */
     void (*on_news)(void *context, const struct qn_job_event *event);
     void *context;

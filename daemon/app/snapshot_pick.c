@@ -37,7 +37,8 @@ static bool has_hex_prefix(const struct qn_snapshot_name *name, struct qn_span p
     char hex[2 * sizeof(name->bytes) + 1];
     for (size_t i = 0; i < sizeof(name->bytes); i++)
         snprintf(hex + 2 * i, 3, "%02x", name->bytes[i]);
-    return prefix.size >= 4 && prefix.size < sizeof(hex) && memcmp(hex, prefix.data, prefix.size) == 0;
+    return prefix.size >= 4 && prefix.size < sizeof(hex) &&
+           memcmp(hex, prefix.data, prefix.size) == 0;
 }
 
 /* "@" and milliseconds since 1970: the client knows the person's time zone. */

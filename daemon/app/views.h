@@ -8,7 +8,7 @@
 #include "app/jobs.h"
 #include "app/stream_view.h"
 
-#define QN_VIEWS_MAX       8            /* under way; the next one is told to come again */
+#define QN_VIEWS_MAX       8                 /* under way; the next one is told to come again */
 #define QN_VIEW_QUEUE_SIZE (2 * 1024 * 1024) /* of answers that wait for the client */
 
 struct qn_views;

@@ -4,9 +4,10 @@
 #include "chunk/head.h"
 #include "chunk/snapshot_body.h"
 
-#define MAGIC     "QNSNAP01"
-#define PAGE_SIZE 1024 /* the size of a file is a multiple of it: that of the body does not show   \
-                        */
+#define MAGIC "QNSNAP01"
+#define PAGE_SIZE                                                                                  \
+    1024 /* the size of a file is a multiple of it: that of the body does not show                 \
+          */
 
 /* What is sealed: u32 size of the body | body | zeros. */
 #define PLAIN_SIZE_MAX (QN_SNAPSHOT_SIZE_MAX - QN_HEAD_SIZE - QN_AEAD_TAG_SIZE)

@@ -15,15 +15,15 @@
 #include "core/state.h"
 #include "model/book.h"
 
-#define BOOK_MS         1000                     /* the view of the book is read at most so often */
-#define PRUNE_EVERY_MS  (7ull * 24 * 3600 * 1000)
-#define DRILL_EVERY_MS  (7ull * 24 * 3600 * 1000)
-#define DRILL_LATE_MS   (15ull * 24 * 3600 * 1000)
-#define RUN_GRACE_MS    (3600ull * 1000)
-#define PARTIAL_MS      (24ull * 3600 * 1000)    /* a first run leaves a snapshot each day */
-#define CATALOG_RETRY_MS 30000                   /* after the store refused something */
-#define PACKS_BATCH     64                       /* packs in one intent */
-#define PACK_ROW_SIZE   37                       /* of QN_JOB_PACKS */
+#define BOOK_MS          1000 /* the view of the book is read at most so often */
+#define PRUNE_EVERY_MS   (7ull * 24 * 3600 * 1000)
+#define DRILL_EVERY_MS   (7ull * 24 * 3600 * 1000)
+#define DRILL_LATE_MS    (15ull * 24 * 3600 * 1000)
+#define RUN_GRACE_MS     (3600ull * 1000)
+#define PARTIAL_MS       (24ull * 3600 * 1000) /* a first run leaves a snapshot each day */
+#define CATALOG_RETRY_MS 30000                 /* after the store refused something */
+#define PACKS_BATCH      64                    /* packs in one intent */
+#define PACK_ROW_SIZE    37                    /* of QN_JOB_PACKS */
 
 struct plan {
     struct qn_buf packed; /* as stored; `row` borrows from it */
@@ -59,9 +59,9 @@ struct waiter {
     bool is_for_copies; /* the job is done; waits for the book or for copies to have `snapshot` */
     bool has_snapshot;
     struct qn_digest snapshot;
-    struct qn_buf data;            /* of the end */
-    uint64_t token;                /* of its job; 0: not started yet */
-    uint64_t commit;               /* the job is done; waits for this commit */
+    struct qn_buf data; /* of the end */
+    uint64_t token;     /* of its job; 0: not started yet */
+    uint64_t commit;    /* the job is done; waits for this commit */
 };
 
 /* One snapshot and how far each holder of its plan has it. */
@@ -98,11 +98,11 @@ struct backup {
     struct qn_book_view book;
     bool is_book_read, is_book_stale;
     uint64_t book_ms, book_token, stale_token;
-    uint64_t prune_ms; /* monotonic: the next weekly one */
-    int32_t offset_s;  /* local time minus UTC, as of the last event */
+    uint64_t prune_ms;   /* monotonic: the next weekly one */
+    int32_t offset_s;    /* local time minus UTC, as of the last event */
     uint64_t catalog_ms; /* monotonic: when the book is compared with the vault; UINT64_MAX: not */
-    bool is_prune_due; /* a run ended: what the keep rules let go, once the book shows it */
-    bool is_place_seen; /* the agreements were looked at since the ledger moved */
+    bool is_prune_due;   /* a run ended: what the keep rules let go, once the book shows it */
+    bool is_place_seen;  /* the agreements were looked at since the ledger moved */
 };
 
 /* ---- backup.c: life, what is due ---- */
@@ -159,7 +159,7 @@ bool book_is_complete(const struct qn_core *core, const struct plan *plan,
 /* ---- place.c: agreements between owner and holder ---- */
 void place_propose(struct qn_core *core, const struct qn_site_id *holder, uint64_t quota_bytes,
                    uint32_t lock_days);
-void place_tick(struct qn_core *core);  /* after the ledger moved: what may be accepted */
+void place_tick(struct qn_core *core); /* after the ledger moved: what may be accepted */
 void place_accept(struct qn_core *core, const struct qn_place *place, uint64_t quota_bytes);
 
 /* ---- backup_status.c ---- */

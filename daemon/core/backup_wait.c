@@ -116,7 +116,8 @@ static size_t copies_missing(const struct qn_core *core, const struct waiter *wa
     return SIZE_MAX;
 }
 
-/* A run is answered when `list` shows its snapshot, and, if wished, when the copies are complete. */
+/* A run is answered when `list` shows its snapshot, and, if wished, when the copies are complete.
+ */
 static bool is_waited_for(const struct qn_core *core, const struct waiter *waiter)
 {
     if (!waiter->has_snapshot)

@@ -63,9 +63,9 @@ struct qn_read {
     uint64_t from_seq, to_seq; /* OPS */
     struct qn_vv known;        /* OPS; owned */
     size_t size_wish;
-    unsigned level;  /* FP */
-    uint8_t prefix;  /* FP */
-    uint16_t bucket; /* BUCKET */
+    unsigned level;      /* FP */
+    uint8_t prefix;      /* FP */
+    uint16_t bucket;     /* BUCKET */
     struct qn_buf names; /* STALE: sorted, 32 bytes each; owned */
 };
 
@@ -81,16 +81,16 @@ struct qn_read_result {
 struct qn_event {
     enum qn_event_kind kind;
     uint64_t mono_ms, wall_ms;
-    uint8_t entropy[32];               /* fresh randomness, filled for REQUEST, else zero */
-    qn_link link;                      /* LINK_UP, LINK_DOWN, FRAME */
-    uint64_t token;                    /* LINK_UP of a dialled link, DIAL_FAILED; REQUEST: its id */
-    enum qn_err err;                   /* LINK_DOWN, DIAL_FAILED */
-    bool is_guest, is_dialled;         /* LINK_UP */
-    struct qn_public_key key;          /* LINK_UP */
-    uint8_t exporter[32];              /* LINK_UP of a guest link */
-    struct qn_span frame;              /* FRAME; borrowed for the step */
-    const struct qn_commit *commit;    /* COMMIT; borrowed */
-    struct qn_read_result *read;       /* READ; borrowed; what it owns may be taken */
+    uint8_t entropy[32];            /* fresh randomness, filled for REQUEST, else zero */
+    qn_link link;                   /* LINK_UP, LINK_DOWN, FRAME */
+    uint64_t token;                 /* LINK_UP of a dialled link, DIAL_FAILED; REQUEST: its id */
+    enum qn_err err;                /* LINK_DOWN, DIAL_FAILED */
+    bool is_guest, is_dialled;      /* LINK_UP */
+    struct qn_public_key key;       /* LINK_UP */
+    uint8_t exporter[32];           /* LINK_UP of a guest link */
+    struct qn_span frame;           /* FRAME; borrowed for the step */
+    const struct qn_commit *commit; /* COMMIT; borrowed */
+    struct qn_read_result *read;    /* READ; borrowed; what it owns may be taken */
     struct qn_span command, args, user; /* REQUEST; borrowed; args is a canonical map */
     const struct qn_job_event *job;     /* JOB; borrowed */
     const struct qn_file_result *file;  /* FILE; borrowed */
@@ -126,9 +126,9 @@ struct qn_effect {
     struct qn_public_key expected;
     uint8_t *bytes; /* SEND: frame; REPLY: data; DIAL: address; owned by the update */
     size_t size;
-    struct qn_intent *intent; /* COMMIT; the driver takes it by setting it to NULL */
-    struct qn_read *read;     /* READ; likewise */
-    struct qn_job *job;       /* JOB; likewise */
+    struct qn_intent *intent;  /* COMMIT; the driver takes it by setting it to NULL */
+    struct qn_read *read;      /* READ; likewise */
+    struct qn_job *job;        /* JOB; likewise */
     struct qn_file_work *file; /* FILE; likewise */
     enum qn_reply_kind reply;
     enum qn_err err;  /* REPLY_ERROR; NOTE */

@@ -32,12 +32,14 @@ struct qn_job {
 };
 
 enum qn_job_news {
-    /* {"bytes_done","bytes_total","errors","files_done","files_total","stored"} at most 4 a second */
+    /* {"bytes_done","bytes_total","errors","files_done","files_total","stored"} at most 4 a second
+     */
     QN_JOB_PROGRESS,
     /* {"packs": bin}: rows of name (32), size u32, kind u8: they are durable in the local pool */
     QN_JOB_PACKS,
-    /* {"live": bin, "name": bin, "partial": bool, "plan": text, "time": ms, "bytes", "bytes_stored", "files"} : a snapshot is
-     * durable; also for each one whose list of packs changed (PRUNE) */
+    /* {"live": bin, "name": bin, "partial": bool, "plan": text, "time": ms, "bytes",
+     * "bytes_stored", "files"} : a snapshot is durable; also for each one whose list of packs
+     * changed (PRUNE) */
     QN_JOB_SNAPSHOT,
     QN_JOB_PROBLEM, /* {"errno": u64, "path": bin, "what": text} */
     /* the counts of vault.h, by their names; or {} with err */
@@ -57,7 +59,8 @@ enum qn_file_kind {
     QN_FILE_READ,      /* size bytes at offset; 0: the whole file */
     QN_FILE_REMOVE,    /* fine if it is gone */
     QN_FILE_SCRUB,     /* content against name */
-    QN_FILE_SNAPSHOT,  /* of the own vault: u32 size of the sealed snapshot | it | its list of packs */
+    QN_FILE_SNAPSHOT,  /* of the own vault: u32 size of the sealed snapshot | it | its list of packs
+                        */
     QN_FILE_PROOF,     /* HMAC-SHA-256 with the 32 bytes of `bytes` over the whole file */
 };
 

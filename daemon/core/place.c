@@ -25,9 +25,8 @@ void place_propose(struct qn_core *core, const struct qn_site_id *holder, uint64
 void place_accept(struct qn_core *core, const struct qn_place *place, uint64_t quota_bytes)
 {
     QN_AUTO_BUF struct qn_buf body;
-    struct qn_body_place_accept accept = {.place = place->proposal,
-                                          .quota_bytes = quota_bytes,
-                                          .lock_days = place->asked_lock_days};
+    struct qn_body_place_accept accept = {
+        .place = place->proposal, .quota_bytes = quota_bytes, .lock_days = place->asked_lock_days};
     qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
     qn_body_place_accept_pack(&qn_ledger_group(core->ledger)->id, &accept, &body);
     append(core, &body);

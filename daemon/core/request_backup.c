@@ -125,8 +125,7 @@ static bool flag(const struct call *call, const char *key)
 static void run_job(const struct call *call, enum qn_job_kind kind, const char *plan)
 {
     struct want want = {.kind = kind, .reads_data = flag(call, "read_data")};
-    struct waiter waiter = {
-        .request = call->id, .kind = kind, .wants_copies = flag(call, "wait")};
+    struct waiter waiter = {.request = call->id, .kind = kind, .wants_copies = flag(call, "wait")};
     snprintf(want.plan, sizeof(want.plan), "%s", plan);
     snprintf(waiter.plan, sizeof(waiter.plan), "%s", plan);
     backup_want(call->core, &want);
@@ -289,11 +288,10 @@ static void accept_with(const struct call *call, const struct qn_place *place, u
     QN_AUTO_BUF struct qn_buf body;
     struct qn_buf payload;
     struct qn_span owner = {0};
-    struct qn_body_place_accept accept = {.place = place->proposal,
-                                          .quota_bytes = quota < place->asked_quota_bytes
-                                                             ? quota
-                                                             : place->asked_quota_bytes,
-                                          .lock_days = place->asked_lock_days};
+    struct qn_body_place_accept accept = {
+        .place = place->proposal,
+        .quota_bytes = quota < place->asked_quota_bytes ? quota : place->asked_quota_bytes,
+        .lock_days = place->asked_lock_days};
     qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
     qn_body_place_accept_pack(&qn_ledger_group(call->core->ledger)->id, &accept, &body);
     qn_buf_init(&payload, QN_LEDGER_ENTRY_SIZE_MAX + 16);

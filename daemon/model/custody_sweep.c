@@ -1,5 +1,6 @@
 /* What nothing holds any more, found by marking: no counter that could go wrong decides about a
  * pack. Of all lists only the names in the range of the packs that are looked at are read. */
+#include "base/search.h"
 #include "model/custody_impl.h"
 
 #define DROPS_MAX 4 /* lists dropped in one step: up to 259 rows each */
@@ -190,20 +191,9 @@ enum qn_err qn_custody_unlinked(struct qn_kv *kv, const struct qn_site_id *owner
 
 /* ---- for people ---- */
 
-static bool contains(struct qn_span names, const struct qn_digest *name)
+static int order_of_name(const void *item, const void *key)
 {
-    size_t low = 0, high = names.size / QN_DIGEST_SIZE;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = qn_digest_cmp(qn_name_at(names, middle), name);
-        if (order == 0)
-            return true;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return false;
+    return qn_digest_cmp(item, key);
 }
 
 static enum qn_err list_until(struct qn_kv *kv, const struct qn_site_id *owner,
@@ -215,7 +205,12 @@ static enum qn_err list_until(struct qn_kv *kv, const struct qn_site_id *owner,
         return QN_OK;
     enum qn_err err = qn_held_list_chunk(kv, owner, &list->id, name, &names);
     QN_TRY(qn_may_miss(err));
-    if (err != QN_OK || !contains(names, name))
+    if (err != QN_OK)
+        return QN_OK;
+    bool is_named;
+    (void)qn_search(names.data, names.size / QN_DIGEST_SIZE, QN_DIGEST_SIZE, name, order_of_name,
+                    &is_named);
+    if (!is_named)
         return QN_OK;
     bool is_let_go = list->is_forgotten || held->is_ended;
     uint64_t end_ms = is_let_go ? list->locked_until_ms : UINT64_MAX;

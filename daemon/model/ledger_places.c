@@ -1,47 +1,39 @@
 /* Who holds whose vault: the fold of Place and PlaceAccept (docs/ledger.md, "Places"), and
  * questions to it. */
 #include "base/assert.h"
+#include "base/search.h"
 #include "model/ledger_seats.h"
 
-static int compare(const struct qn_place *place, const struct qn_site_id *owner,
-                   const struct qn_site_id *holder)
-{
-    int order = qn_site_id_cmp(&place->owner, owner);
-    return order != 0 ? order : qn_site_id_cmp(&place->holder, holder);
-}
+struct pair {
+    const struct qn_site_id *owner, *holder;
+};
 
-/* Where the place of the pair stands, or would stand. */
-static size_t lower_bound(const struct qn_group *group, const struct qn_site_id *owner,
-                          const struct qn_site_id *holder)
+static int order_of_place(const void *item, const void *key)
 {
-    size_t low = 0, high = group->places.count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (compare(&group->places.items[middle], owner, holder) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    const struct qn_place *place = item;
+    const struct pair *pair = key;
+    int order = qn_site_id_cmp(&place->owner, pair->owner);
+    return order != 0 ? order : qn_site_id_cmp(&place->holder, pair->holder);
 }
 
 static struct qn_place *find(const struct qn_group *group, const struct qn_site_id *owner,
                              const struct qn_site_id *holder)
 {
-    size_t at = lower_bound(group, owner, holder);
-    bool is_there =
-        at < group->places.count && compare(&group->places.items[at], owner, holder) == 0;
+    struct pair pair = {.owner = owner, .holder = holder};
+    bool is_there;
+    size_t at = qn_vec_search(&group->places, &pair, order_of_place, &is_there);
     return is_there ? &group->places.items[at] : NULL;
 }
 
 static struct qn_place *place_of(struct qn_group *group, const struct qn_site_id *owner,
                                  const struct qn_site_id *holder)
 {
-    struct qn_place *place = find(group, owner, holder);
-    if (place != NULL)
-        return place;
-    size_t at = lower_bound(group, owner, holder);
-    place = qn_vec_insert_slot(&group->places, at);
+    struct pair pair = {.owner = owner, .holder = holder};
+    bool is_there;
+    size_t at = qn_vec_search(&group->places, &pair, order_of_place, &is_there);
+    if (is_there)
+        return &group->places.items[at];
+    struct qn_place *place = qn_vec_insert_slot(&group->places, at);
     *place = (struct qn_place){.owner = *owner, .holder = *holder};
     return place;
 }

@@ -11,8 +11,8 @@
 /* What an errno value means to Quoin: the one place where they are translated. Never QN_OK. */
 enum qn_err qn_os_err(int code);
 
-uint64_t qn_os_wall_ms(void);              /* since 1970 */
-uint64_t qn_os_boot_ms(void);              /* CLOCK_BOOTTIME: counts sleep, never jumps */
+uint64_t qn_os_wall_ms(void); /* since 1970 */
+uint64_t qn_os_boot_ms(void); /* CLOCK_BOOTTIME: counts sleep, never jumps */
 /* Local time minus UTC at that moment, in seconds. */
 int32_t qn_os_offset_s(uint64_t wall_ms);
 /* Size of the file system that `path` is on; 0 if it cannot be asked. */

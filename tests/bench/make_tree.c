@@ -60,11 +60,12 @@ static size_t append_word(struct tree *tree, size_t at)
 
 static size_t append_row(struct tree *tree, size_t at)
 {
-    int size = snprintf((char *)tree->block + at, 200, "(%llu,'%s','%s',%llu,'2026-%02llu-%02llu'),\n",
-                        (unsigned long long)tree->row++, word(tree), word(tree),
-                        (unsigned long long)qn_prng_below(&tree->prng, 1000000),
-                        (unsigned long long)(1 + qn_prng_below(&tree->prng, 12)),
-                        (unsigned long long)(1 + qn_prng_below(&tree->prng, 28)));
+    int size =
+        snprintf((char *)tree->block + at, 200, "(%llu,'%s','%s',%llu,'2026-%02llu-%02llu'),\n",
+                 (unsigned long long)tree->row++, word(tree), word(tree),
+                 (unsigned long long)qn_prng_below(&tree->prng, 1000000),
+                 (unsigned long long)(1 + qn_prng_below(&tree->prng, 12)),
+                 (unsigned long long)(1 + qn_prng_below(&tree->prng, 28)));
     return at + (size_t)size;
 }
 

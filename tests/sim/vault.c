@@ -58,10 +58,8 @@ void vault_crash(struct sim_vault *vault)
 static void tell(struct sim_world *world, struct sim_site *site, enum qn_job_news news,
                  enum qn_err err, const struct qn_buf *payload)
 {
-    struct qn_job_event job = {.token = site->vault.job->token,
-                               .news = news,
-                               .err = err,
-                               .payload = qn_buf_view(payload)};
+    struct qn_job_event job = {
+        .token = site->vault.job->token, .news = news, .err = err, .payload = qn_buf_view(payload)};
     struct qn_event event = {.kind = QN_EVENT_JOB, .job = &job};
     site_step(world, site, &event);
 }
@@ -137,8 +135,8 @@ static void make_live(struct sim_world *world, struct sim_vault *vault, struct s
         if (i >= vault->run_first || world_chance(world, 600))
             qn_buf_append(&snap->live, vault->packs.items[i].name.bytes, sizeof(struct qn_digest));
     if (snap->live.size > 0)
-        qsort(snap->live.data, snap->live.size / sizeof(struct qn_digest),
-              sizeof(struct qn_digest), by_name);
+        qsort(snap->live.data, snap->live.size / sizeof(struct qn_digest), sizeof(struct qn_digest),
+              by_name);
 }
 
 static void make_snap(struct sim_world *world, struct sim_site *site, struct qn_buf *done)

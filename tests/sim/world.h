@@ -91,9 +91,9 @@ struct sim_site {
     struct qn_commit *undelivered; /* committed, not told yet */
     bool undelivered_is_synced;
     struct sim_vault vault; /* survives crashes, its job does not */
-    struct memkv *before; /* QN_BUG_CLOCK_APART: the disk before that commit */
-    uint64_t tick_at;     /* 0: none */
-    unsigned overdue;     /* steps in a row whose deadline had passed: a busy loop */
+    struct memkv *before;   /* QN_BUG_CLOCK_APART: the disk before that commit */
+    uint64_t tick_at;       /* 0: none */
+    unsigned overdue;       /* steps in a row whose deadline had passed: a busy loop */
 };
 
 enum sim_kind {

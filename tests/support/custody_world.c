@@ -103,6 +103,16 @@ enum qn_err custody_store(struct custody *custody, uint64_t pack, uint64_t size)
     return end(custody, qn_custody_stored(begin(custody), &custody->owner, &name, size));
 }
 
+void custody_store_range(struct custody *custody, uint64_t from, uint64_t to, uint64_t size)
+{
+    struct qn_kv *kv = begin(custody);
+    for (uint64_t i = from; i < to; i++) {
+        struct qn_digest name = custody_pack(i);
+        QN_ASSERT(qn_custody_stored(kv, &custody->owner, &name, size) == QN_OK);
+    }
+    QN_ASSERT(end(custody, QN_OK) == QN_OK);
+}
+
 enum qn_err custody_lease(struct custody *custody, uint8_t lease)
 {
     struct qn_lease_id id = custody_lease_id(lease);

@@ -33,6 +33,8 @@ enum qn_err custody_agree(struct custody *custody, uint64_t quota, uint32_t lock
 enum qn_offer custody_offer(struct custody *custody, uint64_t pack, uint64_t size,
                             const struct qn_lease_id *lease);
 enum qn_err custody_store(struct custody *custody, uint64_t pack, uint64_t size);
+/* All of them in one transaction. */
+void custody_store_range(struct custody *custody, uint64_t from, uint64_t to, uint64_t size);
 enum qn_err custody_lease(struct custody *custody, uint8_t lease);
 enum qn_err custody_lease_end(struct custody *custody, uint8_t lease);
 enum qn_err custody_scrubbed(struct custody *custody, uint64_t pack, bool is_good);

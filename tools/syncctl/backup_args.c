@@ -82,11 +82,21 @@ bool ctl_parse_duration(const char *text, uint64_t *ret_s)
 
 bool ctl_parse_size(const char *text, uint64_t *ret_bytes)
 {
-    static const struct unit units[] = {
-        {"B", 1},           {"kB", 1000},      {"KB", 1000},          {"MB", 1000000},
-        {"GB", 1000000000}, {"TB", 1000000000000}, {"KiB", 1ull << 10}, {"MiB", 1ull << 20},
-        {"GiB", 1ull << 30}, {"TiB", 1ull << 40}, {"k", 1ull << 10},   {"M", 1ull << 20},
-        {"G", 1ull << 30},  {"T", 1ull << 40}, {NULL, 0}};
+    static const struct unit units[] = {{"B", 1},
+                                        {"kB", 1000},
+                                        {"KB", 1000},
+                                        {"MB", 1000000},
+                                        {"GB", 1000000000},
+                                        {"TB", 1000000000000},
+                                        {"KiB", 1ull << 10},
+                                        {"MiB", 1ull << 20},
+                                        {"GiB", 1ull << 30},
+                                        {"TiB", 1ull << 40},
+                                        {"k", 1ull << 10},
+                                        {"M", 1ull << 20},
+                                        {"G", 1ull << 30},
+                                        {"T", 1ull << 40},
+                                        {NULL, 0}};
     return parse_number(text, units, false, ret_bytes);
 }
 

@@ -105,9 +105,8 @@ struct view {
 static const char *type_word(enum qn_entry_type type)
 {
     static const char *const words[] = {
-        [QN_ENTRY_DIR] = "directory",     [QN_ENTRY_FILE] = "file",
-        [QN_ENTRY_SYMLINK] = "symlink",   [QN_ENTRY_HARDLINK] = "hardlink",
-        [QN_ENTRY_FIFO] = "fifo",         [QN_ENTRY_SOCKET] = "socket",
+        [QN_ENTRY_DIR] = "directory",     [QN_ENTRY_FILE] = "file", [QN_ENTRY_SYMLINK] = "symlink",
+        [QN_ENTRY_HARDLINK] = "hardlink", [QN_ENTRY_FIFO] = "fifo", [QN_ENTRY_SOCKET] = "socket",
         [QN_ENTRY_BLOCK] = "block",       [QN_ENTRY_CHAR] = "char"};
     return words[type];
 }
@@ -272,9 +271,9 @@ int ctl_run_backup_find(struct ctl *ctl)
     ctl_args_init(&args, 2);
     ctl_arg_str(&args, "name", last > 0 ? ctl->arguments.items[0] : NULL);
     ctl_arg_str(&args, "pattern", ctl->arguments.items[last]);
-    int code = ctl_call(ctl, "backup.find", &args,
-                        &(struct ctl_sink){
-                            .on_data = on_found, .context = &view, .waits_for_ever = true});
+    int code =
+        ctl_call(ctl, "backup.find", &args,
+                 &(struct ctl_sink){.on_data = on_found, .context = &view, .waits_for_ever = true});
     if (code == CTL_DONE && ctl->is_json)
         ctl_json_list_end(&view.json);
     return code;
@@ -325,9 +324,9 @@ int ctl_run_backup_diff(struct ctl *ctl)
     ctl_arg_str(&args, "a", or_nil(a.snapshot));
     ctl_arg_str(&args, "b", or_nil(b.snapshot));
     ctl_arg_str(&args, "name", a.plan);
-    code = ctl_call(ctl, "backup.diff", &args,
-                    &(struct ctl_sink){
-                        .on_data = on_changes, .context = &view, .waits_for_ever = true});
+    code = ctl_call(
+        ctl, "backup.diff", &args,
+        &(struct ctl_sink){.on_data = on_changes, .context = &view, .waits_for_ever = true});
     if (code == CTL_DONE && ctl->is_json)
         ctl_json_list_end(&view.json);
     return code;
@@ -480,9 +479,9 @@ int ctl_run_backup_restore(struct ctl *ctl)
     qn_buf_init(&restore.path, QN_PATH_SIZE_MAX);
     bool has_progress = ctl->is_err_terminal && !ctl->is_quiet && !ctl->is_json;
     ctl_progress_begin(&restore.progress, has_progress ? ctl->err : NULL, 0);
-    code = ctl_call(ctl, "backup.restore", &args,
-                    &(struct ctl_sink){
-                        .on_data = on_piece, .context = &restore, .waits_for_ever = true});
+    code = ctl_call(
+        ctl, "backup.restore", &args,
+        &(struct ctl_sink){.on_data = on_piece, .context = &restore, .waits_for_ever = true});
     ctl_progress_end(&restore.progress);
     if (code == CTL_DONE)
         code = finish(&restore);

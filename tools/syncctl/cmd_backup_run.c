@@ -125,9 +125,10 @@ static int run(struct work *work, const char *cmd, const struct qn_buf *args, ct
     bool has_progress = ctl->is_err_terminal && !ctl->is_quiet && !ctl->is_json;
     qn_buf_init(end, QN_CONTROL_FRAME_SIZE_MAX);
     ctl_progress_begin(&work->progress, has_progress ? ctl->err : NULL, 0);
-    int code = ctl_call(ctl, cmd, args,
-                        &(struct ctl_sink){
-                            .on_data = on_data, .context = work, .end = end, .waits_for_ever = true});
+    int code =
+        ctl_call(ctl, cmd, args,
+                 &(struct ctl_sink){
+                     .on_data = on_data, .context = work, .end = end, .waits_for_ever = true});
     ctl_progress_end(&work->progress);
     return code;
 }

@@ -76,7 +76,8 @@ static const struct ctl_option resolve_options[] = {
 static const struct ctl_option plan_options[] = {
     {"path", "DIR", N_("a folder to save; once or more")},
     {"exclude", "PATTERN", N_("leave out what matches, as in .gitignore; once or more")},
-    {"schedule", "WHEN", N_("\"daily 02:00\", \"every 6h\", \"weekly sun 03:00\", manual (manual)")},
+    {"schedule", "WHEN",
+     N_("\"daily 02:00\", \"every 6h\", \"weekly sun 03:00\", manual (manual)")},
     {"keep", "RULES", N_("what is kept: 7d,5w,12m,2y or \"last 10\" (everything)")},
     {NULL, NULL, NULL},
 };

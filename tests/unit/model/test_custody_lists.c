@@ -22,8 +22,7 @@ TestSuite(custody_lists, .init = setup, .fini = teardown, .timeout = 300);
 
 static void store(uint64_t from, uint64_t to)
 {
-    for (uint64_t i = from; i < to; i++)
-        cr_assert_eq(custody_store(&holder, i, 10), QN_OK);
+    custody_store_range(&holder, from, to, 10);
 }
 
 static void list_of(struct custody_list *list, uint64_t snapshot, uint64_t from, uint64_t to)
@@ -329,4 +328,28 @@ Test(custody_lists, a_sweep_drops_many_lists_over_its_steps)
     cr_assert_eq(custody_held(&holder).list_count, 0);
     for (int i = 0; i < 30; i++)
         custody_list_deinit(&lists[i]);
+}
+
+/* Every third pack is in one list, over several chunks of names; steps of all sizes. */
+Test(custody_lists, a_sweep_reads_lists_over_their_chunks)
+{
+    static uint64_t packs[700];
+    struct custody_list list;
+    cr_assert_eq(custody_agree(&holder, QUOTA, 0, false), QN_OK);
+    static const size_t steps[] = {50, 377, QN_HELD_SWEEP_PACKS_MAX};
+    for (size_t round = 0; round < 3; round++) {
+        size_t step = steps[round];
+        QN_AUTO_BUF struct qn_buf out = {0};
+        store(0, 2100);
+        for (uint64_t i = 0; i < 700; i++)
+            packs[i] = 3 * i;
+        custody_list_init(&list, step, packs, 700);
+        cr_assert_eq(custody_put(&holder, &list), QN_OK);
+        custody_pass(&holder, 1);
+        cr_assert_eq(custody_sweep(&holder, step, true, &out), 1400, "step %zu", step);
+        for (uint64_t i = 0; i < 2100; i++)
+            cr_assert_eq(custody_has(&holder, i), i % 3 == 0);
+        cr_assert_eq(custody_forget(&holder, &list), QN_OK);
+        custody_list_deinit(&list);
+    }
 }
