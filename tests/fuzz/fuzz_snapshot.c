@@ -1,6 +1,6 @@
 /* Any bytes are no snapshot, or one whose body is packed to the same bytes again. Behind a seal
  * stands whatever its maker wrote: the body is tried by itself too. */
-#include "chunk/head.h"
+#include "chunk/pack_private.h"
 #include "chunk/snapshot_body.h"
 #include "support/fuzz.h"
 
@@ -32,10 +32,12 @@ static void check_sealed(struct qn_span input, const struct qn_vault_keys *keys)
     static const uint8_t salt[QN_HEAD_SALT_SIZE];
     uint8_t file[1024], plain[1024 - QN_HEAD_SIZE - QN_AEAD_TAG_SIZE] = {0};
     struct qn_aead *aead = qn_aead_new();
+    struct qn_pack_aad aad;
     if (input.size > 0)
         memcpy(plain, input.data, input.size < sizeof(plain) ? input.size : sizeof(plain));
     qn_head_seal(keys, "QNSNAP01", QN_HEAD_META, salt, aead, file);
-    qn_aead_seal(aead, QN_HEAD_SIZE, qn_span(file, QN_HEAD_SIZE), QN_SPAN_OF(plain),
+    memcpy(aad.head, file, QN_HEAD_SIZE);
+    qn_aead_seal(aead, QN_HEAD_SIZE, qn_pack_aad(&aad, QN_REGION_SNAPSHOT), QN_SPAN_OF(plain),
                  file + QN_HEAD_SIZE);
     qn_aead_free(aead);
     enum qn_err err = open_file(QN_SPAN_OF(file), keys);

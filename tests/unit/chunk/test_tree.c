@@ -124,6 +124,23 @@ Test(tree, chunks_have_the_sizes_that_are_wished)
     chunks_deinit(&chunks);
 }
 
+/* The root over three levels, made by another implementation of docs/formats/vault.md. */
+Test(tree, root)
+{
+    struct chunks chunks = {0};
+    struct entries entries;
+    QN_AUTO_BUF struct qn_buf wanted;
+    entries_server(&entries, 30000);
+    struct qn_tree_root root = build(&chunks, &entries, NO_INDEX);
+    cr_assert_eq(root.levels, 3);
+    cr_assert_eq(root.size, 914985000);
+    assert_span_eq(
+        QN_SPAN_OF(root.id),
+        from_hex(&wanted, "49a00077b2e02d38c95de4a3396d27ffcbfaf4a0cb727c4df652e149c4f8c526"));
+    entries_deinit(&entries);
+    chunks_deinit(&chunks);
+}
+
 Test(tree, an_entry_larger_than_a_leaf_is_alone_in_one)
 {
     struct chunks chunks = {0};
