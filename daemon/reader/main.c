@@ -1,7 +1,8 @@
 /* syncd-reader: reads, for a daemon that may not, the folders that its configuration names.
  *
  * It is started for each connection by its socket unit, which hands it the connection; or it makes
- * the socket itself (--socket). It runs with CAP_DAC_READ_SEARCH and nothing else. See syncd(8).
+ * the socket itself (--socket). It runs with CAP_DAC_READ_SEARCH and nothing else. See
+ * syncd-reader(8).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -36,7 +37,7 @@ struct options {
 static void usage(FILE *out)
 {
     fputs("Usage: syncd-reader [--config FILE] [--user NAME] [--socket PATH]\n"
-          "Reads the folders of [reader] allow for syncd; see syncd(8).\n"
+          "Reads the folders of [reader] allow for syncd; see syncd-reader(8).\n"
           "  --config FILE  the configuration (/etc/quoin/quoin.conf)\n"
           "  --user NAME    who may ask, besides root (_quoin)\n"
           "  --socket PATH  make this socket; otherwise the service manager passes a connection\n"

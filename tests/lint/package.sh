@@ -43,6 +43,7 @@ for program in "$@"; do
         ;;
     syncd-reader)
         holds -rwxr-xr-x usr/sbin/syncd-reader
+        holds -rw-r--r-- usr/share/man/man8/syncd-reader.8.gz
         ;;
     syncctl)
         holds -rwxr-xr-x usr/bin/syncctl
