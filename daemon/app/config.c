@@ -166,8 +166,8 @@ static bool set_reader_allow(struct qn_config *config, const char *value)
         return false;
     for (const char *at = value + strspn(value, " \t"); *at != '\0'; count++) {
         size_t size = strcspn(at, " \t");
-        if (count == ALLOWED_MAX || !is_absolute(at, size))
-            return false;
+        if (count == ALLOWED_MAX || !is_absolute(at, size) || at[size - 1] == ',')
+            return false; /* a comma is meant to divide, and does not */
         at += size;
         at += strspn(at, " \t");
     }
