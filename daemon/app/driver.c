@@ -112,8 +112,10 @@ static void carry_out(struct qn_driver *driver, struct qn_effect *effect)
         admit(driver);
         break;
     case QN_EFFECT_JOB:
-        o->on_job(o->work, effect->job);
-        effect->job = NULL;
+        if (o->on_job != NULL) {
+            o->on_job(o->work, effect->job);
+            effect->job = NULL;
+        }
         break;
     case QN_EFFECT_JOB_STOP:
         o->on_job_stop(o->work, effect->token);

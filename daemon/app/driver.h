@@ -28,7 +28,8 @@ struct qn_driver_options {
     /* After qn_driver_stop: nothing is queued at the store any more. Once. */
     void (*on_stopped)(void *context);
     void *context;
-    /* Long work and file work (core/job.h); what becomes of it comes back below. */
+    /* Long work and file work (core/job.h); what becomes of it comes back below. on_job NULL: jobs
+     * are never done (tests of other things). */
     void (*on_job)(void *work, struct qn_job *take_job);
     void (*on_job_stop)(void *work, uint64_t token);
     void (*on_file)(void *work, struct qn_file_work *take_work);
