@@ -178,7 +178,7 @@ static bool is_left_over(const struct qn_vault *vault, const char *text)
 enum qn_err qn_vault_sweep_snapshots(struct qn_vault *vault)
 {
     char path[PATH_MAX];
-    DIR *dir;
+    DIR *dir = NULL;
     QN_TRY(qn_vault_path(vault, FOLDER_NAME, path, sizeof(path)));
     QN_TRY(qn_os_make_dir(path, 0700));
     QN_TRY(open_folder(vault, &dir));
