@@ -334,6 +334,16 @@ static void act(struct sim_world *world, size_t early)
 
 /* ---- coming to rest ---- */
 
+/* Some plans run every minute for ever: what they change is on its way for a moment. */
+static bool is_busy(const struct sim_world *world)
+{
+    for (size_t i = 0; i < world->site_count; i++)
+        if (world->sites[i].vault.job != NULL ||
+            world->now_ms - world->sites[i].vault.busy_ms < 5000)
+            return true;
+    return false;
+}
+
 static void calm_down(struct sim_world *world, size_t early)
 {
     world->is_calm = true;
@@ -345,6 +355,8 @@ static void calm_down(struct sim_world *world, size_t early)
     }
     world_trace(world, "calm");
     world_run(world, world->now_ms + 90000);
+    for (int i = 0; i < 200 && world->failure[0] == '\0' && is_busy(world); i++)
+        world_run(world, world->now_ms + 500);
 }
 
 void schedule_run(struct sim_world *world)

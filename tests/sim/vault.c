@@ -228,6 +228,7 @@ void vault_step(struct sim_world *world, struct sim_site *site)
     struct sim_vault *vault = &site->vault;
     if (vault->job == NULL)
         return;
+    vault->busy_ms = world->now_ms;
     if (vault->steps_left == 0 || vault->is_stopped) {
         finish(world, site);
         return;

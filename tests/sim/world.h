@@ -63,6 +63,7 @@ struct sim_vault {
     uint64_t steps_left;
     size_t run_first; /* the first pack that this run made */
     bool is_stopped;
+    uint64_t busy_ms; /* when a job last did something */
 };
 
 struct sim_site {
