@@ -38,6 +38,33 @@ enum qn_message {                   /* on the wire: never renumber */
                                                by invite,   by site */
                   QN_MSG_GUEST_ADMITTED = 36, /* [entry, ...], [announcement, ...] */
                   QN_MSG_GUEST_REFUSED = 37,  /* code */
+
+                  QN_MSG_RECOVER_HELLO =
+                      40, /* version, recovery key, signature over the exporter */
+                  QN_MSG_RECOVER_ROTATE = 41, /* entry: RotateKey; answered by GUEST_ADMITTED */
+
+                  QN_MSG_BULK_CALL = 48,     /* on the first connection: dial me for bulk */
+                  QN_MSG_BULK_HELLO = 49,    /* version min, version max, group id */
+                  QN_MSG_VAULT_ASK = 50,     /* pack digest, list digest */
+                  QN_MSG_VAULT_STATE = 51,   /* is equal, quota, used, free, packs, lists, parts
+                                                [[name, size], ...] */
+                  QN_MSG_VAULT_REFUSED = 52, /* code */
+                  QN_MSG_NAMES_ASK = 53,     /* what (0 packs, 1 lists), after or nil */
+                  QN_MSG_NAMES = 54,         /* what, is last, names joined */
+                  QN_MSG_PACK_PUT = 55,      /* name, total, offset, bytes */
+                  QN_MSG_PACK_ACK = 56,      /* name, offset, is whole, code or nil */
+                  QN_MSG_LIST_PUT = 57,      /* list id, piece, pieces, bytes of the packed list */
+                  QN_MSG_LIST_ACK = 58,      /* list id, locked until ms, missing names joined */
+                  QN_MSG_LIST_FORGET = 59,   /* list ids joined, signature */
+                  QN_MSG_LIST_FORGOT = 60,   /* list ids joined */
+                  QN_MSG_PACK_GET = 61,      /* request, name, offset, size */
+                  QN_MSG_PACK_DATA = 62,     /* request, code or nil, bytes */
+                  QN_MSG_LIST_GET = 63,      /* request, list id or nil: all ids and the key */
+                  QN_MSG_LIST_DATA = 64,     /* request, code or nil, piece, pieces, bytes */
+                  QN_MSG_PROOF_ASK = 65,     /* request, key, after or nil, count */
+                  QN_MSG_PROOF = 66,         /* request, count, last name, digest */
+                  QN_MSG_KEY_PUT = 67,       /* epoch, sealed key */
+                  QN_MSG_KEY_ACK = 68,       /* epoch */
 };
 
 enum qn_clock_flags {

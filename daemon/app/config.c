@@ -9,21 +9,24 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/i18n.h"
+#include "app/words.h"
 #include "base/assert.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "os/os.h"
 
-#define FILE_SIZE_MAX (256 * 1024)
-#define DROPINS_MAX   256
-#define ALLOWED_MAX   64
-#define HOST_SIZE_MAX 255
-#define MAP_SIZE_MIN  ((size_t)64 << 20)
-#define MAP_SIZE_MAX  ((size_t)1 << 40)
+#define FILE_SIZE_MAX    (256 * 1024)
+#define DROPINS_MAX      256
+#define ALLOWED_MAX      64
+#define MISTAKE_SIZE_MAX 1024
+#define HOST_SIZE_MAX    255
+#define MAP_SIZE_MIN     ((size_t)64 << 20)
+#define MAP_SIZE_MAX     ((size_t)1 << 40)
 
-#define SPACE         " \t\r\v\f"
-#define DIGITS        "0123456789"
-#define HOST_SIGN     DIGITS ".-_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define SPACE            " \t\r\v\f"
+#define DIGITS           "0123456789"
+#define HOST_SIGN        DIGITS ".-_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 void qn_config_init(struct qn_config *config)
 {
@@ -163,8 +166,8 @@ static bool set_reader_allow(struct qn_config *config, const char *value)
         return false;
     for (const char *at = value + strspn(value, " \t"); *at != '\0'; count++) {
         size_t size = strcspn(at, " \t");
-        if (count == ALLOWED_MAX || !is_absolute(at, size))
-            return false;
+        if (count == ALLOWED_MAX || !is_absolute(at, size) || at[size - 1] == ',')
+            return false; /* a comma is meant to divide, and does not */
         at += size;
         at += strspn(at, " \t");
     }
@@ -172,7 +175,7 @@ static bool set_reader_allow(struct qn_config *config, const char *value)
     return true;
 }
 
-#define ADDRESS_WANTED "not HOST:PORT or [IPV6]:PORT with a port from 1 to 65535"
+#define ADDRESS_WANTED N_("not HOST:PORT or [IPV6]:PORT with a port from 1 to 65535")
 
 static const struct key {
     const char *section, *name;
@@ -181,10 +184,10 @@ static const struct key {
 } keys[] = {
     {"site", "listen", set_listen, ADDRESS_WANTED},
     {"site", "advertise", set_advertise, ADDRESS_WANTED},
-    {"log", "level", set_level, "not error, warning, info or debug"},
-    {"store", "map-size", set_map_size, "not a size from 64M to 1T (units K, M, G, T)"},
-    {"control", "group", set_group, "not the name of a group"},
-    {"reader", "socket", set_reader_socket, "not an absolute path of at most 107 bytes"},
+    {"log", "level", set_level, N_("not error, warning, info or debug")},
+    {"store", "map-size", set_map_size, N_("not a size from 64M to 1T (units K, M, G, T)")},
+    {"control", "group", set_group, N_("not the name of a group")},
+    {"reader", "socket", set_reader_socket, N_("not an absolute path of at most 107 bytes")},
     {"reader", "allow", set_reader_allow,
      "not absolute paths with spaces between them, without `.`, `..`, `//` and a `/` at the end"},
 };
@@ -228,16 +231,19 @@ struct reading {
 static void mistake(struct reading *reading, const char *what)
 {
     reading->mistakes++;
-    qn_buf_printf(reading->errors, "%s:%u: %s\n", reading->path, reading->line, what);
+    qn_buf_append_str(reading->errors, reading->path);
+    if (reading->line > 0)
+        qn_buf_printf(reading->errors, ":%u", reading->line);
+    qn_buf_printf(reading->errors, ": %s\n", what);
 }
 
 /* What people wrote is repeated only if a terminal can show it. */
 static void mistake_about(struct reading *reading, const char *about, const char *what)
 {
-    reading->mistakes++;
     bool is_shown = qn_text_is_printable(qn_span_str(about));
-    qn_buf_printf(reading->errors, "%s:%u: %s: %s\n", reading->path, reading->line,
-                  is_shown ? about : "?", what);
+    char text[MISTAKE_SIZE_MAX];
+    snprintf(text, sizeof(text), _("%s: %s"), is_shown ? about : "?", what);
+    mistake(reading, text);
 }
 
 /* Ends the text before the white space at its end, and gives where its first letter stands. */
@@ -261,7 +267,7 @@ static char *cut_line(struct reading *reading)
     reading->line++;
     if (strlen(line) == (size_t)(end - line))
         return trim(line);
-    mistake(reading, "a zero byte");
+    mistake(reading, _("a zero byte"));
     return end;
 }
 
@@ -271,7 +277,7 @@ static const char *check_heading(struct reading *reading, char *line)
 {
     char *close = strchr(line, ']');
     if (close == NULL || close[1] != '\0') {
-        mistake(reading, "not a heading like [section]");
+        mistake(reading, _("not a heading like [section]"));
         return "[?]";
     }
     *close = '\0';
@@ -279,13 +285,13 @@ static const char *check_heading(struct reading *reading, char *line)
     *close = ']';
     if (is_known)
         return line;
-    mistake_about(reading, line, "unknown section");
+    mistake_about(reading, line, _("unknown section"));
     return "[?]";
 }
 
 static void refuse_line(struct reading *reading)
 {
-    mistake(reading, "not `key = value`, `[section]` or `# comment`");
+    mistake(reading, _("not `key = value`, `[section]` or `# comment`"));
 }
 
 static const char *check_line(struct reading *reading, char *line)
@@ -304,7 +310,8 @@ static const char *check_line(struct reading *reading, char *line)
     return line;
 }
 
-/* inih's fgets. A line longer than its buffer may be cut: the value is not taken from it. */
+/* inih's fgets. A line longer than its buffer may be cut: the value is not taken from it. One that
+ * filled the buffer would make the inih of Debian 13 skip to a newline, and there is none. */
 static char *next_line(char *out, int size, void *stream)
 {
     struct reading *reading = stream;
@@ -313,7 +320,7 @@ static char *next_line(char *out, int size, void *stream)
     reading->value = NULL;
     if (reading->next == reading->end)
         return NULL;
-    snprintf(out, (size_t)size, "%s", check_line(reading, cut_line(reading)));
+    snprintf(out, (size_t)size - 1, "%s", check_line(reading, cut_line(reading)));
     return out;
 }
 
@@ -325,11 +332,11 @@ static int on_value(void *user, const char *section, const char *name, const cha
     QN_ASSERT(value != NULL);
     const struct key *key = find_key(section, name);
     if (section[0] == '\0')
-        mistake_about(reading, name, "a key before the first [section]");
+        mistake_about(reading, name, _("a key before the first [section]"));
     else if (key == NULL && is_section(section))
-        mistake_about(reading, name, "unknown key in this section");
+        mistake_about(reading, name, _("unknown key in this section"));
     else if (key != NULL && !key->set(reading->config, value))
-        mistake_about(reading, name, key->complaint);
+        mistake_about(reading, name, gettext(key->complaint));
     return 1; /* an unknown section was refused at its heading */
 }
 
@@ -365,7 +372,7 @@ static size_t read_file(const char *path, struct qn_config *config, struct qn_bu
     if (err == QN_OK)
         parse(&reading, &content);
     else if (err != QN_ERR_NOTFOUND)
-        mistake_about(&reading, "cannot be read", qn_err_name(err));
+        mistake_about(&reading, _("cannot be read"), qn_err_words(err));
     return reading.mistakes;
 }
 
@@ -399,9 +406,9 @@ static size_t read_dropins(const char *folder, struct qn_config *config, struct 
     struct dirent **entries = NULL;
     int count = scandir(folder, &entries, is_dropin, by_bytes);
     if (count < 0 && errno != ENOENT)
-        mistake_about(&reading, "cannot be read", qn_err_name(qn_os_err(errno)));
+        mistake_about(&reading, _("cannot be read"), qn_err_words(qn_os_err(errno)));
     if (count > DROPINS_MAX)
-        mistake(&reading, "too many files");
+        mistake(&reading, _("too many files"));
     size_t mistakes = reading.mistakes;
     for (int i = 0; i < count; i++) {
         QN_AUTO_FREE char *path = join(folder, "/", entries[i]->d_name);

@@ -27,7 +27,7 @@ struct qn_config {
 
 void qn_config_init(struct qn_config *config); /* the defaults */
 /* Reads `path` and then path's folder `<path>.d/` (files *.conf in byte order); a missing file is
- * fine. QN_ERR_INVALID: `errors` has a line "FILE:LINE: text" for each mistake (English). */
+ * fine. QN_ERR_INVALID: `errors` has a line "FILE:LINE: text" for each mistake, translated. */
 enum qn_err QN_CHECKED qn_config_read(const char *path, struct qn_config *ret_config,
                                       struct qn_buf *errors);
 /* The socket of the reading unit if it is there, else NULL: then syncd reads for itself. Borrowed

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "app/driver.h"
+#include "app/views.h"
 
 struct qn_control;
 
@@ -17,6 +18,7 @@ struct qn_control_options {
     const char *path;  /* of the socket; a stale one is replaced: hold the lock of the directory */
     const char *group; /* of the socket; "": none */
     struct qn_log *log;
+    struct qn_views *views; /* reads the vault; NULL: those commands are unknown */
 };
 
 enum qn_err QN_CHECKED qn_control_new(const struct qn_control_options *options,
@@ -25,6 +27,8 @@ enum qn_err QN_CHECKED qn_control_new(const struct qn_control_options *options,
 enum qn_err QN_CHECKED qn_control_start(struct qn_control *control, struct qn_driver *driver);
 /* The core's answer to a request. */
 void qn_control_reply(struct qn_control *control, uint64_t request, const struct qn_effect *reply);
+/* A view has more to take. */
+void qn_control_wake(struct qn_control *control);
 /* Removes the socket and takes no more requests; those under way can still be answered. */
 void qn_control_stop(struct qn_control *control);
 /* Ends all clients, removes the socket; `on_closed` after the last handle is gone. */

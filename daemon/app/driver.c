@@ -111,6 +111,19 @@ static void carry_out(struct qn_driver *driver, struct qn_effect *effect)
     case QN_EFFECT_ADMIT:
         admit(driver);
         break;
+    case QN_EFFECT_JOB:
+        if (o->on_job != NULL) {
+            o->on_job(o->work, effect->job);
+            effect->job = NULL;
+        }
+        break;
+    case QN_EFFECT_JOB_STOP:
+        o->on_job_stop(o->work, effect->token);
+        break;
+    case QN_EFFECT_FILE:
+        o->on_file(o->work, effect->file);
+        effect->file = NULL;
+        break;
     case QN_EFFECT_NOTE:
         qn_log_note(o->log, effect->code, effect->err, effect->object);
         break;
@@ -123,6 +136,7 @@ static void step_once(struct qn_driver *driver, struct qn_event *event)
 {
     event->mono_ms = qn_os_boot_ms();
     event->wall_ms = qn_os_wall_ms();
+    event->offset_s = qn_os_offset_s(event->wall_ms);
     qn_core_step(driver->options.core, event, &driver->update);
     qn_vec_each (&driver->update.effects, effect)
         carry_out(driver, effect);
@@ -170,7 +184,8 @@ static void step(struct qn_driver *driver, struct qn_event *event)
     set_deadline(driver);
 }
 
-/* From a callback: now, or after the step in which it came. */
+/* From a callback: now, or after the step in which it came. Of what an event borrows only a frame
+ * is copied: a REQUEST does not come this way. */
 static void happen(struct qn_driver *driver, struct qn_event *event)
 {
     if (!driver->is_started || driver->is_stopping)
@@ -298,6 +313,20 @@ static void on_commits(void *context)
     }
 }
 
+void qn_driver_news(struct qn_driver *driver, const struct qn_job_event *news)
+{
+    struct qn_event event = {.kind = QN_EVENT_JOB, .job = news};
+    if (driver->is_started && !driver->is_stopping)
+        step(driver, &event);
+}
+
+void qn_driver_file(struct qn_driver *driver, const struct qn_file_result *result)
+{
+    struct qn_event event = {.kind = QN_EVENT_FILE, .file = result};
+    if (driver->is_started && !driver->is_stopping)
+        step(driver, &event);
+}
+
 static void on_deadline(void *context)
 {
     struct qn_event event = {.kind = QN_EVENT_TICK};
@@ -350,7 +379,8 @@ void qn_driver_request(struct qn_driver *driver, uint64_t request, struct qn_spa
     struct qn_event event = {
         .kind = QN_EVENT_REQUEST, .token = request, .command = command, .args = args, .user = user};
     qn_os_random(event.entropy, sizeof(event.entropy));
-    happen(driver, &event);
+    if (driver->is_started && !driver->is_stopping)
+        step(driver, &event);
 }
 
 void qn_driver_request_gone(struct qn_driver *driver, uint64_t request)
@@ -378,7 +408,8 @@ void qn_driver_health(const struct qn_driver *driver, struct qn_health *ret_heal
 {
     struct qn_store_health health;
     qn_store_health(driver->options.store, &health);
-    *ret_health = (struct qn_health){.store_fatal = health.fatal,
+    *ret_health = (struct qn_health){.wall_ms = qn_os_wall_ms(),
+                                     .store_fatal = health.fatal,
                                      .store_last = health.last,
                                      .has_kit = access(driver->options.kit_path, F_OK) == 0};
 }

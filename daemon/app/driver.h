@@ -28,6 +28,12 @@ struct qn_driver_options {
     /* After qn_driver_stop: nothing is queued at the store any more. Once. */
     void (*on_stopped)(void *context);
     void *context;
+    /* Long work and file work (core/job.h); what becomes of it comes back below. on_job NULL: jobs
+     * are never done (tests of other things). */
+    void (*on_job)(void *work, struct qn_job *take_job);
+    void (*on_job_stop)(void *work, uint64_t token);
+    void (*on_file)(void *work, struct qn_file_work *take_work);
+    void *work;
 };
 
 struct qn_driver *qn_driver_new(const struct qn_driver_options *options);
@@ -37,9 +43,13 @@ void qn_driver_start(struct qn_driver *driver);
 /* STOP: what may be forgotten is queued to be stored. Commits are still answered, until on_stopped
  * (maybe from inside); nothing else happens any more. */
 void qn_driver_stop(struct qn_driver *driver);
+/* Runs a step at once, never from inside one: what it is given is borrowed. */
 void qn_driver_request(struct qn_driver *driver, uint64_t request, struct qn_span command,
                        struct qn_span args, struct qn_span user);
 void qn_driver_request_gone(struct qn_driver *driver, uint64_t request);
+/* From the loop, never from inside a step. */
+void qn_driver_news(struct qn_driver *driver, const struct qn_job_event *news);
+void qn_driver_file(struct qn_driver *driver, const struct qn_file_result *result);
 struct qn_core *qn_driver_core(const struct qn_driver *driver);
 struct qn_store *qn_driver_store(const struct qn_driver *driver);
 void qn_driver_health(const struct qn_driver *driver, struct qn_health *ret_health);

@@ -36,7 +36,7 @@ static const struct note {
      "the connection is closed"},
     {"commit-failed", QN_LOG_ERROR, "the store refused a transaction", "it is tried again"},
     {"read-failed", QN_LOG_ERROR, "the log of operations could not be read",
-     "this link sends no more of it"},
+     "it is tried again, and after some times the link ends"},
     {"frame-too-large", QN_LOG_ERROR, "a message would be too large", "it was not sent"},
     {"invitation-unknown", QN_LOG_WARNING, "a guest came with an unknown invitation", "refused"},
     {"invitation-used", QN_LOG_WARNING, "a guest came with a used invitation", "refused"},

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "model/doubt.h"
 #include "model/replica.h"
 
 #define GUARD_KEY "app.guard"
@@ -68,6 +69,7 @@ static enum qn_err mark_renewal(struct qn_replica *replica, struct qn_kv *kv)
 {
     QN_TRY(qn_replica_begin(replica, kv, qn_os_wall_ms(), 0)); /* nothing is drawn here */
     QN_TRY(qn_replica_renew(replica));
+    QN_TRY(qn_doubt_put(kv, true));
     return qn_replica_seal(replica);
 }
 

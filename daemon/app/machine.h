@@ -2,7 +2,8 @@
  * reboot, a copy or an old image all mean that the next write is made by a new incarnation.
  *
  * Invariant: this machine's guard is stored in the same transaction as the mark that a new
- * incarnation is needed, so that a crash in between forgets neither. Before qn_store_start.
+ * incarnation is needed and the doubt (model/doubt.h), so that a crash in between forgets none of
+ * them. Before qn_store_start.
  */
 #pragma once
 

@@ -44,7 +44,7 @@ static void on_bus_error(int signal)
 {
     ssize_t ignored = write(STDERR_FILENO, bus_text, strlen(bus_text));
     (void)ignored;
-    _exit(EX_IOERR);
+    _exit(QN_EXIT_FAILED);
 }
 
 static void survive_bus_errors(const char *state_dir)
@@ -87,7 +87,7 @@ int main(int argc, char **argv)
         } else if (c == 'c') {
             options.config_path = optarg;
         } else if (c == 'v') {
-            printf("syncd %s\n", QN_VERSION);
+            printf("syncd (Quoin) %s\n", QN_VERSION);
             return 0;
         } else {
             usage(c == 'h' ? stdout : stderr);
@@ -95,6 +95,7 @@ int main(int argc, char **argv)
         }
     }
     if (optind < argc) {
+        fprintf(stderr, _("syncd: unexpected argument: %s\n"), argv[optind]);
         usage(stderr);
         return EX_USAGE;
     }

@@ -17,7 +17,6 @@
 
 /* --- what travels --- */
 #define QN_FRAME_SIZE_MAX        (1024 * 1024)
-#define QN_FRAME_SLICE_SIZE      (16 * 1024)
 #define QN_GUEST_FRAME_SIZE_MAX  (4 * 1024)
 #define QN_GUEST_SLOTS_MAX       8
 #define QN_GUEST_SLOT_SIZE_MAX   (32 * 1024)
@@ -26,7 +25,8 @@
 #define QN_HANDSHAKE_TIME_MAX_MS 10000
 #define QN_OPS_BATCH_SIZE        (256 * 1024) /* wished size of one OPS message */
 #define QN_OPS_BATCH_OPS_MAX     2000
-#define QN_OPS_WINDOW_SIZE       (512 * 1024)      /* unacknowledged bytes a stream */
+#define QN_OPS_WINDOW_SIZE       (512 * 1024)      /* unacknowledged bytes a lane */
+#define QN_OPS_WINDOW_COUNT      64                /* and messages */
 #define QN_OPS_LINK_WINDOW_SIZE  (2 * 1024 * 1024) /* of catch-up, all collections of a link */
 #define QN_OPS_ACTORS_MAX        4096
 #define QN_CLOCK_ACTORS_MAX      16384
@@ -64,9 +64,35 @@
 #define QN_COLLECTIONS_MAX       4096
 #define QN_LEDGER_ENTRIES_MAX    65536
 #define QN_LEDGER_ENTRY_SIZE_MAX (16 * 1024)
-#define QN_LEDGER_SIZE_MAX       (64 * 1024 * 1024)
-#define QN_ADDRESSES_MAX         8
-#define QN_ADDRESS_SIZE_MAX      261 /* a host name of 255, ':' and a port */
+/* Of all entries, as one array: a joining site commits it whole (QN_WRITER_QUEUE_SIZE_MAX). */
+#define QN_LEDGER_SIZE_MAX  (15 * 1024 * 1024)
+#define QN_ADDRESSES_MAX    8
+#define QN_ADDRESS_SIZE_MAX 261 /* a host name of 255, ':' and a port */
+
+/* --- vaults: what a holder keeps for an owner, and what an owner knows of it --- */
+#define QN_AGREEMENT_SIZE_MAX    255
+#define QN_LOCK_DAYS_MAX         3660 /* a lock must end: data of persons ages out */
+#define QN_SITE_KEYS_MAX         64   /* of one site, over its life */
+#define QN_HELD_PACK_SIZE_MAX    (20 * 1024 * 1024)
+#define QN_HELD_SEALED_SIZE_MAX  (64 * 1024)        /* a sealed snapshot */
+#define QN_HELD_LISTS_MAX        4096               /* of one owner at one holder */
+#define QN_HELD_LIST_NAMES_MAX   65536              /* packs of one snapshot */
+#define QN_HELD_LIST_CHUNK_NAMES 256                /* names in a row: 8 KiB */
+#define QN_HELD_LIST_BATCH_NAMES 8192               /* names in one message or intent */
+#define QN_HELD_LEASES_MAX       16                 /* of one owner at one holder */
+#define QN_HELD_LEASE_DAYS       30                 /* from the last sign of life of a writer */
+#define QN_HELD_SCRUB_DAYS       30                 /* each pack is read within so many */
+#define QN_HELD_SWEEP_PACKS_MAX  1024               /* packs looked at in one transaction */
+#define QN_LOCK_UNPROVEN_MAX_MS  (24 * 3600 * 1000) /* by which lock time may be ahead */
+#define QN_LOCK_WITNESSES_MIN    2                  /* peers whose median confirms a gap */
+#define QN_PLANS_MAX             64
+#define QN_PLAN_PATHS_MAX        256
+#define QN_PLAN_PATH_SIZE_MAX    4096
+#define QN_PLAN_EXCLUDES_MAX     1024
+#define QN_PLAN_TEXT_SIZE_MAX    255 /* of a schedule, of keep rules */
+#define QN_PLAN_SIZE_MAX         (256 * 1024)
+#define QN_COPIES_MAX            16 /* holders of one plan */
+#define QN_TOKENS_MAX            64 /* stored for one pack */
 
 /* --- the control socket --- */
 #define QN_CONTROL_CLIENTS_MAX    64

@@ -59,7 +59,7 @@ struct qn_entry {
  * looked at. */
 enum qn_err QN_CHECKED qn_entry_check(const struct qn_entry *entry);
 /* Appends an entry that qn_entry_check takes. `previous`: the path of the entry before it in the
- * same leaf (front-coded), or empty. */
+ * same leaf (front-coded), or empty. The maximum of `out` leaves 160 bytes more than it needs. */
 void qn_entry_pack(const struct qn_entry *entry, struct qn_span previous, struct qn_buf *out);
 /* Reads one at *offset of a leaf. The path is put together in `path`, which holds the previous one
  * and has a maximum of at least QN_PATH_SIZE_MAX; the other spans borrow from `leaf`.

@@ -112,9 +112,9 @@ enum qn_err qn_node_check(struct qn_span node, unsigned level, const struct qn_n
     QN_AUTO_BUF struct qn_buf path;
     struct qn_node_item item;
     uint64_t entry_count = 0, size = 0;
+    qn_buf_init(&path, QN_PATH_SIZE_MAX);
     if (node.size < 2 || node.data[0] != level)
         return QN_ERR_CORRUPT;
-    qn_buf_init(&path, QN_PATH_SIZE_MAX);
     for (size_t at = 1; at < node.size;) {
         bool is_first = at == 1;
         QN_TRY(qn_node_item_read(node, &at, &path, &item));

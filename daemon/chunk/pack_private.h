@@ -21,9 +21,10 @@ enum qn_pack_region {
     QN_REGION_PADDING = 3,
     QN_REGION_DIRECTORY = 4,
     QN_REGION_TRAILER = 5,
+    QN_REGION_SNAPSHOT = 6, /* of a snapshot's file: all that is behind its head */
 };
 
-/* Associated data of a region: the head of the pack, and which kind of region it is. */
+/* Associated data of a region: the head of the file, and which kind of region it is. */
 struct qn_pack_aad {
     uint8_t head[QN_PACK_HEAD_SIZE];
     uint8_t region;

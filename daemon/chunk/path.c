@@ -2,8 +2,7 @@
 
 #include "base/assert.h"
 
-/* Length of the longest common prefix. */
-static size_t common_size(struct qn_span a, struct qn_span b)
+size_t qn_path_shared(struct qn_span a, struct qn_span b)
 {
     size_t most = a.size < b.size ? a.size : b.size, at = 0;
     while (at + 8 <= most && memcmp(a.data + at, b.data + at, 8) == 0)
@@ -21,7 +20,7 @@ static int rank_of(uint8_t byte)
 
 int qn_path_cmp(struct qn_span a, struct qn_span b)
 {
-    size_t common = common_size(a, b);
+    size_t common = qn_path_shared(a, b);
     if (common < a.size && common < b.size)
         return rank_of(a.data[common]) - rank_of(b.data[common]);
     return (a.size > b.size) - (a.size < b.size);
@@ -89,7 +88,7 @@ bool qn_path_is_valid(struct qn_span path)
 
 void qn_path_pack(struct qn_span path, struct qn_span previous, struct qn_buf *out)
 {
-    size_t shared = common_size(path, previous);
+    size_t shared = qn_path_shared(path, previous);
     qn_buf_append_varint(out, shared);
     qn_buf_append_varint(out, path.size - shared);
     qn_buf_append_span(out, qn_span_from(path, shared));

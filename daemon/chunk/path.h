@@ -18,6 +18,9 @@ int qn_path_cmp(struct qn_span a, struct qn_span b);
 bool qn_path_is_below(struct qn_span path, struct qn_span dir);
 bool qn_path_is_valid(struct qn_span path);
 
+/* Length of the longest common beginning. */
+size_t qn_path_shared(struct qn_span a, struct qn_span b);
+
 /* One front-coded path: `shared` bytes of the one before it, then `rest`. */
 struct qn_path_step {
     size_t shared;

@@ -1,12 +1,13 @@
 #include "chunk/snapshot.h"
 
 #include "base/assert.h"
-#include "chunk/head.h"
+#include "chunk/pack_private.h"
 #include "chunk/snapshot_body.h"
 
-#define MAGIC     "QNSNAP01"
-#define PAGE_SIZE 1024 /* the size of a file is a multiple of it: that of the body does not show   \
-                        */
+#define MAGIC "QNSNAP01"
+#define PAGE_SIZE                                                                                  \
+    1024 /* the size of a file is a multiple of it: that of the body does not show                 \
+          */
 
 /* What is sealed: u32 size of the body | body | zeros. */
 #define PLAIN_SIZE_MAX (QN_SNAPSHOT_SIZE_MAX - QN_HEAD_SIZE - QN_AEAD_TAG_SIZE)
@@ -41,8 +42,11 @@ static void seal(const struct qn_vault_keys *keys, const uint8_t salt[32], struc
                  uint8_t *file)
 {
     struct qn_aead *aead = qn_aead_new();
+    struct qn_pack_aad aad;
     qn_head_seal(keys, MAGIC, QN_HEAD_META, salt, aead, file);
-    qn_aead_seal(aead, QN_HEAD_SIZE, qn_span(file, QN_HEAD_SIZE), plain, file + QN_HEAD_SIZE);
+    memcpy(aad.head, file, QN_HEAD_SIZE);
+    qn_aead_seal(aead, QN_HEAD_SIZE, qn_pack_aad(&aad, QN_REGION_SNAPSHOT), plain,
+                 file + QN_HEAD_SIZE);
     qn_aead_free(aead);
 }
 
@@ -76,11 +80,13 @@ static enum qn_err open_plain(struct qn_span sealed, const struct qn_vault_keys 
                               struct qn_aead *aead, uint8_t *out)
 {
     enum qn_head_kind kind;
-    struct qn_span head = qn_span(sealed.data, QN_HEAD_SIZE);
-    QN_TRY(qn_head_open(keys, MAGIC, head, aead, &kind));
+    struct qn_pack_aad aad;
+    QN_TRY(qn_head_open(keys, MAGIC, qn_span(sealed.data, QN_HEAD_SIZE), aead, &kind));
     if (kind != QN_HEAD_META)
         return QN_ERR_INVALID;
-    return qn_aead_open(aead, QN_HEAD_SIZE, head, qn_span_from(sealed, QN_HEAD_SIZE), out);
+    memcpy(aad.head, sealed.data, QN_HEAD_SIZE);
+    return qn_aead_open(aead, QN_HEAD_SIZE, qn_pack_aad(&aad, QN_REGION_SNAPSHOT),
+                        qn_span_from(sealed, QN_HEAD_SIZE), out);
 }
 
 /* The body without its padding, which is zeros. */

@@ -10,6 +10,7 @@
 
 #define QN_SNAPSHOT_SIZE_MAX  (64 * 1024)
 #define QN_SNAPSHOT_PATHS_MAX 256
+#define QN_LIVE_SIZE_MAX      (65536 * 32) /* names of packs: 1 TiB at 16 MiB each */
 
 struct qn_snapshot_name {
     uint8_t bytes[32];

@@ -17,9 +17,13 @@ static bool is_name(const char *name)
     return memchr(name, 0, QN_NAME_SIZE_MAX + 1) != NULL && qn_text_is_name(qn_span_str(name));
 }
 
+/* There is one empty list. */
 static bool is_root(const struct qn_tree_root *root)
 {
-    return root->levels <= QN_TREE_LEVELS_MAX && (root->levels == 0) == (root->entry_count == 0);
+    static const struct qn_chunk_id no_id;
+    if (root->levels == 0)
+        return root->entry_count == 0 && root->size == 0 && qn_chunk_id_cmp(&root->id, &no_id) == 0;
+    return root->levels <= QN_TREE_LEVELS_MAX && root->entry_count > 0;
 }
 
 /* Paths are absolute, as people wrote them: no more is asked than that they can be printed back. */

@@ -5,8 +5,9 @@
 
 #define ALL_WEEKDAYS    0x7f
 #define RATE_NUMBER_MAX 1000000
-#define HORIZON_MINUTES (8 * QN_DAY_MINUTES) /* a week and a day: whatever changes, does it there  \
-                                              */
+#define HORIZON_MINUTES                                                                            \
+    (8 * QN_DAY_MINUTES) /* a week and a day: whatever changes, does it there                      \
+                          */
 
 /* ---- rates ---- */
 

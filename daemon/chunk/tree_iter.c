@@ -7,8 +7,9 @@
  *   at the end         bottom = levels, started
  *
  * What `get` hands out is checked before it is used: levels go down by one, a chunk begins with the
- * path that its node says and sums up to what it says, leaves are in order. No chunk can stand
- * twice in a tree that passes, so neither can a small hostile one make a walk without end.
+ * path that its node says and sums up to what it says, and on each level what is met is in order
+ * across chunks. So no chunk can stand twice in a tree that passes, and a small hostile one cannot
+ * make a walk without end.
  */
 #include "base/mem.h"
 #include "chunk/node.h"
@@ -19,7 +20,7 @@ struct level {
     bool is_loaded;
     struct qn_node_item above; /* what is said of the chunk; only counts and size remain valid */
     size_t offset;             /* of the next item */
-    struct qn_buf path;        /* of the item before it */
+    struct qn_buf path;        /* of the item before it on this level; empty: none since a seek */
 };
 
 struct qn_tree_iter {
@@ -29,7 +30,6 @@ struct qn_tree_iter {
     struct level levels[QN_TREE_LEVELS_MAX]; /* 0: the leaf */
     unsigned bottom;
     bool is_started;
-    bool has_last; /* levels[0].path is the last entry of the walk so far */
     bool has_found;
     struct qn_entry found;          /* by a seek: the next one */
     struct qn_buf target;           /* of a seek: it may be a path that the walk handed out */
@@ -81,19 +81,20 @@ static enum qn_err fetch(struct qn_tree_iter *iter, unsigned number, const struc
 }
 
 /* The first entry is that of the path which the node above says. */
-static enum qn_err check_leaf(struct qn_tree_iter *iter, const struct qn_node_item *above)
+static enum qn_err check_leaf(struct qn_span leaf, const struct qn_node_item *above)
 {
-    struct level *leaf = &iter->levels[0];
     QN_AUTO_BUF struct qn_buf path;
     struct qn_entry entry;
     size_t offset = 0;
     qn_buf_init(&path, QN_PATH_SIZE_MAX);
-    QN_TRY(qn_entry_read(qn_buf_view(&leaf->chunk), &offset, &path, &entry));
-    if (above->path.size > 0 && !qn_span_eq(entry.path, above->path))
-        return QN_ERR_CORRUPT;
-    if (iter->has_last && qn_path_cmp(qn_buf_view(&leaf->path), entry.path) >= 0)
-        return QN_ERR_CORRUPT;
-    return QN_OK;
+    QN_TRY(qn_entry_read(leaf, &offset, &path, &entry));
+    bool is_root = above->path.size == 0;
+    return is_root || qn_span_eq(entry.path, above->path) ? QN_OK : QN_ERR_CORRUPT;
+}
+
+static bool is_in_order(const struct level *level, const struct qn_node_item *above)
+{
+    return level->path.size == 0 || qn_path_cmp(qn_buf_view(&level->path), above->path) < 0;
 }
 
 /* Goes to the beginning of a chunk below the present bottom. After an error the place is behind
@@ -102,9 +103,11 @@ static enum qn_err enter(struct qn_tree_iter *iter, unsigned number,
                          const struct qn_node_item *above)
 {
     struct level *level = &iter->levels[number];
+    if (!is_in_order(level, above))
+        return QN_ERR_CORRUPT;
     QN_TRY(fetch(iter, number, &above->id));
     if (number == 0)
-        QN_TRY(check_leaf(iter, above));
+        QN_TRY(check_leaf(qn_buf_view(&level->chunk), above));
     else
         QN_TRY(qn_node_check(qn_buf_view(&level->chunk), number, above));
     level->above = *above;
@@ -120,8 +123,10 @@ static enum qn_err enter_root(struct qn_tree_iter *iter)
     struct qn_node_item all = {
         .id = iter->root.id, .entry_count = iter->root.entry_count, .size = iter->root.size};
     iter->is_started = true;
-    iter->has_last = iter->has_found = false;
+    iter->has_found = false;
     iter->bottom = iter->root.levels;
+    for (unsigned i = 0; i < QN_TREE_LEVELS_MAX; i++)
+        qn_buf_reset(&iter->levels[i].path);
     if (iter->root.levels == 0)
         return QN_OK;
     return iter->root.levels > QN_TREE_LEVELS_MAX ? QN_ERR_CORRUPT
@@ -149,11 +154,13 @@ static enum qn_err enter_child(struct qn_tree_iter *iter)
 
 /* ---- in a leaf ---- */
 
-/* A bad leaf is left: what comes next is the chunk behind it. */
+/* What comes next is the chunk behind it. After a fault its last path is of no use. */
 static enum qn_err leave_leaf(struct qn_tree_iter *iter, enum qn_err err)
 {
-    iter->levels[0].is_loaded &= err == QN_OK;
-    iter->has_last = err == QN_OK;
+    if (err != QN_OK) {
+        iter->levels[0].is_loaded = false;
+        qn_buf_reset(&iter->levels[0].path);
+    }
     iter->bottom = 1;
     return err;
 }

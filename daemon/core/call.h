@@ -44,3 +44,18 @@ void call_record_restore(const struct call *call);
 void call_record_erase(const struct call *call);
 void call_conflict_resolve(const struct call *call);
 void call_verify(const struct call *call);
+/* request_plan.c, request_backup.c */
+struct plan *call_plan(const struct call *call); /* the named plan; else answers, and NULL */
+void call_backup_create(const struct call *call);
+void call_backup_change(const struct call *call);
+void call_backup_delete(const struct call *call);
+void call_backup_plans(const struct call *call);
+void call_backup_list(const struct call *call);
+void call_backup_run(const struct call *call);
+void call_backup_stop(const struct call *call);
+void call_backup_prune(const struct call *call);
+void call_backup_verify(const struct call *call);
+void call_backup_forget(const struct call *call);
+void call_holder_list(const struct call *call);
+void call_holder_accept(const struct call *call);
+void call_holder_quota(const struct call *call);

@@ -2,7 +2,8 @@
 
 #include <stdio.h>
 
-#include "core/state.h"
+#include "core/backup.h"
+#include "model/doubt.h"
 
 struct qn_core *qn_core_new(const struct qn_core_options *options)
 {
@@ -18,8 +19,8 @@ struct qn_core *qn_core_new(const struct qn_core_options *options)
     qn_buf_init(&core->frame, QN_FRAME_SIZE_MAX);
     qn_site_id_of(&options->keys.site, &core->site);
     core->ledger = qn_ledger_new();
-    core->is_in_doubt = options->may_be_restored;
     core->prng.state = options->seed;
+    core->backup = backup_new();
     if (options->join != NULL)
         core->joining.code = *options->join;
     core->joining.is_active = options->join != NULL;
@@ -52,6 +53,7 @@ void qn_core_free(struct qn_core *core)
         return;
     free_tables(core);
     join_free(&core->joining);
+    backup_free(core->backup);
     qn_ledger_free(core->ledger);
     qn_buf_deinit(&core->genesis);
     qn_buf_deinit(&core->frame);
@@ -109,6 +111,7 @@ enum qn_err qn_core_load(struct qn_core *core, struct qn_kv *kv)
 {
     QN_ASSERT(!core->is_started);
     QN_TRY(qn_ledger_load(core->ledger, kv));
+    QN_TRY(qn_doubt_get(kv, &core->is_in_doubt));
     QN_TRY(qn_read_own_actor(kv, &core->site, &core->actor));
     core_refresh_colls(core);
     core_refresh_peers(core);
@@ -117,7 +120,7 @@ enum qn_err qn_core_load(struct qn_core *core, struct qn_kv *kv)
     core_name_colls(core);
     qn_vec_each (&core->peers, peer)
         QN_TRY(load_peer(core, *peer, kv));
-    return QN_OK;
+    return backup_load(core, kv);
 }
 
 /* ---- one step ---- */
@@ -125,7 +128,7 @@ enum qn_err qn_core_load(struct qn_core *core, struct qn_kv *kv)
 static void start(struct qn_core *core)
 {
     core->is_started = true;
-    core->persist_ms = core->now_ms + PERSIST_MS;
+    core->persist_ms = core->now_ms;
     core->purge_ms = core->now_ms + core_jitter(core, PURGE_MS / 4);
     if (core_was_admitted(core)) /* once: a site that left needs a new invitation */
         core->joining.is_active = false;
@@ -139,6 +142,7 @@ static void start(struct qn_core *core)
     if (core->joining.is_active)
         join_start(core);
     core_refresh_admitted(core);
+    backup_start(core);
 }
 
 static void link_up(struct qn_core *core, const struct qn_event *event)
@@ -193,6 +197,12 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
         break;
     case PENDING_JOIN:
         join_outcome(core, outcome);
+        break;
+    case PENDING_BOOK:
+        backup_outcome(core, &pending, outcome);
+        break;
+    case PENDING_RENEW:
+        core->has_renewed = outcome->err == QN_OK; /* else the next claim counts */
         break;
     case PENDING_QUIET:
         if (outcome->err != QN_OK)
@@ -266,13 +276,15 @@ static void commit_done(struct qn_core *core, const struct qn_commit *commit)
         coll_moved(core, &change->coll);
 }
 
-static void read_done(struct qn_core *core, const struct qn_read_result *result)
+static void read_done(struct qn_core *core, struct qn_read_result *result)
 {
     struct pending pending;
     if (!core_pending_take(core, result->token, &pending))
         return;
     if (pending.kind == PENDING_READ)
         outbox_read_done(core, &pending, result);
+    else if (pending.kind == PENDING_BOOK)
+        backup_read_done(core, result);
     else
         verify_read_done(core, &pending, result);
 }
@@ -297,6 +309,7 @@ static void run_deadlines(struct qn_core *core)
         if ((*peer)->session != NULL)
             session_tick(core, *peer);
     verify_tick(core);
+    backup_tick(core);
     if (core->now_ms >= core->purge_ms)
         purge(core);
     core_wake(core, core->purge_ms);
@@ -332,6 +345,11 @@ static void dispatch(struct qn_core *core, const struct qn_event *event)
     case QN_EVENT_REQUEST:
         request_start(core, event);
         break;
+    case QN_EVENT_JOB:
+        backup_news(core, event->job);
+        break;
+    case QN_EVENT_FILE:
+        break;
     case QN_EVENT_REQUEST_GONE:
         request_gone(core, event->token);
         break;
@@ -347,6 +365,7 @@ void qn_core_step(struct qn_core *core, const struct qn_event *event, struct qn_
     core->update = update;
     core->now_ms = event->mono_ms;
     core->wall_ms = event->wall_ms;
+    core->backup->offset_s = event->offset_s;
     dispatch(core, event);
     run_deadlines(core);
     core->update = NULL;

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "base/vec.h"
+#include "core/job.h"
 #include "model/applier.h"
 #include "model/invitation.h"
 
@@ -26,8 +27,8 @@ struct qn_core_options {
     const struct qn_code *join; /* the invitation of a joining site, else NULL */
     const char (*addresses)[QN_ADDRESS_SIZE_MAX + 1]; /* where others reach this site */
     size_t address_count;
-    uint64_t seed;        /* jitter */
-    bool may_be_restored; /* the store may be an old copy (app/machine.h) */
+    uint64_t seed;       /* jitter */
+    uint64_t disk_bytes; /* of the file system of the state: a tenth is the default quota */
 };
 
 enum qn_event_kind {
@@ -41,6 +42,8 @@ enum qn_event_kind {
     QN_EVENT_READ,    /* the answer to a READ */
     QN_EVENT_REQUEST, /* from the control socket */
     QN_EVENT_REQUEST_GONE,
+    QN_EVENT_JOB,  /* news of a job (core/job.h) */
+    QN_EVENT_FILE, /* the result of file work */
     QN_EVENT_STOP, /* the daemon ends: what may be forgotten is to be stored now */
 };
 
@@ -48,6 +51,8 @@ enum qn_read_kind {
     QN_READ_OPS, /* start if from_seq is 0, then ops */
     QN_READ_FP,
     QN_READ_BUCKET,
+    QN_READ_BOOK,  /* snapshots, copies and held vaults as they are shown */
+    QN_READ_STALE, /* packs in the book that are not among `names` */
 };
 
 /* A short read, carried out by qn_core_read (the same code in the product and the simulator). */
@@ -58,32 +63,38 @@ struct qn_read {
     uint64_t from_seq, to_seq; /* OPS */
     struct qn_vv known;        /* OPS; owned */
     size_t size_wish;
-    unsigned level;  /* FP */
-    uint8_t prefix;  /* FP */
-    uint16_t bucket; /* BUCKET */
+    unsigned level;      /* FP */
+    uint8_t prefix;      /* FP */
+    uint16_t bucket;     /* BUCKET */
+    struct qn_buf names; /* STALE: sorted, 32 bytes each; owned */
 };
 
 struct qn_read_result {
     uint64_t token;
     enum qn_err err;
-    struct qn_buf body; /* OPS: body of the message; FP, BUCKET: as in replica_read.h; owned */
+    /* OPS: body of the message; FP, BUCKET: as in replica_read.h; STALE: names; owned */
+    struct qn_buf body;
     struct qn_ops_read ops;
+    struct qn_book_view *book; /* BOOK; owned (core/backup.h) */
 };
 
 struct qn_event {
     enum qn_event_kind kind;
     uint64_t mono_ms, wall_ms;
-    uint8_t entropy[32];               /* fresh randomness, filled for REQUEST, else zero */
-    qn_link link;                      /* LINK_UP, LINK_DOWN, FRAME */
-    uint64_t token;                    /* LINK_UP of a dialled link, DIAL_FAILED; REQUEST: its id */
-    enum qn_err err;                   /* LINK_DOWN, DIAL_FAILED */
-    bool is_guest, is_dialled;         /* LINK_UP */
-    struct qn_public_key key;          /* LINK_UP */
-    uint8_t exporter[32];              /* LINK_UP of a guest link */
-    struct qn_span frame;              /* FRAME; borrowed for the step */
-    const struct qn_commit *commit;    /* COMMIT; borrowed */
-    const struct qn_read_result *read; /* READ; borrowed */
+    uint8_t entropy[32];            /* fresh randomness, filled for REQUEST, else zero */
+    qn_link link;                   /* LINK_UP, LINK_DOWN, FRAME */
+    uint64_t token;                 /* LINK_UP of a dialled link, DIAL_FAILED; REQUEST: its id */
+    enum qn_err err;                /* LINK_DOWN, DIAL_FAILED */
+    bool is_guest, is_dialled;      /* LINK_UP */
+    struct qn_public_key key;       /* LINK_UP */
+    uint8_t exporter[32];           /* LINK_UP of a guest link */
+    struct qn_span frame;           /* FRAME; borrowed for the step */
+    const struct qn_commit *commit; /* COMMIT; borrowed */
+    struct qn_read_result *read;    /* READ; borrowed; what it owns may be taken */
     struct qn_span command, args, user; /* REQUEST; borrowed; args is a canonical map */
+    const struct qn_job_event *job;     /* JOB; borrowed */
+    const struct qn_file_result *file;  /* FILE; borrowed */
+    int32_t offset_s;                   /* local time minus UTC: for schedules */
 };
 
 enum qn_effect_kind {
@@ -94,7 +105,10 @@ enum qn_effect_kind {
     QN_EFFECT_READ,
     QN_EFFECT_REPLY,
     QN_EFFECT_ADMIT, /* whom net lets in changed: ask qn_core_admitted */
-    QN_EFFECT_NOTE,  /* for the log */
+    QN_EFFECT_JOB,   /* start a job; JOB_STOP: end one early */
+    QN_EFFECT_JOB_STOP,
+    QN_EFFECT_FILE, /* file work */
+    QN_EFFECT_NOTE, /* for the log */
 };
 
 enum qn_reply_kind {
@@ -106,14 +120,16 @@ enum qn_reply_kind {
 struct qn_effect {
     enum qn_effect_kind kind;
     qn_link link;      /* SEND, CLOSE */
-    uint64_t token;    /* DIAL; REPLY: the request's id */
+    uint64_t token;    /* DIAL; REPLY: the request's id; JOB_STOP: the job's */
     bool is_guest;     /* DIAL */
     bool has_expected; /* DIAL */
     struct qn_public_key expected;
     uint8_t *bytes; /* SEND: frame; REPLY: data; DIAL: address; owned by the update */
     size_t size;
-    struct qn_intent *intent; /* COMMIT; the driver takes it by setting it to NULL */
-    struct qn_read *read;     /* READ; likewise */
+    struct qn_intent *intent;  /* COMMIT; the driver takes it by setting it to NULL */
+    struct qn_read *read;      /* READ; likewise */
+    struct qn_job *job;        /* JOB; likewise */
+    struct qn_file_work *file; /* FILE; likewise */
     enum qn_reply_kind reply;
     enum qn_err err;  /* REPLY_ERROR; NOTE */
     const char *code; /* REPLY_ERROR (docs/control.md 5), NOTE: static text */
@@ -160,7 +176,8 @@ size_t qn_core_collections(const struct qn_core *core, struct qn_coll_view **ret
 /* What the driver knows and status shows. */
 struct qn_health {
     enum qn_err store_fatal, store_last;
-    bool has_kit; /* the recovery kit lies in the state directory */
+    bool has_kit;     /* the recovery kit lies in the state directory */
+    uint64_t wall_ms; /* now: the core knows the time of its last event only */
 };
 /* Appends the map of `status` (docs/control.md 2). From memory only. */
 void qn_core_status(const struct qn_core *core, const struct qn_health *health, struct qn_buf *out);

@@ -14,6 +14,8 @@ static void effect_deinit(struct qn_effect *effect)
     qn_free(effect->bytes);
     qn_intent_free(effect->intent);
     qn_read_free(effect->read);
+    qn_job_free(effect->job);
+    qn_file_work_free(effect->file);
 }
 
 void qn_update_deinit(struct qn_update *update)
@@ -116,6 +118,20 @@ struct pending *core_read_later(struct qn_core *core, struct qn_read *take_read,
     take_read->token = core_token(core);
     effect(core, QN_EFFECT_READ)->read = take_read;
     return remember(core, take_read->token, pending);
+}
+
+uint64_t core_job(struct qn_core *core, enum qn_job_kind kind, struct qn_buf *take_args)
+{
+    struct qn_job *job = QN_NEW(struct qn_job);
+    *job = (struct qn_job){.token = core_token(core), .kind = kind, .args = *take_args};
+    *take_args = (struct qn_buf){0};
+    effect(core, QN_EFFECT_JOB)->job = job;
+    return job->token;
+}
+
+void core_stop_job(struct qn_core *core, uint64_t token)
+{
+    effect(core, QN_EFFECT_JOB_STOP)->token = token;
 }
 
 bool core_pending_take(struct qn_core *core, uint64_t token, struct pending *ret_pending)

@@ -1,4 +1,4 @@
-#include "core/state.h"
+#include "core/backup.h"
 
 bool core_is_member(const struct qn_core *core)
 {
@@ -53,6 +53,17 @@ bool core_may_append(const struct qn_core *core)
     return !core->is_in_doubt || core->peers.count == 0;
 }
 
+void group_compared(struct qn_core *core)
+{
+    if (!core->is_in_doubt)
+        return;
+    core->is_in_doubt = false;
+    struct qn_buf payload;
+    qn_buf_init(&payload, 16);
+    qn_pack_array(&payload, 0);
+    core_commit(core, QN_INTENT_TRUST, &payload, PENDING_QUIET);
+}
+
 static void add_entries(struct qn_core *core, struct qn_span entries)
 {
     struct qn_cursor cursor = qn_cursor(entries);
@@ -92,6 +103,7 @@ void group_changed(struct qn_core *core, struct qn_span entries, qn_link source)
             session_refresh_shares(core, *slot);
     qn_vec_each (&core->colls, coll)
         coll_grant_next(core, *coll);
+    core->backup->is_place_seen = false;
 }
 
 void group_say_heads(struct qn_core *core, qn_link link, bool wants_answer)
@@ -116,7 +128,7 @@ void group_heard_heads(struct qn_core *core, struct peer *peer, struct qn_cursor
         return;
     }
     if (qn_ledger_covers(core->ledger, again, &core->site, &has_our_own) == QN_OK && has_our_own)
-        core->is_in_doubt = false;
+        group_compared(core);
     if (count > 0) {
         struct qn_buf *out = core_message(core, QN_MSG_LEDGER, 1);
         qn_pack_raw(out, qn_buf_view(&entries));
@@ -126,12 +138,27 @@ void group_heard_heads(struct qn_core *core, struct peer *peer, struct qn_cursor
         group_say_heads(core, peer->session->link, false);
 }
 
-void group_heard_entries(struct qn_core *core, qn_link link, struct qn_span entries)
+/* What comes faster than it can be stored is dropped, and asked for when there is room. */
+void group_heard_entries(struct qn_core *core, struct session *session, struct qn_span entries)
 {
     struct qn_buf payload;
+    if (session->merge_count >= MERGES_MAX) {
+        session->has_dropped_entries = true;
+        return;
+    }
+    session->merge_count++;
     qn_buf_init(&payload, QN_FRAME_SIZE_MAX);
     qn_buf_append_span(&payload, entries);
-    core_commit(core, QN_INTENT_LEDGER_MERGE, &payload, PENDING_MERGE)->link = link;
+    core_commit(core, QN_INTENT_LEDGER_MERGE, &payload, PENDING_MERGE)->link = session->link;
+}
+
+static void merge_ended(struct qn_core *core, struct session *session)
+{
+    session->merge_count--;
+    if (!session->has_dropped_entries || session->merge_count > 0)
+        return;
+    session->has_dropped_entries = false;
+    group_say_heads(core, session->link, false);
 }
 
 /* What moved us on may have more behind it. What is held is asked for in order, but only once
@@ -153,6 +180,7 @@ void group_merge_outcome(struct qn_core *core, const struct pending *pending,
     struct peer *peer = core_peer_of_link(core, pending->link);
     if (peer == NULL)
         return;
+    merge_ended(core, peer->session);
     switch (outcome->err) {
     case QN_ERR_EXISTS: /* by its author; who passed it on has seen the other one first */
         core_note(core, "equivocation", outcome->err, "");

@@ -155,7 +155,7 @@ static enum qn_err heard_join(struct qn_core *core, struct guest *guest, struct 
     else if (self != NULL && self->state == QN_SITE_MEMBER)
         say_admitted(core, guest); /* it lost our answer */
     else if (!core_may_append(core))
-        refuse(core, guest, "busy");
+        refuse(core, guest, "in-doubt");
     else
         admit(core, guest, &body);
     return QN_OK;

@@ -56,6 +56,7 @@ void inbox_ops(struct qn_core *core, struct peer *peer, struct share *share, uin
                uint64_t seq, struct qn_span body)
 {
     if (body.size > INBOUND_SIZE_MAX - share->inbound_size ||
+        share->inbound_count[lane] >= QN_OPS_WINDOW_COUNT ||
         find(share, (enum qn_lane)lane, seq) != NULL) {
         peer_bad(core, peer, "flood", QN_ERR_LIMIT);
         return;
@@ -66,6 +67,7 @@ void inbox_ops(struct qn_core *core, struct peer *peer, struct share *share, uin
                            .body = qn_memdup(body.data, body.size),
                            .size = body.size};
     share->inbound_size += body.size;
+    share->inbound_count[lane]++;
     if (QN_BUG(QN_BUG_ACK_BEFORE_COMMIT))
         say_ack(core, peer, share, in->lane, seq);
     submit(core, peer, share, in);
@@ -95,6 +97,7 @@ static void applied(struct qn_core *core, struct peer *peer, struct share *share
     if (!QN_BUG(QN_BUG_ACK_BEFORE_COMMIT))
         say_ack(core, peer, share, in->lane, in->seq);
     share->inbound_size -= in->size;
+    share->inbound_count[in->lane]--;
     qn_free(in->body);
     qn_vec_remove(&share->inbound, (size_t)(in - share->inbound.items));
     share_release_grant(core, peer, share);

@@ -185,7 +185,7 @@ static enum qn_err heard_admitted(struct qn_core *core, struct qn_cursor *cursor
     qn_buf_reset(&joining->announcements);
     qn_buf_append_span(&joining->announcements, announcements);
     struct qn_buf payload;
-    qn_buf_init(&payload, QN_LEDGER_SIZE_MAX);
+    qn_buf_init(&payload, QN_LEDGER_SIZE_MAX); /* a ledger never holds more */
     size_t count = qn_ledger_count(joining->ledger);
     qn_pack_array(&payload, count);
     for (size_t i = 0; i < count; i++)

@@ -1,11 +1,13 @@
 #include "core/state.h"
 
-static bool has_more(const struct session *session, const struct share *share, enum qn_lane which)
+static bool has_more(const struct qn_core *core, const struct session *session,
+                     const struct share *share, enum qn_lane which)
 {
     if (which == QN_LANE_CATCHUP && session->catchup_size >= QN_OPS_LINK_WINDOW_SIZE)
         return false;
     const struct lane *lane = &share->lanes[which];
-    if (!lane->is_active || lane->is_reading || lane->inflight_size >= QN_OPS_WINDOW_SIZE)
+    if (!lane->is_active || lane->is_reading || lane->inflight_size >= QN_OPS_WINDOW_SIZE ||
+        lane->inflight_count >= QN_OPS_WINDOW_COUNT || lane->retry_ms > core->now_ms)
         return false;
     return which == QN_LANE_CATCHUP || lane->next_seq <= share->coll->info.order_head;
 }
@@ -49,7 +51,7 @@ void outbox_pump(struct qn_core *core, struct peer *peer, struct share *share)
     if (!share->has_clock)
         return;
     for (enum qn_lane which = 0; which < QN_LANE_COUNT; which++)
-        if (has_more(peer->session, share, which))
+        if (has_more(core, peer->session, share, which))
             read_lane(core, peer, share, which);
 }
 
@@ -67,6 +69,7 @@ static void send_ops(struct qn_core *core, struct peer *peer, struct share *shar
     *sent = (struct inflight){.lane = which, .seq = ++share->out_seq, .size = result->body.size};
     qn_vv_copy(&sent->last, &result->ops.last);
     share->lanes[which].inflight_size += sent->size;
+    share->lanes[which].inflight_count++;
     if (which == QN_LANE_CATCHUP)
         peer->session->catchup_size += sent->size;
     qn_vv_join(&share->told, &sent->last);
@@ -90,16 +93,37 @@ static void finish_catchup(struct qn_core *core, struct peer *peer, struct share
     core_send(core, peer->session->link);
 }
 
+/* The lane stays where it was and is read again a little later; meanwhile the peer's grant is ours,
+ * so after some tries the link ends and another site may have it. */
+static void read_failed(struct qn_core *core, struct peer *peer, struct share *share,
+                        struct lane *lane, enum qn_err err)
+{
+    core_note(core, "read-failed", err, (const char *)share->coll->info.name);
+    lane->retry_ms = core->now_ms + RETRY_READ_MS;
+    if (++lane->failures >= READ_TRIES_MAX)
+        peer_hang_up(core, peer);
+}
+
+void outbox_tick(struct qn_core *core, struct peer *peer, struct share *share)
+{
+    for (enum qn_lane which = 0; which < QN_LANE_COUNT; which++)
+        if (share->lanes[which].retry_ms > core->now_ms)
+            core_wake(core, share->lanes[which].retry_ms);
+        else if (share->lanes[which].retry_ms != 0)
+            outbox_pump(core, peer, share);
+}
+
 static void take_read(struct qn_core *core, struct peer *peer, struct share *share,
                       const struct pending *pending, const struct qn_read_result *result)
 {
     struct lane *lane = &share->lanes[pending->lane];
     lane->is_reading = false;
-    if (result->err != QN_OK) { /* HELD: the log was cut and pages are needed; else: the store */
-        core_note(core, "read-failed", result->err, (const char *)share->coll->info.name);
-        lane->is_active = false;
+    if (result->err != QN_OK) {
+        read_failed(core, peer, share, lane, result->err);
         return;
     }
+    lane->failures = 0;
+    lane->retry_ms = 0;
     lane->next_seq = result->ops.next_seq;
     if (result->ops.op_count > 0)
         send_ops(core, peer, share, pending->lane, result);
@@ -119,7 +143,7 @@ void outbox_read_done(struct qn_core *core, const struct pending *pending,
         peer->session->catchup_size -= QN_OPS_BATCH_SIZE;
     if (share != NULL)
         take_read(core, peer, share, pending, result);
-    if (pending->lane == QN_LANE_CATCHUP)
+    if (pending->lane == QN_LANE_CATCHUP && peer->session != NULL)
         pump_all(core, peer);
 }
 
@@ -135,6 +159,7 @@ void outbox_ack(struct qn_core *core, struct peer *peer, struct share *share, ui
         known->heard_ms = core->wall_ms;
         known->is_dirty = true;
         share->lanes[lane].inflight_size -= sent->size;
+        share->lanes[lane].inflight_count--;
         if (lane == QN_LANE_CATCHUP)
             peer->session->catchup_size -= sent->size;
         qn_vv_deinit(&sent->last);

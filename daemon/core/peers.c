@@ -195,15 +195,20 @@ void peers_dial_failed(struct qn_core *core, const struct qn_event *event)
         }
 }
 
+void peer_hang_up(struct qn_core *core, struct peer *peer)
+{
+    core_close(core, peer->session->link);
+    session_end(core, peer);
+    dial_later(core, peer);
+}
+
 void peer_bad(struct qn_core *core, struct peer *peer, const char *code, enum qn_err err)
 {
     const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), &peer->site);
     core_note(core, code, err, site == NULL ? "?" : site->name);
     peer->is_bad = true;
-    core_close(core, peer->session->link);
-    session_end(core, peer);
     peer->failures++;
-    dial_later(core, peer);
+    peer_hang_up(core, peer);
 }
 
 /* The next address to try: what the peer announced, else the one that brought us in. */

@@ -1,4 +1,4 @@
-#include "core/core.h"
+#include "core/backup.h"
 #include "proto/pack.h"
 
 void qn_read_free(struct qn_read *read)
@@ -6,6 +6,7 @@ void qn_read_free(struct qn_read *read)
     if (read == NULL)
         return;
     qn_vv_deinit(&read->known);
+    qn_buf_deinit(&read->names);
     qn_free(read);
 }
 
@@ -13,6 +14,10 @@ void qn_read_result_deinit(struct qn_read_result *result)
 {
     qn_buf_deinit(&result->body);
     qn_vv_deinit(&result->ops.last);
+    if (result->book != NULL)
+        book_view_deinit(result->book);
+    qn_free(result->book);
+    result->book = NULL;
 }
 
 static enum qn_err read_ops(struct qn_kv *kv, const struct qn_read *read,
@@ -67,6 +72,11 @@ static enum qn_err run(struct qn_kv *kv, const struct qn_read *read, struct qn_r
         return read_fp(kv, read, result);
     case QN_READ_BUCKET:
         return read_bucket(kv, read, result);
+    case QN_READ_BOOK:
+        result->book = QN_NEW(struct qn_book_view);
+        return book_view_read(kv, result->book);
+    case QN_READ_STALE:
+        return book_stale_read(kv, qn_buf_view(&read->names), &result->body);
     }
     return QN_ERR_INVALID;
 }

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "core/backup.h"
 #include "core/call.h"
 #include "model/bugs.h"
 
@@ -91,6 +92,21 @@ static const struct {
     {"record.erase", "collection key", call_record_erase, false},
     {"conflict.resolve", "collection field key take value", call_conflict_resolve, false},
     {"verify", "collection timeout_ms", call_verify, false},
+    {"backup.create", "copies exclude keep lock_days name paths schedule", call_backup_create,
+     false},
+    {"backup.change", "copies exclude keep lock_days name paths schedule", call_backup_change,
+     false},
+    {"backup.delete", "name", call_backup_delete, false},
+    {"backup.plans", "", call_backup_plans, false},
+    {"backup.list", "name", call_backup_list, false},
+    {"backup.run", "name wait", call_backup_run, false},
+    {"backup.stop", "name", call_backup_stop, false},
+    {"backup.forget", "dry_run name", call_backup_forget, false},
+    {"backup.prune", "", call_backup_prune, false},
+    {"backup.verify", "name read_data", call_backup_verify, false},
+    {"holder.list", "", call_holder_list, false},
+    {"holder.accept", "owner", call_holder_accept, true},
+    {"holder.quota", "owner quota_bytes", call_holder_quota, true},
 };
 
 static bool may_run(const struct call *call)
@@ -112,7 +128,7 @@ static bool may_append(const struct call *call)
 {
     if (core_may_append(call->core))
         return true;
-    call_fail(call, QN_ERR_BUSY, "busy", qn_span_str(call->core->name));
+    call_fail(call, QN_ERR_BUSY, "in-doubt", qn_span_str(call->core->name));
     return false;
 }
 
@@ -138,6 +154,7 @@ void request_start(struct qn_core *core, const struct qn_event *event)
 void request_gone(struct qn_core *core, uint64_t request)
 {
     verify_gone(core, request);
+    waiters_gone(core, request);
     qn_vec_each (&core->pending, pending)
         if (pending->kind == PENDING_REPLY && pending->request == request)
             pending->kind = PENDING_QUIET;
@@ -155,6 +172,16 @@ static void reply_counts(struct qn_core *core, uint64_t request, const struct qn
     core_reply_end(core, request, &data);
 }
 
+static void reply_changed(struct qn_core *core, uint64_t request, const struct qn_outcome *outcome)
+{
+    QN_AUTO_BUF struct qn_buf data;
+    qn_buf_init(&data, 128);
+    qn_pack_map(&data, 1);
+    qn_pack_cstr(&data, "changed");
+    qn_pack_bool(&data, outcome->changed > 0);
+    core_reply_end(core, request, &data);
+}
+
 void request_outcome(struct qn_core *core, struct pending *pending,
                      const struct qn_outcome *outcome)
 {
@@ -165,6 +192,8 @@ void request_outcome(struct qn_core *core, struct pending *pending,
         core_reply_error(core, pending->request, outcome->err, code, pending->object);
     } else if (pending->wants_counts) {
         reply_counts(core, pending->request, outcome);
+    } else if (pending->wants_changed) {
+        reply_changed(core, pending->request, outcome);
     } else {
         core_reply_end(core, pending->request, &pending->data);
     }

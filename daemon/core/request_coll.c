@@ -68,30 +68,26 @@ void call_collection_create(const struct call *call)
     call_commit(call, QN_INTENT_COLL_CREATE, &payload, name);
 }
 
-static void change_access(const struct call *call, enum qn_body_type type)
+/* Why this site may not share, or share no longer, a collection with that one; NULL: it may. */
+static const char *why_not(const struct call *call, const struct qn_collection *collection,
+                           const struct qn_site *site, bool is_grant)
 {
-    struct qn_core *core = call->core;
-    const struct qn_group *group = qn_ledger_group(core->ledger);
-    struct coll *coll = call_collection(call);
-    struct qn_span name = {0};
-    if (coll == NULL)
-        return;
-    const struct qn_site *site = args_text(call->args, "site", QN_NAME_SIZE_MAX, &name)
-                                     ? qn_group_site_named(group, name)
-                                     : NULL;
-    const struct qn_collection *collection = qn_group_collection(group, &coll->id);
-    if (site == NULL) {
-        call_fail(call, QN_ERR_NOTFOUND, "site-unknown", name);
-        return;
-    }
-    if (collection == NULL || !qn_site_id_eq(&collection->creator, &core->site)) {
-        call_fail(call, QN_ERR_DENIED, "not-creator", qn_span_str((char *)coll->info.name));
-        return;
-    }
-    struct qn_body_grant grant = {.coll = coll->id, .site = site->id};
+    bool is_creator = qn_site_id_eq(&collection->creator, &call->core->site);
+    if (!is_creator)
+        return "not-creator";
+    if (is_grant)
+        return NULL;
+    if (qn_site_id_eq(&site->id, &collection->creator))
+        return "is-creator";
+    return collection->is_for_all ? "is-for-all" : NULL;
+}
+
+static void append_access(const struct call *call, enum qn_body_type type,
+                          const struct qn_body_grant *grant, struct qn_span name)
+{
     QN_AUTO_BUF struct qn_buf body;
     qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
-    qn_body_grant_pack(&group->id, type, &grant, &body);
+    qn_body_grant_pack(&qn_ledger_group(call->core->ledger)->id, type, grant, &body);
     struct qn_buf payload;
     qn_buf_init(&payload, QN_LEDGER_ENTRY_SIZE_MAX + 16);
     qn_pack_array(&payload, 1);
@@ -99,12 +95,40 @@ static void change_access(const struct call *call, enum qn_body_type type)
     call_commit(call, QN_INTENT_LEDGER_APPEND, &payload, name);
 }
 
+static void change_access(const struct call *call, bool is_grant)
+{
+    const struct qn_group *group = qn_ledger_group(call->core->ledger);
+    const struct coll *coll = call_collection(call);
+    struct qn_span name = {0};
+    if (coll == NULL)
+        return;
+    const struct qn_site *site = args_text(call->args, "site", QN_NAME_SIZE_MAX, &name)
+                                     ? qn_group_site_named(group, name)
+                                     : NULL;
+    if (site == NULL || site->state != QN_SITE_MEMBER) {
+        call_fail(call, QN_ERR_NOTFOUND, "site-unknown", name);
+        return;
+    }
+    const struct qn_collection *collection = qn_group_collection(group, &coll->id);
+    const char *refusal =
+        collection == NULL ? "not-creator" : why_not(call, collection, site, is_grant);
+    if (refusal != NULL) {
+        bool is_about_site = strcmp(refusal, "is-creator") == 0;
+        call_fail(call, QN_ERR_DENIED, refusal, is_about_site ? name : qn_span_str(coll->shown));
+    } else if (qn_group_shares(group, collection, &site->id) == is_grant) {
+        core_reply_end(call->core, call->id, NULL); /* it is so already: no entry */
+    } else {
+        const struct qn_body_grant grant = {.coll = coll->id, .site = site->id};
+        append_access(call, is_grant ? QN_BODY_GRANT : QN_BODY_UNGRANT, &grant, name);
+    }
+}
+
 void call_collection_grant(const struct call *call)
 {
-    change_access(call, QN_BODY_GRANT);
+    change_access(call, true);
 }
 
 void call_collection_ungrant(const struct call *call)
 {
-    change_access(call, QN_BODY_UNGRANT);
+    change_access(call, false);
 }

@@ -71,7 +71,7 @@ void call_record_put(const struct call *call)
         call_fail(call, QN_ERR_INVALID, "bad-field", key);
         return;
     }
-    call_commit(call, QN_INTENT_WRITE, &payload, key)->wants_counts = true;
+    call_commit(call, QN_INTENT_WRITE, &payload, key)->wants_changed = true;
 }
 
 static bool pack_records(const struct call *call, struct qn_cursor *cursor, size_t count,

@@ -1,6 +1,7 @@
 #include "core/call.h"
 
-#define EXPIRES_MAX_S (365u * 24 * 3600)
+#define EXPIRES_MAX_S    (365u * 24 * 3600)
+#define REVOKED_SIZE_MAX (1024 * 1024)
 
 static bool is_admin(const struct call *call)
 {
@@ -85,6 +86,15 @@ void call_site_invite(const struct call *call)
     qn_wipe(&code, sizeof(code));
 }
 
+static void pack_revoke(const struct qn_group *group, const struct qn_invite *invite,
+                        struct qn_buf *out)
+{
+    QN_AUTO_BUF struct qn_buf body;
+    qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
+    qn_body_revoke_invite_pack(&group->id, &invite->key, &body);
+    qn_pack_bin(out, qn_buf_view(&body));
+}
+
 void call_site_revoke(const struct call *call)
 {
     const struct qn_group *group = qn_ledger_group(call->core->ledger);
@@ -95,18 +105,27 @@ void call_site_revoke(const struct call *call)
     }
     if (!is_admin(call))
         return;
-    const struct qn_invite *found = NULL;
+    QN_AUTO_BUF struct qn_buf bodies;
+    qn_buf_init(&bodies, REVOKED_SIZE_MAX);
+    size_t count = 0;
     qn_vec_each (&group->invites, invite)
-        if (qn_span_eq_str(name, invite->label) && qn_invite_is_open(invite, call->core->wall_ms))
-            found = invite;
-    if (found == NULL) {
-        call_fail(call, QN_ERR_NOTFOUND, "invitation-unknown", name);
+        if (qn_span_eq_str(name, invite->label) && qn_invite_is_open(invite, call->core->wall_ms)) {
+            pack_revoke(group, invite, &bodies);
+            count++;
+        }
+    if (count == 0) {
+        call_fail(call, QN_ERR_NOTFOUND, "no-invitation", name);
         return;
     }
-    QN_AUTO_BUF struct qn_buf body;
-    qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
-    qn_body_revoke_invite_pack(&group->id, &found->key, &body);
-    append(call, &body, name);
+    if (qn_buf_status(&bodies) != QN_OK) {
+        call_fail(call, QN_ERR_LIMIT, "too-many", name);
+        return;
+    }
+    struct qn_buf payload;
+    qn_buf_init(&payload, REVOKED_SIZE_MAX + 16);
+    qn_pack_array(&payload, count);
+    qn_pack_raw(&payload, qn_buf_view(&bodies));
+    call_commit(call, QN_INTENT_LEDGER_APPEND, &payload, name);
 }
 
 void call_site_withdraw(const struct call *call)
@@ -134,7 +153,7 @@ void call_site_set(const struct call *call)
     struct qn_span entity;
     if (!args_text(call->args, "entity", QN_ENTITY_SIZE_MAX, &entity) ||
         !qn_text_is_printable(entity)) {
-        call_fail(call, QN_ERR_INVALID, "bad-request", qn_span_str("entity"));
+        call_fail(call, QN_ERR_INVALID, "bad-entity", qn_span_str("entity"));
         return;
     }
     QN_AUTO_BUF struct qn_buf body;

@@ -4,7 +4,7 @@ static void reply_site(const struct call *call, const struct qn_site *site, bool
 {
     QN_AUTO_BUF struct qn_buf data;
     qn_buf_init(&data, 16 * 1024);
-    view_site(call->core, site, true, &data);
+    view_site(call->core, site, call->core->wall_ms, true, &data);
     if (is_end)
         core_reply_end(call->core, call->id, &data);
     else
@@ -13,8 +13,10 @@ static void reply_site(const struct call *call, const struct qn_site *site, bool
 
 void call_site_list(const struct call *call)
 {
-    qn_vec_each (&qn_ledger_group(call->core->ledger)->sites, site)
-        reply_site(call, site, false);
+    size_t count;
+    QN_AUTO_FREE const struct qn_site **sorted = view_sorted_sites(call->core, true, &count);
+    for (size_t i = 0; i < count; i++)
+        reply_site(call, sorted[i], false);
     core_reply_end(call->core, call->id, NULL);
 }
 

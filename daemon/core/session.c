@@ -156,7 +156,7 @@ static enum qn_err heard_hello(struct qn_core *core, struct peer *peer, struct q
     peer->skew_s = ((int64_t)wall_ms - (int64_t)core->wall_ms) / 1000;
     qn_ledger_digest(core->ledger, &ours);
     if (qn_digest_eq(&theirs, &ours))
-        core->is_in_doubt = false;
+        group_compared(core);
     else
         group_say_heads(core, peer->session->link, true);
     struct qn_buf *out = core_message(core, QN_MSG_ANNOUNCE, 1);
@@ -262,7 +262,7 @@ static enum qn_err dispatch(struct qn_core *core, struct peer *peer, uint64_t nu
     }
     case QN_MSG_LEDGER:
         QN_TRY(qn_cursor_skip(cursor, 2, &rest));
-        group_heard_entries(core, peer->session->link, rest);
+        group_heard_entries(core, peer->session, rest);
         return QN_OK;
     case QN_MSG_COLLS:
         return heard_colls(core, peer, cursor);

@@ -185,17 +185,21 @@ void share_heard_hash(struct qn_core *core, struct peer *peer, struct share *sha
         share_say_clock(core, peer, share, QN_CLOCK_WANTS_ANSWER);
 }
 
-/* A peer that has more of our own operations than we do proves that this store is an old copy: the
- * next write is made by a new incarnation. */
+/* A peer that has more of our own operations than we do: this store may be an old copy, and the
+ * next write is made by a new incarnation. A claim proves nothing, and a store grows old only while
+ * the daemon is down: so one claim counts, at the first contact, and a member that makes up others
+ * cannot fill our clocks with incarnations. Operations that we signed prove it at any time, when
+ * they are applied (model/replica_apply.c). */
 static void guard_own_dots(struct qn_core *core, const struct coll *coll, const struct qn_vv *clock)
 {
-    if (qn_vv_get(clock, &core->actor) <= qn_vv_get(&coll->cc, &core->actor))
+    if (core->has_renewed || qn_vv_get(clock, &core->actor) <= qn_vv_get(&coll->cc, &core->actor))
         return;
     core_note(core, "restored", QN_OK, (const char *)coll->info.name);
     struct qn_buf payload;
     qn_buf_init(&payload, 16);
     qn_pack_array(&payload, 0);
-    core_commit(core, QN_INTENT_RENEW, &payload, PENDING_QUIET);
+    core_commit(core, QN_INTENT_RENEW, &payload, PENDING_RENEW);
+    core->has_renewed = true;
 }
 
 /* A peer that names ever new actors in deltas would make what is known of it grow for good. */
@@ -260,6 +264,7 @@ void share_tick(struct qn_core *core, struct peer *peer, struct share *share)
     if (share->owes_clock && share->has_clock)
         core_wake(core, peer->session->clocks_ms);
     recheck(core, peer, share);
+    outbox_tick(core, peer, share);
     bool has_failed = false;
     qn_vec_each (&share->inbound, in)
         has_failed |= in->retry_ms != 0;

@@ -26,16 +26,18 @@
 #define DIAL_FIRST_MS   200  /* first retry, before jitter */
 #define DIAL_MAX_MS     8000 /* with jitter at most 10 s */
 #define BEACON_MS       60000
-#define RECHECK_MS      1000  /* a peer that still lacks something is offered it again */
-#define CLOCK_SPREAD_MS 400   /* clocks after foreign operations are told at most so often */
-#define RETRY_COMMIT_MS 1000  /* after a full disk */
-#define PERSIST_MS      30000 /* what is known of others is stored at most so often */
+#define RECHECK_MS      1000 /* a peer that still lacks something is offered it again */
+#define CLOCK_SPREAD_MS 400  /* clocks after foreign operations are told at most so often */
+#define RETRY_COMMIT_MS 1000 /* after a full disk */
+#define RETRY_READ_MS   1000
+#define READ_TRIES_MAX  4 /* then the link ends, and with it the peer's grant */
 #define PURGE_MS        3600000
 #define VERIFY_ASK_MS   250
 #define VERIFY_GRACE_MS 3000
 #define VERIFY_KEYS_MAX 1000 /* named at most, a collection and site */
 #define LEDGER_CHUNK    (256 * 1024)
 #define GUEST_CHUNK     (12 * 1024)
+#define MERGES_MAX      4 /* messages of ledger entries from one link, on their way to the store */
 
 /* How far another site has a collection, as far as this site knows. Outlives sessions. */
 struct known {
@@ -62,7 +64,9 @@ struct lane {
     bool is_active; /* something may be left to send */
     bool is_reading;
     uint64_t next_seq, end_seq; /* CATCHUP: next 0 = find the start; end 0 = the end */
-    size_t inflight_size;
+    size_t inflight_size, inflight_count;
+    unsigned failures; /* reads in a row */
+    uint64_t retry_ms; /* after one of them; 0: none failed */
 };
 
 struct inflight {
@@ -94,7 +98,7 @@ struct share {
     struct lane lanes[QN_LANE_COUNT];
     QN_VEC(struct inflight) inflight;
     QN_VEC(struct inbound) inbound;
-    size_t inbound_size;
+    size_t inbound_size, inbound_count[QN_LANE_COUNT];
 };
 
 struct session {
@@ -103,6 +107,8 @@ struct session {
     bool has_hello;
     bool has_asked_heads;          /* since the ledger last moved by this peer */
     uint64_t heads_ms;             /* when to ask for entries again that were not stored; 0: not */
+    size_t merge_count;            /* messages of entries that are not stored yet */
+    bool has_dropped_entries;      /* for there were too many of them: to be asked for */
     uint64_t beacon_ms, clocks_ms; /* when to say them next */
     size_t catchup_size;           /* of all shares: unacknowledged, and wished by reads */
     QN_VEC(struct share *) shares;
@@ -166,6 +172,8 @@ enum pending_kind {
     PENDING_ADMIT,
     PENDING_JOIN,
     PENDING_VERIFY, /* a read for verify or for a peer's audit */
+    PENDING_BOOK,   /* news of a job go into the book, or a read of it */
+    PENDING_RENEW,  /* a new incarnation, because of what a peer claims */
     PENDING_QUIET,  /* nobody waits */
 };
 
@@ -183,8 +191,9 @@ struct pending {
     bool for_peer;          /* VERIFY: the peer asked */
     struct qn_site_id site; /* VERIFY */
     char object[160];
-    struct qn_buf data;  /* REPLY: the END's payload; empty: {"changed": ...} or nil */
+    struct qn_buf data;  /* REPLY: the END's payload; empty: nil */
     bool wants_counts;   /* REPLY: answer with the outcome's counts */
+    bool wants_changed;  /* REPLY: answer whether it changed anything */
     const char *refusal; /* REPLY: the code for a refused write; NULL: by its error */
 };
 
@@ -241,13 +250,15 @@ struct qn_core {
     QN_VEC(struct peer *) peers;
     QN_VEC(struct guest *) guests;
     struct joining joining;
+    struct backup *backup; /* core/backup.h */
     QN_VEC(struct pending) pending;
     QN_VEC(struct verify *) verifies;
     QN_VEC(struct qn_public_key) admitted;
     bool allows_guests;
     uint64_t guests_until_ms; /* wall clock */
     bool is_started;
-    bool is_in_doubt; /* the store may be an old copy, and no member was asked yet */
+    bool has_renewed; /* since the start, because of what a peer claimed */
+    bool is_in_doubt; /* as model/doubt.h has it, or it is about to */
     uint64_t next_token;
     uint64_t persist_ms, purge_ms, retry_ms;
     struct qn_prng prng;
@@ -277,6 +288,9 @@ struct qn_intent *core_last_intent(struct qn_core *core);
 /* Queues a read (taken). */
 struct pending *core_read_later(struct qn_core *core, struct qn_read *take_read,
                                 enum pending_kind pending);
+/* Starts a job (arguments taken); gives its token. core_stop_job ends one early. */
+uint64_t core_job(struct qn_core *core, enum qn_job_kind kind, struct qn_buf *take_args);
+void core_stop_job(struct qn_core *core, uint64_t token);
 /* Takes the entry of a token out of the table; false if it is unknown. */
 bool core_pending_take(struct qn_core *core, uint64_t token, struct pending *ret_pending);
 void core_reply_data(struct qn_core *core, uint64_t request, const struct qn_buf *data);
@@ -301,7 +315,10 @@ void core_refresh_colls(struct qn_core *core);
 bool core_shares(const struct qn_core *core, const struct coll *coll,
                  const struct qn_site_id *site);
 void hash_vv(const struct qn_vv *vv, uint8_t ret_hash[QN_ROOT_SIZE]);
-uint64_t core_persist(struct qn_core *core, bool is_forced); /* what is known of others */
+
+/* ---- persist.c ---- */
+/* Stores what is known of others if it is due, or at once; returns when it is due next. */
+uint64_t core_persist(struct qn_core *core, bool is_forced);
 
 /* ---- peers.c: who is there, dialling ---- */
 struct peer *core_peer(const struct qn_core *core, const struct qn_site_id *site);
@@ -318,6 +335,8 @@ void core_pack_announcements(struct qn_core *core, struct qn_buf *out);
 void core_pack_own_announcement(struct qn_core *core, struct qn_buf *out);
 void peer_free(struct peer *peer);
 void peer_bad(struct qn_core *core, struct peer *peer, const char *code, enum qn_err err);
+/* Ends the link; it is dialled anew. */
+void peer_hang_up(struct qn_core *core, struct peer *peer);
 
 /* ---- session.c: the flight, dispatch of frames ---- */
 void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool is_dialled);
@@ -344,6 +363,7 @@ void coll_grant_next(struct qn_core *core, struct coll *coll);
 bool share_take_grant(struct qn_core *core, struct peer *peer, struct share *share);
 
 void outbox_pump(struct qn_core *core, struct peer *peer, struct share *share);
+void outbox_tick(struct qn_core *core, struct peer *peer, struct share *share);
 void outbox_read_done(struct qn_core *core, const struct pending *pending,
                       const struct qn_read_result *result);
 void outbox_ack(struct qn_core *core, struct peer *peer, struct share *share, uint64_t lane,
@@ -360,7 +380,7 @@ void group_changed(struct qn_core *core, struct qn_span entries, qn_link source)
 void group_say_heads(struct qn_core *core, qn_link link, bool wants_answer);
 void group_heard_heads(struct qn_core *core, struct peer *peer, struct qn_cursor *heads,
                        bool wants_answer);
-void group_heard_entries(struct qn_core *core, qn_link link, struct qn_span entries);
+void group_heard_entries(struct qn_core *core, struct session *session, struct qn_span entries);
 void group_merge_outcome(struct qn_core *core, const struct pending *pending,
                          const struct qn_outcome *outcome);
 void core_refresh_admitted(struct qn_core *core);
@@ -369,6 +389,8 @@ void group_tick(struct qn_core *core);
  * it has forgotten; a second one in the same place is an equivocation for good. So it compares
  * ledgers with another member first. */
 bool core_may_append(const struct qn_core *core);
+/* Ledgers were compared: the doubt ends, also for the next start. */
+void group_compared(struct qn_core *core);
 bool core_is_member(const struct qn_core *core);
 bool core_was_admitted(const struct qn_core *core); /* a member, or one that withdrew */
 
@@ -389,13 +411,16 @@ void join_tick(struct qn_core *core);
 void join_free(struct joining *joining);
 
 /* ---- view.c: what is shown, from memory ---- */
-void view_site(const struct qn_core *core, const struct qn_site *site, bool in_full,
-               struct qn_buf *out);
+void view_site(const struct qn_core *core, const struct qn_site *site, uint64_t wall_ms,
+               bool in_full, struct qn_buf *out);
 void view_coll(const struct qn_core *core, const struct coll *coll, bool in_full,
                struct qn_buf *out);
 /* The shared collections that have a name, in order of their names; owned by the caller (qn_free).
  */
 struct coll **view_sorted_colls(const struct qn_core *core, size_t *ret_count);
+/* The same for the sites of a group, withdrawn ones too if they are wanted. */
+const struct qn_site **view_sorted_sites(const struct qn_core *core, bool wants_withdrawn,
+                                         size_t *ret_count);
 
 /* ---- request*.c, verify.c ---- */
 void request_start(struct qn_core *core, const struct qn_event *event);

@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "core/state.h"
+#include "core/backup.h"
 
 struct alert {
     const char *code, *severity;
@@ -85,6 +85,14 @@ static void alerts_of_coll(const struct coll *coll, struct alerts *alerts)
         add(alerts, "attention", "name-clash", coll->shown);
 }
 
+static void alert_of_backup(void *context, const char *severity, const char *code,
+                            const char *object, uint64_t count, uint64_t time_ms)
+{
+    struct alert *alert = add(context, severity, code, object);
+    alert->count = count;
+    alert->time_ms = time_ms;
+}
+
 static unsigned rank(const struct alert *alert)
 {
     return alert->severity[0] == 'c' ? 0 : alert->severity[0] == 'a' ? 1 : 2;
@@ -121,19 +129,14 @@ static void pack_alerts(const struct alerts *alerts, struct qn_buf *out)
     }
 }
 
-static int by_site_name(const void *a, const void *b)
-{
-    return strcmp((*(struct qn_site *const *)a)->name, (*(struct qn_site *const *)b)->name);
-}
-
-static void pack_joining_self(const struct qn_core *core, struct qn_buf *out)
+static void pack_joining_self(const struct qn_core *core, uint64_t wall_ms, struct qn_buf *out)
 {
     qn_pack_array(out, 1);
     qn_pack_map(out, 6);
     qn_pack_cstr(out, "address");
     qn_pack_cstr(out, core->options.address_count > 0 ? core->addresses[0] : "");
     qn_pack_cstr(out, "last_contact");
-    qn_pack_u64(out, core->wall_ms);
+    qn_pack_u64(out, wall_ms);
     qn_pack_cstr(out, "name");
     qn_pack_cstr(out, core->name);
     qn_pack_cstr(out, "role");
@@ -144,23 +147,17 @@ static void pack_joining_self(const struct qn_core *core, struct qn_buf *out)
     qn_pack_cstr(out, core->version);
 }
 
-static void pack_sites(const struct qn_core *core, struct qn_buf *out)
+static void pack_sites(const struct qn_core *core, uint64_t wall_ms, struct qn_buf *out)
 {
-    const struct qn_group *group = qn_ledger_group(core->ledger);
-    if (group == NULL) {
-        pack_joining_self(core, out);
+    if (qn_ledger_group(core->ledger) == NULL) {
+        pack_joining_self(core, wall_ms, out);
         return;
     }
-    QN_AUTO_FREE const struct qn_site **sorted =
-        qn_alloc((group->sites.count + 1) * sizeof(*sorted));
-    size_t count = 0;
-    qn_vec_each (&group->sites, site)
-        if (site->state == QN_SITE_MEMBER)
-            sorted[count++] = site;
-    qsort(sorted, count, sizeof(*sorted), by_site_name);
+    size_t count;
+    QN_AUTO_FREE const struct qn_site **sorted = view_sorted_sites(core, false, &count);
     qn_pack_array(out, count);
     for (size_t i = 0; i < count; i++)
-        view_site(core, sorted[i], false, out);
+        view_site(core, sorted[i], wall_ms, false, out);
 }
 
 static void pack_colls(const struct qn_core *core, struct qn_buf *out)
@@ -188,6 +185,7 @@ static void collect(const struct qn_core *core, const struct qn_health *health,
     qn_vec_each (&core->colls, coll)
         if ((*coll)->is_shared)
             alerts_of_coll(*coll, alerts);
+    backup_alerts(core, alert_of_backup, alerts);
     if (health->has_kit)
         add(alerts, "hint", "kit-unconfirmed", "recovery-kit.txt");
     if (alerts->list.count > 0)
@@ -202,19 +200,19 @@ void qn_core_status(const struct qn_core *core, const struct qn_health *health, 
     qn_pack_map(out, 10);
     pack_alerts(&alerts, out);
     qn_pack_cstr(out, "backups");
-    qn_pack_array(out, 0);
+    backup_pack_status(core, out);
     qn_pack_cstr(out, "collections");
     pack_colls(core, out);
     qn_pack_cstr(out, "group");
     qn_pack_cstr(out, group == NULL ? "" : group->name);
     qn_pack_cstr(out, "held");
-    qn_pack_array(out, 0);
+    held_pack_status(core, out);
     qn_pack_cstr(out, "kit");
     qn_pack_bool(out, health->has_kit);
     qn_pack_cstr(out, "site");
     qn_pack_cstr(out, core->name);
     qn_pack_cstr(out, "sites");
-    pack_sites(core, out);
+    pack_sites(core, health->wall_ms, out);
     qn_pack_cstr(out, "state");
     qn_pack_cstr(out, worst(&alerts));
     qn_pack_cstr(out, "version");

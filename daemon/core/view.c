@@ -35,11 +35,11 @@ static void pack_address(const struct qn_core *core, const struct qn_site *site,
 }
 
 static uint64_t contact_of(const struct qn_core *core, const struct qn_site *site,
-                           const struct peer *peer)
+                           const struct peer *peer, uint64_t wall_ms)
 {
     bool is_now = qn_site_id_eq(&site->id, &core->site) ||
                   (peer != NULL && peer->session != NULL && peer->session->has_hello);
-    return is_now ? core->wall_ms : peer == NULL ? 0 : peer->contact_ms;
+    return is_now ? wall_ms : peer == NULL ? 0 : peer->contact_ms;
 }
 
 static void pack_version(const struct qn_core *core, const struct qn_site *site,
@@ -59,8 +59,8 @@ static void pack_identity(const struct qn_site *site, struct qn_buf *out)
     qn_pack_str(out, qn_buf_view(&text));
 }
 
-void view_site(const struct qn_core *core, const struct qn_site *site, bool in_full,
-               struct qn_buf *out)
+void view_site(const struct qn_core *core, const struct qn_site *site, uint64_t wall_ms,
+               bool in_full, struct qn_buf *out)
 {
     const struct qn_group *group = qn_ledger_group(core->ledger);
     const struct peer *peer = core_peer(core, &site->id);
@@ -74,7 +74,7 @@ void view_site(const struct qn_core *core, const struct qn_site *site, bool in_f
         pack_identity(site, out);
     }
     qn_pack_cstr(out, "last_contact");
-    pack_time(out, contact_of(core, site, peer));
+    pack_time(out, contact_of(core, site, peer, wall_ms));
     qn_pack_cstr(out, "name");
     qn_pack_cstr(out, site->name);
     qn_pack_cstr(out, "role");
@@ -98,7 +98,12 @@ static uint64_t behind_of(const struct qn_core *core, const struct coll *coll,
     if (!qn_site_id_eq(site, &core->site)) {
         const struct known *known = coll_known_of(coll, site);
         static const struct qn_vv nothing;
-        return qn_vv_missing(known == NULL ? &nothing : &known->clock, &coll->cc);
+        QN_AUTO_VV struct qn_vv theirs = {0};
+        qn_vv_copy(&theirs, known == NULL ? &nothing : &known->clock);
+        qn_vec_each (&coll->cc.entries, entry) /* it has what it wrote, whoever passed it on */
+            if (qn_actor_is_of(&entry->actor, site))
+                qn_vv_raise(&theirs, &entry->actor, entry->ctr);
+        return qn_vv_missing(&theirs, &coll->cc);
     }
     QN_AUTO_VV struct qn_vv all = {0};
     qn_vec_each (&coll->known, known)
@@ -185,6 +190,25 @@ void view_coll(const struct qn_core *core, const struct coll *coll, bool in_full
 static int by_coll_name(const void *a, const void *b)
 {
     return strcmp((*(struct coll *const *)a)->shown, (*(struct coll *const *)b)->shown);
+}
+
+static int by_site_name(const void *a, const void *b)
+{
+    return strcmp((*(struct qn_site *const *)a)->name, (*(struct qn_site *const *)b)->name);
+}
+
+const struct qn_site **view_sorted_sites(const struct qn_core *core, bool wants_withdrawn,
+                                         size_t *ret_count)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    const struct qn_site **sorted = qn_alloc((group->sites.count + 1) * sizeof(*sorted));
+    size_t count = 0;
+    qn_vec_each (&group->sites, site)
+        if (wants_withdrawn || site->state == QN_SITE_MEMBER)
+            sorted[count++] = site;
+    qsort(sorted, count, sizeof(*sorted), by_site_name);
+    *ret_count = count;
+    return sorted;
 }
 
 struct coll **view_sorted_colls(const struct qn_core *core, size_t *ret_count)

@@ -32,6 +32,15 @@ struct qn_commit *qn_commit_new(void)
     return commit;
 }
 
+static void drop_answers(struct qn_commit *commit)
+{
+    qn_vec_each (&commit->outcomes, outcome) {
+        qn_free(outcome->answer);
+        outcome->answer = NULL;
+        outcome->answer_size = 0;
+    }
+}
+
 static void drop_changes(struct qn_commit *commit)
 {
     qn_vec_each (&commit->changes, change)
@@ -45,6 +54,7 @@ void qn_commit_free(struct qn_commit *commit)
     if (commit == NULL)
         return;
     drop_changes(commit);
+    drop_answers(commit);
     qn_vec_free(&commit->changes);
     qn_vec_free(&commit->outcomes);
     qn_buf_deinit(&commit->entries);
@@ -59,8 +69,8 @@ static size_t keys_of_site(void *context, const uint8_t prefix[QN_ACTOR_PREFIX_S
     const struct qn_site *site = group == NULL ? NULL : qn_group_site_by_prefix(group, prefix);
     if (site == NULL)
         return 0;
-    *ret_keys = &site->keys.site;
-    return 1;
+    *ret_keys = site->epochs.items;
+    return site->epochs.count;
 }
 
 struct qn_applier *qn_applier_new(const struct qn_site_id *site, const struct qn_signer *signer)
@@ -183,6 +193,7 @@ void qn_applier_done(struct qn_applier *applier, struct qn_commit *commit, enum 
         return;
     rewind_ledger(applier);
     drop_changes(commit);
+    drop_answers(commit);
     qn_vec_each (&commit->outcomes, outcome)
         outcome->err = err;
 }

@@ -19,14 +19,54 @@
 enum qn_intent_kind {
     QN_INTENT_WRITE,         /* [coll, [[kind, key, user, [field, value, ...]], ...]] */
     QN_INTENT_APPLY,         /* [coll, body of OPS] */
-    QN_INTENT_LEDGER_APPEND, /* [body as a binary] */
+    QN_INTENT_LEDGER_APPEND, /* [body as a binary, ...] */
     QN_INTENT_LEDGER_MERGE,  /* [entry, ...] */
     QN_INTENT_COLL_CREATE,   /* [body as a binary, coll, name, user] */
-    QN_INTENT_RESOLVE,    /* [coll, key, field, site or nil: take its value, value or nil, user] */
-    QN_INTENT_PEER_CLOCK, /* [coll, site, clock, last heard ms] */
+    QN_INTENT_RESOLVE,     /* [coll, key, field, site or nil: take its value, value or nil, user] */
+    QN_INTENT_PEER_CLOCKS, /* [[coll, site, clock, last heard ms], ...] */
     QN_INTENT_SITE_CONTACT, /* [site, packed announcement or nil, last contact ms] */
     QN_INTENT_RENEW,        /* [] : this machine may have been restored */
+    QN_INTENT_TRUST,        /* [] : ledgers were compared, see doubt.h */
     QN_INTENT_PURGE,        /* [count] : the trash */
+
+    /* The holder's side (custody.h). `owner`, `pack`, `list` are binaries of 32 bytes, `lease` of
+     * 16, `names` one binary of 32 bytes for each. Terms are taken from the ledger first. */
+    QN_INTENT_LOCK_CLOCK,  /* [boot, boot ms, wall ms, witness ms, witness count]: before any other
+                            */
+    QN_INTENT_HELD_OFFER,  /* [owner, lease or nil, room bytes, [pack, size, ...]]; answer: [offer,
+                              ...] of enum qn_offer */
+    QN_INTENT_HELD_STORED, /* [owner, pack, size] */
+    QN_INTENT_HELD_LIST,   /* [owner, snapshot, names digest, name count, sealed]; answer: [have] */
+    QN_INTENT_HELD_NAMES,  /* [owner, list, at, names] */
+    QN_INTENT_HELD_FINISH, /* [owner, list, missing max]; answer with QN_ERR_HELD: [names] */
+    QN_INTENT_HELD_FORGET, /* [owner, list] */
+    QN_INTENT_HELD_LEASE,  /* [owner, lease, is end] */
+    QN_INTENT_HELD_SWEEP,  /* [owner, after (pack; zero: start), packs max]; answer: [names to
+                              unlink, after, is end] */
+    QN_INTENT_HELD_UNLINKED, /* [owner, names] */
+    QN_INTENT_HELD_SCRUBBED, /* [owner, pack, is good] */
+    QN_INTENT_HELD_EXPECT,   /* [owner, interval ms] */
+    QN_INTENT_HELD_CALM,     /* [owner, alarms] */
+    QN_INTENT_HELD_TERMS,    /* [owner]: only what the ledger says */
+
+    /* The owner's side (book.h). Of a batch, what came before a refusal stays. */
+    QN_INTENT_PLAN_PUT,      /* [packed plan as a binary] */
+    QN_INTENT_PLAN_REMOVE,   /* [name] */
+    QN_INTENT_PLAN_STARTED,  /* [name, now ms] */
+    QN_INTENT_PLAN_ENDED,    /* [name, now ms, error number, files failed] */
+    QN_INTENT_PLAN_DRILLED,  /* [name, now ms, error number, files, bytes] */
+    QN_INTENT_OWN_PACKS,     /* [[pack, size, kind], ...] */
+    QN_INTENT_OWN_PACK_GONE, /* [names] */
+    QN_INTENT_OWN_SNAP, /* [snapshot, plan, started ms, ended ms, is partial, files, bytes, bytes
+                           stored, names digest, name count] */
+    QN_INTENT_OWN_SNAP_GONE,  /* [snapshot] */
+    QN_INTENT_COPY_ACKED,     /* [holder, now ms, [pack, size, ...]] */
+    QN_INTENT_COPY_LOST,      /* [holder, names] */
+    QN_INTENT_COPY_LIST,      /* [holder, now ms, snapshot, names digest, name count] */
+    QN_INTENT_COPY_FORGOTTEN, /* [holder, list] */
+    QN_INTENT_COPY_DROP,      /* [holder, rows max]; answer: [is end] */
+    QN_INTENT_TOKENS_ADD,     /* [pack, round, tokens as one binary] */
+    QN_INTENT_TOKEN_TAKE,     /* [pack]; answer: [round, token] */
 };
 
 /* Owned by whoever holds it; qn_intent_free. Linked by the writer's queue. */
@@ -50,6 +90,9 @@ struct qn_outcome {
     size_t changed;   /* operations written, applied, or entries added */
     size_t unchanged; /* writes that were no change, operations known before */
     size_t failed_at; /* WRITE: index of the write that was refused, when err is set */
+    /* What the enumeration above says: canonical msgpack, owned by the commit; else NULL, 0. */
+    uint8_t *answer;
+    size_t answer_size;
 };
 
 /* A collection as it is after a commit. */

@@ -1,6 +1,7 @@
 #include "model/clock.h"
 
 #include "base/limits.h"
+#include "base/search.h"
 #include "proto/pack.h"
 
 #define HLC_MS_MAX ((UINT64_C(1) << 48) - 1)
@@ -39,24 +40,16 @@ void qn_vv_copy(struct qn_vv *vv, const struct qn_vv *from)
         qn_vec_push(&vv->entries, *entry);
 }
 
+static int order_of_entry(const void *item, const void *actor)
+{
+    const struct qn_vv_entry *entry = item;
+    return qn_actor_cmp(&entry->actor, actor);
+}
+
 /* The first entry that is not below the actor; whether it is the actor's own. */
 static size_t find(const struct qn_vv *vv, const struct qn_actor *actor, bool *ret_is_there)
 {
-    size_t low = 0, high = vv->entries.count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = qn_actor_cmp(&vv->entries.items[middle].actor, actor);
-        if (order == 0) {
-            *ret_is_there = true;
-            return middle;
-        }
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    *ret_is_there = false;
-    return low;
+    return qn_vec_search(&vv->entries, actor, order_of_entry, ret_is_there);
 }
 
 uint64_t qn_vv_get(const struct qn_vv *vv, const struct qn_actor *actor)

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/search.h"
 #include "model/tables.h"
 
 void qn_dict_init(struct qn_dict *dict, struct qn_kv *kv, bool is_writer)
@@ -31,24 +32,16 @@ void qn_dict_deinit(struct qn_dict *dict)
 
 /* --- actors --- */
 
+static int order_of_actor(const void *item, const void *actor)
+{
+    const struct qn_dict_actor *known = item;
+    return qn_actor_cmp(&known->actor, actor);
+}
+
 static size_t find_actor(const struct qn_dict *dict, const struct qn_actor *actor,
                          bool *ret_is_there)
 {
-    size_t low = 0, high = dict->actors.count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = qn_actor_cmp(&dict->actors.items[middle].actor, actor);
-        if (order == 0) {
-            *ret_is_there = true;
-            return middle;
-        }
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    *ret_is_there = false;
-    return low;
+    return qn_vec_search(&dict->actors, actor, order_of_actor, ret_is_there);
 }
 
 static void keep_actor(struct qn_dict *dict, const struct qn_actor *actor, uint32_t number)
@@ -149,23 +142,15 @@ enum qn_err qn_dict_number_actor(struct qn_dict *dict, const struct qn_actor *ac
 
 /* --- names --- */
 
+static int order_of_name(const void *item, const void *name)
+{
+    const struct qn_dict_name *known = item;
+    return qn_span_cmp(known->name, *(const struct qn_span *)name);
+}
+
 static size_t find_name(const struct qn_dict *dict, struct qn_span name, bool *ret_is_there)
 {
-    size_t low = 0, high = dict->names.count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = qn_span_cmp(dict->names.items[middle].name, name);
-        if (order == 0) {
-            *ret_is_there = true;
-            return middle;
-        }
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    *ret_is_there = false;
-    return low;
+    return qn_vec_search(&dict->names, &name, order_of_name, ret_is_there);
 }
 
 static void keep_by_number(struct qn_dict *dict, struct qn_span name, uint32_t number)

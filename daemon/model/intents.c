@@ -1,6 +1,7 @@
 #include "model/intents.h"
 
 #include "model/bugs.h"
+#include "model/doubt.h"
 #include "model/peers.h"
 #include "proto/pack.h"
 
@@ -252,10 +253,14 @@ static enum qn_err append_body(struct qn_applier *applier, struct qn_span body,
 static enum qn_err run_ledger_append(struct qn_applier *applier, struct qn_cursor *cursor,
                                      struct qn_outcome *outcome)
 {
-    struct qn_span body;
-    QN_TRY(expect_array(cursor, 1));
-    QN_TRY(qn_cursor_bin(cursor, QN_LEDGER_ENTRY_SIZE_MAX, &body));
-    return append_body(applier, body, outcome);
+    size_t count;
+    QN_TRY(qn_cursor_array(cursor, QN_LEDGER_ENTRIES_MAX, &count));
+    for (size_t i = 0; i < count; i++) {
+        struct qn_span body;
+        QN_TRY(qn_cursor_bin(cursor, QN_LEDGER_ENTRY_SIZE_MAX, &body));
+        QN_TRY(append_body(applier, body, outcome));
+    }
+    return QN_OK;
 }
 
 /* What is wrong with an entry without being wrong with who passed it on: something before it is
@@ -318,7 +323,7 @@ static enum qn_err run_coll_create(struct qn_applier *applier, struct qn_cursor 
 
 /* ---- what is remembered of others ---- */
 
-static enum qn_err run_peer_clock(struct qn_applier *applier, struct qn_cursor *cursor)
+static enum qn_err put_peer_clock(struct qn_applier *applier, struct qn_cursor *cursor)
 {
     struct qn_coll_id coll;
     struct qn_site_id site;
@@ -330,6 +335,15 @@ static enum qn_err run_peer_clock(struct qn_applier *applier, struct qn_cursor *
     QN_TRY(qn_vv_unpack(cursor, &clock));
     QN_TRY(qn_cursor_u64(cursor, &heard_ms));
     return qn_peer_clock_put(applier->kv, &coll, &site, &clock, heard_ms);
+}
+
+static enum qn_err run_peer_clocks(struct qn_applier *applier, struct qn_cursor *cursor)
+{
+    size_t count;
+    QN_TRY(qn_cursor_array(cursor, QN_TXN_OPS_MAX, &count));
+    for (size_t i = 0; i < count; i++)
+        QN_TRY(put_peer_clock(applier, cursor));
+    return QN_OK;
 }
 
 static enum qn_err run_site_contact(struct qn_applier *applier, struct qn_cursor *cursor)
@@ -370,14 +384,48 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
         return run_coll_create(applier, &cursor, outcome);
     case QN_INTENT_RESOLVE:
         return run_resolve(applier, &cursor, outcome);
-    case QN_INTENT_PEER_CLOCK:
-        return run_peer_clock(applier, &cursor);
+    case QN_INTENT_PEER_CLOCKS:
+        return run_peer_clocks(applier, &cursor);
     case QN_INTENT_SITE_CONTACT:
         return run_site_contact(applier, &cursor);
     case QN_INTENT_RENEW:
         return qn_replica_renew(applier->replica);
+    case QN_INTENT_TRUST:
+        return qn_doubt_put(applier->kv, false);
     case QN_INTENT_PURGE:
         return run_purge(applier, &cursor, outcome);
+    case QN_INTENT_LOCK_CLOCK:
+    case QN_INTENT_HELD_OFFER:
+    case QN_INTENT_HELD_STORED:
+    case QN_INTENT_HELD_LIST:
+    case QN_INTENT_HELD_NAMES:
+    case QN_INTENT_HELD_FINISH:
+    case QN_INTENT_HELD_FORGET:
+    case QN_INTENT_HELD_LEASE:
+    case QN_INTENT_HELD_SWEEP:
+    case QN_INTENT_HELD_UNLINKED:
+    case QN_INTENT_HELD_SCRUBBED:
+    case QN_INTENT_HELD_EXPECT:
+    case QN_INTENT_HELD_CALM:
+    case QN_INTENT_HELD_TERMS:
+        return qn_intent_run_custody(applier, intent->kind, &cursor, outcome);
+    case QN_INTENT_PLAN_PUT:
+    case QN_INTENT_PLAN_REMOVE:
+    case QN_INTENT_PLAN_STARTED:
+    case QN_INTENT_PLAN_ENDED:
+    case QN_INTENT_PLAN_DRILLED:
+    case QN_INTENT_OWN_PACKS:
+    case QN_INTENT_OWN_PACK_GONE:
+    case QN_INTENT_OWN_SNAP:
+    case QN_INTENT_OWN_SNAP_GONE:
+    case QN_INTENT_COPY_ACKED:
+    case QN_INTENT_COPY_LOST:
+    case QN_INTENT_COPY_LIST:
+    case QN_INTENT_COPY_FORGOTTEN:
+    case QN_INTENT_COPY_DROP:
+    case QN_INTENT_TOKENS_ADD:
+    case QN_INTENT_TOKEN_TAKE:
+        return qn_intent_run_book(applier, intent->kind, &cursor, outcome);
     }
     return QN_ERR_INVALID;
 }

@@ -16,24 +16,33 @@
 /* RECORDS 1.3; keys and values are in docs/formats/store.md. Numbers are stored: never reuse one.
  */
 enum qn_table {
-    QN_TABLE_META,   /* name -> value */
-    QN_TABLE_ACTOR,  /* local number <-> actor */
-    QN_TABLE_DICT,   /* local number <-> field or user name */
-    QN_TABLE_COLL,   /* collection id -> row */
-    QN_TABLE_CC,     /* coll, actor -> counter */
-    QN_TABLE_FLOOR,  /* coll, actor -> counter: operations up to it left the log */
-    QN_TABLE_CHAIN,  /* coll, actor, counter -> hash and signature of a checkpoint */
-    QN_TABLE_REC,    /* coll, record key -> record */
-    QN_TABLE_LOG,    /* coll, actor, counter -> local sequence, operation */
-    QN_TABLE_ORDER,  /* coll, local sequence -> actor, counter */
-    QN_TABLE_FP,     /* coll, bucket -> count, sum */
-    QN_TABLE_PEER,   /* coll, site -> its clock as last known, last heard */
-    QN_TABLE_CONF,   /* coll, record key -> nothing: records with a conflict */
-    QN_TABLE_TRASH,  /* coll, record key -> hlc, local?: records in the trash */
-    QN_TABLE_HIST,   /* coll, record key, hlc, dot -> a replaced value */
-    QN_TABLE_LEDGER, /* place in a causal order -> entry */
-    QN_TABLE_SITE,   /* site -> addresses, last contact */
-    QN_TABLE_SEG,    /* coll, range -> clock: pages of a late site (a later issue) */
+    QN_TABLE_META,       /* name -> value */
+    QN_TABLE_ACTOR,      /* local number <-> actor */
+    QN_TABLE_DICT,       /* local number <-> field or user name */
+    QN_TABLE_COLL,       /* collection id -> row */
+    QN_TABLE_CC,         /* coll, actor -> counter */
+    QN_TABLE_FLOOR,      /* coll, actor -> counter: operations up to it left the log */
+    QN_TABLE_CHAIN,      /* coll, actor, counter -> hash and signature of a checkpoint */
+    QN_TABLE_REC,        /* coll, record key -> record */
+    QN_TABLE_LOG,        /* coll, actor, counter -> local sequence, operation */
+    QN_TABLE_ORDER,      /* coll, local sequence -> actor, counter */
+    QN_TABLE_FP,         /* coll, bucket -> count, sum */
+    QN_TABLE_PEER,       /* coll, site -> its clock as last known, last heard */
+    QN_TABLE_CONF,       /* coll, record key -> nothing: records with a conflict */
+    QN_TABLE_TRASH,      /* coll, record key -> hlc, local?: records in the trash */
+    QN_TABLE_HIST,       /* coll, record key, hlc, dot -> a replaced value */
+    QN_TABLE_LEDGER,     /* place in a causal order -> entry */
+    QN_TABLE_SITE,       /* site -> addresses, last contact */
+    QN_TABLE_SEG,        /* coll, range -> clock: pages of a late site (a later issue) */
+    QN_TABLE_HELD,       /* owner -> what this site holds for it, in numbers */
+    QN_TABLE_HELD_PACK,  /* owner, pack -> size, lock, scrub */
+    QN_TABLE_HELD_LIST,  /* owner, list -> head; its sealed snapshot; its names in chunks */
+    QN_TABLE_HELD_LEASE, /* owner, lease -> start, end */
+    QN_TABLE_PLAN,       /* name -> plan; name -> its runs */
+    QN_TABLE_OWN_PACK,   /* pack -> size, kind, order; order -> pack; totals */
+    QN_TABLE_OWN_SNAP,   /* snapshot -> row; order -> snapshot */
+    QN_TABLE_COPY,       /* holder -> totals; holder, pack or list -> acknowledged */
+    QN_TABLE_TOKEN,      /* pack -> challenge tokens that are left */
     QN_TABLE_COUNT,
 };
 

@@ -1,6 +1,7 @@
 #include "model/ledger.h"
 
 #include "base/assert.h"
+#include "base/search.h"
 #include "model/ledger_fold.h"
 #include "model/ledger_impl.h"
 
@@ -15,6 +16,7 @@ static void chain_free(struct qn_chain *chain)
 {
     qn_vec_free(&chain->nodes);
     qn_vec_free(&chain->admissions);
+    qn_vec_free(&chain->keys);
     qn_free(chain);
 }
 
@@ -52,80 +54,80 @@ void qn_ledger_free(struct qn_ledger *ledger)
     qn_free(ledger);
 }
 
-/* ---- the sorted indexes: vectors of pointers to slots that begin with their key ---- */
+/* ---- the sorted indexes ---- */
 
-static void *slot_at(const void *slots, size_t index)
+static int order_of_chain(const void *item, const void *id)
 {
-    void *slot;
-    memcpy(&slot, (const uint8_t *)slots + index * sizeof(slot), sizeof(slot));
-    return slot;
+    const struct qn_chain *const *chain = item;
+    return qn_site_id_cmp(&(*chain)->id, id);
 }
 
-/* Where a key of `size` bytes stands, or would stand. */
-static size_t lower_bound(const void *slots, size_t count, const void *key, size_t size)
+static int order_of_invite(const void *item, const void *key)
 {
-    size_t low = 0, high = count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (memcmp(slot_at(slots, middle), key, size) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    const struct qn_invite_slot *const *invite = item;
+    return memcmp((*invite)->key.bytes, key, QN_KEY_SIZE);
 }
 
-static void *find(const void *slots, size_t count, const void *key, size_t size)
+static int order_of_coll(const void *item, const void *id)
 {
-    size_t at = lower_bound(slots, count, key, size);
-    if (at == count || memcmp(slot_at(slots, at), key, size) != 0)
-        return NULL;
-    return slot_at(slots, at);
+    const struct qn_coll_slot *const *coll = item;
+    return memcmp((*coll)->id.bytes, id, QN_COLL_ID_SIZE);
 }
-
-#define LOWER_BOUND(vec, key)                                                                      \
-    lower_bound((vec)->items, (vec)->count, (key)->bytes, sizeof((key)->bytes))
-#define FIND(vec, key) find((vec)->items, (vec)->count, (key)->bytes, sizeof((key)->bytes))
 
 struct qn_chain *qn_ledger_chain(const struct qn_ledger *ledger, const struct qn_site_id *id)
 {
-    return FIND(&ledger->chains, id);
+    bool is_there;
+    size_t at = qn_vec_search(&ledger->chains, id, order_of_chain, &is_there);
+    return is_there ? ledger->chains.items[at] : NULL;
 }
 
 struct qn_invite_slot *qn_ledger_invite(const struct qn_ledger *ledger,
                                         const struct qn_public_key *key)
 {
-    return FIND(&ledger->invites, key);
+    bool is_there;
+    size_t at = qn_vec_search(&ledger->invites, key, order_of_invite, &is_there);
+    return is_there ? ledger->invites.items[at] : NULL;
 }
 
 struct qn_coll_slot *qn_ledger_coll(const struct qn_ledger *ledger, const struct qn_coll_id *id)
 {
-    return FIND(&ledger->colls, id);
+    bool is_there;
+    size_t at = qn_vec_search(&ledger->colls, id, order_of_coll, &is_there);
+    return is_there ? ledger->colls.items[at] : NULL;
 }
 
 static struct qn_chain *chain_of(struct qn_ledger *ledger, const struct qn_public_key *key)
 {
     struct qn_site_id id;
     qn_site_id_of(key, &id);
-    struct qn_chain *chain = qn_ledger_chain(ledger, &id);
-    if (chain != NULL)
-        return chain;
-    chain = QN_NEW(struct qn_chain);
+    bool is_there;
+    size_t at = qn_vec_search(&ledger->chains, &id, order_of_chain, &is_there);
+    if (is_there)
+        return ledger->chains.items[at];
+    struct qn_chain *chain = QN_NEW(struct qn_chain);
     chain->id = id;
-    chain->key = *key;
-    size_t at = LOWER_BOUND(&ledger->chains, &id);
+    qn_vec_push(&chain->keys, *key);
     *qn_vec_insert_slot(&ledger->chains, at) = chain;
     return chain;
 }
 
+const struct qn_node *qn_ledger_node(const struct qn_ledger *ledger, const struct qn_digest *hash)
+{
+    for (size_t i = ledger->nodes.count; i > 0; i--) { /* what is new is asked for most */
+        if (qn_digest_eq(&ledger->nodes.items[i - 1]->hash, hash))
+            return ledger->nodes.items[i - 1];
+    }
+    return NULL;
+}
+
 static struct qn_coll_slot *coll_of(struct qn_ledger *ledger, const struct qn_coll_id *id)
 {
-    struct qn_coll_slot *coll = qn_ledger_coll(ledger, id);
-    if (coll != NULL)
-        return coll;
-    coll = QN_NEW(struct qn_coll_slot);
+    bool is_there;
+    size_t at = qn_vec_search(&ledger->colls, id, order_of_coll, &is_there);
+    if (is_there)
+        return ledger->colls.items[at];
+    struct qn_coll_slot *coll = QN_NEW(struct qn_coll_slot);
     coll->id = *id;
-    size_t at = LOWER_BOUND(&ledger->colls, id);
     *qn_vec_insert_slot(&ledger->colls, at) = coll;
     return coll;
 }
@@ -164,7 +166,8 @@ static void index_invite(struct qn_ledger *ledger, struct qn_node *node,
     invite->key = body->invite_key;
     invite->invite = node;
     invite->expiry_ms = body->expiry_ms;
-    size_t at = LOWER_BOUND(&ledger->invites, &invite->key);
+    bool is_there; /* it is not: ledger_check.c refuses a second one */
+    size_t at = qn_vec_search(&ledger->invites, &invite->key, order_of_invite, &is_there);
     *qn_vec_insert_slot(&ledger->invites, at) = invite;
     node->invite = invite;
 }
@@ -198,6 +201,14 @@ static void index_coll(struct qn_ledger *ledger, struct qn_node *node, const str
     qn_vec_push(&node->coll->acts, node);
 }
 
+static void index_rotate(struct qn_node *node, const struct qn_body_rotate_key *body)
+{
+    struct qn_chain *chain = node->author;
+    qn_vec_push(&chain->keys, body->key);
+    if (chain->pinned == NULL)
+        chain->pinned = qn_chain_admission(chain, &body->admission);
+}
+
 static void index_body(struct qn_ledger *ledger, struct qn_node *node, const struct qn_body *body)
 {
     switch (body->type) {
@@ -221,6 +232,12 @@ static void index_body(struct qn_ledger *ledger, struct qn_node *node, const str
     case QN_BODY_CLOSE_COLLECTION:
         index_coll(ledger, node, &body->grant.coll);
         break;
+    case QN_BODY_PLACE_ACCEPT:
+        node->target = qn_ledger_node(ledger, &body->accept.place);
+        break;
+    case QN_BODY_ROTATE_KEY:
+        index_rotate(node, &body->rotate);
+        break;
     case QN_BODY_WITHDRAW:
         node->target = qn_chain_admission(node->author, &body->admission);
         break;
@@ -234,6 +251,19 @@ static bool is_admin(uint64_t type)
     return type == QN_BODY_GENESIS || type == QN_BODY_INVITE || type == QN_BODY_REVOKE_INVITE;
 }
 
+/* At most: with the longest head that a binary of this size has. */
+static size_t packed_size(const struct qn_entry *entry)
+{
+    return entry->bytes.size + 3;
+}
+
+static bool is_full(const struct qn_ledger *ledger, const struct qn_entry *entry)
+{
+    static const size_t array_head = 5;
+    return ledger->nodes.count >= QN_LEDGER_ENTRIES_MAX ||
+           packed_size(entry) > QN_LEDGER_SIZE_MAX - array_head - ledger->size;
+}
+
 static void append(struct qn_ledger *ledger, struct qn_chain *chain, const struct qn_entry *entry)
 {
     struct qn_node *node = node_new(entry, chain);
@@ -241,6 +271,7 @@ static void append(struct qn_ledger *ledger, struct qn_chain *chain, const struc
     node->is_stopped =
         (body->is_critical && !body->is_understood) || builds_on_stopped(ledger, node);
     qn_vec_push(&ledger->nodes, node);
+    ledger->size += packed_size(entry);
     qn_vec_push(&chain->nodes, node);
     if (is_admin(node->type)) {
         qn_vec_push(&ledger->admin, node);
@@ -283,19 +314,34 @@ static const struct qn_node *at_same_place(const struct qn_chain *chain,
     return entry->aseq <= chain->nodes.count ? chain->nodes.items[entry->aseq - 1] : NULL;
 }
 
+/* The key that the entry says it is signed with. A RotateKey is signed with the one it brings. */
+static const struct qn_public_key *key_of(const struct qn_chain *chain,
+                                          const struct qn_entry *entry)
+{
+    const struct qn_body *body = &entry->body;
+    if (entry->epoch < chain->keys.count)
+        return &chain->keys.items[entry->epoch];
+    bool is_next = entry->epoch == chain->keys.count && body->is_understood &&
+                   body->type == QN_BODY_ROTATE_KEY;
+    return is_next ? &body->rotate.key : NULL;
+}
+
 static enum qn_err add_statement(struct qn_ledger *ledger, struct qn_chain *chain,
                                  const struct qn_entry *entry, bool *ret_is_new)
 {
-    if (entry->epoch != 0)
-        return QN_ERR_UNSUPPORTED; /* RotateKey is not folded yet */
-    QN_TRY(qn_entry_verify(entry, &chain->key));
+    const struct qn_public_key *key = key_of(chain, entry);
+    if (key == NULL) /* a rotation that is missing, or one of a newer form */
+        return entry->body.type == QN_BODY_ROTATE_KEY && !entry->body.is_understood
+                   ? QN_ERR_UNSUPPORTED
+                   : QN_ERR_HELD;
+    QN_TRY(qn_entry_verify(entry, key));
     const struct qn_node *there = at_same_place(chain, entry);
     if (there != NULL && qn_digest_eq(&there->hash, &entry->hash)) {
         *ret_is_new = false; /* the same statement, signed again */
         return QN_OK;
     }
     QN_TRY(qn_ledger_check(ledger, chain, entry));
-    if (ledger->nodes.count >= QN_LEDGER_ENTRIES_MAX)
+    if (is_full(ledger, entry))
         return QN_ERR_LIMIT;
     append(ledger, chain, entry);
     *ret_is_new = true;

@@ -14,11 +14,13 @@
  *
  * Invariant: the state is a function of the set of entries, whatever the order in which they came.
  * Entries are kept in an order in which each could be added (a causal order). Not thread-safe: the
- * writer and the loop thread hold one each. Memory: at most QN_LEDGER_ENTRIES_MAX entries.
+ * writer and the loop thread hold one each. Memory: at most QN_LEDGER_ENTRIES_MAX entries of
+ * QN_LEDGER_SIZE_MAX in all.
  */
 #pragma once
 
 #include "base/limits.h"
+#include "base/vec.h"
 #include "model/op.h"
 
 enum qn_body_type { /* on the wire: never renumber */
@@ -80,6 +82,33 @@ struct qn_body_grant { /* also Ungrant */
     struct qn_site_id site;
 };
 
+/* What an owner asks of a holder; the author is the owner. quota_bytes 0: the end of what it asked
+ * for before. A later Place of the pair replaces an earlier one. */
+struct qn_body_place {
+    struct qn_site_id holder;
+    uint64_t quota_bytes;
+    uint64_t lock_days;       /* at most QN_LOCK_DAYS_MAX */
+    struct qn_span agreement; /* what the two agreed on paper, or where it lies; may be empty */
+};
+
+/* The holder's answer; the author is the holder. Never more than was asked for. quota_bytes 0:
+ * refused, or no longer. */
+struct qn_body_place_accept {
+    struct qn_digest place; /* hash of the Place */
+    uint64_t quota_bytes;
+    uint64_t lock_days;
+};
+
+/* A new key of the author, which keeps its identity. The entry itself is signed with the new key
+ * and has its epoch; `proof`, in the domain "quoin rotate 1", is over the canonical [group id,
+ * identity, new epoch, admission, new key], by the key before or by the recovery key. */
+struct qn_body_rotate_key {
+    struct qn_digest admission; /* the Admit or Genesis whose recovery key counts */
+    struct qn_public_key key;
+    struct qn_signature proof;
+    bool is_by_recovery;
+};
+
 /* ---- the state ---- */
 
 enum qn_site_state {
@@ -87,9 +116,12 @@ enum qn_site_state {
     QN_SITE_WITHDRAWN,
 };
 
+typedef QN_VEC(struct qn_public_key) qn_key_vec;
+
 struct qn_site {
     struct qn_site_id id;
-    struct qn_site_keys keys;
+    struct qn_site_keys keys;        /* `site` is the present one: that of the last RotateKey */
+    qn_key_vec epochs;               /* every key that it ever signed with; the last is keys.site */
     char name[QN_NAME_SIZE_MAX + 1]; /* unique among members: see docs/protocol.md 7.6 */
     char legal_entity[QN_ENTITY_SIZE_MAX + 1];
     enum qn_site_state state;
@@ -102,6 +134,27 @@ struct qn_collection {
     bool is_for_all;
     bool is_closed;
     QN_VEC(struct qn_site_id) members; /* when not for all; sorted; present members only */
+};
+
+enum qn_place_state {
+    QN_PLACE_PROPOSED, /* the owner asks; nothing is promised */
+    QN_PLACE_ACCEPTED, /* the holder promised; maybe the owner asks for other terms by now */
+    QN_PLACE_ENDED,    /* by either, or one of them is no member: nothing new, locks stay */
+};
+
+struct qn_place {
+    struct qn_site_id owner, holder;
+    enum qn_place_state state;
+    /* What the holder promised; 0 unless ACCEPTED. */
+    uint64_t quota_bytes;
+    uint32_t lock_days;
+    /* The owner's last word: what a PlaceAccept is to name, and its terms. */
+    struct qn_digest proposal;
+    bool is_pending; /* the holder has not answered it yet */
+    uint64_t asked_quota_bytes;
+    uint32_t asked_lock_days;
+    char agreement[QN_AGREEMENT_SIZE_MAX + 1];
+    uint64_t ended_aseq; /* place in the owner's chain of what ended it last; 0: nothing did */
 };
 
 struct qn_invite {
@@ -121,6 +174,7 @@ struct qn_group {
     QN_VEC(struct qn_site) sites;             /* sorted by id; withdrawn ones stay */
     QN_VEC(struct qn_collection) collections; /* sorted by id */
     QN_VEC(struct qn_invite) invites;
+    QN_VEC(struct qn_place) places; /* sorted by owner, holder */
 };
 
 struct qn_ledger;
@@ -185,6 +239,19 @@ void qn_body_withdraw_pack(const struct qn_digest *group, const struct qn_digest
 void qn_body_describe_pack(const struct qn_digest *group, struct qn_span legal_entity,
                            struct qn_buf *out);
 
+void qn_body_place_pack(const struct qn_digest *group, const struct qn_body_place *body,
+                        struct qn_buf *out);
+void qn_body_place_accept_pack(const struct qn_digest *group,
+                               const struct qn_body_place_accept *body, struct qn_buf *out);
+void qn_body_rotate_key_pack(const struct qn_digest *group, const struct qn_body_rotate_key *body,
+                             struct qn_buf *out);
+/* Fills in the proof of `body`, whose other members are set, by the present key or the recovery key
+ * of a site. Its entry is then composed with a signer of the new key. QN_ERR_NOTFOUND: no such site
+ * or admission. QN_ERR_DENIED: the prover is neither. */
+enum qn_err QN_CHECKED qn_rotate_sign(const struct qn_ledger *ledger, const struct qn_site_id *site,
+                                      const struct qn_signer *prover,
+                                      struct qn_body_rotate_key *body);
+
 /* The statement of a joining site (struct qn_body_admit): signs both halves; and checks them. */
 enum qn_err QN_CHECKED qn_admit_sign(const struct qn_digest *group,
                                      const struct qn_signer *invite_signer,
@@ -210,3 +277,10 @@ const struct qn_invite *qn_group_invite(const struct qn_group *group,
                                         const struct qn_public_key *key);
 /* Open: known, not revoked, not used, not expired at that time. */
 bool qn_invite_is_open(const struct qn_invite *invite, uint64_t wall_ms);
+/* NULL if neither of the two ever spoke of it. */
+const struct qn_place *qn_group_place(const struct qn_group *group, const struct qn_site_id *owner,
+                                      const struct qn_site_id *holder);
+/* Two different present members, of one legal entity as far as both said theirs. Asked before a
+ * Place is written or accepted; the fold does not enforce it, because entities change. */
+bool qn_group_may_hold(const struct qn_group *group, const struct qn_site_id *owner,
+                       const struct qn_site_id *holder);

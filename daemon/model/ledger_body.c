@@ -144,6 +144,42 @@ void qn_body_describe_pack(const struct qn_digest *group, struct qn_span legal_e
     field_str(out, "entity", legal_entity);
 }
 
+static void field_u64(struct qn_buf *out, const char *name, uint64_t value)
+{
+    qn_pack_cstr(out, name);
+    qn_pack_u64(out, value);
+}
+
+void qn_body_place_pack(const struct qn_digest *group, const struct qn_body_place *body,
+                        struct qn_buf *out)
+{
+    begin(out, QN_BODY_PLACE, false, group, 4);
+    field_str(out, "agreement", body->agreement);
+    field_bin(out, "holder", QN_SPAN_OF(body->holder.bytes));
+    field_u64(out, "lock", body->lock_days);
+    field_u64(out, "quota", body->quota_bytes);
+}
+
+void qn_body_place_accept_pack(const struct qn_digest *group,
+                               const struct qn_body_place_accept *body, struct qn_buf *out)
+{
+    begin(out, QN_BODY_PLACE_ACCEPT, false, group, 3);
+    field_u64(out, "lock", body->lock_days);
+    field_bin(out, "place", qn_digest_view(&body->place));
+    field_u64(out, "quota", body->quota_bytes);
+}
+
+void qn_body_rotate_key_pack(const struct qn_digest *group, const struct qn_body_rotate_key *body,
+                             struct qn_buf *out)
+{
+    begin(out, QN_BODY_ROTATE_KEY, true, group, 4);
+    field_bin(out, "admission", qn_digest_view(&body->admission));
+    field_bin(out, "key", QN_SPAN_OF(body->key.bytes));
+    field_bin(out, "proof", QN_SPAN_OF(body->proof.bytes));
+    qn_pack_cstr(out, "recovery");
+    qn_pack_bool(out, body->is_by_recovery);
+}
+
 /* ---- reading ---- */
 
 /* Walks a map whose keys ascend strictly; what lies between the fields asked for is passed over, so
@@ -300,6 +336,42 @@ static enum qn_err read_grant(struct fields *fields, struct qn_body_grant *body)
     return GET(fields, "site", body->site);
 }
 
+static enum qn_err get_u64(struct fields *fields, const char *name, uint64_t *ret_value)
+{
+    QN_TRY(fields_find(fields, name));
+    return qn_cursor_u64(&fields->cursor, ret_value);
+}
+
+static enum qn_err get_lock_days(struct fields *fields, uint64_t *ret_days)
+{
+    QN_TRY(get_u64(fields, "lock", ret_days));
+    return *ret_days <= QN_LOCK_DAYS_MAX ? QN_OK : QN_ERR_LIMIT;
+}
+
+static enum qn_err read_place(struct fields *fields, struct qn_body_place *body)
+{
+    QN_TRY(get_text(fields, "agreement", QN_AGREEMENT_SIZE_MAX, &body->agreement));
+    QN_TRY(GET(fields, "holder", body->holder));
+    QN_TRY(get_lock_days(fields, &body->lock_days));
+    return get_u64(fields, "quota", &body->quota_bytes);
+}
+
+static enum qn_err read_accept(struct fields *fields, struct qn_body_place_accept *body)
+{
+    QN_TRY(get_lock_days(fields, &body->lock_days));
+    QN_TRY(GET(fields, "place", body->place));
+    return get_u64(fields, "quota", &body->quota_bytes);
+}
+
+static enum qn_err read_rotate(struct fields *fields, struct qn_body_rotate_key *body)
+{
+    QN_TRY(GET(fields, "admission", body->admission));
+    QN_TRY(GET(fields, "key", body->key));
+    QN_TRY(GET(fields, "proof", body->proof));
+    QN_TRY(fields_find(fields, "recovery"));
+    return qn_cursor_bool(&fields->cursor, &body->is_by_recovery);
+}
+
 /* What this version knows of the type; *ret_is_known is false for reserved and for newer types. */
 static enum qn_err read_fields(struct fields *fields, struct qn_body *body, bool *ret_is_known)
 {
@@ -320,6 +392,12 @@ static enum qn_err read_fields(struct fields *fields, struct qn_body *body, bool
         return read_grant(fields, &body->grant);
     case QN_BODY_CLOSE_COLLECTION:
         return GET(fields, "coll", body->grant.coll);
+    case QN_BODY_PLACE:
+        return read_place(fields, &body->place);
+    case QN_BODY_PLACE_ACCEPT:
+        return read_accept(fields, &body->accept);
+    case QN_BODY_ROTATE_KEY:
+        return read_rotate(fields, &body->rotate);
     case QN_BODY_WITHDRAW:
         return GET(fields, "admission", body->admission);
     case QN_BODY_DESCRIBE:

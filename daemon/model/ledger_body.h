@@ -33,6 +33,9 @@ struct qn_body {
         struct qn_body_grant grant;  /* Grant and Ungrant; CloseCollection without a site */
         struct qn_digest admission;  /* Withdraw */
         struct qn_span legal_entity; /* Describe */
+        struct qn_body_place place;
+        struct qn_body_place_accept accept;
+        struct qn_body_rotate_key rotate;
     };
 };
 

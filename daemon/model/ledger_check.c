@@ -109,11 +109,35 @@ static enum qn_err check_withdraw(const struct qn_ledger *ledger, const struct q
 {
     if (qn_chain_admission(chain, admission) != NULL)
         return QN_OK;
-    qn_vec_each (&ledger->nodes, node) {
-        if (qn_digest_eq(&(*node)->hash, admission))
-            return QN_ERR_INVALID;
-    }
-    return QN_ERR_HELD;
+    return qn_ledger_node(ledger, admission) != NULL ? QN_ERR_INVALID : QN_ERR_HELD;
+}
+
+/* A holder promises no more than it was asked for, and only to who asked. */
+static enum qn_err check_accept(const struct qn_ledger *ledger, const struct qn_chain *chain,
+                                const struct qn_body_place_accept *accept)
+{
+    const struct qn_node *node = qn_ledger_node(ledger, &accept->place);
+    if (node == NULL)
+        return QN_ERR_HELD;
+    struct qn_body body;
+    QN_TRY(qn_body_unpack(qn_node_body(node), &body));
+    if (body.type != QN_BODY_PLACE)
+        return QN_ERR_INVALID;
+    if (!body.is_understood)
+        return QN_ERR_UNSUPPORTED;
+    if (!qn_site_id_eq(&body.place.holder, &chain->id))
+        return QN_ERR_DENIED;
+    bool is_within =
+        accept->quota_bytes <= body.place.quota_bytes && accept->lock_days <= body.place.lock_days;
+    return is_within ? QN_OK : QN_ERR_INVALID;
+}
+
+/* After a RotateKey the keys before it sign nothing more. */
+static enum qn_err check_epoch(const struct qn_chain *chain, const struct qn_entry *entry)
+{
+    bool is_rotation = entry->body.is_understood && entry->body.type == QN_BODY_ROTATE_KEY;
+    uint64_t expected = is_rotation ? chain->keys.count : chain->keys.count - 1;
+    return entry->epoch == expected ? QN_OK : QN_ERR_INVALID;
 }
 
 static enum qn_err check_body(const struct qn_ledger *ledger, const struct qn_chain *chain,
@@ -133,6 +157,12 @@ static enum qn_err check_body(const struct qn_ledger *ledger, const struct qn_ch
     case QN_BODY_UNGRANT:
     case QN_BODY_CLOSE_COLLECTION:
         return check_creator(ledger, chain, &body->grant.coll);
+    case QN_BODY_PLACE:
+        return qn_site_id_eq(&body->place.holder, &chain->id) ? QN_ERR_INVALID : QN_OK;
+    case QN_BODY_PLACE_ACCEPT:
+        return check_accept(ledger, chain, &body->accept);
+    case QN_BODY_ROTATE_KEY:
+        return qn_ledger_check_rotate(ledger, chain, &body->rotate);
     case QN_BODY_WITHDRAW:
         return check_withdraw(ledger, chain, &body->admission);
     default: /* a number from outside: Describe, and what is kept without being understood */
@@ -144,6 +174,7 @@ enum qn_err qn_ledger_check(const struct qn_ledger *ledger, const struct qn_chai
                             const struct qn_entry *entry)
 {
     QN_TRY(check_chain(chain, entry));
+    QN_TRY(check_epoch(chain, entry));
     QN_TRY(check_ref(ledger, &entry->ref));
     if (is_admin_type(entry->body.type))
         QN_TRY(check_admin(ledger, chain, entry));

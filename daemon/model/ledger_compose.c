@@ -11,12 +11,17 @@ enum qn_err qn_ledger_compose(const struct qn_ledger *ledger, const struct qn_si
     const struct qn_chain *chain = qn_ledger_chain(ledger, author);
     if (chain == NULL)
         return QN_ERR_NOTFOUND;
-    if (!qn_public_key_eq(&chain->key, qn_signer_public(signer)))
+    struct qn_body parsed;
+    QN_TRY(qn_body_unpack(body, &parsed));
+    bool is_rotation = parsed.is_understood && parsed.type == QN_BODY_ROTATE_KEY;
+    const struct qn_public_key *key = is_rotation ? &parsed.rotate.key : qn_chain_key(chain);
+    if (!qn_public_key_eq(key, qn_signer_public(signer)))
         return QN_ERR_DENIED;
     const struct qn_node *head = qn_ledger_admin_head(ledger);
     struct qn_entry entry = {
         .body_bytes = body,
         .author = *author,
+        .epoch = chain->keys.count - (is_rotation ? 0 : 1),
         .aseq = chain->nodes.count + 1,
         .ref = {.term = 1, .seq = head->admin_seq, .hash = head->hash},
         .hlc = hlc,

@@ -6,12 +6,6 @@
 #include "base/text.h"
 #include "model/ledger_seats.h"
 
-struct fold {
-    const struct qn_ledger *ledger;
-    struct qn_seats seats;
-    struct qn_group *group;
-};
-
 /* What was added was checked, so it reads. */
 static struct qn_body body_of(const struct qn_node *node)
 {
@@ -30,7 +24,7 @@ static void set_text(char *out, size_t size, struct qn_span text)
 
 #define SET_TEXT(out, text) set_text((out), sizeof(out), (text))
 
-static void fold_head(struct fold *fold)
+static void fold_head(struct qn_fold *fold)
 {
     const struct qn_node *genesis = fold->ledger->nodes.items[0];
     struct qn_body body = body_of(genesis);
@@ -48,14 +42,23 @@ static void fill_site(struct qn_site *site, const struct qn_node *admission)
 {
     struct qn_body body = body_of(admission);
     bool is_founder = body.type == QN_BODY_GENESIS;
-    site->keys = is_founder ? body.genesis.keys : body.admit.keys;
     SET_TEXT(site->name, is_founder ? body.genesis.site_name : body.admit.name);
     SET_TEXT(site->legal_entity, is_founder ? body.genesis.legal_entity : body.admit.legal_entity);
     site->admission = admission->hash;
 }
 
+/* The keys follow the chain alone, as the signatures of its next entries do. */
+static void fill_keys(struct qn_site *site, const struct qn_chain *chain,
+                      const struct qn_node *admission)
+{
+    qn_node_keys(chain->pinned == NULL ? admission : chain->pinned, &site->keys);
+    site->keys.site = *qn_chain_key(chain);
+    qn_vec_each (&chain->keys, key)
+        qn_vec_push(&site->epochs, *key);
+}
+
 /* The last word of the site about itself; a Withdraw takes it back. */
-static void describe(const struct fold *fold, const struct qn_chain *chain, struct qn_site *site)
+static void describe(const struct qn_fold *fold, const struct qn_chain *chain, struct qn_site *site)
 {
     const struct qn_node *last = NULL;
     qn_vec_each (&chain->nodes, node) {
@@ -70,7 +73,7 @@ static void describe(const struct fold *fold, const struct qn_chain *chain, stru
         SET_TEXT(site->legal_entity, body_of(last).legal_entity);
 }
 
-static void fold_sites(struct fold *fold)
+static void fold_sites(struct qn_fold *fold)
 {
     for (size_t i = 0; i < fold->seats.count; i++) {
         const struct qn_seat *seat = &fold->seats.items[i];
@@ -81,6 +84,7 @@ static void fold_sites(struct fold *fold)
         *site = (struct qn_site){.id = chain->id};
         site->state = qn_seat_is_present(seat) ? QN_SITE_MEMBER : QN_SITE_WITHDRAWN;
         fill_site(site, seat->last->admission);
+        fill_keys(site, chain, seat->last->admission);
         describe(fold, chain, site);
     }
 }
@@ -141,7 +145,7 @@ static void settle_name(struct claim *claims, size_t index)
     }
 }
 
-static void fold_names(struct fold *fold)
+static void fold_names(struct qn_fold *fold)
 {
     struct claim *claims = qn_alloc(fold->group->sites.count * sizeof(claims[0]));
     size_t count = 0;
@@ -159,7 +163,7 @@ static void fold_names(struct fold *fold)
 
 /* ---- invites ---- */
 
-static void fold_invites(struct fold *fold)
+static void fold_invites(struct qn_fold *fold)
 {
     qn_vec_each (&fold->ledger->admin, node) {
         const struct qn_invite_slot *slot = (*node)->invite;
@@ -178,7 +182,8 @@ static void fold_invites(struct fold *fold)
 
 /* ---- collections ---- */
 
-static const struct qn_node *creation_of(const struct fold *fold, const struct qn_coll_slot *slot)
+static const struct qn_node *creation_of(const struct qn_fold *fold,
+                                         const struct qn_coll_slot *slot)
 {
     const struct qn_node *creation = NULL;
     qn_vec_each (&slot->acts, act) {
@@ -193,7 +198,7 @@ static const struct qn_node *creation_of(const struct fold *fold, const struct q
 
 /* By qn_chain.index: who was granted access and not ungranted since. Sites that nobody admitted
  * are passed over. */
-static void grant(const struct fold *fold, const struct qn_site_id *id, bool is_granted,
+static void grant(const struct qn_fold *fold, const struct qn_site_id *id, bool is_granted,
                   bool *granted)
 {
     const struct qn_chain *chain = qn_ledger_chain(fold->ledger, id);
@@ -201,7 +206,7 @@ static void grant(const struct fold *fold, const struct qn_site_id *id, bool is_
         granted[chain->index] = is_granted;
 }
 
-static void grant_first(const struct fold *fold, const struct qn_node *creation, bool *granted,
+static void grant_first(const struct qn_fold *fold, const struct qn_node *creation, bool *granted,
                         bool *ret_is_for_all)
 {
     struct qn_body body = body_of(creation);
@@ -213,7 +218,7 @@ static void grant_first(const struct fold *fold, const struct qn_node *creation,
     }
 }
 
-static void act_on(const struct fold *fold, const struct qn_node *act,
+static void act_on(const struct qn_fold *fold, const struct qn_node *act,
                    struct qn_collection *collection, bool *granted)
 {
     if (act->type == QN_BODY_CLOSE_COLLECTION) {
@@ -226,7 +231,7 @@ static void act_on(const struct fold *fold, const struct qn_node *act,
     grant(fold, &body.grant.site, act->type == QN_BODY_GRANT, granted);
 }
 
-static void list_members(const struct fold *fold, struct qn_collection *collection,
+static void list_members(const struct qn_fold *fold, struct qn_collection *collection,
                          const bool *granted)
 {
     for (size_t i = 0; i < fold->seats.count; i++) {
@@ -237,7 +242,7 @@ static void list_members(const struct fold *fold, struct qn_collection *collecti
     }
 }
 
-static void fold_collection(struct fold *fold, const struct qn_coll_slot *slot, bool *granted)
+static void fold_collection(struct qn_fold *fold, const struct qn_coll_slot *slot, bool *granted)
 {
     const struct qn_node *creation = creation_of(fold, slot);
     if (creation == NULL)
@@ -254,7 +259,7 @@ static void fold_collection(struct fold *fold, const struct qn_coll_slot *slot, 
         list_members(fold, collection, granted);
 }
 
-static void fold_collections(struct fold *fold)
+static void fold_collections(struct qn_fold *fold)
 {
     bool *granted = qn_alloc(fold->seats.count * sizeof(granted[0]));
     qn_vec_each (&fold->ledger->colls, slot)
@@ -264,13 +269,14 @@ static void fold_collections(struct fold *fold)
 
 void qn_ledger_fold(const struct qn_ledger *ledger, struct qn_group *ret_group)
 {
-    struct fold fold = {.ledger = ledger, .group = ret_group};
+    struct qn_fold fold = {.ledger = ledger, .group = ret_group};
     qn_seats_init(&fold.seats, ledger);
     fold_head(&fold);
     fold_sites(&fold);
     fold_names(&fold);
     fold_invites(&fold);
     fold_collections(&fold);
+    qn_fold_places(&fold);
     qn_seats_deinit(&fold.seats);
 }
 
@@ -278,8 +284,11 @@ void qn_group_clear(struct qn_group *group)
 {
     qn_vec_each (&group->collections, collection)
         qn_vec_free(&collection->members);
+    qn_vec_each (&group->sites, site)
+        qn_vec_free(&site->epochs);
     qn_vec_free(&group->sites);
     qn_vec_free(&group->collections);
     qn_vec_free(&group->invites);
+    qn_vec_free(&group->places);
     *group = (struct qn_group){0};
 }

@@ -25,7 +25,8 @@ struct qn_node {
     struct qn_invite_slot *invite; /* Invite, RevokeInvite, Admit */
     struct qn_chain *subject;      /* Genesis, Admit: whom it makes a member */
     struct qn_coll_slot *coll;     /* CreateCollection, Grant, Ungrant, CloseCollection */
-    const struct qn_node *target;  /* Withdraw: the admission that it ends */
+    /* Withdraw: the admission that it ends; PlaceAccept: the Place that it answers. */
+    const struct qn_node *target;
     size_t size;
     size_t body_offset, body_size;
     uint8_t bytes[];
@@ -39,7 +40,9 @@ struct qn_node_vec {
 /* A site that some Genesis or Admit names, member or not, and what it wrote. */
 struct qn_chain {
     struct qn_site_id id;
-    struct qn_public_key key;
+    qn_key_vec keys; /* by epoch: never empty; the last signs the next entry */
+    /* The admission that the first RotateKey named: whose recovery key counts from then on. */
+    const struct qn_node *pinned;
     size_t index; /* in qn_ledger.chains; set by the fold */
     struct qn_node_vec nodes;
     struct qn_node_vec admissions; /* entries of others that name it; Genesis for the founder */
@@ -65,6 +68,7 @@ struct qn_ledger_state {
 
 struct qn_ledger {
     struct qn_node_vec nodes;         /* the first is Genesis */
+    size_t size;                      /* of all entries, as an array of binaries */
     struct qn_node_vec admin;         /* the administrator's chain: place seq is at seq - 1 */
     QN_VEC(struct qn_chain *) chains; /* sorted by id */
     QN_VEC(struct qn_invite_slot *) invites; /* sorted by key */
@@ -94,6 +98,19 @@ static inline const struct qn_node *qn_ledger_admin_head(const struct qn_ledger 
     return ledger->admin.items[ledger->admin.count - 1];
 }
 
+static inline const struct qn_public_key *qn_chain_key(const struct qn_chain *chain)
+{
+    return &chain->keys.items[chain->keys.count - 1];
+}
+
+/* The keys in an admission, which is a Genesis or an Admit. */
+void qn_node_keys(const struct qn_node *admission, struct qn_site_keys *ret_keys);
+/* Whether the proof of a RotateKey is right and its key is new. */
+enum qn_err QN_CHECKED qn_ledger_check_rotate(const struct qn_ledger *ledger,
+                                              const struct qn_chain *chain,
+                                              const struct qn_body_rotate_key *rotate);
+/* NULL if it is not there. */
+const struct qn_node *qn_ledger_node(const struct qn_ledger *ledger, const struct qn_digest *hash);
 /* Whether the entry, whose author and signature are right, may be added: chain, reference and body.
  * Depends on what the entry builds on only, never on the order of arrival. */
 enum qn_err QN_CHECKED qn_ledger_check(const struct qn_ledger *ledger, const struct qn_chain *chain,

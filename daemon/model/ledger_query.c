@@ -1,20 +1,17 @@
+#include "base/search.h"
 #include "model/ledger.h"
+
+static int order_of_site(const void *item, const void *id)
+{
+    const struct qn_site *site = item;
+    return qn_site_id_cmp(&site->id, id);
+}
 
 const struct qn_site *qn_group_site(const struct qn_group *group, const struct qn_site_id *id)
 {
-    size_t low = 0, high = group->sites.count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct qn_site *site = &group->sites.items[middle];
-        int order = qn_site_id_cmp(&site->id, id);
-        if (order == 0)
-            return site;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
+    bool is_there;
+    size_t at = qn_vec_search(&group->sites, id, order_of_site, &is_there);
+    return is_there ? &group->sites.items[at] : NULL;
 }
 
 /* A member before a withdrawn site of the same name. */
@@ -52,22 +49,18 @@ const struct qn_site *qn_group_site_by_prefix(const struct qn_group *group,
     return NULL;
 }
 
+static int order_of_collection(const void *item, const void *id)
+{
+    const struct qn_collection *collection = item;
+    return memcmp(collection->id.bytes, id, QN_COLL_ID_SIZE);
+}
+
 const struct qn_collection *qn_group_collection(const struct qn_group *group,
                                                 const struct qn_coll_id *id)
 {
-    size_t low = 0, high = group->collections.count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct qn_collection *collection = &group->collections.items[middle];
-        int order = memcmp(collection->id.bytes, id->bytes, sizeof(id->bytes));
-        if (order == 0)
-            return collection;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
+    bool is_there;
+    size_t at = qn_vec_search(&group->collections, id, order_of_collection, &is_there);
+    return is_there ? &group->collections.items[at] : NULL;
 }
 
 bool qn_group_shares(const struct qn_group *group, const struct qn_collection *collection,

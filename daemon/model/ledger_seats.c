@@ -51,7 +51,7 @@ static void choose(struct qn_seats *seats, const struct qn_ledger *ledger)
 static void end_withdrawn(struct qn_seats *seats, const struct qn_ledger *ledger)
 {
     qn_vec_each (&ledger->nodes, node) {
-        if ((*node)->target == NULL || (*node)->is_stopped)
+        if ((*node)->type != QN_BODY_WITHDRAW || (*node)->target == NULL || (*node)->is_stopped)
             continue;
         struct qn_membership *membership = membership_of(seats, (*node)->target);
         if (membership != NULL && (*node)->aseq < membership->ended_aseq)

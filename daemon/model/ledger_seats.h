@@ -34,6 +34,15 @@ struct qn_seats {
 /* The order of contests: admin head that the author had seen, then hash. */
 int qn_node_cmp(const struct qn_node *a, const struct qn_node *b);
 
+struct qn_fold {
+    const struct qn_ledger *ledger;
+    struct qn_seats seats;
+    struct qn_group *group;
+};
+
+/* The part of the fold that finds who holds for whom. */
+void qn_fold_places(struct qn_fold *fold);
+
 /* Numbers the chains. */
 void qn_seats_init(struct qn_seats *seats, const struct qn_ledger *ledger);
 void qn_seats_deinit(struct qn_seats *seats);

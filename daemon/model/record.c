@@ -1,6 +1,7 @@
 #include "model/record.h"
 
 #include "base/assert.h"
+#include "base/search.h"
 #include "model/hashing.h"
 
 void qn_record_deinit(struct qn_record *record)
@@ -10,24 +11,16 @@ void qn_record_deinit(struct qn_record *record)
     qn_vec_free(&record->fields);
 }
 
+static int order_of_field(const void *item, const void *name)
+{
+    const struct qn_field *field = item;
+    return qn_span_cmp(field->name, *(const struct qn_span *)name);
+}
+
 /* The first field that is not below the name; whether it has that name. */
 static size_t find_field(const struct qn_record *record, struct qn_span name, bool *ret_is_there)
 {
-    size_t low = 0, high = record->fields.count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = qn_span_cmp(record->fields.items[middle].name, name);
-        if (order == 0) {
-            *ret_is_there = true;
-            return middle;
-        }
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    *ret_is_there = false;
-    return low;
+    return qn_vec_search(&record->fields, &name, order_of_field, ret_is_there);
 }
 
 const struct qn_field *qn_record_field(const struct qn_record *record, struct qn_span name)

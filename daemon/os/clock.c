@@ -1,5 +1,6 @@
 #include "os/os.h"
 
+#include <sys/statvfs.h>
 #include <time.h>
 
 #include "base/assert.h"
@@ -20,4 +21,17 @@ uint64_t qn_os_wall_ms(void)
 uint64_t qn_os_boot_ms(void)
 {
     return read_ms(CLOCK_BOOTTIME);
+}
+
+int32_t qn_os_offset_s(uint64_t wall_ms)
+{
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm local;
+    return localtime_r(&seconds, &local) == NULL ? 0 : (int32_t)local.tm_gmtoff;
+}
+
+uint64_t qn_os_disk_bytes(const char *path)
+{
+    struct statvfs status;
+    return statvfs(path, &status) != 0 ? 0 : (uint64_t)status.f_blocks * status.f_frsize;
 }

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "crypto/digest.h"
@@ -177,4 +178,10 @@ enum qn_err qn_os_sync_dir(const char *path)
 {
     AUTO_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return fd < 0 ? qn_os_err(errno) : sync_fd(fd);
+}
+
+bool qn_os_is_full(int fd)
+{
+    struct statvfs status;
+    return fstatvfs(fd, &status) == 0 && (uint64_t)status.f_bavail * status.f_frsize < 1024 * 1024;
 }

@@ -11,8 +11,12 @@
 /* What an errno value means to Quoin: the one place where they are translated. Never QN_OK. */
 enum qn_err qn_os_err(int code);
 
-uint64_t qn_os_wall_ms(void);              /* since 1970 */
-uint64_t qn_os_boot_ms(void);              /* CLOCK_BOOTTIME: counts sleep, never jumps */
+uint64_t qn_os_wall_ms(void); /* since 1970 */
+uint64_t qn_os_boot_ms(void); /* CLOCK_BOOTTIME: counts sleep, never jumps */
+/* Local time minus UTC at that moment, in seconds. */
+int32_t qn_os_offset_s(uint64_t wall_ms);
+/* Size of the file system that `path` is on; 0 if it cannot be asked. */
+uint64_t qn_os_disk_bytes(const char *path);
 void qn_os_random(void *out, size_t size); /* getrandom; never fails once the system has booted */
 
 /* Appends a whole regular file of at most size_max bytes to `out`. QN_ERR_DENIED: a link or a
@@ -25,6 +29,9 @@ enum qn_err QN_CHECKED qn_os_make_dir(const char *path,
                                       unsigned mode); /* exists: fine; fsyncs parent */
 /* Makes the names in a folder durable: after files were made or renamed in it by other means. */
 enum qn_err QN_CHECKED qn_os_sync_dir(const char *path);
+
+/* The file system of that file has less than a mebibyte left for this process. */
+bool qn_os_is_full(int fd);
 
 /* One holder per path, for the life of the process, released by the kernel after a crash.
  * QN_ERR_BUSY if another process, or this one, has it. The file stays behind, empty. */

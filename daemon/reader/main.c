@@ -1,7 +1,8 @@
 /* syncd-reader: reads, for a daemon that may not, the folders that its configuration names.
  *
  * It is started for each connection by its socket unit, which hands it the connection; or it makes
- * the socket itself (--socket). It runs with CAP_DAC_READ_SEARCH and nothing else. See syncd(8).
+ * the socket itself (--socket). It runs with CAP_DAC_READ_SEARCH and nothing else. See
+ * syncd-reader(8).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -36,7 +37,7 @@ struct options {
 static void usage(FILE *out)
 {
     fputs("Usage: syncd-reader [--config FILE] [--user NAME] [--socket PATH]\n"
-          "Reads the folders of [reader] allow for syncd; see syncd(8).\n"
+          "Reads the folders of [reader] allow for syncd; see syncd-reader(8).\n"
           "  --config FILE  the configuration (/etc/quoin/quoin.conf)\n"
           "  --user NAME    who may ask, besides root (_quoin)\n"
           "  --socket PATH  make this socket; otherwise the service manager passes a connection\n"
@@ -135,15 +136,28 @@ static bool may_ask(int client, const char *user)
     return false;
 }
 
+/* The first request gets this answer, and there is no second one. */
+static int refuse(int client, int status)
+{
+    uint8_t request[QN_READER_REQUEST_SIZE_MAX];
+    size_t size;
+    QN_AUTO_BUF struct qn_buf answer;
+    qn_buf_init(&answer, 16);
+    qn_reader_error_pack(EACCES, &answer);
+    if (qn_reader_receive(client, request, sizeof(request), &size, NULL) == 0)
+        (void)!qn_reader_send(client, qn_buf_view(&answer), -1);
+    return status;
+}
+
 static int serve(int client, const struct options *options)
 {
     struct qn_config config;
     struct qn_reader_allowed allowed = {0};
     if (!may_ask(client, options->user))
-        return EX_NOPERM;
+        return refuse(client, EX_NOPERM);
     int status = read_config(options->config, &config);
     if (status != 0)
-        return status;
+        return refuse(client, status);
     split(config.reader_allow, &allowed);
     if (allowed.count == 0)
         fprintf(stderr,

@@ -1,5 +1,7 @@
 #include "store/kv_lmdb.h"
 
+#include <errno.h>
+
 #include "base/assert.h"
 #include "os/os.h"
 
@@ -229,6 +231,14 @@ static MDB_txn *detach(struct qn_kv_lmdb *kv)
     return txn;
 }
 
+/* Where the disk ends within a write, LMDB says EIO: the next one would say ENOSPC. What was
+ * written belongs to no transaction, so that the store is as it was. */
+static bool is_cut_short(MDB_env *env, int code)
+{
+    int fd;
+    return code == EIO && mdb_env_get_fd(env, &fd) == MDB_SUCCESS && qn_os_is_full(fd);
+}
+
 enum qn_err qn_kv_lmdb_commit(struct qn_kv_lmdb *kv)
 {
     MDB_txn *txn = detach(kv);
@@ -237,6 +247,8 @@ enum qn_err qn_kv_lmdb_commit(struct qn_kv_lmdb *kv)
         return kv->fault;
     }
     int code = mdb_txn_commit(txn); /* frees it, also when it fails */
+    if (is_cut_short(kv->env, code))
+        return QN_ERR_NOSPACE;
     return code == MDB_SUCCESS ? QN_OK : qn_lmdb_err(code);
 }
 

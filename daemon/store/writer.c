@@ -228,6 +228,8 @@ void qn_writer_free(struct qn_writer *writer)
     release(writer);
 }
 
+_Static_assert(QN_LEDGER_SIZE_MAX < QN_WRITER_QUEUE_SIZE_MAX, "a join is one intent");
+
 static enum qn_err admit(const struct qn_writer *writer, const struct qn_intent *intent)
 {
     if (writer->fatal != QN_OK || writer->is_closing)

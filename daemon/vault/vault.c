@@ -223,3 +223,18 @@ enum qn_err qn_vault_repair(struct qn_vault *vault, const struct qn_pack_name *n
     QN_TRY(replace_bad(vault, name, bytes));
     return take_up_one(vault, name);
 }
+
+enum qn_err qn_vault_packs(struct qn_vault *vault,
+                           void (*on_pack)(void *context, const struct qn_pack_name *name,
+                                           size_t size, enum qn_pack_kind kind),
+                           void *context)
+{
+    struct qn_index_view *view = qn_index_view_new(vault->index);
+    struct qn_index_pack pack = {0};
+    enum qn_err err;
+    while ((err = qn_index_next_pack(view, pack.number, &pack)) == QN_OK)
+        if (pack.state == QN_PACK_PRESENT)
+            on_pack(context, &pack.name, pack.size, pack.kind);
+    qn_index_view_free(view);
+    return err == QN_ERR_NOTFOUND ? QN_OK : err;
+}

@@ -78,7 +78,6 @@ enum qn_err QN_CHECKED qn_snapshot_name_parse(struct qn_span text,
 enum qn_err QN_CHECKED qn_vault_sweep_snapshots(struct qn_vault *vault);
 /* A list of packs as it is stored: sorted names. QN_ERR_CORRUPT. */
 enum qn_err QN_CHECKED qn_vault_live_check(struct qn_span live);
-#define QN_LIVE_SIZE_MAX ((size_t)64 * 1024 * 1024) /* 2 million packs, 8 TiB at the least */
 
 static inline bool qn_progress_cancelled(struct qn_vault_progress *progress)
 {

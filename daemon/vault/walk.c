@@ -422,6 +422,19 @@ static int check_parent(const struct qn_node *node)
     return S_ISDIR(node->mode) ? 0 : ENOTDIR;
 }
 
+/* What is not allowed is told by the name that a person gave it. */
+static void leave_top(struct qn_walk *walk, int error)
+{
+    if (error == QN_WALK_NOT_ALLOWED) {
+        qn_buf_reset(&walk->path);
+        qn_buf_append_str(&walk->path, walk->top);
+    }
+    walk->level_count = 0;
+    walk->top = NULL;
+    if (!walk->source->is_broken)
+        report(walk, error);
+}
+
 /* One step along the way to the top, or the top; true if it gave an entry. */
 static bool approach(struct qn_walk *walk, struct qn_entry *ret_entry)
 {
@@ -434,10 +447,7 @@ static bool approach(struct qn_walk *walk, struct qn_entry *ret_entry)
     if (error == 0 && is_parent)
         error = check_parent(node);
     if (error != 0) {
-        walk->level_count = 0;
-        walk->top = NULL;
-        if (!walk->source->is_broken)
-            report(walk, error);
+        leave_top(walk, error);
         return false;
     }
     set_present(walk, batch, node);

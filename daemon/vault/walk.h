@@ -45,8 +45,9 @@ struct qn_walk_options {
 
 struct qn_walk;
 /* QN_ERR_INVALID: paths that are not as above. Of the reading unit: QN_ERR_NOTFOUND or
- * QN_ERR_CLOSED (it does not run), QN_ERR_DENIED (it does not serve this user),
- * QN_ERR_UNSUPPORTED (another version). */
+ * QN_ERR_CLOSED (it does not run), QN_ERR_DENIED (it does not serve this user, or its
+ * configuration is not only root's to change: its log tells), QN_ERR_UNSUPPORTED (another version).
+ */
 enum qn_err QN_CHECKED qn_walk_new(const struct qn_walk_options *options,
                                    struct qn_walk **ret_walk);
 void qn_walk_free(struct qn_walk *walk); /* accepts NULL */

@@ -38,7 +38,9 @@ invitations() {
     refuse 2 mistyped "half a code is refused at init" init_with two "${code:0:40}"
     refuse 2 mistyped "an empty code is refused at init" init_with two ''
     [[ ! -e $(site_state two)/site.quoin ]] || fail "a refused init left a site behind"
+    refuse 64 'unit' "a duration needs a unit" ctl one site invite two --expires 5
     expect "it joins with the right one, in lower case" init_with two "$(tr '[:upper:]' '[:lower:]' <<<"$code")"
+    [[ $answer == *"syncctl kit confirm --state $(site_state two)"* ]] || fail "advice: $answer"
     site_start two || fail "two does not start"
     await "two is a member" is_member two one
     refused_join late invitation-used "$code"
@@ -58,7 +60,11 @@ invitations() {
     code=$(ctl one site invite gone)
     expect "an invitation is revoked" ctl one site revoke gone
     refused_join gone invitation-revoked "$code"
-    refuse 2 invitation "nothing is left to revoke" ctl one site revoke gone
+    ctl one site invite gone >/dev/null && ctl one site invite gone >/dev/null
+    expect "all invitations for a name are revoked at once" ctl one site revoke gone
+    expect "none is open" holds one 'map(select(.name == "gone" and .state != "revoked")) == []' \
+        site invites
+    refuse 2 "no open invitation" "nothing is left to revoke" ctl one site revoke gone
 }
 
 names() {
@@ -67,6 +73,10 @@ names() {
     refuse 2 'valid name' "nor the empty one" ctl one site invite ''
     refuse 2 administrat "only the administrator invites" ctl two site invite three
     refuse 2 'no such site' "an unknown site is not shown" ctl one site show nobody
+    refuse 2 'legal entity' "a legal entity has a limit" \
+        ctl one site set --legal-entity "$(printf 'x%.0s' {1..256})"
+    refuse 2 'legal entity' "also at init" ctl slow init --site slow --group other \
+        --legal-entity $'a\nb'
     refuse 2 'initialised already' "a state is not initialised twice" \
         ctl two init --site two --group other
 }
@@ -94,6 +104,11 @@ unshared() {
     refuse 2 'made the collection' "only its maker shares it" ctl two collection grant private three
     expect "the maker shares it with three" ctl one collection grant private three
     await "three reads the record now" reads three private secret-key colour '"red"'
+    refuse 2 'all sites, present and future' "what is for all is not taken from one" \
+        ctl one collection ungrant public two
+    expect "to share what is shared already changes nothing" ctl one collection grant private two
+    refuse 2 'always shares.*|ungrant them' "the maker cannot shut out itself" \
+        ctl one collection ungrant private one
     expect "and takes it back" ctl one collection ungrant private three
     await "three is shut out" holds three 'map(.name) | index("private") | not' collection list
     expect "later writes" ctl one record put private after-key colour=blue

@@ -16,7 +16,7 @@ integ_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=../../tools/lib/sites.sh
 source "$integ_root/tools/lib/sites.sh"
 export LC_ALL=C.UTF-8 LANGUAGE='' NO_COLOR=1
-unset QUOIN_STATE
+unset QUOIN_STATE NOTIFY_SOCKET WATCHDOG_USEC JOURNAL_STREAM RUNTIME_DIRECTORY
 
 readonly patience_s=25
 work=''
@@ -47,12 +47,22 @@ begin() {
     sites_begin "$work" "$syncd" "$syncctl" "$@"
 }
 
+# Where root's daemons keep a site's watermark: named after the hash of its path, so ours alone.
+runtime_folder() {
+    local hash
+    hash=$(realpath -m "$(site_state "$1")" | tr -d '\n' | sha256sum)
+    echo "/run/quoin-${hash:0:16}"
+}
+
 clean_up() {
-    local pid
+    local pid name
     for pid in "${helpers[@]}"; do
         kill "$pid" 2>/dev/null || true
     done
     sites_end
+    for name in "${names[@]}"; do
+        rm -rf "$(runtime_folder "$name")"
+    done
     rm -rf "$work"
 }
 helpers=() # pids of what a test started itself
@@ -125,10 +135,15 @@ holds() {
 
 # --- a group ---
 
+init_first() {
+    local name=$1
+    ctl "$name" init --site "$name" --group lot \
+        --listen "$(site_address "$name")" --advertise "$(site_address "$name")"
+}
+
 found() {
     local name=$1
-    expect "$name founds a group" ctl "$name" init --site "$name" --group lot \
-        --listen "$(site_address "$name")" --advertise "$(site_address "$name")"
+    expect "$name founds a group" init_first "$name"
     site_start "$name" || fail "$name does not start"
 }
 

@@ -88,6 +88,25 @@ has_all() {
     done
 }
 
+# What one wrote and three passes on to two: one does not lack it.
+own_writes() {
+    local name
+    for name in one two three; do
+        await "$name is identical" is_identical "$name"
+    done
+    site_stop two
+    expect "one writes while two is down" ctl one record put c own v=1
+    await "three has it" reads three c own v '"1"'
+    site_stop one
+    site_start two
+    await "two has it from three" reads two c own v '"1"'
+    expect "two writes" ctl two record put c mine v=1
+    expect "one lacks that write only" holds two \
+        '.collections[] | select(.name == "c") | .behind.one == 1' status
+    site_start one
+    await "and soon nothing" holds two '.collections[] | select(.name == "c") | .in_sync' status
+}
+
 # two's directory is copied, goes on, and is copied back: its counters lie in the past, and it
 # writes before anybody can tell it.
 copied_back() {
@@ -169,5 +188,6 @@ for name in two three; do
 done
 ctl one kit confirm >/dev/null
 others_down
+own_writes
 copied_back
 copied_back_in_place

@@ -53,6 +53,14 @@ values() {
     refuse 2 'field' "a name of a field of 128 bytes is refused" \
         ctl one record put things k "$(repeat f 128)=b"
     refuse 2 . "an empty key is refused" ctl one record put things '' a=b
+    refuse 2 'too large' "endless input is refused" timeout 20 "$sites_syncctl" \
+        --state "$(site_state one)" record put things k - < <(exec tr '\0' x </dev/zero)
+    refuse 64 'field a is given twice' "a field is given once" ctl one record put things k a=1 a=2
+    refuse 64 'field a is given twice' "also in JSON" \
+        ctl one record put things k a=1 --json-value '{"a":2}'
+    refuse 2 '_trash.*reserved' "the trash's field is not put" ctl one record put things k _trash=x
+    refuse 2 'field b: the number' "a number beyond 64 bits names its field" \
+        ctl one record put things k --json-value '{"a":1,"b":99999999999999999999}'
     refuse 64 UTF-8 "bytes that are no UTF-8 are refused" ctl one record put things k $'a=\xff\xfe'
     refuse 2 'line 1' "nothing on standard input is no JSON" put_from one things k /dev/null
     put_text deep "$(repeat '[' 31)$(repeat ']' 31)"
@@ -77,7 +85,8 @@ refuse_deep() {
 }
 
 partial_puts() {
-    expect "two fields" ctl one record put things p a=1 b=2
+    expect "two fields are a change" holds one '.changed == true' record put things p a=1 b=2
+    expect "the same again is none" holds one '.changed == false' record put things p a=1
     await "reach two" reads two things p b '"2"'
     expect "two sets one of them" ctl two record put things p a=3
     await "one has it" reads one things p a '"3"'
@@ -109,6 +118,15 @@ imports() {
     printf 'id;name;note\r\nc1;"a; ""b""\nc";\r\nc2;é;x\r\n' >"$work/in.csv"
     expect "CSV is imported" ctl two record import table "$work/in.csv" --key id
     await "one reads a quoted cell" reads one table c1 name '"a; \"b\"\nc"'
+    printf 'id,name,note\ns1,,\ns2,a,\n' >"$work/sparse.csv"
+    expect "a row with only a key is skipped and counted" holds two \
+        '. == {"changed":1,"unchanged":0,"skipped":1}' record import table "$work/sparse.csv" --key id
+    refuse 2 'no such record' "it makes no record" ctl two record get table s1
+    expect "an empty cell is no field" holds two '.fields == {"name":"a"}' record get table s2
+    expect "the row is taken back" ctl two record erase table s2
+    printf '{"id":"x1","n":1}\n{"id":"x2","n":{"m":9223372036854775808}}\n' >"$work/big.jsonl"
+    refuse 2 'big.jsonl: line 2: .*field n: .*too large' "a number that is too large is named" \
+        ctl one record import lines "$work/big.jsonl" --key id
     printf 'id,name\nd1,a\nd2,"b\n' >"$work/broken.csv"
     refuse 2 'line [23]|:[23]' "an open quote is named" \
         ctl one record import table "$work/broken.csv" --key id

@@ -3,75 +3,91 @@
 # lost when daemons are killed.
 #
 #   three.sh SYNCD SYNCCTL
-# shellcheck source=tests/integ/daemons.sh
-. "$(dirname "$0")/daemons.sh"
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "$0")/lib.sh"
 
-form_group pradines luzech cajarc
+everywhere() {
+    local what=$1 name
+    shift
+    for name in pradines luzech cajarc; do
+        await "$what: $name" "${@//NAME/$name}"
+    done
+}
 
-ctl pradines collection create people >/dev/null
-for name in luzech cajarc; do
-    eventually 10 has_collection "$name" people
-done
+is_gone() {
+    ! has_record "$@"
+}
 
-# A write is elsewhere, with its types.
-ctl luzech record put people durand name=Durand room=12
-eventually 10 has_field pradines people durand room 12
-eventually 10 has_field cajarc people durand name Durand
+has_no_conflict() {
+    [[ $(ctl "$1" --json conflict list | jq -c .) == '[]' ]]
+}
 
-# Deleted here, gone there, and back.
-ctl cajarc record delete people durand
-is_gone() { ! ctl "$1" record get people durand; }
-eventually 10 is_gone luzech
-ctl cajarc record restore people durand
-eventually 10 has_field luzech people durand room 12
+written_here_read_there() {
+    expect "luzech writes" ctl luzech record put people durand name=Durand room=12
+    everywhere "it is read" reads NAME people durand name '"Durand"'
+    expect "cajarc deletes it" ctl cajarc record delete people durand
+    everywhere "it is gone" is_gone NAME people durand
+    expect "cajarc restores it" ctl cajarc record restore people durand
+    everywhere "it is back" reads NAME people durand room '"12"'
+}
 
 # Two sites write the same field while they do not hear of each other.
-site_end luzech KILL
-site_end cajarc KILL
-ctl pradines record put people durand room=14
-site_end pradines KILL
-site_up luzech
-ctl luzech record put people durand room=15
-site_up pradines
-site_up cajarc
-has_conflict() { [[ $(ctl "$1" conflict list | wc -l) -ge 1 ]]; }
-for name in pradines luzech cajarc; do
-    eventually 20 has_conflict "$name"
-done
-ctl cajarc conflict resolve people durand room --value 16
-has_no_conflict() { [[ $(ctl "$1" conflict list --json | tr -d ' \n') == '[]' ]]; }
-for name in pradines luzech cajarc; do
-    eventually 10 has_field "$name" people durand room 16
-    eventually 10 has_no_conflict "$name"
-done
+conflict() {
+    site_kill luzech
+    site_kill cajarc
+    expect "pradines writes" ctl pradines record put people durand room=14
+    site_kill pradines
+    site_start luzech
+    expect "luzech writes" ctl luzech record put people durand room=15
+    site_start pradines
+    site_start cajarc
+    everywhere "it is a conflict" holds NAME 'length == 1' conflict list
+    expect "cajarc resolves it" ctl cajarc conflict resolve people durand room --value 16
+    everywhere "it is resolved" reads NAME people durand room '"16"'
+    everywhere "no conflict is left" has_no_conflict NAME
+}
 
-# Killed in the middle of writing: what was acknowledged is there.
-acknowledged=0
-(
-    for ((i = 0; i < 200; i++)); do
-        ctl pradines record put people "k$i" n="$i" 2>/dev/null || exit 0
-        echo "$i" >"$work/acknowledged"
+write_until_down() {
+    local n
+    for ((n = 0; n < 200; n++)); do
+        ctl pradines record put people "k$n" n="$n" >/dev/null 2>&1 || return 0
+        echo "$n" >"$work/acknowledged"
     done
-) &
-writer=$!
-has_written() { [[ $(cat "$work/acknowledged") -ge 20 ]]; }
-eventually 30 has_written
-site_end pradines KILL
-wait "$writer"
-acknowledged=$(cat "$work/acknowledged")
-site_up pradines
-for ((i = 0; i <= acknowledged; i += 7)); do
-    check "k$i was acknowledged and is lost" has_field pradines people "k$i" n "$i"
-done
-check "k$acknowledged was acknowledged and is lost" \
-    has_field pradines people "k$acknowledged" n "$acknowledged"
-eventually 20 has_field cajarc people "k$acknowledged" n "$acknowledged"
+}
 
-# All three hold the same, and list it with the same bytes.
-check "verify" ctl luzech verify people
-for name in pradines luzech cajarc; do
-    ctl "$name" record list people --json >"$work/$name.list"
-done
-check "lists differ" cmp "$work/pradines.list" "$work/luzech.list"
-check "lists differ" cmp "$work/pradines.list" "$work/cajarc.list"
-echo "$acknowledged writes were acknowledged before the kill"
+has_written() {
+    [[ $(cat "$work/acknowledged") -ge $1 ]]
+}
+
+killed_while_writing() {
+    local n last
+    echo 0 >"$work/acknowledged"
+    write_until_down &
+    helpers=($!)
+    await "writes are acknowledged" has_written 20
+    site_kill pradines
+    wait "${helpers[0]}"
+    helpers=()
+    last=$(cat "$work/acknowledged")
+    site_start pradines
+    for ((n = 0; n <= last; n += 7)); do
+        expect "k$n was acknowledged and is there" reads pradines people "k$n" n "\"$n\""
+    done
+    everywhere "the last one is there" reads NAME people "k$last" n "\"$last\""
+}
+
+list() {
+    ctl "$1" --json record list people
+}
+
+begin "$1" "$2" pradines luzech cajarc
+found_group pradines luzech cajarc
+expect "a collection" ctl pradines collection create people
+everywhere "they have it" has_collection NAME people
+written_here_read_there
+conflict
+killed_while_writing
+await "luzech finds all three identical" is_identical luzech
+equal "luzech lists what pradines lists" "$(list pradines)" "$(list luzech)"
+equal "cajarc lists what pradines lists" "$(list pradines)" "$(list cajarc)"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # `cpack -G DEB` makes one package that holds what it should, and lintian finds no error in it.
 #
-#   package.sh BUILD PROGRAMS      PROGRAMS are the programs that exist already: syncd, syncctl
+#   package.sh BUILD PROGRAMS      PROGRAMS are the programs that exist already: syncd, syncctl...
 set -euo pipefail
 build=$1
 shift
@@ -27,6 +27,8 @@ holds() {
 }
 
 holds -rw-r--r-- usr/lib/systemd/system/quoin.service
+holds -rw-r--r-- usr/lib/systemd/system/quoin-reader.socket
+holds -rw-r--r-- usr/lib/systemd/system/quoin-reader@.service
 holds -rw-r--r-- usr/lib/sysusers.d/quoin.conf
 holds -rw-r--r-- usr/lib/tmpfiles.d/quoin.conf
 holds -rw-r--r-- etc/quoin/quoin.conf
@@ -39,6 +41,10 @@ for program in "$@"; do
     syncd)
         holds -rwxr-xr-x usr/sbin/syncd
         ;;
+    syncd-reader)
+        holds -rwxr-xr-x usr/sbin/syncd-reader
+        holds -rw-r--r-- usr/share/man/man8/syncd-reader.8.gz
+        ;;
     syncctl)
         holds -rwxr-xr-x usr/bin/syncctl
         holds -rw-r--r-- usr/share/man/man1/syncctl.1.gz
@@ -49,6 +55,7 @@ done
 holds -rw-r--r-- usr/share/locale/fr/LC_MESSAGES/quoin.mo
 dpkg-deb --extract "${packages[0]}" "$work/root"
 for program in "$work"/root/usr/*bin/*; do
+    [[ ${program##*/} != syncd-reader ]] || continue # it talks to the journal alone
     grep -q ^/usr/share/locale$ <(strings -a "$program") || {
         echo "${program##*/} looks elsewhere for its translations: is CMAKE_INSTALL_PREFIX not /usr?" >&2
         failures=$((failures + 1))

@@ -1,9 +1,11 @@
 #!/bin/bash
-# The unit is hardened (an exposure of at most 1.2) and means what systemd thinks it means.
+# The units are hardened (an exposure of at most 1.2) and mean what systemd thinks they mean.
 #
 #   service.sh SOURCE
 set -euo pipefail
-unit=$1/packaging/systemd/quoin.service
+folder=$1/packaging/systemd
+unit=$folder/quoin.service
+reader=$folder/quoin-reader@.service
 limit=12 # in tenths
 if ! command -v systemd-analyze >/dev/null; then
     echo "systemd-analyze is not here: skipped"
@@ -11,28 +13,51 @@ if ! command -v systemd-analyze >/dev/null; then
 fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cp "$unit" "$work/quoin.service"
+cp "$unit" "$folder/quoin-reader.socket" "$reader" "$work"
+cp "$reader" "$work/quoin-reader@1.service" # one of them
 
-systemd-analyze security --offline=true --threshold="$limit" --no-pager "$work/quoin.service" >"$work/security" 2>&1 || {
-    cat "$work/security" >&2
-    exit 1
-}
-tail -n 1 "$work/security"
-
-# What the daemon cannot do without, however good a stricter unit would look.
-for pattern in '^RestrictAddressFamilies=.*AF_NETLINK' '^RuntimeDirectoryPreserve=yes' '^StateDirectory=quoin$'; do
-    grep -q "$pattern" "$unit" || {
-        echo "the unit lacks $pattern" >&2
+for name in quoin.service quoin-reader@1.service; do
+    systemd-analyze security --offline=true --threshold="$limit" --no-pager "$work/$name" >"$work/security" 2>&1 || {
+        cat "$work/security" >&2
         exit 1
     }
+    tail -n 1 "$work/security"
 done
+
+# needs FILE PATTERN...: lines that it cannot do without
+needs() {
+    local file=$1 pattern
+    shift
+    for pattern in "$@"; do
+        grep -qE "$pattern" "$file" || {
+            echo "${file##*/} lacks $pattern" >&2
+            exit 1
+        }
+    done
+}
+
+# What the daemon cannot do without, however good a stricter unit would look.
+needs "$unit" '^RestrictAddressFamilies=.*AF_NETLINK' '^RuntimeDirectoryPreserve=yes' '^StateDirectory=quoin$' '^StandardError=journal'
 if grep -q '^ProcSubset=pid' "$unit"; then
     echo "ProcSubset=pid hides the boot id, without which syncd does not start" >&2
     exit 1
 fi
 
+# The reading unit: exactly one privilege, of a user of its own, and no way to write or to the
+# network. What it reads must be as it is: neither other temporary folders, nor other owners.
+needs "$reader" '^CapabilityBoundingSet=CAP_DAC_READ_SEARCH$' '^AmbientCapabilities=CAP_DAC_READ_SEARCH$' \
+    '^User=_quoin-reader$' '^ProtectSystem=strict$' '^ProtectHome=read-only$' '^PrivateNetwork=yes$' \
+    '^NoNewPrivileges=yes$' '^SystemCallFilter=~.*@privileged.*open_by_handle_at'
+if grep -E '^(PrivateTmp|PrivateUsers|DynamicUser|ReadWritePaths|BindPaths)=' "$reader"; then
+    echo "with this line backups would be of other files than they say, or could change them" >&2
+    exit 1
+fi
+needs "$folder/quoin-reader.socket" '^SocketMode=0660$' '^SocketGroup=_quoin$' '^Accept=yes$' \
+    '^ListenSequentialPacket=/run/quoin-reader/reader.sock$'
+
 # The program and its manual need not be installed where this runs; everything else must be clean.
-systemd-analyze verify --man=no "$work/quoin.service" >"$work/verify" 2>&1 || true
-if grep "quoin.service" "$work/verify" | grep -v "Command /usr/sbin/syncd is not executable: No such file"; then
+systemd-analyze verify --man=no "$work/quoin.service" "$work/quoin-reader.socket" \
+    "$work/quoin-reader@1.service" >"$work/verify" 2>&1 || true
+if grep "quoin" "$work/verify" | grep -vE "Command /usr/sbin/syncd(-reader)? is not executable: No such file"; then
     exit 1
 fi

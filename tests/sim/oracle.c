@@ -474,5 +474,6 @@ void oracle_at_rest(struct sim_world *world)
             check_coll(world, site, coll);
         }
         nothing_is_lost(world, site);
+        vault_at_rest(world, site);
     }
 }

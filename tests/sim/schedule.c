@@ -114,6 +114,47 @@ static void create(struct sim_world *world, struct sim_site *site, const char *n
     request(world, site, "collection.create", &args);
 }
 
+/* ---- backups ---- */
+
+static const char *const plans[] = {"house", "mail"};
+
+static void plan_command(struct sim_world *world, struct sim_site *site, const char *command)
+{
+    struct qn_buf args;
+    start_args(&args, 1);
+    text(&args, "name", plans[world_below(world, 2)]);
+    request(world, site, command, &args);
+}
+
+static void create_plan(struct sim_world *world, struct sim_site *site)
+{
+    static const char *const schedules[] = {"manual", "every 1m", "hourly"};
+    struct qn_buf args;
+    start_args(&args, 4);
+    text(&args, "keep", world_chance(world, 500) ? "last 2" : "7d,5w");
+    text(&args, "name", plans[world_below(world, 2)]);
+    qn_pack_cstr(&args, "paths");
+    qn_pack_array(&args, 1);
+    qn_pack_bin(&args, qn_span_str("/srv"));
+    text(&args, "schedule", schedules[world_below(world, 3)]);
+    request(world, site, "backup.create", &args);
+}
+
+static void backup(struct sim_world *world, struct sim_site *site)
+{
+    uint64_t dice = world_below(world, 100);
+    if (dice < 35)
+        create_plan(world, site);
+    else if (dice < 75)
+        plan_command(world, site, "backup.run");
+    else if (dice < 85)
+        plan_command(world, site, "backup.stop");
+    else if (dice < 95)
+        plan_command(world, site, "backup.forget");
+    else
+        plan_command(world, site, "backup.delete");
+}
+
 /* ---- setting up ---- */
 
 static bool is_member(const struct sim_site *site)
@@ -239,8 +280,10 @@ static bool has_left(const struct sim_world *world, const struct sim_site *site)
 
 static void act_up(struct sim_world *world, struct sim_site *site, uint64_t dice)
 {
-    if (dice < 480)
+    if (dice < 420)
         put(world, site);
+    else if (dice < 480)
+        backup(world, site);
     else if (dice < 540)
         change(world, site, "record.delete");
     else if (dice < 570)
@@ -291,6 +334,16 @@ static void act(struct sim_world *world, size_t early)
 
 /* ---- coming to rest ---- */
 
+/* Some plans run every minute for ever: what they change is on its way for a moment. */
+static bool is_busy(const struct sim_world *world)
+{
+    for (size_t i = 0; i < world->site_count; i++)
+        if (world->sites[i].vault.job != NULL ||
+            world->now_ms - world->sites[i].vault.busy_ms < 5000)
+            return true;
+    return false;
+}
+
 static void calm_down(struct sim_world *world, size_t early)
 {
     world->is_calm = true;
@@ -302,6 +355,8 @@ static void calm_down(struct sim_world *world, size_t early)
     }
     world_trace(world, "calm");
     world_run(world, world->now_ms + 90000);
+    for (int i = 0; i < 200 && world->failure[0] == '\0' && is_busy(world); i++)
+        world_run(world, world->now_ms + 500);
 }
 
 void schedule_run(struct sim_world *world)

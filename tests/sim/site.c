@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "model/bugs.h"
+#include "model/doubt.h"
 #include "proto/pack.h"
 #include "sim/world.h"
 
@@ -49,6 +50,7 @@ static void drop_volatile(struct sim_site *site)
     site->undelivered = NULL;
     site->writer_is_busy = false;
     site->tick_at = 0;
+    vault_crash(&site->vault);
     qn_core_free(site->core);
     qn_applier_free(site->applier);
     site->core = NULL;
@@ -58,6 +60,7 @@ static void drop_volatile(struct sim_site *site)
 void site_deinit(struct sim_site *site)
 {
     drop_volatile(site);
+    vault_deinit(&site->vault);
     qn_vec_free(&site->queue);
     qn_update_deinit(&site->update);
     qn_signer_free(site->signer);
@@ -164,6 +167,15 @@ static void carry_out(struct sim_world *world, struct sim_site *site, struct qn_
         break;
     case QN_EFFECT_ADMIT:
         break; /* network_dial asks the core itself */
+    case QN_EFFECT_JOB:
+        vault_start(world, site, effect->job);
+        effect->job = NULL;
+        break;
+    case QN_EFFECT_JOB_STOP:
+        vault_stop(site, effect->token);
+        break;
+    case QN_EFFECT_FILE:
+        break;
     case QN_EFFECT_NOTE:
         look_at_note(world, site, effect);
         break;
@@ -334,6 +346,7 @@ static void mark_renewal(struct sim_world *world, struct sim_site *site)
     struct qn_kv *kv = memkv_begin(site->disk);
     QN_ASSERT(qn_applier_begin(site->applier, kv, wall_ms(world, site), 0) == QN_OK);
     QN_ASSERT(qn_applier_execute(site->applier, intent, commit) == QN_OK);
+    QN_ASSERT(qn_doubt_put(kv, true) == QN_OK);
     QN_ASSERT(qn_applier_seal(site->applier, commit) == QN_OK);
     QN_ASSERT(memkv_commit(site->disk) == QN_OK);
     qn_applier_done(site->applier, commit, QN_OK);
@@ -348,7 +361,6 @@ void site_start(struct sim_world *world, struct sim_site *site)
     char addresses[1][QN_ADDRESS_SIZE_MAX + 1] = {{0}};
     snprintf(addresses[0], sizeof(addresses[0]), "%s", site->address);
     world_trace(world, "%s starts", site->name);
-    bool may_be_restored = site->is_restored;
     struct qn_core_options options = {.signer = site->signer,
                                       .keys = site->keys,
                                       .name = site->name,
@@ -359,8 +371,8 @@ void site_start(struct sim_world *world, struct sim_site *site)
                                       .addresses =
                                           (const char(*)[QN_ADDRESS_SIZE_MAX + 1]) addresses,
                                       .address_count = 1,
-                                      .seed = qn_prng_next(&world->prng),
-                                      .may_be_restored = may_be_restored};
+                                      .disk_bytes = 1ull << 40,
+                                      .seed = qn_prng_next(&world->prng)};
     site->core = qn_core_new(&options);
     site->applier = qn_applier_new(&site->id, site->signer);
     struct qn_kv *kv = memkv_reader(site->disk);

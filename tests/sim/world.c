@@ -193,6 +193,9 @@ static void dispatch(struct sim_world *world, struct sim_event *event)
     case SIM_READ:
         read_event(world, event);
         break;
+    case SIM_JOB:
+        vault_step(world, site);
+        break;
     case SIM_TICK: {
         if (site->tick_at != event->at_ms)
             break;

@@ -16,6 +16,7 @@
 #include "base/prng.h"
 #include "base/vec.h"
 #include "core/core.h"
+#include "model/book.h"
 #include "support/memkv.h"
 
 #define SIM_SITES_MAX 9
@@ -43,6 +44,28 @@ struct sim_link {
     struct sim_way way[2]; /* towards end[i] */
 };
 
+struct sim_pack {
+    struct qn_digest name;
+    uint32_t size;
+};
+
+struct sim_snap {
+    struct qn_digest name;
+    char plan[QN_NAME_SIZE_MAX + 1];
+    uint64_t time_ms;
+    struct qn_buf live; /* sorted names of packs */
+};
+
+struct sim_vault {
+    QN_VEC(struct sim_pack) packs;
+    QN_VEC(struct sim_snap) snaps;
+    struct qn_job *job; /* what runs; NULL: nothing */
+    uint64_t steps_left;
+    size_t run_first; /* the first pack that this run made */
+    bool is_stopped;
+    uint64_t busy_ms; /* when a job last did something */
+};
+
 struct sim_site {
     size_t index;
     char name[16], address[16];
@@ -68,9 +91,10 @@ struct sim_site {
     bool writer_is_busy;
     struct qn_commit *undelivered; /* committed, not told yet */
     bool undelivered_is_synced;
-    struct memkv *before; /* QN_BUG_CLOCK_APART: the disk before that commit */
-    uint64_t tick_at;     /* 0: none */
-    unsigned overdue;     /* steps in a row whose deadline had passed: a busy loop */
+    struct sim_vault vault; /* survives crashes, its job does not */
+    struct memkv *before;   /* QN_BUG_CLOCK_APART: the disk before that commit */
+    uint64_t tick_at;       /* 0: none */
+    unsigned overdue;       /* steps in a row whose deadline had passed: a busy loop */
 };
 
 enum sim_kind {
@@ -81,6 +105,7 @@ enum sim_kind {
     SIM_WRITE,  /* the writer takes what is queued */
     SIM_COMMIT, /* the writer's outcome reaches the core */
     SIM_READ,   /* the answer to a read */
+    SIM_JOB,    /* a step of a job */
     SIM_TICK,
 };
 
@@ -168,6 +193,14 @@ void site_write(struct sim_world *world, struct sim_site *site);
 void site_commit(struct sim_world *world, struct sim_site *site);
 void site_request(struct sim_world *world, struct sim_site *site, uint64_t request,
                   const char *command, const struct qn_buf *args);
+
+/* ---- vault.c ---- */
+void vault_deinit(struct sim_vault *vault);
+void vault_start(struct sim_world *world, struct sim_site *site, struct qn_job *take_job);
+void vault_stop(struct sim_site *site, uint64_t token);
+void vault_step(struct sim_world *world, struct sim_site *site);
+void vault_crash(struct sim_vault *vault);
+void vault_at_rest(struct sim_world *world, struct sim_site *site);
 
 /* ---- network.c ---- */
 struct sim_link *world_link(struct sim_world *world, uint64_t id);

@@ -43,6 +43,17 @@ qn_hlc world_tick(struct world *world)
     return (qn_hlc)world->now_ms << 16;
 }
 
+static struct qn_signer *world_key(size_t site, uint64_t epoch)
+{
+    return world_signer("site", epoch == 0 ? site : 1000 * epoch + site);
+}
+
+void world_set_key(struct world *world, size_t site, uint64_t epoch)
+{
+    qn_signer_free(world->sites[site].signer);
+    world->sites[site].signer = world_key(site, epoch);
+}
+
 void world_init(struct world *world)
 {
     *world = (struct world){.ledger = qn_ledger_new(), .now_ms = WORLD_START_MS};
@@ -128,6 +139,46 @@ void world_admit_body(struct world *world, uint64_t invite, size_t site, struct 
     QN_ASSERT(qn_admit_sign(&world->group, signer, world->sites[site].signer, &body) == QN_OK);
     qn_signer_free(signer);
     qn_body_admit_pack(&world->group, &body, out);
+}
+
+void world_place_body(struct world *world, size_t holder, uint64_t quota, uint64_t lock_days,
+                      struct qn_buf *out)
+{
+    body_init(out);
+    struct qn_body_place body = {.holder = world->sites[holder].id,
+                                 .quota_bytes = quota,
+                                 .lock_days = lock_days,
+                                 .agreement = qn_span_str("convention 2024-3")};
+    qn_body_place_pack(&world->group, &body, out);
+}
+
+void world_accept_body(struct world *world, const struct qn_ledger *ledger, size_t owner,
+                       size_t holder, uint64_t quota, uint64_t lock_days, struct qn_buf *out)
+{
+    body_init(out);
+    const struct qn_place *place =
+        qn_group_place(qn_ledger_group(ledger), &world->sites[owner].id, &world->sites[holder].id);
+    QN_ASSERT(place != NULL);
+    struct qn_body_place_accept body = {
+        .place = place->proposal, .quota_bytes = quota, .lock_days = lock_days};
+    qn_body_place_accept_pack(&world->group, &body, out);
+}
+
+void world_rotate_body(struct world *world, const struct qn_ledger *ledger, size_t site,
+                       uint64_t epoch, bool is_by_recovery, struct qn_buf *out)
+{
+    body_init(out);
+    const struct world_site *self = &world->sites[site];
+    struct qn_signer *key = world_key(site, epoch), *recovery = world_signer("recovery", site);
+    struct qn_body_rotate_key body = {
+        .admission = qn_group_site(qn_ledger_group(ledger), &self->id)->admission,
+        .key = *qn_signer_public(key),
+        .is_by_recovery = is_by_recovery};
+    QN_ASSERT(qn_rotate_sign(ledger, &self->id, is_by_recovery ? recovery : self->signer, &body) ==
+              QN_OK);
+    qn_body_rotate_key_pack(&world->group, &body, out);
+    qn_signer_free(key);
+    qn_signer_free(recovery);
 }
 
 struct qn_coll_id world_coll(uint8_t number)
@@ -264,6 +315,8 @@ static void print_site(const struct qn_site *site, struct qn_buf *out)
     print_hex(out, "sign", QN_SPAN_OF(site->keys.recovery_sign.bytes));
     print_hex(out, "seal", QN_SPAN_OF(site->keys.recovery_seal.bytes));
     print_hex(out, "admission", qn_digest_view(&site->admission));
+    for (size_t i = 1; i < site->epochs.count; i++)
+        print_hex(out, "before", QN_SPAN_OF(site->epochs.items[i - 1].bytes));
     qn_buf_append_str(out, "\n");
 }
 
@@ -287,6 +340,18 @@ static void print_invite(const struct qn_invite *invite, struct qn_buf *out)
     qn_buf_append_str(out, "\n");
 }
 
+static void print_place(const struct qn_place *place, struct qn_buf *out)
+{
+    qn_buf_printf(out, "place state=%d quota=%llu lock=%u pending=%d asked=%llu,%u agreement=%s",
+                  (int)place->state, (unsigned long long)place->quota_bytes, place->lock_days,
+                  place->is_pending, (unsigned long long)place->asked_quota_bytes,
+                  place->asked_lock_days, place->agreement);
+    print_hex(out, "owner", QN_SPAN_OF(place->owner.bytes));
+    print_hex(out, "holder", QN_SPAN_OF(place->holder.bytes));
+    print_hex(out, "proposal", qn_digest_view(&place->proposal));
+    qn_buf_append_str(out, "\n");
+}
+
 void world_print(const struct qn_ledger *ledger, struct qn_buf *out)
 {
     const struct qn_group *group = qn_ledger_group(ledger);
@@ -303,6 +368,8 @@ void world_print(const struct qn_ledger *ledger, struct qn_buf *out)
             print_collection(collection, out);
         qn_vec_each (&group->invites, invite)
             print_invite(invite, out);
+        qn_vec_each (&group->places, place)
+            print_place(place, out);
     }
     struct qn_digest digest;
     qn_ledger_digest(ledger, &digest);

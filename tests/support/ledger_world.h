@@ -52,6 +52,19 @@ void world_describe_body(struct world *world, const char *entity, struct qn_buf 
 void world_other_body(struct world *world, uint64_t type, uint64_t version, bool is_critical,
                       struct qn_buf *out);
 
+/* The site that writes is the owner. */
+void world_place_body(struct world *world, size_t holder, uint64_t quota, uint64_t lock_days,
+                      struct qn_buf *out);
+/* Answers the last Place of the owner in that ledger; the site that writes is the holder. */
+void world_accept_body(struct world *world, const struct qn_ledger *ledger, size_t owner,
+                       size_t holder, uint64_t quota, uint64_t lock_days, struct qn_buf *out);
+/* To the site's key number `epoch`, proven against that ledger by the present or by the recovery
+ * key. */
+void world_rotate_body(struct world *world, const struct qn_ledger *ledger, size_t site,
+                       uint64_t epoch, bool is_by_recovery, struct qn_buf *out);
+/* From now on the site signs with its key of that epoch. */
+void world_set_key(struct world *world, size_t site, uint64_t epoch);
+
 /* Invite number `site` by the administrator, Admit of that site by `host`. */
 void world_join(struct world *world, size_t site, size_t host);
 struct qn_coll_id world_coll(uint8_t number);

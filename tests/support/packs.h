@@ -84,7 +84,7 @@ static inline enum qn_err packs_open_all(struct qn_unpacker *unpacker, struct qn
                                          const qn_blob_vec *blobs, struct qn_mac *mac)
 {
     qn_vec_each (blobs, blob) {
-        uint8_t *raw;
+        uint8_t *raw = NULL;
         QN_TRY(packs_open_blob(unpacker, pack, blob, mac, &raw));
         qn_free(raw);
     }

@@ -5,7 +5,8 @@
 #   site_listen NAME                           ADDRESS:PORT where the site listens
 #   site_address NAME                          ADDRESS:PORT where the others reach it
 #   site_ctl NAME ARGUMENT...                  syncctl at a site
-#   site_start NAME · site_stop NAME · site_kill NAME
+#   site_start NAME [ARGUMENT...]              starts syncd, with more arguments, until it is ready
+#   site_stop NAME · site_kill NAME
 #   sites_cut · sites_heal                     takes all lines between the sites away, and back
 #   sites_end                                  ends everything that was started, by pid
 #
@@ -119,10 +120,11 @@ site_ctl() {
 
 site_start() {
     local name=$1 log
+    shift
     log=$(site_log "$name")
     : >"$log.start"
     # setsid: what ends the terminal does not end the daemon
-    setsid "$sites_syncd" --state "$(site_state "$name")" >"$log.start" 2>>"$log" </dev/null &
+    setsid "$sites_syncd" --state "$(site_state "$name")" "$@" >"$log.start" 2>>"$log" </dev/null &
     site_pid[$name]=$!
     disown "$!" # or the shell would comment on how it ended
     local tries

@@ -19,7 +19,8 @@ static const struct row rows[] = {
     {"joining", N_("this site is joining its group through @"),
      N_("Wait; if it lasts, check that @ can be reached from here.")},
     {"join-refused", N_("the group refused this site: @"),
-     N_("Ask the administrating site for a new invitation (`syncctl site invite`).")},
+     N_("Ask the administrating site for a new invitation (`syncctl site invite`), and run "
+        "`syncctl init` with it in a new state directory.")},
     {"clock-skew", N_("the clock of site @ differs by # seconds"),
      N_("Set both clocks with NTP (`timedatectl set-ntp true`).")},
     {"fingerprint", N_("collection @ differs between sites that have seen the same changes"),
@@ -41,6 +42,30 @@ static const struct row rows[] = {
     {"name-clash", N_("two sites or two collections bear the name @"),
      N_("Agree on which of them stays; `syncctl site list` and `syncctl collection list` show "
         "them.")},
+    {"backup-late", N_("backup @ is late; last success: ~"),
+     N_("Run `syncctl backup run @` and read what it says.")},
+    {"backup-failed", N_("the last run of backup @ failed"),
+     N_("Run `syncctl backup run @` and read what it says; see `journalctl -u quoin`.")},
+    {"backup-problems", N_("backup @ could not read files: #"),
+     N_("Run `syncctl backup run @`: it names them. Let the daemon's user read them, or exclude "
+        "them.")},
+    {"copy-late", N_("a copy is late: @"),
+     N_("Check that the other site can be reached; `syncctl backup list` shows what is missing.")},
+    {"copy-bad", N_("the copies at site @ are damaged"),
+     N_("Run `syncctl backup verify`; if it lasts, choose another site with `syncctl backup "
+        "change`.")},
+    {"vault-bad", N_("the vault of this site is damaged: @"),
+     N_("Run `syncctl backup verify --read-data`, and check the disk.")},
+    {"place-waiting", N_("site @ has not agreed to keep copies yet"),
+     N_("Ask its IT person to accept.")},
+    {"quota-full", N_("the space for copies is used up: @"),
+     N_("Give it more, or keep less with `syncctl backup change --keep`.")},
+    {"held-late", N_("the expected backup of site @ did not come; the last one: ~"),
+     N_("Ask its IT person whether its backups run.")},
+    {"drill-failed", N_("the restore for practice of backup @ failed"),
+     N_("Run `syncctl backup verify @ --read-data`, and check the disk.")},
+    {"drill-late", N_("no restore of backup @ was tried for two weeks; the last one: ~"),
+     N_("Keep the daemon running; it tries one each week.")},
 };
 
 static const struct row unknown = {"", N_("an alert that this version of syncctl does not know: @"),
@@ -53,6 +78,28 @@ static const struct row *find_row(struct qn_span code)
             return &rows[i];
     }
     return &unknown;
+}
+
+/* What else is to be done about a join that was refused for that cause. */
+static const struct {
+    const char *cause, *action;
+} joins[] = {
+    {"site-name-taken", N_("Run `syncctl init` in a new state directory, with another name and "
+                           "the same code.")},
+    {"bad-name", N_("Run `syncctl init` in a new state directory, with another name and the same "
+                    "code.")},
+    {"upgrade-needed", N_("Install a newer version of Quoin at this site.")},
+    {"busy", N_("Wait; this site tries again.")},
+};
+
+static const char *action_of(const struct ctl_alert *alert)
+{
+    bool is_join = qn_span_eq_str(alert->code, "join-refused");
+    for (size_t i = 0; is_join && i < sizeof(joins) / sizeof(joins[0]); i++) {
+        if (qn_span_eq_str(alert->object, joins[i].cause))
+            return joins[i].action;
+    }
+    return find_row(alert->code)->action;
 }
 
 /* A refused join names its cause by a code of errors.c. */
@@ -97,6 +144,6 @@ void ctl_alert_text(const struct ctl_alert *alert, bool is_translated, struct qn
 
 void ctl_alert_action(const struct ctl_alert *alert, bool is_translated, struct qn_buf *out)
 {
-    const struct row *row = find_row(alert->code);
-    fill(alert, is_translated ? gettext(row->action) : row->action, is_translated, out);
+    const char *action = action_of(alert);
+    fill(alert, is_translated ? gettext(action) : action, is_translated, out);
 }

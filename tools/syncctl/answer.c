@@ -58,14 +58,22 @@ static const char *label_of(const char *key)
     static const struct {
         const char *key, *label;
     } labels[] = {
-        {"name", N_("name")},           {"identity", N_("identity")},
-        {"state", N_("state")},         {"last_contact", N_("last contact")},
-        {"address", N_("address")},     {"role", N_("role")},
-        {"version", N_("version")},     {"legal_entity", N_("legal entity")},
-        {"withdrawn", N_("withdrawn")}, {"records", N_("records")},
-        {"conflicts", N_("conflicts")}, {"members", N_("members")},
-        {"behind", N_("behind")},       {"in_sync", N_("in sync")},
-        {"id", N_("number")},           {"created_by", N_("made by")},
+        {"name", N_("name")},
+        {"identity", N_("identity")},
+        {"state", N_("state")},
+        {"last_contact", N_("last contact")},
+        {"address", N_("address")},
+        {"role", N_("role")},
+        {"version", N_("version")},
+        {"legal_entity", N_("legal entity")},
+        {"withdrawn", N_("withdrawn")},
+        {"records", N_("records")},
+        {"conflicts", N_("conflicts")},
+        {"members", N_("members")},
+        {"behind", N_("behind")},
+        {"in_sync", N_("in sync")},
+        {"id", N_("id")},
+        {"created_by", N_("made by")},
     };
     for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
         if (strcmp(labels[i].key, key) == 0)

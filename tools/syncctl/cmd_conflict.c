@@ -63,11 +63,15 @@ static int pack_choice(struct ctl *ctl, struct qn_buf *args)
         return CTL_DONE;
     }
     json_error_t reason;
-    json_t *value = ctl_json_parse(qn_span_str(ctl_value(ctl, "json-value")), &reason);
-    if (value == NULL)
-        return ctl_usage_error(ctl, _("--json-value is not valid JSON: %s"), reason.text);
+    struct qn_span text = qn_span_str(ctl_value(ctl, "json-value"));
+    json_t *value = ctl_json_parse(text, &reason);
     QN_AUTO_BUF struct qn_buf packed;
     qn_buf_init(&packed, QN_CONTROL_FRAME_SIZE_MAX);
+    if (value == NULL) {
+        ctl_json_explain(text, &reason, &packed);
+        return ctl_usage_error(ctl, _("--json-value is not valid JSON: %.*s"), (int)packed.size,
+                               (const char *)packed.data);
+    }
     ctl_json_pack(value, &packed);
     json_decref(value);
     const char *code = packed.is_over ? "value-too-large" : ctl_check_value(qn_buf_view(&packed));
@@ -109,11 +113,14 @@ struct verification {
     struct ctl *ctl;
     struct ctl_grid grid;
     size_t count;
+    bool differs; /* else those that are not identical could not be asked */
 };
 
 static int on_verified(void *context, struct qn_span item)
 {
     struct verification *run = context;
+    struct qn_span state = ctl_map_text(item, "state");
+    run->differs |= qn_span_eq_str(state, "different") || qn_span_eq_str(state, "behind");
     if (!run->ctl->is_json) {
         add_verified(&run->grid, item);
         return CTL_DONE;
@@ -133,7 +140,9 @@ static void print_verdict(struct verification *run, bool is_identical)
     }
     if (run->ctl->is_terminal || !is_identical)
         ctl_grid_print(&run->grid, out, "", !run->ctl->is_terminal);
-    fprintf(out, "%s\n", is_identical ? _("identical") : _("not identical everywhere"));
+    const char *verdict = run->differs ? _("not identical everywhere")
+                                       : _("no difference found, but not every site answered");
+    fprintf(out, "%s\n", is_identical ? _("identical") : verdict);
 }
 
 int ctl_run_verify(struct ctl *ctl)

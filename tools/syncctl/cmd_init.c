@@ -78,8 +78,9 @@ static int check_options(struct founding *it)
             return ctl_fail_str(ctl, "bad-address", value);
     }
     const char *entity = ctl_value(ctl, "legal-entity");
-    if (entity != NULL && strlen(entity) > QN_ENTITY_SIZE_MAX)
-        return ctl_fail_str(ctl, "value-too-large", "--legal-entity");
+    if (entity != NULL &&
+        (strlen(entity) > QN_ENTITY_SIZE_MAX || !qn_text_is_printable(qn_span_str(entity))))
+        return ctl_fail_str(ctl, "bad-entity", "--legal-entity");
     return it->join != NULL ? check_join(it) : CTL_DONE;
 }
 
@@ -226,13 +227,15 @@ static void print_result(const struct founding *it)
         return;
     fprintf(ctl->out, _("Site %s, identity %.*s\n"), it->site, (int)identity.size,
             (const char *)identity.data);
+    bool is_default = strcmp(ctl->state_dir, DEFAULT_STATE_DIR) == 0;
+    const char *option = is_default ? "" : " --state ", *dir = is_default ? "" : ctl->state_dir;
     fprintf(ctl->out,
-            _("Recovery kit: %s\n  Print it, lock it away, then run `syncctl kit confirm`.\n"),
-            it->kit_path);
-    if (strcmp(ctl->state_dir, DEFAULT_STATE_DIR) == 0)
+            _("Recovery kit: %s\n  Print it, lock it away, then run `syncctl kit confirm%s%s`.\n"),
+            it->kit_path, option, dir);
+    if (is_default)
         fprintf(ctl->out, "%s\n", _("Next: systemctl start quoin"));
     else
-        fprintf(ctl->out, _("Next: syncd --state %s\n"), ctl->state_dir);
+        fprintf(ctl->out, _("Next: syncd --state %s\n"), dir);
 }
 
 /* After a failure the directory is empty again, so that the command can be repeated. */

@@ -63,11 +63,13 @@ int ctl_run_help(struct ctl *ctl)
         return CTL_DONE;
     }
     const char *noun = ctl->arguments.items[0];
-    if (ctl_is_noun(noun)) {
+    const char *verb = ctl->arguments.count > 1 ? ctl->arguments.items[1] : NULL;
+    const struct ctl_command *command = verb != NULL ? ctl_find_command(noun, verb) : NULL;
+    if (command != NULL)
+        ctl_print_command(ctl, command);
+    else if (verb == NULL && ctl_is_noun(noun))
         ctl_print_noun(ctl, noun);
-        return CTL_DONE;
-    }
-    fprintf(ctl->err, _("syncctl: unknown command: %s %s\n"), noun, "");
-    ctl_print_near(ctl, noun, NULL);
-    return CTL_USAGE;
+    else
+        ctl_print_unknown(ctl, noun, verb);
+    return command != NULL || (verb == NULL && ctl_is_noun(noun)) ? CTL_DONE : CTL_USAGE;
 }

@@ -27,18 +27,50 @@ static void collection_request(const struct ctl *ctl, struct qn_buf *args)
 
 /* ---- put ---- */
 
+static int given_twice(struct ctl *ctl, const char *field)
+{
+    return ctl_usage_error(ctl, _("field %s is given twice"), field);
+}
+
+static int merge_object(struct ctl *ctl, json_t *fields, json_t *object)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(object, name, value)
+    {
+        if (json_object_get(fields, name) != NULL)
+            return given_twice(ctl, name);
+        json_object_set(fields, name, value);
+    }
+    return CTL_DONE;
+}
+
+/* What to do about JSON that is none. */
+static int say_object(const struct ctl *ctl)
+{
+    fprintf(ctl->err, "  %s\n", _("Write an object of fields, such as '{\"floor\": 1}'."));
+    return CTL_FAILED;
+}
+
 static int merge_json(struct ctl *ctl, json_t *fields, struct qn_span text, const char *where)
 {
     json_error_t reason;
     json_t *object = ctl_json_parse(text, &reason);
-    if (object == NULL)
-        return ctl_fail_text(ctl, _("%s: line %d: not valid JSON: %s"), where, reason.line,
-                             reason.text);
+    if (object == NULL) {
+        QN_AUTO_BUF struct qn_buf why;
+        qn_buf_init(&why, 1024);
+        ctl_json_explain(text, &reason, &why);
+        ctl_fail_text(ctl, _("%s: line %d: not valid JSON: %.*s"), where, reason.line,
+                      (int)why.size, (const char *)why.data);
+        return say_object(ctl);
+    }
     bool is_object = json_is_object(object);
-    if (is_object)
-        json_object_update(fields, object);
+    int code = is_object ? merge_object(ctl, fields, object) : CTL_FAILED;
     json_decref(object);
-    return is_object ? CTL_DONE : ctl_fail_text(ctl, _("%s: this must be a JSON object"), where);
+    if (is_object)
+        return code;
+    ctl_fail_text(ctl, _("%s: this must be a JSON object"), where);
+    return say_object(ctl);
 }
 
 static int merge_stdin(struct ctl *ctl, json_t *fields)
@@ -47,7 +79,7 @@ static int merge_stdin(struct ctl *ctl, json_t *fields)
     qn_buf_init(&text, INPUT_SIZE_MAX);
     char part[16 * 1024];
     size_t size;
-    while ((size = fread(part, 1, sizeof(part), stdin)) > 0)
+    while (!text.is_over && (size = fread(part, 1, sizeof(part), stdin)) > 0)
         qn_buf_append(&text, part, size);
     if (qn_buf_status(&text) != QN_OK)
         return ctl_fail_str(ctl, "record-too-large", _("standard input"));
@@ -62,9 +94,12 @@ static int merge_word(struct ctl *ctl, json_t *fields, const char *word)
     if (equals == NULL || equals == word)
         return ctl_usage_error(ctl, _("%s is no FIELD=VALUE"), word);
     char *name = strndup(word, (size_t)(equals - word));
-    json_object_set_new(fields, name, json_string(equals + 1));
+    bool is_twice = json_object_get(fields, name) != NULL;
+    if (!is_twice)
+        json_object_set_new(fields, name, json_string(equals + 1));
+    int code = is_twice ? given_twice(ctl, name) : CTL_DONE;
     free(name);
-    return CTL_DONE;
+    return code;
 }
 
 static int merge_option(struct ctl *ctl, json_t *fields, const char *value)

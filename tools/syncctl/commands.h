@@ -27,6 +27,18 @@ int ctl_run_record_export(struct ctl *ctl);
 int ctl_run_conflict_list(struct ctl *ctl);
 int ctl_run_conflict_show(struct ctl *ctl);
 int ctl_run_conflict_resolve(struct ctl *ctl);
+int ctl_run_backup_create(struct ctl *ctl); /* and change */
+int ctl_run_backup_delete(struct ctl *ctl); /* and stop */
+int ctl_run_backup_plans(struct ctl *ctl);
+int ctl_run_backup_run(struct ctl *ctl);
+int ctl_run_backup_list(struct ctl *ctl);
+int ctl_run_backup_ls(struct ctl *ctl);
+int ctl_run_backup_find(struct ctl *ctl);
+int ctl_run_backup_diff(struct ctl *ctl);
+int ctl_run_backup_restore(struct ctl *ctl);
+int ctl_run_backup_verify(struct ctl *ctl);
+int ctl_run_backup_forget(struct ctl *ctl);
+int ctl_run_backup_prune(struct ctl *ctl);
 int ctl_run_verify(struct ctl *ctl);
 int ctl_run_kit_confirm(struct ctl *ctl);
 int ctl_run_config_check(struct ctl *ctl);

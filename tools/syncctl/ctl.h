@@ -63,6 +63,8 @@ struct ctl {
 /* Parses the line without its first word. Not CTL_DONE: refused, and said so on ctl->err. */
 int ctl_parse(struct ctl *ctl, int count, char *const *words);
 void ctl_deinit(struct ctl *ctl);
+/* Of the table; `verb` may be NULL. NULL: there is none. */
+const struct ctl_command *ctl_find_command(const char *noun, const char *verb);
 /* The value of the last option of that name; NULL if it was not given. */
 const char *ctl_value(const struct ctl *ctl, const char *name);
 bool ctl_has(const struct ctl *ctl, const char *name);
@@ -81,8 +83,8 @@ extern const struct ctl_option ctl_global_options[]; /* ends with a NULL name */
 void ctl_print_usage(const struct ctl *ctl);                  /* of everything */
 void ctl_print_noun(const struct ctl *ctl, const char *noun); /* of its commands, with options */
 void ctl_print_command(const struct ctl *ctl, const struct ctl_command *command);
-/* Commands that look like what was typed; `verb` may be NULL. */
-void ctl_print_near(const struct ctl *ctl, const char *noun, const char *verb);
+/* That there is no such command, and which ones look like it; `verb` may be NULL. */
+void ctl_print_unknown(const struct ctl *ctl, const char *noun, const char *verb);
 bool ctl_is_noun(const char *word);
 void ctl_print_completion(FILE *out);
 

@@ -21,7 +21,7 @@ struct import {
     const char *path, *key_field;
     enum ctl_format format;
     FILE *file;
-    uint64_t total, done, changed, unchanged;
+    uint64_t total, done, changed, unchanged, skipped;
     size_t in_flight;
     uint64_t counts[FLIGHT_MAX]; /* records of the batches under way, oldest first */
     struct qn_buf batch;
@@ -80,6 +80,7 @@ static int check_file(struct import *import)
     int code = err == QN_ERR_CLOSED ? CTL_DONE : fail_source(import, &source);
     if (code == CTL_DONE && ferror(import->file))
         code = ctl_fail_str(import->ctl, "read-failed", import->path);
+    import->skipped = source.skipped;
     ctl_source_close(&source);
     return code;
 }
@@ -183,12 +184,17 @@ static int send_file(struct import *import)
 
 static void print_summary(const struct import *import)
 {
+    FILE *out = import->ctl->out;
+    unsigned long long changed = import->changed, unchanged = import->unchanged,
+                       skipped = import->skipped;
     if (import->ctl->is_json)
-        fprintf(import->ctl->out, "{\"changed\":%llu,\"unchanged\":%llu}\n",
-                (unsigned long long)import->changed, (unsigned long long)import->unchanged);
+        fprintf(out, "{\"changed\":%llu,\"unchanged\":%llu,\"skipped\":%llu}\n", changed, unchanged,
+                skipped);
+    else if (!import->ctl->is_quiet && skipped > 0)
+        fprintf(out, _("imported %llu, unchanged %llu, skipped %llu with nothing but a key\n"),
+                changed, unchanged, skipped);
     else if (!import->ctl->is_quiet)
-        fprintf(import->ctl->out, _("imported %llu, unchanged %llu\n"),
-                (unsigned long long)import->changed, (unsigned long long)import->unchanged);
+        fprintf(out, _("imported %llu, unchanged %llu\n"), changed, unchanged);
 }
 
 static int run_import(struct import *import)

@@ -100,6 +100,8 @@ static int take_option(struct ctl *ctl, const struct ctl_option *option, const c
     }
     if (strcmp(option->name, "timeout") == 0)
         return take_timeout(ctl, value);
+    if (strcmp(option->name, "state") == 0 && value[0] == '\0')
+        return ctl_usage_error(ctl, _("--state needs the name of a directory"));
     if (strcmp(option->name, "state") == 0)
         ctl->state_dir = value;
     else if (strcmp(option->name, "json") == 0)
@@ -131,7 +133,7 @@ static int parse_option(struct line *line, const char *word)
     return take_option(line->ctl, option, equals ? equals + 1 : line->words[line->at++]);
 }
 
-static const struct ctl_command *find_command(const char *noun, const char *verb)
+const struct ctl_command *ctl_find_command(const char *noun, const char *verb)
 {
     for (size_t i = 0; i < ctl_command_count; i++) {
         const struct ctl_command *it = &ctl_commands[i];
@@ -149,10 +151,10 @@ static void parse_word(struct line *line, const char *word)
         qn_vec_push(&ctl->arguments, word);
     } else if (ctl->noun == NULL) {
         ctl->noun = word;
-        ctl->command = find_command(word, NULL);
+        ctl->command = ctl_find_command(word, NULL);
     } else if (line->verb == NULL) {
         line->verb = word;
-        ctl->command = find_command(ctl->noun, word);
+        ctl->command = ctl_find_command(ctl->noun, word);
     }
 }
 
@@ -192,9 +194,7 @@ static int check_command(const struct line *line)
         return CTL_USAGE;
     }
     if (ctl->command == NULL) {
-        fprintf(ctl->err, _("syncctl: unknown command: %s %s\n"), ctl->noun,
-                line->verb ? line->verb : "");
-        ctl_print_near(ctl, ctl->noun, line->verb);
+        ctl_print_unknown(ctl, ctl->noun, line->verb);
         return CTL_USAGE;
     }
     if (ctl->arguments.count < ctl->command->arguments_min)

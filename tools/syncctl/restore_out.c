@@ -11,36 +11,12 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
-#include "restore_place.h"
-
-#define NAME_SIZE_MAX 255
+#include "restore_private.h"
 
 /* What is being made in a folder is called so: at most one at a time, since one restore has the
  * target for itself. One that was left by an interrupted run is made anew. */
 #define FRESH_NAME   ".quoin-restore.part"
 #define FRESH_NAME_2 ".quoin-restore.part2" /* if an entry has that name */
-
-struct object {
-    char name[NAME_SIZE_MAX + 1];
-    const char *fresh; /* its name while it is being made */
-    int dir;           /* its folder; belongs to the places */
-};
-
-struct ctl_restore {
-    struct ctl_restore_options options;
-    struct ctl_restore_counts counts;
-    struct ctl_places places;
-    struct ctl_owners *owners;
-    struct qn_buf path;   /* of the entry in hand */
-    struct qn_buf failed; /* a folder that nothing can be put into; empty: none */
-    bool is_file;         /* an entry waits for its end */
-    /* The file that is being written; fd -1: its bytes are not wanted. */
-    struct object object;
-    struct ctl_meta meta;
-    int fd;
-    uint64_t size, offset;
-    bool ends_in_hole;
-};
 
 /* ---- what goes wrong ---- */
 
@@ -62,7 +38,7 @@ static bool is_disk_fault(int error)
 }
 
 /* The entry in hand failed; the restore goes on, unless nothing else could be written either. */
-static enum qn_err fail(struct ctl_restore *restore, enum ctl_restore_issue issue, int error)
+enum qn_err ctl_restore_fail(struct ctl_restore *restore, enum ctl_restore_issue issue, int error)
 {
     enum qn_err err = QN_OK;
     if (is_full(error)) {
@@ -79,7 +55,7 @@ static enum qn_err fail(struct ctl_restore *restore, enum ctl_restore_issue issu
 
 static enum qn_err fail_exists(struct ctl_restore *restore)
 {
-    return fail(restore, CTL_RESTORE_EXISTS, 0);
+    return ctl_restore_fail(restore, CTL_RESTORE_EXISTS, 0);
 }
 
 /* Nothing can be put below the entry in hand. */
@@ -89,7 +65,7 @@ static enum qn_err fail_folder(struct ctl_restore *restore, struct qn_span path,
     qn_buf_append_span(&restore->failed, path);
     if (error == EEXIST || error == ELOOP || error == ENOTDIR)
         return fail_exists(restore);
-    return fail(restore, CTL_RESTORE_NOT_MADE, error);
+    return ctl_restore_fail(restore, CTL_RESTORE_NOT_MADE, error);
 }
 
 static void note_loss(struct ctl_restore *restore, const struct ctl_meta_loss *loss)
@@ -196,7 +172,7 @@ enum qn_err ctl_restore_finish(struct ctl_restore *restore)
     if (error == 0)
         return QN_OK;
     qn_buf_reset(&restore->path);
-    enum qn_err err = fail(restore, CTL_RESTORE_DISK, error);
+    enum qn_err err = ctl_restore_fail(restore, CTL_RESTORE_DISK, error);
     return err != QN_OK ? err : QN_ERR_IO;
 }
 
@@ -207,7 +183,7 @@ const struct ctl_restore_counts *ctl_restore_counts(const struct ctl_restore *re
 
 /* ---- one object of a folder ---- */
 
-static void set_object(struct object *object, struct qn_span name, int dir)
+static void set_object(struct ctl_restore_object *object, struct qn_span name, int dir)
 {
     memcpy(object->name, name.data, name.size);
     object->name[name.size] = '\0';
@@ -216,7 +192,7 @@ static void set_object(struct object *object, struct qn_span name, int dir)
 }
 
 /* Without renameat2(RENAME_NOREPLACE), which some file systems lack: a second name instead. */
-static int publish_by_link(const struct object *object)
+static int publish_by_link(const struct ctl_restore_object *object)
 {
     if (linkat(object->dir, object->fresh, object->dir, object->name, 0) != 0)
         return errno;
@@ -224,7 +200,7 @@ static int publish_by_link(const struct object *object)
 }
 
 /* Gives what was made its name. 0 or errno; then it is gone. */
-static int publish(const struct ctl_restore *restore, const struct object *object)
+static int publish(const struct ctl_restore *restore, const struct ctl_restore_object *object)
 {
     unsigned flags = restore->options.overwrites ? 0 : RENAME_NOREPLACE;
     int error = 0;
@@ -237,18 +213,22 @@ static int publish(const struct ctl_restore *restore, const struct object *objec
     return error;
 }
 
-static enum qn_err fail_publish(struct ctl_restore *restore, int error)
+enum qn_err ctl_restore_publish(struct ctl_restore *restore, uint64_t *count)
 {
+    int error = publish(restore, &restore->object);
     if (error == EISDIR || error == ENOTEMPTY)
-        return fail(restore, CTL_RESTORE_FOLDER, 0);
+        return ctl_restore_fail(restore, CTL_RESTORE_FOLDER, 0);
     if (error == EEXIST)
         return fail_exists(restore);
-    return fail(restore, CTL_RESTORE_NOT_MADE, error);
+    if (error != 0)
+        return ctl_restore_fail(restore, CTL_RESTORE_NOT_MADE, error);
+    ++*count;
+    return QN_OK;
 }
 
 /* Puts owner, mode and the rest onto what was made. `fd` is closed in any case: some file systems
  * tell only there that there is no room. 0 or errno; then it is gone. */
-static int dress(struct ctl_restore *restore, const struct object *object, int fd)
+static int dress(struct ctl_restore *restore, const struct ctl_restore_object *object, int fd)
 {
     struct ctl_meta_loss loss = {0};
     bool loses_acl = ctl_places_deepest(&restore->places)->has_acl;
@@ -263,28 +243,15 @@ static int dress(struct ctl_restore *restore, const struct object *object, int f
     return error;
 }
 
-/* And gives it its name. */
-static enum qn_err complete(struct ctl_restore *restore, const struct object *object, int fd,
-                            uint64_t *count)
+enum qn_err ctl_restore_complete(struct ctl_restore *restore, int fd, uint64_t *count)
 {
-    int error = dress(restore, object, fd);
+    int error = dress(restore, &restore->object, fd);
     if (error != 0)
-        return fail(restore, CTL_RESTORE_NOT_MADE, error);
-    error = publish(restore, object);
-    if (error != 0)
-        return fail_publish(restore, error);
-    ++*count;
-    return QN_OK;
+        return ctl_restore_fail(restore, CTL_RESTORE_NOT_MADE, error);
+    return ctl_restore_publish(restore, count);
 }
 
-enum standing {
-    FREE,  /* nothing of that name is there, or it may be replaced */
-    SAME,  /* it is there as it should be */
-    TAKEN, /* by something else */
-    FOLDER,
-};
-
-static bool is_same(const struct object *object, const struct qn_entry *entry,
+static bool is_same(const struct ctl_restore_object *object, const struct qn_entry *entry,
                     const struct stat *status)
 {
     char target[QN_PATH_SIZE_MAX + 1];
@@ -315,36 +282,36 @@ static bool is_same(const struct object *object, const struct qn_entry *entry,
     return false;
 }
 
-static enum standing look(struct ctl_restore *restore, const struct object *object,
-                          const struct qn_entry *entry)
+enum ctl_restore_standing ctl_restore_look(struct ctl_restore *restore,
+                                           const struct qn_entry *entry)
 {
+    const struct ctl_restore_object *object = &restore->object;
     struct stat status;
     if (ctl_places_deepest(&restore->places)->is_new)
-        return FREE;
+        return CTL_RESTORE_FREE;
     if (fstatat(object->dir, object->name, &status, AT_SYMLINK_NOFOLLOW) != 0)
-        return FREE; /* whatever is wrong shows when it is made */
+        return CTL_RESTORE_FREE; /* whatever is wrong shows when it is made */
     if (is_same(object, entry, &status))
-        return SAME;
+        return CTL_RESTORE_SAME;
     if (S_ISDIR(status.st_mode))
-        return FOLDER;
-    return restore->options.overwrites ? FREE : TAKEN;
+        return CTL_RESTORE_IS_FOLDER;
+    return restore->options.overwrites ? CTL_RESTORE_FREE : CTL_RESTORE_TAKEN;
 }
 
-/* True if the object is to be made. */
-static bool is_free(struct ctl_restore *restore, enum standing standing)
+bool ctl_restore_is_free(struct ctl_restore *restore, enum ctl_restore_standing standing)
 {
-    if (standing == SAME)
+    if (standing == CTL_RESTORE_SAME)
         restore->counts.same++;
-    else if (standing == TAKEN)
+    else if (standing == CTL_RESTORE_TAKEN)
         (void)!fail_exists(restore);
-    else if (standing == FOLDER)
-        (void)!fail(restore, CTL_RESTORE_FOLDER, 0);
-    return standing == FREE;
+    else if (standing == CTL_RESTORE_IS_FOLDER)
+        (void)!ctl_restore_fail(restore, CTL_RESTORE_FOLDER, 0);
+    return standing == CTL_RESTORE_FREE;
 }
 
 /* ---- files ---- */
 
-static int open_fresh(const struct object *object)
+static int open_fresh(const struct ctl_restore_object *object)
 {
     int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
     int fd = openat(object->dir, object->fresh, flags, 0600);
@@ -355,11 +322,11 @@ static int open_fresh(const struct object *object)
 
 static enum qn_err begin_file(struct ctl_restore *restore, const struct qn_entry *entry)
 {
-    if (!is_free(restore, look(restore, &restore->object, entry)))
+    if (!ctl_restore_is_free(restore, ctl_restore_look(restore, entry)))
         return QN_OK;
     restore->fd = open_fresh(&restore->object);
     if (restore->fd < 0)
-        return fail(restore, CTL_RESTORE_NOT_MADE, errno);
+        return ctl_restore_fail(restore, CTL_RESTORE_NOT_MADE, errno);
     restore->size = entry->size;
     restore->offset = 0;
     restore->ends_in_hole = false;
@@ -395,7 +362,7 @@ enum qn_err ctl_restore_bytes(struct ctl_restore *restore, const uint8_t *bytes,
         return QN_OK;
     }
     abandon_file(restore);
-    return fail(restore, fits ? CTL_RESTORE_NOT_MADE : CTL_RESTORE_NO_CONTENT, error);
+    return ctl_restore_fail(restore, fits ? CTL_RESTORE_NOT_MADE : CTL_RESTORE_NO_CONTENT, error);
 }
 
 static enum qn_err end_file(struct ctl_restore *restore)
@@ -404,11 +371,11 @@ static enum qn_err end_file(struct ctl_restore *restore)
     if (restore->ends_in_hole && ftruncate(restore->fd, (off_t)restore->size) != 0) {
         int error = errno;
         abandon_file(restore);
-        return fail(restore, CTL_RESTORE_NOT_MADE, error);
+        return ctl_restore_fail(restore, CTL_RESTORE_NOT_MADE, error);
     }
     int fd = restore->fd;
     restore->fd = -1;
-    enum qn_err err = complete(restore, &restore->object, fd, &restore->counts.files);
+    enum qn_err err = ctl_restore_complete(restore, fd, &restore->counts.files);
     if (restore->counts.files > before)
         restore->counts.bytes += restore->size;
     return err;
@@ -423,160 +390,7 @@ enum qn_err ctl_restore_entry_end(struct ctl_restore *restore, enum qn_err err)
     if (err == QN_OK && restore->offset == restore->size)
         return end_file(restore);
     abandon_file(restore);
-    return fail(restore, CTL_RESTORE_NO_CONTENT, 0);
-}
-
-/* ---- links and special files ---- */
-
-static int make_symlink(const struct object *object, struct qn_span target)
-{
-    char text[QN_PATH_SIZE_MAX + 1];
-    if (target.size > QN_PATH_SIZE_MAX || memchr(target.data, 0, target.size) != NULL)
-        return EINVAL;
-    memcpy(text, target.data, target.size);
-    text[target.size] = '\0';
-    return symlinkat(text, object->dir, object->fresh) == 0 ? 0 : errno;
-}
-
-static uint32_t format_of(enum qn_entry_type type)
-{
-    switch (type) {
-    case QN_ENTRY_SYMLINK:
-        return S_IFLNK;
-    case QN_ENTRY_FIFO:
-        return S_IFIFO;
-    case QN_ENTRY_SOCKET:
-        return S_IFSOCK;
-    case QN_ENTRY_BLOCK:
-        return S_IFBLK;
-    case QN_ENTRY_CHAR:
-        return S_IFCHR;
-    case QN_ENTRY_DIR:
-    case QN_ENTRY_FILE:
-    case QN_ENTRY_HARDLINK:
-        break;
-    }
-    return S_IFREG;
-}
-
-static int make_fresh(const struct object *object, const struct qn_entry *entry)
-{
-    dev_t device = makedev(entry->rdev_major, entry->rdev_minor);
-    if (unlinkat(object->dir, object->fresh, 0) != 0 && errno != ENOENT)
-        return errno;
-    if (entry->type == QN_ENTRY_SYMLINK)
-        return make_symlink(object, entry->target);
-    return mknodat(object->dir, object->fresh, format_of(entry->type) | 0600, device) == 0 ? 0
-                                                                                           : errno;
-}
-
-/* The object that was made, or errno if somebody has put another one in its place. */
-static int open_made(const struct object *object, uint32_t format, int *ret_fd)
-{
-    struct stat status;
-    int fd = openat(object->dir, object->fresh, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return errno;
-    if (fstat(fd, &status) != 0 || (status.st_mode & S_IFMT) != format || status.st_nlink != 1) {
-        close(fd);
-        return ESTALE;
-    }
-    *ret_fd = fd;
-    return 0;
-}
-
-static enum qn_err restore_special(struct ctl_restore *restore, const struct qn_entry *entry,
-                                   uint64_t *count)
-{
-    bool is_device = entry->type == QN_ENTRY_BLOCK || entry->type == QN_ENTRY_CHAR;
-    int fd;
-    if (!is_free(restore, look(restore, &restore->object, entry)))
-        return QN_OK;
-    int error = make_fresh(&restore->object, entry);
-    if (is_device && error == EPERM)
-        return fail(restore, CTL_RESTORE_NEEDS_ROOT, 0);
-    if (error == 0)
-        error = open_made(&restore->object, format_of(entry->type), &fd);
-    if (error != 0)
-        return fail(restore, CTL_RESTORE_NOT_MADE, error);
-    ctl_meta_take(restore->owners, entry, &restore->meta);
-    return complete(restore, &restore->object, fd, count);
-}
-
-/* ---- further names of a file ---- */
-
-/* The first name, if what bears it is what the entry was: else the wrong content would get a second
- * name. */
-static int open_first(struct ctl_restore *restore, const struct qn_entry *entry,
-                      struct stat *ret_status)
-{
-    char name[NAME_SIZE_MAX + 1];
-    struct qn_span path = entry->target;
-    const uint8_t *slash = memrchr(path.data, '/', path.size);
-    size_t above = slash == NULL ? 0 : (size_t)(slash - path.data);
-    struct qn_span last = slash == NULL ? path : qn_span_from(path, above + 1);
-    if (last.size > NAME_SIZE_MAX)
-        return -1;
-    memcpy(name, last.data, last.size);
-    name[last.size] = '\0';
-    int dir = ctl_places_open(&restore->places, qn_span(path.data, above));
-    if (dir < 0)
-        return -1;
-    int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    close(dir);
-    if (fd < 0)
-        return -1;
-    if (fstat(fd, ret_status) == 0 && !S_ISDIR(ret_status->st_mode) &&
-        ret_status->st_mtim.tv_sec == entry->mtime_s &&
-        (ret_status->st_mtim.tv_nsec == entry->mtime_ns || ret_status->st_mtim.tv_nsec == 0))
-        return fd;
-    close(fd);
-    return -1;
-}
-
-/* The open object gets a second name; a descriptor leaves no way to put another one under it. */
-static enum qn_err link_open(struct ctl_restore *restore, int fd)
-{
-    const struct object *object = &restore->object;
-    char self[40];
-    snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-    if (unlinkat(object->dir, object->fresh, 0) != 0 && errno != ENOENT)
-        return fail(restore, CTL_RESTORE_NOT_MADE, errno);
-    if (linkat(AT_FDCWD, self, object->dir, object->fresh, AT_SYMLINK_FOLLOW) != 0)
-        return fail(restore, CTL_RESTORE_NOT_MADE, errno);
-    int error = publish(restore, object);
-    if (error != 0)
-        return fail_publish(restore, error);
-    restore->counts.hard_links++;
-    return QN_OK;
-}
-
-static enum standing look_for_link(struct ctl_restore *restore, const struct stat *first)
-{
-    const struct object *object = &restore->object;
-    struct stat status;
-    if (fstatat(object->dir, object->name, &status, AT_SYMLINK_NOFOLLOW) != 0)
-        return FREE;
-    if (status.st_dev == first->st_dev && status.st_ino == first->st_ino)
-        return SAME;
-    if (S_ISDIR(status.st_mode))
-        return FOLDER;
-    return restore->options.overwrites ? FREE : TAKEN;
-}
-
-static enum qn_err restore_hard_link(struct ctl_restore *restore, const struct qn_entry *entry)
-{
-    struct stat first;
-    if (!qn_path_is_valid(entry->target))
-        return fail(restore, CTL_RESTORE_BAD_PATH, 0);
-    int fd = open_first(restore, entry, &first);
-    if (fd < 0)
-        return fail(restore, CTL_RESTORE_NO_FIRST, 0);
-    enum qn_err err = QN_OK;
-    if (is_free(restore, look_for_link(restore, &first)))
-        err = link_open(restore, fd);
-    close(fd);
-    return err;
+    return ctl_restore_fail(restore, CTL_RESTORE_NO_CONTENT, 0);
 }
 
 /* ---- entries ---- */
@@ -592,9 +406,9 @@ static enum qn_err enter_parents(struct ctl_restore *restore, struct qn_span *re
         struct qn_span rest = qn_span_from(path, at > 0 ? at + 1 : 0);
         const uint8_t *slash = memchr(rest.data, '/', rest.size);
         size_t size = slash == NULL ? rest.size : (size_t)(slash - rest.data);
-        char name[NAME_SIZE_MAX + 1];
-        if (size > NAME_SIZE_MAX)
-            return fail(restore, CTL_RESTORE_NOT_MADE, ENAMETOOLONG);
+        char name[CTL_RESTORE_NAME_SIZE_MAX + 1];
+        if (size > CTL_RESTORE_NAME_SIZE_MAX)
+            return ctl_restore_fail(restore, CTL_RESTORE_NOT_MADE, ENAMETOOLONG);
         if (slash == NULL) {
             *ret_name = rest;
             *ret_is_there = true;
@@ -631,16 +445,16 @@ static enum qn_err restore_one(struct ctl_restore *restore, const struct qn_entr
     case QN_ENTRY_FILE:
         return begin_file(restore, entry);
     case QN_ENTRY_SYMLINK:
-        return restore_special(restore, entry, &restore->counts.links);
+        return ctl_restore_special(restore, entry, &restore->counts.links);
     case QN_ENTRY_HARDLINK:
-        return restore_hard_link(restore, entry);
+        return ctl_restore_hard_link(restore, entry);
     case QN_ENTRY_FIFO:
     case QN_ENTRY_SOCKET:
     case QN_ENTRY_BLOCK:
     case QN_ENTRY_CHAR:
-        return restore_special(restore, entry, &restore->counts.others);
+        return ctl_restore_special(restore, entry, &restore->counts.others);
     }
-    return fail(restore, CTL_RESTORE_BAD_PATH, 0);
+    return ctl_restore_fail(restore, CTL_RESTORE_BAD_PATH, 0);
 }
 
 /* False: it is no path, or not behind the one before it. */

@@ -268,8 +268,8 @@ static int enter(struct ctl_places *places, const char *name, struct ctl_meta *m
                  bool overwrites)
 {
     struct stat status;
-    bool is_new, inherits = ctl_places_deepest(places)->has_acl;
-    int dir, fd, error = ctl_places_fd(places, &dir);
+    bool is_new = false, inherits = ctl_places_deepest(places)->has_acl;
+    int dir, fd = -1, error = ctl_places_fd(places, &dir);
     if (error == 0)
         error = make_folder(dir, name, meta != NULL ? UNFINISHED_MODE : 0777, overwrites, &is_new);
     if (error == 0)

@@ -167,3 +167,29 @@ const struct ctl_shape ctl_conflict_shape[] = {
 const struct ctl_shape ctl_verify_shape[] = {
     MEMBER("collection"), MEMBER("site"), MEMBER("state"), LIST("keys"), END,
 };
+
+const struct ctl_shape ctl_plan_shape[] = {
+    MEMBER("name"),   MEMBER("schedule"),  MEMBER("keep"),
+    TIME("next_run"), MEMBER("lock_days"), LIST("copies"),
+    LIST("paths"),    LIST("exclude"),     END,
+};
+
+const struct ctl_shape ctl_snapshot_shape[] = {
+    MEMBER("id"),         MEMBER("plan"),
+    TIME("time"),         MEMBER("files"),
+    MEMBER("size"),       MEMBER("new_bytes"),
+    MEMBER("partial"),    OBJECTS("copies", backup_copy),
+    TIME("locked_until"), END,
+};
+
+const struct ctl_shape ctl_held_shape[] = {
+    MEMBER("owner"),
+    MEMBER("state"),
+    MEMBER("snapshots"),
+    MEMBER("stored_bytes"),
+    MEMBER("quota_bytes"),
+    MEMBER("lock_days"),
+    TIME("scrubbed_at"),
+    {.key = "legal_entity", .kind = CTL_VALUE, .from = "entity"},
+    END,
+};

@@ -34,12 +34,28 @@ static enum qn_err refuse(struct ctl_source *source, const char *problem)
     return QN_ERR_INVALID;
 }
 
+static enum qn_err refuse_row(struct ctl_source *source, enum qn_err err)
+{
+    return refuse(source, err == QN_ERR_LIMIT ? _("this row is longer than 1 MiB")
+                                              : _("this row is not valid CSV"));
+}
+
+static enum qn_err refuse_keyless(struct ctl_source *source)
+{
+    snprintf(source->problem, sizeof(source->problem), _("the key field %s is missing"),
+             source->key_field);
+    return QN_ERR_INVALID;
+}
+
 static enum qn_err read_names(struct ctl_source *source)
 {
     bool has_key = false;
     source->number = 1;
-    if (ctl_csv_next(&source->csv) != QN_OK)
+    enum qn_err err = ctl_csv_next(&source->csv);
+    if (err == QN_ERR_CLOSED)
         return refuse(source, _("the row with the names of the fields is missing"));
+    if (err != QN_OK)
+        return refuse_row(source, err);
     for (size_t i = 0; i < source->csv.cells.count; i++) {
         struct qn_span cell = ctl_csv_cell(&source->csv, i);
         char *name = ctl_dup_text(cell);
@@ -52,7 +68,7 @@ static enum qn_err read_names(struct ctl_source *source)
         has_key = has_key || strcmp(name, source->key_field) == 0;
         qn_vec_push(&source->names, name);
     }
-    return has_key ? QN_OK : refuse(source, _("the key field is missing"));
+    return has_key ? QN_OK : refuse_keyless(source);
 }
 
 enum qn_err ctl_source_open(struct ctl_source *source, FILE *file, enum ctl_format format,
@@ -81,7 +97,7 @@ static enum qn_err next_csv(struct ctl_source *source, json_t **ret_object)
     if (err == QN_ERR_CLOSED)
         return err;
     if (err != QN_OK)
-        return refuse(source, _("this row is not valid CSV"));
+        return refuse_row(source, err);
     if (source->csv.cells.count != source->names.count)
         return refuse(source, _("this row has not as many cells as the first one"));
     json_t *object = json_object();
@@ -115,13 +131,13 @@ static enum qn_err read_line(struct ctl_source *source, struct qn_span *ret_line
         source->line = malloc(LINE_SIZE_MAX);
     size_t size = 0;
     int letter = EOF;
+    source->number++;
     while (source->line != NULL && (letter = getc(source->file)) != EOF && letter != '\n') {
         if (size == LINE_SIZE_MAX)
-            return refuse(source, _("this line is too long"));
+            return refuse(source, _("this line is longer than 1 MiB"));
         source->line[size++] = (char)letter;
     }
     *ret_line = qn_span(source->line, size);
-    source->number++;
     return size == 0 && letter == EOF ? QN_ERR_CLOSED : QN_OK;
 }
 
@@ -136,7 +152,11 @@ static enum qn_err next_json(struct ctl_source *source, json_t **ret_object)
     json_error_t reason;
     json_t *object = ctl_json_parse(line, &reason);
     if (object == NULL) {
-        snprintf(source->problem, sizeof(source->problem), _("not valid JSON: %s"), reason.text);
+        QN_AUTO_BUF struct qn_buf why;
+        qn_buf_init(&why, sizeof(source->problem));
+        ctl_json_explain(line, &reason, &why);
+        snprintf(source->problem, sizeof(source->problem), _("not valid JSON: %.*s"), (int)why.size,
+                 (const char *)why.data);
         return QN_ERR_INVALID;
     }
     if (!json_is_object(object)) {
@@ -157,8 +177,8 @@ static enum qn_err pack_key(struct ctl_source *source, const json_t *value, stru
         snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(value));
         key = qn_span_str(number);
     } else {
-        return refuse(source, value == NULL ? _("the key field is missing")
-                                            : _("the key is neither text nor a whole number"));
+        return value == NULL ? refuse_keyless(source)
+                             : refuse(source, _("the key is neither text nor a whole number"));
     }
     const char *code = ctl_check_key(key);
     if (code != NULL)
@@ -184,13 +204,14 @@ static enum qn_err check_fields(struct ctl_source *source, struct qn_span fields
     return QN_ERR_INVALID;
 }
 
+/* QN_ERR_NOTFOUND: it has no field beside the key, and a record has at least one. */
 static enum qn_err pack_record(struct ctl_source *source, json_t *object, struct qn_buf *out)
 {
     qn_pack_array(out, 2);
     QN_TRY(pack_key(source, json_object_get(object, source->key_field), out));
     json_object_del(object, source->key_field);
     if (json_object_size(object) == 0)
-        return refuse(source, _("there is no field beside the key"));
+        return QN_ERR_NOTFOUND;
     size_t before = out->size;
     ctl_json_pack(object, out);
     if (out->is_over)
@@ -198,11 +219,22 @@ static enum qn_err pack_record(struct ctl_source *source, json_t *object, struct
     return check_fields(source, qn_span_from(qn_buf_view(out), before));
 }
 
-enum qn_err ctl_source_next(struct ctl_source *source, struct qn_buf *out)
+static enum qn_err next_or_empty(struct ctl_source *source, struct qn_buf *out)
 {
     json_t *object = NULL;
     QN_TRY(source->format == CTL_CSV ? next_csv(source, &object) : next_json(source, &object));
     enum qn_err err = pack_record(source, object, out);
     json_decref(object);
+    return err;
+}
+
+enum qn_err ctl_source_next(struct ctl_source *source, struct qn_buf *out)
+{
+    size_t before = out->size;
+    enum qn_err err;
+    while ((err = next_or_empty(source, out)) == QN_ERR_NOTFOUND) {
+        qn_buf_truncate(out, before);
+        source->skipped++;
+    }
     return err;
 }

@@ -20,6 +20,7 @@ struct ctl_source {
     char *line;
     size_t line_capacity;
     size_t number;      /* of the line where the last record began, from 1 */
+    uint64_t skipped;   /* records that had no field beside the key */
     char problem[1024]; /* translated; of the last error */
 };
 
@@ -30,6 +31,6 @@ bool ctl_format_parse(const char *word, const char *path, enum ctl_format *ret_f
 enum qn_err QN_CHECKED ctl_source_open(struct ctl_source *source, FILE *file,
                                        enum ctl_format format, const char *key_field);
 void ctl_source_close(struct ctl_source *source); /* leaves the file open */
-/* Appends the next record as the packed list [key, fields]. QN_ERR_CLOSED: no more.
- * QN_ERR_INVALID: `number` and `problem` tell. */
+/* Appends the next record that has a field, as the packed list [key, fields]. QN_ERR_CLOSED: no
+ * more. QN_ERR_INVALID: `number` and `problem` tell. */
 enum qn_err QN_CHECKED ctl_source_next(struct ctl_source *source, struct qn_buf *out);

@@ -124,7 +124,8 @@ static void print_heading(const struct ctl_report *report, struct qn_span status
 {
     FILE *out = report->out;
     fprintf(out, "%s ", _("  group:"));
-    ctl_put_text(out, ctl_map_text(status, "group"));
+    struct qn_span group = ctl_map_text(status, "group");
+    ctl_put_text(out, group.size > 0 ? group : qn_span_str("-")); /* not known before the join */
     fprintf(out, "\n%s ", _("   site:"));
     ctl_put_text(out, ctl_map_text(status, "site"));
     fprintf(out, " (Quoin ");

@@ -73,6 +73,36 @@ static const struct ctl_option resolve_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct ctl_option plan_options[] = {
+    {"path", "DIR", N_("a folder to save; once or more")},
+    {"exclude", "PATTERN", N_("leave out what matches, as in .gitignore; once or more")},
+    {"schedule", "WHEN",
+     N_("\"daily 02:00\", \"every 6h\", \"weekly sun 03:00\", manual (manual)")},
+    {"keep", "RULES", N_("what is kept: 7d,5w,12m,2y or \"last 10\" (everything)")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option ls_options[] = {
+    {"recursive", NULL, N_("with everything below")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option restore_options[] = {
+    {"to", "DIR", N_("the folder to restore into; it is made if it is not there")},
+    {"overwrite", NULL, N_("replace what is there")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option backup_verify_options[] = {
+    {"read-data", NULL, N_("read every pack and every chunk")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option forget_options[] = {
+    {"dry-run", NULL, N_("only say what would go")},
+    {NULL, NULL, NULL},
+};
+
 const struct ctl_command ctl_commands[] = {
     {"init", NULL, "", 0, 0, N_("make this machine a site: found a group or join one"),
      init_options, ctl_run_init},
@@ -126,12 +156,37 @@ const struct ctl_command ctl_commands[] = {
      resolve_options, ctl_run_conflict_resolve},
     {"verify", NULL, "[COLLECTION]", 0, 1, N_("compare the content with every other site"), NULL,
      ctl_run_verify},
+    {"backup", "create", "NAME", 1, 1, N_("plan a backup"), plan_options, ctl_run_backup_create},
+    {"backup", "change", "NAME", 1, 1, N_("change a plan; what is not given stays"), plan_options,
+     ctl_run_backup_create},
+    {"backup", "delete", "NAME", 1, 1, N_("delete a plan; its snapshots stay"), NULL,
+     ctl_run_backup_delete},
+    {"backup", "plans", "", 0, 0, N_("the plans and when they run"), NULL, ctl_run_backup_plans},
+    {"backup", "run", "NAME", 1, 1, N_("run a backup now"), NULL, ctl_run_backup_run},
+    {"backup", "stop", "NAME", 1, 1, N_("end a run that is under way"), NULL,
+     ctl_run_backup_delete},
+    {"backup", "list", "[NAME]", 0, 1, N_("the snapshots"), NULL, ctl_run_backup_list},
+    {"backup", "ls", "NAME[@SNAPSHOT] [PATH]", 1, 2, N_("what is in a snapshot"), ls_options,
+     ctl_run_backup_ls},
+    {"backup", "find", "[NAME] PATTERN", 1, 2, N_("find files by name in all snapshots"), NULL,
+     ctl_run_backup_find},
+    {"backup", "diff", "NAME@A NAME@B", 2, 2, N_("what changed between two snapshots"), NULL,
+     ctl_run_backup_diff},
+    {"backup", "restore", "NAME[@SNAPSHOT] [PATH...]", 1, 256,
+     N_("restore files into a folder, with modes, times, owners and links"), restore_options,
+     ctl_run_backup_restore},
+    {"backup", "verify", "[NAME]", 0, 1, N_("check that everything is there and whole"),
+     backup_verify_options, ctl_run_backup_verify},
+    {"backup", "forget", "NAME", 1, 1, N_("apply the keep rules of a plan now"), forget_options,
+     ctl_run_backup_forget},
+    {"backup", "prune", "", 0, 0, N_("give back the space of what nothing needs any more"), NULL,
+     ctl_run_backup_prune},
     {"kit", "confirm", "", 0, 0, N_("the recovery kit is locked away: delete its file"), NULL,
      ctl_run_kit_confirm},
     {"config", "check", "FILE", 1, 1, N_("check a configuration file without applying it"), NULL,
      ctl_run_config_check},
     {"completion", "bash", "", 0, 0, N_("print the completion for bash"), NULL, ctl_run_completion},
-    {"help", NULL, "[NOUN]", 0, 1, N_("explain the commands"), NULL, ctl_run_help},
+    {"help", NULL, "[NOUN] [VERB]", 0, 2, N_("explain the commands"), NULL, ctl_run_help},
 };
 
 const size_t ctl_command_count = sizeof(ctl_commands) / sizeof(ctl_commands[0]);

@@ -1,6 +1,7 @@
 /* Usage and help, from the table. */
 #include "ctl.h"
 #include "i18n.h"
+#include "screen.h"
 
 static void print_command_line(FILE *out, const struct ctl_command *command)
 {
@@ -85,7 +86,7 @@ static bool is_near(const struct ctl_command *command, const char *noun, const c
     return strcmp(command->noun, noun) == 0 && verb != NULL && is_similar(command->verb, verb);
 }
 
-void ctl_print_near(const struct ctl *ctl, const char *noun, const char *verb)
+static void print_near(const struct ctl *ctl, const char *noun, const char *verb)
 {
     bool has_found = false;
     for (size_t i = 0; i < ctl_command_count; i++) {
@@ -98,6 +99,20 @@ void ctl_print_near(const struct ctl *ctl, const char *noun, const char *verb)
         print_command_line(ctl->err, &ctl_commands[i]);
         fputc('\n', ctl->err);
     }
-    if (!has_found)
+    if (!has_found && ctl_is_noun(noun))
+        fprintf(ctl->err, _("  `syncctl help %s` explains it.\n"), noun);
+    else if (!has_found)
         fprintf(ctl->err, "  %s\n", _("`syncctl help` lists the commands."));
+}
+
+void ctl_print_unknown(const struct ctl *ctl, const char *noun, const char *verb)
+{
+    fputs(_("syncctl: unknown command: "), ctl->err);
+    ctl_put_text(ctl->err, qn_span_str(noun));
+    if (verb != NULL) {
+        fputc(' ', ctl->err);
+        ctl_put_text(ctl->err, qn_span_str(verb));
+    }
+    fputc('\n', ctl->err);
+    print_near(ctl, noun, verb);
 }

@@ -110,7 +110,7 @@ static void assert_all_there(struct world *w, const qn_blob_vec *found, uint64_t
     for (size_t i = 0; i < found->count; i++) {
         const struct qn_blob *blob = &found->items[i];
         struct qn_span wanted = qn_buf_view(&w->blobs.raw[i]);
-        uint8_t *raw;
+        uint8_t *raw = NULL;
         cr_assert_eq(packs_open_blob(w->unpacker, pack_of(w), blob, w->mac, &raw), QN_OK);
         cr_assert(qn_span_eq(qn_span(raw, blob->raw_size), wanted), "seed %lu, blob %zu",
                   (unsigned long)seed, i);

@@ -525,6 +525,38 @@ Test(config, a_huge_file_is_refused)
     memset(content, '\n', size);
     cr_assert_eq(read_span(&f, qn_span(content, size - 1)), QN_OK);
     cr_assert_eq(read_span(&f, qn_span(content, size)), QN_ERR_INVALID);
-    check_errors(&f, "quoin.conf:0: cannot be read: limit\n");
+    check_errors(&f, "quoin.conf: cannot be read: it is too large\n");
     qn_free(content);
+}
+
+Test(config, what_the_reading_unit_may_read)
+{
+    static const char *const good[] = {"", "/", "/srv", "/srv /home/a  /b.c/..d"};
+    static const char *const bad[] = {"srv",      "/srv/", "/srv //x", "/a/../b", "/a/./b",
+                                      "/srv, /a", "/a b",  "//",       "/a/..",   "."};
+    char text[256];
+    FIXTURE;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        snprintf(text, sizeof(text), "[reader]\nallow = %s\n", good[i]);
+        cr_assert_eq(read_span(&f, qn_span_str(text)), QN_OK, "%s", text);
+        cr_assert_str_eq(f.config.reader_allow, good[i]);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        snprintf(text, sizeof(text), "[reader]\nallow = %s\n", bad[i]);
+        cr_assert_eq(read_span(&f, qn_span_str(text)), QN_ERR_INVALID, "%s", text);
+    }
+}
+
+Test(config, the_socket_of_the_reading_unit_if_it_is_there)
+{
+    char text[TMP_PATH_SIZE + 64], path[TMP_PATH_SIZE];
+    FIXTURE;
+    cr_assert_eq(read_span(&f, qn_span_str("")), QN_OK);
+    cr_assert_str_eq(f.config.reader_socket, "/run/quoin-reader/reader.sock");
+    snprintf(text, sizeof(text), "[reader]\nsocket = %s\n", tmp_dir_at(&f.dir, "s", path));
+    cr_assert_eq(read_span(&f, qn_span_str(text)), QN_OK);
+    cr_assert_null(qn_config_reader(&f.config));
+    write_file(&f, "s", qn_span_str(""));
+    cr_assert_str_eq(qn_config_reader(&f.config), path);
+    cr_assert_eq(read_span(&f, qn_span_str("[reader]\nsocket = relative\n")), QN_ERR_INVALID);
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "app/machine.h"
+#include "model/doubt.h"
 #include "model/replica_read.h"
 #include "support/tmp_dir.h"
 
@@ -124,6 +125,29 @@ Test(machine, another_guard_means_another_actor_for_the_next_write)
     cr_assert_not(start(&m), "it is this machine's from now on");
     struct qn_actor second = write_one(&m, "b");
     cr_assert_neq(qn_actor_cmp(&first, &second), 0);
+}
+
+static bool is_in_doubt(struct machine *m)
+{
+    struct qn_kv *kv;
+    bool is_in_doubt;
+    cr_assert_eq(qn_store_read_begin(m->store, &kv), QN_OK);
+    cr_assert_eq(qn_doubt_get(kv, &is_in_doubt), QN_OK);
+    qn_store_read_end(m->store);
+    return is_in_doubt;
+}
+
+Test(machine, the_doubt_of_a_restore_outlives_a_restart)
+{
+    AUTO_MACHINE struct machine m;
+    machine_init(&m);
+    cr_assert_not(start(&m));
+    cr_assert_not(is_in_doubt(&m));
+    change_guard(&m);
+    cr_assert(start(&m));
+    cr_assert(is_in_doubt(&m));
+    cr_assert_not(start(&m));
+    cr_assert(is_in_doubt(&m), "nobody was asked in between");
 }
 
 /* The mark must not depend on what happens after the start: it is stored with the guard. */

@@ -31,6 +31,30 @@ Test(chunker, fixed_vector)
     qn_chunker_free(NULL);
 }
 
+static size_t cut_from(const struct qn_chunker *chunker, const uint8_t *bytes, size_t end,
+                       size_t size)
+{
+    return qn_chunker_cut(chunker, qn_span(bytes + end - size, (2 << 20) - end + size), true);
+}
+
+/* The ends of the first two chunks of the vector, seen from beginnings that put them at the limits:
+ * the one (below 2^44) at the first legal size, which sees a whole window too, and before it; the
+ * other (below 2^48 only) at the size from which on that is enough, and before it. */
+Test(chunker, a_place_counts_from_exactly_its_size_on)
+{
+    const size_t seldom = 89139, often = 89139 + 243969, normal = 208 * 1024;
+    struct qn_chunker *chunker = chunker_of(0);
+    struct qn_prng prng = {.state = 1};
+    QN_AUTO_FREE uint8_t *bytes = qn_alloc(2 << 20);
+    packs_fill(&prng, bytes, 2 << 20);
+    for (size_t size = QN_CHUNK_SIZE_MIN; size < QN_CHUNK_SIZE_MIN + 70; size++)
+        cr_assert_eq(cut_from(chunker, bytes, seldom, size), size);
+    cr_assert_gt(cut_from(chunker, bytes, seldom, QN_CHUNK_SIZE_MIN - 1), QN_CHUNK_SIZE_MIN);
+    cr_assert_eq(cut_from(chunker, bytes, often, normal + 1), normal + 1);
+    cr_assert_gt(cut_from(chunker, bytes, often, normal), normal + 1);
+    qn_chunker_free(chunker);
+}
+
 Test(chunker, a_small_file_is_one_chunk)
 {
     struct qn_chunker *chunker = chunker_of(0);

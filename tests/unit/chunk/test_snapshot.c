@@ -1,6 +1,6 @@
 #include <criterion/criterion.h>
 
-#include "chunk/head.h"
+#include "chunk/pack_private.h"
 #include "chunk/snapshot_body.h"
 #include "proto/pack.h"
 #include "support/span.h"
@@ -96,6 +96,18 @@ Test(snapshot, bytes)
                                      "92c4042f657463c4042f737276"));    /* paths */
 }
 
+/* The name of the whole file, made by another implementation of docs/formats/vault.md. */
+Test(snapshot, file)
+{
+    QN_AUTO_BUF struct qn_buf sealed, wanted;
+    struct qn_snapshot snapshot = sample();
+    struct qn_snapshot_name name;
+    qn_snapshot_name_of(seal(&snapshot, &sealed), &name);
+    assert_span_eq(
+        QN_SPAN_OF(name),
+        from_hex(&wanted, "0fc1644d3dc7d28875e813be7196d057634721a9177367cf5d0c21a4009e10a6"));
+}
+
 Test(snapshot, an_empty_list_and_no_paths)
 {
     QN_AUTO_BUF struct qn_buf sealed;
@@ -170,9 +182,11 @@ static enum qn_err open_plain(struct qn_span plain, enum qn_head_kind kind)
     uint8_t padded[1024 - QN_HEAD_SIZE - QN_AEAD_TAG_SIZE] = {0};
     struct qn_vault_keys keys = keys_of(1);
     struct qn_aead *aead = qn_aead_new();
+    struct qn_pack_aad aad;
     memcpy(padded, plain.data, plain.size);
     qn_head_seal(&keys, "QNSNAP01", kind, salt, aead, file);
-    qn_aead_seal(aead, QN_HEAD_SIZE, qn_span(file, QN_HEAD_SIZE), QN_SPAN_OF(padded),
+    memcpy(aad.head, file, QN_HEAD_SIZE);
+    qn_aead_seal(aead, QN_HEAD_SIZE, qn_pack_aad(&aad, QN_REGION_SNAPSHOT), QN_SPAN_OF(padded),
                  file + QN_HEAD_SIZE);
     qn_aead_free(aead);
     return open_as(QN_SPAN_OF(file), &keys);
@@ -211,6 +225,12 @@ Test(snapshot, what_cannot_be_stored_is_refused)
     snapshot = sample(), snapshot.sequence = 0;
     cr_assert_eq(qn_snapshot_body_pack(&snapshot, &out), QN_ERR_INVALID);
     snapshot = sample(), snapshot.root.levels = 0;
+    cr_assert_eq(qn_snapshot_body_pack(&snapshot, &out), QN_ERR_INVALID);
+    snapshot.root = (struct qn_tree_root){.id = {{1}}}; /* an empty list that has a chunk */
+    cr_assert_eq(qn_snapshot_body_pack(&snapshot, &out), QN_ERR_INVALID);
+    snapshot.root = (struct qn_tree_root){.size = 1};
+    cr_assert_eq(qn_snapshot_body_pack(&snapshot, &out), QN_ERR_INVALID);
+    snapshot.root = (struct qn_tree_root){.levels = 1};
     cr_assert_eq(qn_snapshot_body_pack(&snapshot, &out), QN_ERR_INVALID);
     snapshot = sample(), snapshot.root.levels = QN_TREE_LEVELS_MAX + 1;
     cr_assert_eq(qn_snapshot_body_pack(&snapshot, &out), QN_ERR_INVALID);

@@ -124,6 +124,23 @@ Test(tree, chunks_have_the_sizes_that_are_wished)
     chunks_deinit(&chunks);
 }
 
+/* The root over three levels, made by another implementation of docs/formats/vault.md. */
+Test(tree, root)
+{
+    struct chunks chunks = {0};
+    struct entries entries;
+    QN_AUTO_BUF struct qn_buf wanted;
+    entries_server(&entries, 30000);
+    struct qn_tree_root root = build(&chunks, &entries, NO_INDEX);
+    cr_assert_eq(root.levels, 3);
+    cr_assert_eq(root.size, 914985000);
+    assert_span_eq(
+        QN_SPAN_OF(root.id),
+        from_hex(&wanted, "49a00077b2e02d38c95de4a3396d27ffcbfaf4a0cb727c4df652e149c4f8c526"));
+    entries_deinit(&entries);
+    chunks_deinit(&chunks);
+}
+
 Test(tree, an_entry_larger_than_a_leaf_is_alone_in_one)
 {
     struct chunks chunks = {0};
@@ -603,6 +620,51 @@ Test(hostile_tree, a_node_of_another_level_is_refused)
     cr_assert_eq(errors, 1);
     cr_assert_eq(count, 0);
     hostile_deinit(&hostile);
+}
+
+static struct qn_chunk_id put_leaf(struct chunks *chunks, const char *path)
+{
+    QN_AUTO_BUF struct qn_buf leaf;
+    struct qn_entry entry = {.path = qn_span_str(path), .type = QN_ENTRY_DIR};
+    struct qn_chunk_id id;
+    qn_buf_init(&leaf, 1000);
+    qn_entry_pack(&entry, qn_span(NULL, 0), &leaf);
+    cr_assert_eq(chunks_put(chunks, QN_BLOB_LEAF, qn_buf_view(&leaf), &id), QN_OK);
+    return id;
+}
+
+static struct qn_chunk_id put_node(struct chunks *chunks, unsigned level,
+                                   const struct qn_node_item *first,
+                                   const struct qn_node_item *second)
+{
+    QN_AUTO_BUF struct qn_buf node;
+    struct qn_chunk_id id;
+    qn_buf_init(&node, 1000);
+    qn_node_start(level, &node);
+    qn_node_item_pack(first, qn_span(NULL, 0), &node);
+    qn_node_item_pack(second, first->path, &node);
+    cr_assert_eq(chunks_put(chunks, QN_BLOB_NODE, qn_buf_view(&node), &id), QN_OK);
+    return id;
+}
+
+/* Two nodes whose ranges overlap share what they overlap in. If that were allowed, shared nodes on
+ * several levels would make of a few chunks a walk of as many as their product. */
+Test(hostile_tree, nothing_is_met_twice)
+{
+    struct chunks chunks = {0};
+    struct qn_node_item a = {SPAN("a"), put_leaf(&chunks, "a"), 1, 0};
+    struct qn_node_item b = {SPAN("b"), put_leaf(&chunks, "b"), 1, 0};
+    struct qn_node_item m = {SPAN("m"), put_leaf(&chunks, "m"), 1, 0};
+    struct qn_node_item a_and_m = {SPAN("a"), put_node(&chunks, 1, &a, &m), 2, 0};
+    struct qn_node_item b_and_m = {SPAN("b"), put_node(&chunks, 1, &b, &m), 2, 0};
+    struct qn_tree_root root = {put_node(&chunks, 2, &a_and_m, &b_and_m), 3, 4, 0};
+    struct visited visited = {.chunks = &chunks};
+    size_t errors;
+    cr_assert_eq(walk(&chunks, &root, &errors), 2);
+    cr_assert_eq(errors, 1);
+    cr_assert_eq(qn_tree_visit(&root, visited_get, &visited, note_visit), QN_ERR_CORRUPT);
+    qn_vec_free(&visited.ids);
+    chunks_deinit(&chunks);
 }
 
 Test(hostile_tree, any_changed_byte_is_safe)

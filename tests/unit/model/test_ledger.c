@@ -170,7 +170,7 @@ Test(ledger, another_key_or_author_is_refused)
     cr_assert_eq(add_signed(&entry, 2), QN_ERR_HELD, "nobody admitted it yet");
     entry = honest(1, &body);
     entry.epoch = 1;
-    cr_assert_eq(add_signed(&entry, 1), QN_ERR_UNSUPPORTED);
+    cr_assert_eq(add_signed(&entry, 1), QN_ERR_HELD);
 }
 
 Test(ledger, a_genesis_is_signed_by_its_own_key)
@@ -337,13 +337,13 @@ Test(ledger, compose_signs_for_its_own_site_only)
 
 Test(ledger, what_is_unknown_and_not_critical_is_kept_and_ignored)
 {
-    QN_AUTO_BUF struct qn_buf unknown = {0}, place = {0}, newer = {0}, describe = {0};
+    QN_AUTO_BUF struct qn_buf unknown = {0}, vote = {0}, newer = {0}, describe = {0};
     world_other_body(&world, 99, 1, false, &unknown);
-    world_other_body(&world, QN_BODY_PLACE, 1, false, &place);
+    world_other_body(&world, QN_BODY_VOTE, 1, false, &vote);
     world_other_body(&world, QN_BODY_DESCRIBE, 2, false, &newer);
     world_describe_body(&world, "after", &describe);
     cr_assert_eq(world_append(&world, 0, &unknown), QN_OK);
-    cr_assert_eq(world_append(&world, 0, &place), QN_OK);
+    cr_assert_eq(world_append(&world, 0, &vote), QN_OK);
     cr_assert_eq(world_append(&world, 0, &newer), QN_OK);
     cr_assert_eq(world_append(&world, 0, &describe), QN_OK);
     const struct qn_group *group = qn_ledger_group(world.ledger);
@@ -414,4 +414,30 @@ Test(ledger, a_group_has_a_limit_of_collections, .timeout = 100)
         cr_assert_eq(world_append(&world, 0, &body), i < QN_COLLECTIONS_MAX ? QN_OK : QN_ERR_LIMIT);
     }
     cr_assert_eq(qn_ledger_group(world.ledger)->collections.count, QN_COLLECTIONS_MAX);
+}
+
+/* All of it is one intent when a site joins, and one message to the core. */
+Test(ledger, a_ledger_has_a_limit_of_bytes, .timeout = 100)
+{
+    QN_AUTO_BUF struct qn_buf body, all;
+    static const uint8_t filling[15 * 1024];
+    enum qn_err err = QN_OK;
+    qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
+    qn_pack_array(&body, 5);
+    qn_pack_u64(&body, 4711);
+    qn_pack_u64(&body, 1);
+    qn_pack_bool(&body, false);
+    qn_pack_bin(&body, qn_digest_view(&world.group));
+    qn_pack_map(&body, 1);
+    qn_pack_cstr(&body, "x");
+    qn_pack_bin(&body, QN_SPAN_OF(filling));
+    while (qn_ledger_count(world.ledger) < 4096 && err == QN_OK)
+        err = world_append(&world, 0, &body);
+    cr_assert_eq(err, QN_ERR_LIMIT);
+    qn_buf_init(&all, QN_LEDGER_SIZE_MAX);
+    qn_pack_array(&all, qn_ledger_count(world.ledger));
+    for (size_t i = 0; i < qn_ledger_count(world.ledger); i++)
+        qn_pack_bin(&all, qn_ledger_entry(world.ledger, i));
+    cr_assert_eq(qn_buf_status(&all), QN_OK);
+    cr_assert_gt(all.size, QN_LEDGER_SIZE_MAX - 2 * QN_LEDGER_ENTRY_SIZE_MAX);
 }

@@ -85,6 +85,15 @@ static void make_ledger(struct world *world)
     append(world, 2, &body);
     world_other_body(world, 99, 1, false, &body);
     append(world, 0, &body);
+    world_place_body(world, 0, 1u << 30, 30, &body);
+    append(world, 1, &body);
+    world_accept_body(world, world->ledger, 1, 0, 1u << 29, 30, &body);
+    append(world, 0, &body);
+    world_rotate_body(world, world->ledger, 1, 1, true, &body);
+    world_set_key(world, 1, 1);
+    append(world, 1, &body);
+    world_describe_body(world, "EHPAD des Tilleuls", &body);
+    append(world, 1, &body);
 }
 
 Test(ledger_vectors, entries)

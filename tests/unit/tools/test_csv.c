@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <stdlib.h>
 
 #include "proto/cursor.h"
 #include "syncctl/json_out.h"
@@ -116,4 +117,50 @@ Test(source, lines_are_checked)
     cr_assert_eq(refused_line(CTL_CSV, "a,b\n1,2\n", &count), 1);
     cr_assert_eq(refused_line(CTL_CSV, "id,a,a\n", &count), 1);
     cr_assert_eq(refused_line(CTL_CSV, "id,a\n1,\xff\n", &count), 2);
+}
+
+Test(source, a_line_that_is_too_long_is_named)
+{
+    size_t count, size = 1024 * 1024 + 100;
+    char *text = malloc(size + 1);
+    memset(text, 'x', size);
+    memcpy(text, "{\"id\":1,\"a\":1}\n", 15);
+    text[size] = '\0';
+    cr_assert_eq(refused_line(CTL_JSONL, text, &count), 2);
+    memcpy(text, "id,aaaaaaaaaaaa\n", 16);
+    cr_assert_eq(refused_line(CTL_CSV, text, &count), 2);
+    cr_assert_eq(refused_line(CTL_CSV, text + 16, &count), 1);
+    free(text);
+}
+
+/* A record has at least one field. */
+Test(source, a_key_alone_is_skipped)
+{
+    static const struct {
+        enum ctl_format format;
+        const char *text;
+        size_t count, skipped;
+    } cases[] = {
+        {CTL_CSV, "id,a\n1,\n2,x\n3,\n", 1, 2},
+        {CTL_CSV, "id,a\n1,\"\"\n", 1, 0},
+        {CTL_CSV, "id\n1\n2\n", 0, 2},
+        {CTL_JSONL, "{\"id\":1}\n{\"id\":2,\"a\":null}\n", 1, 1},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        FILE *file = file_of(cases[i].text);
+        struct ctl_source source;
+        QN_AUTO_BUF struct qn_buf out;
+        qn_buf_init(&out, 1024 * 1024);
+        size_t count = 0;
+        enum qn_err err = ctl_source_open(&source, file, cases[i].format, "id");
+        for (; err == QN_OK; count += err == QN_OK)
+            err = ctl_source_next(&source, &out);
+        cr_assert_eq(err, QN_ERR_CLOSED, "case %zu: %s", i, source.problem);
+        cr_assert_eq(count, cases[i].count, "case %zu", i);
+        cr_assert_eq(source.skipped, cases[i].skipped, "case %zu", i);
+        ctl_source_close(&source);
+        fclose(file);
+    }
+    size_t count;
+    cr_assert_eq(refused_line(CTL_CSV, "id,a\n,\n", &count), 2); /* not even a key */
 }

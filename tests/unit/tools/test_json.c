@@ -50,6 +50,33 @@ Test(json, there_and_back)
     there_and_back("\"\\u0000\\u001f\\n\\\"\\\\\"", "\"\\u0000\\u001f\\n\\\"\\\\\"");
 }
 
+static void explain(const char *text, const char *wanted)
+{
+    json_error_t reason;
+    cr_assert_null(ctl_json_parse(qn_span_str(text), &reason), "%s", text);
+    QN_AUTO_BUF struct qn_buf why;
+    qn_buf_init(&why, 1024);
+    ctl_json_explain(qn_span_str(text), &reason, &why);
+    cr_assert(qn_span_has_prefix(qn_buf_view(&why), qn_span_str(wanted)), "%s: %.*s", text,
+              (int)why.size, (const char *)why.data);
+}
+
+Test(json, explained)
+{
+    explain("{\"a\":1,\"b\":9223372036854775808,\"c\":1}", "field b: the number is too large");
+    explain("{\"a\":{\"z\":[1,{\"y\":-9223372036854775809}]}}", "field a: the number is too");
+    explain("{\"a\":\"{\\\"x\\\":\",\"\\\"\":1e999}", "field \\\": the number is too");
+    explain("{\"a\" : 1e999 }", "field a: the number is too large");
+    explain("9223372036854775808", "the number is too large");
+    explain("{\"a\":1,\"a\":2}", "a name that stands twice near '\"a\"'");
+    explain("{\"a\":}", "unexpected character or word near '}'");
+    explain("{\"a\":1", "it ends too early");
+    explain("", "it ends too early");
+    explain("{} x", "something stands behind its end");
+    explain("\"\xff\"", "not valid UTF-8");
+    explain("\"\n\"", "unexpected character or word");
+}
+
 Test(json, refused)
 {
     static const char *const cases[] = {

@@ -404,14 +404,25 @@ static void add_content(struct qn_hasher *hasher, const char *path, off_t size)
     close(fd);
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* In the order of their names: the system lists them in the order in which they were set. */
 static void add_xattrs(struct qn_hasher *hasher, const char *path)
 {
     char names[4096], value[4096];
+    const char *sorted[64];
+    size_t count = 0;
     ssize_t size = llistxattr(path, names, sizeof(names));
-    for (ssize_t at = 0; at < size; at += (ssize_t)strlen(names + at) + 1) {
-        ssize_t value_size = lgetxattr(path, names + at, value, sizeof(value));
+    for (ssize_t at = 0; at < size && count < 64; at += (ssize_t)strlen(names + at) + 1)
+        sorted[count++] = names + at;
+    qsort(sorted, count, sizeof(sorted[0]), by_name);
+    for (size_t i = 0; i < count; i++) {
+        ssize_t value_size = lgetxattr(path, sorted[i], value, sizeof(value));
         cr_assert_geq(value_size, 0);
-        qn_hasher_add(hasher, qn_span_str(names + at));
+        qn_hasher_add(hasher, qn_span_str(sorted[i]));
         qn_hasher_add(hasher, qn_span(value, (size_t)value_size));
     }
 }

@@ -1,0 +1,107 @@
+#include "app/backups.h"
+
+#define INDEX_MAP_SIZE ((uint64_t)64 * 1024 * 1024 * 1024) /* address space, not disk */
+#define SCRUB_RATE     (32 * 1024 * 1024)
+
+struct qn_backups {
+    struct qn_vault_key key;
+    struct qn_driver *driver;
+    struct qn_jobs *jobs;
+    struct qn_files *files;
+    struct qn_views *views;
+};
+
+static void on_news(void *context, const struct qn_job_event *event)
+{
+    struct qn_backups *backups = context;
+    if (backups->driver != NULL)
+        qn_driver_news(backups->driver, event);
+}
+
+static void on_result(void *context, struct qn_file_result *result)
+{
+    struct qn_backups *backups = context;
+    if (backups->driver != NULL)
+        qn_driver_file(backups->driver, result);
+}
+
+static void start(struct qn_backups *backups, const struct qn_backups_options *options)
+{
+    struct qn_jobs_options jobs = {
+        .loop = options->loop,
+        .state_dir = options->state_dir,
+        .site = options->site,
+        .master = backups->key.master,
+        .epoch = backups->key.epoch,
+        .map_size = INDEX_MAP_SIZE,
+        .reader_socket = options->reader_socket[0] == '\0' ? NULL : options->reader_socket,
+        .on_news = on_news,
+        .context = backups,
+        .log = options->log};
+    struct qn_files_options files = {.loop = options->loop,
+                                     .state_dir = options->state_dir,
+                                     .site = options->id,
+                                     .scrub_rate = SCRUB_RATE,
+                                     .on_result = on_result,
+                                     .context = backups};
+    backups->jobs = qn_jobs_new(&jobs);
+    backups->files = qn_files_new(&files);
+    backups->views =
+        qn_views_new(options->loop, backups->jobs, options->on_view_ready, options->context);
+}
+
+enum qn_err qn_backups_new(const struct qn_backups_options *options,
+                           struct qn_backups **ret_backups)
+{
+    struct qn_backups *backups = QN_NEW(struct qn_backups);
+    enum qn_err err = qn_vault_key_load(options->state_dir, options->recovery_seal, &backups->key);
+    if (err != QN_OK) {
+        qn_free(backups);
+        return err;
+    }
+    start(backups, options);
+    *ret_backups = backups;
+    return QN_OK;
+}
+
+void qn_backups_set_driver(struct qn_backups *backups, struct qn_driver *driver)
+{
+    backups->driver = driver;
+}
+
+void qn_backups_free(struct qn_backups *backups)
+{
+    if (backups == NULL)
+        return;
+    backups->driver = NULL;
+    qn_views_free(backups->views);
+    qn_jobs_free(backups->jobs);
+    qn_files_free(backups->files);
+    qn_vault_key_deinit(&backups->key);
+    qn_free(backups);
+}
+
+struct qn_views *qn_backups_views(struct qn_backups *backups)
+{
+    return backups->views;
+}
+
+const struct qn_vault_key *qn_backups_key(const struct qn_backups *backups)
+{
+    return &backups->key;
+}
+
+void qn_backups_on_job(void *context, struct qn_job *take_job)
+{
+    qn_jobs_start(((struct qn_backups *)context)->jobs, take_job);
+}
+
+void qn_backups_on_job_stop(void *context, uint64_t token)
+{
+    qn_jobs_stop(((struct qn_backups *)context)->jobs, token);
+}
+
+void qn_backups_on_file(void *context, struct qn_file_work *take_work)
+{
+    qn_files_start(((struct qn_backups *)context)->files, take_work);
+}

@@ -1,0 +1,39 @@
+/* What a daemon needs for backups beside the core: the vault's key, jobs, file work, views. One
+ * object so that daemon.c starts and ends them together. Loop thread.
+ */
+#pragma once
+
+#include "app/driver.h"
+#include "app/files.h"
+#include "app/jobs.h"
+#include "app/vault_key.h"
+#include "app/views.h"
+
+struct qn_backups;
+
+struct qn_backups_options {
+    struct qn_loop *loop;
+    struct qn_log *log;
+    const char *state_dir;
+    const char *site; /* name */
+    const struct qn_site_id *id;
+    const struct qn_public_key *recovery_seal;
+    const char *reader_socket;            /* "" : none */
+    void (*on_view_ready)(void *context); /* some view has more to take */
+    void *context;
+};
+
+/* Makes or reads the vault's key; the driver may be set later, before anything is asked. */
+enum qn_err QN_CHECKED qn_backups_new(const struct qn_backups_options *options,
+                                      struct qn_backups **ret_backups);
+void qn_backups_set_driver(struct qn_backups *backups, struct qn_driver *driver);
+/* After the control socket and the driver ended, before the loop does. Waits for jobs and views,
+ * at most about a second. Accepts NULL. */
+void qn_backups_free(struct qn_backups *backups);
+struct qn_views *qn_backups_views(struct qn_backups *backups);
+const struct qn_vault_key *qn_backups_key(const struct qn_backups *backups);
+
+/* For the driver's options; `context` is the qn_backups. */
+void qn_backups_on_job(void *context, struct qn_job *take_job);
+void qn_backups_on_job_stop(void *context, uint64_t token);
+void qn_backups_on_file(void *context, struct qn_file_work *take_work);

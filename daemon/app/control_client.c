@@ -1,0 +1,188 @@
+/* A connection to the control socket: its end, frames out, frames in. */
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "app/control_impl.h"
+#include "base/assert.h"
+#include "base/text.h"
+
+/* ---- its end ---- */
+
+static void client_gone(uv_handle_t *handle)
+{
+    struct client *client = handle->data;
+    struct qn_control *control = client->control;
+    qn_buf_deinit(&client->in);
+    qn_vec_free(&client->requests);
+    qn_free(client);
+    control_handle_gone(control);
+}
+
+void client_close(struct client *client)
+{
+    struct qn_control *control = client->control;
+    if (client->is_closing)
+        return;
+    client->is_closing = true;
+    for (size_t i = 0; i < control->clients.count; i++)
+        if (control->clients.items[i] == client) {
+            qn_vec_remove(&control->clients, i);
+            break;
+        }
+    qn_vec_each (&client->requests, request) {
+        request_release(request);
+        if (request->stream == NULL && request->view == NULL && control->driver != NULL)
+            qn_driver_request_gone(control->driver, request->token);
+    }
+    client->requests.count = 0;
+    uv_close((uv_handle_t *)&client->pipe, client_gone);
+}
+
+/* ---- frames out ---- */
+
+struct write {
+    uv_write_t request;
+    struct client *client;
+    size_t size;
+    uint8_t bytes[];
+};
+
+/* libuv calls it from the loop, never from inside uv_write. */
+static void on_written(uv_write_t *request, int status)
+{
+    struct write *write = request->data;
+    struct client *client = write->client;
+    client->queued -= write->size;
+    qn_free(write);
+    if (status != 0)
+        client_close(client);
+    else
+        client_take_turn(client);
+}
+
+void client_send(struct client *client, struct qn_span frame)
+{
+    struct write *write = qn_alloc(sizeof(*write) + 4 + frame.size);
+    write->client = client;
+    write->size = 4 + frame.size;
+    write->request.data = write;
+    qn_write_u32(write->bytes, (uint32_t)frame.size);
+    memcpy(write->bytes + 4, frame.data, frame.size);
+    uv_buf_t buf = uv_buf_init((char *)write->bytes, (unsigned)write->size);
+    client->queued += write->size;
+    if (!client->is_closing &&
+        uv_write(&write->request, (uv_stream_t *)&client->pipe, &buf, 1, on_written) == 0)
+        return;
+    client->queued -= write->size;
+    qn_free(write);
+    client_close(client);
+}
+
+/* ---- frames in ---- */
+
+bool client_has_room(const struct client *client)
+{
+    return !client->is_closing && client->queued < QN_CONTROL_QUEUE_MAX;
+}
+
+/* A client that does not read its answers, or has many requests under way, is not read. */
+static bool may_ask(const struct client *client)
+{
+    return !client->control->is_stopping && client_has_room(client) &&
+           client->requests.count < QN_CONTROL_REQUESTS_MAX;
+}
+
+static void take_input(struct client *client)
+{
+    while (may_ask(client) && client->in.size >= 4) {
+        uint32_t size = qn_read_u32(client->in.data);
+        if (size == 0 || size > QN_CONTROL_FRAME_SIZE_MAX) {
+            request_drop_hostile(client);
+            return;
+        }
+        if (client->in.size < 4 + (size_t)size)
+            return;
+        request_take_frame(client, qn_span(client->in.data + 4, size));
+        if (!client->is_closing)
+            qn_buf_consume(&client->in, 4 + (size_t)size);
+    }
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct client *client = handle->data;
+    *buf = uv_buf_init(client->chunk, sizeof(client->chunk));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
+{
+    struct client *client = stream->data;
+    if (count < 0) {
+        client_close(client);
+        return;
+    }
+    qn_buf_append(&client->in, buf->base, (size_t)count);
+    client_take_turn(client);
+}
+
+void client_set_reading(struct client *client)
+{
+    bool wants = may_ask(client);
+    if (client->is_closing || wants == client->is_reading)
+        return;
+    client->is_reading = wants;
+    if (!wants)
+        uv_read_stop((uv_stream_t *)&client->pipe);
+    else if (uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read) != 0)
+        client_close(client);
+}
+
+/* What a client may do now: requests that wait in its buffer, then a slice of a stream. */
+void client_take_turn(struct client *client)
+{
+    take_input(client);
+    request_run_streams(client);
+    client_set_reading(client);
+}
+
+/* ---- its beginning ---- */
+
+/* Who is at the other end, as the kernel says. */
+static void name_user(struct client *client)
+{
+    struct ucred cred;
+    socklen_t size = sizeof(cred);
+    int fd;
+    snprintf(client->user, sizeof(client->user), "?");
+    if (uv_fileno((uv_handle_t *)&client->pipe, &fd) != 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) != 0)
+        return;
+    char memory[4096];
+    struct passwd entry, *found = NULL;
+    getpwuid_r(cred.uid, &entry, memory, sizeof(memory), &found);
+    if (found != NULL && qn_text_is_printable(qn_span_str(entry.pw_name)) &&
+        strlen(entry.pw_name) < sizeof(client->user))
+        strcpy(client->user, entry.pw_name);
+    else
+        snprintf(client->user, sizeof(client->user), "%u", cred.uid);
+}
+
+void control_accept(struct qn_control *control)
+{
+    struct client *client = QN_NEW(struct client);
+    client->control = control;
+    client->pipe.data = client;
+    qn_buf_init(&client->in, QN_CONTROL_FRAME_SIZE_MAX + 4 + sizeof(client->chunk));
+    QN_ASSERT(uv_pipe_init(qn_loop_uv(control->options.loop), &client->pipe, 0) == 0);
+    control->open_handles++;
+    qn_vec_push(&control->clients, client);
+    bool is_full = control->clients.count > QN_CONTROL_CLIENTS_MAX;
+    if (uv_accept((uv_stream_t *)&control->listener, (uv_stream_t *)&client->pipe) != 0 ||
+        is_full) {
+        client_close(client);
+        return;
+    }
+    name_user(client);
+    client_set_reading(client);
+}

@@ -1,0 +1,66 @@
+/* Inside the control socket: what its files share. control.c is the listener and its life,
+ * control_client.c a connection and its frames, control_request.c what is asked and answered.
+ *
+ *   qn_control ── client   one per connection; ends by itself, or with the socket
+ *                   └── request   under way: the core answers it, or a stream goes on with it
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "app/control.h"
+#include "app/stream_view.h"
+
+struct request {
+    uint64_t token;           /* the daemon's name of it */
+    uint64_t id;              /* the client's */
+    struct qn_stream *stream; /* reads the store; NULL: not so */
+    struct qn_view *view;     /* reads the vault; NULL: not so. Neither: the core answers */
+};
+
+struct client {
+    uv_pipe_t pipe;
+    struct qn_control *control;
+    char user[QN_USER_SIZE_MAX + 1];
+    struct qn_buf in;
+    size_t queued; /* bytes that are being written */
+    QN_VEC(struct request) requests;
+    bool is_reading, is_closing;
+    char chunk[64 * 1024];
+};
+
+struct qn_control {
+    struct qn_control_options options;
+    struct qn_driver *driver;
+    char path[108];
+    uv_pipe_t listener;
+    struct qn_timer *again; /* a turn for all clients, outside of any step */
+    QN_VEC(struct client *) clients;
+    uint64_t next_token;
+    size_t open_handles;
+    bool is_stopping;
+    void (*on_closed)(void *context);
+    void *context;
+};
+
+/* ---- control.c ---- */
+void control_handle_gone(struct qn_control *control); /* the last one frees it */
+
+/* ---- control_client.c ---- */
+/* Takes the next connection of the listener. */
+void control_accept(struct qn_control *control);
+void client_close(struct client *client);
+void client_send(struct client *client, struct qn_span frame);
+/* It can take answers; false: nothing more is read for it or asked by it until it reads. */
+bool client_has_room(const struct client *client);
+void client_set_reading(struct client *client);
+/* What a client may do now: requests that wait in its buffer, then a slice of a stream. */
+void client_take_turn(struct client *client);
+
+/* ---- control_request.c ---- */
+void request_release(struct request *request); /* what it reads with */
+void request_take_frame(struct client *client, struct qn_span frame);
+/* What came cannot be a request: the connection ends. */
+void request_drop_hostile(struct client *client);
+/* A slice of the first stream, if the client reads: others want the loop too. */
+void request_run_streams(struct client *client);

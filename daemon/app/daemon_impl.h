@@ -1,0 +1,49 @@
+/* Inside the daemon: daemon.c runs it and ends it, daemon_start.c starts it. */
+#pragma once
+
+#include "app/backups.h"
+#include "app/control.h"
+#include "app/daemon.h"
+#include "app/driver.h"
+#include "app/setup.h"
+
+#define CONFIG_ERRORS_SIZE_MAX (64 * 1024)
+
+struct daemon {
+    const struct qn_daemon_options *options;
+    struct qn_config config;
+    struct qn_setup setup;
+    struct qn_log log;
+    char path[4096]; /* scratch */
+    char kit_path[4096];
+    struct qn_os_lock *lock;
+    struct qn_loop *loop;
+    struct qn_signer *signer;
+    struct qn_store *store;
+    struct qn_applier *applier;
+    struct qn_core *core;
+    struct qn_net *net;
+    struct qn_driver *driver;
+    struct qn_control *control;
+    struct qn_backups *backups;
+    struct qn_os_watermark *watermark;
+    struct qn_timer *watchdog;
+    struct qn_signal *signals[3];
+    char addresses[QN_ADDRESSES_MAX][QN_ADDRESS_SIZE_MAX + 1];
+    size_t address_count;
+    bool is_stopping, control_closed, net_closed;
+    int status;
+};
+
+/* Starts everything in the order in which it can fail; gives the exit status, 0 if all runs. What
+ * was started half is taken down by daemon.c. */
+int daemon_start(struct daemon *daemon);
+
+/* ---- callbacks, daemon.c ---- */
+void daemon_on_terminate(void *context);
+void daemon_on_reload(void *context);
+void daemon_on_watchdog(void *context);
+void daemon_on_reply(void *context, uint64_t request, const struct qn_effect *reply);
+void daemon_on_fatal(void *context, enum qn_err err);
+void daemon_on_view_ready(void *context);
+void daemon_on_stopped(void *context);

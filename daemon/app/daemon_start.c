@@ -1,0 +1,327 @@
+/* Starting the daemon, in the order in which it can fail. What goes wrong is said once, on standard
+ * error, with its remedy. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+
+#include "app/daemon_impl.h"
+#include "app/i18n.h"
+#include "app/machine.h"
+#include "app/words.h"
+
+#define DEFAULT_PORT 7117
+
+/* ---- what needs no loop ---- */
+
+static const char *in_state_dir(struct daemon *daemon, const char *name)
+{
+    snprintf(daemon->path, sizeof(daemon->path), "%s/%s", daemon->options->state_dir, name);
+    return daemon->path;
+}
+
+static int read_config(struct daemon *daemon)
+{
+    QN_AUTO_BUF struct qn_buf errors;
+    qn_buf_init(&errors, CONFIG_ERRORS_SIZE_MAX);
+    if (qn_config_read(daemon->options->config_path, &daemon->config, &errors) == QN_OK) {
+        daemon->log.level = daemon->config.log_level;
+        return 0;
+    }
+    fprintf(stderr, "%.*s", (int)errors.size, (const char *)errors.data);
+    return EX_CONFIG;
+}
+
+static int read_setup(struct daemon *daemon)
+{
+    enum qn_err err = qn_setup_read(daemon->options->state_dir, &daemon->setup);
+    if (err == QN_OK)
+        return 0;
+    if (err == QN_ERR_NOTFOUND)
+        fprintf(stderr,
+                _("syncd: %s is not initialised. Run: syncctl init --state %s --site NAME "
+                  "--group GROUP, or --join CODE\n"),
+                daemon->options->state_dir, daemon->options->state_dir);
+    else
+        fprintf(stderr,
+                _("syncd: the files identity.key and site.quoin in %s cannot be read (%s)\n"),
+                daemon->options->state_dir, qn_err_words(err));
+    return err == QN_ERR_NOTFOUND ? EX_CONFIG : QN_EXIT_FAILED;
+}
+
+/* A group may be let in (quoin.conf(5), [control]); what is secret in it is 0600 anyway. */
+static int check_state_dir(struct daemon *daemon)
+{
+    struct stat status;
+    const char *path = daemon->options->state_dir;
+    if (stat(path, &status) != 0 || (status.st_mode & 0027) == 0)
+        return 0; /* if it is not there, the next to look says so */
+    if (chmod(path, 0700) != 0) {
+        fprintf(stderr, _("syncd: %s is open to others and cannot be closed; run: chmod 700 %s\n"),
+                path, path);
+        return QN_EXIT_FAILED;
+    }
+    qn_log(&daemon->log, QN_LOG_WARNING, "%s was open to others; it is 0700 now", path);
+    return 0;
+}
+
+static int take_lock(struct daemon *daemon)
+{
+    enum qn_err err = qn_os_lock_take(in_state_dir(daemon, "syncd.lock"), &daemon->lock);
+    if (err == QN_OK)
+        return 0;
+    if (err == QN_ERR_BUSY)
+        fprintf(stderr, _("syncd: another syncd uses %s\n"), daemon->options->state_dir);
+    else
+        fprintf(stderr, _("syncd: %s: %s\n"), daemon->path, qn_err_words(err));
+    return QN_EXIT_FAILED;
+}
+
+/* ---- the rooms ---- */
+
+static uint64_t writer_wall_ms(void *context)
+{
+    return qn_os_wall_ms();
+}
+
+static uint64_t writer_entropy(void *context)
+{
+    uint64_t entropy;
+    qn_os_random(&entropy, sizeof(entropy));
+    return entropy;
+}
+
+static enum qn_err open_store(struct daemon *daemon)
+{
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/store", daemon->options->state_dir);
+    struct qn_store_options options = {.path = path,
+                                       .map_size = daemon->config.map_size,
+                                       .wall_ms = writer_wall_ms,
+                                       .entropy = writer_entropy};
+    QN_TRY(qn_store_open(&options, &daemon->store));
+    QN_TRY(qn_signer_new(daemon->setup.seed, &daemon->signer));
+    struct qn_site_id site;
+    qn_site_id_of(qn_signer_public(daemon->signer), &site);
+    daemon->applier = qn_applier_new(&site, daemon->signer);
+    struct qn_machine machine;
+    QN_TRY(qn_machine_check(daemon->options->state_dir, daemon->store, &machine));
+    daemon->watermark = machine.watermark;
+    if (machine.is_restored)
+        qn_log(&daemon->log, QN_LOG_INFO,
+               "another boot, machine or copy of the store than before: the next write uses a new "
+               "incarnation");
+    return qn_machine_take(&machine, daemon->store, &site, daemon->signer);
+}
+
+static void add_address(struct daemon *daemon, const char *address)
+{
+    if (daemon->address_count < QN_ADDRESSES_MAX)
+        snprintf(daemon->addresses[daemon->address_count++], sizeof(daemon->addresses[0]), "%.*s",
+                 QN_ADDRESS_SIZE_MAX, address);
+}
+
+static bool is_wildcard(const char *address)
+{
+    return strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
+}
+
+/* With --advertise nothing else is told to anyone. */
+static void find_addresses(struct daemon *daemon, const char *bound)
+{
+    const char *advertise =
+        daemon->config.advertise[0] != '\0' ? daemon->config.advertise : daemon->setup.advertise;
+    if (advertise[0] != '\0') {
+        add_address(daemon, advertise);
+    } else if (bound != NULL && !is_wildcard(bound)) {
+        add_address(daemon, bound);
+    } else if (bound != NULL) {
+        char own[QN_ADDRESSES_MAX][262];
+        unsigned long port = strtoul(strrchr(bound, ':') + 1, NULL, 10);
+        size_t count = qn_os_own_addresses((uint16_t)port, own, QN_ADDRESSES_MAX);
+        for (size_t i = 0; i < count; i++)
+            add_address(daemon, own[i]);
+    }
+}
+
+static enum qn_err make_net(struct daemon *daemon)
+{
+    struct qn_net_options options = {.seed = daemon->setup.seed,
+                                     .callbacks = qn_driver_net_callbacks(),
+                                     .context = &daemon->driver};
+    return qn_net_new(daemon->loop, &options, &daemon->net);
+}
+
+static int listen_for_sites(struct daemon *daemon)
+{
+    const char *listen =
+        daemon->config.listen[0] != '\0' ? daemon->config.listen : daemon->setup.listen;
+    char fallback[64];
+    snprintf(fallback, sizeof(fallback), "[::]:%d", DEFAULT_PORT);
+    enum qn_err err = qn_net_listen(daemon->net, listen[0] != '\0' ? listen : fallback);
+    if (err != QN_OK && listen[0] == '\0') { /* a machine without IPv6 */
+        snprintf(fallback, sizeof(fallback), "0.0.0.0:%d", DEFAULT_PORT);
+        err = qn_net_listen(daemon->net, fallback);
+    }
+    if (err != QN_OK)
+        fprintf(stderr,
+                _("syncd: cannot listen on %s: %s\n"
+                  "  End the program that uses it, or choose another address: listen in section "
+                  "[site] of %s.\n"),
+                listen[0] != '\0' ? listen : fallback, qn_net_error_text(daemon->net),
+                daemon->options->config_path);
+    find_addresses(daemon, qn_net_listen_address(daemon->net));
+    return err == QN_OK           ? 0
+           : err == QN_ERR_DENIED ? EX_CONFIG /* does not go away by itself */
+                                  : QN_EXIT_FAILED;
+}
+
+static enum qn_err load_core(struct daemon *daemon)
+{
+    struct qn_code code;
+    bool has_code = daemon->setup.join != NULL;
+    if (has_code)
+        QN_TRY(qn_code_parse(qn_span_str(daemon->setup.join), &code));
+    uint64_t seed;
+    qn_os_random(&seed, sizeof(seed));
+    struct qn_core_options options = {
+        .signer = daemon->signer,
+        .keys = {.site = *qn_signer_public(daemon->signer),
+                 .recovery_sign = daemon->setup.recovery_sign,
+                 .recovery_seal = daemon->setup.recovery_seal},
+        .name = daemon->setup.name,
+        .legal_entity = daemon->setup.legal_entity,
+        .version = daemon->options->version,
+        .genesis = qn_span(daemon->setup.genesis, daemon->setup.genesis_size),
+        .join = has_code ? &code : NULL,
+        .addresses = (const char(*)[QN_ADDRESS_SIZE_MAX + 1]) daemon->addresses,
+        .address_count = daemon->address_count,
+        .seed = seed,
+        .disk_bytes = qn_os_disk_bytes(daemon->options->state_dir)};
+    daemon->core = qn_core_new(&options);
+    struct qn_kv *kv;
+    QN_TRY(qn_store_read_begin(daemon->store, &kv));
+    enum qn_err err = qn_applier_load(daemon->applier, kv);
+    if (err == QN_OK)
+        err = qn_core_load(daemon->core, kv);
+    qn_store_read_end(daemon->store);
+    return err;
+}
+
+static enum qn_err start_backups(struct daemon *daemon)
+{
+    struct qn_site_id id;
+    qn_site_id_of(qn_signer_public(daemon->signer), &id);
+    struct qn_backups_options options = {.loop = daemon->loop,
+                                         .log = &daemon->log,
+                                         .state_dir = daemon->options->state_dir,
+                                         .site = daemon->setup.name,
+                                         .id = &id,
+                                         .recovery_seal = &daemon->setup.recovery_seal,
+                                         .reader_socket = "",
+                                         .on_view_ready = daemon_on_view_ready,
+                                         .context = daemon};
+    return qn_backups_new(&options, &daemon->backups);
+}
+
+static enum qn_err start_driver(struct daemon *daemon)
+{
+    snprintf(daemon->kit_path, sizeof(daemon->kit_path), "%s/recovery-kit.txt",
+             daemon->options->state_dir);
+    daemon->driver =
+        qn_driver_new(&(struct qn_driver_options){.loop = daemon->loop,
+                                                  .net = daemon->net,
+                                                  .store = daemon->store,
+                                                  .core = daemon->core,
+                                                  .log = &daemon->log,
+                                                  .watermark = daemon->watermark,
+                                                  .kit_path = daemon->kit_path,
+                                                  .on_reply = daemon_on_reply,
+                                                  .on_fatal = daemon_on_fatal,
+                                                  .on_stopped = daemon_on_stopped,
+                                                  .context = daemon,
+                                                  .on_job = qn_backups_on_job,
+                                                  .on_job_stop = qn_backups_on_job_stop,
+                                                  .on_file = qn_backups_on_file,
+                                                  .work = daemon->backups});
+    qn_backups_set_driver(daemon->backups, daemon->driver);
+    QN_TRY(qn_store_start(daemon->store, daemon->applier, qn_driver_wake, daemon->driver));
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/control.sock", daemon->options->state_dir);
+    struct qn_control_options control = {.loop = daemon->loop,
+                                         .path = path,
+                                         .group = daemon->config.control_group,
+                                         .log = &daemon->log,
+                                         .views = qn_backups_views(daemon->backups)};
+    QN_TRY(qn_control_new(&control, &daemon->control));
+    qn_driver_start(daemon->driver);
+    return qn_control_start(daemon->control, daemon->driver);
+}
+
+static enum qn_err start_signals(struct daemon *daemon)
+{
+    QN_TRY(qn_signal_new(daemon->loop, SIGTERM, daemon_on_terminate, daemon, &daemon->signals[0]));
+    QN_TRY(qn_signal_new(daemon->loop, SIGINT, daemon_on_terminate, daemon, &daemon->signals[1]));
+    QN_TRY(qn_signal_new(daemon->loop, SIGHUP, daemon_on_reload, daemon, &daemon->signals[2]));
+    if (qn_os_watchdog_ms() > 0) {
+        daemon->watchdog = qn_timer_new(daemon->loop, daemon_on_watchdog, daemon);
+        qn_timer_set(daemon->watchdog, 1);
+    }
+    return QN_OK;
+}
+
+/* What is not allowed, a port or a group of the configuration, does not go away by itself. */
+static int cannot_start(enum qn_err err)
+{
+    fprintf(stderr, _("syncd: cannot start: %s\n"), qn_err_words(err));
+    if (err == QN_ERR_DENIED)
+        return EX_CONFIG;
+    return QN_EXIT_FAILED;
+}
+
+static int store_failed(const struct daemon *daemon, enum qn_err err)
+{
+    if (err == QN_ERR_CORRUPT)
+        fprintf(stderr,
+                _("syncd: the store in %s/store is damaged, or identity.key is not the one that it "
+                  "was made with; restore both, or join again in a new state directory\n"),
+                daemon->options->state_dir);
+    else
+        fprintf(stderr, _("syncd: the store in %s/store cannot be used: %s\n"),
+                daemon->options->state_dir, qn_err_words(err));
+    return QN_EXIT_FAILED;
+}
+
+int daemon_start(struct daemon *daemon)
+{
+    int status = read_config(daemon);
+    if (status == 0)
+        status = read_setup(daemon);
+    if (status == 0)
+        status = check_state_dir(daemon);
+    if (status == 0)
+        status = take_lock(daemon);
+    if (status != 0)
+        return status;
+    enum qn_err err = open_store(daemon);
+    if (err != QN_OK)
+        return store_failed(daemon, err);
+    err = qn_loop_new(&daemon->loop);
+    if (err == QN_OK)
+        err = make_net(daemon);
+    if (err != QN_OK)
+        return cannot_start(err);
+    status = listen_for_sites(daemon);
+    if (status != 0)
+        return status;
+    err = load_core(daemon);
+    if (err != QN_OK)
+        return store_failed(daemon, err);
+    err = start_signals(daemon);
+    if (err == QN_OK)
+        err = start_backups(daemon);
+    if (err == QN_OK)
+        err = start_driver(daemon);
+    return err == QN_OK ? 0 : cannot_start(err);
+}

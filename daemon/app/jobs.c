@@ -1,0 +1,231 @@
+#include "app/jobs.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "app/job_run.h"
+#include "base/assert.h"
+#include "os/os.h"
+
+#define PROGRESS_MS 250
+
+struct qn_jobs {
+    struct qn_jobs_options options;
+    pthread_t thread;
+    struct qn_mailbox *mailbox;
+    struct qn_timer *watch; /* tells the progress of what runs */
+    char dir[4096];
+
+    pthread_mutex_t open_mutex; /* of `vault` */
+    struct qn_vault *vault;
+
+    pthread_mutex_t mutex; /* of what follows */
+    pthread_cond_t is_wanted;
+    QN_VEC(struct qn_job *) queue;
+    struct qn_job_run *running; /* NULL: none */
+    QN_VEC(struct qn_job_item) news;
+    bool is_ending;
+};
+
+/* ---- the way back ---- */
+
+static void item_free(struct qn_job_item *item)
+{
+    qn_buf_deinit(&item->payload);
+}
+
+void qn_jobs_tell(struct qn_jobs *jobs, struct qn_job_item *take_item)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    qn_vec_push(&jobs->news, *take_item);
+    pthread_mutex_unlock(&jobs->mutex);
+    qn_mailbox_post(jobs->mailbox);
+}
+
+/* Every PROGRESS_MS while a job runs: the job's thread itself tells nothing of it. */
+static void tell_progress(void *context)
+{
+    struct qn_jobs *jobs = context;
+    QN_AUTO_BUF struct qn_buf payload;
+    qn_buf_init(&payload, 1024);
+    pthread_mutex_lock(&jobs->mutex);
+    uint64_t token = jobs->running == NULL ? 0 : jobs->running->job->token;
+    if (token != 0)
+        qn_job_pack_progress(&jobs->running->progress, &payload);
+    pthread_mutex_unlock(&jobs->mutex);
+    if (token == 0)
+        return;
+    struct qn_job_event event = {
+        .token = token, .news = QN_JOB_PROGRESS, .payload = qn_buf_view(&payload)};
+    qn_timer_set(jobs->watch, PROGRESS_MS);
+    jobs->options.on_news(jobs->options.context, &event);
+}
+
+static void deliver(void *context)
+{
+    struct qn_jobs *jobs = context;
+    pthread_mutex_lock(&jobs->mutex);
+    QN_VEC(struct qn_job_item) items = {.items = jobs->news.items, .count = jobs->news.count};
+    jobs->news.items = NULL;
+    jobs->news.count = jobs->news.capacity = 0;
+    pthread_mutex_unlock(&jobs->mutex);
+    if (items.count > 0)
+        qn_timer_set(jobs->watch, PROGRESS_MS);
+    qn_vec_each (&items, item) {
+        struct qn_job_event event = {.token = item->token,
+                                     .news = item->news,
+                                     .err = item->err,
+                                     .payload = qn_buf_view(&item->payload)};
+        jobs->options.on_news(jobs->options.context, &event);
+        item_free(item);
+    }
+    qn_vec_free(&items);
+}
+
+/* ---- the thread ---- */
+
+bool qn_jobs_has_vault(const struct qn_jobs *jobs)
+{
+    return access(jobs->dir, F_OK) == 0;
+}
+
+enum qn_err qn_jobs_vault(struct qn_jobs *jobs, struct qn_vault **ret_vault)
+{
+    struct qn_vault_options options = {.dir = jobs->dir,
+                                       .master = jobs->options.master,
+                                       .epoch = jobs->options.epoch,
+                                       .pack_size = QN_VAULT_PACK_SIZE,
+                                       .level = QN_VAULT_LEVEL,
+                                       .map_size = jobs->options.map_size,
+                                       .source = jobs->options.source};
+    enum qn_err err = QN_OK;
+    pthread_mutex_lock(&jobs->open_mutex);
+    if (jobs->vault == NULL)
+        err = qn_vault_open(&options, &jobs->vault);
+    *ret_vault = jobs->vault;
+    pthread_mutex_unlock(&jobs->open_mutex);
+    return err;
+}
+
+static struct qn_job *take(struct qn_jobs *jobs, struct qn_job_run *run)
+{
+    struct qn_job *job = NULL;
+    pthread_mutex_lock(&jobs->mutex);
+    while (jobs->queue.count == 0 && !jobs->is_ending)
+        pthread_cond_wait(&jobs->is_wanted, &jobs->mutex);
+    if (jobs->queue.count > 0) {
+        job = jobs->queue.items[0];
+        qn_vec_remove(&jobs->queue, 0);
+        qn_job_run_init(run, jobs, job);
+        atomic_store(&run->progress.is_cancelled, jobs->is_ending);
+        jobs->running = run;
+    }
+    pthread_mutex_unlock(&jobs->mutex);
+    return job;
+}
+
+static void finished(struct qn_jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    jobs->running = NULL;
+    pthread_mutex_unlock(&jobs->mutex);
+}
+
+static void *work(void *context)
+{
+    struct qn_jobs *jobs = context;
+    struct qn_job_run run;
+    struct qn_job *job;
+    while ((job = take(jobs, &run)) != NULL) {
+        qn_job_run(&run, &jobs->options);
+        finished(jobs);
+        qn_job_free(job);
+    }
+    return NULL;
+}
+
+/* ---- the door ---- */
+
+static void start_thread(struct qn_jobs *jobs)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    QN_ASSERT(pthread_create(&jobs->thread, NULL, work, jobs) == 0);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+struct qn_jobs *qn_jobs_new(const struct qn_jobs_options *options)
+{
+    struct qn_jobs *jobs = QN_NEW(struct qn_jobs);
+    jobs->options = *options;
+    snprintf(jobs->dir, sizeof(jobs->dir), "%s/vault", options->state_dir);
+    pthread_mutex_init(&jobs->open_mutex, NULL);
+    pthread_mutex_init(&jobs->mutex, NULL);
+    pthread_cond_init(&jobs->is_wanted, NULL);
+    jobs->mailbox = qn_mailbox_new(options->loop, deliver, jobs);
+    jobs->watch = qn_timer_new(options->loop, tell_progress, jobs);
+    start_thread(jobs);
+    return jobs;
+}
+
+void qn_jobs_start(struct qn_jobs *jobs, struct qn_job *take_job)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    qn_vec_push(&jobs->queue, take_job);
+    pthread_cond_signal(&jobs->is_wanted);
+    pthread_mutex_unlock(&jobs->mutex);
+    qn_timer_set(jobs->watch, PROGRESS_MS);
+}
+
+static void drop_queued(struct qn_jobs *jobs, size_t at)
+{
+    struct qn_job_item item = {
+        .token = jobs->queue.items[at]->token, .news = QN_JOB_DONE, .err = QN_ERR_CLOSED};
+    qn_job_free(jobs->queue.items[at]);
+    qn_vec_remove(&jobs->queue, at);
+    qn_vec_push(&jobs->news, item);
+}
+
+void qn_jobs_stop(struct qn_jobs *jobs, uint64_t token)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    if (jobs->running != NULL && jobs->running->job->token == token)
+        atomic_store(&jobs->running->progress.is_cancelled, true);
+    for (size_t i = jobs->queue.count; i-- > 0;)
+        if (jobs->queue.items[i]->token == token)
+            drop_queued(jobs, i);
+    pthread_mutex_unlock(&jobs->mutex);
+    qn_mailbox_post(jobs->mailbox);
+}
+
+static void end_thread(struct qn_jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    jobs->is_ending = true;
+    if (jobs->running != NULL)
+        atomic_store(&jobs->running->progress.is_cancelled, true);
+    pthread_cond_signal(&jobs->is_wanted);
+    pthread_mutex_unlock(&jobs->mutex);
+    pthread_join(jobs->thread, NULL);
+}
+
+void qn_jobs_free(struct qn_jobs *jobs)
+{
+    if (jobs == NULL)
+        return;
+    end_thread(jobs);
+    qn_mailbox_free(jobs->mailbox);
+    qn_timer_free(jobs->watch);
+    qn_vec_each (&jobs->news, item)
+        item_free(item);
+    qn_vec_free(&jobs->news);
+    qn_vec_free(&jobs->queue);
+    qn_vault_close(jobs->vault);
+    pthread_cond_destroy(&jobs->is_wanted);
+    pthread_mutex_destroy(&jobs->mutex);
+    pthread_mutex_destroy(&jobs->open_mutex);
+    qn_free(jobs);
+}

@@ -1,0 +1,43 @@
+/* Long work with the vault, on threads of its own: carries out the jobs of core/job.h one after the
+ * other (a vault has one writer), and opens the vault for those who read it (app/backup_view.c).
+ *
+ * Loop thread, but for qn_jobs_vault. News come back on the loop thread, in order; a job that was
+ * taken ends with exactly one DONE. Progress comes 4 times a second; of problems the first
+ * QN_JOB_PROBLEMS_MAX of a job are told (all count).
+ */
+#pragma once
+
+#include "app/log.h"
+#include "core/job.h"
+#include "loop/loop.h"
+#include "vault/vault.h"
+
+#define QN_JOB_PROBLEMS_MAX 1000
+
+struct qn_jobs;
+
+struct qn_jobs_options {
+    struct qn_loop *loop;
+    const char *state_dir; /* the vault is in its folder "vault" */
+    const char *site;      /* name */
+    const uint8_t *master; /* borrowed */
+    uint32_t epoch;
+    uint64_t map_size;                   /* of the vault's index */
+    const char *reader_socket;           /* NULL: read the disk directly */
+    const struct qn_pack_source *source; /* packs that only a holder has */
+    void (*on_news)(void *context, const struct qn_job_event *event);
+    void *context;
+    struct qn_log *log;
+};
+
+struct qn_jobs *qn_jobs_new(const struct qn_jobs_options *options);
+void qn_jobs_start(struct qn_jobs *jobs, struct qn_job *take_job);
+/* The job ends soon, with QN_ERR_CLOSED if it was not done. Unknown tokens are fine. */
+void qn_jobs_stop(struct qn_jobs *jobs, uint64_t token);
+/* Stops all jobs and waits for them, at most about a second; closes the vault. Accepts NULL. */
+void qn_jobs_free(struct qn_jobs *jobs);
+/* Whether there is one; qn_jobs_vault makes it. */
+bool qn_jobs_has_vault(const struct qn_jobs *jobs);
+/* The vault, opened at the first call (which may take a second). Threads of readers; never the loop
+ * thread. */
+enum qn_err QN_CHECKED qn_jobs_vault(struct qn_jobs *jobs, struct qn_vault **ret_vault);

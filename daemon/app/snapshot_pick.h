@@ -1,0 +1,15 @@
+/* Which snapshot a person means: "" the latest of a plan, the beginning of its id in hex, or a time
+ * ("@" and ms since 1970: the last one made before it). On a view's thread. */
+#pragma once
+
+#include "app/views_impl.h"
+
+/* Takes `name` (the plan) and the snapshot's text under `key` from the arguments. On an error the
+ * view was answered. ret_info->plain is the caller's to release. */
+enum qn_err QN_CHECKED qn_snapshot_pick(struct qn_view *view, struct qn_vault *vault,
+                                        struct qn_span args, const char *key,
+                                        struct qn_snapshot_info *ret_info);
+/* The code (docs/control.md 5) of an error that reading a vault gave. */
+const char *qn_snapshot_code(enum qn_err err);
+/* A path as people give it ("/srv/data/", "srv/data") as the list has it. */
+struct qn_span qn_snapshot_path(struct qn_span path);

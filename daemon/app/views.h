@@ -1,0 +1,31 @@
+/* The commands that read the vault (docs/control.md, "app"): each has a thread that makes answers,
+ * and a bounded queue from which the loop thread takes them as fast as the client reads.
+ *
+ * Loop thread, but for what backup_view.c does on its threads (views_impl.h).
+ */
+#pragma once
+
+#include "app/jobs.h"
+#include "app/stream_view.h"
+
+#define QN_VIEWS_MAX       8                 /* under way; the next one is told to come again */
+#define QN_VIEW_QUEUE_SIZE (2 * 1024 * 1024) /* of answers that wait for the client */
+
+struct qn_views;
+struct qn_view;
+
+/* `on_ready`: some view has more to take. */
+struct qn_views *qn_views_new(struct qn_loop *loop, struct qn_jobs *jobs,
+                              void (*on_ready)(void *context), void *context);
+/* All views were freed; waits for their threads, which end within about a second. Accepts NULL. */
+void qn_views_free(struct qn_views *views);
+
+bool qn_view_knows(struct qn_span command);
+enum qn_err QN_CHECKED qn_view_open(struct qn_views *views, struct qn_span command,
+                                    struct qn_span args, struct qn_view **ret_view,
+                                    struct qn_refusal *refusal);
+/* Nobody reads it any more: its thread ends soon. */
+void qn_view_free(struct qn_view *view);
+/* Like qn_stream_next; *ret_waits: nothing is there yet, on_ready will tell. */
+enum qn_err QN_CHECKED qn_view_next(struct qn_view *view, struct qn_buf *out, bool *ret_is_end,
+                                    bool *ret_waits, struct qn_refusal *refusal);

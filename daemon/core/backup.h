@@ -1,0 +1,171 @@
+/* Inside core: this site's backup plans, when they run, and what came of it.
+ *
+ *   backup ── plans   one per plan: rules, last runs, when it is due
+ *          ├── wants   work that waits for its turn; the vault does one job at a time
+ *          ├── job     what runs now
+ *          ├── waiters requests that wait for a job or for copies
+ *          └── book    what is shown of snapshots, copies and held vaults: read again after commits
+ *
+ * What a job tells (core/job.h) becomes intents of the book (model/book.h); a run is answered when
+ * its end is committed. The vault is the authority: a CATALOG job brings the book up to it.
+ */
+#pragma once
+
+#include "chunk/plan.h"
+#include "core/state.h"
+#include "model/book.h"
+
+#define BOOK_MS          1000 /* the view of the book is read at most so often */
+#define PRUNE_EVERY_MS   (7ull * 24 * 3600 * 1000)
+#define DRILL_EVERY_MS   (7ull * 24 * 3600 * 1000)
+#define DRILL_LATE_MS    (15ull * 24 * 3600 * 1000)
+#define RUN_GRACE_MS     (3600ull * 1000)
+#define PARTIAL_MS       (24ull * 3600 * 1000) /* a first run leaves a snapshot each day */
+#define CATALOG_RETRY_MS 30000                 /* after the store refused something */
+#define PACKS_BATCH      64                    /* packs in one intent */
+#define PACK_ROW_SIZE    37                    /* of QN_JOB_PACKS */
+
+struct plan {
+    struct qn_buf packed; /* as stored; `row` borrows from it */
+    struct qn_plan row;
+    char name[QN_NAME_SIZE_MAX + 1];
+    struct qn_schedule schedule;
+    struct qn_keep keep;
+    struct qn_plan_runs runs;
+    uint64_t due_ms; /* wall clock; UINT64_MAX: not by itself */
+};
+
+struct want {
+    enum qn_job_kind kind;
+    char plan[QN_NAME_SIZE_MAX + 1]; /* "" : all */
+    bool reads_data;                 /* VERIFY */
+};
+
+struct running {
+    uint64_t token; /* 0: nothing runs */
+    struct want what;
+    struct qn_buf progress; /* the map of the last PROGRESS */
+    struct qn_buf packs;    /* rows of packs that are not committed yet */
+    struct qn_buf names;    /* CATALOG: packs that were told; PRUNE: snapshots that go */
+    uint64_t started_ms;    /* monotonic */
+    bool had_book_error;    /* something it told could not be stored */
+};
+
+struct waiter {
+    uint64_t request;
+    enum qn_job_kind kind;
+    char plan[QN_NAME_SIZE_MAX + 1];
+    bool wants_copies;
+    bool is_for_copies; /* the job is done; waits for the book or for copies to have `snapshot` */
+    bool has_snapshot;
+    struct qn_digest snapshot;
+    struct qn_buf data; /* of the end */
+    uint64_t token;     /* of its job; 0: not started yet */
+    uint64_t commit;    /* the job is done; waits for this commit */
+};
+
+/* One snapshot and how far each holder of its plan has it. */
+struct snap_view {
+    struct qn_own_snap snap;
+    uint32_t complete; /* bit i: complete at backup->copies[i].holder */
+};
+
+struct copy_view {
+    struct qn_site_id holder;
+    struct qn_copy copy;
+    uint64_t verified_ms; /* wall clock of the last proof that it has everything; 0: never */
+};
+
+struct held_view {
+    struct qn_site_id owner;
+    struct qn_held held;
+};
+
+/* What a BOOK read gives (core/read.c). */
+struct qn_book_view {
+    QN_VEC(struct snap_view) snaps;
+    QN_VEC(struct copy_view) copies;
+    QN_VEC(struct held_view) held;
+    struct qn_own_totals totals;
+    uint64_t lock_ms; /* lock time; 0: no tick yet */
+};
+
+struct backup {
+    QN_VEC(struct plan *) plans; /* in order of their names */
+    QN_VEC(struct want) wants;
+    QN_VEC(struct waiter) waiters;
+    struct running running;
+    struct qn_book_view book;
+    bool is_book_read, is_book_stale;
+    uint64_t book_ms, book_token, stale_token;
+    uint64_t prune_ms;   /* monotonic: the next weekly one */
+    int32_t offset_s;    /* local time minus UTC, as of the last event */
+    uint64_t catalog_ms; /* monotonic: when the book is compared with the vault; UINT64_MAX: not */
+    bool is_prune_due;   /* a run ended: what the keep rules let go, once the book shows it */
+    bool is_place_seen;  /* the agreements were looked at since the ledger moved */
+};
+
+/* ---- backup.c: life, what is due ---- */
+struct backup *backup_new(void);
+void backup_free(struct backup *backup);
+enum qn_err QN_CHECKED backup_load(struct qn_core *core, struct qn_kv *kv);
+void backup_start(struct qn_core *core);
+void backup_tick(struct qn_core *core);
+struct plan *backup_plan(const struct qn_core *core, struct qn_span name);
+/* Takes over a packed plan that is being committed; replaces one of that name. */
+enum qn_err QN_CHECKED plan_take(struct qn_core *core, struct qn_span packed);
+void plan_drop(struct qn_core *core, struct qn_span name);
+void plan_reckon(struct qn_core *core, struct plan *plan); /* when it is due next */
+
+/* ---- backup_job.c: jobs and their news ---- */
+/* Queues work unless the same waits already. */
+void backup_want(struct qn_core *core, const struct want *want);
+void backup_next_job(struct qn_core *core);
+void backup_news(struct qn_core *core, const struct qn_job_event *event);
+void backup_outcome(struct qn_core *core, const struct pending *pending,
+                    const struct qn_outcome *outcome);
+void backup_read_done(struct qn_core *core, struct qn_read_result *result);
+bool backup_is_running(const struct qn_core *core, const char *plan);
+
+/* ---- backup_keep.c: what is forgotten ---- */
+/* Appends the names of the snapshots that the keep rules of a plan let go (NULL: of all plans), 32
+ * bytes each; partial ones go once a whole one is younger. */
+void backup_choose(const struct qn_core *core, const struct plan *plan, struct qn_buf *out);
+
+/* ---- backup_wait.c: requests that wait ---- */
+void backup_wait(struct qn_core *core, const struct waiter *waiter);
+void waiters_progress(struct qn_core *core, const struct qn_buf *progress);
+void waiters_problem(struct qn_core *core, struct qn_span problem);
+void waiters_started(struct qn_core *core, const struct want *want, uint64_t token);
+/* The job ended; `data` is the map for those that wait for it. They are answered at once, or, if
+ * `commit` is not 0, when that commit is durable. */
+void waiters_done(struct qn_core *core, uint64_t token, enum qn_err err, const struct qn_buf *data,
+                  const struct qn_digest *snapshot, uint64_t commit);
+void waiters_committed(struct qn_core *core, uint64_t commit, enum qn_err err);
+void waiters_tick(struct qn_core *core); /* the copies moved */
+void waiters_gone(struct qn_core *core, uint64_t request);
+
+/* ---- backup_book.c ---- */
+void book_view_deinit(struct qn_book_view *view);
+enum qn_err QN_CHECKED book_view_read(struct qn_kv *kv, struct qn_book_view *view);
+/* Names in the book that are not among `known` (sorted, 32 bytes each). */
+enum qn_err QN_CHECKED book_stale_read(struct qn_kv *kv, struct qn_span known, struct qn_buf *out);
+void book_touch(struct qn_core *core); /* it changed: read it again soon */
+void book_read_done(struct qn_core *core, struct qn_read_result *result);
+const struct snap_view *book_latest(const struct qn_core *core, const char *plan);
+bool book_is_complete(const struct qn_core *core, const struct plan *plan,
+                      const struct snap_view *snap, const struct qn_site_id *holder);
+
+/* ---- place.c: agreements between owner and holder ---- */
+void place_propose(struct qn_core *core, const struct qn_site_id *holder, uint64_t quota_bytes,
+                   uint32_t lock_days);
+void place_tick(struct qn_core *core); /* after the ledger moved: what may be accepted */
+void place_accept(struct qn_core *core, const struct qn_place *place, uint64_t quota_bytes);
+
+/* ---- backup_status.c ---- */
+void backup_pack_status(const struct qn_core *core, struct qn_buf *out); /* the array `backups` */
+void held_pack_status(const struct qn_core *core, struct qn_buf *out);   /* the array `held` */
+/* Calls `alert` for each alert of docs/control.md 4 that concerns backups. */
+typedef void (*backup_alert)(void *context, const char *severity, const char *code,
+                             const char *object, uint64_t count, uint64_t time_ms);
+void backup_alerts(const struct qn_core *core, backup_alert alert, void *context);

@@ -1,0 +1,168 @@
+#include "core/backup.h"
+
+void book_view_deinit(struct qn_book_view *view)
+{
+    qn_vec_free(&view->snaps);
+    qn_vec_free(&view->copies);
+    qn_vec_free(&view->held);
+}
+
+/* ---- reading (core/read.c) ---- */
+
+static bool has_copy(const struct qn_book_view *view, const struct qn_site_id *holder)
+{
+    qn_vec_each (&view->copies, copy)
+        if (qn_site_id_eq(&copy->holder, holder))
+            return true;
+    return false;
+}
+
+static enum qn_err read_copies_of(struct qn_kv *kv, const struct qn_plan *plan,
+                                  struct qn_book_view *view)
+{
+    qn_vec_each (&plan->copies, holder) {
+        if (has_copy(view, holder) || view->copies.count == 32)
+            continue;
+        struct copy_view *copy = qn_vec_push_slot(&view->copies);
+        copy->holder = *holder;
+        QN_TRY(qn_book_copy_get(kv, holder, &copy->copy));
+    }
+    return QN_OK;
+}
+
+static enum qn_err read_copies(struct qn_kv *kv, struct qn_book_view *view)
+{
+    struct qn_span packed;
+    char name[QN_NAME_SIZE_MAX + 1] = "";
+    enum qn_err err;
+    while ((err = qn_book_plan_next(kv, qn_span_str(name), &packed)) == QN_OK) {
+        struct qn_plan plan;
+        QN_TRY(qn_plan_unpack(packed, &plan));
+        size_t size = plan.name.size < sizeof(name) ? plan.name.size : sizeof(name) - 1;
+        memcpy(name, plan.name.data, size);
+        name[size] = '\0';
+        err = read_copies_of(kv, &plan, view);
+        qn_plan_deinit(&plan);
+        QN_TRY(err);
+    }
+    return err == QN_ERR_NOTFOUND ? QN_OK : err;
+}
+
+static enum qn_err read_snaps(struct qn_kv *kv, struct qn_book_view *view)
+{
+    struct qn_own_snap snap;
+    uint64_t after = 0;
+    enum qn_err err;
+    while ((err = qn_book_snap_next(kv, after, &snap)) == QN_OK) {
+        struct snap_view *seen = qn_vec_push_slot(&view->snaps);
+        *seen = (struct snap_view){.snap = snap};
+        after = snap.number;
+        for (size_t i = 0; i < view->copies.count; i++) {
+            enum qn_copy_state state;
+            QN_TRY(qn_book_copy_state(kv, &view->copies.items[i].holder, &snap, &state));
+            seen->complete |= (uint32_t)(state == QN_COPY_COMPLETE) << i;
+        }
+    }
+    return err == QN_ERR_NOTFOUND ? QN_OK : err;
+}
+
+static enum qn_err read_held(struct qn_kv *kv, struct qn_book_view *view)
+{
+    struct held_view held;
+    const struct qn_site_id *after = NULL;
+    enum qn_err err;
+    while ((err = qn_held_next(kv, after, &held.owner, &held.held)) == QN_OK) {
+        qn_vec_push(&view->held, held);
+        after = &view->held.items[view->held.count - 1].owner;
+    }
+    if (err != QN_ERR_NOTFOUND)
+        return err;
+    err = qn_lock_now(kv, &view->lock_ms);
+    return err == QN_ERR_STATE || err == QN_ERR_NOTFOUND ? QN_OK : err;
+}
+
+enum qn_err book_view_read(struct qn_kv *kv, struct qn_book_view *view)
+{
+    QN_TRY(qn_book_totals(kv, &view->totals));
+    QN_TRY(read_copies(kv, view));
+    QN_TRY(read_snaps(kv, view));
+    return read_held(kv, view);
+}
+
+static bool is_known(struct qn_span known, const struct qn_digest *name)
+{
+    size_t low = 0, high = known.size / sizeof(name->bytes);
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int order =
+            memcmp(known.data + middle * sizeof(name->bytes), name->bytes, sizeof(name->bytes));
+        if (order == 0)
+            return true;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+/* All packs of the book are those that are missing at a holder who has none. */
+enum qn_err book_stale_read(struct qn_kv *kv, struct qn_span known, struct qn_buf *out)
+{
+    static const struct qn_site_id nobody;
+    struct qn_book_next next[64];
+    uint64_t after = 0;
+    bool is_end = false;
+    while (!is_end && out->size + sizeof(next) < out->size_max) {
+        size_t count;
+        QN_TRY(qn_book_next_packs(kv, &nobody, after, sizeof(next) / sizeof(next[0]), next, &count,
+                                  &after, &is_end));
+        for (size_t i = 0; i < count; i++)
+            if (!is_known(known, &next[i].pack))
+                qn_buf_append_span(out, qn_digest_view(&next[i].pack));
+    }
+    return QN_OK;
+}
+
+/* ---- the view in the core ---- */
+
+void book_touch(struct qn_core *core)
+{
+    core->backup->is_book_stale = true;
+    core_wake(core, core->backup->book_ms);
+}
+
+void book_read_done(struct qn_core *core, struct qn_read_result *result)
+{
+    struct backup *backup = core->backup;
+    backup->book_token = 0;
+    if (result->err != QN_OK || result->book == NULL) {
+        core_note(core, "read-failed", result->err, "book");
+        return;
+    }
+    book_view_deinit(&backup->book);
+    backup->book = *result->book;
+    *result->book = (struct qn_book_view){0};
+    backup->is_book_read = true;
+    waiters_tick(core);
+}
+
+const struct snap_view *book_latest(const struct qn_core *core, const char *plan)
+{
+    const struct snap_view *latest = NULL;
+    qn_vec_each (&core->backup->book.snaps, snap)
+        if (strcmp(snap->snap.plan, plan) == 0)
+            latest = snap;
+    return latest;
+}
+
+bool book_is_complete(const struct qn_core *core, const struct plan *plan,
+                      const struct snap_view *snap, const struct qn_site_id *holder)
+{
+    (void)plan;
+    const struct qn_book_view *book = &core->backup->book;
+    for (size_t i = 0; i < book->copies.count; i++)
+        if (qn_site_id_eq(&book->copies.items[i].holder, holder))
+            return (snap->complete >> i & 1) != 0;
+    return false;
+}

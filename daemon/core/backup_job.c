@@ -1,0 +1,462 @@
+#include <stdlib.h>
+
+#include "core/args.h"
+#include "core/backup.h"
+
+#define RETRY_MS (3600ull * 1000) /* a run that failed is tried again, before its turn */
+
+/* ---- starting ---- */
+
+static bool is_same(const struct want *a, const struct want *b)
+{
+    return a->kind == b->kind && strcmp(a->plan, b->plan) == 0 && a->reads_data == b->reads_data;
+}
+
+bool backup_is_running(const struct qn_core *core, const char *plan)
+{
+    const struct running *running = &core->backup->running;
+    return running->token != 0 && running->what.kind == QN_JOB_BACKUP &&
+           strcmp(running->what.plan, plan) == 0;
+}
+
+void backup_want(struct qn_core *core, const struct want *want)
+{
+    struct backup *backup = core->backup;
+    if (backup->running.token != 0 && is_same(&backup->running.what, want))
+        return;
+    qn_vec_each (&backup->wants, other)
+        if (is_same(other, want))
+            return;
+    qn_vec_push(&backup->wants, *want);
+}
+
+static void pack_bins(struct qn_buf *out, const char *key, const struct qn_span *items,
+                      size_t count)
+{
+    qn_pack_cstr(out, key);
+    qn_pack_array(out, count);
+    for (size_t i = 0; i < count; i++)
+        qn_pack_bin(out, items[i]);
+}
+
+static void pack_backup(const struct qn_core *core, const struct plan *plan, struct qn_buf *out)
+{
+    bool is_first = book_latest(core, plan->name) == NULL;
+    qn_pack_map(out, 4);
+    qn_pack_cstr(out, "exclude");
+    qn_pack_array(out, plan->row.excludes.count);
+    qn_vec_each (&plan->row.excludes, pattern)
+        qn_pack_str(out, *pattern);
+    qn_pack_cstr(out, "partial_every_ms");
+    qn_pack_u64(out, is_first ? PARTIAL_MS : 0);
+    pack_bins(out, "paths", plan->row.paths.items, plan->row.paths.count);
+    qn_pack_cstr(out, "plan");
+    qn_pack_cstr(out, plan->name);
+}
+
+static void pack_prune(struct qn_core *core, const struct want *want, struct qn_buf *out)
+{
+    struct qn_buf *names = &core->backup->running.names;
+    backup_choose(core, want->plan[0] == '\0' ? NULL : backup_plan(core, qn_span_str(want->plan)),
+                  names);
+    qn_pack_map(out, 2);
+    qn_pack_cstr(out, "forget");
+    qn_pack_array(out, names->size / sizeof(struct qn_digest));
+    for (size_t at = 0; at < names->size; at += sizeof(struct qn_digest))
+        qn_pack_bin(out, qn_span(names->data + at, sizeof(struct qn_digest)));
+    qn_pack_cstr(out, "pinned");
+    qn_pack_bin(out, qn_span(NULL, 0));
+}
+
+static void pack_verify(const struct want *want, struct qn_buf *out)
+{
+    qn_pack_map(out, 2);
+    qn_pack_cstr(out, "plan");
+    want->plan[0] == '\0' ? qn_pack_nil(out) : qn_pack_cstr(out, want->plan);
+    qn_pack_cstr(out, "read_data");
+    qn_pack_bool(out, want->reads_data);
+}
+
+static void pack_drill(struct qn_core *core, const struct want *want, struct qn_buf *out)
+{
+    qn_pack_map(out, 2);
+    qn_pack_cstr(out, "plan");
+    qn_pack_cstr(out, want->plan);
+    qn_pack_cstr(out, "seed");
+    qn_pack_u64(out, qn_prng_next(&core->prng));
+}
+
+/* The arguments of a job; false if its plan is gone meanwhile. */
+static bool pack_args(struct qn_core *core, const struct want *want, struct qn_buf *out)
+{
+    const struct plan *plan = backup_plan(core, qn_span_str(want->plan));
+    switch (want->kind) {
+    case QN_JOB_BACKUP:
+        if (plan != NULL)
+            pack_backup(core, plan, out);
+        return plan != NULL;
+    case QN_JOB_PRUNE:
+        pack_prune(core, want, out);
+        return true;
+    case QN_JOB_VERIFY:
+        pack_verify(want, out);
+        return true;
+    case QN_JOB_DRILL:
+        if (plan != NULL)
+            pack_drill(core, want, out);
+        return plan != NULL;
+    case QN_JOB_CATALOG:
+        qn_pack_map(out, 0);
+        return true;
+    }
+    return false;
+}
+
+/* An intent of the book whose outcome only backup_outcome sees. */
+static struct pending *book(struct qn_core *core, enum qn_intent_kind kind,
+                            struct qn_buf *take_payload)
+{
+    book_touch(core);
+    return core_commit(core, kind, take_payload, PENDING_BOOK);
+}
+
+static void note_start(struct qn_core *core, const char *name)
+{
+    struct plan *plan = backup_plan(core, qn_span_str(name));
+    struct qn_buf payload;
+    qn_buf_init(&payload, 256);
+    qn_pack_array(&payload, 2);
+    qn_pack_str(&payload, plan->row.name);
+    qn_pack_u64(&payload, core->wall_ms);
+    book(core, QN_INTENT_PLAN_STARTED, &payload);
+    plan->runs.start_ms = core->wall_ms;
+    plan_reckon(core, plan);
+}
+
+void backup_next_job(struct qn_core *core)
+{
+    struct backup *backup = core->backup;
+    struct running *running = &backup->running;
+    while (running->token == 0 && backup->wants.count > 0) {
+        struct want want = backup->wants.items[0];
+        struct qn_buf args;
+        qn_vec_remove(&backup->wants, 0);
+        qn_buf_init(&args, 4 * QN_PLAN_SIZE_MAX + 65536 * 40);
+        qn_buf_reset(&running->names);
+        if (!pack_args(core, &want, &args)) {
+            qn_buf_deinit(&args);
+            continue;
+        }
+        running->token = core_job(core, want.kind, &args);
+        running->what = want;
+        running->started_ms = core->now_ms;
+        running->had_book_error = false;
+        qn_buf_reset(&running->progress);
+        waiters_started(core, &want, running->token);
+        if (want.kind == QN_JOB_BACKUP)
+            note_start(core, want.plan);
+    }
+}
+
+/* ---- packs and snapshots ---- */
+
+static void flush_packs(struct qn_core *core)
+{
+    struct running *running = &core->backup->running;
+    size_t count = running->packs.size / PACK_ROW_SIZE;
+    if (count == 0)
+        return;
+    struct qn_buf payload;
+    qn_buf_init(&payload, running->packs.size * 2 + 64);
+    qn_pack_array(&payload, count);
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *row = running->packs.data + i * PACK_ROW_SIZE;
+        qn_pack_array(&payload, 3);
+        qn_pack_bin(&payload, qn_span(row, sizeof(struct qn_digest)));
+        qn_pack_u64(&payload, qn_read_u32(row + sizeof(struct qn_digest)));
+        qn_pack_u64(&payload, row[PACK_ROW_SIZE - 1]);
+    }
+    book(core, QN_INTENT_OWN_PACKS, &payload);
+    qn_buf_reset(&running->packs);
+}
+
+static void heard_packs(struct qn_core *core, struct qn_span payload)
+{
+    struct running *running = &core->backup->running;
+    struct qn_cursor cursor = qn_cursor(args_value(payload, "packs"));
+    struct qn_span rows;
+    if (qn_cursor_bin(&cursor, SIZE_MAX, &rows) != QN_OK || rows.size % PACK_ROW_SIZE != 0) {
+        running->had_book_error = true;
+        return;
+    }
+    for (size_t at = 0; at < rows.size; at += PACK_ROW_SIZE) {
+        qn_buf_append(&running->packs, rows.data + at, PACK_ROW_SIZE);
+        if (running->what.kind == QN_JOB_CATALOG)
+            qn_buf_append(&running->names, rows.data + at, sizeof(struct qn_digest));
+        if (running->packs.size >= PACKS_BATCH * PACK_ROW_SIZE)
+            flush_packs(core);
+    }
+}
+
+struct snapshot_news {
+    struct qn_span name, live, plan;
+    uint64_t time_ms, files, bytes, bytes_stored;
+    bool is_partial;
+};
+
+static bool read_snapshot(struct qn_span payload, struct snapshot_news *news)
+{
+    struct qn_cursor name = qn_cursor(args_value(payload, "name")),
+                     live = qn_cursor(args_value(payload, "live")),
+                     partial = qn_cursor(args_value(payload, "partial"));
+    return qn_cursor_bin(&name, sizeof(struct qn_digest), &news->name) == QN_OK &&
+           news->name.size == sizeof(struct qn_digest) &&
+           qn_cursor_bin(&live, SIZE_MAX, &news->live) == QN_OK &&
+           news->live.size % sizeof(struct qn_digest) == 0 &&
+           qn_cursor_bool(&partial, &news->is_partial) == QN_OK &&
+           args_text(payload, "plan", QN_NAME_SIZE_MAX, &news->plan) &&
+           args_u64(payload, "time", &news->time_ms) && args_u64(payload, "files", &news->files) &&
+           args_u64(payload, "bytes", &news->bytes) &&
+           args_u64(payload, "bytes_stored", &news->bytes_stored);
+}
+
+static void heard_snapshot(struct qn_core *core, struct qn_span payload)
+{
+    struct snapshot_news news;
+    struct qn_digest names;
+    struct qn_buf intent;
+    if (!read_snapshot(payload, &news)) {
+        core->backup->running.had_book_error = true;
+        return;
+    }
+    flush_packs(core);
+    QN_DIGEST(&names, news.live);
+    qn_buf_init(&intent, 1024);
+    qn_pack_array(&intent, 10);
+    qn_pack_bin(&intent, news.name);
+    qn_pack_str(&intent, news.plan);
+    qn_pack_u64(&intent, news.time_ms);
+    qn_pack_u64(&intent, core->wall_ms);
+    qn_pack_bool(&intent, news.is_partial);
+    qn_pack_u64(&intent, news.files);
+    qn_pack_u64(&intent, news.bytes);
+    qn_pack_u64(&intent, news.bytes_stored);
+    qn_pack_bin(&intent, qn_digest_view(&names));
+    qn_pack_u64(&intent, news.live.size / sizeof(struct qn_digest));
+    book(core, QN_INTENT_OWN_SNAP, &intent);
+}
+
+/* ---- the end of a job ---- */
+
+/* The book may not say what the vault has: it is brought up to it then. */
+static void catalog_at(struct qn_core *core, uint64_t at_ms)
+{
+    if (at_ms < core->backup->catalog_ms)
+        core->backup->catalog_ms = at_ms;
+}
+
+/* The snapshots that a prune was told to forget are gone. */
+static void forgotten(struct qn_core *core)
+{
+    const struct qn_buf *names = &core->backup->running.names;
+    for (size_t at = 0; at < names->size; at += sizeof(struct qn_digest)) {
+        struct qn_buf payload;
+        qn_buf_init(&payload, 64);
+        qn_pack_array(&payload, 1);
+        qn_pack_bin(&payload, qn_span(names->data + at, sizeof(struct qn_digest)));
+        book(core, QN_INTENT_OWN_SNAP_GONE, &payload);
+    }
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct qn_digest));
+}
+
+/* All packs of the vault were told: what the book has beyond them is asked for. */
+static void catalog_ended(struct qn_core *core)
+{
+    struct running *running = &core->backup->running;
+    struct qn_read *read = QN_NEW(struct qn_read);
+    read->kind = QN_READ_STALE;
+    read->names = running->names;
+    qn_buf_init(&running->names, read->names.size_max);
+    if (read->names.size > 0)
+        qsort(read->names.data, read->names.size / sizeof(struct qn_digest),
+              sizeof(struct qn_digest), by_name);
+    core->backup->stale_token = core_read_later(core, read, PENDING_BOOK)->token;
+}
+
+static uint64_t count_of(struct qn_span payload, const char *key)
+{
+    uint64_t value = 0;
+    return args_u64(payload, key, &value) ? value : 0;
+}
+
+static void backup_ended(struct qn_core *core, struct plan *plan, enum qn_err err,
+                         struct qn_span payload, struct pending *for_reply)
+{
+    struct qn_buf intent;
+    uint64_t failed = count_of(payload, "errors");
+    qn_buf_init(&intent, 256);
+    qn_pack_array(&intent, 4);
+    qn_pack_str(&intent, plan->row.name);
+    qn_pack_u64(&intent, core->wall_ms);
+    qn_pack_u64(&intent, err);
+    qn_pack_u64(&intent, failed);
+    plan->runs.attempt_ms = core->wall_ms;
+    plan->runs.attempt_err = err;
+    plan->runs.attempt_files_failed = failed;
+    if (err == QN_OK)
+        plan->runs.success_ms = core->wall_ms;
+    plan_reckon(core, plan);
+    if (err != QN_OK && plan->due_ms != UINT64_MAX && plan->due_ms > core->wall_ms + RETRY_MS)
+        plan->due_ms = core->wall_ms + RETRY_MS;
+    struct pending *pending = book(core, QN_INTENT_PLAN_ENDED, &intent);
+    *for_reply = *pending;
+}
+
+static void drill_ended(struct qn_core *core, struct plan *plan, enum qn_err err,
+                        struct qn_span payload)
+{
+    struct qn_buf intent;
+    qn_buf_init(&intent, 256);
+    qn_pack_array(&intent, 5);
+    qn_pack_str(&intent, plan->row.name);
+    qn_pack_u64(&intent, core->wall_ms);
+    qn_pack_u64(&intent, err);
+    qn_pack_u64(&intent, count_of(payload, "files"));
+    qn_pack_u64(&intent, count_of(payload, "bytes"));
+    plan->runs.drill_ms = core->wall_ms;
+    plan->runs.drill_err = err;
+    book(core, QN_INTENT_PLAN_DRILLED, &intent);
+}
+
+/* Whether keep rules or partial snapshots let something go. */
+static void prune_after(struct qn_core *core, struct plan *plan)
+{
+    struct want want = {.kind = QN_JOB_PRUNE};
+    memcpy(want.plan, plan->name, sizeof(want.plan));
+    QN_AUTO_BUF struct qn_buf names;
+    qn_buf_init(&names, 65536 * sizeof(struct qn_digest));
+    backup_choose(core, plan, &names);
+    if (names.size > 0)
+        backup_want(core, &want);
+}
+
+/* The answer waits for the commit of what was told last: everything before it was queued before. */
+static void job_ended(struct qn_core *core, enum qn_err err, struct qn_span payload)
+{
+    struct running *running = &core->backup->running;
+    struct plan *plan = backup_plan(core, qn_span_str(running->what.plan));
+    struct pending last = {0};
+    uint64_t token = running->token;
+    flush_packs(core);
+    if (running->what.kind == QN_JOB_BACKUP && plan != NULL)
+        backup_ended(core, plan, err, payload, &last);
+    else if (running->what.kind == QN_JOB_DRILL && plan != NULL && err != QN_ERR_CLOSED)
+        drill_ended(core, plan, err, payload);
+    else if (running->what.kind == QN_JOB_PRUNE && err == QN_OK)
+        forgotten(core);
+    else if (running->what.kind == QN_JOB_CATALOG && err == QN_OK && !running->had_book_error)
+        catalog_ended(core);
+    if (err != QN_OK && err != QN_ERR_CLOSED)
+        core_note(core, "job-failed", err, running->what.plan);
+    if (running->what.kind == QN_JOB_PRUNE)
+        catalog_at(core, core->now_ms);
+    else if (running->had_book_error)
+        catalog_at(core, core->now_ms + CATALOG_RETRY_MS);
+    running->token = 0;
+    QN_AUTO_BUF struct qn_buf data;
+    qn_buf_init(&data, payload.size);
+    qn_buf_append_span(&data, payload);
+    struct qn_digest snapshot = {0};
+    struct qn_cursor name = qn_cursor(args_value(payload, "name"));
+    bool has_snapshot = qn_cursor_bytes(&name, snapshot.bytes, sizeof(snapshot.bytes)) == QN_OK;
+    waiters_done(core, token, err, &data, has_snapshot ? &snapshot : NULL, last.token);
+    backup_next_job(core);
+}
+
+void backup_news(struct qn_core *core, const struct qn_job_event *event)
+{
+    struct running *running = &core->backup->running;
+    if (event->token != running->token || running->token == 0)
+        return;
+    switch (event->news) {
+    case QN_JOB_PROGRESS:
+        qn_buf_reset(&running->progress);
+        qn_buf_append_span(&running->progress, event->payload);
+        waiters_progress(core, &running->progress);
+        break;
+    case QN_JOB_PACKS:
+        heard_packs(core, event->payload);
+        break;
+    case QN_JOB_SNAPSHOT:
+        heard_snapshot(core, event->payload);
+        break;
+    case QN_JOB_PROBLEM:
+        waiters_problem(core, event->payload);
+        break;
+    case QN_JOB_DONE:
+        job_ended(core, event->err, event->payload);
+        break;
+    }
+}
+
+/* ---- what became of it in the store ---- */
+
+static void packs_gone(struct qn_core *core, struct qn_span names)
+{
+    if (names.size == 0)
+        return;
+    struct qn_buf payload;
+    qn_buf_init(&payload, names.size + 64);
+    qn_pack_array(&payload, 1);
+    qn_pack_bin(&payload, names);
+    book(core, QN_INTENT_OWN_PACK_GONE, &payload);
+}
+
+void backup_read_done(struct qn_core *core, struct qn_read_result *result)
+{
+    if (result->token == core->backup->book_token) {
+        book_read_done(core, result);
+        if (core->backup->is_prune_due)
+            qn_vec_each (&core->backup->plans, plan)
+                prune_after(core, *plan);
+        core->backup->is_prune_due = false;
+    } else if (result->token == core->backup->stale_token && result->err == QN_OK)
+        packs_gone(core, qn_buf_view(&result->body));
+}
+
+static const char *book_word(enum qn_intent_kind kind)
+{
+    switch (kind) {
+    case QN_INTENT_OWN_PACKS:
+        return "packs";
+    case QN_INTENT_OWN_PACK_GONE:
+        return "packs that are gone";
+    case QN_INTENT_OWN_SNAP:
+    case QN_INTENT_OWN_SNAP_GONE:
+        return "snapshots";
+    default:
+        return "runs";
+    }
+}
+
+void backup_outcome(struct qn_core *core, const struct pending *pending,
+                    const struct qn_outcome *outcome)
+{
+    book_touch(core);
+    if (outcome->err != QN_OK) {
+        core_note(core, "book-failed", outcome->err, book_word(outcome->kind));
+        if (core->backup->running.token != 0)
+            core->backup->running.had_book_error = true;
+        else
+            catalog_at(core, core->now_ms + CATALOG_RETRY_MS);
+    }
+    if (outcome->kind == QN_INTENT_PLAN_ENDED) { /* somebody may wait to see it */
+        core->backup->book_ms = core->now_ms;
+        core->backup->is_prune_due = true;
+    }
+    waiters_committed(core, pending->token, outcome->err);
+}

@@ -1,0 +1,70 @@
+#include "core/backup.h"
+
+#define QUOTA_SHARE 10 /* of the disk: a tenth is lent without asking */
+
+static void append(struct qn_core *core, struct qn_buf *body)
+{
+    struct qn_buf payload;
+    qn_buf_init(&payload, QN_LEDGER_ENTRY_SIZE_MAX + 16);
+    qn_pack_array(&payload, 1);
+    qn_pack_bin(&payload, qn_buf_view(body));
+    core_commit(core, QN_INTENT_LEDGER_APPEND, &payload, PENDING_QUIET);
+}
+
+void place_propose(struct qn_core *core, const struct qn_site_id *holder, uint64_t quota_bytes,
+                   uint32_t lock_days)
+{
+    QN_AUTO_BUF struct qn_buf body;
+    struct qn_body_place place = {
+        .holder = *holder, .quota_bytes = quota_bytes, .lock_days = lock_days};
+    qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
+    qn_body_place_pack(&qn_ledger_group(core->ledger)->id, &place, &body);
+    append(core, &body);
+}
+
+void place_accept(struct qn_core *core, const struct qn_place *place, uint64_t quota_bytes)
+{
+    QN_AUTO_BUF struct qn_buf body;
+    struct qn_body_place_accept accept = {
+        .place = place->proposal, .quota_bytes = quota_bytes, .lock_days = place->asked_lock_days};
+    qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
+    qn_body_place_accept_pack(&qn_ledger_group(core->ledger)->id, &accept, &body);
+    append(core, &body);
+}
+
+/* What this site lends without a person: a tenth of its disk for all owners together. */
+static uint64_t room_to_lend(const struct qn_core *core, const struct qn_group *group)
+{
+    uint64_t lent = 0, share = core->options.disk_bytes / QUOTA_SHARE;
+    qn_vec_each (&group->places, place)
+        if (qn_site_id_eq(&place->holder, &core->site) && place->state == QN_PLACE_ACCEPTED)
+            lent += place->quota_bytes;
+    return lent < share ? share - lent : 0;
+}
+
+static void accept_one(struct qn_core *core, const struct qn_group *group,
+                       const struct qn_place *place)
+{
+    uint64_t room = room_to_lend(core, group) + place->quota_bytes;
+    uint64_t quota = place->asked_quota_bytes < room ? place->asked_quota_bytes : room;
+    if (quota < place->quota_bytes) /* never less than what was promised */
+        quota = place->quota_bytes;
+    if (quota > 0)
+        place_accept(core, place, quota);
+}
+
+/* One at a time: the ledger moves, and it is asked again. */
+void place_tick(struct qn_core *core)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    if (core->backup->is_place_seen || group == NULL || !core_may_append(core))
+        return;
+    core->backup->is_place_seen = true;
+    qn_vec_each (&group->places, place) {
+        if (!qn_site_id_eq(&place->holder, &core->site) || !place->is_pending ||
+            place->asked_quota_bytes == 0 || !qn_group_may_hold(group, &place->owner, &core->site))
+            continue;
+        accept_one(core, group, place);
+        return;
+    }
+}

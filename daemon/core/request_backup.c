@@ -1,0 +1,321 @@
+#include <stdio.h>
+
+#include "core/backup.h"
+#include "core/call.h"
+
+static void pack_names(const struct qn_core *core, const struct plan *plan, struct qn_buf *out)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    qn_pack_array(out, plan->row.copies.count);
+    qn_vec_each (&plan->row.copies, holder) {
+        const struct qn_site *site = qn_group_site(group, holder);
+        qn_pack_cstr(out, site == NULL ? "?" : site->name);
+    }
+}
+
+static void pack_plan(const struct qn_core *core, const struct plan *plan, struct qn_buf *out)
+{
+    qn_pack_map(out, 8);
+    qn_pack_cstr(out, "copies");
+    pack_names(core, plan, out);
+    qn_pack_cstr(out, "exclude");
+    qn_pack_array(out, plan->row.excludes.count);
+    qn_vec_each (&plan->row.excludes, pattern)
+        qn_pack_str(out, *pattern);
+    qn_pack_cstr(out, "keep");
+    plan->row.keep.size == 0 ? qn_pack_nil(out) : qn_pack_str(out, plan->row.keep);
+    qn_pack_cstr(out, "lock_days");
+    qn_pack_u64(out, plan->row.lock_days);
+    qn_pack_cstr(out, "name");
+    qn_pack_cstr(out, plan->name);
+    qn_pack_cstr(out, "next_run");
+    plan->due_ms == UINT64_MAX ? qn_pack_nil(out) : qn_pack_u64(out, plan->due_ms);
+    qn_pack_cstr(out, "paths");
+    qn_pack_array(out, plan->row.paths.count);
+    qn_vec_each (&plan->row.paths, path)
+        qn_pack_bin(out, *path);
+    qn_pack_cstr(out, "schedule");
+    plan->row.schedule.size == 0 ? qn_pack_nil(out) : qn_pack_str(out, plan->row.schedule);
+}
+
+void call_backup_plans(const struct call *call)
+{
+    qn_vec_each (&call->core->backup->plans, plan) {
+        QN_AUTO_BUF struct qn_buf data;
+        qn_buf_init(&data, QN_PLAN_SIZE_MAX + 4096);
+        pack_plan(call->core, *plan, &data);
+        core_reply_data(call->core, call->id, &data);
+    }
+    core_reply_end(call->core, call->id, NULL);
+}
+
+/* ---- list ---- */
+
+static void pack_copies(const struct qn_core *core, const struct plan *plan,
+                        const struct snap_view *snap, struct qn_buf *out)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    qn_pack_array(out, plan == NULL ? 0 : plan->row.copies.count);
+    if (plan == NULL)
+        return;
+    qn_vec_each (&plan->row.copies, holder) {
+        const struct qn_site *site = qn_group_site(group, holder);
+        qn_pack_map(out, 2);
+        qn_pack_cstr(out, "complete");
+        qn_pack_bool(out, book_is_complete(core, plan, snap, holder));
+        qn_pack_cstr(out, "site");
+        qn_pack_cstr(out, site == NULL ? "?" : site->name);
+    }
+}
+
+static void pack_snapshot(const struct qn_core *core, const struct snap_view *view,
+                          struct qn_buf *out)
+{
+    const struct qn_own_snap *snap = &view->snap;
+    char id[9];
+    for (size_t i = 0; i < 4; i++)
+        snprintf(id + 2 * i, 3, "%02x", snap->name.bytes[i]);
+    qn_pack_map(out, 9);
+    qn_pack_cstr(out, "copies");
+    pack_copies(core, backup_plan(core, qn_span_str(snap->plan)), view, out);
+    qn_pack_cstr(out, "files");
+    qn_pack_u64(out, snap->files);
+    qn_pack_cstr(out, "id");
+    qn_pack_cstr(out, id);
+    qn_pack_cstr(out, "locked_until");
+    qn_pack_nil(out);
+    qn_pack_cstr(out, "new_bytes");
+    qn_pack_u64(out, snap->bytes_stored);
+    qn_pack_cstr(out, "partial");
+    qn_pack_bool(out, snap->is_partial);
+    qn_pack_cstr(out, "plan");
+    qn_pack_cstr(out, snap->plan);
+    qn_pack_cstr(out, "size");
+    qn_pack_u64(out, snap->bytes);
+    qn_pack_cstr(out, "time");
+    qn_pack_u64(out, snap->started_ms);
+}
+
+void call_backup_list(const struct call *call)
+{
+    struct qn_span name = {0};
+    bool is_one = args_text(call->args, "name", QN_NAME_SIZE_MAX, &name);
+    if (is_one && call_plan(call) == NULL)
+        return;
+    qn_vec_each (&call->core->backup->book.snaps, snap) {
+        if (is_one && !qn_span_eq_str(name, snap->snap.plan))
+            continue;
+        QN_AUTO_BUF struct qn_buf data;
+        qn_buf_init(&data, 16 * 1024);
+        pack_snapshot(call->core, snap, &data);
+        core_reply_data(call->core, call->id, &data);
+    }
+    core_reply_end(call->core, call->id, NULL);
+}
+
+/* ---- jobs on request ---- */
+
+static bool flag(const struct call *call, const char *key)
+{
+    struct qn_cursor cursor = qn_cursor(args_value(call->args, key));
+    bool value;
+    return qn_cursor_bool(&cursor, &value) == QN_OK && value;
+}
+
+static void run_job(const struct call *call, enum qn_job_kind kind, const char *plan)
+{
+    struct want want = {.kind = kind, .reads_data = flag(call, "read_data")};
+    struct waiter waiter = {.request = call->id, .kind = kind, .wants_copies = flag(call, "wait")};
+    snprintf(want.plan, sizeof(want.plan), "%s", plan);
+    snprintf(waiter.plan, sizeof(waiter.plan), "%s", plan);
+    backup_want(call->core, &want);
+    backup_wait(call->core, &waiter);
+    backup_next_job(call->core);
+}
+
+void call_backup_run(const struct call *call)
+{
+    const struct plan *plan = call_plan(call);
+    if (plan != NULL)
+        run_job(call, QN_JOB_BACKUP, plan->name);
+}
+
+void call_backup_stop(const struct call *call)
+{
+    const struct plan *plan = call_plan(call);
+    if (plan == NULL)
+        return;
+    if (!backup_is_running(call->core, plan->name)) {
+        call_fail(call, QN_ERR_STATE, "not-running", plan->row.name);
+        return;
+    }
+    core_stop_job(call->core, call->core->backup->running.token);
+    core_reply_end(call->core, call->id, NULL);
+}
+
+void call_backup_prune(const struct call *call)
+{
+    run_job(call, QN_JOB_PRUNE, "");
+}
+
+void call_backup_verify(const struct call *call)
+{
+    if (args_value(call->args, "name").size == 0) {
+        run_job(call, QN_JOB_VERIFY, "");
+        return;
+    }
+    const struct plan *plan = call_plan(call);
+    if (plan != NULL)
+        run_job(call, QN_JOB_VERIFY, plan->name);
+}
+
+/* ---- forget: says what the keep rules do, and does it ---- */
+
+static bool is_chosen(const struct qn_buf *names, const struct qn_digest *name)
+{
+    for (size_t at = 0; at < names->size; at += sizeof(*name))
+        if (memcmp(names->data + at, name->bytes, sizeof(*name)) == 0)
+            return true;
+    return false;
+}
+
+static void tell_choice(const struct call *call, const struct plan *plan,
+                        const struct qn_buf *names)
+{
+    qn_vec_each (&call->core->backup->book.snaps, snap) {
+        if (strcmp(snap->snap.plan, plan->name) != 0)
+            continue;
+        QN_AUTO_BUF struct qn_buf data;
+        qn_buf_init(&data, 256);
+        qn_pack_map(&data, 3);
+        qn_pack_cstr(&data, "id");
+        qn_pack_bin(&data, qn_digest_view(&snap->snap.name));
+        qn_pack_cstr(&data, "keep");
+        qn_pack_bool(&data, !is_chosen(names, &snap->snap.name));
+        qn_pack_cstr(&data, "time");
+        qn_pack_u64(&data, snap->snap.started_ms);
+        core_reply_data(call->core, call->id, &data);
+    }
+}
+
+void call_backup_forget(const struct call *call)
+{
+    const struct plan *plan = call_plan(call);
+    if (plan == NULL)
+        return;
+    QN_AUTO_BUF struct qn_buf names, data;
+    qn_buf_init(&names, 65536 * sizeof(struct qn_digest));
+    qn_buf_init(&data, 64);
+    backup_choose(call->core, plan, &names);
+    tell_choice(call, plan, &names);
+    if (!flag(call, "dry_run") && names.size > 0) {
+        run_job(call, QN_JOB_PRUNE, plan->name);
+        return;
+    }
+    qn_pack_map(&data, 1);
+    qn_pack_cstr(&data, "forgotten");
+    qn_pack_u64(&data, 0);
+    core_reply_end(call->core, call->id, &data);
+}
+
+/* ---- the holder's side ---- */
+
+static void pack_holder(const struct qn_core *core, const struct qn_place *place,
+                        struct qn_buf *out)
+{
+    static const char *const states[] = {[QN_PLACE_PROPOSED] = "proposed",
+                                         [QN_PLACE_ACCEPTED] = "accepted",
+                                         [QN_PLACE_ENDED] = "ended"};
+    const struct qn_site *owner = qn_group_site(qn_ledger_group(core->ledger), &place->owner);
+    const struct qn_held *held = NULL;
+    qn_vec_each (&core->backup->book.held, view)
+        if (qn_site_id_eq(&view->owner, &place->owner))
+            held = &view->held;
+    qn_pack_map(out, 8);
+    qn_pack_cstr(out, "entity");
+    qn_pack_cstr(out, owner == NULL ? "" : owner->legal_entity);
+    qn_pack_cstr(out, "lock_days");
+    qn_pack_u64(out, place->lock_days > 0 ? place->lock_days : place->asked_lock_days);
+    qn_pack_cstr(out, "owner");
+    qn_pack_cstr(out, owner == NULL ? "?" : owner->name);
+    qn_pack_cstr(out, "quota_bytes");
+    qn_pack_u64(out, place->quota_bytes);
+    qn_pack_cstr(out, "scrubbed_at");
+    qn_pack_nil(out);
+    qn_pack_cstr(out, "snapshots");
+    qn_pack_u64(out, held == NULL ? 0 : held->list_count);
+    qn_pack_cstr(out, "state");
+    qn_pack_cstr(out, states[place->state]);
+    qn_pack_cstr(out, "stored_bytes");
+    qn_pack_u64(out, held == NULL ? 0 : held->used_bytes);
+}
+
+void call_holder_list(const struct call *call)
+{
+    const struct qn_core *core = call->core;
+    qn_vec_each (&qn_ledger_group(core->ledger)->places, place) {
+        if (!qn_site_id_eq(&place->holder, &core->site))
+            continue;
+        QN_AUTO_BUF struct qn_buf data;
+        qn_buf_init(&data, 1024);
+        pack_holder(core, place, &data);
+        core_reply_data(call->core, call->id, &data);
+    }
+    core_reply_end(call->core, call->id, NULL);
+}
+
+static const struct qn_place *place_asked(const struct call *call)
+{
+    const struct qn_group *group = qn_ledger_group(call->core->ledger);
+    struct qn_span name = {0};
+    const struct qn_site *owner = NULL;
+    if (args_text(call->args, "owner", QN_NAME_SIZE_MAX, &name))
+        owner = qn_group_site_named(group, name);
+    if (owner == NULL) {
+        call_fail(call, QN_ERR_NOTFOUND, "site-unknown", name);
+        return NULL;
+    }
+    const struct qn_place *place = qn_group_place(group, &owner->id, &call->core->site);
+    if (place == NULL || place->asked_quota_bytes == 0) {
+        call_fail(call, QN_ERR_NOTFOUND, "place-unknown", name);
+        return NULL;
+    }
+    return place;
+}
+
+static void accept_with(const struct call *call, const struct qn_place *place, uint64_t quota)
+{
+    QN_AUTO_BUF struct qn_buf body;
+    struct qn_buf payload;
+    struct qn_span owner = {0};
+    struct qn_body_place_accept accept = {
+        .place = place->proposal,
+        .quota_bytes = quota < place->asked_quota_bytes ? quota : place->asked_quota_bytes,
+        .lock_days = place->asked_lock_days};
+    qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
+    qn_body_place_accept_pack(&qn_ledger_group(call->core->ledger)->id, &accept, &body);
+    qn_buf_init(&payload, QN_LEDGER_ENTRY_SIZE_MAX + 16);
+    qn_pack_array(&payload, 1);
+    qn_pack_bin(&payload, qn_buf_view(&body));
+    (void)args_text(call->args, "owner", QN_NAME_SIZE_MAX, &owner);
+    call_commit(call, QN_INTENT_LEDGER_APPEND, &payload, owner);
+}
+
+void call_holder_accept(const struct call *call)
+{
+    const struct qn_place *place = place_asked(call);
+    if (place != NULL)
+        accept_with(call, place, call->core->options.disk_bytes / 10);
+}
+
+void call_holder_quota(const struct call *call)
+{
+    uint64_t quota;
+    const struct qn_place *place = place_asked(call);
+    if (place == NULL)
+        return;
+    if (!args_u64(call->args, "quota_bytes", &quota))
+        call_fail(call, QN_ERR_INVALID, "bad-size", qn_span_str(""));
+    else
+        accept_with(call, place, quota);
+}

@@ -1,0 +1,57 @@
+/* A core of site 0 whose only peer, site 1, is played by the test: frames go in by hand, effects
+ * are collected. Nothing happens by itself: reads are carried out by rig_read_all, intents by
+ * rig_commit, so that a test decides what is late and what fails. No Criterion. */
+#pragma once
+
+#include "core/core.h"
+#include "proto/message.h"
+#include "proto/pack.h"
+#include "support/ledger_world.h"
+#include "support/memkv.h"
+
+#define RIG_LINK 7
+
+struct rig {
+    struct world world;
+    struct memkv *disk;
+    struct qn_applier *applier;
+    struct qn_core *core;
+    struct qn_update update;
+    uint64_t now_ms;
+    /* the effects since the last rig_forget */
+    QN_VEC(struct qn_buf) frames; /* sent on RIG_LINK; oldest first */
+    QN_VEC(struct qn_read *) reads;
+    QN_VEC(struct qn_intent *) intents;
+    bool has_closed;  /* RIG_LINK */
+    const char *note; /* the first code */
+    const char *code; /* of the last refused request */
+};
+
+/* A group of both sites that share the collections 1 to `colls`, in site 0's store. */
+void rig_init(struct rig *rig, uint8_t colls);
+void rig_deinit(struct rig *rig);
+/* Loads the core and starts it; again: as after a restart of the daemon. */
+void rig_start(struct rig *rig);
+/* The peer's link comes up, and its HELLO says the ledger that both have. */
+void rig_link(struct rig *rig);
+
+void rig_step(struct rig *rig, struct qn_event event);
+/* A tick `ms` later. */
+void rig_wait(struct rig *rig, uint64_t ms);
+void rig_message(struct qn_buf *ret_out, enum qn_message number, size_t field_count);
+/* Takes the bytes and gives them to the core as a frame of the peer. */
+void rig_frame(struct rig *rig, struct qn_buf *take_bytes);
+/* A request without arguments but these. */
+void rig_request(struct rig *rig, const char *command, const struct qn_buf *args);
+
+/* Carries out the reads that wait, and those that follow from them; with an error: not at all. */
+void rig_read_all(struct rig *rig, enum qn_err err);
+/* Runs the intents that wait in one transaction and tells the core. */
+void rig_commit(struct rig *rig);
+/* Writes a record of a collection, and commits. */
+void rig_put(struct rig *rig, uint8_t coll, const char *key);
+/* Runs one intent, taken, without telling the core. */
+void rig_write(struct rig *rig, struct qn_intent *take_intent);
+
+size_t rig_count(const struct rig *rig, enum qn_message number); /* of frames sent */
+void rig_forget(struct rig *rig);

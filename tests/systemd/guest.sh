@@ -1,0 +1,144 @@
+#!/bin/bash
+# Runs as root in the machine that try-systemd boots, once after each of two boots, and says for each
+# check whether it passed. quoin.deb lies beside it.
+export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
+cd "$(dirname "$0")" || exit 1
+state=/var/lib/quoin
+failures=0
+
+check() { # WHAT COMMAND...
+    local what=$1
+    shift
+    if "$@" >said 2>&1; then
+        echo "try: passed: $what"
+    else
+        failures=$((failures + 1))
+        echo "try: FAILED: $what"
+        sed 's/^/try:     /' said
+    fi
+}
+not() { ! "$@"; }
+eventually() { # SECONDS COMMAND...
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        ((SECONDS < end)) || return 1
+        sleep 0.5
+    done
+}
+property() { systemctl show --value --property "$1" quoin; }
+is() { [[ $(property "$1") == "$2" ]]; }
+pid() { property MainPID; }
+is_another() { is ActiveState active && [[ $(pid) != "$1" ]]; }
+logs() { journalctl --boot --unit quoin --output cat "${@:2}" | grep -q -- "$1"; }
+has_logged_once() { [[ $(journalctl --boot --unit quoin --output cat | grep -c -- "$1") == 1 ]]; }
+answers() { syncctl status | grep -q pradines; }
+has() { syncctl record get things "$1"; }
+history_names() { syncctl record history things "$1" | grep -qw "$2"; }
+modes() { [[ $(stat -c '%U %a' "$1") == "$2" ]]; }
+conf() { printf '%s\n' "$@" >/etc/quoin/quoin.conf.d/try.conf; }
+drop_in() {
+    mkdir -p /run/systemd/system/quoin.service.d
+    printf '%s\n' '[Service]' "$@" >/run/systemd/system/quoin.service.d/try.conf
+    systemctl daemon-reload
+}
+stops_in_time() {
+    local begin=$SECONDS
+    systemctl stop quoin && ((SECONDS - begin < 5)) && [[ ! -e $state/control.sock ]]
+}
+
+first_boot() {
+    check "the package installs" dpkg --install quoin.deb
+    check "sysusers made the user" getent passwd _quoin
+    check "the state directory is its own" modes $state "_quoin 700"
+    check "without a site nothing starts and nothing fails" is ActiveState inactive
+    check "init as root" syncctl init --site pradines --group lot --listen 127.0.0.1:7117
+    check "the service starts" systemctl start quoin
+    check "it is of type notify and told its status" is StatusText "site pradines"
+    check "root may ask" answers
+    check "the user of the service may ask" runuser -u _quoin -- syncctl status -x
+    check "a collection" syncctl collection create things
+    check "a record" syncctl record put things one n=1
+    check "memory is accounted, and far below the limit" test "$(property MemoryCurrent)" -lt 200000000
+
+    useradd --groups _quoin alice && useradd bob
+    check "a member of the group stays outside" not runuser -u alice -- syncctl status
+    drop_in StateDirectoryMode=0710 PrivateUsers=no
+    check "restart with the drop-in of quoin.conf(5)" systemctl restart quoin
+    check "now the member may write" runuser -u alice -- syncctl record put things two n=2
+    check "under her name" history_names two alice
+    check "and a stranger may not" not runuser -u bob -- syncctl status
+    drop_in
+    systemctl restart quoin
+
+    check "another site is invited" eval 'syncctl site invite luzech >code'
+    check "and set up" syncctl init --state /root/luzech --site luzech --join "$(cat code)" --listen 127.0.0.1:7118
+    syncd --state /root/luzech >/dev/null 2>&1 &
+    check "the sandboxed daemon links with it" eventually 60 eval 'syncctl status | grep -Eq "luzech +online"'
+    check "and its records arrive there" eventually 30 syncctl --state /root/luzech record get things one
+    kill $!
+
+    local before
+    before=$(pid)
+    conf '[log]' 'level = loud'
+    systemctl reload quoin
+    check "a reload with a mistake keeps it running" eventually 10 logs 'running configuration stays'
+    check "and its process" is MainPID "$before"
+    check "a start with a mistake fails" not systemctl restart quoin
+    check "for good" is ActiveState failed
+    check "the journal has file and line, as an error" logs 'try.conf:2: level' --priority err
+    rm /etc/quoin/quoin.conf.d/try.conf
+    check "it starts once that is corrected" systemctl start quoin
+    check "it stops in time and takes its socket away" stops_in_time
+    check "it starts again" systemctl start quoin
+
+    before=$(pid)
+    kill -KILL "$before"
+    check "after kill -9 there is another" eventually 30 is_another "$before"
+    before=$(pid)
+    sleep 70 # more than two intervals
+    check "the watchdog is content" is MainPID "$before"
+    kill -STOP "$before"
+    check "and replaces a process that hangs" eventually 60 is_another "$before"
+    check "for that reason" logs 'Watchdog timeout'
+    check "the sandbox killed nothing" not eval 'journalctl --boot | grep -E "SIGSYS|status=31|type=1326"'
+    check "exposure in systemd-analyze security" systemd-analyze security --threshold=12 --no-pager quoin
+    tail -n 1 said
+
+    before=$(pid)
+    check "an upgrade" dpkg --install quoin.deb
+    check "restarts it" is_another "$before"
+    check "removal" dpkg --remove quoin
+    check "keeps the site" test -s $state/identity.key
+    check "which is back after installing again" dpkg --install quoin.deb
+    check "with its records" has one
+}
+
+second_boot() {
+    check "after a reboot the service is there" eventually 120 answers
+    check "nothing failed" not eval 'systemctl --failed --no-legend | grep .'
+    check "the records are" has two
+    check "the daemon noticed the boot" logs 'another boot'
+    check "and writes go on" syncctl record put things three n=3
+    systemctl restart quoin
+    check "a mere restart is no other boot" has_logged_once 'another boot'
+    check "purge" dpkg --purge quoin
+    check "keeps the records" test -s $state/store/data.mdb
+    check "and no configuration" test ! -e /etc/quoin
+    rm -rf $state
+    check "a new installation" dpkg --install quoin.deb
+    check "that never was a site" dpkg --purge quoin
+    check "leaves nothing" test ! -e $state
+}
+
+if [[ ! -e booted ]]; then
+    touch booted
+    first_boot
+    echo "$failures" >failures
+    systemctl reboot
+else
+    failures=$(cat failures)
+    second_boot
+    echo "try: $failures checks failed on $(sed -n 's/^PRETTY_NAME=//p' /etc/os-release), $(systemctl --version | head -n 1)"
+    systemctl poweroff
+fi

@@ -1,0 +1,280 @@
+/* syncctl backup run, verify, forget, prune: work with progress, problems and a summary. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "answer.h"
+#include "backup_args.h"
+#include "base/limits.h"
+#include "commands.h"
+#include "i18n.h"
+#include "proto/cursor.h"
+#include "proto/pack.h"
+
+struct work {
+    struct ctl *ctl;
+    struct ctl_progress progress;
+    bool has_progress;
+    uint64_t problems;
+    struct ctl_grid grid; /* FORGET: what is kept */
+};
+
+/* A snapshot's name, as people read it. */
+static bool json_id(FILE *out, struct qn_span key, struct qn_span packed)
+{
+    struct qn_cursor cursor = qn_cursor(packed);
+    struct qn_span name;
+    if (!(qn_span_eq_str(key, "name") || qn_span_eq_str(key, "id")) ||
+        qn_cursor_bin(&cursor, SIZE_MAX, &name) != QN_OK || name.size < 4)
+        return false;
+    fprintf(out, "\"id\":\"%02x%02x%02x%02x\"", name.data[0], name.data[1], name.data[2],
+            name.data[3]);
+    return true;
+}
+
+static void json_event(struct ctl *ctl, const char *event, struct qn_span map)
+{
+    fprintf(ctl->out, "{\"event\":\"%s\"", event);
+    struct ctl_walk walk = ctl_walk(map);
+    while (ctl_walk_next(&walk)) {
+        fputc(',', ctl->out);
+        if (json_id(ctl->out, walk.key, walk.value))
+            continue;
+        ctl_json_text(ctl->out, walk.key);
+        fputc(':', ctl->out);
+        ctl_json_value(ctl->out, walk.value);
+    }
+    fprintf(ctl->out, "}\n");
+    fflush(ctl->out);
+}
+
+static struct qn_span path_of(struct qn_span map)
+{
+    struct qn_span packed, path = {0};
+    if (!ctl_map_find(map, "path", &packed))
+        return path;
+    struct qn_cursor cursor = qn_cursor(packed);
+    if (qn_cursor_bin(&cursor, SIZE_MAX, &path) != QN_OK)
+        path = qn_span(NULL, 0);
+    return path;
+}
+
+static const char *problem_text(struct qn_span what)
+{
+    static const struct {
+        const char *what, *text;
+    } texts[] = {
+        {"unreadable", N_("could not be read")},
+        {"changed", N_("changed while it was read; its last version is saved")},
+        {"vanished", N_("was removed while it was read")},
+        {"xattr", N_("its extended attributes could not be read")},
+        {"bad-pack", N_("a pack is damaged")},
+        {"bad-chunk", N_("a chunk is damaged")},
+        {"missing-pack", N_("a pack is missing")},
+        {"differs", N_("differs from the file on the disk")},
+        {"snapshot", N_("a snapshot cannot be read")},
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        if (qn_span_eq_str(what, texts[i].what))
+            return gettext(texts[i].text);
+    return _("something is wrong");
+}
+
+static void show_problem(struct work *work, struct qn_span item)
+{
+    uint64_t number = ctl_map_u64(item, "errno");
+    work->problems++;
+    if (work->ctl->is_json) {
+        json_event(work->ctl, "problem", item);
+        return;
+    }
+    ctl_progress_end(&work->progress);
+    ctl_put_text(work->ctl->err, path_of(item));
+    fprintf(work->ctl->err, ": %s", problem_text(ctl_map_text(item, "what")));
+    if (number > 0 && number < 4096)
+        fprintf(work->ctl->err, " (%s)", strerror((int)number));
+    fputc('\n', work->ctl->err);
+}
+
+static void show_progress(struct work *work, struct qn_span item)
+{
+    if (work->ctl->is_json) {
+        json_event(work->ctl, "progress", item);
+        return;
+    }
+    uint64_t missing = ctl_map_u64(item, "bytes_missing"), total = ctl_map_u64(item, "bytes_total");
+    bool is_copies = qn_span_eq_str(ctl_map_text(item, "phase"), "copies");
+    work->progress.total = total;
+    ctl_progress_show(&work->progress,
+                      is_copies ? total - missing : ctl_map_u64(item, "bytes_done"));
+}
+
+static int on_news(void *context, struct qn_span item)
+{
+    struct work *work = context;
+    if (ctl_map_text(item, "what").size > 0)
+        show_problem(work, item);
+    else if (ctl_map_text(item, "phase").size > 0)
+        show_progress(work, item);
+    return CTL_DONE;
+}
+
+static int run(struct work *work, const char *cmd, const struct qn_buf *args, ctl_on_data *on_data,
+               struct qn_buf *end)
+{
+    struct ctl *ctl = work->ctl;
+    bool has_progress = ctl->is_err_terminal && !ctl->is_quiet && !ctl->is_json;
+    qn_buf_init(end, QN_CONTROL_FRAME_SIZE_MAX);
+    ctl_progress_begin(&work->progress, has_progress ? ctl->err : NULL, 0);
+    int code =
+        ctl_call(ctl, cmd, args,
+                 &(struct ctl_sink){
+                     .on_data = on_data, .context = work, .end = end, .waits_for_ever = true});
+    ctl_progress_end(&work->progress);
+    return code;
+}
+
+static void print_size(const struct ctl *ctl, const char *label, uint64_t bytes)
+{
+    QN_AUTO_BUF struct qn_buf text;
+    qn_buf_init(&text, 64);
+    ctl_append_size(&text, bytes);
+    fprintf(ctl->out, "  %s: %.*s\n", label, (int)text.size, (const char *)text.data);
+}
+
+/* ---- run ---- */
+
+static void print_backup(const struct ctl *ctl, struct qn_span end)
+{
+    fprintf(ctl->out, _("files: %" PRIu64 " new, %" PRIu64 " changed, %" PRIu64 " unchanged\n"),
+            ctl_map_u64(end, "files_new"), ctl_map_u64(end, "files_changed"),
+            ctl_map_u64(end, "files_unchanged"));
+    print_size(ctl, _("in all"), ctl_map_u64(end, "bytes"));
+    print_size(ctl, _("read"), ctl_map_u64(end, "bytes_read"));
+    print_size(ctl, _("new"), ctl_map_u64(end, "bytes_new"));
+    print_size(ctl, _("stored"), ctl_map_u64(end, "bytes_stored"));
+}
+
+int ctl_run_backup_run(struct ctl *ctl)
+{
+    struct work work = {.ctl = ctl};
+    QN_AUTO_BUF struct qn_buf args, end;
+    ctl_args_init(&args, 1);
+    ctl_arg_str(&args, "name", ctl->arguments.items[0]);
+    int code = run(&work, "backup.run", &args, on_news, &end);
+    if (code != CTL_DONE)
+        return code;
+    if (ctl->is_json)
+        json_event(ctl, "summary", qn_buf_view(&end));
+    else if (!ctl->is_quiet)
+        print_backup(ctl, qn_buf_view(&end));
+    uint64_t errors = ctl_map_u64(qn_buf_view(&end), "errors");
+    if (errors > 0)
+        ctl_say(ctl, _("%" PRIu64 " files could not be saved as they are; the rest is safe."),
+                errors);
+    return errors > 0 ? CTL_ATTENTION : CTL_DONE;
+}
+
+/* ---- verify ---- */
+
+static void print_verify(const struct ctl *ctl, struct qn_span end)
+{
+    fprintf(ctl->out,
+            _("snapshots: %" PRIu64 ", packs: %" PRIu64 " (%" PRIu64 " bad), chunks: %" PRIu64
+              " (%" PRIu64 " bad, %" PRIu64 " missing)\n"),
+            ctl_map_u64(end, "snapshots"), ctl_map_u64(end, "packs"), ctl_map_u64(end, "bad_packs"),
+            ctl_map_u64(end, "chunks"), ctl_map_u64(end, "bad_chunks"),
+            ctl_map_u64(end, "missing_chunks"));
+    print_size(ctl, _("checked"), ctl_map_u64(end, "bytes"));
+}
+
+int ctl_run_backup_verify(struct ctl *ctl)
+{
+    struct work work = {.ctl = ctl};
+    QN_AUTO_BUF struct qn_buf args, end;
+    ctl_args_init(&args, 2);
+    ctl_arg_str(&args, "name", ctl->arguments.count > 0 ? ctl->arguments.items[0] : NULL);
+    qn_pack_cstr(&args, "read_data");
+    qn_pack_bool(&args, ctl_has(ctl, "read-data"));
+    int code = run(&work, "backup.verify", &args, on_news, &end);
+    if (code != CTL_DONE)
+        return code;
+    struct qn_span map = qn_buf_view(&end);
+    if (ctl->is_json)
+        json_event(ctl, "summary", map);
+    else if (!ctl->is_quiet)
+        print_verify(ctl, map);
+    bool is_bad = ctl_map_u64(map, "bad_packs") + ctl_map_u64(map, "bad_chunks") +
+                      ctl_map_u64(map, "missing_chunks") + work.problems >
+                  0;
+    return is_bad ? CTL_ATTENTION : CTL_DONE;
+}
+
+/* ---- forget, prune ---- */
+
+static void add_choice(struct work *work, struct qn_span item)
+{
+    QN_AUTO_BUF struct qn_buf id;
+    struct qn_span packed, name = {0};
+    qn_buf_init(&id, 128);
+    if (ctl_map_find(item, "id", &packed)) {
+        struct qn_cursor cursor = qn_cursor(packed);
+        (void)!qn_cursor_bin(&cursor, SIZE_MAX, &name);
+    }
+    for (size_t i = 0; i < name.size && i < 4; i++)
+        qn_buf_printf(&id, "%02x", name.data[i]);
+    ctl_grid_add(&work->grid, qn_buf_view(&id));
+    ctl_add_time(&work->grid, item, "time");
+    ctl_grid_add_str(&work->grid, ctl_map_bool(item, "keep") ? _("kept") : _("goes"));
+}
+
+static int on_choice(void *context, struct qn_span item)
+{
+    struct work *work = context;
+    if (ctl_map_text(item, "phase").size > 0)
+        show_progress(work, item);
+    else if (work->ctl->is_json)
+        json_event(work->ctl, "snapshot", item);
+    else
+        add_choice(work, item);
+    return CTL_DONE;
+}
+
+int ctl_run_backup_forget(struct ctl *ctl)
+{
+    struct work work = {.ctl = ctl};
+    QN_AUTO_BUF struct qn_buf args, end;
+    ctl_grid_init(&work.grid, 3);
+    ctl_grid_add_str(&work.grid, _("ID"));
+    ctl_grid_add_str(&work.grid, _("TIME"));
+    ctl_grid_add_str(&work.grid, _("KEPT"));
+    ctl_args_init(&args, 2);
+    qn_pack_cstr(&args, "dry_run");
+    qn_pack_bool(&args, ctl_has(ctl, "dry-run"));
+    ctl_arg_str(&args, "name", ctl->arguments.items[0]);
+    int code = run(&work, "backup.forget", &args, on_choice, &end);
+    if (code == CTL_DONE && ctl->is_json)
+        json_event(ctl, "summary", qn_buf_view(&end));
+    else if (code == CTL_DONE && !ctl->is_quiet)
+        ctl_grid_print(&work.grid, ctl->out, "", !ctl->is_terminal);
+    ctl_grid_deinit(&work.grid);
+    return code;
+}
+
+int ctl_run_backup_prune(struct ctl *ctl)
+{
+    struct work work = {.ctl = ctl};
+    QN_AUTO_BUF struct qn_buf args, end;
+    ctl_args_init(&args, 0);
+    int code = run(&work, "backup.prune", &args, on_news, &end);
+    if (code != CTL_DONE)
+        return code;
+    struct qn_span map = qn_buf_view(&end);
+    if (ctl->is_json) {
+        json_event(ctl, "summary", map);
+    } else if (!ctl->is_quiet) {
+        print_size(ctl, _("given back"), ctl_map_u64(map, "bytes_freed"));
+        print_size(ctl, _("packed anew"), ctl_map_u64(map, "bytes_rewritten"));
+        print_size(ctl, _("dead, but not worth the work"), ctl_map_u64(map, "bytes_dead_left"));
+    }
+    return CTL_DONE;
+}
