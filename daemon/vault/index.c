@@ -1,8 +1,11 @@
 #include "vault/index.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "os/os.h"
+#include "vault/index_check.h"
 #include "vault/index_private.h"
 
 #define SCHEMA        1
@@ -66,10 +69,21 @@ static enum qn_err open_env(struct qn_index *index, const char *dir, uint64_t ma
     return qn_index_err(mdb_reader_check(index->mdb, &dead));
 }
 
+static enum qn_err check_file(const char *dir)
+{
+    char path[PATH_MAX];
+    int length = snprintf(path, sizeof(path), "%s/data.mdb", dir);
+    if (length < 0 || (size_t)length >= sizeof(path))
+        return QN_ERR_LIMIT;
+    enum qn_err err = qn_index_check(path);
+    return err == QN_ERR_NOTFOUND ? QN_OK : err;
+}
+
 enum qn_err qn_index_open(const char *dir, uint64_t map_size, struct qn_index **ret_index,
                           bool *ret_is_new)
 {
     QN_TRY(qn_os_make_dir(dir, 0700));
+    QN_TRY(check_file(dir));
     struct qn_index *index = QN_NEW(struct qn_index);
     enum qn_err err = open_env(index, dir, map_size);
     if (err == QN_OK)

@@ -79,6 +79,13 @@ static void check_clean(struct world *w)
     cr_assert_eq(w->report_count, 0, "%s %s", w->what[0], w->paths[0]);
 }
 
+/* A kill does not make an index useless. */
+static void check_index_was_kept(struct world *w)
+{
+    char path[TMP_PATH_SIZE];
+    cr_assert_neq(access(tmp_dir_at(&w->dir, "vault/index.bad", path), F_OK), 0);
+}
+
 static void check_backup(struct world *w)
 {
     world_backup(w, NULL);
@@ -122,6 +129,7 @@ Test(crash, whatever_was_committed_stays_whole, .timeout = 0)
         uint64_t open_ms = now_ms() - start_ms;
         open_ms_max = open_ms > open_ms_max ? open_ms : open_ms_max;
         check_clean(&w);
+        check_index_was_kept(&w);
         if (i % 5 == 4)
             check_backup(&w);
         if (i + 1 < rounds)

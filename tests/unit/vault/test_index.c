@@ -370,3 +370,84 @@ Test(index, another_file_is_refused)
     cr_assert_neq(qn_index_open(f.path, MAP_SIZE, &f.index, &is_new), QN_OK);
     f.index = NULL;
 }
+
+/* ---- damage that LMDB itself would not survive ---- */
+
+static enum qn_err ignore_row(void *context, const struct qn_index_row *row)
+{
+    (void)context, (void)row;
+    return QN_OK;
+}
+
+/* What comes of it does not matter, if it only comes to an end. */
+static void use_anyhow(struct fixture *f, uint32_t number)
+{
+    struct qn_index_batch *batch;
+    struct qn_blob blob = blob_of(99, 64);
+    struct qn_index_addition addition = {.pack = pack_of(77), .blobs = &blob, .count = 1};
+    f->view = qn_index_view_new(f->index);
+    enum qn_err err = qn_index_scan(f->view, 0, 255, ignore_row, NULL);
+    qn_index_view_rest(f->view);
+    if (err == QN_OK)
+        err = qn_index_add(f->index, &addition, 1, false);
+    if (err != QN_OK || qn_index_begin(f->index, &batch) != QN_OK)
+        return;
+    if (qn_index_drop_rows(batch, 0, 255, is_number, &number) == QN_OK)
+        (void)!qn_index_commit(batch);
+    else
+        qn_index_abort(batch);
+}
+
+static void read_bytes(const char *path, struct qn_buf *out)
+{
+    static uint8_t piece[65536];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got;
+    while ((got = read(fd, piece, sizeof(piece))) > 0)
+        qn_buf_append(out, piece, (size_t)got);
+    cr_assert_eq(got, 0);
+    close(fd);
+}
+
+/* *ret_opened: whether it was taken. */
+static bool try_bytes(struct fixture *f, const char *path, struct qn_span bytes, uint32_t number)
+{
+    bool is_new;
+    write_file(path, bytes.data, bytes.size);
+    enum qn_err err = qn_index_open(f->path, MAP_SIZE, &f->index, &is_new);
+    if (err != QN_OK) {
+        f->index = NULL;
+        return false;
+    }
+    use_anyhow(f, number);
+    close_index(f);
+    return true;
+}
+
+Test(index, flipped_bits_are_refused_or_harmless)
+{
+    FIXTURE;
+    char path[TMP_PATH_SIZE];
+    QN_AUTO_BUF struct qn_buf bytes;
+    qn_buf_init(&bytes, 16 << 20);
+    for (uint64_t i = 0; i < 10; i++)
+        put(&f, i, 1 + i * 500, 500, true);
+    uint32_t number = put(&f, 1, 501, 500, true); /* frees pages */
+    close_index(&f);
+    read_bytes(tmp_dir_at(&f.dir, "index/data.mdb", path), &bytes);
+    cr_assert(try_bytes(&f, path, qn_buf_view(&bytes), number), "a good one is taken");
+    struct qn_prng prng = {.state = 3};
+    size_t refused = 0;
+    for (int i = 0; i < 1500; i++) {
+        uint8_t *byte = &bytes.data[qn_prng_below(&prng, bytes.size)];
+        uint8_t change = (uint8_t)(1u << qn_prng_below(&prng, 8));
+        *byte ^= change;
+        refused += !try_bytes(&f, path, qn_buf_view(&bytes), number);
+        *byte ^= change;
+    }
+    cr_assert_gt(refused, 50);
+    for (size_t size = 0; size < bytes.size; size += 1000) {
+        bool is_taken = try_bytes(&f, path, qn_span(bytes.data, size), number);
+        cr_assert(!is_taken || size == 0 || size > bytes.size / 2);
+    }
+}
