@@ -4,7 +4,9 @@
  *   DIR/packs/      the pool of packs (pool.h)
  *   DIR/snapshots/  NAME (sealed) and NAME.live (sorted pack names, in the clear)
  *   DIR/index/      LMDB: chunk id -> pack, offset, sizes. Off the heap, made again from the packs
- *                   when it is lost; never the authority
+ *                   when it is lost; never the authority. index.bad: the last one that was of no
+ *                   use; index.rebuild: is there when the present one is not to be trusted
+ *   DIR/lock        held while the vault is open
  *
  * Order of writes: pack, fdatasync, rename, fsync of the folder, index transaction, snapshot. The
  * snapshot's rename is the only commit point. A crash leaves orphans, never a dangling reference.
@@ -66,7 +68,7 @@ struct qn_vault_progress {
 /* Something that a person should know of: which file, and why. `what` is a stable code:
  * "unreadable", "changed", "vanished", "xattr" of a backup, with the file's absolute path;
  * "bad-chunk", "missing-chunk" with the path of the file or empty, "bad-pack", "missing-pack",
- * "bad-snapshot" with the name in hexadecimal. */
+ * "bad-snapshot" with the name in hexadecimal. Maybe on a thread of the job; one call at a time. */
 typedef void (*qn_vault_report)(void *context, const char *what, struct qn_span path,
                                 int errno_value);
 
