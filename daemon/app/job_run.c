@@ -260,7 +260,9 @@ static enum qn_err forget_all(struct qn_vault *vault, struct qn_span args)
     for (size_t i = 0; i < count; i++) {
         struct qn_snapshot_name name;
         QN_TRY(qn_cursor_bytes(&cursor, name.bytes, sizeof(name.bytes)));
-        QN_TRY(qn_vault_forget(vault, &name));
+        enum qn_err err = qn_vault_forget(vault, &name);
+        if (err != QN_OK && err != QN_ERR_NOTFOUND) /* the vault forgets partial ones by itself */
+            return err;
     }
     return QN_OK;
 }

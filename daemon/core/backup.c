@@ -7,6 +7,7 @@ struct backup *backup_new(void)
     qn_buf_init(&backup->running.progress, 4096);
     qn_buf_init(&backup->running.packs, PACKS_BATCH * PACK_ROW_SIZE * 1024);
     qn_buf_init(&backup->running.names, QN_HELD_LIST_NAMES_MAX * 2 * sizeof(struct qn_digest));
+    qn_buf_init(&backup->running.snaps, QN_HELD_LIST_NAMES_MAX * sizeof(struct qn_digest));
     return backup;
 }
 
@@ -24,6 +25,9 @@ void backup_free(struct backup *backup)
     qn_vec_each (&backup->plans, plan)
         plan_free(*plan);
     qn_vec_free(&backup->plans);
+    qn_vec_each (&backup->changes, change)
+        qn_buf_deinit(&change->packed);
+    qn_vec_free(&backup->changes);
     qn_vec_free(&backup->wants);
     qn_vec_each (&backup->waiters, waiter)
         qn_buf_deinit(&waiter->data);
@@ -31,6 +35,7 @@ void backup_free(struct backup *backup)
     qn_buf_deinit(&backup->running.progress);
     qn_buf_deinit(&backup->running.packs);
     qn_buf_deinit(&backup->running.names);
+    qn_buf_deinit(&backup->running.snaps);
     book_view_deinit(&backup->book);
     qn_free(backup);
 }
@@ -71,7 +76,19 @@ static struct plan *insert_sorted(struct backup *backup, struct plan *plan)
     return plan;
 }
 
-enum qn_err plan_take(struct qn_core *core, struct qn_span packed)
+static void plan_drop(struct qn_core *core, struct qn_span name)
+{
+    struct backup *backup = core->backup;
+    for (size_t i = 0; i < backup->plans.count; i++)
+        if (qn_span_eq_str(name, backup->plans.items[i]->name)) {
+            plan_free(backup->plans.items[i]);
+            qn_vec_remove(&backup->plans, i);
+            return;
+        }
+}
+
+/* Takes over a plan as it is stored; replaces one of that name. */
+static enum qn_err plan_take(struct qn_core *core, struct qn_span packed)
 {
     struct plan *plan = QN_NEW(struct plan);
     qn_buf_init(&plan->packed, QN_PLAN_SIZE_MAX);
@@ -94,15 +111,45 @@ enum qn_err plan_take(struct qn_core *core, struct qn_span packed)
     return QN_OK;
 }
 
-void plan_drop(struct qn_core *core, struct qn_span name)
+void plan_changes(struct qn_core *core, uint64_t token, struct qn_span name, struct qn_span packed)
+{
+    struct plan_change *change = qn_vec_push_slot(&core->backup->changes);
+    *change = (struct plan_change){.token = token, .is_removal = packed.size == 0};
+    memcpy(change->name, name.data, name.size);
+    qn_buf_init(&change->packed, QN_PLAN_SIZE_MAX);
+    qn_buf_append_span(&change->packed, packed);
+}
+
+bool plan_is_coming(const struct qn_core *core, struct qn_span name)
+{
+    qn_vec_each (&core->backup->changes, change)
+        if (!change->is_removal && qn_span_eq_str(name, change->name))
+            return true;
+    return false;
+}
+
+static void take_change(struct qn_core *core, const struct plan_change *change)
+{
+    if (change->is_removal)
+        plan_drop(core, qn_span_str(change->name));
+    else if (plan_take(core, qn_buf_view(&change->packed)) != QN_OK)
+        core_note(core, "book-failed", QN_ERR_CORRUPT, change->name); /* it was just packed */
+}
+
+void plans_committed(struct qn_core *core, uint64_t token, enum qn_err err)
 {
     struct backup *backup = core->backup;
-    for (size_t i = 0; i < backup->plans.count; i++)
-        if (qn_span_eq_str(name, backup->plans.items[i]->name)) {
-            plan_free(backup->plans.items[i]);
-            qn_vec_remove(&backup->plans, i);
-            return;
-        }
+    for (size_t i = 0; i < backup->changes.count; i++) {
+        struct plan_change change = backup->changes.items[i];
+        if (change.token != token)
+            continue;
+        qn_vec_remove(&backup->changes, i);
+        if (err == QN_OK)
+            take_change(core, &change);
+        qn_buf_deinit(&change.packed);
+        book_touch(core);
+        return;
+    }
 }
 
 static enum qn_err load_plans(struct qn_core *core, struct qn_kv *kv)
@@ -122,9 +169,7 @@ static enum qn_err load_plans(struct qn_core *core, struct qn_kv *kv)
 enum qn_err backup_load(struct qn_core *core, struct qn_kv *kv)
 {
     QN_TRY(load_plans(core, kv));
-    QN_TRY(book_view_read(kv, &core->backup->book));
-    core->backup->is_book_read = true;
-    return QN_OK;
+    return book_view_read(kv, &core->backup->book);
 }
 
 /* ---- what is due ---- */

@@ -1,6 +1,7 @@
 /* Inside core: this site's backup plans, when they run, and what came of it.
  *
  *   backup ── plans   one per plan: rules, last runs, when it is due
+ *          ├── changes plans on their way into the store
  *          ├── wants   work that waits for its turn; the vault does one job at a time
  *          ├── job     what runs now
  *          ├── waiters requests that wait for a job or for copies
@@ -35,6 +36,14 @@ struct plan {
     uint64_t due_ms; /* wall clock; UINT64_MAX: not by itself */
 };
 
+/* A plan that is being stored, or removed: taken over when that is durable. */
+struct plan_change {
+    uint64_t token; /* of the commit */
+    bool is_removal;
+    char name[QN_NAME_SIZE_MAX + 1];
+    struct qn_buf packed; /* empty for a removal */
+};
+
 struct want {
     enum qn_job_kind kind;
     char plan[QN_NAME_SIZE_MAX + 1]; /* "" : all */
@@ -47,14 +56,14 @@ struct running {
     struct qn_buf progress; /* the map of the last PROGRESS */
     struct qn_buf packs;    /* rows of packs that are not committed yet */
     struct qn_buf names;    /* CATALOG: packs that were told; PRUNE: snapshots that go */
+    struct qn_buf snaps;    /* CATALOG: snapshots that were told */
     uint64_t started_ms;    /* monotonic */
     bool had_book_error;    /* something it told could not be stored */
 };
 
 struct waiter {
     uint64_t request;
-    enum qn_job_kind kind;
-    char plan[QN_NAME_SIZE_MAX + 1];
+    struct want what;
     bool wants_copies;
     bool is_for_copies; /* the job is done; waits for the book or for copies to have `snapshot` */
     bool has_snapshot;
@@ -92,11 +101,12 @@ struct qn_book_view {
 
 struct backup {
     QN_VEC(struct plan *) plans; /* in order of their names */
+    QN_VEC(struct plan_change) changes;
     QN_VEC(struct want) wants;
     QN_VEC(struct waiter) waiters;
     struct running running;
     struct qn_book_view book;
-    bool is_book_read, is_book_stale;
+    bool is_book_stale;
     uint64_t book_ms, book_token, stale_token;
     uint64_t prune_ms;   /* monotonic: the next weekly one */
     int32_t offset_s;    /* local time minus UTC, as of the last event */
@@ -112,13 +122,15 @@ enum qn_err QN_CHECKED backup_load(struct qn_core *core, struct qn_kv *kv);
 void backup_start(struct qn_core *core);
 void backup_tick(struct qn_core *core);
 struct plan *backup_plan(const struct qn_core *core, struct qn_span name);
-/* Takes over a packed plan that is being committed; replaces one of that name. */
-enum qn_err QN_CHECKED plan_take(struct qn_core *core, struct qn_span packed);
-void plan_drop(struct qn_core *core, struct qn_span name);
+/* A commit stores this plan (`packed` empty: removes it); it holds once that is durable. */
+void plan_changes(struct qn_core *core, uint64_t token, struct qn_span name, struct qn_span packed);
+void plans_committed(struct qn_core *core, uint64_t token, enum qn_err err);
+bool plan_is_coming(const struct qn_core *core, struct qn_span name);
 void plan_reckon(struct qn_core *core, struct plan *plan); /* when it is due next */
 
 /* ---- backup_job.c: jobs and their news ---- */
-/* Queues work unless the same waits already. */
+bool want_is_same(const struct want *a, const struct want *b);
+/* Queues work unless the same waits or runs already. */
 void backup_want(struct qn_core *core, const struct want *want);
 void backup_next_job(struct qn_core *core);
 void backup_news(struct qn_core *core, const struct qn_job_event *event);
@@ -137,6 +149,8 @@ void backup_wait(struct qn_core *core, const struct waiter *waiter);
 void waiters_progress(struct qn_core *core, const struct qn_buf *progress);
 void waiters_problem(struct qn_core *core, struct qn_span problem);
 void waiters_started(struct qn_core *core, const struct want *want, uint64_t token);
+/* Work that cannot be done: its plan is gone. */
+void waiters_refuse(struct qn_core *core, const struct want *want);
 /* The job ended; `data` is the map for those that wait for it. They are answered at once, or, if
  * `commit` is not 0, when that commit is durable. */
 void waiters_done(struct qn_core *core, uint64_t token, enum qn_err err, const struct qn_buf *data,
@@ -148,13 +162,15 @@ void waiters_gone(struct qn_core *core, uint64_t request);
 /* ---- backup_book.c ---- */
 void book_view_deinit(struct qn_book_view *view);
 enum qn_err QN_CHECKED book_view_read(struct qn_kv *kv, struct qn_book_view *view);
+/* Whether a name is among these (sorted, 32 bytes each). */
+bool names_have(struct qn_span names, const struct qn_digest *name);
 /* Names in the book that are not among `known` (sorted, 32 bytes each). */
 enum qn_err QN_CHECKED book_stale_read(struct qn_kv *kv, struct qn_span known, struct qn_buf *out);
 void book_touch(struct qn_core *core); /* it changed: read it again soon */
 void book_read_done(struct qn_core *core, struct qn_read_result *result);
 const struct snap_view *book_latest(const struct qn_core *core, const char *plan);
-bool book_is_complete(const struct qn_core *core, const struct plan *plan,
-                      const struct snap_view *snap, const struct qn_site_id *holder);
+bool book_is_complete(const struct qn_core *core, const struct snap_view *snap,
+                      const struct qn_site_id *holder);
 
 /* ---- place.c: agreements between owner and holder ---- */
 void place_propose(struct qn_core *core, const struct qn_site_id *holder, uint64_t quota_bytes,

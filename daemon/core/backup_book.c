@@ -1,3 +1,4 @@
+#include "base/search.h"
 #include "core/backup.h"
 
 void book_view_deinit(struct qn_book_view *view)
@@ -89,21 +90,17 @@ enum qn_err book_view_read(struct qn_kv *kv, struct qn_book_view *view)
     return read_held(kv, view);
 }
 
-static bool is_known(struct qn_span known, const struct qn_digest *name)
+static int order_of_name(const void *item, const void *key)
 {
-    size_t low = 0, high = known.size / sizeof(name->bytes);
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        int order =
-            memcmp(known.data + middle * sizeof(name->bytes), name->bytes, sizeof(name->bytes));
-        if (order == 0)
-            return true;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return false;
+    return memcmp(item, key, sizeof(struct qn_digest));
+}
+
+bool names_have(struct qn_span names, const struct qn_digest *name)
+{
+    bool is_there;
+    qn_search(names.data, names.size / sizeof(*name), sizeof(*name), name, order_of_name,
+              &is_there);
+    return is_there;
 }
 
 /* All packs of the book are those that are missing at a holder who has none. */
@@ -118,7 +115,7 @@ enum qn_err book_stale_read(struct qn_kv *kv, struct qn_span known, struct qn_bu
         QN_TRY(qn_book_next_packs(kv, &nobody, after, sizeof(next) / sizeof(next[0]), next, &count,
                                   &after, &is_end));
         for (size_t i = 0; i < count; i++)
-            if (!is_known(known, &next[i].pack))
+            if (!names_have(known, &next[i].pack))
                 qn_buf_append_span(out, qn_digest_view(&next[i].pack));
     }
     return QN_OK;
@@ -143,7 +140,6 @@ void book_read_done(struct qn_core *core, struct qn_read_result *result)
     book_view_deinit(&backup->book);
     backup->book = *result->book;
     *result->book = (struct qn_book_view){0};
-    backup->is_book_read = true;
     waiters_tick(core);
 }
 
@@ -156,10 +152,9 @@ const struct snap_view *book_latest(const struct qn_core *core, const char *plan
     return latest;
 }
 
-bool book_is_complete(const struct qn_core *core, const struct plan *plan,
-                      const struct snap_view *snap, const struct qn_site_id *holder)
+bool book_is_complete(const struct qn_core *core, const struct snap_view *snap,
+                      const struct qn_site_id *holder)
 {
-    (void)plan;
     const struct qn_book_view *book = &core->backup->book;
     for (size_t i = 0; i < book->copies.count; i++)
         if (qn_site_id_eq(&book->copies.items[i].holder, holder))

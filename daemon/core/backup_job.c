@@ -7,7 +7,7 @@
 
 /* ---- starting ---- */
 
-static bool is_same(const struct want *a, const struct want *b)
+bool want_is_same(const struct want *a, const struct want *b)
 {
     return a->kind == b->kind && strcmp(a->plan, b->plan) == 0 && a->reads_data == b->reads_data;
 }
@@ -22,10 +22,10 @@ bool backup_is_running(const struct qn_core *core, const char *plan)
 void backup_want(struct qn_core *core, const struct want *want)
 {
     struct backup *backup = core->backup;
-    if (backup->running.token != 0 && is_same(&backup->running.what, want))
+    if (backup->running.token != 0 && want_is_same(&backup->running.what, want))
         return;
     qn_vec_each (&backup->wants, other)
-        if (is_same(other, want))
+        if (want_is_same(other, want))
             return;
     qn_vec_push(&backup->wants, *want);
 }
@@ -143,7 +143,9 @@ void backup_next_job(struct qn_core *core)
         qn_vec_remove(&backup->wants, 0);
         qn_buf_init(&args, 4 * QN_PLAN_SIZE_MAX + 65536 * 40);
         qn_buf_reset(&running->names);
+        qn_buf_reset(&running->snaps);
         if (!pack_args(core, &want, &args)) {
+            waiters_refuse(core, &want);
             qn_buf_deinit(&args);
             continue;
         }
@@ -230,6 +232,8 @@ static void heard_snapshot(struct qn_core *core, struct qn_span payload)
         return;
     }
     flush_packs(core);
+    if (core->backup->running.what.kind == QN_JOB_CATALOG)
+        qn_buf_append_span(&core->backup->running.snaps, news.name);
     QN_DIGEST(&names, news.live);
     qn_buf_init(&intent, 1024);
     qn_pack_array(&intent, 10);
@@ -255,17 +259,21 @@ static void catalog_at(struct qn_core *core, uint64_t at_ms)
         core->backup->catalog_ms = at_ms;
 }
 
+static void snap_gone(struct qn_core *core, struct qn_span name)
+{
+    struct qn_buf payload;
+    qn_buf_init(&payload, 64);
+    qn_pack_array(&payload, 1);
+    qn_pack_bin(&payload, name);
+    book(core, QN_INTENT_OWN_SNAP_GONE, &payload);
+}
+
 /* The snapshots that a prune was told to forget are gone. */
 static void forgotten(struct qn_core *core)
 {
     const struct qn_buf *names = &core->backup->running.names;
-    for (size_t at = 0; at < names->size; at += sizeof(struct qn_digest)) {
-        struct qn_buf payload;
-        qn_buf_init(&payload, 64);
-        qn_pack_array(&payload, 1);
-        qn_pack_bin(&payload, qn_span(names->data + at, sizeof(struct qn_digest)));
-        book(core, QN_INTENT_OWN_SNAP_GONE, &payload);
-    }
+    for (size_t at = 0; at < names->size; at += sizeof(struct qn_digest))
+        snap_gone(core, qn_span(names->data + at, sizeof(struct qn_digest)));
 }
 
 static int by_name(const void *a, const void *b)
@@ -273,17 +281,26 @@ static int by_name(const void *a, const void *b)
     return memcmp(a, b, sizeof(struct qn_digest));
 }
 
-/* All packs of the vault were told: what the book has beyond them is asked for. */
+static void sort_names(struct qn_buf *names)
+{
+    if (names->size > 0)
+        qsort(names->data, names->size / sizeof(struct qn_digest), sizeof(struct qn_digest),
+              by_name);
+}
+
+/* All that the vault has was told: snapshots of the book beyond it go, and packs are asked for. */
 static void catalog_ended(struct qn_core *core)
 {
     struct running *running = &core->backup->running;
+    sort_names(&running->names);
+    sort_names(&running->snaps);
+    qn_vec_each (&core->backup->book.snaps, snap)
+        if (!names_have(qn_buf_view(&running->snaps), &snap->snap.name))
+            snap_gone(core, qn_digest_view(&snap->snap.name));
     struct qn_read *read = QN_NEW(struct qn_read);
     read->kind = QN_READ_STALE;
     read->names = running->names;
     qn_buf_init(&running->names, read->names.size_max);
-    if (read->names.size > 0)
-        qsort(read->names.data, read->names.size / sizeof(struct qn_digest),
-              sizeof(struct qn_digest), by_name);
     core->backup->stale_token = core_read_later(core, read, PENDING_BOOK)->token;
 }
 
@@ -344,6 +361,13 @@ static void prune_after(struct qn_core *core, struct plan *plan)
         backup_want(core, &want);
 }
 
+/* Whether it told everything: what is missing in half a catalog is not gone. */
+static bool is_whole_catalog(const struct running *running, enum qn_err err)
+{
+    return err == QN_OK && !running->had_book_error && qn_buf_status(&running->names) == QN_OK &&
+           qn_buf_status(&running->snaps) == QN_OK;
+}
+
 /* The answer waits for the commit of what was told last: everything before it was queued before. */
 static void job_ended(struct qn_core *core, enum qn_err err, struct qn_span payload)
 {
@@ -358,8 +382,10 @@ static void job_ended(struct qn_core *core, enum qn_err err, struct qn_span payl
         drill_ended(core, plan, err, payload);
     else if (running->what.kind == QN_JOB_PRUNE && err == QN_OK)
         forgotten(core);
-    else if (running->what.kind == QN_JOB_CATALOG && err == QN_OK && !running->had_book_error)
+    else if (running->what.kind == QN_JOB_CATALOG && is_whole_catalog(running, err))
         catalog_ended(core);
+    else if (running->what.kind == QN_JOB_CATALOG)
+        running->had_book_error = true; /* try again */
     if (err != QN_OK && err != QN_ERR_CLOSED)
         core_note(core, "job-failed", err, running->what.plan);
     if (running->what.kind == QN_JOB_PRUNE)
@@ -424,8 +450,12 @@ void backup_read_done(struct qn_core *core, struct qn_read_result *result)
             qn_vec_each (&core->backup->plans, plan)
                 prune_after(core, *plan);
         core->backup->is_prune_due = false;
-    } else if (result->token == core->backup->stale_token && result->err == QN_OK)
-        packs_gone(core, qn_buf_view(&result->body));
+    } else if (result->token == core->backup->stale_token) {
+        if (result->err == QN_OK)
+            packs_gone(core, qn_buf_view(&result->body));
+        else
+            catalog_at(core, core->now_ms + CATALOG_RETRY_MS);
+    }
 }
 
 static const char *book_word(enum qn_intent_kind kind)

@@ -39,7 +39,7 @@ static void pack_copy(const struct qn_core *core, const struct plan *plan,
     const struct qn_own_totals *totals = &core->backup->book.totals;
     qn_pack_map(out, 4);
     qn_pack_cstr(out, "complete");
-    qn_pack_bool(out, latest != NULL && book_is_complete(core, plan, latest, holder));
+    qn_pack_bool(out, latest != NULL && book_is_complete(core, latest, holder));
     pack_count(out, "missing_bytes",
                copy == NULL ? totals->bytes : qn_copy_missing_bytes(&copy->copy, totals));
     qn_pack_cstr(out, "site");
@@ -146,8 +146,8 @@ static uint64_t complete_ms(const struct qn_core *core, const struct plan *plan,
 {
     uint64_t latest = 0;
     qn_vec_each (&core->backup->book.snaps, snap)
-        if (strcmp(snap->snap.plan, plan->name) == 0 &&
-            book_is_complete(core, plan, snap, holder) && snap->snap.started_ms > latest)
+        if (strcmp(snap->snap.plan, plan->name) == 0 && book_is_complete(core, snap, holder) &&
+            snap->snap.started_ms > latest)
             latest = snap->snap.started_ms;
     return latest;
 }

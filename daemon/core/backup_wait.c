@@ -9,16 +9,14 @@ void backup_wait(struct qn_core *core, const struct waiter *waiter)
     const struct running *running = &core->backup->running;
     *added = *waiter;
     qn_buf_init(&added->data, 4096);
-    if (running->token != 0 && running->what.kind == waiter->kind &&
-        strcmp(running->what.plan, waiter->plan) == 0)
+    if (running->token != 0 && want_is_same(&running->what, &waiter->what))
         added->token = running->token;
 }
 
 void waiters_started(struct qn_core *core, const struct want *want, uint64_t token)
 {
     qn_vec_each (&core->backup->waiters, waiter)
-        if (waiter->token == 0 && waiter->kind == want->kind &&
-            strcmp(waiter->plan, want->plan) == 0)
+        if (waiter->token == 0 && want_is_same(&waiter->what, want))
             waiter->token = token;
 }
 
@@ -79,6 +77,8 @@ static void drop(struct qn_core *core, size_t at)
 static const char *code_of(enum qn_err err)
 {
     switch (err) {
+    case QN_ERR_NOTFOUND:
+        return "plan-unknown";
     case QN_ERR_CLOSED:
         return "stopped";
     case QN_ERR_NOSPACE:
@@ -95,14 +95,23 @@ static const char *code_of(enum qn_err err)
 static void refuse(struct qn_core *core, size_t at, enum qn_err err)
 {
     const struct waiter *waiter = &core->backup->waiters.items[at];
-    core_reply_error(core, waiter->request, err, code_of(err), waiter->plan);
+    core_reply_error(core, waiter->request, err, code_of(err), waiter->what.plan);
     drop(core, at);
+}
+
+void waiters_refuse(struct qn_core *core, const struct want *want)
+{
+    for (size_t i = core->backup->waiters.count; i-- > 0;) {
+        const struct waiter *waiter = &core->backup->waiters.items[i];
+        if (waiter->token == 0 && want_is_same(&waiter->what, want))
+            refuse(core, i, QN_ERR_NOTFOUND);
+    }
 }
 
 /* The copies that a snapshot still lacks; SIZE_MAX: the book does not know it yet. */
 static size_t copies_missing(const struct qn_core *core, const struct waiter *waiter)
 {
-    const struct plan *plan = backup_plan(core, qn_span_str(waiter->plan));
+    const struct plan *plan = backup_plan(core, qn_span_str(waiter->what.plan));
     size_t missing = 0;
     if (plan == NULL)
         return 0;
@@ -110,7 +119,7 @@ static size_t copies_missing(const struct qn_core *core, const struct waiter *wa
         if (!qn_digest_eq(&snap->snap.name, &waiter->snapshot))
             continue;
         qn_vec_each (&plan->row.copies, holder)
-            missing += !book_is_complete(core, plan, snap, holder);
+            missing += !book_is_complete(core, snap, holder);
         return missing;
     }
     return SIZE_MAX;
@@ -171,7 +180,7 @@ void waiters_committed(struct qn_core *core, uint64_t commit, enum qn_err err)
 
 static void tell_copies(struct qn_core *core, const struct waiter *waiter)
 {
-    const struct plan *plan = backup_plan(core, qn_span_str(waiter->plan));
+    const struct plan *plan = backup_plan(core, qn_span_str(waiter->what.plan));
     const struct qn_book_view *book = &core->backup->book;
     uint64_t missing = 0;
     for (size_t i = 0; plan != NULL && i < book->copies.count; i++)

@@ -182,6 +182,7 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
     struct pending pending;
     if (!core_pending_take(core, outcome->token, &pending))
         return;
+    plans_committed(core, outcome->token, outcome->err);
     switch (pending.kind) {
     case PENDING_REPLY:
         request_outcome(core, &pending, outcome);

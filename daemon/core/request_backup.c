@@ -62,7 +62,7 @@ static void pack_copies(const struct qn_core *core, const struct plan *plan,
         const struct qn_site *site = qn_group_site(group, holder);
         qn_pack_map(out, 2);
         qn_pack_cstr(out, "complete");
-        qn_pack_bool(out, book_is_complete(core, plan, snap, holder));
+        qn_pack_bool(out, book_is_complete(core, snap, holder));
         qn_pack_cstr(out, "site");
         qn_pack_cstr(out, site == NULL ? "?" : site->name);
     }
@@ -125,9 +125,8 @@ static bool flag(const struct call *call, const char *key)
 static void run_job(const struct call *call, enum qn_job_kind kind, const char *plan)
 {
     struct want want = {.kind = kind, .reads_data = flag(call, "read_data")};
-    struct waiter waiter = {.request = call->id, .kind = kind, .wants_copies = flag(call, "wait")};
     snprintf(want.plan, sizeof(want.plan), "%s", plan);
-    snprintf(waiter.plan, sizeof(waiter.plan), "%s", plan);
+    struct waiter waiter = {.request = call->id, .what = want, .wants_copies = flag(call, "wait")};
     backup_want(call->core, &want);
     backup_wait(call->core, &waiter);
     backup_next_job(call->core);

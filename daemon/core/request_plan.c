@@ -158,14 +158,10 @@ static void commit_plan(const struct draft *draft)
     qn_buf_init(&payload, QN_PLAN_SIZE_MAX + 16);
     qn_pack_array(&payload, 1);
     qn_pack_bin(&payload, qn_buf_view(&packed));
-    if (plan_take(core, qn_buf_view(&packed)) != QN_OK) {
-        qn_buf_deinit(&payload);
-        fail(draft, QN_ERR_INVALID, "bad-request", draft->plan.name);
-        return;
-    }
     ask_holders(draft);
-    call_commit(draft->call, QN_INTENT_PLAN_PUT, &payload, draft->plan.name);
-    book_touch(core);
+    const struct pending *pending =
+        call_commit(draft->call, QN_INTENT_PLAN_PUT, &payload, draft->plan.name);
+    plan_changes(core, pending->token, draft->plan.name, qn_buf_view(&packed));
 }
 
 static bool take_all(struct draft *draft)
@@ -187,7 +183,7 @@ void call_backup_create(const struct call *call)
     if (!args_text(call->args, "name", QN_NAME_SIZE_MAX, &draft.plan.name) ||
         !qn_text_is_name(draft.plan.name))
         call_fail(call, QN_ERR_INVALID, "bad-name", draft.plan.name);
-    else if (backup_plan(core, draft.plan.name) != NULL)
+    else if (backup_plan(core, draft.plan.name) != NULL || plan_is_coming(core, draft.plan.name))
         call_fail(call, QN_ERR_EXISTS, "plan-exists", draft.plan.name);
     else if (core->backup->plans.count >= QN_PLANS_MAX)
         call_fail(call, QN_ERR_LIMIT, "too-many", draft.plan.name);
@@ -218,12 +214,8 @@ void call_backup_change(const struct call *call)
     struct plan *plan = call_plan(call);
     if (plan == NULL)
         return;
-    /* the draft borrows from a copy: taking it over frees what the plan borrows from */
-    QN_AUTO_BUF struct qn_buf before;
-    qn_buf_init(&before, QN_PLAN_SIZE_MAX);
-    qn_buf_append_span(&before, qn_buf_view(&plan->packed));
     struct draft draft = {.call = call};
-    if (qn_plan_unpack(qn_buf_view(&before), &draft.plan) != QN_OK)
+    if (qn_plan_unpack(qn_buf_view(&plan->packed), &draft.plan) != QN_OK)
         call_fail(call, QN_ERR_CORRUPT, "internal", qn_span_str(plan->name));
     else if (take_all(&draft) && may_append_if_copies(&draft))
         commit_plan(&draft);
@@ -243,7 +235,7 @@ void call_backup_delete(const struct call *call)
     qn_buf_init(&payload, 128);
     qn_pack_array(&payload, 1);
     qn_pack_str(&payload, plan->row.name);
-    call_commit(call, QN_INTENT_PLAN_REMOVE, &payload, plan->row.name);
-    plan_drop(call->core, plan->row.name);
-    book_touch(call->core);
+    const struct pending *pending =
+        call_commit(call, QN_INTENT_PLAN_REMOVE, &payload, plan->row.name);
+    plan_changes(call->core, pending->token, plan->row.name, qn_span(NULL, 0));
 }

@@ -36,6 +36,7 @@ void rig_deinit(struct rig *rig)
     qn_vec_free(&rig->frames);
     qn_vec_free(&rig->reads);
     qn_vec_free(&rig->intents);
+    qn_job_free(rig->job);
     qn_core_free(rig->core);
     qn_update_deinit(&rig->update);
     qn_applier_free(rig->applier);
@@ -104,13 +105,18 @@ static void keep(struct rig *rig, struct qn_effect *effect)
         break;
     case QN_EFFECT_REPLY:
         rig->code = effect->reply == QN_REPLY_ERROR ? effect->code : NULL;
+        rig->replies += effect->reply != QN_REPLY_DATA;
         break;
     case QN_EFFECT_NOTE:
         rig->note = rig->note == NULL ? effect->code : rig->note;
         break;
+    case QN_EFFECT_JOB:
+        qn_job_free(rig->job);
+        rig->job = effect->job;
+        effect->job = NULL;
+        break;
     case QN_EFFECT_DIAL:
     case QN_EFFECT_ADMIT:
-    case QN_EFFECT_JOB:
     case QN_EFFECT_JOB_STOP:
     case QN_EFFECT_FILE:
         break;
@@ -205,6 +211,29 @@ void rig_commit(struct rig *rig)
     drop_intents(rig);
     rig_step(rig, (struct qn_event){.kind = QN_EVENT_COMMIT, .commit = commit});
     qn_commit_free(commit);
+}
+
+void rig_fail_commit(struct rig *rig, enum qn_err err)
+{
+    struct qn_commit *commit = qn_commit_new();
+    qn_vec_each (&rig->intents, intent)
+        qn_vec_push(
+            &commit->outcomes,
+            ((struct qn_outcome){.token = (*intent)->token, .kind = (*intent)->kind, .err = err}));
+    drop_intents(rig);
+    rig_step(rig, (struct qn_event){.kind = QN_EVENT_COMMIT, .commit = commit});
+    qn_commit_free(commit);
+}
+
+void rig_job(struct rig *rig, enum qn_job_news news, enum qn_err err, const struct qn_buf *payload)
+{
+    static const uint8_t empty_map = 0x80;
+    struct qn_job_event job = {.token = rig->job->token,
+                               .news = news,
+                               .err = err,
+                               .payload =
+                                   payload == NULL ? QN_SPAN_OF(empty_map) : qn_buf_view(payload)};
+    rig_step(rig, (struct qn_event){.kind = QN_EVENT_JOB, .job = &job});
 }
 
 void rig_put(struct rig *rig, uint8_t coll, const char *key)

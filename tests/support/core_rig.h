@@ -22,9 +22,11 @@ struct rig {
     QN_VEC(struct qn_buf) frames; /* sent on RIG_LINK; oldest first */
     QN_VEC(struct qn_read *) reads;
     QN_VEC(struct qn_intent *) intents;
-    bool has_closed;  /* RIG_LINK */
-    const char *note; /* the first code */
-    const char *code; /* of the last refused request */
+    bool has_closed;    /* RIG_LINK */
+    const char *note;   /* the first code */
+    const char *code;   /* of the last refused request */
+    size_t replies;     /* requests that were answered or refused */
+    struct qn_job *job; /* the last one that was started; owned */
 };
 
 /* A group of both sites that share the collections 1 to `colls`, in site 0's store. */
@@ -48,6 +50,10 @@ void rig_request(struct rig *rig, const char *command, const struct qn_buf *args
 void rig_read_all(struct rig *rig, enum qn_err err);
 /* Runs the intents that wait in one transaction and tells the core. */
 void rig_commit(struct rig *rig);
+/* The transaction fails with that error, and the core is told. */
+void rig_fail_commit(struct rig *rig, enum qn_err err);
+/* News of the last job; `payload` NULL: an empty map. */
+void rig_job(struct rig *rig, enum qn_job_news news, enum qn_err err, const struct qn_buf *payload);
 /* Writes a record of a collection, and commits. */
 void rig_put(struct rig *rig, uint8_t coll, const char *key);
 /* Runs one intent, taken, without telling the core. */
