@@ -27,17 +27,15 @@ static void on_result(void *context, struct qn_file_result *result)
 
 static void start(struct qn_backups *backups, const struct qn_backups_options *options)
 {
-    struct qn_jobs_options jobs = {
-        .loop = options->loop,
-        .state_dir = options->state_dir,
-        .site = options->site,
-        .master = backups->key.master,
-        .epoch = backups->key.epoch,
-        .map_size = INDEX_MAP_SIZE,
-        .reader_socket = options->reader_socket[0] == '\0' ? NULL : options->reader_socket,
-        .on_news = on_news,
-        .context = backups,
-        .log = options->log};
+    struct qn_jobs_options jobs = {.loop = options->loop,
+                                   .state_dir = options->state_dir,
+                                   .site = options->site,
+                                   .master = backups->key.master,
+                                   .epoch = backups->key.epoch,
+                                   .map_size = INDEX_MAP_SIZE,
+                                   .reader_socket = options->reader_socket,
+                                   .on_news = on_news,
+                                   .context = backups};
     struct qn_files_options files = {.loop = options->loop,
                                      .state_dir = options->state_dir,
                                      .site = options->id,
@@ -84,11 +82,6 @@ void qn_backups_free(struct qn_backups *backups)
 struct qn_views *qn_backups_views(struct qn_backups *backups)
 {
     return backups->views;
-}
-
-const struct qn_vault_key *qn_backups_key(const struct qn_backups *backups)
-{
-    return &backups->key;
 }
 
 void qn_backups_on_job(void *context, struct qn_job *take_job)

@@ -13,12 +13,11 @@ struct qn_backups;
 
 struct qn_backups_options {
     struct qn_loop *loop;
-    struct qn_log *log;
     const char *state_dir;
     const char *site; /* name */
     const struct qn_site_id *id;
     const struct qn_public_key *recovery_seal;
-    const char *reader_socket;            /* "" : none */
+    const char *reader_socket;            /* of the reading unit; NULL: the disk is read directly */
     void (*on_view_ready)(void *context); /* some view has more to take */
     void *context;
 };
@@ -31,7 +30,6 @@ void qn_backups_set_driver(struct qn_backups *backups, struct qn_driver *driver)
  * at most about a second. Accepts NULL. */
 void qn_backups_free(struct qn_backups *backups);
 struct qn_views *qn_backups_views(struct qn_backups *backups);
-const struct qn_vault_key *qn_backups_key(const struct qn_backups *backups);
 
 /* For the driver's options; `context` is the qn_backups. */
 void qn_backups_on_job(void *context, struct qn_job *take_job);

@@ -214,12 +214,11 @@ static enum qn_err start_backups(struct daemon *daemon)
     struct qn_site_id id;
     qn_site_id_of(qn_signer_public(daemon->signer), &id);
     struct qn_backups_options options = {.loop = daemon->loop,
-                                         .log = &daemon->log,
                                          .state_dir = daemon->options->state_dir,
                                          .site = daemon->setup.name,
                                          .id = &id,
                                          .recovery_seal = &daemon->setup.recovery_seal,
-                                         .reader_socket = "",
+                                         .reader_socket = qn_config_reader(&daemon->config),
                                          .on_view_ready = daemon_on_view_ready,
                                          .context = daemon};
     return qn_backups_new(&options, &daemon->backups);

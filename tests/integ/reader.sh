@@ -2,9 +2,9 @@
 # syncd-reader with nothing but its one privilege: who may ask, what it gives, and that it gives no
 # more. As root, since only root can give a privilege to a process of another user.
 #
-#   reader.sh SYNCD_READER LIST_TREE
+#   reader.sh SYNCD_READER LIST_TREE SYNCD SYNCCTL
 set -euo pipefail
-reader=$1 list=$2
+reader=$1 list=$2 syncd=$3 syncctl=$4
 if [[ $EUID != 0 ]]; then
     echo "only root can start a process of another user: skipped"
     exit 77
@@ -17,10 +17,11 @@ fi
 # Sanitizers look into the process at its end, which a process that shuts itself in refuses.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0
 work=$(mktemp -d "${TMPDIR:-/tmp}/quoin-reader.XXXXXX")
-pid='' failures=0
+pid='' daemon='' failures=0
 trap clean_up EXIT
 
 clean_up() {
+    [[ -z $daemon ]] || kill "$daemon" 2>/dev/null || true
     stop
     rm -rf "$work"
 }
@@ -138,4 +139,27 @@ equal "and again" "$whole" "$(as daemon "$work/tree" "$work/run/s")"
 printf '[reader]\nallow = relative\n' >"$work/etc/quoin.conf"
 equal "a mistake in the configuration" "no walk: denied" "$(as daemon "$work/tree" "$work/run/s")"
 grep -q "quoin.conf:2: allow: not absolute paths" "$work/log" || fail "the log does not say so"
+
+# The daemon asks it where its socket is there: what may not be read is reported, not saved empty.
+source "$(dirname "$0")/../../tools/lib/sites.sh"
+ctl() {
+    "$syncctl" --quiet --state "$work/state" "$@"
+}
+printf '[reader]\nallow = %s\nsocket = %s\n' "$work/tree" "$work/run/s" >"$work/etc/quoin.conf"
+ctl init --site a --group g --listen "127.0.0.1:$(sites_free_port)"
+start
+"$syncd" --state "$work/state" --config "$work/etc/quoin.conf" >"$work/ready" 2>"$work/syncd.log" &
+daemon=$!
+for ((tries = 0; tries < 500; tries++)); do
+    grep -q ready "$work/ready" && break
+    sleep 0.02
+done
+ctl backup create given --path "$work/tree"
+ctl backup create refused --path "$work/other"
+equal "a backup through it" 0 "$(ctl backup run given >/dev/null 2>&1; echo $?)"
+equal "comes back" "secret theirs" "$(ctl backup restore given --to "$work/back" &&
+    cat "$work/back/$root/tree/private/file" <(echo -n ' ') "$work/back/$root/tree/theirs")"
+equal "what is not allowed is a problem" 1 "$(ctl backup run refused >/dev/null 2>&1; echo $?)"
+kill "$daemon"
+wait "$daemon" || true
 [[ $failures == 0 ]]
