@@ -433,7 +433,7 @@ static const struct {
     {"backup.ls", "name path recursive snapshot", run_ls},
     {"backup.find", "name pattern", run_find},
     {"backup.diff", "a b name", run_diff},
-    {"backup.restore", "from name paths snapshot", run_restore},
+    {"backup.restore", "name paths snapshot", run_restore},
 };
 
 void qn_backup_view_run(struct qn_view *raw)

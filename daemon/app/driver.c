@@ -20,6 +20,8 @@ struct qn_driver {
     struct qn_mailbox *mailbox;
     struct qn_dials dials;
     QN_VEC(struct later) queue;
+    int32_t offset_s;       /* local time minus UTC, */
+    uint64_t offset_minute; /* in this minute since 1970, plus 1 */
     bool is_stepping, is_started, is_stopping, has_failed;
 };
 
@@ -132,11 +134,21 @@ static void carry_out(struct qn_driver *driver, struct qn_effect *effect)
 
 /* ---- steps ---- */
 
+/* Asked once a minute: an event may be one of a thousand a second. */
+static int32_t offset_at(struct qn_driver *driver, uint64_t wall_ms)
+{
+    if (driver->offset_minute != wall_ms / 60000 + 1) {
+        driver->offset_minute = wall_ms / 60000 + 1;
+        driver->offset_s = qn_os_offset_s(wall_ms);
+    }
+    return driver->offset_s;
+}
+
 static void step_once(struct qn_driver *driver, struct qn_event *event)
 {
     event->mono_ms = qn_os_boot_ms();
     event->wall_ms = qn_os_wall_ms();
-    event->offset_s = qn_os_offset_s(event->wall_ms);
+    event->offset_s = offset_at(driver, event->wall_ms);
     qn_core_step(driver->options.core, event, &driver->update);
     qn_vec_each (&driver->update.effects, effect)
         carry_out(driver, effect);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/search.h"
 #include "core/args.h"
 #include "os/os.h"
 #include "proto/pack.h"
@@ -267,6 +268,11 @@ static enum qn_err forget_all(struct qn_vault *vault, struct qn_span args)
     return QN_OK;
 }
 
+static int order_of_name(const void *item, const void *key)
+{
+    return memcmp(item, key, sizeof(struct qn_pack_name));
+}
+
 /* Sorted names, in the arguments. */
 static bool is_pinned(void *context, const struct qn_pack_name *name)
 {
@@ -275,19 +281,10 @@ static bool is_pinned(void *context, const struct qn_pack_name *name)
     struct qn_span names;
     if (qn_cursor_bin(&cursor, SIZE_MAX, &names) != QN_OK)
         return false;
-    size_t low = 0, high = names.size / sizeof(name->bytes);
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        int order =
-            memcmp(names.data + middle * sizeof(name->bytes), name->bytes, sizeof(name->bytes));
-        if (order == 0)
-            return true;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return false;
+    bool is_there;
+    qn_search(names.data, names.size / sizeof(*name), sizeof(*name), name, order_of_name,
+              &is_there);
+    return is_there;
 }
 
 static enum qn_err run_prune(struct qn_job_run *run, struct qn_vault *vault, struct qn_buf *out)

@@ -7,7 +7,6 @@
  */
 #pragma once
 
-#include "app/log.h"
 #include "core/job.h"
 #include "loop/loop.h"
 #include "vault/vault.h"
@@ -27,7 +26,6 @@ struct qn_jobs_options {
     const struct qn_pack_source *source; /* packs that only a holder has */
     void (*on_news)(void *context, const struct qn_job_event *event);
     void *context;
-    struct qn_log *log;
 };
 
 struct qn_jobs *qn_jobs_new(const struct qn_jobs_options *options);

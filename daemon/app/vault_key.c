@@ -91,20 +91,3 @@ enum qn_err qn_vault_key_load(const char *state_dir, const struct qn_public_key 
         return make_sealed(state_dir, recovery_seal, ret_key);
     return sealed_err;
 }
-
-enum qn_err qn_vault_key_recover(const char *state_dir, const uint8_t seal_seed[QN_SEED_SIZE],
-                                 struct qn_span sealed, struct qn_vault_key *ret_key)
-{
-    QN_AUTO_BUF struct qn_buf plain;
-    qn_buf_init(&plain, PLAIN_SIZE);
-    if (sealed.size != QN_SEALED_KEY_SIZE)
-        return QN_ERR_INVALID;
-    QN_TRY(qn_unseal(seal_seed, QN_VAULT_KEY_INFO, sealed, &plain));
-    if (plain.size != PLAIN_SIZE)
-        return QN_ERR_INVALID;
-    take_plain(ret_key, plain.data);
-    memcpy(ret_key->sealed, sealed.data, sealed.size);
-    qn_wipe(plain.data, plain.size);
-    QN_TRY(store_plain(state_dir, ret_key));
-    return replace(state_dir, "vault.key.sealed", sealed);
-}

@@ -25,8 +25,3 @@ void qn_vault_key_deinit(struct qn_vault_key *key); /* wipes */
 enum qn_err QN_CHECKED qn_vault_key_load(const char *state_dir,
                                          const struct qn_public_key *recovery_seal,
                                          struct qn_vault_key *ret_key);
-/* Recovery: opens the sealed form with the kit's seed and stores both files. QN_ERR_SIGNATURE: not
- * sealed to this kit. */
-enum qn_err QN_CHECKED qn_vault_key_recover(const char *state_dir,
-                                            const uint8_t seal_seed[QN_SEED_SIZE],
-                                            struct qn_span sealed, struct qn_vault_key *ret_key);

@@ -176,7 +176,10 @@ bool book_is_complete(const struct qn_core *core, const struct snap_view *snap,
 void place_propose(struct qn_core *core, const struct qn_site_id *holder, uint64_t quota_bytes,
                    uint32_t lock_days);
 void place_tick(struct qn_core *core); /* after the ledger moved: what may be accepted */
-void place_accept(struct qn_core *core, const struct qn_place *place, uint64_t quota_bytes);
+/* The intent's payload of a PlaceAccept, never of more than was asked for. */
+void place_pack_accept(const struct qn_core *core, const struct qn_place *place,
+                       uint64_t quota_bytes, struct qn_buf *ret_payload);
+uint64_t place_share(const struct qn_core *core); /* what is lent without asking, in bytes */
 
 /* ---- backup_status.c ---- */
 void backup_pack_status(const struct qn_core *core, struct qn_buf *out); /* the array `backups` */

@@ -2,40 +2,49 @@
 
 #define QUOTA_SHARE 10 /* of the disk: a tenth is lent without asking */
 
-static void append(struct qn_core *core, struct qn_buf *body)
+static void pack_append(const struct qn_buf *body, struct qn_buf *ret_payload)
 {
-    struct qn_buf payload;
-    qn_buf_init(&payload, QN_LEDGER_ENTRY_SIZE_MAX + 16);
-    qn_pack_array(&payload, 1);
-    qn_pack_bin(&payload, qn_buf_view(body));
-    core_commit(core, QN_INTENT_LEDGER_APPEND, &payload, PENDING_QUIET);
+    qn_buf_init(ret_payload, QN_LEDGER_ENTRY_SIZE_MAX + 16);
+    qn_pack_array(ret_payload, 1);
+    qn_pack_bin(ret_payload, qn_buf_view(body));
 }
 
 void place_propose(struct qn_core *core, const struct qn_site_id *holder, uint64_t quota_bytes,
                    uint32_t lock_days)
 {
     QN_AUTO_BUF struct qn_buf body;
+    struct qn_buf payload;
     struct qn_body_place place = {
         .holder = *holder, .quota_bytes = quota_bytes, .lock_days = lock_days};
     qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
     qn_body_place_pack(&qn_ledger_group(core->ledger)->id, &place, &body);
-    append(core, &body);
+    pack_append(&body, &payload);
+    core_commit(core, QN_INTENT_LEDGER_APPEND, &payload, PENDING_QUIET);
 }
 
-void place_accept(struct qn_core *core, const struct qn_place *place, uint64_t quota_bytes)
+void place_pack_accept(const struct qn_core *core, const struct qn_place *place,
+                       uint64_t quota_bytes, struct qn_buf *ret_payload)
 {
     QN_AUTO_BUF struct qn_buf body;
-    struct qn_body_place_accept accept = {
-        .place = place->proposal, .quota_bytes = quota_bytes, .lock_days = place->asked_lock_days};
+    struct qn_body_place_accept accept = {.place = place->proposal,
+                                          .quota_bytes = quota_bytes < place->asked_quota_bytes
+                                                             ? quota_bytes
+                                                             : place->asked_quota_bytes,
+                                          .lock_days = place->asked_lock_days};
     qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
     qn_body_place_accept_pack(&qn_ledger_group(core->ledger)->id, &accept, &body);
-    append(core, &body);
+    pack_append(&body, ret_payload);
+}
+
+uint64_t place_share(const struct qn_core *core)
+{
+    return core->options.disk_bytes / QUOTA_SHARE;
 }
 
 /* What this site lends without a person: a tenth of its disk for all owners together. */
 static uint64_t room_to_lend(const struct qn_core *core, const struct qn_group *group)
 {
-    uint64_t lent = 0, share = core->options.disk_bytes / QUOTA_SHARE;
+    uint64_t lent = 0, share = place_share(core);
     qn_vec_each (&group->places, place)
         if (qn_site_id_eq(&place->holder, &core->site) && place->state == QN_PLACE_ACCEPTED)
             lent += place->quota_bytes;
@@ -46,11 +55,11 @@ static void accept_one(struct qn_core *core, const struct qn_group *group,
                        const struct qn_place *place)
 {
     uint64_t room = room_to_lend(core, group) + place->quota_bytes;
-    uint64_t quota = place->asked_quota_bytes < room ? place->asked_quota_bytes : room;
-    if (quota < place->quota_bytes) /* never less than what was promised */
-        quota = place->quota_bytes;
-    if (quota > 0)
-        place_accept(core, place, quota);
+    struct qn_buf payload;
+    if (room == 0)
+        return;
+    place_pack_accept(core, place, room, &payload);
+    core_commit(core, QN_INTENT_LEDGER_APPEND, &payload, PENDING_QUIET);
 }
 
 /* One at a time: the ledger moves, and it is asked again. */

@@ -284,18 +284,9 @@ static const struct qn_place *place_asked(const struct call *call)
 
 static void accept_with(const struct call *call, const struct qn_place *place, uint64_t quota)
 {
-    QN_AUTO_BUF struct qn_buf body;
     struct qn_buf payload;
     struct qn_span owner = {0};
-    struct qn_body_place_accept accept = {
-        .place = place->proposal,
-        .quota_bytes = quota < place->asked_quota_bytes ? quota : place->asked_quota_bytes,
-        .lock_days = place->asked_lock_days};
-    qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
-    qn_body_place_accept_pack(&qn_ledger_group(call->core->ledger)->id, &accept, &body);
-    qn_buf_init(&payload, QN_LEDGER_ENTRY_SIZE_MAX + 16);
-    qn_pack_array(&payload, 1);
-    qn_pack_bin(&payload, qn_buf_view(&body));
+    place_pack_accept(call->core, place, quota, &payload);
     (void)args_text(call->args, "owner", QN_NAME_SIZE_MAX, &owner);
     call_commit(call, QN_INTENT_LEDGER_APPEND, &payload, owner);
 }
@@ -304,7 +295,7 @@ void call_holder_accept(const struct call *call)
 {
     const struct qn_place *place = place_asked(call);
     if (place != NULL)
-        accept_with(call, place, call->core->options.disk_bytes / 10);
+        accept_with(call, place, place_share(call->core));
 }
 
 void call_holder_quota(const struct call *call)

@@ -17,13 +17,6 @@ static enum qn_err read_coll_id(struct qn_cursor *cursor, struct qn_coll_id *ret
     return qn_cursor_bytes(cursor, ret_id->bytes, sizeof(ret_id->bytes));
 }
 
-static enum qn_err expect_array(struct qn_cursor *cursor, size_t count)
-{
-    size_t found;
-    QN_TRY(qn_cursor_array(cursor, count, &found));
-    return found == count ? QN_OK : QN_ERR_INVALID;
-}
-
 static enum qn_err read_fields(struct qn_cursor *cursor, struct parsed_write *parsed)
 {
     size_t count;
@@ -42,7 +35,7 @@ static enum qn_err read_write(struct qn_cursor *cursor, struct parsed_write *par
 {
     uint64_t kind;
     parsed->fields.count = 0;
-    QN_TRY(expect_array(cursor, 4));
+    QN_TRY(qn_intent_array(cursor, 4));
     QN_TRY(qn_cursor_u64(cursor, &kind));
     QN_TRY(qn_cursor_str(cursor, QN_KEY_SIZE_MAX, &parsed->write.key));
     QN_TRY(qn_cursor_str(cursor, QN_USER_SIZE_MAX, &parsed->write.user));
@@ -87,7 +80,7 @@ static enum qn_err run_write(struct qn_applier *applier, struct qn_cursor *curso
 {
     struct parsed_write parsed = {0};
     size_t count;
-    QN_TRY(expect_array(cursor, 2));
+    QN_TRY(qn_intent_array(cursor, 2));
     QN_TRY(read_coll_id(cursor, &parsed.write.coll));
     QN_TRY(qn_cursor_array(cursor, QN_TXN_OPS_MAX, &count));
     enum qn_err err = check_writes(*cursor, count, &parsed, outcome);
@@ -101,7 +94,7 @@ static enum qn_err run_apply(struct qn_applier *applier, struct qn_cursor *curso
                              struct qn_outcome *outcome)
 {
     struct qn_coll_id coll;
-    QN_TRY(expect_array(cursor, 2));
+    QN_TRY(qn_intent_array(cursor, 2));
     QN_TRY(read_coll_id(cursor, &coll));
     struct qn_ops ops = {0};
     enum qn_err err = qn_ops_unpack(cursor, &ops);
@@ -145,7 +138,7 @@ struct resolution {
 
 static enum qn_err read_resolution(struct qn_cursor *cursor, struct resolution *r)
 {
-    QN_TRY(expect_array(cursor, 6));
+    QN_TRY(qn_intent_array(cursor, 6));
     QN_TRY(read_coll_id(cursor, &r->coll));
     QN_TRY(qn_cursor_str(cursor, QN_KEY_SIZE_MAX, &r->key));
     QN_TRY(qn_cursor_str(cursor, QN_FIELD_SIZE_MAX, &r->field));
@@ -301,7 +294,7 @@ static enum qn_err run_coll_create(struct qn_applier *applier, struct qn_cursor 
 {
     struct qn_span body, name, user;
     struct qn_coll_id coll;
-    QN_TRY(expect_array(cursor, 4));
+    QN_TRY(qn_intent_array(cursor, 4));
     QN_TRY(qn_cursor_bin(cursor, QN_LEDGER_ENTRY_SIZE_MAX, &body));
     QN_TRY(read_coll_id(cursor, &coll));
     QN_TRY(qn_cursor_str(cursor, QN_NAME_SIZE_MAX, &name));
@@ -329,7 +322,7 @@ static enum qn_err put_peer_clock(struct qn_applier *applier, struct qn_cursor *
     struct qn_site_id site;
     uint64_t heard_ms;
     QN_AUTO_VV struct qn_vv clock = {0};
-    QN_TRY(expect_array(cursor, 4));
+    QN_TRY(qn_intent_array(cursor, 4));
     QN_TRY(read_coll_id(cursor, &coll));
     QN_TRY(qn_cursor_bytes(cursor, site.bytes, sizeof(site.bytes)));
     QN_TRY(qn_vv_unpack(cursor, &clock));
@@ -351,7 +344,7 @@ static enum qn_err run_site_contact(struct qn_applier *applier, struct qn_cursor
     struct qn_site_id site;
     struct qn_span announcement;
     uint64_t contact_ms;
-    QN_TRY(expect_array(cursor, 3));
+    QN_TRY(qn_intent_array(cursor, 3));
     QN_TRY(qn_cursor_bytes(cursor, site.bytes, sizeof(site.bytes)));
     QN_TRY(qn_cursor_bin(cursor, QN_ANNOUNCEMENT_SIZE_MAX, &announcement));
     QN_TRY(qn_cursor_u64(cursor, &contact_ms));
@@ -362,7 +355,7 @@ static enum qn_err run_purge(struct qn_applier *applier, struct qn_cursor *curso
                              struct qn_outcome *outcome)
 {
     uint64_t count;
-    QN_TRY(expect_array(cursor, 1));
+    QN_TRY(qn_intent_array(cursor, 1));
     QN_TRY(qn_cursor_u64(cursor, &count));
     return qn_replica_purge_trash(applier->replica, count, &outcome->changed);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "model/applier.h"
+#include "proto/cursor.h"
 
 struct qn_applier {
     struct qn_site_id site;
@@ -20,3 +21,27 @@ enum qn_err QN_CHECKED qn_intent_run_custody(struct qn_applier *applier, enum qn
                                              struct qn_cursor *cursor, struct qn_outcome *outcome);
 enum qn_err QN_CHECKED qn_intent_run_book(struct qn_applier *applier, enum qn_intent_kind kind,
                                           struct qn_cursor *cursor, struct qn_outcome *outcome);
+
+/* Reading a payload: what more than one file of intents needs. */
+static inline enum qn_err QN_CHECKED qn_intent_array(struct qn_cursor *cursor, size_t count)
+{
+    size_t found;
+    QN_TRY(qn_cursor_array(cursor, count, &found));
+    return found == count ? QN_OK : QN_ERR_INVALID;
+}
+
+static inline enum qn_err QN_CHECKED qn_intent_digest(struct qn_cursor *cursor,
+                                                      struct qn_digest *ret_digest)
+{
+    return qn_cursor_bytes(cursor, ret_digest->bytes, sizeof(ret_digest->bytes));
+}
+
+static inline enum qn_err QN_CHECKED qn_intent_u32(struct qn_cursor *cursor, uint32_t *ret_value)
+{
+    uint64_t value;
+    QN_TRY(qn_cursor_u64(cursor, &value));
+    if (value > UINT32_MAX)
+        return QN_ERR_INVALID;
+    *ret_value = (uint32_t)value;
+    return QN_OK;
+}

@@ -13,31 +13,9 @@ struct run {
     struct qn_buf answer;
 };
 
-static enum qn_err expect_array(struct run *run, size_t count)
-{
-    size_t found;
-    QN_TRY(qn_cursor_array(run->cursor, count, &found));
-    return found == count ? QN_OK : QN_ERR_INVALID;
-}
-
-static enum qn_err read_digest(struct run *run, struct qn_digest *ret_digest)
-{
-    return qn_cursor_bytes(run->cursor, ret_digest->bytes, sizeof(ret_digest->bytes));
-}
-
 static enum qn_err read_site(struct run *run, struct qn_site_id *ret_site)
 {
     return qn_cursor_bytes(run->cursor, ret_site->bytes, sizeof(ret_site->bytes));
-}
-
-static enum qn_err read_u32(struct run *run, uint32_t *ret_value)
-{
-    uint64_t value;
-    QN_TRY(qn_cursor_u64(run->cursor, &value));
-    if (value > UINT32_MAX)
-        return QN_ERR_INVALID;
-    *ret_value = (uint32_t)value;
-    return QN_OK;
 }
 
 static enum qn_err read_err(struct run *run, enum qn_err *ret_err)
@@ -55,7 +33,7 @@ static enum qn_err read_err(struct run *run, enum qn_err *ret_err)
 static enum qn_err run_plan_put(struct run *run)
 {
     struct qn_span packed;
-    QN_TRY(expect_array(run, 1));
+    QN_TRY(qn_intent_array(run->cursor, 1));
     QN_TRY(qn_cursor_bin(run->cursor, QN_PLAN_SIZE_MAX, &packed));
     return qn_book_plan_put(run->kv, packed);
 }
@@ -63,7 +41,7 @@ static enum qn_err run_plan_put(struct run *run)
 static enum qn_err run_plan_remove(struct run *run)
 {
     struct qn_span name;
-    QN_TRY(expect_array(run, 1));
+    QN_TRY(qn_intent_array(run->cursor, 1));
     QN_TRY(qn_cursor_str(run->cursor, QN_NAME_SIZE_MAX, &name));
     return qn_book_plan_remove(run->kv, name);
 }
@@ -71,7 +49,7 @@ static enum qn_err run_plan_remove(struct run *run)
 static enum qn_err read_run(struct run *run, size_t count, struct qn_span *ret_name,
                             uint64_t *ret_now_ms)
 {
-    QN_TRY(expect_array(run, count));
+    QN_TRY(qn_intent_array(run->cursor, count));
     QN_TRY(qn_cursor_str(run->cursor, QN_NAME_SIZE_MAX, ret_name));
     return qn_cursor_u64(run->cursor, ret_now_ms);
 }
@@ -113,8 +91,8 @@ static enum qn_err add_pack(struct run *run)
 {
     struct qn_digest name;
     uint64_t size, kind;
-    QN_TRY(expect_array(run, 3));
-    QN_TRY(read_digest(run, &name));
+    QN_TRY(qn_intent_array(run->cursor, 3));
+    QN_TRY(qn_intent_digest(run->cursor, &name));
     QN_TRY(qn_cursor_u64(run->cursor, &size));
     QN_TRY(qn_cursor_u64(run->cursor, &kind));
     if (kind > UINT8_MAX)
@@ -147,7 +125,7 @@ static struct qn_digest name_at(struct qn_span names, size_t offset)
 static enum qn_err run_packs_gone(struct run *run)
 {
     struct qn_span names;
-    QN_TRY(expect_array(run, 1));
+    QN_TRY(qn_intent_array(run->cursor, 1));
     QN_TRY(read_names(run, &names));
     for (size_t at = 0; at < names.size; at += QN_DIGEST_SIZE) {
         struct qn_digest name = name_at(names, at);
@@ -159,8 +137,8 @@ static enum qn_err run_packs_gone(struct run *run)
 static enum qn_err read_snap(struct run *run, struct qn_own_snap *snap)
 {
     struct qn_span plan;
-    QN_TRY(expect_array(run, 10));
-    QN_TRY(read_digest(run, &snap->name));
+    QN_TRY(qn_intent_array(run->cursor, 10));
+    QN_TRY(qn_intent_digest(run->cursor, &snap->name));
     QN_TRY(qn_cursor_str(run->cursor, QN_NAME_SIZE_MAX, &plan));
     if (plan.size > 0)
         memcpy(snap->plan, plan.data, plan.size);
@@ -170,8 +148,8 @@ static enum qn_err read_snap(struct run *run, struct qn_own_snap *snap)
     QN_TRY(qn_cursor_u64(run->cursor, &snap->files));
     QN_TRY(qn_cursor_u64(run->cursor, &snap->bytes));
     QN_TRY(qn_cursor_u64(run->cursor, &snap->bytes_stored));
-    QN_TRY(read_digest(run, &snap->names));
-    return read_u32(run, &snap->name_count);
+    QN_TRY(qn_intent_digest(run->cursor, &snap->names));
+    return qn_intent_u32(run->cursor, &snap->name_count);
 }
 
 static enum qn_err run_snap(struct run *run)
@@ -184,8 +162,8 @@ static enum qn_err run_snap(struct run *run)
 static enum qn_err run_snap_gone(struct run *run)
 {
     struct qn_digest name;
-    QN_TRY(expect_array(run, 1));
-    QN_TRY(read_digest(run, &name));
+    QN_TRY(qn_intent_array(run->cursor, 1));
+    QN_TRY(qn_intent_digest(run->cursor, &name));
     return qn_book_snap_remove(run->kv, &name);
 }
 
@@ -196,7 +174,7 @@ static enum qn_err run_acked(struct run *run)
     struct qn_site_id holder;
     uint64_t now_ms;
     size_t count;
-    QN_TRY(expect_array(run, 3));
+    QN_TRY(qn_intent_array(run->cursor, 3));
     QN_TRY(read_site(run, &holder));
     QN_TRY(qn_cursor_u64(run->cursor, &now_ms));
     QN_TRY(qn_cursor_array(run->cursor, 2 * NAMES_MAX, &count));
@@ -205,7 +183,7 @@ static enum qn_err run_acked(struct run *run)
     for (size_t i = 0; i < count; i += 2) {
         struct qn_digest name;
         uint64_t size;
-        QN_TRY(read_digest(run, &name));
+        QN_TRY(qn_intent_digest(run->cursor, &name));
         QN_TRY(qn_cursor_u64(run->cursor, &size));
         QN_TRY(qn_book_acked(run->kv, &holder, &name, size, now_ms));
     }
@@ -216,7 +194,7 @@ static enum qn_err run_lost(struct run *run)
 {
     struct qn_site_id holder;
     struct qn_span names;
-    QN_TRY(expect_array(run, 2));
+    QN_TRY(qn_intent_array(run->cursor, 2));
     QN_TRY(read_site(run, &holder));
     QN_TRY(read_names(run, &names));
     for (size_t at = 0; at < names.size; at += QN_DIGEST_SIZE) {
@@ -231,12 +209,12 @@ static enum qn_err run_list_acked(struct run *run)
     struct qn_site_id holder;
     struct qn_list_head head;
     uint64_t now_ms;
-    QN_TRY(expect_array(run, 5));
+    QN_TRY(qn_intent_array(run->cursor, 5));
     QN_TRY(read_site(run, &holder));
     QN_TRY(qn_cursor_u64(run->cursor, &now_ms));
-    QN_TRY(read_digest(run, &head.snapshot));
-    QN_TRY(read_digest(run, &head.names));
-    QN_TRY(read_u32(run, &head.name_count));
+    QN_TRY(qn_intent_digest(run->cursor, &head.snapshot));
+    QN_TRY(qn_intent_digest(run->cursor, &head.names));
+    QN_TRY(qn_intent_u32(run->cursor, &head.name_count));
     return qn_book_list_acked(run->kv, &holder, &head, now_ms);
 }
 
@@ -244,9 +222,9 @@ static enum qn_err run_forgotten(struct run *run)
 {
     struct qn_site_id holder;
     struct qn_digest list;
-    QN_TRY(expect_array(run, 2));
+    QN_TRY(qn_intent_array(run->cursor, 2));
     QN_TRY(read_site(run, &holder));
-    QN_TRY(read_digest(run, &list));
+    QN_TRY(qn_intent_digest(run->cursor, &list));
     return qn_book_forgotten(run->kv, &holder, &list);
 }
 
@@ -255,7 +233,7 @@ static enum qn_err run_drop(struct run *run)
     struct qn_site_id holder;
     uint64_t count_max;
     bool is_end;
-    QN_TRY(expect_array(run, 2));
+    QN_TRY(qn_intent_array(run->cursor, 2));
     QN_TRY(read_site(run, &holder));
     QN_TRY(qn_cursor_u64(run->cursor, &count_max));
     QN_TRY(qn_book_copy_drop(run->kv, &holder, count_max, &is_end));
@@ -272,9 +250,9 @@ static enum qn_err run_tokens_add(struct run *run)
     struct qn_span bytes;
     uint32_t round;
     struct qn_token tokens[QN_TOKENS_MAX];
-    QN_TRY(expect_array(run, 3));
-    QN_TRY(read_digest(run, &pack));
-    QN_TRY(read_u32(run, &round));
+    QN_TRY(qn_intent_array(run->cursor, 3));
+    QN_TRY(qn_intent_digest(run->cursor, &pack));
+    QN_TRY(qn_intent_u32(run->cursor, &round));
     QN_TRY(qn_cursor_bin(run->cursor, sizeof(tokens), &bytes));
     if (bytes.size == 0 || bytes.size % QN_TOKEN_SIZE != 0)
         return QN_ERR_INVALID;
@@ -287,8 +265,8 @@ static enum qn_err run_token_take(struct run *run)
     struct qn_digest pack;
     struct qn_token token;
     uint32_t round;
-    QN_TRY(expect_array(run, 1));
-    QN_TRY(read_digest(run, &pack));
+    QN_TRY(qn_intent_array(run->cursor, 1));
+    QN_TRY(qn_intent_digest(run->cursor, &pack));
     QN_TRY(qn_book_token_take(run->kv, &pack, &round, &token));
     qn_pack_array(&run->answer, 2);
     qn_pack_u64(&run->answer, round);

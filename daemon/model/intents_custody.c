@@ -13,28 +13,6 @@ struct run {
     struct qn_buf answer; /* given to the outcome if anything is in it */
 };
 
-static enum qn_err expect_array(struct qn_cursor *cursor, size_t count)
-{
-    size_t found;
-    QN_TRY(qn_cursor_array(cursor, count, &found));
-    return found == count ? QN_OK : QN_ERR_INVALID;
-}
-
-static enum qn_err read_digest(struct run *run, struct qn_digest *ret_digest)
-{
-    return qn_cursor_bytes(run->cursor, ret_digest->bytes, sizeof(ret_digest->bytes));
-}
-
-static enum qn_err read_u32(struct run *run, uint32_t *ret_value)
-{
-    uint64_t value;
-    QN_TRY(qn_cursor_u64(run->cursor, &value));
-    if (value > UINT32_MAX)
-        return QN_ERR_INVALID;
-    *ret_value = (uint32_t)value;
-    return QN_OK;
-}
-
 /* What holds between the two is what the ledger says now. */
 static enum qn_err take_terms(struct run *run)
 {
@@ -52,7 +30,7 @@ static enum qn_err take_terms(struct run *run)
 /* An array of so many items that begins with the owner. */
 static enum qn_err begin(struct run *run, size_t count)
 {
-    QN_TRY(expect_array(run->cursor, count));
+    QN_TRY(qn_intent_array(run->cursor, count));
     QN_TRY(qn_cursor_bytes(run->cursor, run->owner.bytes, sizeof(run->owner.bytes)));
     return take_terms(run);
 }
@@ -60,8 +38,8 @@ static enum qn_err begin(struct run *run, size_t count)
 static enum qn_err run_lock_clock(struct run *run)
 {
     struct qn_clock_reading reading;
-    QN_TRY(expect_array(run->cursor, 5));
-    QN_TRY(read_digest(run, &reading.boot));
+    QN_TRY(qn_intent_array(run->cursor, 5));
+    QN_TRY(qn_intent_digest(run->cursor, &reading.boot));
     QN_TRY(qn_cursor_u64(run->cursor, &reading.boot_ms));
     QN_TRY(qn_cursor_u64(run->cursor, &reading.wall_ms));
     QN_TRY(qn_cursor_u64(run->cursor, &reading.witness_ms));
@@ -84,7 +62,7 @@ static enum qn_err offer_one(struct run *run, struct qn_custody_offer *offer)
     struct qn_digest pack;
     uint64_t size;
     enum qn_offer answer;
-    QN_TRY(read_digest(run, &pack));
+    QN_TRY(qn_intent_digest(run->cursor, &pack));
     QN_TRY(qn_cursor_u64(run->cursor, &size));
     QN_TRY(qn_custody_offer(run->applier->kv, &run->owner, offer, &pack, size, &answer));
     qn_pack_u64(&run->answer, answer);
@@ -115,7 +93,7 @@ static enum qn_err run_stored(struct run *run)
     struct qn_digest pack;
     uint64_t size;
     QN_TRY(begin(run, 3));
-    QN_TRY(read_digest(run, &pack));
+    QN_TRY(qn_intent_digest(run->cursor, &pack));
     QN_TRY(qn_cursor_u64(run->cursor, &size));
     return qn_custody_stored(run->applier->kv, &run->owner, &pack, size);
 }
@@ -128,9 +106,9 @@ static enum qn_err run_list(struct run *run)
     struct qn_span sealed;
     uint32_t have;
     QN_TRY(begin(run, 5));
-    QN_TRY(read_digest(run, &head.snapshot));
-    QN_TRY(read_digest(run, &head.names));
-    QN_TRY(read_u32(run, &head.name_count));
+    QN_TRY(qn_intent_digest(run->cursor, &head.snapshot));
+    QN_TRY(qn_intent_digest(run->cursor, &head.names));
+    QN_TRY(qn_intent_u32(run->cursor, &head.name_count));
     QN_TRY(qn_cursor_bin(run->cursor, QN_HELD_SEALED_SIZE_MAX, &sealed));
     QN_TRY(qn_custody_list_begin(run->applier->kv, &run->owner, &head, sealed, &have));
     qn_pack_array(&run->answer, 1);
@@ -144,8 +122,8 @@ static enum qn_err run_names(struct run *run)
     struct qn_span names;
     uint32_t at;
     QN_TRY(begin(run, 4));
-    QN_TRY(read_digest(run, &list));
-    QN_TRY(read_u32(run, &at));
+    QN_TRY(qn_intent_digest(run->cursor, &list));
+    QN_TRY(qn_intent_u32(run->cursor, &at));
     QN_TRY(qn_cursor_bin(run->cursor, NAMES_SIZE_MAX, &names));
     return qn_custody_list_names(run->applier->kv, &run->owner, &list, at, names);
 }
@@ -155,7 +133,7 @@ static enum qn_err run_finish(struct run *run)
     struct qn_digest list;
     uint64_t missing_max;
     QN_TRY(begin(run, 3));
-    QN_TRY(read_digest(run, &list));
+    QN_TRY(qn_intent_digest(run->cursor, &list));
     QN_TRY(qn_cursor_u64(run->cursor, &missing_max));
     if (missing_max > QN_HELD_LIST_BATCH_NAMES)
         return QN_ERR_INVALID;
@@ -174,7 +152,7 @@ static enum qn_err run_forget(struct run *run)
 {
     struct qn_digest list;
     QN_TRY(begin(run, 2));
-    QN_TRY(read_digest(run, &list));
+    QN_TRY(qn_intent_digest(run->cursor, &list));
     return qn_custody_list_forget(run->applier->kv, &run->owner, &list);
 }
 
@@ -197,7 +175,7 @@ static enum qn_err run_sweep(struct run *run)
     struct qn_custody_sweep sweep = {0};
     uint64_t count_max;
     QN_TRY(begin(run, 3));
-    QN_TRY(read_digest(run, &sweep.after));
+    QN_TRY(qn_intent_digest(run->cursor, &sweep.after));
     QN_TRY(qn_cursor_u64(run->cursor, &count_max));
     QN_AUTO_BUF struct qn_buf unlink;
     qn_buf_init(&unlink, QN_HELD_SWEEP_PACKS_MAX * QN_DIGEST_SIZE);
@@ -222,7 +200,7 @@ static enum qn_err run_scrubbed(struct run *run)
     struct qn_digest pack;
     bool is_good;
     QN_TRY(begin(run, 3));
-    QN_TRY(read_digest(run, &pack));
+    QN_TRY(qn_intent_digest(run->cursor, &pack));
     QN_TRY(qn_cursor_bool(run->cursor, &is_good));
     return qn_custody_scrubbed(run->applier->kv, &run->owner, &pack, is_good);
 }
@@ -239,7 +217,7 @@ static enum qn_err run_calm(struct run *run)
 {
     uint32_t alarms;
     QN_TRY(begin(run, 2));
-    QN_TRY(read_u32(run, &alarms));
+    QN_TRY(qn_intent_u32(run->cursor, &alarms));
     return qn_custody_calm(run->applier->kv, &run->owner, alarms);
 }
 

@@ -1,11 +1,13 @@
 #!/bin/bash
 # Backup, second backup, restore and verification of one seeded tree, by Quoin, restic and borg, one
-# after the other on the same files. One line of JSON for each figure, then one for all.
+# after the other on the same files. One line of JSON for each figure.
 #
 #   tests/bench/backup.sh BUILD [--rounds N] [--small N] [--medium N] [--large N] [--keep]
 #
 # Each program ends with the disk synced (syncfs) inside of its time. The page cache is warm.
 set -euo pipefail
+# shellcheck source=../../tools/lib/sites.sh
+source "$(dirname "$0")/../../tools/lib/sites.sh"
 build=$1 rounds=3 keep=false
 shift
 declare -a tree_options=()
@@ -32,7 +34,6 @@ export RESTIC_PASSWORD=bench BORG_PASSPHRASE=bench BORG_BASE_DIR=$work/borg-base
 export RESTIC_CACHE_DIR=$work/restic-cache BORG_RELOCATED_REPO_ACCESS_IS_OK=yes
 
 now() { date +%s%N; }
-figures=()
 # timed NAME WHAT COMMAND...: seconds, the disk synced
 timed() {
     local name=$1 what=$2 start seconds
@@ -41,8 +42,7 @@ timed() {
     "$@" >"$work/out" 2>"$work/err" || { cat "$work/out" "$work/err" >&2 && return 1; }
     sync -f "$work"
     seconds=$(awk -v n=$(($(now) - start)) 'BEGIN {printf "%.3f", n / 1e9}')
-    figures+=("{\"program\": \"$name\", \"what\": \"$what\", \"seconds\": $seconds}")
-    echo "${figures[-1]}"
+    echo "{\"program\": \"$name\", \"what\": \"$what\", \"seconds\": $seconds}"
 }
 size() { echo "{\"program\": \"$1\", \"what\": \"store\", \"bytes\": $(du -sb "$2" | cut -f1)}"; }
 
@@ -51,8 +51,9 @@ same() { # the restored tree is the saved one
 }
 
 quoin() {
-    local state=$work/quoin-$1 pid
-    "$syncctl" --state "$state" init --site bench --group bench --listen 127.0.0.1:0 >/dev/null 2>&1
+    local state=$work/quoin-$1 pid port
+    port=$(sites_free_port)
+    "$syncctl" --state "$state" --quiet init --site bench --group bench --listen "127.0.0.1:$port"
     "$syncd" --state "$state" >"$work/syncd.log" 2>&1 &
     pid=$! && daemons+=("$pid")
     timeout 10 sh -c "until grep -q 'syncd: ready' '$work/syncd.log'; do sleep 0.05; done"

@@ -1,7 +1,6 @@
 #include "backup_args.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -49,59 +48,7 @@ bool ctl_split_snapshot(const char *text, char *name, size_t name_size, char *sn
     return true;
 }
 
-struct unit {
-    const char *name;
-    uint64_t factor;
-};
-
-static bool parse_number(const char *text, const struct unit *units, bool needs_unit,
-                         uint64_t *ret_value)
-{
-    char *end;
-    if (*text < '0' || *text > '9')
-        return false;
-    unsigned long long number = strtoull(text, &end, 10);
-    if (*end == '\0' && !needs_unit) {
-        *ret_value = number;
-        return number != ULLONG_MAX;
-    }
-    for (; units->name != NULL; units++)
-        if (strcmp(end, units->name) == 0) {
-            *ret_value = number * units->factor;
-            return number <= UINT64_MAX / units->factor;
-        }
-    return false;
-}
-
-bool ctl_parse_duration(const char *text, uint64_t *ret_s)
-{
-    static const struct unit units[] = {{"s", 1},     {"m", 60},     {"h", 3600},
-                                        {"d", 86400}, {"w", 604800}, {NULL, 0}};
-    return parse_number(text, units, true, ret_s);
-}
-
-bool ctl_parse_size(const char *text, uint64_t *ret_bytes)
-{
-    static const struct unit units[] = {{"B", 1},
-                                        {"kB", 1000},
-                                        {"KB", 1000},
-                                        {"MB", 1000000},
-                                        {"GB", 1000000000},
-                                        {"TB", 1000000000000},
-                                        {"KiB", 1ull << 10},
-                                        {"MiB", 1ull << 20},
-                                        {"GiB", 1ull << 30},
-                                        {"TiB", 1ull << 40},
-                                        {"k", 1ull << 10},
-                                        {"M", 1ull << 20},
-                                        {"G", 1ull << 30},
-                                        {"T", 1ull << 40},
-                                        {NULL, 0}};
-    return parse_number(text, units, false, ret_bytes);
-}
-
-size_t ctl_pack_values(const struct ctl *ctl, const char *option, bool is_binary,
-                       struct qn_buf *out)
+void ctl_pack_values(const struct ctl *ctl, const char *option, struct qn_buf *out)
 {
     QN_AUTO_BUF struct qn_buf items;
     qn_buf_init(&items, QN_CONTROL_FRAME_SIZE_MAX);
@@ -110,35 +57,11 @@ size_t ctl_pack_values(const struct ctl *ctl, const char *option, bool is_binary
         const struct ctl_given *given = &ctl->given.items[i];
         if (strcmp(given->option->name, option) != 0)
             continue;
-        if (is_binary)
-            qn_pack_bin(&items, qn_span_str(given->value));
-        else
-            qn_pack_cstr(&items, given->value);
+        qn_pack_cstr(&items, given->value);
         count++;
     }
     qn_pack_array(out, count);
     qn_pack_raw(out, qn_buf_view(&items));
-    return count;
-}
-
-size_t ctl_pack_words(const char *text, struct qn_buf *out)
-{
-    QN_AUTO_BUF struct qn_buf items;
-    qn_buf_init(&items, QN_CONTROL_FRAME_SIZE_MAX);
-    size_t count = 0;
-    for (const char *at = text;; at++) {
-        size_t size = strcspn(at, ",");
-        if (size == 0)
-            return 0;
-        qn_pack_str(&items, qn_span(at, size));
-        count++;
-        at += size;
-        if (*at == '\0')
-            break;
-    }
-    qn_pack_array(out, count);
-    qn_pack_raw(out, qn_buf_view(&items));
-    return count;
 }
 
 void ctl_append_size(struct qn_buf *out, uint64_t bytes)

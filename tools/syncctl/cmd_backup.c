@@ -44,7 +44,7 @@ static int pack_plan(struct ctl *ctl, struct qn_buf *args)
     ctl_args_init(args, 5);
     qn_pack_cstr(args, "exclude");
     if (ctl_has(ctl, "exclude"))
-        ctl_pack_values(ctl, "exclude", false, args);
+        ctl_pack_values(ctl, "exclude", args);
     else
         qn_pack_nil(args);
     ctl_arg_str(args, "keep", ctl_value(ctl, "keep"));
