@@ -22,8 +22,11 @@ packages_is_installed() {
 }
 
 packages_is_known() {
-    # A package that can only be installed as another one has no candidate of its own.
-    LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'
+    # A package that can only be installed as another one has no candidate of its own. The answer is
+    # read whole: under pipefail a reader that stops at the first match would make it a failure.
+    local policy
+    policy=$(LC_ALL=C apt-cache policy "$1" 2>/dev/null) || return 1
+    [[ $policy =~ Candidate:\ [^\(] ]]
 }
 
 packages_as_root() {
