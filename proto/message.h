@@ -43,28 +43,33 @@ enum qn_message {                   /* on the wire: never renumber */
                       40, /* version, recovery key, signature over the exporter */
                   QN_MSG_RECOVER_ROTATE = 41, /* entry: RotateKey; answered by GUEST_ADMITTED */
 
-                  QN_MSG_BULK_CALL = 48,     /* on the first connection: dial me for bulk */
-                  QN_MSG_BULK_HELLO = 49,    /* version min, version max, group id */
-                  QN_MSG_VAULT_ASK = 50,     /* pack digest, list digest */
-                  QN_MSG_VAULT_STATE = 51,   /* is equal, quota, used, free, packs, lists, parts
-                                                [[name, size], ...] */
+                  QN_MSG_BULK_CALL = 48,  /* on the first connection: dial me for bulk */
+                  QN_MSG_BULK_HELLO = 49, /* version min, version max, group id */
+                  /* owner to holder, and the answer */
+                  QN_MSG_VAULT_ASK = 50,   /* pack sum 32 B, list sum 32 B, expected interval ms */
+                  QN_MSG_VAULT_STATE = 51, /* packs are equal, lists are equal, quota, used, room,
+                                              pack count, list count, newest key epoch or 0 */
                   QN_MSG_VAULT_REFUSED = 52, /* code */
                   QN_MSG_NAMES_ASK = 53,     /* what (0 packs, 1 lists), after or nil */
                   QN_MSG_NAMES = 54,         /* what, is last, names joined */
                   QN_MSG_PACK_PUT = 55,      /* name, total, offset, bytes */
-                  QN_MSG_PACK_ACK = 56,      /* name, offset, is whole, code or nil */
-                  QN_MSG_LIST_PUT = 57,      /* list id, piece, pieces, bytes of the packed list */
-                  QN_MSG_LIST_ACK = 58,      /* list id, locked until ms, missing names joined */
-                  QN_MSG_LIST_FORGET = 59,   /* list ids joined, signature */
-                  QN_MSG_LIST_FORGOT = 60,   /* list ids joined */
-                  QN_MSG_PACK_GET = 61,      /* request, name, offset, size */
-                  QN_MSG_PACK_DATA = 62,     /* request, code or nil, bytes */
-                  QN_MSG_LIST_GET = 63,      /* request, list id or nil: all ids and the key */
-                  QN_MSG_LIST_DATA = 64,     /* request, code or nil, piece, pieces, bytes */
-                  QN_MSG_PROOF_ASK = 65,     /* request, key, after or nil, count */
-                  QN_MSG_PROOF = 66,         /* request, count, last name, digest */
-                  QN_MSG_KEY_PUT = 67,       /* epoch, sealed key */
-                  QN_MSG_KEY_ACK = 68,       /* epoch */
+                  QN_MSG_PACK_ACK = 56, /* name, offset, is whole, enum qn_offer (0: it is fine) */
+                  QN_MSG_LIST_PUT = 57, /* list id, piece, pieces, bytes of the packed list */
+                  QN_MSG_LIST_ACK = 58, /* list id, code or nil, locked until ms, missing names
+                                           joined */
+                  QN_MSG_LIST_FORGET = 59, /* list ids joined, signature */
+                  QN_MSG_LIST_FORGOT = 60, /* list ids joined */
+                  QN_MSG_PACK_GET = 61,    /* request, name, offset, size */
+                  QN_MSG_PACK_DATA = 62,   /* request, code or nil, size of the pack, bytes */
+                  QN_MSG_LIST_GET = 63,    /* request, what (0 keys, 1 lists after id, 2 names of
+                                              the list), id or nil, after or nil */
+                  QN_MSG_LIST_DATA = 64,   /* request, code or nil, is last, body */
+                  QN_MSG_PROOF_ASK = 65, /* request, key 32 B, prefixes of names joined, 8 B each */
+                  QN_MSG_PROOF = 66,     /* request, code or nil, digest */
+                  QN_MSG_KEY_PUT = 67,   /* epoch, sealed key */
+                  QN_MSG_KEY_ACK = 68,   /* epoch */
+                  QN_MSG_PACK_OFFER = 69,   /* lease 16 B, [name, size, ...] */
+                  QN_MSG_PACK_OFFERED = 70, /* [name, enum qn_offer, have bytes, ...] */
 };
 
 enum qn_clock_flags {

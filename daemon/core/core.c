@@ -205,6 +205,10 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
     case PENDING_RENEW:
         core->has_renewed = outcome->err == QN_OK; /* else the next claim counts */
         break;
+    case PENDING_OFFSITE:
+    case PENDING_HOLD:
+    case PENDING_FETCH:
+        break; /* to bulk.c */
     case PENDING_QUIET:
         if (outcome->err != QN_OK)
             core_note(core, "commit-failed", outcome->err, "");

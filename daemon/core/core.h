@@ -53,6 +53,8 @@ enum qn_read_kind {
     QN_READ_BUCKET,
     QN_READ_BOOK,  /* snapshots, copies and held vaults as they are shown */
     QN_READ_STALE, /* packs in the book that are not among `names` */
+    QN_READ_HELD,  /* of what is held for others: `names` are the arguments of hold_read */
+    QN_READ_COPY,  /* of copies at holders: `names` are the arguments of offsite_read */
 };
 
 /* A short read, carried out by qn_core_read (the same code in the product and the simulator). */
@@ -66,13 +68,14 @@ struct qn_read {
     unsigned level;      /* FP */
     uint8_t prefix;      /* FP */
     uint16_t bucket;     /* BUCKET */
-    struct qn_buf names; /* STALE: sorted, 32 bytes each; owned */
+    struct qn_buf names; /* STALE: sorted, 32 bytes each; HELD, COPY: as there; owned */
 };
 
 struct qn_read_result {
     uint64_t token;
     enum qn_err err;
-    /* OPS: body of the message; FP, BUCKET: as in replica_read.h; STALE: names; owned */
+    /* OPS: body of the message; FP, BUCKET: as in replica_read.h; STALE: names; HELD, COPY: as
+     * there; owned */
     struct qn_buf body;
     struct qn_ops_read ops;
     struct qn_book_view *book; /* BOOK; owned (core/backup.h) */

@@ -1,4 +1,5 @@
-#include "core/backup.h"
+#include "core/hold.h"
+#include "core/offsite.h"
 #include "proto/pack.h"
 
 void qn_read_free(struct qn_read *read)
@@ -77,6 +78,10 @@ static enum qn_err run(struct qn_kv *kv, const struct qn_read *read, struct qn_r
         return book_view_read(kv, result->book);
     case QN_READ_STALE:
         return book_stale_read(kv, qn_buf_view(&read->names), &result->body);
+    case QN_READ_HELD:
+        return hold_read(kv, qn_buf_view(&read->names), &result->body);
+    case QN_READ_COPY:
+        return offsite_read(kv, qn_buf_view(&read->names), &result->body);
     }
     return QN_ERR_INVALID;
 }

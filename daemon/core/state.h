@@ -129,6 +129,7 @@ struct peer {
     int64_t skew_s;      /* its wall clock against ours, seconds */
     bool is_bad;         /* sent what cannot be */
     bool is_contact_dirty;
+    struct bulk *bulk;  /* core/bulk.h */
     bool knows_we_left; /* it refused this site's key after its withdrawal */
 };
 
@@ -171,10 +172,13 @@ enum pending_kind {
     PENDING_MERGE, /* ledger entries from a peer */
     PENDING_ADMIT,
     PENDING_JOIN,
-    PENDING_VERIFY, /* a read for verify or for a peer's audit */
-    PENDING_BOOK,   /* news of a job go into the book, or a read of it */
-    PENDING_RENEW,  /* a new incarnation, because of what a peer claims */
-    PENDING_QUIET,  /* nobody waits */
+    PENDING_VERIFY,  /* a read for verify or for a peer's audit */
+    PENDING_BOOK,    /* news of a job go into the book, or a read of it */
+    PENDING_RENEW,   /* a new incarnation, because of what a peer claims */
+    PENDING_OFFSITE, /* core/bulk.h: the part that it is for */
+    PENDING_HOLD,
+    PENDING_FETCH,
+    PENDING_QUIET, /* nobody waits */
 };
 
 struct pending {

@@ -1,0 +1,35 @@
+/* Inside core: this site as owner: its packs and lists go to a holder, in the order in which they
+ * were made, at the pace that the line bears (docs/protocol.md 10.3 to 10.7).
+ */
+#pragma once
+
+#include "core/bulk.h"
+#include "proto/cursor.h"
+
+struct offsite *offsite_new(void);
+void offsite_free(struct offsite *offsite); /* accepts NULL */
+void offsite_up(struct qn_core *core, struct bulk *bulk);
+void offsite_down(struct qn_core *core, struct bulk *bulk);
+/* The fields of a message that is this part's. An error ends the connection. */
+enum qn_err QN_CHECKED offsite_frame(struct qn_core *core, struct bulk *bulk,
+                                     enum qn_message number, struct qn_cursor *fields);
+void offsite_outcome(struct qn_core *core, struct bulk *bulk, const struct pending *pending,
+                     const struct qn_outcome *outcome);
+void offsite_read_done(struct qn_core *core, struct bulk *bulk, const struct pending *pending,
+                       struct qn_read_result *result);
+void offsite_file_done(struct qn_core *core, struct bulk *bulk, const struct pending *pending,
+                       struct qn_file_result *result);
+/* What is due; says bulk_want when there is work for a connection, core_wake when it is due next.
+ */
+void offsite_tick(struct qn_core *core, struct bulk *bulk);
+/* Whether it waits for something on this connection, or has something to send. */
+bool offsite_is_busy(const struct qn_core *core, const struct bulk *bulk);
+/* A read of kind QN_READ_COPY: arguments as offsite_read.c says, in any read transaction. */
+enum qn_err QN_CHECKED offsite_read(struct qn_kv *kv, struct qn_span args, struct qn_buf *out);
+/* Packs or snapshots were made or went, or the ledger moved: look again. */
+void offsite_touch(struct qn_core *core);
+/* {"bytes_left","bytes_sent","rate","eta_ms"} of what goes on with one holder, for progress. */
+struct offsite_progress {
+    uint64_t bytes_left, bytes_sent, rate; /* of this connection; bytes per second */
+};
+void offsite_progress(const struct bulk *bulk, struct offsite_progress *ret_progress);
