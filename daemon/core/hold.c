@@ -66,13 +66,13 @@ void hold_payload(const struct bulk *bulk, size_t count, struct qn_buf *ret_payl
     qn_pack_bin(ret_payload, QN_SPAN_OF(bulk->peer->site.bytes));
 }
 
-void hold_commit(struct qn_core *core, struct bulk *bulk, enum qn_intent_kind kind,
-                 struct qn_buf *take_payload, uint64_t tag)
+struct pending *hold_commit(struct qn_core *core, struct bulk *bulk, enum qn_intent_kind kind,
+                            struct qn_buf *take_payload, uint64_t tag)
 {
     custodian_clock(core);
-    bulk_commit(core, bulk, kind, take_payload, PENDING_HOLD, tag);
     if (bulk->link != 0) /* else its outcome is nobody's */
         bulk->hold->commits++;
+    return bulk_commit(core, bulk, kind, take_payload, PENDING_HOLD, tag);
 }
 
 void hold_file(struct qn_core *core, struct bulk *bulk, const struct hold_file *file, uint64_t tag)
@@ -230,8 +230,7 @@ static enum qn_err say_names(struct qn_core *core, struct bulk *bulk, uint64_t w
 
 static const struct qn_public_key *owner_key(const struct qn_core *core, const struct bulk *bulk)
 {
-    const struct qn_site *site =
-        qn_group_site(qn_ledger_group(core->ledger), &bulk->peer->site);
+    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), &bulk->peer->site);
     return site == NULL ? NULL : &site->keys.site;
 }
 
@@ -248,8 +247,8 @@ static enum qn_err heard_forget(struct qn_core *core, struct bulk *bulk, struct 
     QN_TRY(qn_verify(key, "quoin forget 1", lists, &signature));
     hold_payload(bulk, 2, &payload);
     qn_pack_bin(&payload, lists);
-    hold_commit(core, bulk, QN_INTENT_HELD_FORGET, &payload, hold_tag(HOLD_FORGOT, 0));
-    struct pending *pending = &core->pending.items[core->pending.count - 1];
+    struct pending *pending =
+        hold_commit(core, bulk, QN_INTENT_HELD_FORGET, &payload, hold_tag(HOLD_FORGOT, 0));
     qn_buf_init(&pending->data, lists.size);
     qn_buf_append_span(&pending->data, lists);
     return QN_OK;

@@ -29,7 +29,8 @@ enum qn_err QN_CHECKED hold_read(struct qn_kv *kv, struct qn_span args, struct q
 /* Once per core, not per owner: the lock clock, sweeps and scrubs. */
 void hold_tick_all(struct qn_core *core);
 
-/* Once per core, not per owner (custodian.c): the lock clock, sweeps and scrubs; PENDING_CUSTODY. */
+/* Once per core, not per owner (custodian.c): the lock clock, sweeps and scrubs; PENDING_CUSTODY.
+ */
 struct custodian;
 struct custodian *custodian_new(void);
 void custodian_free(struct custodian *custodian); /* accepts NULL */

@@ -19,24 +19,25 @@
 #include "core/hold.h"
 #include "proto/pack.h"
 
-#define HOLD_APPENDS_MAX    4 /* packs that are appended to, or removed, at the same time */
-#define HOLD_SIZES_MAX      4 /* and that are measured */
-#define HOLD_READS_MAX      7 /* files that are read for the owner: in all at most 16, see bulk.h */
-#define HOLD_FILES_MAX      16 /* all of it, also of earlier connections */
-#define HOLD_PACKS_MAX      1024 /* wanted and not here yet */
-#define HOLD_PIECES_MAX     1024
-#define HOLD_OFFERS_MAX     4 /* messages */
-#define HOLD_COMMITS_MAX    32
-#define HOLD_LEASE_MS       3600000 /* a lease is renewed so often while packs are offered */
-#define HOLD_LIST_SIZE_MAX  (QN_HELD_LIST_NAMES_MAX * QN_DIGEST_SIZE + QN_HELD_SEALED_SIZE_MAX + 1024)
-#define HOLD_LIST_PIECES    ((HOLD_LIST_SIZE_MAX + BULK_LIST_PIECE - 1) / BULK_LIST_PIECE)
-#define HOLD_LIST_BATCH     4096 /* names in one intent; whole chunks */
-#define HOLD_PROOF_PREFIX   8
-#define HOLD_PROOF_TOKEN    16
-#define CUSTODIAN_MS        60000 /* the lock clock */
-#define CUSTODIAN_SWEEP_MS  3600000
-#define CUSTODIAN_STEP_MS   100 /* between two steps of a sweep: others want the store too */
-#define CUSTODIAN_REMOVES   4
+#define HOLD_APPENDS_MAX 4    /* packs that are appended to, or removed, at the same time */
+#define HOLD_SIZES_MAX   4    /* and that are measured */
+#define HOLD_READS_MAX   7    /* files that are read for the owner: in all at most 16, see bulk.h */
+#define HOLD_FILES_MAX   16   /* all of it, also of earlier connections */
+#define HOLD_PACKS_MAX   1024 /* wanted and not here yet */
+#define HOLD_PIECES_MAX  1024
+#define HOLD_OFFERS_MAX  4 /* messages */
+#define HOLD_COMMITS_MAX 32
+#define HOLD_LEASE_MS    3600000 /* a lease is renewed so often while packs are offered */
+#define HOLD_LIST_SIZE_MAX                                                                         \
+    (QN_HELD_LIST_NAMES_MAX * QN_DIGEST_SIZE + QN_HELD_SEALED_SIZE_MAX + 1024)
+#define HOLD_LIST_PIECES   ((HOLD_LIST_SIZE_MAX + BULK_LIST_PIECE - 1) / BULK_LIST_PIECE)
+#define HOLD_LIST_BATCH    4096 /* names in one intent; whole chunks */
+#define HOLD_PROOF_PREFIX  8
+#define HOLD_PROOF_TOKEN   16
+#define CUSTODIAN_MS       60000 /* the lock clock */
+#define CUSTODIAN_SWEEP_MS 3600000
+#define CUSTODIAN_STEP_MS  100 /* between two steps of a sweep: others want the store too */
+#define CUSTODIAN_REMOVES  4
 
 /* What a commit, a read or file work is for: the low 8 bits of its tag. */
 enum hold_what {
@@ -98,8 +99,8 @@ struct hold_offered {
     struct qn_digest name;
     uint64_t size, have;
     enum qn_offer answer;
-    bool is_asked;  /* of the store: else the answer stands already */
-    uint64_t pack;  /* WANTED: its number */
+    bool is_asked; /* of the store: else the answer stands already */
+    uint64_t pack; /* WANTED: its number */
 };
 
 enum hold_offer_stage {
@@ -132,9 +133,9 @@ struct hold_list {
     struct qn_buf known;                   /* names of the base still to be merged */
     struct qn_digest known_after;
     bool is_known_begun, is_known_end;
-    struct qn_buf names;  /* merged, to be stored */
-    uint32_t have, made;  /* names that were there before; that were merged */
-    uint32_t at;          /* of the next names that are stored */
+    struct qn_buf names; /* merged, to be stored */
+    uint32_t have, made; /* names that were there before; that were merged */
+    uint32_t at;         /* of the next names that are stored */
 };
 
 struct hold_request {
@@ -162,8 +163,8 @@ struct hold {
     QN_VEC(struct hold_offer *) offers;
     QN_VEC(struct hold_pack) packs;
     QN_VEC(struct hold_piece) pieces;
-    size_t waiting;        /* bytes of pieces, and of those on their way to the disk */
-    size_t appends, sizes; /* file work of packs on its way, by kind */
+    size_t waiting;                 /* bytes of pieces, and of those on their way to the disk */
+    size_t appends, sizes;          /* file work of packs on its way, by kind */
     QN_VEC(struct qn_digest) parts; /* packs that began to arrive here, oldest first */
     struct hold_list list;
     QN_VEC(struct hold_request *) requests;
@@ -173,8 +174,8 @@ struct hold {
 /* ---- hold.c ---- */
 /* Payload of an intent about the owner, an array of `count` items of which it is the first. */
 void hold_payload(const struct bulk *bulk, size_t count, struct qn_buf *ret_payload);
-void hold_commit(struct qn_core *core, struct bulk *bulk, enum qn_intent_kind kind,
-                 struct qn_buf *take_payload, uint64_t tag);
+struct pending *hold_commit(struct qn_core *core, struct bulk *bulk, enum qn_intent_kind kind,
+                            struct qn_buf *take_payload, uint64_t tag);
 /* File work on a pack of the owner; `bytes` is taken if it is not NULL. */
 struct hold_file {
     enum qn_file_kind kind;
@@ -250,11 +251,11 @@ enum hold_read {
     HOLD_READ_PACK_NAMES, /* [kind, owner, after or nil] : [is last, names] */
     HOLD_READ_LIST_NAMES, /* the same, of lists that are whole and not forgotten */
     HOLD_READ_PACK,       /* [kind, owner, pack] : [size, is good] */
-    HOLD_READ_RESOLVE,    /* [kind, owner, prefixes] : names joined, zero for one that is not here */
-    HOLD_READ_LIST,       /* [kind, owner, list, after or nil, count] : [is last, names], of a whole
-                             one */
-    HOLD_READ_LISTS,      /* [kind, owner, after or nil, wall ms] : [is last, body of LIST_DATA] */
-    HOLD_READ_KEYS,       /* [kind, owner] : [true, body of LIST_DATA] */
+    HOLD_READ_RESOLVE, /* [kind, owner, prefixes] : names joined, zero for one that is not here */
+    HOLD_READ_LIST,    /* [kind, owner, list, after or nil, count] : [is last, names], of a whole
+                          one */
+    HOLD_READ_LISTS,   /* [kind, owner, after or nil, wall ms] : [is last, body of LIST_DATA] */
+    HOLD_READ_KEYS,    /* [kind, owner] : [true, body of LIST_DATA] */
 };
 /* Arguments that begin so; more may be packed behind them. */
 void hold_read_args(enum hold_read kind, const struct qn_site_id *owner, size_t count,
@@ -290,15 +291,15 @@ struct custodian_sweep {
     struct qn_site_id owner;
     bool has_owner;
     struct qn_digest after;
-    bool is_end;          /* of the packs of this owner */
-    struct qn_buf names;  /* to be unlinked */
-    struct qn_buf gone;   /* those that are */
+    bool is_end;         /* of the packs of this owner */
+    struct qn_buf names; /* to be unlinked */
+    struct qn_buf gone;  /* those that are */
     size_t next, removing;
     uint64_t step_ms;
 };
 
 struct custodian {
-    bool has_read;    /* the owners are known */
+    bool has_read; /* the owners are known */
     bool is_reading;
     QN_VEC(struct custody_owner) owners;
     uint64_t lock_ms;  /* as of the last read */

@@ -1,7 +1,7 @@
-/* LIST_PUT: a list arrives in pieces, is checked, and goes into the store in batches. Its names come
- * as changes to a list that is here (base): both are walked side by side, the base read in pages, so
- * that never more than some thousand names are in memory besides what was sent. A list that was cut
- * off goes on behind the names that are here. */
+/* LIST_PUT: a list arrives in pieces, is checked, and goes into the store in batches. Its names
+ * come as changes to a list that is here (base): both are walked side by side, the base read in
+ * pages, so that never more than some thousand names are in memory besides what was sent. A list
+ * that was cut off goes on behind the names that are here. */
 #include "core/hold_impl.h"
 
 #define LIST_FIELDS 8
@@ -100,12 +100,10 @@ static enum qn_err unpack(struct hold_list *list)
 static enum qn_err verify(const struct qn_core *core, const struct bulk *bulk)
 {
     const struct hold_list *list = &bulk->hold->list;
-    const struct qn_site *site =
-        qn_group_site(qn_ledger_group(core->ledger), &bulk->peer->site);
+    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), &bulk->peer->site);
     if (site == NULL)
         return QN_ERR_SIGNATURE;
-    return qn_verify(&site->keys.site, "quoin list 1", qn_digest_view(&list->id),
-                     &list->signature);
+    return qn_verify(&site->keys.site, "quoin list 1", qn_digest_view(&list->id), &list->signature);
 }
 
 static void begin(struct qn_core *core, struct bulk *bulk)
@@ -121,8 +119,7 @@ static void begin(struct qn_core *core, struct bulk *bulk)
     qn_pack_bin(&payload, qn_digest_view(&list->head.names));
     qn_pack_u64(&payload, list->head.name_count);
     qn_pack_bin(&payload, list->sealed);
-    hold_commit(core, bulk, QN_INTENT_HELD_LIST, &payload,
-                hold_tag(HOLD_LIST_BEGUN, list->number));
+    hold_commit(core, bulk, QN_INTENT_HELD_LIST, &payload, hold_tag(HOLD_LIST_BEGUN, list->number));
 }
 
 static enum qn_err take_whole(struct qn_core *core, struct bulk *bulk)
@@ -331,10 +328,15 @@ static void begun(struct qn_core *core, struct bulk *bulk, const struct qn_outco
 }
 
 /* The names do not fit the head. With a base that may be a difference between the two books of the
- * pair; all names settle it. */
+ * pair; all names settle it, if they begin anew. */
 static void wrong_names(struct qn_core *core, struct bulk *bulk)
 {
-    refuse(core, bulk, bulk->hold->list.has_base ? "base" : "bad");
+    struct hold_list *list = &bulk->hold->list;
+    struct qn_buf payload;
+    hold_payload(bulk, 2, &payload);
+    qn_pack_bin(&payload, qn_digest_view(&list->id)); /* one that arrives is dropped at once */
+    hold_commit(core, bulk, QN_INTENT_HELD_FORGET, &payload, hold_tag(HOLD_QUIET, 0));
+    refuse(core, bulk, list->has_base ? "base" : "bad");
 }
 
 static void done(struct qn_core *core, struct bulk *bulk, const struct qn_outcome *outcome)
@@ -350,7 +352,9 @@ static void done(struct qn_core *core, struct bulk *bulk, const struct qn_outcom
     else if (err == QN_OK && qn_cursor_array(&cursor, 1, &count) == QN_OK &&
              qn_cursor_u64(&cursor, &left_ms) == QN_OK)
         say_ack(core, bulk, NULL, core->wall_ms + left_ms, qn_span(NULL, 0));
-    else if (err == QN_ERR_SIGNATURE || err == QN_ERR_STATE)
+    else if (err == QN_ERR_SIGNATURE) /* and it is dropped */
+        refuse(core, bulk, bulk->hold->list.has_base ? "base" : "bad");
+    else if (err == QN_ERR_STATE)
         wrong_names(core, bulk);
     else
         refuse(core, bulk, code_of(err));

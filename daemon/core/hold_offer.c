@@ -163,8 +163,7 @@ static void measure(struct qn_core *core, struct bulk *bulk, struct hold_offer *
             continue;
         if (hold->sizes >= HOLD_SIZES_MAX || !hold_has_file_slot(hold))
             return;
-        hold_file(core, bulk,
-                  &(struct hold_file){.kind = QN_FILE_PART_SIZE, .name = item->name},
+        hold_file(core, bulk, &(struct hold_file){.kind = QN_FILE_PART_SIZE, .name = item->name},
                   hold_tag(HOLD_OFFER_SIZE, item->pack));
         hold->sizes++;
         offer->measuring++;

@@ -1,5 +1,5 @@
-/* PACK_PUT: the pieces of packs that are wanted, in order, from the connection to the disk; and when
- * a pack is whole, its row. Only then is it acknowledged. */
+/* PACK_PUT: the pieces of packs that are wanted, in order, from the connection to the disk; and
+ * when a pack is whole, its row. Only then is it acknowledged. */
 #include "core/hold_impl.h"
 
 /* ---- the table ---- */
@@ -173,8 +173,7 @@ static const struct qn_digest *idle_part(struct hold *hold)
 static void limit_parts(struct qn_core *core, struct bulk *bulk)
 {
     struct hold *hold = bulk->hold;
-    const struct qn_digest *part =
-        hold->parts.count > QN_HELD_PARTS_MAX ? idle_part(hold) : NULL;
+    const struct qn_digest *part = hold->parts.count > QN_HELD_PARTS_MAX ? idle_part(hold) : NULL;
     if (part == NULL)
         return;
     struct hold_pack *pack = hold_pack_named(hold, part);
@@ -198,9 +197,8 @@ static enum qn_err take_piece(struct hold *hold, struct hold_pack *pack, uint64_
         return QN_ERR_INVALID;
     if (hold->waiting + bytes.size > BULK_WINDOW_MAX || hold->pieces.count >= HOLD_PIECES_MAX)
         return QN_ERR_LIMIT;
-    struct hold_piece piece = {.pack = pack->number,
-                               .bytes = qn_memdup(bytes.data, bytes.size),
-                               .size = bytes.size};
+    struct hold_piece piece = {
+        .pack = pack->number, .bytes = qn_memdup(bytes.data, bytes.size), .size = bytes.size};
     qn_vec_push(&hold->pieces, piece);
     hold->waiting += bytes.size;
     pack->next += bytes.size;

@@ -30,7 +30,8 @@ enum qn_intent_kind {
     QN_INTENT_PURGE,        /* [count] : the trash */
 
     /* The holder's side (custody.h). `owner`, `pack`, `list` are binaries of 32 bytes, `lease` of
-     * 16, `names` and `lists` one binary of 32 bytes for each. Terms are taken from the ledger first. */
+     * 16, `names` and `lists` one binary of 32 bytes for each. Terms are taken from the ledger
+     * first. */
     QN_INTENT_LOCK_CLOCK,  /* [boot, boot ms, wall ms, witness ms, witness count]: before any other
                             */
     QN_INTENT_HELD_OFFER,  /* [owner, lease or nil, room bytes, [pack, size, ...]]; answer: [offer,
