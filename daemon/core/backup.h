@@ -126,6 +126,7 @@ struct plan *backup_plan(const struct qn_core *core, struct qn_span name);
 void plan_changes(struct qn_core *core, uint64_t token, struct qn_span name, struct qn_span packed);
 void plans_committed(struct qn_core *core, uint64_t token, enum qn_err err);
 bool plan_is_coming(const struct qn_core *core, struct qn_span name);
+uint64_t plan_period_ms(const struct plan *plan); /* of its schedule; 0: not by itself */
 void plan_reckon(struct qn_core *core, struct plan *plan); /* when it is due next */
 
 /* ---- backup_job.c: jobs and their news ---- */

@@ -102,7 +102,7 @@ void held_pack_status(const struct qn_core *core, struct qn_buf *out)
 
 /* ---- alerts ---- */
 
-static uint64_t period_ms(const struct plan *plan)
+uint64_t plan_period_ms(const struct plan *plan)
 {
     static const uint64_t hour = 3600 * 1000;
     switch (plan->schedule.kind) {
@@ -124,7 +124,7 @@ static void alerts_of_runs(const struct qn_core *core, const struct plan *plan, 
                            void *context)
 {
     const struct qn_plan_runs *runs = &plan->runs;
-    uint64_t period = period_ms(plan),
+    uint64_t period = plan_period_ms(plan),
              since = runs->success_ms > 0 ? runs->success_ms : plan->row.created_ms;
     if (period > 0 && core->wall_ms > since + 2 * period + RUN_GRACE_MS)
         alert(context, "attention", "backup-late", plan->name, 0, runs->success_ms);
@@ -156,7 +156,7 @@ static void alerts_of_copies(const struct qn_core *core, const struct plan *plan
                              backup_alert alert, void *context)
 {
     const struct qn_group *group = qn_ledger_group(core->ledger);
-    uint64_t period = period_ms(plan);
+    uint64_t period = plan_period_ms(plan);
     qn_vec_each (&plan->row.copies, holder) {
         char object[QN_NAME_SIZE_MAX * 2 + 8];
         const struct qn_place *place = qn_group_place(group, &core->site, holder);

@@ -28,6 +28,8 @@ struct qn_core_options {
     const char (*addresses)[QN_ADDRESS_SIZE_MAX + 1]; /* where others reach this site */
     size_t address_count;
     uint64_t seed;       /* jitter */
+    struct qn_span sealed_key; /* of the vault, sealed to the kit: for holders; borrowed */
+    uint64_t key_epoch;        /* of it, from 1 */
     uint64_t disk_bytes; /* of the file system of the state: a tenth is the default quota */
 };
 
