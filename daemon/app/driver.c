@@ -85,14 +85,26 @@ static void admit(struct qn_driver *driver)
     qn_net_admit(driver->options.net, keys, count, allows_guests);
 }
 
+static enum qn_net_kind net_kind_of(enum qn_link_kind kind)
+{
+    switch (kind) {
+    case QN_LINK_MEMBER:
+        return QN_NET_MEMBER;
+    case QN_LINK_GUEST:
+        return QN_NET_GUEST;
+    case QN_LINK_BULK:
+        return QN_NET_BULK;
+    }
+    QN_ASSERT(false);
+}
+
 static void carry_out(struct qn_driver *driver, struct qn_effect *effect)
 {
     const struct qn_driver_options *o = &driver->options;
     switch (effect->kind) {
     case QN_EFFECT_DIAL:
         qn_dials_started(&driver->dials, effect->token, (const char *)effect->bytes);
-        qn_net_dial(o->net, (const char *)effect->bytes,
-                    effect->is_guest ? QN_NET_GUEST : QN_NET_MEMBER,
+        qn_net_dial(o->net, (const char *)effect->bytes, net_kind_of(effect->link_kind),
                     effect->has_expected ? &effect->expected : NULL, effect->token);
         break;
     case QN_EFFECT_SEND:
@@ -219,13 +231,26 @@ static struct qn_driver *driver_of(void *context)
     return *(struct qn_driver **)context;
 }
 
+static enum qn_link_kind link_kind_of(enum qn_net_kind kind)
+{
+    switch (kind) {
+    case QN_NET_MEMBER:
+        return QN_LINK_MEMBER;
+    case QN_NET_GUEST:
+        return QN_LINK_GUEST;
+    case QN_NET_BULK:
+        return QN_LINK_BULK;
+    }
+    QN_ASSERT(false);
+}
+
 static void on_up(void *context, qn_link_id link, uint64_t dial_token,
                   const struct qn_net_peer *peer)
 {
     struct qn_event event = {.kind = QN_EVENT_LINK_UP,
                              .link = link,
                              .token = dial_token,
-                             .is_guest = peer->kind == QN_NET_GUEST,
+                             .link_kind = link_kind_of(peer->kind),
                              .is_dialled = peer->is_dialled,
                              .key = peer->key};
     memcpy(event.exporter, peer->exporter, sizeof(event.exporter));
@@ -332,7 +357,7 @@ void qn_driver_news(struct qn_driver *driver, const struct qn_job_event *news)
         step(driver, &event);
 }
 
-void qn_driver_file(struct qn_driver *driver, const struct qn_file_result *result)
+void qn_driver_file(struct qn_driver *driver, struct qn_file_result *result)
 {
     struct qn_event event = {.kind = QN_EVENT_FILE, .file = result};
     if (driver->is_started && !driver->is_stopping)

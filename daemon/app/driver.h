@@ -49,7 +49,7 @@ void qn_driver_request(struct qn_driver *driver, uint64_t request, struct qn_spa
 void qn_driver_request_gone(struct qn_driver *driver, uint64_t request);
 /* From the loop, never from inside a step. */
 void qn_driver_news(struct qn_driver *driver, const struct qn_job_event *news);
-void qn_driver_file(struct qn_driver *driver, const struct qn_file_result *result);
+void qn_driver_file(struct qn_driver *driver, struct qn_file_result *result);
 struct qn_core *qn_driver_core(const struct qn_driver *driver);
 struct qn_store *qn_driver_store(const struct qn_driver *driver);
 void qn_driver_health(const struct qn_driver *driver, struct qn_health *ret_health);

@@ -33,9 +33,10 @@
 
 /* --- connections --- */
 #define QN_NET_QUEUE_LOW            (256 * 1024)       /* a queue that falls below it: on_drain */
-#define QN_NET_QUEUE_MAX            (8 * 1024 * 1024)  /* unsent bytes of one link */
-#define QN_LINKS_MAX                (2 * QN_SITES_MAX) /* of all kinds, dials included */
-#define QN_LINKS_PER_KEY_MAX        4                  /* accepted: live and bulk, old and new */
+#define QN_NET_QUEUE_MAX            (12 * 1024 * 1024) /* unsent bytes of one link */
+#define QN_LINKS_MAX                (3 * QN_SITES_MAX) /* of all kinds, dials included */
+#define QN_LINKS_PER_KEY_MAX        4                  /* accepted, of a kind: old and new */
+#define QN_BULK_UNSENT_MAX          (64 * 1024)        /* of a bulk link, in the kernel */
 #define QN_DIAL_TIME_MAX_MS         10000              /* from qn_net_dial to on_up */
 #define QN_DIAL_ADDRESS_TIME_MAX_MS 5000               /* for one of the addresses of a name */
 #define QN_DIAL_ADDRESSES_MAX       8                  /* of one name; the rest is not tried */

@@ -20,7 +20,9 @@
 #include "core/backup.h"
 
 #define BULK_IDLE_MS      60000
-#define BULK_CALL_MS      30000 /* a peer that was called has so long to dial */
+#define BULK_STALL_MS     900000 /* a proof may take long; longer than this nothing does */
+#define BULK_CALL_MS      30000  /* a peer that was called has so long to dial */
+#define BULK_DIAL_BAD_MS  300000 /* the rarest dialling of one that breaks the rules */
 #define BULK_PIECE        (64 * 1024)
 #define BULK_WINDOW_MAX   (4 * 1024 * 1024)
 #define BULK_LIST_PIECE   (256 * 1024)
@@ -37,12 +39,16 @@ struct bulk {
     struct peer *peer; /* it belongs to this one */
     qn_link link;      /* 0: not connected */
     bool is_dialled, has_hello;
+    uint64_t up_ms;
     uint64_t dial_token, dial_ms; /* as in struct peer */
     unsigned failures;
     size_t address_next;
-    uint64_t called_ms; /* 0: we did not ask the other to dial */
-    uint64_t used_ms;   /* when something moved last, monotonic */
-    bool is_wanted;     /* a part has work for a connection */
+    uint64_t called_ms;    /* 0: we did not ask the other to dial */
+    uint64_t used_ms;      /* when something moved last, monotonic */
+    bool is_wanted;        /* a part has work for a connection */
+    bool is_called;        /* the other end has, and asks for our dial */
+    bool has_failed_dials; /* our dials came to nothing: call before the next */
+    bool is_bad;           /* broke the rules, or refuses bulk: dialled ever more rarely */
     struct offsite *offsite;
     struct hold *hold;
     struct fetch *fetch;
@@ -53,7 +59,8 @@ struct bulk *bulk_of(struct qn_core *core, const struct qn_site_id *site); /* NU
 struct bulk *bulk_of_link(struct qn_core *core, qn_link link);
 struct bulk *bulk_new(struct peer *peer);
 void bulk_free(struct bulk *bulk); /* accepts NULL */
-/* The parts have something to do with that site: connect soon. Cheap; may be said again. */
+/* The parts have something to do with that site: connect soon. Cheap; may be said again, and is to
+ * be said again when a connection ended before the work did (at the latest in the next tick). */
 void bulk_want(struct qn_core *core, struct bulk *bulk);
 /* Something moved. */
 void bulk_used(struct qn_core *core, struct bulk *bulk);
@@ -66,6 +73,12 @@ void bulk_up(struct qn_core *core, const struct qn_event *event);
 void bulk_down(struct qn_core *core, struct bulk *bulk, enum qn_err err);
 bool bulk_dial_failed(struct qn_core *core, const struct qn_event *event); /* false: not ours */
 void bulk_frame(struct qn_core *core, struct bulk *bulk, struct qn_span frame);
+/* To the part of the peer that `pending` names; dropped if that is gone. */
+void bulk_outcome(struct qn_core *core, const struct pending *pending,
+                  const struct qn_outcome *outcome);
+void bulk_read_done(struct qn_core *core, const struct pending *pending,
+                    struct qn_read_result *result);
+void bulk_file_done(struct qn_core *core, struct qn_file_result *result);
 void bulk_tick(struct qn_core *core);
 /* Commits, reads and file work of the parts: as core_commit and core_read_later, with the pending
  * filled in. */

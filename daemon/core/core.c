@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "core/backup.h"
+#include "core/bulk.h"
 #include "model/doubt.h"
 
 struct qn_core *qn_core_new(const struct qn_core_options *options)
@@ -147,32 +147,54 @@ static void start(struct qn_core *core)
 
 static void link_up(struct qn_core *core, const struct qn_event *event)
 {
-    if (!event->is_guest)
+    switch (event->link_kind) {
+    case QN_LINK_MEMBER:
         peers_link_up(core, event);
-    else if (event->is_dialled)
-        join_up(core, event);
-    else
-        guest_up(core, event);
+        break;
+    case QN_LINK_GUEST:
+        if (event->is_dialled)
+            join_up(core, event);
+        else
+            guest_up(core, event);
+        break;
+    case QN_LINK_BULK:
+        bulk_up(core, event);
+        break;
+    }
 }
 
 static void link_down(struct qn_core *core, const struct qn_event *event)
 {
+    struct bulk *bulk = bulk_of_link(core, event->link);
     if (core->joining.link == event->link)
         join_down(core);
     else if (core_guest(core, event->link) != NULL)
         guest_down(core, event->link);
+    else if (bulk != NULL)
+        bulk_down(core, bulk, event->err);
     else
         peers_link_down(core, event);
+}
+
+static void dial_failed(struct qn_core *core, const struct qn_event *event)
+{
+    if (core->joining.dial_token == event->token)
+        join_dial_failed(core);
+    else if (!bulk_dial_failed(core, event))
+        peers_dial_failed(core, event);
 }
 
 static void frame_arrived(struct qn_core *core, const struct qn_event *event)
 {
     struct guest *guest = core_guest(core, event->link);
     struct peer *peer = core_peer_of_link(core, event->link);
+    struct bulk *bulk = bulk_of_link(core, event->link);
     if (guest != NULL)
         guest_frame(core, guest, event->frame);
     else if (core->joining.link == event->link)
         join_frame(core, event->frame);
+    else if (bulk != NULL)
+        bulk_frame(core, bulk, event->frame);
     else if (peer != NULL)
         session_frame(core, peer, event->frame);
 }
@@ -208,7 +230,8 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
     case PENDING_OFFSITE:
     case PENDING_HOLD:
     case PENDING_FETCH:
-        break; /* to bulk.c */
+        bulk_outcome(core, &pending, outcome);
+        break;
     case PENDING_QUIET:
         if (outcome->err != QN_OK)
             core_note(core, "commit-failed", outcome->err, "");
@@ -290,8 +313,10 @@ static void read_done(struct qn_core *core, struct qn_read_result *result)
         outbox_read_done(core, &pending, result);
     else if (pending.kind == PENDING_BOOK)
         backup_read_done(core, result);
-    else
+    else if (pending.kind == PENDING_VERIFY)
         verify_read_done(core, &pending, result);
+    else
+        bulk_read_done(core, &pending, result);
 }
 
 static void purge(struct qn_core *core)
@@ -315,6 +340,7 @@ static void run_deadlines(struct qn_core *core)
             session_tick(core, *peer);
     verify_tick(core);
     backup_tick(core);
+    bulk_tick(core);
     if (core->now_ms >= core->purge_ms)
         purge(core);
     core_wake(core, core->purge_ms);
@@ -336,7 +362,7 @@ static void dispatch(struct qn_core *core, const struct qn_event *event)
         link_down(core, event);
         break;
     case QN_EVENT_DIAL_FAILED:
-        peers_dial_failed(core, event);
+        dial_failed(core, event);
         break;
     case QN_EVENT_FRAME:
         frame_arrived(core, event);
@@ -354,6 +380,7 @@ static void dispatch(struct qn_core *core, const struct qn_event *event)
         backup_news(core, event->job);
         break;
     case QN_EVENT_FILE:
+        bulk_file_done(core, event->file);
         break;
     case QN_EVENT_REQUEST_GONE:
         request_gone(core, event->token);

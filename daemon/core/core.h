@@ -19,6 +19,13 @@
 
 typedef uint64_t qn_link; /* the driver's name of a connection; 0 names none */
 
+/* docs/protocol.md, section 3: one for records and the ledger, one to join by, one for vaults. */
+enum qn_link_kind {
+    QN_LINK_MEMBER,
+    QN_LINK_GUEST,
+    QN_LINK_BULK,
+};
+
 struct qn_core_options {
     const struct qn_signer *signer; /* borrowed; the site's key */
     struct qn_site_keys keys;
@@ -90,7 +97,8 @@ struct qn_event {
     qn_link link;                   /* LINK_UP, LINK_DOWN, FRAME */
     uint64_t token;                 /* LINK_UP of a dialled link, DIAL_FAILED; REQUEST: its id */
     enum qn_err err;                /* LINK_DOWN, DIAL_FAILED */
-    bool is_guest, is_dialled;      /* LINK_UP */
+    enum qn_link_kind link_kind;    /* LINK_UP */
+    bool is_dialled;                /* LINK_UP */
     struct qn_public_key key;       /* LINK_UP */
     uint8_t exporter[32];           /* LINK_UP of a guest link */
     struct qn_span frame;           /* FRAME; borrowed for the step */
@@ -98,7 +106,7 @@ struct qn_event {
     struct qn_read_result *read;    /* READ; borrowed; what it owns may be taken */
     struct qn_span command, args, user; /* REQUEST; borrowed; args is a canonical map */
     const struct qn_job_event *job;     /* JOB; borrowed */
-    const struct qn_file_result *file;  /* FILE; borrowed */
+    struct qn_file_result *file;        /* FILE; borrowed; what it owns may be taken */
     int32_t offset_s;                   /* local time minus UTC: for schedules */
 };
 
@@ -124,10 +132,10 @@ enum qn_reply_kind {
 
 struct qn_effect {
     enum qn_effect_kind kind;
-    qn_link link;      /* SEND, CLOSE */
-    uint64_t token;    /* DIAL; REPLY: the request's id; JOB_STOP: the job's */
-    bool is_guest;     /* DIAL */
-    bool has_expected; /* DIAL */
+    qn_link link;                /* SEND, CLOSE */
+    uint64_t token;              /* DIAL; REPLY: the request's id; JOB_STOP: the job's */
+    enum qn_link_kind link_kind; /* DIAL */
+    bool has_expected;           /* DIAL */
     struct qn_public_key expected;
     uint8_t *bytes; /* SEND: frame; REPLY: data; DIAL: address; owned by the update */
     size_t size;

@@ -71,12 +71,12 @@ void core_note(struct qn_core *core, const char *code, enum qn_err err, const ch
     snprintf(e->object, sizeof(e->object), "%s", object);
 }
 
-void core_dial(struct qn_core *core, uint64_t token, const char *address, bool is_guest,
+void core_dial(struct qn_core *core, uint64_t token, const char *address, enum qn_link_kind kind,
                const struct qn_public_key *expected)
 {
     struct qn_effect *e = effect(core, QN_EFFECT_DIAL);
     e->token = token;
-    e->is_guest = is_guest;
+    e->link_kind = kind;
     e->size = strlen(address) + 1;
     e->bytes = qn_memdup(address, e->size);
     e->has_expected = expected != NULL;
@@ -132,6 +132,14 @@ uint64_t core_job(struct qn_core *core, enum qn_job_kind kind, struct qn_buf *ta
 void core_stop_job(struct qn_core *core, uint64_t token)
 {
     effect(core, QN_EFFECT_JOB_STOP)->token = token;
+}
+
+struct pending *core_file(struct qn_core *core, struct qn_file_work *take_work,
+                          enum pending_kind pending)
+{
+    take_work->token = core_token(core);
+    effect(core, QN_EFFECT_FILE)->file = take_work;
+    return remember(core, take_work->token, pending);
 }
 
 bool core_pending_take(struct qn_core *core, uint64_t token, struct pending *ret_pending)

@@ -74,8 +74,8 @@ void join_tick(struct qn_core *core)
     }
     joining->address_used = joining->address_next % joining->code.address_count;
     joining->dial_token = core_token(core);
-    core_dial(core, joining->dial_token, joining->code.addresses[joining->address_used], !is_stray,
-              NULL);
+    core_dial(core, joining->dial_token, joining->code.addresses[joining->address_used],
+              is_stray ? QN_LINK_MEMBER : QN_LINK_GUEST, NULL);
 }
 
 void join_up(struct qn_core *core, const struct qn_event *event)

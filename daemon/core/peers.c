@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-#include "core/state.h"
+#include "core/bulk.h"
 
 struct peer *core_peer(const struct qn_core *core, const struct qn_site_id *site)
 {
@@ -26,6 +26,7 @@ void peer_free(struct peer *peer)
         qn_vec_free(&peer->session->shares);
         qn_free(peer->session);
     }
+    bulk_free(peer->bulk);
     qn_free(peer->announcement);
     qn_free(peer);
 }
@@ -36,6 +37,10 @@ static void forget_peer(struct qn_core *core, size_t index)
     if (peer->session != NULL) {
         core_close(core, peer->session->link);
         session_end(core, peer);
+    }
+    if (peer->bulk->link != 0) {
+        core_close(core, peer->bulk->link);
+        bulk_down(core, peer->bulk, QN_OK);
     }
     peer_free(peer);
     qn_vec_remove(&core->peers, index);
@@ -54,6 +59,7 @@ void core_refresh_peers(struct qn_core *core)
             continue;
         struct peer *peer = QN_NEW(struct peer);
         peer->site = site->id;
+        peer->bulk = bulk_new(peer);
         qn_vec_push(&core->peers, peer);
     }
     for (size_t i = core->peers.count; i-- > 0;) {
@@ -136,13 +142,10 @@ static void dial_later(struct qn_core *core, struct peer *peer)
     peer->dial_ms = core->now_ms + core_jitter(core, delay);
 }
 
-/* Of two connections between a pair the one dialled by the smaller identity stays; of two dialled
- * by the same site the newer one, since the older is then a leftover of a restart or a dead line.
- */
-static bool keeps_old(const struct qn_core *core, const struct peer *peer, bool new_is_dialled)
+bool peer_keeps_old(const struct qn_core *core, const struct peer *peer, bool old_is_dialled,
+                    bool new_is_dialled)
 {
     bool we_are_smaller = qn_site_id_cmp(&core->site, &peer->site) < 0;
-    bool old_is_dialled = peer->session->is_dialled;
     return old_is_dialled != new_is_dialled && old_is_dialled == we_are_smaller;
 }
 
@@ -159,7 +162,8 @@ void peers_link_up(struct qn_core *core, const struct qn_event *event)
     }
     if (event->is_dialled && peer->dial_token == event->token)
         peer->dial_token = 0;
-    if (peer->session != NULL && keeps_old(core, peer, event->is_dialled)) {
+    if (peer->session != NULL &&
+        peer_keeps_old(core, peer, peer->session->is_dialled, event->is_dialled)) {
         core_close(core, event->link);
         return;
     }
@@ -182,10 +186,6 @@ void peers_link_down(struct qn_core *core, const struct qn_event *event)
 
 void peers_dial_failed(struct qn_core *core, const struct qn_event *event)
 {
-    if (core->joining.dial_token == event->token) {
-        join_dial_failed(core);
-        return;
-    }
     qn_vec_each (&core->peers, slot)
         if ((*slot)->dial_token == event->token) {
             (*slot)->failures++;
@@ -211,15 +211,14 @@ void peer_bad(struct qn_core *core, struct peer *peer, const char *code, enum qn
     peer_hang_up(core, peer);
 }
 
-/* The next address to try: what the peer announced, else the one that brought us in. */
-static bool next_address(const struct peer *peer, char ret_address[QN_ADDRESS_SIZE_MAX + 1])
+bool peer_address(const struct peer *peer, size_t number, char ret_address[QN_ADDRESS_SIZE_MAX + 1])
 {
     size_t count = peer->said.address_count;
     if (count == 0) {
         strcpy(ret_address, peer->hint);
         return peer->hint[0] != '\0';
     }
-    struct qn_span address = peer->said.addresses[peer->address_next % count];
+    struct qn_span address = peer->said.addresses[number % count];
     memcpy(ret_address, address.data, address.size);
     ret_address[address.size] = '\0';
     return true;
@@ -229,10 +228,10 @@ static void dial(struct qn_core *core, struct peer *peer)
 {
     char address[QN_ADDRESS_SIZE_MAX + 1];
     const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), &peer->site);
-    if (site == NULL || !next_address(peer, address))
+    if (site == NULL || !peer_address(peer, peer->address_next, address))
         return;
     peer->dial_token = core_token(core);
-    core_dial(core, peer->dial_token, address, false, &site->keys.site);
+    core_dial(core, peer->dial_token, address, QN_LINK_MEMBER, &site->keys.site);
 }
 
 static bool can_be_dialled(const struct peer *peer)

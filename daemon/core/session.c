@@ -1,4 +1,4 @@
-#include "core/state.h"
+#include "core/bulk.h"
 
 struct share *session_share(const struct session *session, const struct qn_coll_id *id)
 {
@@ -270,6 +270,9 @@ static enum qn_err dispatch(struct qn_core *core, struct peer *peer, uint64_t nu
         return heard_beacon(core, peer, cursor);
     case QN_MSG_ANNOUNCE:
         return heard_announce(core, cursor);
+    case QN_MSG_BULK_CALL:
+        bulk_called(core, peer);
+        return QN_OK;
     default:
         return heard_about_share(core, peer, number, cursor);
     }

@@ -281,7 +281,7 @@ struct qn_buf *core_message(struct qn_core *core, enum qn_message number, size_t
 void core_send(struct qn_core *core, qn_link link);
 void core_close(struct qn_core *core, qn_link link);
 void core_note(struct qn_core *core, const char *code, enum qn_err err, const char *object);
-void core_dial(struct qn_core *core, uint64_t token, const char *address, bool is_guest,
+void core_dial(struct qn_core *core, uint64_t token, const char *address, enum qn_link_kind kind,
                const struct qn_public_key *expected);
 void core_admit(struct qn_core *core);
 /* Queues an intent (payload taken) and remembers what its outcome is for. */
@@ -295,6 +295,9 @@ struct pending *core_read_later(struct qn_core *core, struct qn_read *take_read,
 /* Starts a job (arguments taken); gives its token. core_stop_job ends one early. */
 uint64_t core_job(struct qn_core *core, enum qn_job_kind kind, struct qn_buf *take_args);
 void core_stop_job(struct qn_core *core, uint64_t token);
+/* Queues file work (taken). */
+struct pending *core_file(struct qn_core *core, struct qn_file_work *take_work,
+                          enum pending_kind pending);
 /* Takes the entry of a token out of the table; false if it is unknown. */
 bool core_pending_take(struct qn_core *core, uint64_t token, struct pending *ret_pending);
 void core_reply_data(struct qn_core *core, uint64_t request, const struct qn_buf *data);
@@ -339,6 +342,15 @@ void core_pack_announcements(struct qn_core *core, struct qn_buf *out);
 void core_pack_own_announcement(struct qn_core *core, struct qn_buf *out);
 void peer_free(struct peer *peer);
 void peer_bad(struct qn_core *core, struct peer *peer, const char *code, enum qn_err err);
+/* The address to try after so many others: what the peer announced, else the one that brought us
+ * in. False if there is none. */
+bool peer_address(const struct peer *peer, size_t number,
+                  char ret_address[QN_ADDRESS_SIZE_MAX + 1]);
+/* Of two connections between a pair the one dialled by the smaller identity stays; of two dialled
+ * by the same site the newer one, since the older is then a leftover of a restart or a dead line.
+ */
+bool peer_keeps_old(const struct qn_core *core, const struct peer *peer, bool old_is_dialled,
+                    bool new_is_dialled);
 /* Ends the link; it is dialled anew. */
 void peer_hang_up(struct qn_core *core, struct peer *peer);
 

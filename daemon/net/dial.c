@@ -34,13 +34,25 @@ static void fail(struct qn_link *link)
 
 /* --- one address after the other --- */
 
+static enum qn_alpn alpn_of(enum qn_net_kind kind)
+{
+    switch (kind) {
+    case QN_NET_MEMBER:
+        return QN_ALPN_MEMBER;
+    case QN_NET_GUEST:
+        return QN_ALPN_GUEST;
+    case QN_NET_BULK:
+        return QN_ALPN_BULK;
+    }
+    QN_ASSERT(false);
+}
+
 static enum qn_err attempt(struct qn_link *link, uint64_t left_ms)
 {
     struct qn_net *net = link->net;
     struct qn_dial *dial = link->dial;
-    enum qn_alpn alpn = link->kind == QN_NET_GUEST ? QN_ALPN_GUEST : QN_ALPN_MEMBER;
-    QN_TRY(
-        qn_stream_dial(net->host, &dial->addresses[dial->next++], alpn, link->id, &link->stream));
+    const union qn_address *address = &dial->addresses[dial->next++];
+    QN_TRY(qn_stream_dial(net->host, address, alpn_of(link->kind), link->id, &link->stream));
     uint64_t time_ms = net->times.dial_address_ms;
     qn_timer_set(link->timer, time_ms < left_ms ? time_ms : left_ms);
     return QN_OK;

@@ -97,21 +97,29 @@ static bool is_guest_up(const struct qn_link *link, const void *argument)
     return is_accepted_guest(link) && link->state == QN_LINK_UP;
 }
 
-static bool is_member_up(const struct qn_link *link, const void *argument)
+struct who {
+    enum qn_net_kind kind;
+    const struct qn_public_key *key;
+};
+
+static bool is_of_that_member(const struct qn_link *link, const void *argument)
 {
-    const struct qn_public_key *key = argument;
-    return link->dial == NULL && link->kind == QN_NET_MEMBER && link->state == QN_LINK_UP &&
-           qn_public_key_eq(&link->key, key);
+    const struct who *who = argument;
+    return link->dial == NULL && link->kind == who->kind && link->state == QN_LINK_UP &&
+           qn_public_key_eq(&link->key, who->key);
 }
 
-/* Among the accepted: a member's link that died without a word makes room for its successor, and a
- * guest that lingers for the next. How many we dial ourselves is the owner's business. */
+/* Among the accepted: a member's link that died without a word makes room for its successor of the
+ * same kind, and a guest that lingers for the next. How many we dial ourselves is the owner's
+ * business. */
 static void make_room(struct qn_net *net, enum qn_net_kind kind, const struct qn_public_key *key)
 {
     struct qn_link *old = NULL;
     switch (kind) {
     case QN_NET_MEMBER:
-        old = qn_net_oldest_above(net, QN_LINKS_PER_KEY_MAX, is_member_up, key);
+    case QN_NET_BULK:
+        old = qn_net_oldest_above(net, QN_LINKS_PER_KEY_MAX, is_of_that_member,
+                                  &(struct who){kind, key});
         break;
     case QN_NET_GUEST:
         old = qn_net_oldest_above(net, QN_GUEST_SLOTS_MAX, is_guest_up, NULL);
@@ -157,6 +165,21 @@ static void become_up(struct qn_link *link)
     tell_up(link);
 }
 
+/* That there is one was seen to in the handshake. */
+static enum qn_net_kind kind_of(enum qn_alpn alpn)
+{
+    switch (alpn) {
+    case QN_ALPN_NONE:
+    case QN_ALPN_GUEST:
+        return QN_NET_GUEST;
+    case QN_ALPN_MEMBER:
+        return QN_NET_MEMBER;
+    case QN_ALPN_BULK:
+        return QN_NET_BULK;
+    }
+    QN_ASSERT(false);
+}
+
 /* The handshake of an accepted one is over. Here and below, what was admitted during it is asked
  * again: the table may have changed in between. */
 static void welcome(struct qn_link *link)
@@ -166,7 +189,7 @@ static void welcome(struct qn_link *link)
     qn_link_id id = link->id;
     enum qn_alpn alpn = qn_stream_alpn(link->stream);
     link->key = *qn_stream_peer(link->stream);
-    link->kind = alpn == QN_ALPN_GUEST ? QN_NET_GUEST : QN_NET_MEMBER;
+    link->kind = kind_of(alpn);
     enum qn_err err = QN_ERR_DENIED;
     if (qn_net_admits(net, link, alpn, &link->key))
         err = qn_stream_send(link->stream, QN_SPAN_OF(zeros), qn_span(NULL, 0));

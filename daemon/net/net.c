@@ -45,8 +45,7 @@ static bool on_admit(void *context, uint64_t tag, enum qn_alpn alpn,
  * no more. */
 static bool is_cut_off(const struct qn_net *net, const struct qn_link *link)
 {
-    return link->state == QN_LINK_UP && link->kind == QN_NET_MEMBER &&
-           !is_admitted(net, &link->key);
+    return link->state == QN_LINK_UP && link->kind != QN_NET_GUEST && !is_admitted(net, &link->key);
 }
 
 void qn_net_admit(struct qn_net *net, const struct qn_public_key *keys, size_t count,

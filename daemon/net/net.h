@@ -22,6 +22,7 @@ typedef uint64_t qn_link_id; /* slot | generation << 32; 0 names none */
 enum qn_net_kind {
     QN_NET_MEMBER, /* ALPN quoin/1: both keys are in the ledger */
     QN_NET_GUEST,  /* ALPN quoin-guest/1: the dialler's key is not known yet */
+    QN_NET_BULK,   /* ALPN quoin-bulk/1: as a member; it gives way to all others */
 };
 
 struct qn_net_peer {

@@ -1,5 +1,6 @@
 #include "stream/stream.h"
 
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
@@ -12,6 +13,8 @@
 #define KEEPALIVE_INTERVAL_S 5
 #define KEEPALIVE_PROBES     3
 #define UNACKED_TIME_MAX_MS  30000
+
+#define DSCP_LOWER_EFFORT    1 /* RFC 8622 */
 
 /* The last words of a stream: an alert, or a goodbye. */
 #define LAST_SIZE_MAX 1024
@@ -83,6 +86,24 @@ size_t qn_stream_read(struct qn_stream *stream, uint8_t *out, size_t size)
     return err == QN_OK ? got : 0;
 }
 
+/* Bulk marks its packets for the network to give way with (RFC 8622), and leaves little in the
+ * kernel, so that what waits is seen by who paces it. Without these it is only less polite. */
+static void tune_bulk(struct qn_stream *stream)
+{
+    static const struct {
+        int level, name, value;
+    } options[] = {
+        {IPPROTO_IP, IP_TOS, DSCP_LOWER_EFFORT << 2},
+        {IPPROTO_IPV6, IPV6_TCLASS, DSCP_LOWER_EFFORT << 2},
+        {IPPROTO_TCP, TCP_NOTSENT_LOWAT, QN_BULK_UNSENT_MAX},
+    };
+    int fd = -1;
+    if (uv_fileno((uv_handle_t *)&stream->tcp, &fd) != 0)
+        return;
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int));
+}
+
 static void shake(struct qn_stream *stream)
 {
     struct qn_stream_host *host = stream->host;
@@ -91,8 +112,11 @@ static void shake(struct qn_stream *stream)
         qn_stream_end(stream, err, qn_session_detail(stream->session));
         return;
     }
-    if (err == QN_OK)
+    if (err == QN_OK) {
         stream->state = QN_STREAM_UP;
+        if (qn_session_alpn(stream->session) == QN_ALPN_BULK)
+            tune_bulk(stream);
+    }
     qn_stream_flush(stream);
     if (stream->state == QN_STREAM_UP)
         host->callbacks.on_up(host->context, stream->tag);

@@ -13,6 +13,7 @@ enum qn_alpn {
     QN_ALPN_NONE,
     QN_ALPN_MEMBER, /* quoin/1 */
     QN_ALPN_GUEST,  /* quoin-guest/1 */
+    QN_ALPN_BULK,   /* quoin-bulk/1 */
 };
 
 struct qn_tls;

@@ -58,7 +58,7 @@ static bool is_let_in(struct sim_world *world, const struct sim_event *event)
     size_t count;
     bool allows_guests;
     const struct qn_public_key *keys = qn_core_admitted(to->core, &count, &allows_guests);
-    if (event->is_guest)
+    if (event->link_kind == QN_LINK_GUEST)
         return allows_guests;
     for (size_t i = 0; i < count; i++)
         if (qn_public_key_eq(&keys[i], &from->keys.site))
@@ -79,7 +79,7 @@ void network_dial(struct sim_world *world, const struct sim_event *event)
     link->id = ++world->next_link;
     link->end[0] = event->site;
     link->end[1] = event->target;
-    link->is_guest = event->is_guest;
+    link->kind = event->link_kind;
     link->dial_token = event->token;
     link->is_up = link->has_end[0] = link->has_end[1] = true;
     for (size_t i = 0; i < sizeof(link->exporter); i++)

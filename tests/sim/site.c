@@ -145,7 +145,7 @@ static void carry_out(struct sim_world *world, struct sim_site *site, struct qn_
                                              .life = site->life,
                                              .token = effect->token,
                                              .target = site_at(effect),
-                                             .is_guest = effect->is_guest,
+                                             .link_kind = effect->link_kind,
                                              .expected = effect->expected,
                                              .has_expected = effect->has_expected});
         break;

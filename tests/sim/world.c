@@ -139,7 +139,7 @@ static void link_event(struct sim_world *world, const struct sim_event *event)
                          .link = link->id,
                          .token = event->token,
                          .err = QN_ERR_CLOSED,
-                         .is_guest = link->is_guest,
+                         .link_kind = link->kind,
                          .is_dialled = event->way == 0,
                          .key = other->keys.site};
     memcpy(e.exporter, link->exporter, sizeof(e.exporter));

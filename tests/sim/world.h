@@ -35,7 +35,8 @@ struct sim_way {
 struct sim_link {
     uint64_t id;
     size_t end[2]; /* the dialler first */
-    bool is_guest, is_up;
+    enum qn_link_kind kind;
+    bool is_up;
     size_t closed_by; /* the end that closed it, from 1; 0: none */
     uint64_t dial_token;
     bool is_told[2]; /* whether that end knows that it is up */
@@ -116,8 +117,8 @@ struct sim_event {
     unsigned life;
     uint64_t link, token;
     size_t way;
-    size_t target; /* DIAL */
-    bool is_guest; /* DIAL */
+    size_t target;               /* DIAL */
+    enum qn_link_kind link_kind; /* DIAL */
     struct qn_public_key expected;
     bool has_expected;
     struct qn_read_result *read;

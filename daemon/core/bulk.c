@@ -1,0 +1,445 @@
+#include "core/bulk.h"
+
+#include "core/fetch.h"
+#include "core/hold.h"
+#include "core/offsite.h"
+
+/* Both ends at work at once: a window of packs, the data that the other asked for, a list. More
+ * than net queues would end the connection. */
+_Static_assert(BULK_WINDOW_MAX + BULK_REQUESTS_MAX * BULK_READ_MAX + 4 * BULK_LIST_PIECE <
+                   QN_NET_QUEUE_MAX,
+               "bulk fills net's queue");
+
+struct bulk *bulk_of(struct qn_core *core, const struct qn_site_id *site)
+{
+    struct peer *peer = core_peer(core, site);
+    return peer == NULL ? NULL : peer->bulk;
+}
+
+struct bulk *bulk_of_link(struct qn_core *core, qn_link link)
+{
+    qn_vec_each (&core->peers, peer)
+        if (link != 0 && (*peer)->bulk->link == link)
+            return (*peer)->bulk;
+    return NULL;
+}
+
+struct bulk *bulk_new(struct peer *peer)
+{
+    struct bulk *bulk = QN_NEW(struct bulk);
+    bulk->peer = peer;
+    bulk->offsite = offsite_new();
+    bulk->hold = hold_new();
+    bulk->fetch = fetch_new();
+    return bulk;
+}
+
+void bulk_free(struct bulk *bulk)
+{
+    if (bulk == NULL)
+        return;
+    offsite_free(bulk->offsite);
+    hold_free(bulk->hold);
+    fetch_free(bulk->fetch);
+    qn_free(bulk);
+}
+
+void bulk_want(struct qn_core *core, struct bulk *bulk)
+{
+    bulk->is_wanted = true;
+}
+
+void bulk_used(struct qn_core *core, struct bulk *bulk)
+{
+    bulk->used_ms = core->now_ms;
+}
+
+bool bulk_is_up(const struct bulk *bulk)
+{
+    return bulk->link != 0 && bulk->has_hello;
+}
+
+/* A part may still be saying something when the connection has just ended. */
+void bulk_send(struct qn_core *core, struct bulk *bulk)
+{
+    if (bulk->link == 0)
+        return;
+    core_send(core, bulk->link);
+    bulk_used(core, bulk);
+}
+
+/* ---- up and down ---- */
+
+static void dial_later(struct qn_core *core, struct bulk *bulk)
+{
+    uint64_t delay = DIAL_FIRST_MS, delay_max = bulk->is_bad ? BULK_DIAL_BAD_MS : DIAL_MAX_MS;
+    for (unsigned i = 0; i < bulk->failures && delay < delay_max; i++)
+        delay *= 2;
+    bulk->dial_token = 0;
+    bulk->dial_ms = core->now_ms + core_jitter(core, delay < delay_max ? delay : delay_max);
+}
+
+static void say_hello(struct qn_core *core, struct bulk *bulk)
+{
+    struct qn_buf *out = core_message(core, QN_MSG_BULK_HELLO, 3);
+    qn_pack_u64(out, QN_PROTOCOL_VERSION_MIN);
+    qn_pack_u64(out, QN_PROTOCOL_VERSION);
+    qn_pack_bin(out, QN_SPAN_OF(qn_ledger_group(core->ledger)->id.bytes));
+    bulk_send(core, bulk);
+}
+
+static void connected(struct qn_core *core, struct bulk *bulk, const struct qn_event *event)
+{
+    bulk->link = event->link;
+    bulk->is_dialled = event->is_dialled;
+    bulk->has_hello = false;
+    bulk->up_ms = core->now_ms;
+    bulk->called_ms = 0;
+    bulk->is_called = false;
+    bulk->has_failed_dials = false;
+    say_hello(core, bulk);
+}
+
+static void hang_up(struct qn_core *core, struct bulk *bulk, enum qn_err err)
+{
+    core_close(core, bulk->link);
+    bulk_down(core, bulk, err);
+}
+
+void bulk_up(struct qn_core *core, const struct qn_event *event)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    const struct qn_site *site = group == NULL ? NULL : qn_group_site_by_key(group, &event->key);
+    struct bulk *bulk = site == NULL ? NULL : bulk_of(core, &site->id);
+    if (bulk == NULL || !core_is_member(core)) {
+        core_close(core, event->link);
+        return;
+    }
+    if (event->is_dialled && bulk->dial_token == event->token)
+        bulk->dial_token = 0;
+    if (bulk->link != 0 && peer_keeps_old(core, bulk->peer, bulk->is_dialled, event->is_dialled)) {
+        core_close(core, event->link);
+        return;
+    }
+    if (bulk->link != 0)
+        hang_up(core, bulk, QN_OK);
+    connected(core, bulk, event);
+}
+
+/* One that behaved for a minute is trusted again. */
+static void forgive(const struct qn_core *core, struct bulk *bulk)
+{
+    if (!bulk->has_hello || core->now_ms < bulk->up_ms + BULK_IDLE_MS)
+        return;
+    bulk->is_bad = false;
+    bulk->failures = 0;
+}
+
+void bulk_down(struct qn_core *core, struct bulk *bulk, enum qn_err err)
+{
+    bool was_up = bulk_is_up(bulk);
+    forgive(core, bulk);
+    bulk->link = 0;
+    bulk->has_hello = false;
+    if (was_up) {
+        offsite_down(core, bulk);
+        hold_down(core, bulk);
+        fetch_down(core, bulk);
+    } else if (err != QN_OK) {
+        bulk->failures++; /* it ends before it begins */
+    }
+    dial_later(core, bulk);
+}
+
+void bulk_bad(struct qn_core *core, struct bulk *bulk, const char *code, enum qn_err err)
+{
+    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), &bulk->peer->site);
+    if (bulk->link == 0)
+        return;
+    core_note(core, code, err, site == NULL ? "?" : site->name);
+    forgive(core, bulk);
+    bulk->is_bad = true;
+    bulk->failures++;
+    hang_up(core, bulk, QN_OK);
+}
+
+/* ---- dialling ---- */
+
+/* A refusal is of the protocol or of the key: neither passes soon. */
+bool bulk_dial_failed(struct qn_core *core, const struct qn_event *event)
+{
+    qn_vec_each (&core->peers, slot) {
+        struct bulk *bulk = (*slot)->bulk;
+        if (event->token == 0 || bulk->dial_token != event->token)
+            continue;
+        bulk->failures++;
+        bulk->address_next++;
+        bulk->is_bad |= event->err == QN_ERR_DENIED || event->err == QN_ERR_UNSUPPORTED;
+        bulk->has_failed_dials = true;
+        dial_later(core, bulk);
+        return true;
+    }
+    return false;
+}
+
+/* One dial for each call. If we were waiting for theirs, it need not be waited for any more. */
+void bulk_called(struct qn_core *core, struct peer *peer)
+{
+    struct bulk *bulk = peer->bulk;
+    bulk->is_called = true;
+    if (bulk->called_ms != 0)
+        bulk->dial_ms = core->now_ms;
+    bulk->called_ms = 0;
+}
+
+static void call(struct qn_core *core, struct bulk *bulk)
+{
+    core_message(core, QN_MSG_BULK_CALL, 0);
+    core_send(core, bulk->peer->session->link);
+    bulk->called_ms = core->now_ms;
+    bulk->has_failed_dials = false;
+    bulk->dial_ms = core->now_ms + BULK_CALL_MS;
+}
+
+static void dial(struct qn_core *core, struct bulk *bulk, const char *address)
+{
+    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), &bulk->peer->site);
+    if (site == NULL)
+        return;
+    bulk->dial_token = core_token(core);
+    core_dial(core, bulk->dial_token, address, QN_LINK_BULK, &site->keys.site);
+}
+
+/* Who dialled the first connection knows an address that works, so it dials this one too; the other
+ * calls. A call that is not answered in time, and a dial that fails, are followed by the other way.
+ */
+static void connect_now(struct qn_core *core, struct bulk *bulk)
+{
+    struct peer *peer = bulk->peer;
+    char address[QN_ADDRESS_SIZE_MAX + 1];
+    bool has_address = peer_address(peer, peer->address_next + bulk->address_next, address);
+    bool was_called_in_vain = bulk->called_ms != 0;
+    bool is_ours_to_dial = peer->session->is_dialled && !bulk->has_failed_dials;
+    bulk->called_ms = 0;
+    if (has_address && (is_ours_to_dial || bulk->is_called || was_called_in_vain))
+        dial(core, bulk, address);
+    else if (bulk->is_wanted)
+        call(core, bulk);
+    bulk->is_called = false;
+}
+
+static void tick_unconnected(struct qn_core *core, struct bulk *bulk)
+{
+    const struct session *session = bulk->peer->session;
+    bool is_reachable = session != NULL && session->has_hello && core_is_member(core);
+    bool is_wanted = bulk->is_wanted || bulk->is_called;
+    if (!is_wanted || !is_reachable || bulk->dial_token != 0)
+        return;
+    if (core->now_ms >= bulk->dial_ms)
+        connect_now(core, bulk);
+    else
+        core_wake(core, bulk->dial_ms);
+}
+
+/* ---- ending ---- */
+
+static bool is_busy(const struct qn_core *core, const struct bulk *bulk)
+{
+    return bulk->has_hello &&
+           (offsite_is_busy(core, bulk) || hold_is_busy(core, bulk) || fetch_is_busy(core, bulk));
+}
+
+static void tick_connected(struct qn_core *core, struct bulk *bulk)
+{
+    uint64_t end_ms = bulk->used_ms + (is_busy(core, bulk) ? BULK_STALL_MS : BULK_IDLE_MS);
+    if (core->now_ms < end_ms) {
+        core_wake(core, end_ms);
+        return;
+    }
+    if (!bulk->has_hello)
+        bulk->failures++;
+    hang_up(core, bulk, QN_OK);
+}
+
+static void tick_parts(struct qn_core *core, struct bulk *bulk)
+{
+    offsite_tick(core, bulk);
+    hold_tick(core, bulk);
+    fetch_tick(core, bulk);
+}
+
+void bulk_tick(struct qn_core *core)
+{
+    if (!core->is_started || qn_ledger_group(core->ledger) == NULL)
+        return;
+    hold_tick_all(core);
+    qn_vec_each (&core->peers, peer) {
+        tick_parts(core, (*peer)->bulk);
+        if ((*peer)->bulk->link != 0)
+            tick_connected(core, (*peer)->bulk);
+        if ((*peer)->bulk->link == 0)
+            tick_unconnected(core, (*peer)->bulk);
+    }
+}
+
+/* ---- frames ---- */
+
+static enum qn_err heard_hello(struct qn_core *core, struct bulk *bulk, struct qn_cursor *fields)
+{
+    uint64_t version_min, version_max;
+    struct qn_digest group_id;
+    if (bulk->has_hello)
+        return QN_ERR_STATE;
+    QN_TRY(qn_cursor_u64(fields, &version_min));
+    QN_TRY(qn_cursor_u64(fields, &version_max));
+    QN_TRY(qn_cursor_bytes(fields, group_id.bytes, sizeof(group_id.bytes)));
+    if (version_min > QN_PROTOCOL_VERSION || version_max < QN_PROTOCOL_VERSION_MIN)
+        return QN_ERR_UNSUPPORTED;
+    if (!qn_digest_eq(&group_id, &qn_ledger_group(core->ledger)->id))
+        return QN_ERR_DENIED;
+    bulk->has_hello = true;
+    bulk->is_wanted = false; /* a part that has work says so again */
+    if (!bulk->is_bad)
+        bulk->failures = 0;
+    offsite_up(core, bulk);
+    hold_up(core, bulk);
+    fetch_up(core, bulk);
+    return QN_OK;
+}
+
+/* Both parts of this site that ask hear of it; each takes the position that the fields had. */
+static enum qn_err heard_refusal(struct qn_core *core, struct bulk *bulk, struct qn_cursor *fields)
+{
+    struct qn_cursor again = *fields;
+    QN_TRY(offsite_frame(core, bulk, QN_MSG_VAULT_REFUSED, fields));
+    return bulk_is_up(bulk) ? fetch_frame(core, bulk, QN_MSG_VAULT_REFUSED, &again) : QN_OK;
+}
+
+static enum qn_err dispatch(struct qn_core *core, struct bulk *bulk, uint64_t number,
+                            struct qn_cursor *fields)
+{
+    if (number == QN_MSG_BULK_HELLO)
+        return heard_hello(core, bulk, fields);
+    if (!bulk->has_hello)
+        return QN_ERR_STATE;
+    switch (number) {
+    case QN_MSG_VAULT_ASK:
+    case QN_MSG_NAMES_ASK:
+    case QN_MSG_PACK_OFFER:
+    case QN_MSG_PACK_PUT:
+    case QN_MSG_LIST_PUT:
+    case QN_MSG_LIST_FORGET:
+    case QN_MSG_PACK_GET:
+    case QN_MSG_LIST_GET:
+    case QN_MSG_PROOF_ASK:
+    case QN_MSG_KEY_PUT:
+        return hold_frame(core, bulk, (enum qn_message)number, fields);
+    case QN_MSG_VAULT_STATE:
+    case QN_MSG_NAMES:
+    case QN_MSG_PACK_OFFERED:
+    case QN_MSG_PACK_ACK:
+    case QN_MSG_LIST_ACK:
+    case QN_MSG_LIST_FORGOT:
+    case QN_MSG_PROOF:
+    case QN_MSG_KEY_ACK:
+        return offsite_frame(core, bulk, (enum qn_message)number, fields);
+    case QN_MSG_PACK_DATA:
+    case QN_MSG_LIST_DATA:
+        return fetch_frame(core, bulk, (enum qn_message)number, fields);
+    case QN_MSG_VAULT_REFUSED:
+        return heard_refusal(core, bulk, fields);
+    default:
+        return QN_OK; /* of a newer version */
+    }
+}
+
+void bulk_frame(struct qn_core *core, struct bulk *bulk, struct qn_span frame)
+{
+    struct qn_cursor cursor = qn_cursor(frame);
+    size_t count;
+    uint64_t number;
+    bulk_used(core, bulk);
+    enum qn_err err = qn_cursor_array(&cursor, 64, &count);
+    if (err == QN_OK)
+        err = qn_cursor_u64(&cursor, &number);
+    if (err == QN_OK)
+        err = dispatch(core, bulk, number, &cursor);
+    if (err != QN_OK)
+        bulk_bad(core, bulk, "bad-frame", err);
+}
+
+/* ---- what is on its way ---- */
+
+static struct pending *mark(struct pending *pending, const struct bulk *bulk, uint64_t tag)
+{
+    pending->site = bulk->peer->site;
+    pending->link = bulk->link;
+    pending->seq = tag;
+    return pending;
+}
+
+struct pending *bulk_commit(struct qn_core *core, struct bulk *bulk, enum qn_intent_kind kind,
+                            struct qn_buf *take_payload, enum pending_kind pending, uint64_t tag)
+{
+    return mark(core_commit(core, kind, take_payload, pending), bulk, tag);
+}
+
+struct pending *bulk_read(struct qn_core *core, struct bulk *bulk, enum qn_read_kind kind,
+                          struct qn_buf *take_args, enum pending_kind pending, uint64_t tag)
+{
+    struct qn_read *read = QN_NEW(struct qn_read);
+    read->kind = kind;
+    read->names = *take_args;
+    *take_args = (struct qn_buf){0};
+    return mark(core_read_later(core, read, pending), bulk, tag);
+}
+
+struct pending *bulk_file(struct qn_core *core, struct bulk *bulk, struct qn_file_work *take_work,
+                          enum pending_kind pending, uint64_t tag)
+{
+    return mark(core_file(core, take_work, pending), bulk, tag);
+}
+
+void bulk_outcome(struct qn_core *core, const struct pending *pending,
+                  const struct qn_outcome *outcome)
+{
+    struct bulk *bulk = bulk_of(core, &pending->site);
+    if (bulk == NULL)
+        return;
+    if (pending->kind == PENDING_OFFSITE)
+        offsite_outcome(core, bulk, pending, outcome);
+    else if (pending->kind == PENDING_HOLD)
+        hold_outcome(core, bulk, pending, outcome);
+    else
+        fetch_outcome(core, bulk, pending, outcome);
+}
+
+void bulk_read_done(struct qn_core *core, const struct pending *pending,
+                    struct qn_read_result *result)
+{
+    struct bulk *bulk = bulk_of(core, &pending->site);
+    if (bulk == NULL)
+        return;
+    if (pending->kind == PENDING_OFFSITE)
+        offsite_read_done(core, bulk, pending, result);
+    else if (pending->kind == PENDING_HOLD)
+        hold_read_done(core, bulk, pending, result);
+    else
+        fetch_read_done(core, bulk, pending, result);
+}
+
+void bulk_file_done(struct qn_core *core, struct qn_file_result *result)
+{
+    struct pending pending;
+    if (!core_pending_take(core, result->token, &pending))
+        return;
+    struct bulk *bulk = bulk_of(core, &pending.site);
+    if (bulk == NULL)
+        return;
+    if (pending.kind == PENDING_OFFSITE)
+        offsite_file_done(core, bulk, &pending, result);
+    else if (pending.kind == PENDING_HOLD)
+        hold_file_done(core, bulk, &pending, result);
+    else
+        fetch_file_done(core, bulk, &pending, result);
+}
