@@ -172,8 +172,10 @@ enum list_state {
 struct lists {
     enum list_state state;
     bool needs_list;
-    uint64_t after;    /* number of the last snapshot that was tried */
-    uint64_t retry_ms; /* 0: not; then all are tried again */
+    uint64_t after;    /* number of the last snapshot that was looked at */
+    uint64_t retry_ms; /* 0: not; then those that were skipped are tried again */
+    QN_VEC(struct qn_digest) skipped; /* ids */
+    unsigned missing_count;
     struct qn_list_head head, base_head;
     struct qn_digest id;
     bool has_base, is_without_base; /* the holder did not take the base */
@@ -306,6 +308,10 @@ void packs_piece(struct qn_core *core, struct bulk *bulk, uint32_t number,
 void packs_committed(struct qn_core *core, struct bulk *bulk, const struct qn_outcome *outcome);
 /* How many bytes may go now. */
 uint64_t packs_room(struct qn_core *core, struct offsite *offsite);
+/* Wakes when that may be more. */
+void packs_wake(struct qn_core *core, const struct offsite *offsite);
+/* The holder is full: nothing is offered for a while. */
+void packs_block(struct qn_core *core, struct bulk *bulk);
 
 /* ---- offsite_list.c ---- */
 void lists_end(struct offsite *offsite);

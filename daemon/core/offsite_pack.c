@@ -227,7 +227,7 @@ static void offer(struct qn_core *core, struct bulk *bulk)
 
 /* ---- what the holder says to an offer, or to the last piece ---- */
 
-static void block(struct qn_core *core, struct bulk *bulk)
+void packs_block(struct qn_core *core, struct bulk *bulk)
 {
     struct packs *packs = &bulk->offsite->packs;
     if (!packs->is_full)
@@ -243,7 +243,7 @@ static void refused(struct qn_core *core, struct bulk *bulk, struct outgoing *pa
     struct packs *packs = &bulk->offsite->packs;
     if (code == QN_OFFER_QUOTA || code == QN_OFFER_ROOM) {
         drop(packs, pack);
-        block(core, bulk);
+        packs_block(core, bulk);
     } else if (code == QN_OFFER_LATER) {
         drop(packs, pack);
         packs->is_restarted = true;
@@ -390,6 +390,12 @@ uint64_t packs_room(struct qn_core *core, struct offsite *offsite)
     return pace_room(&packs->pace, core->now_ms, packs->inflight, limit_of(core));
 }
 
+void packs_wake(struct qn_core *core, const struct offsite *offsite)
+{
+    uint64_t next_ms = pace_next_ms(&offsite->packs.pace, core->now_ms, limit_of(core));
+    core_wake(core, next_ms > core->now_ms ? next_ms : core->now_ms + 1);
+}
+
 static void send_bytes(struct qn_core *core, struct bulk *bulk, struct piece *piece, uint64_t size)
 {
     struct packs *packs = &bulk->offsite->packs;
@@ -424,8 +430,7 @@ static void send_pieces(struct qn_core *core, struct bulk *bulk)
         struct piece *piece = &packs->pieces.items[0];
         uint64_t left = piece->size - piece->sent, room = packs_room(core, bulk->offsite);
         if (room < left && room < SPLIT_MIN) {
-            uint64_t next_ms = pace_next_ms(&packs->pace, core->now_ms, limit_of(core));
-            core_wake(core, next_ms > core->now_ms ? next_ms : core->now_ms + 1);
+            packs_wake(core, bulk->offsite);
             return;
         }
         send_bytes(core, bulk, piece, left < room ? left : room);
