@@ -237,7 +237,7 @@ static void looked(struct qn_core *core, struct bulk *bulk, struct qn_read_resul
         ask(core, bulk);
         offsite->stage = STAGE_ASKED;
     } else if (offsite->stage == STAGE_OPEN) {
-        if (offsite->needs_ask) /* only for the interval: what is on its way makes sums differ */
+        if (offsite->needs_ask && offsite->asks == 0) /* only for the interval: what is on its way makes sums differ */
             ask(core, bulk);
         look_again(offsite);
     }
@@ -557,5 +557,5 @@ bool offsite_is_full(const struct bulk *bulk)
 
 uint64_t offsite_bad_packs(const struct bulk *bulk)
 {
-    return bulk->offsite->role == ROLE_SEND ? bulk->offsite->proofs.row.bad : 0;
+    return bulk->offsite->role == ROLE_SEND ? bulk->offsite->packs.unreadable : 0;
 }

@@ -157,6 +157,7 @@ struct packs {
     uint64_t blocked_ms; /* no offers until then; outlives connections, as is_full */
     uint64_t ack_ms;     /* after a commit that failed */
     bool is_full;
+    uint64_t unreadable; /* packs that it lacks and that cannot be read here */
     bool has_claims; /* it has packs, it says, that we did not see acknowledged */
 };
 
@@ -182,7 +183,7 @@ struct lists {
     struct qn_buf file, base_file;
     bool is_file_here, is_base_here;
     struct qn_buf packed;
-    size_t piece, pieces;
+    size_t piece, pieces, piece_size;
     uint64_t piece_ms; /* when the next one may go */
     bool needs_forget, is_forgetting, has_asked_forget;
     struct qn_buf forgets; /* asked for, ids joined */

@@ -240,7 +240,8 @@ static void compose(struct qn_core *core, struct bulk *bulk)
     }
     lists->has_base = has_base;
     lists->piece = 0;
-    lists->pieces = (lists->packed.size + LIST_PIECE - 1) / LIST_PIECE;
+    lists->piece_size = lists->packed.size <= 8 * LIST_PIECE ? LIST_PIECE : BULK_LIST_PIECE;
+    lists->pieces = (lists->packed.size + lists->piece_size - 1) / lists->piece_size;
     lists->state = LIST_SENDING;
 }
 
@@ -270,8 +271,8 @@ static void send_piece(struct qn_core *core, struct bulk *bulk)
 {
     struct lists *lists = &bulk->offsite->lists;
     struct pace *pace = &bulk->offsite->packs.pace;
-    size_t offset = lists->piece * LIST_PIECE, left = lists->packed.size - offset,
-           size = left < LIST_PIECE ? left : LIST_PIECE;
+    size_t offset = lists->piece * lists->piece_size, left = lists->packed.size - offset,
+           size = left < lists->piece_size ? left : lists->piece_size;
     uint64_t rate = pace->rate > RATE_MIN ? pace->rate : RATE_MIN, wait = size * 1000 / rate;
     struct qn_buf *out = core_message(core, QN_MSG_LIST_PUT, 4);
     qn_pack_bin(out, qn_digest_view(&lists->id));
@@ -328,12 +329,17 @@ static void heard_missing(struct qn_core *core, struct bulk *bulk, struct qn_spa
 static void heard_code(struct qn_core *core, struct bulk *bulk, struct qn_span code)
 {
     struct lists *lists = &bulk->offsite->lists;
-    if (lists->has_base) { /* with all names, if it is that */
+    bool is_about_names = qn_span_eq_str(code, "base") || qn_span_eq_str(code, "bad");
+    if (lists->has_base && is_about_names) { /* with all names, then */
         lists->is_without_base = true;
         again(lists);
         return;
     }
     lists->is_without_base = false;
+    if (qn_span_eq_str(code, "later")) {
+        put_off(core, lists, LATER_MS);
+        return;
+    }
     if (qn_span_eq_str(code, "quota") || qn_span_eq_str(code, "room"))
         packs_block(core, bulk);
     failed(core, bulk, "list-refused", QN_ERR_DENIED);

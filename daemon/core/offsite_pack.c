@@ -82,7 +82,7 @@ void packs_start(struct qn_core *core, struct bulk *bulk)
     pace_reset(&packs->pace, core->now_ms);
     packs->needs_scan = true;
     packs->scan_after = 0;
-    packs->sent_bytes = 0;
+    packs->sent_bytes = packs->unreadable = 0;
 }
 
 void packs_end(struct offsite *offsite)
@@ -349,8 +349,11 @@ static void read_ahead(struct qn_core *core, struct bulk *bulk)
 static void not_readable(struct qn_core *core, struct bulk *bulk, struct outgoing *pack,
                          enum qn_err err)
 {
-    if (err != QN_ERR_NOTFOUND) /* else it was pruned meanwhile: the book will say so */
+    bool may_be_pruned = err == QN_ERR_NOTFOUND && core->backup->running.token != 0;
+    if (!may_be_pruned) { /* else the book will say so */
         core_note(core, "pack-not-read", err, holder_name(core, bulk));
+        bulk->offsite->packs.unreadable++;
+    }
     skip(&bulk->offsite->packs, pack);
 }
 

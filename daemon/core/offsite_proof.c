@@ -272,7 +272,7 @@ static void own_checked(struct qn_core *core, struct bulk *bulk, uint32_t index,
     if (err == QN_OK) {
         qn_vec_push(&proofs->lost, proofs->batch.items[index].pack.pack);
         proofs->row.bad++;
-        core_note(core, "copy-bad", QN_ERR_CORRUPT, holder_name(core, bulk));
+        core_note(core, "copy-differs", QN_ERR_CORRUPT, holder_name(core, bulk));
     } else {
         proofs->row.unknown++;
         core_note(core, "pack-not-read", err, holder_name(core, bulk));
@@ -338,8 +338,10 @@ void proofs_committed(struct qn_core *core, struct bulk *bulk, const struct qn_o
     if (proofs->commits == 0 || proofs->state != PROOF_COMMITTING)
         return;
     proofs->commits--;
-    if (outcome->err != QN_OK)
+    if (outcome->err != QN_OK) {
         proofs->retry_ms = core->now_ms + FULL_MS;
+        bulk->offsite->is_dirty = true; /* the row is what the book says */
+    }
     if (proofs->commits > 0)
         return;
     if (proofs->lost.count > 0)
