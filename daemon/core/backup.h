@@ -115,6 +115,8 @@ struct backup {
     uint64_t catalog_ms; /* monotonic: when the book is compared with the vault; UINT64_MAX: not */
     bool is_prune_due;   /* a run ended: what the keep rules let go, once the book shows it */
     bool is_place_seen;  /* the agreements were looked at since the ledger moved */
+    uint64_t place_token,
+        place_ms; /* an acceptance on its way; not before, after one that failed */
 };
 
 /* ---- backup.c: life, what is due ---- */
