@@ -50,6 +50,13 @@ bool custodian_knows(const struct qn_core *core, const struct qn_site_id *owner)
     return has_accepted(core, owner) || (held != NULL && held->has_anything);
 }
 
+void custodian_has(struct qn_core *core, const struct qn_site_id *owner)
+{
+    const struct custody_owner *held = owner_of(core->custodian, owner);
+    if (held == NULL || !held->has_anything)
+        custodian_read(core);
+}
+
 static bool is_holder(const struct qn_core *core)
 {
     const struct qn_group *group = qn_ledger_group(core->ledger);
