@@ -237,6 +237,19 @@ static void scrub_was_stored(struct qn_core *core, const struct pending *pending
     custodian_read(core);
 }
 
+/* The clock is read as soon as it is known that somebody relies on it. */
+static void tick(struct qn_core *core)
+{
+    struct custodian *custodian = core->custodian;
+    custodian->tick_ms = core->now_ms + CUSTODIAN_MS;
+    if (custodian->sweep_ms == 0) /* what a crash left over; not at once, others start too */
+        custodian->sweep_ms = core->now_ms + core_jitter(core, CUSTODIAN_SWEEP_MS / 12);
+    if (!custodian->has_read)
+        custodian_read(core);
+    else if (is_holder(core))
+        custodian_clock(core);
+}
+
 /* ---- events ---- */
 
 void custodian_outcome(struct qn_core *core, const struct pending *pending,
@@ -270,7 +283,10 @@ void custodian_read_done(struct qn_core *core, const struct pending *pending,
         core_note(core, "read-failed", err, "held");
         return;
     }
+    bool is_first = !custodian->has_read;
     custodian->has_read = true;
+    if (is_first)
+        tick(core);
     scrub_next(core);
 }
 
@@ -281,18 +297,6 @@ void custodian_file_done(struct qn_core *core, const struct pending *pending,
         scrubbed(core, pending, result->err);
     else
         custodian_removed(core, pending, result->err);
-}
-
-static void tick(struct qn_core *core)
-{
-    struct custodian *custodian = core->custodian;
-    custodian->tick_ms = core->now_ms + CUSTODIAN_MS;
-    if (custodian->sweep_ms == 0) /* what a crash left over; not at once, others start too */
-        custodian->sweep_ms = core->now_ms + core_jitter(core, CUSTODIAN_SWEEP_MS / 12);
-    if (!custodian->has_read)
-        custodian_read(core);
-    else if (is_holder(core))
-        custodian_clock(core);
 }
 
 void hold_tick_all(struct qn_core *core)
