@@ -157,10 +157,10 @@ void bulk_bad(struct qn_core *core, struct bulk *bulk, const char *code, enum qn
     if (bulk->link == 0)
         return;
     core_note(core, code, err, site == NULL ? "?" : site->name);
-    forgive(core, bulk);
+    hang_up(core, bulk, QN_OK);
     bulk->is_bad = true;
     bulk->failures++;
-    hang_up(core, bulk, QN_OK);
+    dial_later(core, bulk);
 }
 
 /* ---- dialling ---- */
