@@ -128,7 +128,7 @@ struct plan *backup_plan(const struct qn_core *core, struct qn_span name);
 void plan_changes(struct qn_core *core, uint64_t token, struct qn_span name, struct qn_span packed);
 void plans_committed(struct qn_core *core, uint64_t token, enum qn_err err);
 bool plan_is_coming(const struct qn_core *core, struct qn_span name);
-uint64_t plan_period_ms(const struct plan *plan); /* of its schedule; 0: not by itself */
+uint64_t plan_period_ms(const struct plan *plan);          /* of its schedule; 0: not by itself */
 void plan_reckon(struct qn_core *core, struct plan *plan); /* when it is due next */
 
 /* ---- backup_job.c: jobs and their news ---- */
@@ -191,7 +191,7 @@ void backup_pack_status(const struct qn_core *core, struct qn_buf *out); /* the 
 /* The answer of a verification with `copies` added, of one plan or (NULL) of all. */
 void backup_pack_verified(const struct qn_core *core, const struct plan *plan,
                           struct qn_span answer, struct qn_buf *out);
-void held_pack_status(const struct qn_core *core, struct qn_buf *out);   /* the array `held` */
+void held_pack_status(const struct qn_core *core, struct qn_buf *out); /* the array `held` */
 /* Calls `alert` for each alert of docs/control.md 4 that concerns backups. */
 typedef void (*backup_alert)(void *context, const char *severity, const char *code,
                              const char *object, uint64_t count, uint64_t time_ms);

@@ -3,7 +3,7 @@
 #include "core/args.h"
 #include "core/offsite.h"
 
-#define RETRY_MS (3600ull * 1000) /* a run that failed is tried again, before its turn */
+#define RETRY_MS          (3600ull * 1000) /* a run that failed is tried again, before its turn */
 
 #define ANSWER_COPIES_MAX (32 * 512) /* what a verification says of holders */
 

@@ -23,8 +23,7 @@ void offsite_free(struct offsite *offsite)
 
 const char *holder_name(const struct qn_core *core, const struct bulk *bulk)
 {
-    const struct qn_site *site =
-        qn_group_site(qn_ledger_group(core->ledger), &bulk->peer->site);
+    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), &bulk->peer->site);
     return site == NULL ? "?" : site->name;
 }
 
@@ -237,7 +236,8 @@ static void looked(struct qn_core *core, struct bulk *bulk, struct qn_read_resul
         ask(core, bulk);
         offsite->stage = STAGE_ASKED;
     } else if (offsite->stage == STAGE_OPEN) {
-        if (offsite->needs_ask && offsite->asks == 0) /* only for the interval: what is on its way makes sums differ */
+        if (offsite->needs_ask &&
+            offsite->asks == 0) /* only for the interval: what is on its way makes sums differ */
             ask(core, bulk);
         look_again(offsite);
     }
@@ -356,8 +356,8 @@ static enum qn_err heard_key(struct qn_core *core, struct bulk *bulk, struct qn_
 static void tick_key(struct qn_core *core, struct bulk *bulk)
 {
     struct offsite *offsite = bulk->offsite;
-    if (offsite->is_key_asked || core->options.sealed_key.size == 0 ||
-        offsite->role != ROLE_SEND || offsite->holder_epoch >= core->options.key_epoch)
+    if (offsite->is_key_asked || core->options.sealed_key.size == 0 || offsite->role != ROLE_SEND ||
+        offsite->holder_epoch >= core->options.key_epoch)
         return;
     offsite->is_key_asked = true;
     struct qn_buf *out = core_message(core, QN_MSG_KEY_PUT, 2);
@@ -480,8 +480,8 @@ static bool has_work(const struct qn_core *core, const struct bulk *bulk)
     const struct offsite *offsite = bulk->offsite;
     if (offsite->role != ROLE_SEND)
         return offsite->has_forget;
-    return (offsite->has_packs && core->now_ms >= offsite->packs.blocked_ms) ||
-           offsite->has_list || offsite->has_forget ||
+    return (offsite->has_packs && core->now_ms >= offsite->packs.blocked_ms) || offsite->has_list ||
+           offsite->has_forget ||
            (offsite->proofs.is_known && proofs_due_ms(core, bulk) <= core->wall_ms);
 }
 

@@ -4,9 +4,9 @@
  *   look    a read of the book: whether there is anything to do; asked after each change
  *   stage   of the connection:  OFF -> LOOK -> ASKED -> (NAMES ->) OPEN
  *           OFF also where this site has nothing there, or was refused
- *   packs   OPEN: scanned from the book, offered ahead, read ahead of the window, sent, acknowledged
- *   lists   OPEN: one at a time, as soon as its packs are there; and what is to be forgotten
- *   proof   OPEN, when nothing else is to do: the weekly challenge
+ *   packs   OPEN: scanned from the book, offered ahead, read ahead of the window, sent,
+ * acknowledged lists   OPEN: one at a time, as soon as its packs are there; and what is to be
+ * forgotten proof   OPEN, when nothing else is to do: the weekly challenge
  *
  * Events change the state; offsite_tick, which runs after every event, acts on it. What is on its
  * way is told apart by `enum tag` in the upper half of pending.seq; an answer of another connection
@@ -29,7 +29,6 @@
 #define ACKS_MAX          256 /* acknowledgements that are not committed: then no more offers */
 #define FILE_WORK_MAX     12  /* of one holder, below the driver's bound; proofs included */
 #define READ_AHEAD        (1024 * 1024)
-#define SPLIT_MIN         (8 * 1024) /* of a piece, where the timetable gives no more at once */
 #define LEASE_MS          (14ull * 24 * 3600 * 1000)
 #define LIST_PIECE        (64 * 1024)
 #define LIST_PACKED_MAX   (QN_HELD_LIST_NAMES_MAX * QN_DIGEST_SIZE + QN_HELD_SEALED_SIZE_MAX + 4096)
@@ -93,7 +92,7 @@ enum copy_read {
                           unknown] */
 };
 
-struct names { /* comparing: first packs, then lists */
+struct names {     /* comparing: first packs, then lists */
     uint64_t what; /* 0 packs, 1 lists */
     bool are_equal[2];
     bool is_asked; /* for a page */
@@ -144,8 +143,8 @@ struct packs {
     QN_VEC(struct outgoing) queue;
     QN_VEC(struct piece) pieces;
     QN_VEC(struct flight) flights;
-    QN_VEC(struct ack) acks;   /* to be committed */
-    QN_VEC(struct ack) acking; /* being committed */
+    QN_VEC(struct ack) acks;          /* to be committed */
+    QN_VEC(struct ack) acking;        /* being committed */
     QN_VEC(struct qn_digest) skipped; /* in this connection */
     struct pace pace;
     uint64_t inflight, sent_bytes;
@@ -158,7 +157,7 @@ struct packs {
     uint64_t ack_ms;     /* after a commit that failed */
     bool is_full;
     uint64_t unreadable; /* packs that it lacks and that cannot be read here */
-    bool has_claims; /* it has packs, it says, that we did not see acknowledged */
+    bool has_claims;     /* it has packs, it says, that we did not see acknowledged */
 };
 
 enum list_state {
@@ -173,8 +172,8 @@ enum list_state {
 struct lists {
     enum list_state state;
     bool needs_list;
-    uint64_t after;    /* number of the last snapshot that was looked at */
-    uint64_t retry_ms; /* 0: not; then those that were skipped are tried again */
+    uint64_t after;                   /* number of the last snapshot that was looked at */
+    uint64_t retry_ms;                /* 0: not; then those that were skipped are tried again */
     QN_VEC(struct qn_digest) skipped; /* ids */
     unsigned missing_count;
     struct qn_list_head head, base_head;
@@ -216,7 +215,7 @@ struct proofs {
     bool is_known;
     uint8_t key[32];
     QN_VEC(struct challenge) batch;
-    uint32_t next, reading; /* that are being read here */
+    uint32_t next, reading;      /* that are being read here */
     QN_VEC(struct range) ranges; /* to ask; the last is next */
     uint64_t after;
     bool is_end;

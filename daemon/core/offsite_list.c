@@ -135,8 +135,7 @@ void lists_read_done(struct qn_core *core, struct bulk *bulk, struct qn_read_res
     bool is_found = false;
     if (lists->state != LIST_LOOKING)
         return;
-    enum qn_err err =
-        result->err == QN_OK ? take_found(lists, &answer, &is_found) : result->err;
+    enum qn_err err = result->err == QN_OK ? take_found(lists, &answer, &is_found) : result->err;
     if (err != QN_OK) {
         core_note(core, "read-failed", err, holder_name(core, bulk));
         lists->state = LIST_NONE;
@@ -183,8 +182,7 @@ static void subtract(struct qn_span a, struct qn_span b, struct qn_buf *out)
     size_t at = 0;
     for (size_t i = 0; i < a.size; i += QN_DIGEST_SIZE) {
         int order = -1;
-        while (at < b.size &&
-               (order = memcmp(b.data + at, a.data + i, QN_DIGEST_SIZE)) < 0)
+        while (at < b.size && (order = memcmp(b.data + at, a.data + i, QN_DIGEST_SIZE)) < 0)
             at += QN_DIGEST_SIZE;
         if (at >= b.size || order != 0)
             qn_buf_append(out, a.data + i, QN_DIGEST_SIZE);
@@ -381,7 +379,7 @@ void lists_committed(struct qn_core *core, struct bulk *bulk, enum tag tag,
         put_off(core, lists, RETRY_COMMIT_MS);
     } else if (tag == TAG_LISTED) {
         again(lists);
-        lists->needs_forget = true; /* of a list that this one replaces */
+        lists->needs_forget = true;                     /* of a list that this one replaces */
     } else if (++lists->missing_count <= MISSING_MAX) { /* the book waits for the packs */
         again(lists);
         packs_look(bulk->offsite, true);

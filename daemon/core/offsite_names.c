@@ -248,8 +248,7 @@ void names_compared(struct qn_core *core, struct bulk *bulk, struct qn_read_resu
     struct qn_cursor answer = qn_cursor(qn_buf_view(&result->body));
     if (bulk->offsite->stage != STAGE_NAMES)
         return;
-    enum qn_err err =
-        result->err == QN_OK ? take_compared(core, bulk, &answer) : result->err;
+    enum qn_err err = result->err == QN_OK ? take_compared(core, bulk, &answer) : result->err;
     if (err != QN_OK)
         give_up(core, bulk, err);
     else if (bulk->offsite->names.commits == 0)

@@ -129,11 +129,10 @@ static bool has_room_for_offers(const struct packs *packs)
     return packs->queue.count < OFFERS_LOW && packs->acks.count + packs->acking.count < ACKS_MAX;
 }
 
-/* While the holder takes nothing there is nothing to look for; then everything is. */
+/* While the holder takes nothing there is nothing to look for. */
 static void put_off(struct packs *packs)
 {
     packs->needs_scan = false;
-    packs->is_restarted = true;
     look_again_at(packs, packs->blocked_ms);
 }
 
@@ -246,7 +245,6 @@ static void refused(struct qn_core *core, struct bulk *bulk, struct outgoing *pa
         packs_block(core, bulk);
     } else if (code == QN_OFFER_LATER) {
         drop(packs, pack);
-        packs->is_restarted = true;
         look_again_at(packs, core->now_ms + LATER_MS);
     } else {
         core_note(core, "pack-refused", QN_ERR_DENIED, holder_name(core, bulk));
@@ -325,8 +323,7 @@ static void read_piece(struct qn_core *core, struct bulk *bulk, struct outgoing 
     pack->is_read = pack->read_at == pack->size;
     if (piece->is_here)
         return;
-    struct qn_file_work what = {
-        .kind = QN_FILE_READ, .offset = piece->offset, .size = piece->size};
+    struct qn_file_work what = {.kind = QN_FILE_READ, .offset = piece->offset, .size = piece->size};
     memcpy(what.name.bytes, piece->name.bytes, sizeof(what.name.bytes));
     own_file(core, bulk, &what, qn_span(NULL, 0), tag_of(TAG_PIECE, piece->number));
 }
@@ -414,10 +411,10 @@ static void send_bytes(struct qn_core *core, struct bulk *bulk, struct piece *pi
     piece->sent += size;
     pack->sent_at = offset + size;
     packs->inflight += size;
-    qn_vec_push(&packs->flights, ((struct flight){.name = piece->name,
-                                                  .end = pack->sent_at,
-                                                  .size = size,
-                                                  .sent_ms = core->now_ms}));
+    qn_vec_push(
+        &packs->flights,
+        ((struct flight){
+            .name = piece->name, .end = pack->sent_at, .size = size, .sent_ms = core->now_ms}));
 }
 
 static void pop_piece(struct packs *packs)
@@ -432,7 +429,7 @@ static void send_pieces(struct qn_core *core, struct bulk *bulk)
     while (packs->pieces.count > 0 && packs->pieces.items[0].is_here) {
         struct piece *piece = &packs->pieces.items[0];
         uint64_t left = piece->size - piece->sent, room = packs_room(core, bulk->offsite);
-        if (room < left && room < SPLIT_MIN) {
+        if (room == 0) {
             packs_wake(core, bulk->offsite);
             return;
         }
@@ -533,6 +530,7 @@ void packs_committed(struct qn_core *core, struct bulk *bulk, const struct qn_ou
     }
     packs->acking.count = 0;
     bulk->offsite->lists.needs_list = true;
+    bulk->offsite->is_dirty = true; /* what is left, for progress; what there is to prove */
 }
 
 /* ---- what is due ---- */
@@ -556,7 +554,7 @@ void packs_tick(struct qn_core *core, struct bulk *bulk)
         wind_down(packs);
     if (packs->rescan_ms != 0 && core->now_ms >= packs->rescan_ms) {
         packs->rescan_ms = 0;
-        packs->needs_scan = true;
+        packs_look(bulk->offsite, true); /* what was put off is behind the last scan */
     } else if (packs->rescan_ms != 0) {
         core_wake(core, packs->rescan_ms);
     }

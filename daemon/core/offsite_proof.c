@@ -149,8 +149,8 @@ static void read_own(struct qn_core *core, struct bulk *bulk, enum qn_file_kind 
     struct qn_digest key;
     memcpy(what.name.bytes, name->bytes, sizeof(what.name.bytes));
     qn_hmac(QN_SPAN_OF(proofs->key), qn_digest_view(name), &key);
-    own_file(core, bulk, &what,
-             kind == QN_FILE_PROOF ? qn_digest_view(&key) : qn_span(NULL, 0), tag);
+    own_file(core, bulk, &what, kind == QN_FILE_PROOF ? qn_digest_view(&key) : qn_span(NULL, 0),
+             tag);
 }
 
 static void read_values(struct qn_core *core, struct bulk *bulk)

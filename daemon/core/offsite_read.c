@@ -202,7 +202,7 @@ struct compare {
     struct qn_digest after;
     uint64_t unknown_max, unknown;
     struct qn_span theirs;
-    size_t at;         /* names of theirs that were passed */
+    size_t at; /* names of theirs that were passed */
     size_t lost_max;
     struct qn_buf lost; /* in the book, not there */
     struct qn_buf more; /* there, not in the book */
@@ -239,9 +239,10 @@ static void pass_theirs(struct compare *compare, const struct qn_digest *until)
 /* One name of the book. False: the range ends before it. */
 static bool pass_ours(struct compare *compare, const struct qn_digest *ours)
 {
-    bool is_behind = compare->theirs.size == 0 ||
-                     memcmp(ours->bytes, compare->theirs.data + compare->theirs.size -
-                                             QN_DIGEST_SIZE, QN_DIGEST_SIZE) > 0;
+    bool is_behind =
+        compare->theirs.size == 0 ||
+        memcmp(ours->bytes, compare->theirs.data + compare->theirs.size - QN_DIGEST_SIZE,
+               QN_DIGEST_SIZE) > 0;
     if (!compare->is_last && is_behind)
         return false;
     pass_theirs(compare, ours);

@@ -34,6 +34,8 @@ void rig_deinit(struct rig *rig)
 {
     rig_forget(rig);
     qn_vec_free(&rig->frames);
+    qn_vec_free(&rig->bulk_frames);
+    qn_vec_free(&rig->files);
     qn_vec_free(&rig->reads);
     qn_vec_free(&rig->intents);
     qn_job_free(rig->job);
@@ -53,7 +55,9 @@ void rig_start(struct rig *rig)
                                                       .keys = site->keys,
                                                       .name = site->name,
                                                       .legal_entity = "",
-                                                      .version = "test"});
+                                                      .version = "test",
+                                                      .sealed_key = qn_span_str("sealed"),
+                                                      .key_epoch = 1});
     QN_ASSERT(qn_core_load(rig->core, memkv_reader(rig->disk)) == QN_OK);
     rig_step(rig, (struct qn_event){.kind = QN_EVENT_START});
 }
@@ -79,11 +83,17 @@ void rig_link(struct rig *rig)
 
 /* ---- steps ---- */
 
-static void keep_frame(struct rig *rig, const struct qn_effect *effect)
+static void keep_bytes(struct qn_buf *frame, const struct qn_effect *effect)
 {
-    struct qn_buf *frame = qn_vec_push_slot(&rig->frames);
     qn_buf_init(frame, QN_FRAME_SIZE_MAX);
     qn_buf_append(frame, effect->bytes, effect->size);
+}
+
+static void keep_frame(struct rig *rig, const struct qn_effect *effect)
+{
+    keep_bytes(qn_vec_push_slot(&rig->frames), effect);
+    if (effect->link == RIG_BULK)
+        keep_bytes(qn_vec_push_slot(&rig->bulk_frames), effect);
 }
 
 static void keep(struct rig *rig, struct qn_effect *effect)
@@ -94,6 +104,7 @@ static void keep(struct rig *rig, struct qn_effect *effect)
         break;
     case QN_EFFECT_CLOSE:
         rig->has_closed |= effect->link == RIG_LINK;
+        rig->has_closed_bulk |= effect->link == RIG_BULK;
         break;
     case QN_EFFECT_COMMIT:
         qn_vec_push(&rig->intents, effect->intent);
@@ -118,7 +129,10 @@ static void keep(struct rig *rig, struct qn_effect *effect)
     case QN_EFFECT_DIAL:
     case QN_EFFECT_ADMIT:
     case QN_EFFECT_JOB_STOP:
+        break;
     case QN_EFFECT_FILE:
+        qn_vec_push(&rig->files, effect->file);
+        effect->file = NULL;
         break;
     }
 }
@@ -291,6 +305,12 @@ void rig_forget(struct rig *rig)
         qn_read_free(*read);
     rig->reads.count = 0;
     drop_intents(rig);
-    rig->has_closed = false;
+    qn_vec_each (&rig->bulk_frames, frame)
+        qn_buf_deinit(frame);
+    rig->bulk_frames.count = 0;
+    qn_vec_each (&rig->files, work)
+        qn_file_work_free(*work);
+    rig->files.count = 0;
+    rig->has_closed = rig->has_closed_bulk = false;
     rig->note = rig->code = NULL;
 }

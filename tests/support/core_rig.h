@@ -10,6 +10,7 @@
 #include "support/memkv.h"
 
 #define RIG_LINK 7
+#define RIG_BULK 8 /* the second connection, if a test makes one */
 
 struct rig {
     struct world world;
@@ -19,7 +20,10 @@ struct rig {
     struct qn_update update;
     uint64_t now_ms;
     /* the effects since the last rig_forget */
-    QN_VEC(struct qn_buf) frames; /* sent on RIG_LINK; oldest first */
+    QN_VEC(struct qn_buf) frames;      /* sent on RIG_LINK; oldest first */
+    QN_VEC(struct qn_buf) bulk_frames; /* those of RIG_BULK, once more */
+    QN_VEC(struct qn_file_work *) files;
+    bool has_closed_bulk;
     QN_VEC(struct qn_read *) reads;
     QN_VEC(struct qn_intent *) intents;
     bool has_closed;    /* RIG_LINK */
