@@ -498,6 +498,14 @@ enum qn_err packs_acked(struct qn_core *core, struct bulk *bulk, struct qn_curso
     return QN_OK;
 }
 
+static uint64_t noted(const struct acks *acks)
+{
+    uint64_t size = 0;
+    qn_vec_each (acks, ack)
+        size += ack->size;
+    return size;
+}
+
 static void commit_acks(struct qn_core *core, struct bulk *bulk)
 {
     struct packs *packs = &bulk->offsite->packs;
@@ -519,6 +527,20 @@ static void commit_acks(struct qn_core *core, struct bulk *bulk)
     commit_copy(core, bulk, QN_INTENT_COPY_ACKED, &payload, TAG_ACKS);
 }
 
+static uint64_t less(uint64_t from, uint64_t size)
+{
+    return from > size ? from - size : 0;
+}
+
+uint64_t packs_left(const struct offsite *offsite)
+{
+    const struct packs *packs = &offsite->packs;
+    uint64_t done = noted(&packs->acks) + noted(&packs->acking);
+    qn_vec_each (&packs->queue, pack)
+        done += pack->acked_at;
+    return less(offsite->missing_bytes, done);
+}
+
 /* What was acknowledged and could not be noted is noted later. */
 void packs_committed(struct qn_core *core, struct bulk *bulk, const struct qn_outcome *outcome)
 {
@@ -527,6 +549,8 @@ void packs_committed(struct qn_core *core, struct bulk *bulk, const struct qn_ou
         qn_vec_each (&packs->acking, ack)
             qn_vec_push(&packs->acks, *ack);
         packs->ack_ms = core->now_ms + RETRY_COMMIT_MS;
+    } else { /* until the next look */
+        bulk->offsite->missing_bytes = less(bulk->offsite->missing_bytes, noted(&packs->acking));
     }
     packs->acking.count = 0;
     bulk->offsite->lists.needs_list = true;
