@@ -425,6 +425,25 @@ Test(custody_intents, an_owner_keeps_its_book)
     cr_assert_eq(memkv_count(memkv, QN_TABLE_OWN_PACK), 1, "the totals");
 }
 
+Test(custody_intents, a_proof_is_noted)
+{
+    const struct qn_site_id *holder = &world.sites[OWNER].id;
+    struct qn_digest name = pack(1);
+    struct qn_list_head head = {.snapshot = pack(2), .names = pack(3), .name_count = 1};
+    struct qn_proof proof;
+    add_pack(&name);
+    add_snapshot(&head);
+    acknowledge(&name, &head);
+    for_owner(7);
+    for (uint64_t i = 1; i <= 6; i++)
+        qn_pack_u64(&payload, i);
+    cr_assert_eq(run(QN_INTENT_COPY_PROOF)->err, QN_OK);
+    cr_assert_eq(qn_book_proof_get(memkv_reader(memkv), holder, &proof), QN_OK);
+    cr_assert_eq(proof.verified_ms, 1);
+    cr_assert_eq(proof.at, 4);
+    cr_assert_eq(proof.unknown, 6);
+}
+
 Test(custody_intents, tokens_are_added_and_taken)
 {
     struct qn_digest name = pack(1);
