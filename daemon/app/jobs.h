@@ -3,7 +3,8 @@
  *
  * Loop thread, but for qn_jobs_vault. News come back on the loop thread, in order; a job that was
  * taken ends with exactly one DONE. Progress comes 4 times a second; of problems the first
- * QN_JOB_PROBLEMS_MAX of a job are told (all count).
+ * QN_JOB_PROBLEMS_MAX of a job are told (all count). While QN_JOB_NEWS_SIZE_MAX of news wait, the
+ * job's thread waits with more.
  */
 #pragma once
 
@@ -11,7 +12,8 @@
 #include "loop/loop.h"
 #include "vault/vault.h"
 
-#define QN_JOB_PROBLEMS_MAX 1000
+#define QN_JOB_PROBLEMS_MAX  1000
+#define QN_JOB_NEWS_SIZE_MAX ((size_t)4 * 1024 * 1024) /* that wait for the loop */
 
 struct qn_jobs;
 
