@@ -197,7 +197,7 @@ int ctl_run_backup_ls(struct ctl *ctl)
 {
     struct view view = {.ctl = ctl, .json = {.out = ctl->out}};
     struct names names;
-    QN_AUTO_BUF struct qn_buf args;
+    QN_AUTO_BUF struct qn_buf args = {0};
     int code = take_names(ctl, ctl->arguments.items[0], &names);
     if (code != CTL_DONE)
         return code;
@@ -266,7 +266,7 @@ static int on_found(void *context, struct qn_span data)
 int ctl_run_backup_find(struct ctl *ctl)
 {
     struct view view = {.ctl = ctl, .json = {.out = ctl->out}};
-    QN_AUTO_BUF struct qn_buf args;
+    QN_AUTO_BUF struct qn_buf args = {0};
     size_t last = ctl->arguments.count - 1;
     ctl_args_init(&args, 2);
     ctl_arg_str(&args, "name", last > 0 ? ctl->arguments.items[0] : NULL);
@@ -312,7 +312,7 @@ int ctl_run_backup_diff(struct ctl *ctl)
 {
     struct view view = {.ctl = ctl, .json = {.out = ctl->out}};
     struct names a, b;
-    QN_AUTO_BUF struct qn_buf args;
+    QN_AUTO_BUF struct qn_buf args = {0};
     int code = take_names(ctl, ctl->arguments.items[0], &a);
     if (code == CTL_DONE)
         code = take_names(ctl, ctl->arguments.items[1], &b);
@@ -468,7 +468,7 @@ int ctl_run_backup_restore(struct ctl *ctl)
                               .options = {.target = ctl_value(ctl, "to"),
                                           .overwrites = ctl_has(ctl, "overwrite"),
                                           .on_issue = on_issue}};
-    QN_AUTO_BUF struct qn_buf args;
+    QN_AUTO_BUF struct qn_buf args = {0};
     if (restore.options.target == NULL)
         return ctl_usage_error(ctl, _("where to? Give --to DIR"));
     int code = take_names(ctl, ctl->arguments.items[0], &names);
