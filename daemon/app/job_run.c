@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/site_store.h"
 #include "base/search.h"
 #include "core/args.h"
 #include "os/os.h"
@@ -201,6 +202,12 @@ static void on_walk_error(void *context, struct qn_span path, int errno_value)
     on_report(run, "unreadable", path, errno_value);
 }
 
+static enum qn_err put_store(void *context, struct qn_backup *backup)
+{
+    const struct qn_job_run *run = context;
+    return qn_site_store_put(qn_jobs_store(run->jobs), backup);
+}
+
 static void pack_backup_counts(const struct qn_snapshot_name *name,
                                const struct qn_backup_counts *counts, struct qn_buf *out)
 {
@@ -239,6 +246,7 @@ static enum qn_err backup_with(struct qn_job_run *run, struct qn_vault *vault,
         .on_report = on_report,
         .on_pack = on_pack,
         .on_snapshot = on_snapshot,
+        .put_store = jobs->store != NULL ? put_store : NULL,
         .context = run,
     };
     if (!args_text(args, "plan", QN_NAME_SIZE_MAX, &plan_text) ||

@@ -94,6 +94,11 @@ static void deliver(void *context)
 
 /* ---- the thread ---- */
 
+struct qn_store *qn_jobs_store(const struct qn_jobs *jobs)
+{
+    return jobs->options.store;
+}
+
 bool qn_jobs_has_vault(const struct qn_jobs *jobs)
 {
     return access(jobs->dir, F_OK) == 0;

@@ -10,6 +10,7 @@
 
 #include "core/job.h"
 #include "loop/loop.h"
+#include "store/store.h"
 #include "vault/vault.h"
 
 #define QN_JOB_PROBLEMS_MAX  1000
@@ -24,6 +25,7 @@ struct qn_jobs_options {
     const uint8_t *master; /* borrowed */
     uint32_t epoch;
     uint64_t map_size;                   /* of the vault's index */
+    struct qn_store *store;              /* goes into each snapshot; NULL: it does not */
     const char *reader_socket;           /* NULL: read the disk directly */
     const struct qn_pack_source *source; /* packs that only a holder has */
     void (*on_news)(void *context, const struct qn_job_event *event);
@@ -36,6 +38,7 @@ void qn_jobs_start(struct qn_jobs *jobs, struct qn_job *take_job);
 void qn_jobs_stop(struct qn_jobs *jobs, uint64_t token);
 /* Stops all jobs and waits for them, at most about a second; closes the vault. Accepts NULL. */
 void qn_jobs_free(struct qn_jobs *jobs);
+struct qn_store *qn_jobs_store(const struct qn_jobs *jobs); /* of the options */
 /* Whether there is one; qn_jobs_vault makes it. */
 bool qn_jobs_has_vault(const struct qn_jobs *jobs);
 /* The vault, opened at the first call (which may take a second). Threads of readers; never the loop

@@ -201,7 +201,7 @@ int ctl_run_backup_ls(struct ctl *ctl)
     int code = take_names(ctl, ctl->arguments.items[0], &names);
     if (code != CTL_DONE)
         return code;
-    ctl_args_init(&args, 4);
+    ctl_args_init(&args, 5);
     ctl_arg_str(&args, "name", names.plan);
     qn_pack_cstr(&args, "path");
     if (ctl->arguments.count > 1)
@@ -211,6 +211,8 @@ int ctl_run_backup_ls(struct ctl *ctl)
     qn_pack_cstr(&args, "recursive");
     qn_pack_bool(&args, ctl_has(ctl, "recursive"));
     ctl_arg_str(&args, "snapshot", or_nil(names.snapshot));
+    qn_pack_cstr(&args, "store");
+    qn_pack_bool(&args, ctl_has(ctl, "store"));
     code = ctl_call(ctl, "backup.ls", &args,
                     &(struct ctl_sink){.on_data = on_entries, .context = &view});
     if (code == CTL_DONE && ctl->is_json)
@@ -452,13 +454,15 @@ static int finish(struct restore *restore)
 
 static void pack_wanted(struct ctl *ctl, const struct names *names, struct qn_buf *args)
 {
-    ctl_args_init(args, 3);
+    ctl_args_init(args, 4);
     ctl_arg_str(args, "name", names->plan);
     qn_pack_cstr(args, "paths");
     qn_pack_array(args, ctl->arguments.count - 1);
     for (size_t i = 1; i < ctl->arguments.count; i++)
         qn_pack_bin(args, qn_span_str(ctl->arguments.items[i]));
     ctl_arg_str(args, "snapshot", or_nil(names->snapshot));
+    qn_pack_cstr(args, "store");
+    qn_pack_bool(args, ctl_has(ctl, "store"));
 }
 
 int ctl_run_backup_restore(struct ctl *ctl)

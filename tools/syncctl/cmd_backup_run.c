@@ -72,7 +72,10 @@ static const char *problem_text(struct qn_span what)
         {"bad-chunk", N_("a chunk is damaged")},
         {"missing-pack", N_("a pack is missing")},
         {"differs", N_("differs from the file on the disk")},
+        {"missing-chunk", N_("a chunk is missing")},
         {"snapshot", N_("a snapshot cannot be read")},
+        {"bad-snapshot", N_("a snapshot cannot be read")},
+        {"store", N_("the site's own store is not in this snapshot")},
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         if (qn_span_eq_str(what, texts[i].what))

@@ -91,12 +91,14 @@ static const struct ctl_option run_options[] = {
 
 static const struct ctl_option ls_options[] = {
     {"recursive", NULL, N_("with everything below")},
+    {"store", NULL, N_("the copy of the site's own store instead of the files")},
     {NULL, NULL, NULL},
 };
 
 static const struct ctl_option restore_options[] = {
     {"to", "DIR", N_("the folder to restore into; it is made if it is not there")},
     {"overwrite", NULL, N_("replace what is there")},
+    {"store", NULL, N_("the copy of the site's own store instead of the files")},
     {NULL, NULL, NULL},
 };
 
