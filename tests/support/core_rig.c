@@ -15,6 +15,7 @@ static void store_ledger(struct rig *rig)
 void rig_init(struct rig *rig, uint8_t colls)
 {
     *rig = (struct rig){.now_ms = 1000};
+    qn_buf_init(&rig->end, 1024 * 1024);
     world_init(&rig->world);
     world_join(&rig->world, 1, 0);
     for (uint8_t number = 1; number <= colls; number++) {
@@ -33,6 +34,7 @@ void rig_init(struct rig *rig, uint8_t colls)
 void rig_deinit(struct rig *rig)
 {
     rig_forget(rig);
+    qn_buf_deinit(&rig->end);
     qn_vec_free(&rig->frames);
     qn_vec_free(&rig->bulk_frames);
     qn_vec_free(&rig->files);
@@ -139,6 +141,10 @@ static void keep(struct rig *rig, struct qn_effect *effect)
     case QN_EFFECT_REPLY:
         rig->code = effect->reply == QN_REPLY_ERROR ? effect->code : NULL;
         rig->replies += effect->reply != QN_REPLY_DATA;
+        if (effect->reply == QN_REPLY_END) {
+            qn_buf_reset(&rig->end);
+            qn_buf_append(&rig->end, effect->bytes, effect->size);
+        }
         break;
     case QN_EFFECT_NOTE:
         rig->note = rig->note == NULL ? effect->code : rig->note;

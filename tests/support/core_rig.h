@@ -34,6 +34,7 @@ struct rig {
     const char *note;   /* the first code */
     const char *code;   /* of the last refused request */
     size_t replies;     /* requests that were answered or refused */
+    struct qn_buf end;  /* what the last answer carried */
     struct qn_job *job; /* the last one that was started; owned */
 };
 
