@@ -122,12 +122,7 @@ Test(hold_cuts, the_daemon_is_killed_with_work_on_its_way)
         for (size_t at = 0; at < PACK_SIZE; at += 64 * 1024)
             say_put(&hold, &pack, at, PACK_SIZE - at < 64 * 1024 ? PACK_SIZE - at : 64 * 1024);
         for (size_t i = 0; i < after && hold.rig.files.count > 0; i++) {
-            struct qn_file_work *work = hold.rig.files.items[0];
-            struct qn_file_result result;
-            qn_vec_remove(&hold.rig.files, 0);
-            fake_files_run(&hold.files, work, &result);
-            qn_file_work_free(work);
-            rig_file(&hold.rig, &result);
+            hold_rig_file(&hold, 0);
         }
         hold_rig_restart(&hold, false); /* a whole file may have no row now */
         cr_assert(bring(&hold), "%zu", after);
