@@ -1,7 +1,7 @@
 #include <stdio.h>
 
-#include "core/backup.h"
 #include "core/call.h"
+#include "core/hold.h"
 
 static void pack_names(const struct qn_core *core, const struct plan *plan, struct qn_buf *out)
 {
@@ -289,6 +289,7 @@ static void accept_with(const struct call *call, const struct qn_place *place, u
     place_pack_accept(call->core, place, quota, &payload);
     (void)args_text(call->args, "owner", QN_NAME_SIZE_MAX, &owner);
     call_commit(call, QN_INTENT_LEDGER_APPEND, &payload, owner);
+    custodian_calm(call->core, &place->owner); /* a person has looked at it */
 }
 
 void call_holder_accept(const struct call *call)

@@ -62,6 +62,8 @@ static const struct row rows[] = {
      N_("Give it more, or keep less with `syncctl backup change --keep`.")},
     {"held-late", N_("the expected backup of site @ did not come; the last one: ~"),
      N_("Ask its IT person whether its backups run.")},
+    {"held-expect", N_("site @ wants to be missed later than before, or not at all"),
+     N_("Ask its IT person whether that is so; `syncctl holder accept @` takes note.")},
     {"drill-failed", N_("the restore for practice of backup @ failed"),
      N_("Run `syncctl backup verify @ --read-data`, and check the disk.")},
     {"drill-late", N_("no restore of backup @ was tried for two weeks; the last one: ~"),

@@ -211,6 +211,17 @@ Test(hold_time, a_lease_keeps_what_no_list_names_yet)
 
 /* ---- being missed ---- */
 
+static void accept_again(void)
+{
+    QN_AUTO_BUF struct qn_buf args;
+    qn_buf_init(&args, 256);
+    qn_pack_map(&args, 1);
+    qn_pack_cstr(&args, "owner");
+    qn_pack_cstr(&args, "site-1");
+    rig_request(&hold.rig, "holder.accept", &args);
+    hold_rig_settle(&hold);
+}
+
 static bool has_alert(const char *code)
 {
     struct qn_health health = {.wall_ms = WORLD_START_MS + hold.rig.now_ms};
@@ -234,4 +245,20 @@ Test(hold_time, a_backup_that_does_not_come_is_missed)
     hold_rig_pass(&hold, RIG_DAY_MS / 2);
     cr_assert(has_alert("held-late"));
     rig_list_deinit(&list);
+}
+
+Test(hold_time, who_wants_to_be_missed_later_is_shown_until_somebody_looked)
+{
+    struct qn_digest zero = {0};
+    say_ask(&hold, &zero, &zero, RIG_DAY_MS);
+    hold_rig_settle(&hold);
+    cr_assert_not(has_alert("held-expect"));
+    say_ask(&hold, &zero, &zero, 0);
+    hold_rig_settle(&hold);
+    hold_rig_pass(&hold, 60000);
+    cr_assert(has_alert("held-expect"));
+    accept_again();
+    cr_assert_null(hold.rig.code, "%s", hold.rig.code);
+    hold_rig_pass(&hold, 60000);
+    cr_assert_not(has_alert("held-expect"));
 }
