@@ -430,10 +430,10 @@ static const struct {
     const char *command, *args;
     void (*run)(struct backup_view *view);
 } commands[] = {
-    {"backup.ls", "name path recursive snapshot", run_ls},
+    {"backup.ls", "name path recursive snapshot store", run_ls},
     {"backup.find", "name pattern", run_find},
     {"backup.diff", "a b name", run_diff},
-    {"backup.restore", "name paths snapshot", run_restore},
+    {"backup.restore", "name paths snapshot store", run_restore},
 };
 
 void qn_backup_view_run(struct qn_view *raw)

@@ -33,6 +33,7 @@ static void start(struct qn_backups *backups, const struct qn_backups_options *o
                                    .master = backups->key.master,
                                    .epoch = backups->key.epoch,
                                    .map_size = INDEX_MAP_SIZE,
+                                   .store = options->store,
                                    .reader_socket = options->reader_socket,
                                    .on_news = on_news,
                                    .context = backups};

@@ -4,8 +4,9 @@
 
 #include "app/views_impl.h"
 
-/* Takes `name` (the plan) and the snapshot's text under `key` from the arguments. On an error the
- * view was answered. ret_info->plain is the caller's to release. */
+/* Takes `name` (the plan) and the snapshot's text under `key` from the arguments; with `store`:
+ * true the list of the site's own store stands in the place of its files. On an error the view was
+ * answered. ret_info->plain is the caller's to release. */
 enum qn_err QN_CHECKED qn_snapshot_pick(struct qn_view *view, struct qn_vault *vault,
                                         struct qn_span args, const char *key,
                                         struct qn_snapshot_info *ret_info);

@@ -44,7 +44,7 @@ void call_record_restore(const struct call *call);
 void call_record_erase(const struct call *call);
 void call_conflict_resolve(const struct call *call);
 void call_verify(const struct call *call);
-/* request_plan.c, request_backup.c */
+/* request_plan.c, request_backup.c, request_holder.c */
 struct plan *call_plan(const struct call *call); /* the named plan; else answers, and NULL */
 void call_backup_create(const struct call *call);
 void call_backup_change(const struct call *call);

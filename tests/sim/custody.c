@@ -28,11 +28,12 @@ static bool is_pack_kept(struct sim_world *world, struct sim_site *holder,
     struct qn_held_pack row;
     if (qn_held_pack_get(memkv_reader(holder->disk), owner, name, &row) != QN_OK)
         return false;
-    if (row.is_bad && world->rotten > 0)
-        return true; /* found out: the owner sends it again */
     const struct sim_file *file = files_find(holder, owner, name->bytes);
-    return !row.is_bad && !row.is_condemned && file != NULL && file->is_whole &&
-           (file->is_rotten || !world->is_calm || files_are_good(file));
+    if (world->is_at_rest)
+        return !row.is_bad && !row.is_condemned && files_are_good(file);
+    if (world->rotten > 0 && (row.is_bad || (file != NULL && file->is_rotten)))
+        return true; /* it is found out in time, and the owner sends it again */
+    return !row.is_bad && !row.is_condemned && file != NULL && file->is_whole;
 }
 
 static bool are_packs_kept(struct sim_world *world, struct sim_site *holder,
@@ -237,6 +238,7 @@ void custody_at_rest(struct sim_world *world, struct sim_site *site)
     struct qn_span packed;
     char after[QN_NAME_SIZE_MAX + 1] = "";
     custody_check(world, site);
+    world->is_at_rest = world->rotten == 0 || world->is_scrubbed;
     check_rot(world, site);
     while (qn_book_plan_next(memkv_reader(site->disk), qn_span_str(after), &packed) == QN_OK) {
         struct qn_plan plan = {0};
@@ -245,6 +247,7 @@ void custody_at_rest(struct sim_world *world, struct sim_site *site)
         check_plan(world, site, &plan);
         qn_plan_deinit(&plan);
     }
+    world->is_at_rest = false;
 }
 
 /* What a trace says at its end: that there was something to look at. */

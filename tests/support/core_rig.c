@@ -15,6 +15,7 @@ static void store_ledger(struct rig *rig)
 void rig_init(struct rig *rig, uint8_t colls)
 {
     *rig = (struct rig){.now_ms = 1000};
+    qn_buf_init(&rig->end, 1024 * 1024);
     world_init(&rig->world);
     world_join(&rig->world, 1, 0);
     for (uint8_t number = 1; number <= colls; number++) {
@@ -33,10 +34,12 @@ void rig_init(struct rig *rig, uint8_t colls)
 void rig_deinit(struct rig *rig)
 {
     rig_forget(rig);
+    qn_buf_deinit(&rig->end);
     qn_vec_free(&rig->frames);
+    qn_vec_free(&rig->bulk_frames);
+    qn_vec_free(&rig->files);
     qn_vec_free(&rig->reads);
     qn_vec_free(&rig->intents);
-    qn_vec_free(&rig->files);
     qn_job_free(rig->job);
     qn_core_free(rig->core);
     qn_update_deinit(&rig->update);
@@ -56,7 +59,9 @@ void rig_start(struct rig *rig)
                                                       .legal_entity = "",
                                                       .version = "test",
                                                       .disk_bytes = rig->disk_bytes,
-                                                      .boot = rig->boot});
+                                                      .boot = rig->boot,
+                                                      .sealed_key = qn_span_str("sealed"),
+                                                      .key_epoch = 1});
     QN_ASSERT(qn_core_load(rig->core, memkv_reader(rig->disk)) == QN_OK);
     rig_step(rig, (struct qn_event){.kind = QN_EVENT_START});
 }
@@ -102,11 +107,17 @@ void rig_bulk_down(struct rig *rig)
 
 /* ---- steps ---- */
 
-static void keep_frame(struct rig *rig, const struct qn_effect *effect)
+static void keep_bytes(struct qn_buf *frame, const struct qn_effect *effect)
 {
-    struct qn_buf *frame = qn_vec_push_slot(&rig->frames);
     qn_buf_init(frame, QN_FRAME_SIZE_MAX);
     qn_buf_append(frame, effect->bytes, effect->size);
+}
+
+static void keep_frame(struct rig *rig, const struct qn_effect *effect)
+{
+    keep_bytes(qn_vec_push_slot(&rig->frames), effect);
+    if (effect->link == RIG_BULK)
+        keep_bytes(qn_vec_push_slot(&rig->bulk_frames), effect);
 }
 
 static void keep(struct rig *rig, struct qn_effect *effect)
@@ -130,6 +141,10 @@ static void keep(struct rig *rig, struct qn_effect *effect)
     case QN_EFFECT_REPLY:
         rig->code = effect->reply == QN_REPLY_ERROR ? effect->code : NULL;
         rig->replies += effect->reply != QN_REPLY_DATA;
+        if (effect->reply == QN_REPLY_END) {
+            qn_buf_reset(&rig->end);
+            qn_buf_append(&rig->end, effect->bytes, effect->size);
+        }
         break;
     case QN_EFFECT_NOTE:
         rig->note = rig->note == NULL ? effect->code : rig->note;
@@ -337,6 +352,9 @@ void rig_forget(struct rig *rig)
         qn_file_work_free(*file);
     rig->files.count = 0;
     drop_intents(rig);
+    qn_vec_each (&rig->bulk_frames, frame)
+        qn_buf_deinit(frame);
+    rig->bulk_frames.count = 0;
     rig->has_closed = rig->has_closed_bulk = rig->has_dialled_bulk = false;
     rig->note = rig->code = NULL;
 }

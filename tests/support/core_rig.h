@@ -23,7 +23,8 @@ struct rig {
     struct qn_digest boot; /* of the next rig_start */
     uint64_t disk_bytes;
     /* the effects since the last rig_forget */
-    QN_VEC(struct qn_buf) frames; /* sent on RIG_LINK and RIG_BULK; oldest first */
+    QN_VEC(struct qn_buf) frames;      /* sent on RIG_LINK and RIG_BULK; oldest first */
+    QN_VEC(struct qn_buf) bulk_frames; /* those of RIG_BULK, once more */
     QN_VEC(struct qn_read *) reads;
     QN_VEC(struct qn_intent *) intents;
     QN_VEC(struct qn_file_work *) files;
@@ -33,6 +34,7 @@ struct rig {
     const char *note;   /* the first code */
     const char *code;   /* of the last refused request */
     size_t replies;     /* requests that were answered or refused */
+    struct qn_buf end;  /* what the last answer carried */
     struct qn_job *job; /* the last one that was started; owned */
 };
 
