@@ -313,6 +313,7 @@ void files_crash(struct sim_world *world, struct sim_site *site)
     drop_works(site);
     if (!world_chance(world, 500))
         return; /* the daemon was killed, the machine goes on */
+    site->is_off = true;
     qn_vec_each (&site->files.held, file)
         cut_part(world, *file);
 }

@@ -6,6 +6,7 @@
 #include "sim/world.h"
 
 #define WALL_BASE_MS 1764000000000u
+#define BOOT_MS      1000 /* what a boot takes */
 #define OVERDUE_MAX  50
 
 static void make_keys(struct sim_site *site)
@@ -189,9 +190,10 @@ static void carry_out(struct sim_world *world, struct sim_site *site, struct qn_
 
 static void tick_later(struct sim_world *world, struct sim_site *site)
 {
-    uint64_t at = site->update.deadline_ms;
-    if (at == UINT64_MAX)
+    if (site->update.deadline_ms == UINT64_MAX)
         return;
+    uint64_t at = site->update.deadline_ms + site->boot_at_ms;
+    at -= at < BOOT_MS ? at : BOOT_MS;
     site->overdue = at <= world->now_ms ? site->overdue + 1 : 0;
     if (site->overdue > OVERDUE_MAX)
         world_fail(world, "%s: a deadline stays in the past: a busy loop", site->name);
@@ -208,7 +210,7 @@ void site_step(struct sim_world *world, struct sim_site *site, struct qn_event *
 {
     if (!site->is_up)
         return;
-    event->mono_ms = world->now_ms;
+    event->mono_ms = BOOT_MS + world->now_ms - site->boot_at_ms;
     event->wall_ms = site_wall_ms(world, site);
     qn_core_step(site->core, event, &site->update);
     qn_vec_each (&site->update.effects, effect)
@@ -368,6 +370,11 @@ void site_start(struct sim_world *world, struct sim_site *site)
     char addresses[1][QN_ADDRESS_SIZE_MAX + 1] = {{0}};
     snprintf(addresses[0], sizeof(addresses[0]), "%s", site->address);
     world_trace(world, "%s starts", site->name);
+    if (site->is_off) {
+        site->is_off = false;
+        site->boots++;
+        site->boot_at_ms = world->now_ms;
+    }
     struct qn_core_options options = {.signer = site->signer,
                                       .keys = site->keys,
                                       .name = site->name,
@@ -379,7 +386,7 @@ void site_start(struct sim_world *world, struct sim_site *site)
                                           (const char(*)[QN_ADDRESS_SIZE_MAX + 1]) addresses,
                                       .address_count = 1,
                                       .disk_bytes = 1ull << 40,
-                                      .boot = {.bytes = {1}}, /* a crash is the daemon's */
+                                      .boot = {.bytes = {site->boots}},
                                       .seed = qn_prng_next(&world->prng)};
     site->core = qn_core_new(&options);
     site->applier = qn_applier_new(&site->id, site->signer);

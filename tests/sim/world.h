@@ -103,6 +103,9 @@ struct sim_site {
     bool is_restored;    /* the disk is a copy: the next start must notice */
     bool is_cast_out;    /* nobody else knows any more that it was let in */
     int64_t wall_skew_ms;
+    bool is_off;         /* it was the power: the next start is a boot */
+    uint8_t boots;       /* its number is the boot's id */
+    uint64_t boot_at_ms; /* its monotonic clock counts from there */
     struct qn_update update;
     QN_VEC(struct qn_intent *) queue;
     bool writer_is_busy;
