@@ -217,6 +217,8 @@ void backup_alerts(const struct qn_core *core, backup_alert alert, void *context
             alert(context, "attention", "held-late", owner, 0, held->held.snapshot_wall_ms);
         if ((held->held.alarms & (QN_HELD_ALARM_QUOTA | QN_HELD_ALARM_ROOM)) != 0)
             alert(context, "attention", "quota-full", owner, 0, 0);
+        if ((held->held.alarms & QN_HELD_ALARM_EXPECT) != 0)
+            alert(context, "attention", "held-expect", owner, 0, 0);
         if (held->held.bad_count > 0)
             alert(context, "attention", "held-bad", owner, held->held.bad_count, 0);
     }

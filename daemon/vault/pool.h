@@ -17,6 +17,8 @@
 struct qn_pool;
 /* Makes the folder, 0700, if it is missing (not the ones above it). QN_ERR_BUSY: open elsewhere. */
 enum qn_err QN_CHECKED qn_pool_open(const char *dir, struct qn_pool **ret_pool);
+/* For reading and sizes only, beside the one that has it open: whole files never change. */
+enum qn_err QN_CHECKED qn_pool_open_reader(const char *dir, struct qn_pool **ret_pool);
 void qn_pool_close(struct qn_pool *pool);
 /* Durable when it returns. Fine if it is there. The name is not checked against the bytes. */
 enum qn_err QN_CHECKED qn_pool_put(struct qn_pool *pool, const struct qn_pack_name *name,
@@ -68,6 +70,7 @@ enum qn_err QN_CHECKED qn_pool_part_size(struct qn_pool *pool, const struct qn_p
 enum qn_err QN_CHECKED qn_pool_part_append(struct qn_pool *pool, const struct qn_pack_name *name,
                                            size_t offset, struct qn_span bytes, size_t size_total,
                                            bool *ret_is_whole);
+/* Fine if there is none. */
 enum qn_err QN_CHECKED qn_pool_part_remove(struct qn_pool *pool, const struct qn_pack_name *name);
 enum qn_err QN_CHECKED qn_pool_part_sync(struct qn_pool *pool, const struct qn_pack_name *name);
 /* Removes parts that nothing was appended to for `age_ms` (0: all), by the wall clock. */
