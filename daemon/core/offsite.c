@@ -365,8 +365,10 @@ void offsite_tick(struct qn_core *core, struct bulk *bulk)
     struct offsite *offsite = bulk->offsite;
     if (offsite->is_dirty || !offsite->is_role_known)
         offsite_refresh_role(core, bulk);
-    if (offsite->role == ROLE_NONE)
+    if (offsite->role == ROLE_NONE) {
+        offsite->is_dirty = false; /* until plans or ledger move */
         return;
+    }
     bool is_up = bulk_is_up(bulk) && bulk->link == offsite->link;
     if (is_up && offsite->stage == STAGE_OFF &&
         (!offsite->is_stopped || core->now_ms >= offsite->want_ms))

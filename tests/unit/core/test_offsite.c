@@ -139,6 +139,55 @@ Test(offsite, one_without_an_agreement_gets_nothing)
     cr_assert_eq(sent(QN_MSG_KEY_PUT), 0);
 }
 
+static void ask_plan(const char *command, const char *schedule)
+{
+    struct qn_buf args;
+    qn_buf_init(&args, 256);
+    qn_pack_map(&args, schedule == NULL ? 1 : 2);
+    qn_pack_cstr(&args, "name");
+    qn_pack_cstr(&args, "house");
+    if (schedule != NULL) {
+        qn_pack_cstr(&args, "schedule");
+        qn_pack_cstr(&args, schedule);
+    }
+    rig_request(&rig.rig, command, &args);
+    qn_buf_deinit(&args);
+    cr_assert_null(rig.rig.code, "%s", rig.rig.code);
+}
+
+Test(offsite, a_plan_that_goes_ends_the_sending)
+{
+    offsite_rig_backup(&rig, 6, 200 * KIB, true);
+    offsite_rig_up(&rig);
+    while (rig.put_bytes < 300 * KIB && offsite_rig_unit(&rig))
+        ;
+    ask_plan("backup.delete", NULL);
+    rest();
+    cr_assert(rig.is_up, "what was under way may still be answered");
+    cr_assert_lt(rig.put_bytes, 600 * KIB);
+    cr_assert_not(offsite_is_busy(rig.rig.core, rig.rig.core->peers.items[0]->bulk));
+    size_t bytes = rig.put_bytes;
+    offsite_rig_cut(&rig);
+    offsite_rig_up(&rig);
+    rest();
+    cr_assert_eq(rig.put_bytes, bytes);
+    cr_assert_eq(sent(QN_MSG_LIST_PUT), 0);
+}
+
+Test(offsite, a_plan_that_runs_more_often_is_expected_more_often)
+{
+    offsite_rig_up(&rig);
+    rest();
+    cr_assert_eq(rig.expected_ms, 24 * 3600 * 1000);
+    ask_plan("backup.change", "hourly");
+    rest();
+    cr_assert_eq(rig.expected_ms, 3600 * 1000);
+    ask_plan("backup.change", "manual");
+    rest();
+    cr_assert_eq(rig.expected_ms, 0);
+    cr_assert(rig.is_up);
+}
+
 /* ---- cuts ---- */
 
 /* After each unit of a whole exchange; then it is made again and comes to its end. */
