@@ -55,12 +55,11 @@ int main(int argc, char **argv)
         return 64;
     enum qn_err err = open_vault(argv[1], &vault);
     if (err == QN_OK)
-        err = qn_site_store_restore(vault,
-                                    &(struct qn_store_options){.path = argv[2],
-                                                               .map_size = MAP_SIZE,
-                                                               .wall_ms = wall_ms,
-                                                               .entropy = entropy},
-                                    &made_ms);
+        err = qn_site_store_restore(
+            vault,
+            &(struct qn_store_options){
+                .path = argv[2], .map_size = MAP_SIZE, .wall_ms = wall_ms, .entropy = entropy},
+            &made_ms);
     qn_vault_close(vault);
     printf("%s %" PRIu64 "\n", qn_err_name(err), made_ms);
     return err == QN_OK ? 0 : 2;
