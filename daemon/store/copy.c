@@ -10,17 +10,18 @@
 #include "store/env.h"
 #include "store/kv_lmdb.h"
 
-#define ROW_HEAD_SIZE   6 /* sizes of key (u16) and value (u32) */
-#define PIECE_SIZE_MIN  4096
-#define PIECE_SIZE_BITS 14  /* on average 16 KiB: small, as rows change here and there */
-#define NAME_KEY_SIZE   100 /* bytes of the first key in a piece's name */
-#define PATH_SIZE_MAX   256
-#define ROW_SIZE_MAX    ((size_t)16 * 1024 * 1024)
-#define COMMIT_SIZE     ((size_t)8 * 1024 * 1024)
-#define SCHEMA_KEY      "schema"
-#define SCHEMA_PATH     "version/schema" /* the last of all */
-#define LOCK_KEY        "model.lock"     /* lock time of this boot of this machine */
-#define PLAN_TAG        'p'              /* the other rows of PLAN tell of runs */
+#define ROW_HEAD_SIZE  6 /* sizes of key (u16) and value (u32) */
+#define PIECE_SIZE_MIN 1024
+#define PIECE_SIZE_BITS                                                                            \
+    12 /* on average 4 KiB: small, as rows change here and there (docs/adr/0008) */
+#define NAME_KEY_SIZE 100 /* bytes of the first key in a piece's name */
+#define PATH_SIZE_MAX 256
+#define ROW_SIZE_MAX  ((size_t)16 * 1024 * 1024)
+#define COMMIT_SIZE   ((size_t)8 * 1024 * 1024)
+#define SCHEMA_KEY    "schema"
+#define SCHEMA_PATH   "version/schema" /* the last of all */
+#define LOCK_KEY      "model.lock"     /* lock time of this boot of this machine */
+#define PLAN_TAG      'p'              /* the other rows of PLAN tell of runs */
 
 /* In the order of their names. Left out: what is held for others and the book of the own vault,
  * which are told again by the files and the holders; what is known of peers. */

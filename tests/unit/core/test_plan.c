@@ -328,14 +328,7 @@ Test(plan, a_run_says_which_snapshot_it_left)
     cr_assert_eq(end_number("sent"), 0);
 }
 
-/* ---- drills ---- */
-
-static enum qn_err drill_on_disk(void)
-{
-    const struct world_site *self = &rig.world.sites[0];
-    return qn_book_drill_check(memkv_reader(rig.disk), &self->id, qn_signer_public(self->signer), 1,
-                               qn_span_str("house"));
-}
+/* ---- copies ---- */
 
 static bool status_has(const char *text)
 {
@@ -344,6 +337,92 @@ static bool status_has(const char *text)
     qn_buf_init(&status, 1024 * 1024);
     qn_core_status(rig.core, &health, &status);
     return memmem(status.data, status.size, text, strlen(text)) != NULL;
+}
+
+static void ask_create_with_copy(void)
+{
+    struct qn_buf args;
+    qn_buf_init(&args, 1024);
+    qn_pack_map(&args, 3);
+    qn_pack_cstr(&args, "copies");
+    qn_pack_array(&args, 1);
+    qn_pack_cstr(&args, rig.world.sites[1].name);
+    qn_pack_cstr(&args, "name");
+    qn_pack_cstr(&args, "house");
+    qn_pack_cstr(&args, "paths");
+    qn_pack_array(&args, 1);
+    qn_pack_bin(&args, qn_span_str("/srv"));
+    rig_request(&rig, "backup.create", &args);
+    qn_buf_deinit(&args);
+    rig_commit(&rig);
+    cr_assert_null(rig.code);
+}
+
+static void holder_says(enum qn_intent_kind kind, struct qn_buf *take_payload)
+{
+    rig_write(&rig, qn_intent_new(kind, 99, take_payload));
+}
+
+/* The holder has the pack and the list of snapshot `number`. */
+static void holder_has(uint8_t number)
+{
+    struct qn_digest name, names;
+    struct qn_buf payload;
+    const struct qn_site_id *holder = &rig.world.sites[1].id;
+    memset(name.bytes, number, sizeof(name.bytes));
+    QN_DIGEST(&names, qn_digest_view(&name));
+    qn_buf_init(&payload, 1024);
+    qn_pack_array(&payload, 3);
+    qn_pack_bin(&payload, QN_SPAN_OF(holder->bytes));
+    qn_pack_u64(&payload, WORLD_START_MS);
+    qn_pack_array(&payload, 2);
+    qn_pack_bin(&payload, qn_digest_view(&name));
+    qn_pack_u64(&payload, 1000);
+    holder_says(QN_INTENT_COPY_ACKED, &payload);
+    qn_buf_init(&payload, 1024);
+    qn_pack_array(&payload, 5);
+    qn_pack_bin(&payload, QN_SPAN_OF(holder->bytes));
+    qn_pack_u64(&payload, WORLD_START_MS);
+    qn_pack_bin(&payload, qn_digest_view(&name));
+    qn_pack_bin(&payload, qn_digest_view(&names));
+    qn_pack_u64(&payload, 1);
+    holder_says(QN_INTENT_COPY_LIST, &payload);
+}
+
+static void look_at_the_book(void)
+{
+    keep_last("last 9"); /* any commit makes it worth a look */
+    rig_wait(&rig, 2000);
+    rig_read_all(&rig, QN_OK);
+}
+
+/* Not answered while a copy lacks something; then with what was sent. */
+Test(plan, a_run_that_waits_is_answered_when_the_copies_are_complete)
+{
+    end_catalog(QN_OK);
+    ask_create_with_copy();
+    ask("backup.run", "wait");
+    tell_pack(0xab);
+    tell_snap(0xab);
+    end_run(0xab);
+    size_t before = rig.replies;
+    rig_commit(&rig);
+    look_at_the_book();
+    cr_assert_eq(rig.replies, before + 1); /* of the change */
+    holder_has(0xab);
+    look_at_the_book();
+    cr_assert_eq(rig.replies, before + 3);
+    cr_assert_eq(end_number("sent"), 1000);
+    cr_assert(status_has("missing_bytes"));
+}
+
+/* ---- drills ---- */
+
+static enum qn_err drill_on_disk(void)
+{
+    const struct world_site *self = &rig.world.sites[0];
+    return qn_book_drill_check(memkv_reader(rig.disk), &self->id, qn_signer_public(self->signer), 1,
+                               qn_span_str("house"));
 }
 
 /* The weekly drill is due, is done, and its result survives a restart because it is signed. */

@@ -122,6 +122,42 @@ Test(copy, pieces_ascend_and_are_small)
     }
 }
 
+/* docs/formats/store.md, "A copy". */
+Test(copy, bytes)
+{
+    STORE_FIXTURE(STORE_MAP_SIZE);
+    AUTO_COPY struct copy copy = {0};
+    struct qn_kv *kv = writing(f.store);
+    put(kv, QN_TABLE_REC, qn_span_str("k"), qn_span_str("value"));
+    put(kv, QN_TABLE_REC, qn_span_str("m"), qn_span(NULL, 0));
+    cr_assert_eq(qn_store_write_end(f.store, true), QN_OK);
+    copy_of(f.store, &copy);
+    cr_assert_eq(copy.pieces.count, 2);
+    cr_assert(qn_span_eq_str(qn_buf_view(&copy.pieces.items[0].path), "rec/6b"));
+    assert_buf_eq(&copy.pieces.items[0].rows, "\0\1\0\0\0\5kvalue\0\1\0\0\0\0m");
+    cr_assert(qn_span_eq_str(qn_buf_view(&copy.pieces.items[1].path), "version/schema"));
+    assert_buf_eq(&copy.pieces.items[1].rows, "\0\0\0\1");
+}
+
+/* Where pieces end, as another implementation of docs/formats/store.md cuts. */
+Test(copy, cuts)
+{
+    static const uint64_t firsts[] = {0, 9, 19, 31, 54, 58, 71, 77};
+    STORE_FIXTURE(STORE_MAP_SIZE);
+    AUTO_COPY struct copy copy = {0};
+    size_t count = 0;
+    fill(f.store);
+    copy_of(f.store, &copy);
+    qn_vec_each (&copy.pieces, piece) {
+        if (!qn_span_has_prefix(qn_buf_view(&piece->path), qn_span_str("rec/")))
+            continue;
+        if (count < sizeof(firsts) / sizeof(firsts[0]))
+            cr_assert_eq(qn_read_u64(piece->rows.data + 6 + 8), firsts[count] * 7);
+        count++;
+    }
+    cr_assert_eq(count, 197);
+}
+
 static size_t count_new(const struct copy *before, const struct copy *after)
 {
     size_t count = 0;

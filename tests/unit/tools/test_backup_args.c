@@ -72,3 +72,32 @@ Test(backup_args, names_between_commas)
         cr_assert_eq(out.size, before);
     }
 }
+
+/* What a person reads while bytes are on their way; `started_ms` 0: long ago, so it is due. */
+static void expect_progress(uint64_t done, uint64_t total, uint64_t rate, const char *text)
+{
+    char *line = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&line, &size);
+    struct ctl_progress progress = {.out = out};
+    struct ctl_work_done work = {.what = "copies", .done = done, .total = total, .rate = rate};
+    ctl_progress_bytes(&progress, &work);
+    ctl_progress_bytes(&progress, &work); /* too soon: nothing more */
+    fclose(out);
+    cr_assert_str_eq(line, text);
+    free(line);
+}
+
+Test(backup_args, progress_has_the_rate_and_the_time_left)
+{
+    expect_progress(1 << 20, 3 << 20, 1 << 20,
+                    "\r\033[Kcopies: 1.0 MiB of 3.0 MiB, 1.0 MiB a second, 2 s left");
+    expect_progress(0, 1ull << 30, 1 << 20,
+                    "\r\033[Kcopies: 0 B of 1.0 GiB, 1.0 MiB a second, 17 min left");
+    expect_progress(0, 1ull << 40, 1 << 20,
+                    "\r\033[Kcopies: 0 B of 1.0 TiB, 1.0 MiB a second, 12 days left");
+    expect_progress(5, 0, 0, "\r\033[Kcopies: 5 B, 0 B a second");
+    struct ctl_progress none = {0};
+    ctl_progress_bytes(&none, &(struct ctl_work_done){.what = "files", .done = 1});
+    cr_assert_not(none.is_shown);
+}
