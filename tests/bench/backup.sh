@@ -14,7 +14,8 @@
 # In each round every program takes its turn, another one first each time. Before each measurement
 # the tree (for restore and verify: the store) is read once, so that the page cache has it, and
 # what is dirty is written. A time ends after a syncfs. Times are in seconds, the median is what
-# counts; ratio is the fastest other program's median by Quoin's.
+# counts; ratio is the fastest other program's median by Quoin's. The same of CPU times, which a
+# busy machine spoils less, is there too (cpu_ratio).
 #
 # Compression: zstd level 3 with Quoin and borg; restic's "auto", which is its default and about that.
 set -euo pipefail
@@ -40,22 +41,36 @@ tree=$work/mixed
 
 warm() { find "$1" -type f -exec cat {} + >/dev/null; }
 
-note() { # PROGRAM WHAT NUMBER
-    echo "{\"program\": \"$1\", \"what\": \"$2\", \"value\": $3}" >>"$work/notes"
-    echo "$1 $2 $3" >&2
+note() { # PROGRAM WHAT NUMBER [CPU]
+    echo "{\"program\": \"$1\", \"what\": \"$2\", \"value\": $3, \"cpu\": ${4:-null}}" >>"$work/notes"
+    echo "$*" >&2
+}
+
+# Sets cpu: CPU time so far in seconds, of programs that have ended and of the daemon. In this shell:
+# another one has not waited for them.
+count_cpu() {
+    local ticks=0
+    [[ -z $bench_pid ]] || ticks=$(awk '{print $14 + $15}' "/proc/$bench_pid/stat")
+    times >"$work/times"
+    cpu=$(tr 'ms' '  ' <"$work/times" | awk -v ticks="$ticks" -v hz="$(getconf CLK_TCK)" \
+        'NR == 2 {printf "%.2f", $1 * 60 + $2 + $3 * 60 + $4 + ticks / hz}')
 }
 
 # timed PROGRAM WHAT READ COMMAND...: seconds until the disk has everything; READ is warmed before
 timed() {
-    local program=$1 what=$2 start end
+    local program=$1 what=$2 start end cpu cpu_before
     warm "$3"
     shift 3
     sync -f "$work"
+    count_cpu
+    cpu_before=$cpu
     start=$(date +%s%N)
     "$@" >"$work/out" 2>"$work/err" || { cat "$work/out" "$work/err" >&2 && return 1; }
     sync -f "$work"
     end=$(date +%s%N)
-    note "$program" "$what" "$(awk -v n=$((end - start)) 'BEGIN {printf "%.3f", n / 1e9}')"
+    count_cpu
+    cpu=$(awk -v before="$cpu_before" -v after="$cpu" 'BEGIN {printf "%.2f", after - before}')
+    note "$program" "$what" "$(awk -v n=$((end - start)) 'BEGIN {printf "%.3f", n / 1e9}')" "$cpu"
 }
 
 size() { note "$1" store "$(du -sb "$2" | cut -f1)"; }
@@ -148,11 +163,15 @@ document() {
         def median: sort | .[((length - 1) / 2) | floor];
         def values($what): map(select(.what == $what)) | group_by(.program) |
             map({key: .[0].program, value: map(.value)}) | from_entries;
+        def cpu($what): map(select(.what == $what)) | group_by(.program) |
+            map({key: .[0].program, value: (map(.cpu) | median)}) | from_entries;
+        def by_best($others): . as $m | ([$m[$others[]] | values] | min) / ([$m.quoin, 0.01] | max);
         def row($what; $goal; $others):
-            values($what) | . as $all | map_values(median) | . as $m |
-            ([$m[$others[]] | values] | min) as $best |
-            {what: $what, values: $all, median: $m, ratio: (($best / $m.quoin * 100 | round) / 100),
-             at_least: $goal, is_met: ($best / $m.quoin >= $goal)};
+            cpu($what) as $cpu | values($what) | . as $all | map_values(median) | . as $m |
+            by_best($others) as $ratio |
+            {what: $what, values: $all, median: $m, ratio: ($ratio * 100 | round / 100),
+             at_least: $goal, is_met: ($ratio >= $goal),
+             cpu_median: $cpu, cpu_ratio: ($cpu | by_best($others) * 100 | round / 100)};
         values("store") as $store | values("rescan") as $rescan | ["restic", "borg"] as $both |
         {machine: $machine, versions: $versions, rounds: $rounds,
          trees: {mixed: $mixed, small: $small},
