@@ -1,5 +1,6 @@
 #include <getopt.h>
 #include <locale.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +69,16 @@ static void speak(void)
     textdomain("quoin");
 }
 
+/* A job's buffers go back to the system when it ends. By itself glibc moves the line between its
+ * heaps and mappings up to the largest buffer that was freed, and keeps a heap for each thread. */
+static void bound_heaps(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    mallopt(M_ARENA_MAX, 2);
+#endif
+}
+
 int main(int argc, char **argv)
 {
     static const struct option names[] = {{"state", required_argument, NULL, 's'},
@@ -80,6 +91,7 @@ int main(int argc, char **argv)
         .state_dir = state != NULL && state[0] != '\0' ? state : "/var/lib/quoin",
         .config_path = "/etc/quoin/quoin.conf",
         .version = QN_VERSION};
+    bound_heaps();
     speak();
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         if (c == 's') {

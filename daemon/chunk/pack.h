@@ -66,6 +66,8 @@ void qn_packer_free(struct qn_packer *packer); /* accepts NULL */
 void qn_packer_start(struct qn_packer *packer, enum qn_pack_kind kind, const uint8_t salt[32]);
 /* False: there is no room; finish this one first. An empty pack has room for any blob. */
 bool qn_packer_has_room(const struct qn_packer *packer, size_t stored_size);
+/* Bytes of the largest blob that there is room for, but for the empty pack's. */
+size_t qn_packer_room(const struct qn_packer *packer);
 /* Seals one blob into the pack: encrypts from `stored`, the raw or the squeezed form, and nothing
  * else. *ret_blob is where it is. QN_ERR_LIMIT: no room, or larger than QN_BLOB_SIZE_MAX;
  * QN_ERR_INVALID: the sizes contradict each other. Then nothing was added. */

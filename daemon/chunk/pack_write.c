@@ -71,6 +71,12 @@ bool qn_packer_has_room(const struct qn_packer *packer, size_t stored_size)
            size_with(packer->size, count, stored_size) <= packer->size_goal;
 }
 
+size_t qn_packer_room(const struct qn_packer *packer)
+{
+    size_t size = size_with(packer->size, packer->blobs.count, 0);
+    return size < packer->size_goal ? packer->size_goal - size : 0;
+}
+
 size_t qn_packer_count(const struct qn_packer *packer)
 {
     return packer->blobs.count;

@@ -6,38 +6,61 @@
 #include "base/assert.h"
 #include "base/mem.h"
 
-#define TRY_SIZE_MIN   64 /* a smaller input would not pay for the frame around it */
+#define TRY_SIZE_MIN   64   /* a smaller input would not pay for the frame around it */
+#define PROBE_SIZE_MIN 8192 /* a smaller input is tried as a whole */
 #define SAMPLE_COUNT   4
-#define SAMPLE_SIZE    4096
-#define COUNTED_SIZE   1024 /* of each sample: whose bytes are counted */
-#define PROBE_SIZE     (SAMPLE_COUNT * SAMPLE_SIZE)
-#define PROBE_SIZE_MIN (2 * PROBE_SIZE) /* a smaller input is tried as a whole */
+#define SAMPLE_SHARE   16   /* each is so much of the input, */
+#define SAMPLE_SIZE    4096 /* at most */
+
+/* What repeats is searched as the wished level does it, or quickly and only where it is long. Where
+ * words or rows repeat (prose, logs, dumps), short matches are poor bargains: without them the
+ * result is smaller, and comes sooner. Programs and pictures are the other way round. */
+enum search { SEARCH_NONE, SEARCH_LEVEL, SEARCH_LONG, SEARCH_LONGER };
+
+#define LONG_LEVEL_MAX   3 /* higher levels weigh matches by themselves */
+#define LONG_MATCH_MIN   6 /* bytes */
+#define LONGER_MATCH_MIN 7
+#define LONG_HASH_LOG    18
+/* Of the samples' size at the level. In the whole, long matches gain more: a bit more is enough. */
+#define LONG_PERMILLE 1004
 
 struct qn_squeezer {
-    ZSTD_CCtx *full;  /* at the wished level */
-    ZSTD_CCtx *quick; /* at level 1, for the probe; the same one when the wished level is 1 */
+    ZSTD_CCtx *context;
     ZSTD_DCtx *back;
-    uint8_t samples[PROBE_SIZE], probed[PROBE_SIZE];
+    int level;
+    enum search search; /* what the context is set to */
+    uint8_t samples[SAMPLE_COUNT * SAMPLE_SIZE], probed[SAMPLE_COUNT * SAMPLE_SIZE];
 };
 
-static ZSTD_CCtx *context_of(int level)
+static void set(struct qn_squeezer *squeezer, ZSTD_cParameter parameter, int value)
 {
-    ZSTD_CCtx *context = ZSTD_createCCtx();
-    QN_ASSERT(context != NULL);
-    QN_ASSERT(!ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)));
-    /* The size stands in the blob's header, and the seal is the checksum. */
-    QN_ASSERT(!ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, 0)));
-    return context;
+    QN_ASSERT(!ZSTD_isError(ZSTD_CCtx_setParameter(squeezer->context, parameter, value)));
+}
+
+/* 0 is what zstd would choose. */
+static void set_search(struct qn_squeezer *squeezer, enum search search)
+{
+    if (squeezer->search == search)
+        return;
+    bool is_long = search != SEARCH_LEVEL;
+    int match_min = search == SEARCH_LONG ? LONG_MATCH_MIN : LONGER_MATCH_MIN;
+    set(squeezer, ZSTD_c_compressionLevel, is_long ? 1 : squeezer->level);
+    set(squeezer, ZSTD_c_strategy, is_long ? ZSTD_fast : 0);
+    set(squeezer, ZSTD_c_minMatch, is_long ? match_min : 0);
+    set(squeezer, ZSTD_c_hashLog, is_long ? LONG_HASH_LOG : 0);
+    squeezer->search = search;
 }
 
 struct qn_squeezer *qn_squeezer_new(int level)
 {
     QN_ASSERT(level >= 1 && level <= 19);
     struct qn_squeezer *squeezer = QN_NEW(struct qn_squeezer);
-    squeezer->full = context_of(level);
-    squeezer->quick = level > 1 ? context_of(1) : squeezer->full;
+    squeezer->level = level;
+    squeezer->context = ZSTD_createCCtx();
     squeezer->back = ZSTD_createDCtx();
-    QN_ASSERT(squeezer->back != NULL);
+    QN_ASSERT(squeezer->context != NULL && squeezer->back != NULL);
+    /* The size stands in the blob's header, and the seal is the checksum. */
+    set(squeezer, ZSTD_c_contentSizeFlag, 0);
     return squeezer;
 }
 
@@ -45,9 +68,7 @@ void qn_squeezer_free(struct qn_squeezer *squeezer)
 {
     if (squeezer == NULL)
         return;
-    if (squeezer->quick != squeezer->full)
-        ZSTD_freeCCtx(squeezer->quick);
-    ZSTD_freeCCtx(squeezer->full);
+    ZSTD_freeCCtx(squeezer->context);
     ZSTD_freeDCtx(squeezer->back);
     qn_free(squeezer);
 }
@@ -59,55 +80,69 @@ static size_t worth_size(size_t raw_size)
 }
 
 /* Size of the compressed form in `out`, or 0 if it would be larger than out_size. */
-static size_t compress(ZSTD_CCtx *context, struct qn_span raw, uint8_t *out, size_t out_size)
+static size_t compress(struct qn_squeezer *squeezer, enum search search, struct qn_span raw,
+                       uint8_t *out, size_t out_size)
 {
-    size_t size = ZSTD_compress2(context, out, out_size, raw.data, raw.size);
+    set_search(squeezer, search);
+    size_t size = ZSTD_compress2(squeezer->context, out, out_size, raw.data, raw.size);
     if (!ZSTD_isError(size))
         return size;
     QN_ASSERT(ZSTD_getErrorCode(size) == ZSTD_error_dstSize_tooSmall);
     return 0;
 }
 
-static void take_samples(struct qn_squeezer *squeezer, struct qn_span raw)
+static struct qn_span take_samples(struct qn_squeezer *squeezer, struct qn_span raw)
 {
-    size_t step = (raw.size - SAMPLE_SIZE) / (SAMPLE_COUNT - 1);
+    size_t share = raw.size / SAMPLE_SHARE, size = share < SAMPLE_SIZE ? share : SAMPLE_SIZE;
+    size_t step = (raw.size - size) / (SAMPLE_COUNT - 1);
     for (size_t i = 0; i < SAMPLE_COUNT; i++)
-        memcpy(squeezer->samples + i * SAMPLE_SIZE, raw.data + i * step, SAMPLE_SIZE);
+        memcpy(squeezer->samples + i * size, raw.data + i * step, size);
+    return qn_span(squeezer->samples, SAMPLE_COUNT * size);
 }
 
-/* Two bytes drawn at random are equal four times as often as in noise: then even a code for single
- * bytes saves more than is asked for (at least 5 %: one byte value that is that frequent). */
-static bool is_uneven(const uint8_t *samples)
+static size_t try_samples(struct qn_squeezer *squeezer, enum search search, struct qn_span samples)
 {
-    uint32_t counts[256] = {0};
-    uint64_t pairs = 0;
-    const uint64_t n = SAMPLE_COUNT * COUNTED_SIZE;
-    for (size_t i = 0; i < SAMPLE_COUNT; i++)
-        for (size_t j = 0; j < COUNTED_SIZE; j++)
-            counts[samples[i * SAMPLE_SIZE + j]]++;
-    for (size_t i = 0; i < 256; i++)
-        pairs += (uint64_t)counts[i] * counts[i];
-    return pairs > 4 * n * n / 256;
+    return compress(squeezer, search, samples, squeezer->probed, worth_size(samples.size));
 }
 
-static bool is_promising(struct qn_squeezer *squeezer, struct qn_span raw)
+static bool is_long_better(size_t with_long, size_t with_level)
 {
-    take_samples(squeezer, raw);
-    return is_uneven(squeezer->samples) || compress(squeezer->quick, QN_SPAN_OF(squeezer->samples),
-                                                    squeezer->probed, worth_size(PROBE_SIZE)) > 0;
+    return with_level == 0 || with_long * 1000 <= with_level * LONG_PERMILLE;
+}
+
+/* How the samples say that it should be tried; SEARCH_NONE: it does not shrink. */
+static enum search probe(struct qn_squeezer *squeezer, struct qn_span raw)
+{
+    struct qn_span samples = take_samples(squeezer, raw);
+    size_t with_level = try_samples(squeezer, SEARCH_LEVEL, samples);
+    if (with_level > 0 && squeezer->level > LONG_LEVEL_MAX)
+        return SEARCH_LEVEL;
+    size_t with_long = try_samples(squeezer, SEARCH_LONG, samples);
+    if (with_long == 0)
+        return with_level > 0 ? SEARCH_LEVEL : SEARCH_NONE;
+    if (!is_long_better(with_long, with_level))
+        return SEARCH_LEVEL;
+    size_t with_longer = try_samples(squeezer, SEARCH_LONGER, samples);
+    return with_longer > 0 && with_longer < with_long ? SEARCH_LONGER : SEARCH_LONG;
+}
+
+static enum search choose(struct qn_squeezer *squeezer, struct qn_span raw)
+{
+    if (raw.size >= PROBE_SIZE_MIN)
+        return probe(squeezer, raw);
+    return raw.size >= TRY_SIZE_MIN ? SEARCH_LEVEL : SEARCH_NONE;
 }
 
 enum qn_err qn_squeeze(struct qn_squeezer *squeezer, struct qn_span raw, struct qn_buf *out,
                        bool *ret_is_smaller)
 {
     size_t size = 0;
-    bool is_tried =
-        raw.size < PROBE_SIZE_MIN ? raw.size >= TRY_SIZE_MIN : is_promising(squeezer, raw);
-    if (is_tried) {
+    enum search search = choose(squeezer, raw);
+    if (search != SEARCH_NONE) {
         uint8_t *room = qn_buf_reserve(out, worth_size(raw.size));
         if (room == NULL)
             return QN_ERR_LIMIT;
-        size = compress(squeezer->full, raw, room, worth_size(raw.size));
+        size = compress(squeezer, search, raw, room, worth_size(raw.size));
         out->size += size;
     }
     *ret_is_smaller = size > 0;

@@ -13,7 +13,7 @@
 #define MAP_SIZE_UNIT ((uint64_t)64 << 10) /* a multiple of any page size */
 #define TABLE_COUNT   4
 #define NUMBER_SIZE   4
-#define ADD_STEP      8192 /* rows of one transaction */
+#define ADD_STEP      1024 /* rows of one transaction: each may copy a page, onto the heap */
 
 struct qn_index_batch {
     struct qn_index *index;

@@ -88,17 +88,6 @@ static enum qn_err finish(struct qn_pipeline *pipeline, struct qn_packer *packer
     return QN_OK;
 }
 
-/* Makes room for one more blob; *ret_full: the pack that was open and is to be finished. */
-static enum qn_err make_room(struct qn_pipeline *pipeline, struct qn_open_pack *open, size_t size,
-                             struct qn_packer **ret_full)
-{
-    if (open->packer != NULL && qn_packer_has_room(open->packer, size))
-        return QN_OK;
-    *ret_full = open->packer;
-    open->packer = NULL;
-    return take_packer(pipeline, open->kind, &open->packer);
-}
-
 /* Blobs go to one of two packs by their ids, which nobody without the key can tell. */
 static struct qn_open_pack *open_for(struct qn_pipeline *pipeline, const struct qn_blob *blob)
 {
@@ -107,21 +96,68 @@ static struct qn_open_pack *open_for(struct qn_pipeline *pipeline, const struct 
     return &pipeline->open[blob->id.bytes[31] % QN_PIPELINE_DATA_OPEN];
 }
 
-enum qn_err qn_pipeline_pack(struct qn_pipeline *pipeline, const struct qn_blob *blob,
-                             struct qn_span stored)
+static struct qn_open_pack *beside(struct qn_pipeline *pipeline, struct qn_open_pack *open)
 {
-    struct qn_open_pack *open = open_for(pipeline, blob);
-    struct qn_packer *full = NULL;
+    size_t at = (size_t)(open - pipeline->open);
+    return at == OPEN_META ? open : &pipeline->open[(at + 1) % QN_PIPELINE_DATA_OPEN];
+}
+
+static enum qn_err add_if_it_fits(struct qn_pipeline *pipeline, struct qn_open_pack *open,
+                                  const struct qn_blob *blob, struct qn_span stored,
+                                  bool *ret_is_added)
+{
     struct qn_blob placed;
+    enum qn_err err = QN_OK;
     pthread_mutex_lock(&open->mutex);
-    enum qn_err err = make_room(pipeline, open, stored.size, &full);
-    if (err == QN_OK)
+    if (open->packer == NULL)
+        err = take_packer(pipeline, open->kind, &open->packer);
+    *ret_is_added = err == QN_OK && qn_packer_has_room(open->packer, stored.size);
+    if (*ret_is_added)
         err = qn_packer_add(open->packer, blob->kind, &blob->id, stored, blob->raw_size,
                             blob->is_squeezed, &placed);
     pthread_mutex_unlock(&open->mutex);
-    if (err == QN_OK && full != NULL)
-        err = finish(pipeline, full, open->kind);
     return err;
+}
+
+static size_t room_in(struct qn_open_pack *open)
+{
+    pthread_mutex_lock(&open->mutex);
+    size_t room = open->packer == NULL ? SIZE_MAX : qn_packer_room(open->packer);
+    pthread_mutex_unlock(&open->mutex);
+    return room;
+}
+
+/* Finishes the pack if there is no room for `stored` in it, and opens the next. */
+static enum qn_err replace(struct qn_pipeline *pipeline, struct qn_open_pack *open,
+                           struct qn_span stored)
+{
+    struct qn_packer *full = NULL;
+    pthread_mutex_lock(&open->mutex);
+    enum qn_err err = QN_OK;
+    if (open->packer != NULL && !qn_packer_has_room(open->packer, stored.size)) {
+        full = open->packer;
+        open->packer = NULL;
+        err = take_packer(pipeline, open->kind, &open->packer);
+    }
+    pthread_mutex_unlock(&open->mutex);
+    return err == QN_OK && full != NULL ? finish(pipeline, full, open->kind) : err;
+}
+
+/* A pack that has no room for a blob is not finished before the one beside it has none either:
+ * smaller blobs fill it up, so that little of it is padding. Then the fuller one goes. */
+enum qn_err qn_pipeline_pack(struct qn_pipeline *pipeline, const struct qn_blob *blob,
+                             struct qn_span stored)
+{
+    struct qn_open_pack *open = open_for(pipeline, blob), *other = beside(pipeline, open);
+    for (;;) {
+        bool is_added;
+        QN_TRY(add_if_it_fits(pipeline, open, blob, stored, &is_added));
+        if (!is_added)
+            QN_TRY(add_if_it_fits(pipeline, other, blob, stored, &is_added));
+        if (is_added)
+            return QN_OK;
+        QN_TRY(replace(pipeline, room_in(open) <= room_in(other) ? open : other, stored));
+    }
 }
 
 static enum qn_err close_pack(struct qn_pipeline *pipeline, struct qn_open_pack *open)

@@ -11,10 +11,10 @@
 #define QN_PARCEL_SIZE        (256 * 1024) /* full with it */
 #define QN_PIPELINE_DATA_OPEN 2            /* packs filled at the same time */
 #define QN_PIPELINE_OPEN      (QN_PIPELINE_DATA_OPEN + 1)
-#define QN_PIPELINE_PACKERS   (QN_PIPELINE_OPEN + 2)
+#define QN_PIPELINE_PACKERS   (QN_PIPELINE_OPEN + 1)
 /* Of packs that are written and not durable yet: then the writer waits for the committer. */
 #define QN_PIPELINE_PENDING_SIZE ((size_t)128 * 1024 * 1024)
-#define QN_PIPELINE_PENDING_ROWS QN_INDEX_ADD_ROWS
+#define QN_PIPELINE_PENDING_ROWS ((size_t)24 * 1024)
 
 struct qn_parcel {
     struct qn_slab *slab;

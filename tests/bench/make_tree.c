@@ -1,10 +1,11 @@
 /* Makes the tree that the backup benchmarks use, the same for a seed:
  *
- *     make_tree DIR [--small N] [--medium N] [--large N] [--large-mib M] [--seed S]
+ *     make_tree DIR [--small N] [--medium N] [--large N] [--large-mib M]
+ *               [--small-bytes B] [--seed S]
  *
- * small: 0.5 to 20 KiB (default 20,000); medium: 1 to 4 MiB (200); large: 150 MiB each (2). A third
- * of the files is prose, a third are tables as a database dump has them, a third does not shrink
- * (scans, photos). One line of JSON: files and bytes. */
+ * small: 0.5 to 20 KiB, or to B (default 20,000); medium: 1 to 4 MiB (200); large: 150 MiB each
+ * (2). A third of the files is prose, a third are tables as a database dump has them, a third does
+ * not shrink (scans, photos). One line of JSON: files and bytes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -131,7 +132,7 @@ int main(int argc, char **argv)
 {
     if (argc < 2) {
         fprintf(stderr, "usage: make_tree DIR [--small N] [--medium N] [--large N] "
-                        "[--large-mib M] [--seed S]\n");
+                        "[--large-mib M] [--small-bytes B] [--seed S]\n");
         return 64;
     }
     struct tree *tree = QN_NEW(struct tree);
@@ -140,7 +141,9 @@ int main(int argc, char **argv)
     make_words(tree);
     make_dir(tree->path);
     uint64_t large = option(argc, argv, "--large-mib", 150) * 1024 * 1024;
-    make_files(tree, "small", option(argc, argv, "--small", 20000), 512, 20 * 1024);
+    uint64_t small_max = option(argc, argv, "--small-bytes", 20 * 1024);
+    make_files(tree, "small", option(argc, argv, "--small", 20000),
+               small_max < 512 ? small_max : 512, small_max);
     make_files(tree, "medium", option(argc, argv, "--medium", 200), 1024 * 1024, 4 * 1024 * 1024);
     make_files(tree, "large", option(argc, argv, "--large", 2), large, large);
     printf("{\"files\": %llu, \"bytes\": %llu}\n", (unsigned long long)tree->files,

@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <zstd.h>
 
 #include "support/packs.h"
 #include "support/span.h"
@@ -98,6 +99,76 @@ Test(squeeze, repetitions_are_found_where_bytes_are_even)
     cr_assert(squeezes(squeezer, qn_span(bytes, SIZE_MAX_TESTED), &packed));
     cr_assert_lt(packed.size, SIZE_MAX_TESTED * 55 / 100);
     assert_comes_back(squeezer, qn_buf_view(&packed), qn_span(bytes, SIZE_MAX_TESTED));
+    qn_squeezer_free(squeezer);
+}
+
+/* Size of what zstd makes of it by itself. */
+static size_t plain_size(int level, struct qn_span raw)
+{
+    QN_AUTO_FREE uint8_t *out = qn_alloc(ZSTD_compressBound(raw.size));
+    size_t size = ZSTD_compress(out, ZSTD_compressBound(raw.size), raw.data, raw.size, level);
+    cr_assert_not(ZSTD_isError(size));
+    return size;
+}
+
+/* Words without an order, rare ones and frequent ones, of letters that are rare and frequent. */
+static void fill_prose(uint8_t *out, size_t size)
+{
+    struct qn_prng draw = {.state = 1};
+    for (size_t at = 0; at < size;) {
+        uint64_t number = qn_prng_below(&draw, 4096);
+        struct qn_prng word = {.state = number * number / 4096};
+        size_t letters = 2 + qn_prng_below(&word, 9);
+        for (size_t i = 0; i < letters && at < size; i++)
+            out[at++] = (uint8_t)('a' + qn_prng_below(&word, 1 + qn_prng_below(&word, 26)));
+        if (at < size)
+            out[at++] = ' ';
+    }
+}
+
+/* As instructions of a program: a few bytes that come again, and one that does not. */
+static void fill_code(uint8_t *out, size_t size)
+{
+    struct qn_prng draw = {.state = 1};
+    for (size_t at = 0; at < size; at++) {
+        struct qn_prng word = {.state = qn_prng_below(&draw, 60)};
+        for (size_t i = 0; i < 5 && at < size; i++)
+            out[at++] = (uint8_t)qn_prng_below(&word, 256);
+        if (at < size)
+            out[at] = (uint8_t)qn_prng_below(&draw, 256);
+    }
+}
+
+/* Matches of a few bytes between words that only look alike are not worth what they cost. */
+Test(squeeze, what_repeats_in_long_pieces_is_smaller_than_at_the_level)
+{
+    struct qn_squeezer *squeezer = qn_squeezer_new(3);
+    QN_AUTO_FREE uint8_t *bytes = qn_alloc(SIZE_MAX_TESTED);
+    fill_prose(bytes, SIZE_MAX_TESTED);
+    for (size_t size = 16384; size <= SIZE_MAX_TESTED; size *= 16) {
+        QN_AUTO_BUF struct qn_buf packed;
+        struct qn_span raw = qn_span(bytes, size);
+        cr_assert(squeezes(squeezer, raw, &packed));
+        cr_assert_lt(packed.size, plain_size(3, raw) * 98 / 100, "%zu bytes: %zu of %zu", size,
+                     packed.size, plain_size(3, raw));
+        assert_comes_back(squeezer, qn_buf_view(&packed), raw);
+    }
+    qn_squeezer_free(squeezer);
+}
+
+/* In turns with the other kind: what one chunk was like decides nothing for the next. */
+Test(squeeze, what_repeats_in_short_pieces_is_as_small_as_at_the_level)
+{
+    struct qn_squeezer *squeezer = qn_squeezer_new(3);
+    QN_AUTO_FREE uint8_t *prose = qn_alloc(SIZE_MAX_TESTED), *code = qn_alloc(SIZE_MAX_TESTED);
+    fill_prose(prose, SIZE_MAX_TESTED);
+    fill_code(code, SIZE_MAX_TESTED);
+    for (size_t size = 4096; size <= SIZE_MAX_TESTED; size *= 2) {
+        QN_AUTO_BUF struct qn_buf packed, other;
+        cr_assert(squeezes(squeezer, qn_span(prose, size), &other));
+        cr_assert(squeezes(squeezer, qn_span(code, size), &packed));
+        cr_assert_leq(packed.size, plain_size(3, qn_span(code, size)), "%zu bytes", size);
+    }
     qn_squeezer_free(squeezer);
 }
 

@@ -96,6 +96,55 @@ Test(backup, equal_contents_are_stored_once)
     world_check_restored(&w);
 }
 
+/* ---- packs are full ---- */
+
+#define SMALL_FILES 1500
+
+struct data_packs {
+    size_t count, size;
+};
+
+static void on_any_pack(void *context, const struct qn_pack_name *name, size_t size,
+                        enum qn_pack_kind kind)
+{
+    struct data_packs *packs = context;
+    (void)name;
+    packs->count += kind == QN_PACK_DATA;
+    packs->size += kind == QN_PACK_DATA ? size : 0;
+}
+
+/* docs/formats/vault.md: what is in a pack besides bodies and padding. */
+static size_t without_padding(const struct data_packs *packs, size_t blobs, size_t bodies)
+{
+    return packs->count * (64 + 58 + 16 + 16 + 64) + blobs * (58 + 16 + 42) + bodies;
+}
+
+/* The last two packs are as full as they are; of the others, one blob that is small enough fills
+ * up what is left by a larger one. */
+Test(backup, packs_are_filled_up)
+{
+    WORLD;
+    char name[32];
+    struct data_packs packs = {0};
+    for (int i = 0; i < SMALL_FILES; i++) {
+        snprintf(name, sizeof(name), "f%d", i);
+        world_random_file(&w, name, 1 + qn_prng_below(&w.prng, 20000));
+    }
+    struct qn_backup_options options = world_backup_options(&w);
+    options.on_pack = on_any_pack;
+    options.on_snapshot = NULL;
+    options.on_report = NULL;
+    options.context = &packs;
+    struct qn_snapshot_name snapshot;
+    struct qn_backup_counts counts;
+    cr_assert_eq(qn_vault_backup(w.vault, &options, &snapshot, &counts), QN_OK);
+    size_t bare = without_padding(&packs, SMALL_FILES, counts.bytes);
+    cr_assert_geq(packs.count, 14);
+    cr_assert_geq(packs.size, bare);
+    cr_assert_lt(packs.size - bare, (packs.count - 2) * 4096 + 2 * 16384, "%zu in %zu packs",
+                 packs.size - bare, packs.count);
+}
+
 static void set_xattr(const char *path, const char *name, struct qn_span value)
 {
     cr_assert_eq(lsetxattr(path, name, value.data, value.size, 0), 0, "%s: %s", path,
