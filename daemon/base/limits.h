@@ -91,8 +91,9 @@
 #define QN_PLAN_EXCLUDES_MAX     1024
 #define QN_PLAN_TEXT_SIZE_MAX    255 /* of a schedule, of keep rules */
 #define QN_PLAN_SIZE_MAX         (256 * 1024)
-#define QN_COPIES_MAX            16 /* holders of one plan */
-#define QN_TOKENS_MAX            64 /* stored for one pack */
+#define QN_PLAN_FIRST_SIZE_MAX   255 /* what is remembered of what went wrong in a run */
+#define QN_COPIES_MAX            16  /* holders of one plan */
+#define QN_TOKENS_MAX            64  /* stored for one pack */
 
 /* --- the control socket --- */
 #define QN_CONTROL_CLIENTS_MAX    64
