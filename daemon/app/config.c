@@ -25,12 +25,14 @@
 
 void qn_config_init(struct qn_config *config)
 {
-    *config = (struct qn_config){
-        .log_level = QN_LOG_INFO,
-        .map_size = (size_t)64 << 30,
-        .reader_socket = "/run/quoin-reader/reader.sock",
-        .rate = {.otherwise = UINT64_MAX},
-        .mail = {.program = "/usr/sbin/sendmail", .language = "", .remind_days = REMIND_DAYS}};
+    *config = (struct qn_config){.log_level = QN_LOG_INFO,
+                                 .map_size = (size_t)64 << 30,
+                                 .reader_socket = "/run/quoin-reader/reader.sock",
+                                 .rate = {.otherwise = UINT64_MAX},
+                                 .mail = {.socket = "/run/quoin-mail/mail.sock",
+                                          .program = "/usr/sbin/sendmail",
+                                          .language = "",
+                                          .remind_days = REMIND_DAYS}};
 }
 
 /* ---- one file ----

@@ -37,6 +37,7 @@ struct qn_config_backup {
 struct qn_config_mail {
     char to[512];      /* "": no mail is sent */
     char from[256];    /* "": as sendmail chooses */
+    char socket[108];  /* of the unit that sends; used if it is there */
     char program[256]; /* understands -t -i */
     char language[4];  /* "fr", "en", or "": as the system says */
     unsigned remind_days;

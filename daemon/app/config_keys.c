@@ -271,6 +271,11 @@ static bool set_mail_from(struct qn_config *config, const char *value)
     return set_mail(config->mail.from, sizeof(config->mail.from), value, false);
 }
 
+static bool set_mail_socket(struct qn_config *config, const char *value)
+{
+    return set_path(config->mail.socket, sizeof(config->mail.socket), value);
+}
+
 static bool set_mail_program(struct qn_config *config, const char *value)
 {
     return set_path(config->mail.program, sizeof(config->mail.program), value);
@@ -318,6 +323,7 @@ static const struct qn_config_key keys[] = {
     {"mail", "to", N_("not addresses NAME@HOST with commas between them"), .set = set_mail_to},
     {"mail", "from", N_("not one address NAME@HOST"), .set = set_mail_from},
     {"mail", "sendmail", N_("not an absolute path of at most 255 bytes"), .set = set_mail_program},
+    {"mail", "socket", N_("not an absolute path of at most 107 bytes"), .set = set_mail_socket},
     {"mail", "remind", N_("not a number of days from 1d to 365d"), .set = set_mail_remind},
     {"mail", "language", N_("not fr or en"), .set = set_mail_language},
     {"backup", "before", COMMAND_WANTED, .set_backup = set_before},

@@ -3,10 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/mail_text.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "loop/exchange.h"
 #include "loop/process.h"
 #include "os/os.h"
 
@@ -23,7 +25,8 @@ struct qn_mailer {
     struct qn_mail_book book;
     char path[4096]; /* of the state */
     /* The mail under way: */
-    struct qn_process *process; /* NULL: none */
+    struct qn_process *process; /* either of them, or NULL: none */
+    struct qn_exchange *exchange;
     struct qn_alert *alerts;
     struct qn_mail_plan plan;
     /* Failure: */
@@ -90,7 +93,9 @@ static void store(struct qn_mailer *mailer)
 static void forget_mail(struct qn_mailer *mailer)
 {
     qn_process_free(mailer->process);
+    qn_exchange_free(mailer->exchange);
     mailer->process = NULL;
+    mailer->exchange = NULL;
     qn_free(mailer->alerts);
     mailer->alerts = NULL;
     qn_mail_plan_deinit(&mailer->plan);
@@ -123,29 +128,64 @@ static void failed(struct qn_mailer *mailer, enum qn_err err, struct qn_span sai
         mailer->failed_ms = now_ms;
     take_words(mailer, err, said);
     qn_log(mailer->options.log, QN_LOG_ERROR,
-           "a mail to %s cannot be sent by %s (%s: %s); it is tried again in %llu s",
-           mailer->config.to, mailer->config.program, qn_err_name(err), mailer->words,
-           (unsigned long long)(mailer->retry_delay_ms / 1000));
+           "a mail to %s cannot be sent (%s: %s); it is tried again in %llu s", mailer->config.to,
+           qn_err_name(err), mailer->words, (unsigned long long)(mailer->retry_delay_ms / 1000));
 }
 
-static void on_end(void *context, const struct qn_process_end *end)
+static void ended(struct qn_mailer *mailer, enum qn_err err, struct qn_span said)
 {
-    struct qn_mailer *mailer = context;
-    if (end->err == QN_OK) {
+    if (err == QN_OK) {
         mailer->failed_ms = mailer->retry_ms = mailer->retry_delay_ms = 0;
         qn_mail_book_sent(&mailer->book, mailer->alerts, &mailer->plan, mailer->options.wall_ms());
         store(mailer);
     } else {
-        failed(mailer, end->err, end->tail);
+        failed(mailer, err, said);
     }
     forget_mail(mailer);
 }
 
-static void send(struct qn_mailer *mailer)
+static void on_end(void *context, const struct qn_process_end *end)
+{
+    ended(context, end->err, end->tail);
+}
+
+/* The unit says "sent" when the mail program took it, and before that what the program said. */
+static void on_answer(void *context, enum qn_err err, struct qn_span answer)
+{
+    static const char word[] = "sent\n";
+    size_t size = strlen(word);
+    bool is_sent = answer.size >= size && memcmp(answer.data + answer.size - size, word, size) == 0;
+    ended(context, err == QN_OK && !is_sent ? QN_ERR_COMMAND : err, answer);
+}
+
+static enum qn_err run_program(struct qn_mailer *mailer, struct qn_span text)
 {
     const char *argv[] = {mailer->config.program, "-t", "-i", NULL};
     const char *env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                          "LANG=C.UTF-8", NULL};
+    struct qn_process_options options = {.argv = argv,
+                                         .env = env,
+                                         .input = text,
+                                         .output_fd = -1,
+                                         .time_max_ms = SEND_TIME_MS,
+                                         .on_end = on_end,
+                                         .context = mailer};
+    return qn_process_new(mailer->options.loop, &options, &mailer->process);
+}
+
+static enum qn_err ask_unit(struct qn_mailer *mailer, struct qn_span text)
+{
+    struct qn_exchange_options options = {.path = mailer->config.socket,
+                                          .said = text,
+                                          .time_max_ms = SEND_TIME_MS,
+                                          .on_end = on_answer,
+                                          .context = mailer};
+    mailer->exchange = qn_exchange_new(mailer->options.loop, &options);
+    return QN_OK;
+}
+
+static void send(struct qn_mailer *mailer)
+{
     struct qn_mail_letter letter = {.to = mailer->config.to,
                                     .from = mailer->config.from,
                                     .site = mailer->options.site,
@@ -154,20 +194,13 @@ static void send(struct qn_mailer *mailer)
     QN_AUTO_BUF struct qn_buf text;
     qn_buf_init(&text, QN_MAIL_TEXT_SIZE_MAX);
     qn_mail_compose(&letter, mailer->alerts, &mailer->plan, &text);
-    struct qn_process_options options = {.argv = argv,
-                                         .env = env,
-                                         .input = qn_buf_view(&text),
-                                         .output_fd = -1,
-                                         .time_max_ms = SEND_TIME_MS,
-                                         .on_end = on_end,
-                                         .context = mailer};
+    bool has_unit = access(mailer->config.socket, F_OK) == 0;
     enum qn_err err = qn_buf_status(&text);
     if (err == QN_OK)
-        err = qn_process_new(mailer->options.loop, &options, &mailer->process);
-    if (err == QN_OK)
-        return;
-    failed(mailer, err, qn_span(NULL, 0));
-    forget_mail(mailer);
+        err = has_unit ? ask_unit(mailer, qn_buf_view(&text))
+                       : run_program(mailer, qn_buf_view(&text));
+    if (err != QN_OK)
+        ended(mailer, err, qn_span(NULL, 0));
 }
 
 /* ---- looking ---- */
@@ -189,7 +222,7 @@ static void look(struct qn_mailer *mailer)
 static void on_timer(void *context)
 {
     struct qn_mailer *mailer = context;
-    if (!mailer->is_quiet && mailer->process == NULL)
+    if (!mailer->is_quiet && mailer->process == NULL && mailer->exchange == NULL)
         look(mailer);
     qn_timer_set(mailer->timer, mailer->options.look_ms);
 }

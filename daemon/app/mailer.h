@@ -1,7 +1,8 @@
 /* Alarms by mail: looks at the alerts every few seconds, and gives what is new to the program of
- * [mail] sendmail in quoin.conf (sendmail -t -i). What was told is kept in STATE/mail.state,
- * written after each mail. One that cannot be sent is tried again, at longer and longer intervals
- * up to an hour; meanwhile status says so. Loop thread.
+ * [mail] sendmail in quoin.conf (sendmail -t -i), or to the unit that runs it with the privileges
+ * that we do not have. What was told is kept in STATE/mail.state, written after each mail. One that
+ * cannot be sent is tried again, at longer and longer intervals up to an hour; meanwhile status
+ * says so. Loop thread.
  */
 #pragma once
 

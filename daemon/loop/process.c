@@ -9,9 +9,12 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "loop/loop_private.h"
+#include "loop/tail.h"
 
 #define READ_SIZE 4096
 #define REST_MS   500 /* for the last words of a program, once it has ended */
+
+_Static_assert(QN_PROCESS_TAIL_SIZE == TAIL_SIZE, "what it says is a tail");
 
 struct qn_process {
     struct qn_process_options options;
@@ -22,8 +25,7 @@ struct qn_process {
     uint8_t *input;
     size_t open_handles;
     char read[READ_SIZE];
-    uint8_t tail[QN_PROCESS_TAIL_SIZE];
-    size_t tail_size;
+    struct tail tail;
     pid_t pid; /* its group too */
     struct qn_process_end end;
     bool has_uv, has_ended, has_said_all, is_terminated, is_done;
@@ -67,7 +69,7 @@ static void finish(struct qn_process *process)
         return;
     process->is_done = true;
     QN_ASSERT(uv_timer_stop(&process->timer) == 0);
-    process->end.tail = qn_span(process->tail, process->tail_size);
+    process->end.tail = tail_view(&process->tail);
     process->options.on_end(process->options.context, &process->end);
 }
 
@@ -106,22 +108,6 @@ void qn_process_stop(struct qn_process *process, bool is_hard)
 
 /* ---- what it says ---- */
 
-/* Keeps the last bytes. */
-static void keep(struct qn_process *process, const char *bytes, size_t size)
-{
-    size_t room = sizeof(process->tail) - process->tail_size;
-    if (size > sizeof(process->tail)) {
-        bytes += size - sizeof(process->tail);
-        size = sizeof(process->tail);
-    }
-    if (size > room) {
-        process->tail_size -= size - room;
-        memmove(process->tail, process->tail + size - room, process->tail_size);
-    }
-    memcpy(process->tail + process->tail_size, bytes, size);
-    process->tail_size += size;
-}
-
 static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct qn_process *process = handle->data;
@@ -132,7 +118,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
 {
     struct qn_process *process = stream->data;
     if (size > 0) {
-        keep(process, buf->base, (size_t)size);
+        tail_keep(&process->tail, buf->base, (size_t)size);
         return;
     }
     if (size == 0)

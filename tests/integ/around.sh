@@ -151,7 +151,7 @@ await "all is well" has_no_alert backup-problems
 
 # --- mail ---
 site_stop one # a language holds from the start
-mail=("[mail]" "to = it@example.org, second@example.org" "from = quoin@example.org" "sendmail = $work/sendmail"
+mail=("[mail]" "socket = $work/mail.sock" "to = it@example.org, second@example.org" "from = quoin@example.org" "sendmail = $work/sendmail"
     "language = fr")
 broken=("[backup house]" "before = echo é: no >&2; exit 3")
 configure "${mail[@]}" "${broken[@]}"
@@ -180,3 +180,22 @@ reload
 await "it is tried again" are_mails 2
 await "and the alert goes" has_no_alert mail-failed
 grep -l 'other' "$work/mails"/mail.* >/dev/null || fail "the second mail is of something else"
+
+# The same through the unit, played by socat: its command line is the one of the unit.
+line=$(sed -n "s|^ExecStart=/bin/sh -c '\\(.*\\)'$|\\1|p" "$integ_root/packaging/systemd/quoin-mail@.service")
+[[ $line == /usr/sbin/sendmail*sent ]] || fail "the unit runs something else: $line"
+printf '#!/bin/sh\n%s\n' "${line//\/usr\/sbin\/sendmail/$work/sendmail}" >"$work/unit"
+chmod 0700 "$work/unit"
+socat "UNIX-LISTEN:$work/mail.sock,fork" "EXEC:$work/unit,stderr" </dev/null >/dev/null 2>&1 &
+helpers=($!)
+await "the unit listens" test -S "$work/mail.sock"
+touch "$work/mail.broken"
+expect "a third alert" ctl one backup create third --path "$tree"
+configure "${mail[@]}" "${broken[@]}" "[backup other]" "before = exit 4" "[backup third]" "before = exit 5"
+refuse 2 'status is 5' "of a third plan" ctl one backup run third
+await "a mail that the unit cannot send is an alert" has_alert mail-failed "it@example.org, second@example.org"
+await "with its words" holds one '[.alerts[].text | contains("no route to the world")] | any' status
+rm "$work/mail.broken"
+reload
+await "it is sent" are_mails 3
+await "and the alert goes again" has_no_alert mail-failed

@@ -351,6 +351,7 @@ static void desk_open(struct desk *desk)
                                                              .alerts = give_alerts});
     qn_config_init(&config);
     strcpy(config.mail.to, "it@example.org");
+    snprintf(config.mail.socket, sizeof(config.mail.socket), "/nowhere/mail.sock");
     snprintf(config.mail.program, sizeof(config.mail.program), "%.255s",
              tmp_dir_at(&dir, "sendmail", path));
     qn_mailer_configure(desk->mailer, &config);
