@@ -103,6 +103,22 @@ helpers=()
 await "its command too" is_down "$(cat "$work/pid")"
 equal "the command after hears of it" "stopped 0 closed" "$(told)"
 
+# A daemon that ends does not wait for what ignores it, and gives the command after a moment.
+configure "${commands[@]}" "before = trap '' TERM; echo \$\$ >$work/stubborn; while :; do :; done"
+ctl one backup run house >/dev/null 2>&1 &
+helpers=($!)
+await "a run whose command does not listen" test -s "$work/stubborn"
+begun=$SECONDS
+expect "the daemon ends" site_stop one
+((SECONDS - begun < 5)) || fail "it took $((SECONDS - begun)) s"
+wait "${helpers[0]}" || true
+helpers=()
+await "with its command" is_down "$(cat "$work/stubborn")"
+equal "the command after hears of it" "stopped 0 closed" "$(told)"
+site_pid=()
+configure "${commands[@]}"
+site_start one --config "$work/conf" || fail "one does not start again"
+
 # --- streams ---
 configure "${commands[@]}" "stream = dumps/db.sql echo create table; head -c 3000000 /dev/zero" \
     "stream = small.txt printf '%s' \"\$QUOIN_STREAM\""
@@ -128,6 +144,7 @@ refuse 1 'exit status is 9' "a command after that fails" ctl one backup run hous
 chmod 0666 "$work/conf"
 reload
 refuse 2 'others than root' "a configuration that others may change" ctl one backup run house
+refuse 0 'others than root may change' "the check says so too" ctl one config check "$work/conf"
 chmod 0600 "$work/conf"
 
 # --- files that cannot be read ---
