@@ -78,7 +78,8 @@ endfunction()
 
 function(qn_install_service)
   install(FILES packaging/systemd/quoin.service packaging/systemd/quoin-reader.socket
-    packaging/systemd/quoin-reader@.service DESTINATION ${QN_SYSTEMD_DIR})
+    packaging/systemd/quoin-reader@.service packaging/systemd/quoin-mail.socket
+    packaging/systemd/quoin-mail@.service DESTINATION ${QN_SYSTEMD_DIR})
   install(FILES packaging/quoin.sysusers DESTINATION ${QN_SYSUSERS_DIR} RENAME quoin.conf)
   install(FILES packaging/quoin.tmpfiles DESTINATION ${QN_TMPFILES_DIR} RENAME quoin.conf)
   install(FILES packaging/quoin.conf DESTINATION /etc/quoin)

@@ -44,6 +44,7 @@ static void start(struct qn_backups *backups, const struct qn_backups_options *o
                                      .on_result = on_result,
                                      .context = backups};
     backups->jobs = qn_jobs_new(&jobs);
+    qn_jobs_configure(backups->jobs, options->config);
     backups->files = qn_files_new(&files);
     backups->views =
         qn_views_new(options->loop, backups->jobs, options->on_view_ready, options->context);
@@ -61,6 +62,11 @@ enum qn_err qn_backups_new(const struct qn_backups_options *options,
     start(backups, options);
     *ret_backups = backups;
     return QN_OK;
+}
+
+void qn_backups_configure(struct qn_backups *backups, const struct qn_config *config)
+{
+    qn_jobs_configure(backups->jobs, config);
 }
 
 void qn_backups_set_driver(struct qn_backups *backups, struct qn_driver *driver)

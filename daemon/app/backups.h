@@ -18,6 +18,7 @@ struct qn_backups_options {
     const struct qn_site_id *id;
     const struct qn_public_key *recovery_seal;
     struct qn_store *store;               /* outlives the backups */
+    const struct qn_config *config;       /* used during new only */
     const char *reader_socket;            /* of the reading unit; NULL: the disk is read directly */
     void (*on_view_ready)(void *context); /* some view has more to take */
     void *context;
@@ -26,6 +27,8 @@ struct qn_backups_options {
 /* Makes or reads the vault's key; the driver may be set later, before anything is asked. */
 enum qn_err QN_CHECKED qn_backups_new(const struct qn_backups_options *options,
                                       struct qn_backups **ret_backups);
+/* The configuration was read anew: its commands. */
+void qn_backups_configure(struct qn_backups *backups, const struct qn_config *config);
 void qn_backups_set_driver(struct qn_backups *backups, struct qn_driver *driver);
 /* After the control socket and the driver ended, before the loop does. Waits for jobs and views,
  * at most about a second. Accepts NULL. */

@@ -1,6 +1,5 @@
-#include "app/config.h"
+#include "app/config_private.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <ini.h>
@@ -17,196 +16,23 @@
 #include "os/os.h"
 
 #define FILE_SIZE_MAX    (256 * 1024)
+#define TIME_LIMIT_MS    ((uint64_t)6 * 3600 * 1000)
+#define REMIND_DAYS      3
 #define DROPINS_MAX      256
-#define ALLOWED_MAX      64
 #define MISTAKE_SIZE_MAX 1024
-#define HOST_SIZE_MAX    255
-#define MAP_SIZE_MIN     ((size_t)64 << 20)
-#define MAP_SIZE_MAX     ((size_t)1 << 40)
 
 #define SPACE            " \t\r\v\f"
-#define DIGITS           "0123456789"
-#define HOST_SIGN        DIGITS ".-_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 void qn_config_init(struct qn_config *config)
 {
     *config = (struct qn_config){.log_level = QN_LOG_INFO,
                                  .map_size = (size_t)64 << 30,
-                                 .reader_socket = "/run/quoin-reader/reader.sock"};
-}
-
-bool qn_log_level_parse(const char *word, enum qn_log_level *ret_level)
-{
-    static const char *const words[] = {"error", "warning", "info", "debug"};
-    for (int i = 0; i < 4; i++)
-        if (strcmp(word, words[i]) == 0) {
-            *ret_level = (enum qn_log_level)i;
-            return true;
-        }
-    return false;
-}
-
-/* ---- values: each setter takes a whole value or leaves the configuration as it is ---- */
-
-static bool is_port(const char *text)
-{
-    size_t digits = strspn(text, DIGITS);
-    if (digits < 1 || digits > 5 || text[digits] != '\0' || text[0] == '0')
-        return false;
-    return strtoul(text, NULL, 10) <= 65535;
-}
-
-static bool is_host(const char *text, size_t size)
-{
-    return size >= 1 && size <= HOST_SIZE_MAX && strspn(text, HOST_SIGN) == size;
-}
-
-static bool is_v6(const char *text, size_t size)
-{
-    char bare[INET6_ADDRSTRLEN];
-    struct in6_addr address;
-    if (size < 4 || size - 2 >= sizeof(bare) || text[0] != '[' || text[size - 1] != ']')
-        return false;
-    memcpy(bare, text + 1, size - 2);
-    bare[size - 2] = '\0';
-    return inet_pton(AF_INET6, bare, &address) == 1;
-}
-
-static bool set_address(char out[QN_ADDRESS_SIZE_MAX + 1], const char *value)
-{
-    const char *colon = strrchr(value, ':');
-    if (colon == NULL || strlen(value) > QN_ADDRESS_SIZE_MAX || !is_port(colon + 1))
-        return false;
-    size_t size = (size_t)(colon - value);
-    if (!is_host(value, size) && !is_v6(value, size))
-        return false;
-    strcpy(out, value);
-    return true;
-}
-
-static bool set_listen(struct qn_config *config, const char *value)
-{
-    return set_address(config->listen, value);
-}
-
-static bool set_advertise(struct qn_config *config, const char *value)
-{
-    return set_address(config->advertise, value);
-}
-
-static bool set_level(struct qn_config *config, const char *value)
-{
-    return qn_log_level_parse(value, &config->log_level);
-}
-
-/* The binary places of a unit, -1 if it is none. */
-static int unit_shift(const char *unit)
-{
-    static const char units[] = "KMGT";
-    if (unit[0] == '\0')
-        return 0;
-    const char *found = strchr(units, unit[0]);
-    return found == NULL || unit[1] != '\0' ? -1 : 10 * ((int)(found - units) + 1);
-}
-
-static bool set_map_size(struct qn_config *config, const char *value)
-{
-    size_t digits = strspn(value, DIGITS);
-    int shift = unit_shift(value + digits);
-    errno = 0;
-    unsigned long long number = strtoull(value, NULL, 10);
-    if (digits == 0 || shift < 0 || errno != 0 || number > MAP_SIZE_MAX >> shift)
-        return false;
-    size_t size = (size_t)number << shift;
-    if (size < MAP_SIZE_MIN)
-        return false;
-    config->map_size = size;
-    return true;
-}
-
-static bool set_group(struct qn_config *config, const char *value)
-{
-    size_t size = strlen(value);
-    if (size == 0 || size >= sizeof(config->control_group) || strchr(value, ':') != NULL ||
-        !qn_text_is_printable(qn_span(value, size)))
-        return false;
-    strcpy(config->control_group, value);
-    return true;
-}
-
-/* "/" or "/a/b": no empty part, no "." and "..". */
-static bool is_absolute(const char *path, size_t size)
-{
-    if (size == 1 && path[0] == '/')
-        return true;
-    for (size_t at = 0; at < size;) {
-        size_t length = path[at] == '/' ? strcspn(path + at + 1, "/ \t") : 0;
-        if (length == 0 || (length == 1 && path[at + 1] == '.') ||
-            (length == 2 && memcmp(path + at + 1, "..", 2) == 0))
-            return false;
-        at += 1 + length;
-    }
-    return size > 0;
-}
-
-static bool set_reader_socket(struct qn_config *config, const char *value)
-{
-    size_t size = strlen(value);
-    if (size >= sizeof(config->reader_socket) || strpbrk(value, " \t") != NULL ||
-        !is_absolute(value, size))
-        return false;
-    strcpy(config->reader_socket, value);
-    return true;
-}
-
-static bool set_reader_allow(struct qn_config *config, const char *value)
-{
-    size_t count = 0;
-    if (strlen(value) >= sizeof(config->reader_allow))
-        return false;
-    for (const char *at = value + strspn(value, " \t"); *at != '\0'; count++) {
-        size_t size = strcspn(at, " \t");
-        if (count == ALLOWED_MAX || !is_absolute(at, size) || at[size - 1] == ',')
-            return false; /* a comma is meant to divide, and does not */
-        at += size;
-        at += strspn(at, " \t");
-    }
-    strcpy(config->reader_allow, value);
-    return true;
-}
-
-#define ADDRESS_WANTED N_("not HOST:PORT or [IPV6]:PORT with a port from 1 to 65535")
-
-static const struct key {
-    const char *section, *name;
-    bool (*set)(struct qn_config *config, const char *value);
-    const char *complaint;
-} keys[] = {
-    {"site", "listen", set_listen, ADDRESS_WANTED},
-    {"site", "advertise", set_advertise, ADDRESS_WANTED},
-    {"log", "level", set_level, N_("not error, warning, info or debug")},
-    {"store", "map-size", set_map_size, N_("not a size from 64M to 1T (units K, M, G, T)")},
-    {"control", "group", set_group, N_("not the name of a group")},
-    {"reader", "socket", set_reader_socket, N_("not an absolute path of at most 107 bytes")},
-    {"reader", "allow", set_reader_allow,
-     "not absolute paths with spaces between them, without `.`, `..`, `//` and a `/` at the end"},
-};
-#define KEYS_COUNT (sizeof(keys) / sizeof(keys[0]))
-
-static bool is_section(const char *name)
-{
-    for (size_t i = 0; i < KEYS_COUNT; i++)
-        if (strcmp(keys[i].section, name) == 0)
-            return true;
-    return false;
-}
-
-static const struct key *find_key(const char *section, const char *name)
-{
-    for (size_t i = 0; i < KEYS_COUNT; i++)
-        if (strcmp(keys[i].section, section) == 0 && strcmp(keys[i].name, name) == 0)
-            return &keys[i];
-    return NULL;
+                                 .reader_socket = "/run/quoin-reader/reader.sock",
+                                 .rate = {.otherwise = UINT64_MAX},
+                                 .mail = {.socket = "/run/quoin-mail/mail.sock",
+                                          .program = "/usr/sbin/sendmail",
+                                          .language = "",
+                                          .remind_days = REMIND_DAYS}};
 }
 
 /* ---- one file ----
@@ -220,9 +46,10 @@ static const struct key *find_key(const char *section, const char *name)
 
 struct reading {
     const char *path;
-    char *next, *end;  /* what is left of the content, and the zero byte behind it */
-    unsigned line;     /* that inih has in hand; 0: none yet */
-    const char *value; /* of that line, until on_value takes it */
+    char *next, *end;                /* what is left of the content, and the zero byte behind it */
+    unsigned line;                   /* that inih has in hand; 0: none yet */
+    const char *value;               /* of that line, until on_value takes it */
+    struct qn_config_backup *backup; /* whose section it is; NULL: another one */
     struct qn_config *config;
     struct qn_buf *errors;
     size_t mistakes;
@@ -271,17 +98,54 @@ static char *cut_line(struct reading *reading)
     return end;
 }
 
+/* The section of a backup: the same again if it was there before. NULL: it was refused. */
+static struct qn_config_backup *backup_of(struct reading *reading, const char *plan)
+{
+    struct qn_config *config = reading->config;
+    for (size_t i = 0; i < config->backup_count; i++)
+        if (strcmp(config->backups[i].plan, plan) == 0)
+            return &config->backups[i];
+    if (!qn_text_is_name(qn_span_str(plan))) {
+        mistake(reading, _("not a heading like [backup NAME], with the name of a backup"));
+        return NULL;
+    }
+    if (config->backup_count == QN_CONFIG_BACKUPS_MAX) {
+        mistake(reading, _("too many sections of backups; 16 are possible"));
+        return NULL;
+    }
+    struct qn_config_backup *backup = &config->backups[config->backup_count++];
+    *backup = (struct qn_config_backup){.time_max_ms = TIME_LIMIT_MS};
+    strcpy(backup->plan, plan);
+    return backup;
+}
+
+/* inih would cut a long heading, so that it never sees the name of a backup. */
+static const char *check_named(struct reading *reading, char *heading)
+{
+    static const char prefix[] = "[backup ";
+    if (strncmp(heading, prefix, strlen(prefix)) != 0)
+        return NULL;
+    char *name = heading + strlen(prefix), *close = strchr(name, ']');
+    *close = '\0';
+    reading->backup = backup_of(reading, trim(name));
+    return reading->backup != NULL ? "[backup]" : "[?]";
+}
+
 /* A heading for inih. One that is refused becomes "[?]", so that what follows belongs to nothing
  * rather than to the section above. */
 static const char *check_heading(struct reading *reading, char *line)
 {
     char *close = strchr(line, ']');
+    reading->backup = NULL;
     if (close == NULL || close[1] != '\0') {
         mistake(reading, _("not a heading like [section]"));
         return "[?]";
     }
+    const char *named = check_named(reading, line);
+    if (named != NULL)
+        return named;
     *close = '\0';
-    bool is_known = is_section(line + 1);
+    bool is_known = qn_config_is_section(line + 1) && strcmp(line + 1, "backup") != 0;
     *close = ']';
     if (is_known)
         return line;
@@ -324,18 +188,26 @@ static char *next_line(char *out, int size, void *stream)
     return out;
 }
 
+static bool set(struct reading *reading, const struct qn_config_key *key, const char *value)
+{
+    if (key->set_backup == NULL)
+        return key->set(reading->config, value);
+    QN_ASSERT(reading->backup != NULL);
+    return key->set_backup(reading->backup, value);
+}
+
 static int on_value(void *user, const char *section, const char *name, const char *inih_value)
 {
     struct reading *reading = user;
     const char *value = reading->value;
     reading->value = NULL;
     QN_ASSERT(value != NULL);
-    const struct key *key = find_key(section, name);
+    const struct qn_config_key *key = qn_config_find_key(section, name);
     if (section[0] == '\0')
         mistake_about(reading, name, _("a key before the first [section]"));
-    else if (key == NULL && is_section(section))
+    else if (key == NULL && qn_config_is_section(section))
         mistake_about(reading, name, _("unknown key in this section"));
-    else if (key != NULL && !key->set(reading->config, value))
+    else if (key != NULL && !set(reading, key, value))
         mistake_about(reading, name, gettext(key->complaint));
     return 1; /* an unknown section was refused at its heading */
 }
@@ -429,8 +301,18 @@ enum qn_err qn_config_read(const char *path, struct qn_config *ret_config, struc
     mistakes += read_dropins(folder, &config, errors);
     if (mistakes > 0)
         return QN_ERR_INVALID;
+    qn_config_distrust(path, config.distrusted, sizeof(config.distrusted));
     *ret_config = config;
     return QN_OK;
+}
+
+const struct qn_config_backup *qn_config_find_backup(const struct qn_config *config,
+                                                     const char *plan)
+{
+    for (size_t i = 0; i < config->backup_count; i++)
+        if (strcmp(config->backups[i].plan, plan) == 0)
+            return &config->backups[i];
+    return NULL;
 }
 
 const char *qn_config_reader(const struct qn_config *config)

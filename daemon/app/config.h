@@ -7,12 +7,40 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
+#include "chunk/plan.h"
+
+#define QN_CONFIG_BACKUPS_MAX  16
+#define QN_CONFIG_STREAMS_MAX  4
+#define QN_CONFIG_COMMAND_SIZE 512
 
 enum qn_log_level {
     QN_LOG_ERROR,
     QN_LOG_WARNING,
     QN_LOG_INFO,
     QN_LOG_DEBUG,
+};
+
+/* Commands are for /bin/sh -c; "": none. */
+struct qn_config_stream {
+    char path[256]; /* absolute: in the snapshot */
+    char command[QN_CONFIG_COMMAND_SIZE];
+};
+
+struct qn_config_backup {
+    char plan[QN_NAME_SIZE_MAX + 1];
+    char before[QN_CONFIG_COMMAND_SIZE], after[QN_CONFIG_COMMAND_SIZE];
+    struct qn_config_stream streams[QN_CONFIG_STREAMS_MAX];
+    size_t stream_count;
+    uint64_t time_max_ms; /* of each command */
+};
+
+struct qn_config_mail {
+    char to[512];      /* "": no mail is sent */
+    char from[256];    /* "": as sendmail chooses */
+    char socket[108];  /* of the unit that sends; used if it is there */
+    char program[256]; /* understands -t -i */
+    char language[4];  /* "fr", "en", or "": as the system says */
+    unsigned remind_days;
 };
 
 struct qn_config {
@@ -23,6 +51,13 @@ struct qn_config {
     char control_group[64];                  /* "" : none */
     char reader_socket[108];                 /* of the reading unit */
     char reader_allow[4096];                 /* absolute paths, a space between them; "" : none */
+    struct qn_timetable rate;                /* of what is sent to holders */
+    struct qn_config_mail mail;
+    struct qn_config_backup backups[QN_CONFIG_BACKUPS_MAX];
+    size_t backup_count;
+    /* A file or folder of the configuration that others than root or this user may change: what it
+     * says is then read, but no program that it names is run. "": there is none. */
+    char distrusted[1024];
 };
 
 void qn_config_init(struct qn_config *config); /* the defaults */
@@ -30,6 +65,12 @@ void qn_config_init(struct qn_config *config); /* the defaults */
  * fine. QN_ERR_INVALID: `errors` has a line "FILE:LINE: text" for each mistake, translated. */
 enum qn_err QN_CHECKED qn_config_read(const char *path, struct qn_config *ret_config,
                                       struct qn_buf *errors);
+/* Says in `out` which part of the configuration at `path` (the file, its drop-ins, the folders that
+ * they are in) others than root and this user may change; "" if none. */
+void qn_config_distrust(const char *path, char *out, size_t room);
+/* What the configuration has for a backup; NULL: nothing. */
+const struct qn_config_backup *qn_config_find_backup(const struct qn_config *config,
+                                                     const char *plan);
 /* The socket of the reading unit if it is there, else NULL: then syncd reads for itself. Borrowed
  * from the configuration. */
 const char *qn_config_reader(const struct qn_config *config);

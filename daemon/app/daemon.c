@@ -78,7 +78,8 @@ void daemon_on_fatal(void *context, enum qn_err err)
 static bool needs_restart(const struct qn_config *a, const struct qn_config *b)
 {
     return strcmp(a->listen, b->listen) != 0 || strcmp(a->advertise, b->advertise) != 0 ||
-           a->map_size != b->map_size || strcmp(a->control_group, b->control_group) != 0;
+           a->map_size != b->map_size || strcmp(a->mail.language, b->mail.language) != 0 ||
+           strcmp(a->control_group, b->control_group) != 0;
 }
 
 static void log_mistakes(struct daemon *daemon, struct qn_buf *errors)
@@ -88,6 +89,26 @@ static void log_mistakes(struct daemon *daemon, struct qn_buf *errors)
     for (char *line; (line = strsep(&rest, "\n")) != NULL;)
         if (line[0] != '\0')
             qn_log(&daemon->log, QN_LOG_ERROR, "configuration: %s", line);
+}
+
+void daemon_check_trust(struct daemon *daemon, const struct qn_config *config)
+{
+    bool has_programs = config->backup_count > 0 || config->mail.to[0] != '\0';
+    if (has_programs && config->distrusted[0] != '\0')
+        qn_log(&daemon->log, QN_LOG_ERROR,
+               "others than root may change %s: no command of the configuration is run until it is "
+               "given to root and closed to others (chown root:root, chmod go-w)",
+               config->distrusted);
+}
+
+/* What holds at once; the rest needs a restart. */
+static void take_config(struct daemon *daemon, const struct qn_config *config)
+{
+    daemon->log.level = config->log_level;
+    daemon_check_trust(daemon, config);
+    qn_backups_configure(daemon->backups, config);
+    qn_core_set_rate(daemon->core, &config->rate);
+    qn_mailer_configure(daemon->mailer, config);
 }
 
 void daemon_on_reload(void *context)
@@ -103,10 +124,10 @@ void daemon_on_reload(void *context)
                "%s has mistakes: the running configuration stays; correct it and reload",
                daemon->options->config_path);
     } else {
-        daemon->log.level = config.log_level;
+        take_config(daemon, &config);
         qn_log(&daemon->log, QN_LOG_INFO, "%s was read again%s", daemon->options->config_path,
                needs_restart(&daemon->config, &config)
-                   ? "; what changed besides the log's level needs a restart"
+                   ? "; some of what changed needs a restart (quoin.conf(5))"
                    : "");
     }
     qn_os_notify("READY=1");
@@ -125,6 +146,21 @@ void daemon_on_watchdog(void *context)
             qn_os_notify("WATCHDOG=1");
     }
     qn_timer_set(daemon->watchdog, qn_os_watchdog_ms() / 2);
+}
+
+void daemon_on_health(void *context, struct qn_health *health)
+{
+    struct daemon *daemon = context;
+    if (daemon->mailer != NULL)
+        qn_mailer_health(daemon->mailer, health);
+}
+
+size_t daemon_alerts(void *context, struct qn_alert **ret_alerts)
+{
+    struct daemon *daemon = context;
+    struct qn_health health;
+    qn_driver_health(daemon->driver, &health);
+    return qn_core_alerts(daemon->core, &health, ret_alerts);
 }
 
 void daemon_on_view_ready(void *context)
@@ -154,6 +190,8 @@ static void close_handles(struct daemon *daemon)
     for (size_t i = 0; i < 3; i++)
         qn_signal_free(daemon->signals[i]);
     qn_timer_free(daemon->watchdog);
+    qn_mailer_free(daemon->mailer);
+    daemon->mailer = NULL;
     while (!daemon->control_closed || !daemon->net_closed)
         qn_loop_wait(daemon->loop);
     qn_backups_free(daemon->backups);

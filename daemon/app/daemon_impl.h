@@ -5,6 +5,7 @@
 #include "app/control.h"
 #include "app/daemon.h"
 #include "app/driver.h"
+#include "app/mailer.h"
 #include "app/setup.h"
 
 #define CONFIG_ERRORS_SIZE_MAX (64 * 1024)
@@ -26,6 +27,7 @@ struct daemon {
     struct qn_driver *driver;
     struct qn_control *control;
     struct qn_backups *backups;
+    struct qn_mailer *mailer;
     struct qn_os_watermark *watermark;
     struct qn_timer *watchdog;
     struct qn_signal *signals[3];
@@ -39,11 +41,16 @@ struct daemon {
  * was started half is taken down by daemon.c. */
 int daemon_start(struct daemon *daemon);
 
+/* Says in the log whether no program of the configuration may be run. */
+void daemon_check_trust(struct daemon *daemon, const struct qn_config *config);
+
 /* ---- callbacks, daemon.c ---- */
 void daemon_on_terminate(void *context);
 void daemon_on_reload(void *context);
 void daemon_on_watchdog(void *context);
 void daemon_on_reply(void *context, uint64_t request, const struct qn_effect *reply);
 void daemon_on_fatal(void *context, enum qn_err err);
+void daemon_on_health(void *context, struct qn_health *health);
+size_t daemon_alerts(void *context, struct qn_alert **ret_alerts);
 void daemon_on_view_ready(void *context);
 void daemon_on_stopped(void *context);

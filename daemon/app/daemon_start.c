@@ -1,8 +1,10 @@
 /* Starting the daemon, in the order in which it can fail. What goes wrong is said once, on standard
  * error, with its remedy. */
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 
@@ -12,6 +14,7 @@
 #include "app/words.h"
 
 #define DEFAULT_PORT 7117
+#define MAIL_LOOK_MS 2000
 
 /* ---- what needs no loop ---- */
 
@@ -21,12 +24,26 @@ static const char *in_state_dir(struct daemon *daemon, const char *name)
     return daemon->path;
 }
 
+/* The language of mail, before there are threads. A locale of letters is enough: which words are
+ * taken is LANGUAGE's. */
+static void speak(const char *language)
+{
+    if (language[0] == '\0')
+        return;
+    setenv("LANGUAGE", language, 1);
+    const char *locale = setlocale(LC_MESSAGES, NULL);
+    if (locale == NULL || strcmp(locale, "C") == 0 || strcmp(locale, "POSIX") == 0)
+        setlocale(LC_MESSAGES, "C.UTF-8");
+}
+
 static int read_config(struct daemon *daemon)
 {
     QN_AUTO_BUF struct qn_buf errors;
     qn_buf_init(&errors, CONFIG_ERRORS_SIZE_MAX);
     if (qn_config_read(daemon->options->config_path, &daemon->config, &errors) == QN_OK) {
         daemon->log.level = daemon->config.log_level;
+        daemon_check_trust(daemon, &daemon->config);
+        speak(daemon->config.mail.language);
         return 0;
     }
     fprintf(stderr, "%.*s", (int)errors.size, (const char *)errors.data);
@@ -198,6 +215,7 @@ static enum qn_err load_core(struct daemon *daemon)
         .addresses = (const char(*)[QN_ADDRESS_SIZE_MAX + 1]) daemon->addresses,
         .address_count = daemon->address_count,
         .seed = seed,
+        .rate = &daemon->config.rate,
         .disk_bytes = qn_os_disk_bytes(daemon->options->state_dir)};
     qn_os_boot(options.boot.bytes);
     options.sealed_key = qn_backups_sealed_key(daemon->backups, &options.key_epoch);
@@ -221,6 +239,7 @@ static enum qn_err start_backups(struct daemon *daemon)
                                          .id = &id,
                                          .recovery_seal = &daemon->setup.recovery_seal,
                                          .store = daemon->store,
+                                         .config = &daemon->config,
                                          .reader_socket = qn_config_reader(&daemon->config),
                                          .on_view_ready = daemon_on_view_ready,
                                          .context = daemon};
@@ -239,6 +258,7 @@ static enum qn_err start_driver(struct daemon *daemon)
                                                   .log = &daemon->log,
                                                   .watermark = daemon->watermark,
                                                   .kit_path = daemon->kit_path,
+                                                  .on_health = daemon_on_health,
                                                   .on_reply = daemon_on_reply,
                                                   .on_fatal = daemon_on_fatal,
                                                   .on_stopped = daemon_on_stopped,
@@ -259,6 +279,20 @@ static enum qn_err start_driver(struct daemon *daemon)
     QN_TRY(qn_control_new(&control, &daemon->control));
     qn_driver_start(daemon->driver);
     return qn_control_start(daemon->control, daemon->driver);
+}
+
+static void start_mailer(struct daemon *daemon)
+{
+    struct qn_mailer_options options = {.loop = daemon->loop,
+                                        .log = &daemon->log,
+                                        .state_dir = daemon->options->state_dir,
+                                        .site = daemon->setup.name,
+                                        .wall_ms = qn_os_wall_ms,
+                                        .look_ms = MAIL_LOOK_MS,
+                                        .alerts = daemon_alerts,
+                                        .context = daemon};
+    daemon->mailer = qn_mailer_new(&options);
+    qn_mailer_configure(daemon->mailer, &daemon->config);
 }
 
 static enum qn_err start_signals(struct daemon *daemon)
@@ -326,5 +360,7 @@ int daemon_start(struct daemon *daemon)
     err = start_signals(daemon);
     if (err == QN_OK)
         err = start_driver(daemon);
+    if (err == QN_OK)
+        start_mailer(daemon);
     return err == QN_OK ? 0 : cannot_start(err);
 }

@@ -449,4 +449,6 @@ void qn_driver_health(const struct qn_driver *driver, struct qn_health *ret_heal
                                      .store_fatal = health.fatal,
                                      .store_last = health.last,
                                      .has_kit = access(driver->options.kit_path, F_OK) == 0};
+    if (driver->options.on_health != NULL)
+        driver->options.on_health(driver->options.context, ret_health);
 }

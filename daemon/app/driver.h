@@ -21,6 +21,8 @@ struct qn_driver_options {
     struct qn_log *log;
     struct qn_os_watermark *watermark; /* NULL: none */
     const char *kit_path;
+    /* Adds what others know to the health that status shows; NULL: nobody. */
+    void (*on_health)(void *context, struct qn_health *health);
     /* Where the answers to requests go. */
     void (*on_reply)(void *context, uint64_t request, const struct qn_effect *reply);
     /* The store has failed for good: the daemon has to end. What waited for it was answered. */

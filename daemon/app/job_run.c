@@ -1,15 +1,12 @@
 #include "app/job_run.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "app/site_store.h"
 #include "base/search.h"
 #include "core/args.h"
 #include "os/os.h"
 #include "proto/pack.h"
 
-#define PATHS_MAX     QN_SNAPSHOT_PATHS_MAX
 #define DEAD_PERCENT  10
 #define PACK_ROW_SIZE (sizeof(struct qn_pack_name) + 5)
 #define CATALOG_PACKS 1024 /* told at once */
@@ -67,7 +64,7 @@ static void append_pack(const struct qn_pack_name *name, size_t size, enum qn_pa
 }
 
 /* One that was just made: it can travel at once. */
-static void on_pack(void *context, const struct qn_pack_name *name, size_t size,
+void qn_job_on_pack(void *context, const struct qn_pack_name *name, size_t size,
                     enum qn_pack_kind kind)
 {
     QN_AUTO_BUF struct qn_buf row;
@@ -76,26 +73,42 @@ static void on_pack(void *context, const struct qn_pack_name *name, size_t size,
     tell_packs(context, qn_buf_view(&row));
 }
 
-/* Unreadable files may be many: a person reads the first ones, and the count. */
-static void on_report(void *context, const char *what, struct qn_span path, int errno_value)
+static void pack_problem(const struct qn_job_problem *problem, struct qn_buf *out)
 {
-    struct qn_job_run *run = context;
+    bool is_command = problem->tail != NULL;
+    qn_pack_map(out, is_command ? 5 : 3);
+    pack_count(out, "errno", problem->errno_value < 0 ? 0 : (uint64_t)problem->errno_value);
+    qn_pack_cstr(out, "path");
+    qn_pack_bin(out, problem->path);
+    if (is_command) {
+        pack_count(out, "status", problem->status);
+        qn_pack_cstr(out, "text");
+        qn_pack_bin(out, qn_span_str(problem->tail));
+    }
+    qn_pack_cstr(out, "what");
+    qn_pack_cstr(out, problem->what);
+}
+
+/* Unreadable files may be many: a person reads the first ones, and the count. */
+void qn_job_tell_problem(struct qn_job_run *run, const struct qn_job_problem *problem)
+{
     if (run->problems++ >= QN_JOB_PROBLEMS_MAX)
         return;
     struct qn_buf payload;
-    qn_buf_init(&payload, QN_PATH_SIZE_MAX + 256);
-    qn_pack_map(&payload, 3);
-    pack_count(&payload, "errno", (uint64_t)(errno_value < 0 ? 0 : errno_value));
-    qn_pack_cstr(&payload, "path");
-    qn_pack_bin(&payload, path);
-    qn_pack_cstr(&payload, "what");
-    qn_pack_cstr(&payload, what);
+    qn_buf_init(&payload, QN_PATH_SIZE_MAX + QN_PROCESS_TAIL_SIZE + 256);
+    pack_problem(problem, &payload);
     tell(run, QN_JOB_PROBLEM, QN_OK, &payload);
+}
+
+void qn_job_on_report(void *context, const char *what, struct qn_span path, int errno_value)
+{
+    qn_job_tell_problem(
+        context, &(struct qn_job_problem){.what = what, .path = path, .errno_value = errno_value});
 }
 
 void qn_job_problem(struct qn_job_run *run, const char *what, struct qn_span path)
 {
-    on_report(run, what, path, 0);
+    qn_job_on_report(run, what, path, 0);
 }
 
 static void pack_snapshot(const struct qn_snapshot_info *info, struct qn_span live,
@@ -118,7 +131,7 @@ static void pack_snapshot(const struct qn_snapshot_info *info, struct qn_span li
 }
 
 /* Tells of one snapshot, with its list of packs. */
-static void on_snapshot(void *context, const struct qn_snapshot_name *name)
+void qn_job_on_snapshot(void *context, const struct qn_snapshot_name *name)
 {
     struct qn_job_run *run = context;
     struct qn_vault *vault;
@@ -136,146 +149,12 @@ static void on_snapshot(void *context, const struct qn_snapshot_name *name)
         tell(run, QN_JOB_SNAPSHOT, QN_OK, &payload);
     } else {
         qn_buf_deinit(&payload);
-        on_report(run, "snapshot", QN_SPAN_OF(name->bytes), 0);
+        qn_job_problem(run, "snapshot", QN_SPAN_OF(name->bytes));
     }
     qn_buf_deinit(&info.plain);
 }
 
-/* ---- arguments: made by the core, so they are well formed; a bug there is an INVALID ---- */
-
-struct paths {
-    const char *items[PATHS_MAX];
-    size_t count;
-    struct qn_buf text;
-};
-
-static int cmp_paths(const void *a, const void *b)
-{
-    return qn_path_cmp(qn_span_str(*(const char *const *)a), qn_span_str(*(const char *const *)b));
-}
-
-static enum qn_err take_paths(struct qn_span args, struct paths *ret_paths)
-{
-    struct qn_cursor cursor = qn_cursor(args_value(args, "paths"));
-    size_t offsets[PATHS_MAX];
-    qn_buf_init(&ret_paths->text, PATHS_MAX * (QN_PATH_SIZE_MAX + 1));
-    QN_TRY(qn_cursor_array(&cursor, PATHS_MAX, &ret_paths->count));
-    for (size_t i = 0; i < ret_paths->count; i++) {
-        struct qn_span path;
-        QN_TRY(qn_cursor_bin(&cursor, QN_PATH_SIZE_MAX, &path));
-        offsets[i] = ret_paths->text.size;
-        qn_buf_append_span(&ret_paths->text, path);
-        qn_buf_append_u8(&ret_paths->text, 0);
-    }
-    for (size_t i = 0; i < ret_paths->count; i++)
-        ret_paths->items[i] = (const char *)ret_paths->text.data + offsets[i];
-    qsort(ret_paths->items, ret_paths->count, sizeof(ret_paths->items[0]), cmp_paths);
-    return qn_buf_status(&ret_paths->text);
-}
-
-static enum qn_err take_exclude(struct qn_span args, struct qn_exclude *exclude)
-{
-    struct qn_cursor cursor = qn_cursor(args_value(args, "exclude"));
-    size_t count = 0;
-    if (args_value(args, "exclude").size > 0)
-        QN_TRY(qn_cursor_array(&cursor, QN_EXCLUDE_PATTERNS_MAX, &count));
-    for (size_t i = 0; i < count; i++) {
-        struct qn_span pattern;
-        QN_TRY(qn_cursor_str(&cursor, QN_PATH_SIZE_MAX, &pattern));
-        QN_TRY(qn_exclude_add(exclude, pattern));
-    }
-    return QN_OK;
-}
-
-/* ---- the work ---- */
-
-static uint64_t clock_ms(void *context)
-{
-    (void)context;
-    return qn_os_wall_ms();
-}
-
-static void on_walk_error(void *context, struct qn_span path, int errno_value)
-{
-    struct qn_job_run *run = context;
-    atomic_fetch_add(&run->progress.errors, 1);
-    on_report(run, "unreadable", path, errno_value);
-}
-
-static enum qn_err put_store(void *context, struct qn_backup *backup)
-{
-    const struct qn_job_run *run = context;
-    return qn_site_store_put(qn_jobs_store(run->jobs), backup);
-}
-
-static void pack_backup_counts(const struct qn_snapshot_name *name,
-                               const struct qn_backup_counts *counts, struct qn_buf *out)
-{
-    qn_pack_map(out, 9);
-    pack_count(out, "bytes", counts->bytes);
-    pack_count(out, "bytes_new", counts->bytes_new);
-    pack_count(out, "bytes_read", counts->bytes_read);
-    pack_count(out, "bytes_stored", counts->bytes_stored);
-    pack_count(out, "errors", counts->errors);
-    pack_count(out, "files_changed", counts->files_changed);
-    pack_count(out, "files_new", counts->files_new);
-    pack_count(out, "files_unchanged", counts->files_unchanged);
-    qn_pack_cstr(out, "name");
-    qn_pack_bin(out, QN_SPAN_OF(name->bytes));
-}
-
-static enum qn_err backup_with(struct qn_job_run *run, struct qn_vault *vault,
-                               const struct qn_jobs_options *jobs, const struct paths *paths,
-                               const struct qn_exclude *exclude, struct qn_buf *out)
-{
-    struct qn_span args = qn_buf_view(&run->job->args), plan_text;
-    char plan[QN_NAME_SIZE_MAX + 1];
-    struct qn_backup_options options = {
-        .plan = plan,
-        .site = jobs->site,
-        .walk = {.paths = paths->items,
-                 .path_count = paths->count,
-                 .exclude = exclude,
-                 .reader_socket = jobs->reader_socket,
-                 .on_error = on_walk_error,
-                 .context = run},
-        .stream_fd = -1,
-        .now_ms = qn_os_wall_ms(),
-        .clock_ms = clock_ms,
-        .progress = &run->progress,
-        .on_report = on_report,
-        .on_pack = on_pack,
-        .on_snapshot = on_snapshot,
-        .put_store = jobs->store != NULL ? put_store : NULL,
-        .context = run,
-    };
-    if (!args_text(args, "plan", QN_NAME_SIZE_MAX, &plan_text) ||
-        !args_u64(args, "partial_every_ms", &options.partial_every_ms))
-        return QN_ERR_INVALID;
-    snprintf(plan, sizeof(plan), "%.*s", (int)plan_text.size, (const char *)plan_text.data);
-    struct qn_snapshot_name name;
-    struct qn_backup_counts counts;
-    QN_TRY(qn_vault_backup(vault, &options, &name, &counts));
-    pack_backup_counts(&name, &counts, out);
-    return QN_OK;
-}
-
-static enum qn_err run_backup(struct qn_job_run *run, struct qn_vault *vault,
-                              const struct qn_jobs_options *jobs, struct qn_buf *out)
-{
-    struct qn_span args = qn_buf_view(&run->job->args);
-    struct paths *paths = QN_NEW(struct paths);
-    struct qn_exclude *exclude = qn_exclude_new();
-    enum qn_err err = take_paths(args, paths);
-    if (err == QN_OK)
-        err = take_exclude(args, exclude);
-    if (err == QN_OK)
-        err = backup_with(run, vault, jobs, paths, exclude, out);
-    qn_exclude_free(exclude);
-    qn_buf_deinit(&paths->text);
-    qn_free(paths);
-    return err;
-}
+/* ---- the work; arguments are made by the core, so they are well formed ---- */
 
 static enum qn_err forget_all(struct qn_vault *vault, struct qn_span args)
 {
@@ -316,8 +195,8 @@ static enum qn_err run_prune(struct qn_job_run *run, struct qn_vault *vault, str
     struct qn_prune_options options = {.dead_percent = DEAD_PERCENT,
                                        .is_pinned = is_pinned,
                                        .progress = &run->progress,
-                                       .on_pack = on_pack,
-                                       .on_relist = on_snapshot,
+                                       .on_pack = qn_job_on_pack,
+                                       .on_relist = qn_job_on_snapshot,
                                        .context = run};
     struct qn_prune_counts counts;
     QN_TRY(forget_all(vault, qn_buf_view(&run->job->args)));
@@ -337,7 +216,7 @@ static enum qn_err run_verify(struct qn_job_run *run, struct qn_vault *vault, st
     bool reads_data;
     struct qn_verify_counts counts;
     QN_TRY(qn_cursor_bool(&cursor, &reads_data));
-    QN_TRY(qn_vault_verify(vault, reads_data, &run->progress, on_report, run, &counts));
+    QN_TRY(qn_vault_verify(vault, reads_data, &run->progress, qn_job_on_report, run, &counts));
     qn_pack_map(out, 7);
     pack_count(out, "bad_chunks", counts.bad_chunks);
     pack_count(out, "bad_packs", counts.bad_packs);
@@ -381,10 +260,10 @@ static enum qn_err run_catalog(struct qn_job_run *run, struct qn_vault *vault, s
 {
     qn_snapshot_vec snapshots = {0};
     QN_TRY(catalog_packs(run, vault));
-    enum qn_err err = qn_vault_snapshots(vault, NULL, on_report, run, &snapshots);
+    enum qn_err err = qn_vault_snapshots(vault, NULL, qn_job_on_report, run, &snapshots);
     if (err == QN_OK)
         qn_vec_each (&snapshots, info)
-            on_snapshot(run, &info->name);
+            qn_job_on_snapshot(run, &info->name);
     qn_snapshots_deinit(&snapshots);
     qn_pack_map(out, 0);
     return err;
@@ -401,7 +280,7 @@ static enum qn_err run_kind(struct qn_job_run *run, const struct qn_jobs_options
     QN_TRY(qn_jobs_vault(run->jobs, &vault));
     switch (run->job->kind) {
     case QN_JOB_BACKUP:
-        return run_backup(run, vault, options, out);
+        return qn_job_backup(run, vault, options, out);
     case QN_JOB_PRUNE:
         return run_prune(run, vault, out);
     case QN_JOB_VERIFY:

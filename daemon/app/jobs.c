@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "app/job_run.h"
@@ -29,6 +30,9 @@ struct qn_jobs {
     QN_VEC(struct qn_job_item) news;
     size_t news_size;
     bool is_ending;
+    struct qn_config_backup commands[QN_CONFIG_BACKUPS_MAX];
+    size_t command_count;
+    char distrusted[1024];
 };
 
 /* ---- the way back ---- */
@@ -183,6 +187,35 @@ struct qn_jobs *qn_jobs_new(const struct qn_jobs_options *options)
     jobs->watch = qn_timer_new(options->loop, tell_progress, jobs);
     start_thread(jobs);
     return jobs;
+}
+
+void qn_jobs_configure(struct qn_jobs *jobs, const struct qn_config *config)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    memcpy(jobs->commands, config->backups, sizeof(jobs->commands));
+    jobs->command_count = config->backup_count;
+    memcpy(jobs->distrusted, config->distrusted, sizeof(jobs->distrusted));
+    pthread_mutex_unlock(&jobs->mutex);
+}
+
+void qn_jobs_commands(struct qn_jobs *jobs, const char *plan, struct qn_config_backup *ret_commands,
+                      char ret_distrusted[1024])
+{
+    *ret_commands = (struct qn_config_backup){0};
+    pthread_mutex_lock(&jobs->mutex);
+    for (size_t i = 0; i < jobs->command_count; i++)
+        if (strcmp(jobs->commands[i].plan, plan) == 0)
+            *ret_commands = jobs->commands[i];
+    memcpy(ret_distrusted, jobs->distrusted, sizeof(jobs->distrusted));
+    pthread_mutex_unlock(&jobs->mutex);
+}
+
+bool qn_jobs_are_ending(struct qn_jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    bool is_ending = jobs->is_ending;
+    pthread_mutex_unlock(&jobs->mutex);
+    return is_ending;
 }
 
 void qn_jobs_start(struct qn_jobs *jobs, struct qn_job *take_job)

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "app/config.h"
 #include "core/job.h"
 #include "loop/loop.h"
 #include "store/store.h"
@@ -33,10 +34,17 @@ struct qn_jobs_options {
 };
 
 struct qn_jobs *qn_jobs_new(const struct qn_jobs_options *options);
+/* The commands of the configuration, copied; they hold for the runs that begin from then on. */
+void qn_jobs_configure(struct qn_jobs *jobs, const struct qn_config *config);
+/* Those of one plan; all empty: it has none. `ret_distrusted`: of qn_config. Any thread. */
+void qn_jobs_commands(struct qn_jobs *jobs, const char *plan, struct qn_config_backup *ret_commands,
+                      char ret_distrusted[1024]);
+bool qn_jobs_are_ending(struct qn_jobs *jobs); /* any thread */
 void qn_jobs_start(struct qn_jobs *jobs, struct qn_job *take_job);
 /* The job ends soon, with QN_ERR_CLOSED if it was not done. Unknown tokens are fine. */
 void qn_jobs_stop(struct qn_jobs *jobs, uint64_t token);
-/* Stops all jobs and waits for them, at most about a second; closes the vault. Accepts NULL. */
+/* Stops all jobs and waits for them, about a second, three with commands; closes the vault. Accepts
+ * NULL. */
 void qn_jobs_free(struct qn_jobs *jobs);
 struct qn_store *qn_jobs_store(const struct qn_jobs *jobs); /* of the options */
 /* Whether there is one; qn_jobs_vault makes it. */

@@ -1,5 +1,7 @@
 #include "app/words.h"
 
+#include <time.h>
+
 #include "app/i18n.h"
 
 const char *qn_err_words(enum qn_err err)
@@ -26,7 +28,33 @@ const char *qn_err_words(enum qn_err err)
         return _("it was written by a newer version");
     case QN_ERR_CRYPTO:
         return _("the cryptography library failed");
+    case QN_ERR_COMMAND:
+        return _("a command failed");
     default:
         return qn_err_name(err);
     }
+}
+
+void qn_words_append_time(struct qn_buf *out, uint64_t time_ms)
+{
+    time_t seconds = (time_t)(time_ms / 1000);
+    struct tm parts;
+    if (gmtime_r(&seconds, &parts) == NULL)
+        return;
+    char text[64];
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
+    qn_buf_printf(out, "%s.%03uZ", text, (unsigned)(time_ms % 1000));
+}
+
+void qn_words_append_ago(struct qn_buf *out, uint64_t now_ms, uint64_t time_ms)
+{
+    unsigned long s = now_ms > time_ms ? (unsigned long)((now_ms - time_ms) / 1000) : 0;
+    if (s < 120)
+        qn_buf_printf(out, ngettext("%lu second ago", "%lu seconds ago", s), s);
+    else if (s < 120 * 60)
+        qn_buf_printf(out, ngettext("%lu minute ago", "%lu minutes ago", s / 60), s / 60);
+    else if (s < 48 * 3600)
+        qn_buf_printf(out, ngettext("%lu hour ago", "%lu hours ago", s / 3600), s / 3600);
+    else
+        qn_buf_printf(out, ngettext("%lu day ago", "%lu days ago", s / 86400), s / 86400);
 }

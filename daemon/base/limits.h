@@ -100,6 +100,7 @@
 #define QN_PLAN_EXCLUDES_MAX    1024
 #define QN_PLAN_TEXT_SIZE_MAX   255 /* of a schedule, of keep rules */
 #define QN_PLAN_SIZE_MAX        (256 * 1024)
+#define QN_PLAN_FIRST_SIZE_MAX  255           /* what is remembered of what went wrong in a run */
 #define QN_COPIES_MAX           16            /* holders of one plan */
 #define QN_COPY_NAMES_MAX       (1024 * 1024) /* packs that a holder may say it has */
 #define QN_COPY_UNKNOWN_MAX     65536         /* of those, that this site knows nothing of */

@@ -61,6 +61,8 @@ struct running {
     struct qn_buf snaps;    /* CATALOG: snapshots that were told */
     uint64_t started_ms;    /* monotonic */
     bool had_book_error;    /* something it told could not be stored */
+    struct qn_buf first;    /* text: the first PROBLEMs */
+    unsigned first_count;
 };
 
 struct waiter {
@@ -148,6 +150,7 @@ void backup_news(struct qn_core *core, const struct qn_job_event *event);
 void backup_outcome(struct qn_core *core, const struct pending *pending,
                     const struct qn_outcome *outcome);
 void backup_read_done(struct qn_core *core, struct qn_read_result *result);
+void problem_note(struct qn_core *core, struct qn_span problem); /* backup_problem.c */
 bool backup_is_running(const struct qn_core *core, const char *plan);
 
 /* ---- backup_keep.c: what is forgotten ---- */
@@ -218,5 +221,6 @@ void held_pack_status(const struct qn_core *core, struct qn_buf *out);   /* the 
 uint64_t held_scrubbed_ms(const struct qn_core *core, const struct qn_held *held);
 /* Calls `alert` for each alert of docs/control.md 4 that concerns backups. */
 typedef void (*backup_alert)(void *context, const char *severity, const char *code,
-                             const char *object, uint64_t count, uint64_t time_ms);
+                             const char *object, uint64_t count, uint64_t time_ms,
+                             const char *detail);
 void backup_alerts(const struct qn_core *core, backup_alert alert, void *context);

@@ -153,6 +153,8 @@ void backup_next_job(struct qn_core *core)
         running->what = want;
         running->started_ms = core->now_ms;
         running->had_book_error = false;
+        running->first_count = 0;
+        qn_buf_reset(&running->first);
         qn_buf_reset(&running->progress);
         waiters_started(core, &want, running->token);
         if (want.kind == QN_JOB_BACKUP)
@@ -315,15 +317,20 @@ static void backup_ended(struct qn_core *core, struct plan *plan, enum qn_err er
 {
     struct qn_buf intent;
     uint64_t failed = count_of(payload, "errors");
-    qn_buf_init(&intent, 256);
-    qn_pack_array(&intent, 4);
+    struct qn_span first = qn_buf_view(&core->backup->running.first);
+    qn_buf_init(&intent, 512);
+    qn_pack_array(&intent, 5);
     qn_pack_str(&intent, plan->row.name);
     qn_pack_u64(&intent, core->wall_ms);
     qn_pack_u64(&intent, err);
     qn_pack_u64(&intent, failed);
+    qn_pack_str(&intent, first);
     plan->runs.attempt_ms = core->wall_ms;
     plan->runs.attempt_err = err;
     plan->runs.attempt_files_failed = failed;
+    memset(plan->runs.attempt_first, 0, sizeof(plan->runs.attempt_first));
+    if (first.size > 0)
+        memcpy(plan->runs.attempt_first, first.data, first.size);
     if (err == QN_OK)
         plan->runs.success_ms = core->wall_ms;
     plan_reckon(core, plan);
@@ -428,6 +435,7 @@ void backup_news(struct qn_core *core, const struct qn_job_event *event)
         heard_snapshot(core, event->payload);
         break;
     case QN_JOB_PROBLEM:
+        problem_note(core, event->payload);
         waiters_problem(core, event->payload);
         break;
     case QN_JOB_DONE:

@@ -131,17 +131,18 @@ static void alerts_of_runs(const struct qn_core *core, const struct plan *plan, 
     uint64_t period = plan_period_ms(plan),
              since = runs->success_ms > 0 ? runs->success_ms : plan->row.created_ms;
     if (period > 0 && core->wall_ms > since + 2 * period + RUN_GRACE_MS)
-        alert(context, "attention", "backup-late", plan->name, 0, runs->success_ms);
+        alert(context, "attention", "backup-late", plan->name, 0, runs->success_ms, "");
     if (runs->attempt_ms > 0 && runs->attempt_err != QN_OK && runs->attempt_err != QN_ERR_CLOSED)
-        alert(context, "attention", "backup-failed", plan->name, 0, runs->attempt_ms);
+        alert(context, "attention", "backup-failed", plan->name, 0, runs->attempt_ms,
+              runs->attempt_first);
     else if (runs->attempt_files_failed > 0)
         alert(context, "attention", "backup-problems", plan->name, runs->attempt_files_failed,
-              runs->attempt_ms);
+              runs->attempt_ms, runs->attempt_first);
     if (runs->drill_ms > 0 && runs->drill_err != QN_OK)
-        alert(context, "critical", "drill-failed", plan->name, 0, runs->drill_ms);
+        alert(context, "critical", "drill-failed", plan->name, 0, runs->drill_ms, "");
     uint64_t drilled = runs->drill_ms > 0 ? runs->drill_ms : plan->row.created_ms;
     if (runs->success_ms > 0 && core->wall_ms > drilled + DRILL_LATE_MS)
-        alert(context, "attention", "drill-late", plan->name, 0, runs->drill_ms);
+        alert(context, "attention", "drill-late", plan->name, 0, runs->drill_ms, "");
 }
 
 /* The youngest snapshot that is complete at a holder; 0: none. */
@@ -166,7 +167,7 @@ static void alerts_of_copies(const struct qn_core *core, const struct plan *plan
         const struct qn_place *place = qn_group_place(group, &core->site, holder);
         uint64_t since = complete_ms(core, plan, holder);
         if (place == NULL || place->state != QN_PLACE_ACCEPTED) {
-            alert(context, "attention", "place-waiting", site_name(core, holder), 0, 0);
+            alert(context, "attention", "place-waiting", site_name(core, holder), 0, 0, "");
             continue;
         }
         snprintf(object, sizeof(object), "%s @ %s", plan->name, site_name(core, holder));
@@ -174,7 +175,7 @@ static void alerts_of_copies(const struct qn_core *core, const struct plan *plan
             since = plan->row.created_ms;
         if (period > 0 && plan->runs.success_ms > 0 &&
             core->wall_ms > since + 2 * period + RUN_GRACE_MS)
-            alert(context, "attention", "copy-late", object, 0, since);
+            alert(context, "attention", "copy-late", object, 0, since, "");
     }
 }
 
@@ -184,9 +185,9 @@ static void alerts_of_holders(const struct qn_core *core, backup_alert alert, vo
         const char *holder = site_name(core, &(*peer)->site);
         uint64_t bad = offsite_bad_packs((*peer)->bulk);
         if (offsite_is_full((*peer)->bulk))
-            alert(context, "attention", "quota-full", holder, 0, 0);
+            alert(context, "attention", "quota-full", holder, 0, 0, "");
         if (bad > 0)
-            alert(context, "critical", "copy-bad", holder, bad, 0);
+            alert(context, "critical", "copy-bad", holder, bad, 0, "");
     }
 }
 
@@ -197,7 +198,7 @@ static void alerts_of_places(const struct qn_core *core, backup_alert alert, voi
     qn_vec_each (&group->places, place)
         if (qn_site_id_eq(&place->holder, &core->site) && place->is_pending &&
             place->asked_quota_bytes > 0 && place->state != QN_PLACE_ACCEPTED)
-            alert(context, "hint", "place-asked", site_name(core, &place->owner), 0, 0);
+            alert(context, "hint", "place-asked", site_name(core, &place->owner), 0, 0, "");
 }
 
 void backup_alerts(const struct qn_core *core, backup_alert alert, void *context)
@@ -214,12 +215,12 @@ void backup_alerts(const struct qn_core *core, backup_alert alert, void *context
     qn_vec_each (&book->held, held) {
         const char *owner = site_name(core, &held->owner);
         if (!held->held.is_ended && qn_held_is_overdue(&held->held, book->lock_ms))
-            alert(context, "attention", "held-late", owner, 0, held->held.snapshot_wall_ms);
+            alert(context, "attention", "held-late", owner, 0, held->held.snapshot_wall_ms, "");
         if ((held->held.alarms & (QN_HELD_ALARM_QUOTA | QN_HELD_ALARM_ROOM)) != 0)
-            alert(context, "attention", "quota-full", owner, 0, 0);
+            alert(context, "attention", "quota-full", owner, 0, 0, "");
         if ((held->held.alarms & QN_HELD_ALARM_EXPECT) != 0)
-            alert(context, "attention", "held-expect", owner, 0, 0);
+            alert(context, "attention", "held-expect", owner, 0, 0, "");
         if (held->held.bad_count > 0)
-            alert(context, "attention", "held-bad", owner, held->held.bad_count, 0);
+            alert(context, "attention", "held-bad", owner, held->held.bad_count, 0, "");
     }
 }

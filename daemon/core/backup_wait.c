@@ -61,6 +61,8 @@ static const char *code_of(enum qn_err err)
         return "vault-busy";
     case QN_ERR_CORRUPT:
         return "vault-bad";
+    case QN_ERR_COMMAND:
+        return "command-failed";
     default:
         return "vault-failed";
     }

@@ -22,6 +22,7 @@ struct qn_core *qn_core_new(const struct qn_core_options *options)
     core->prng.state = options->seed;
     core->backup = backup_new();
     core->custodian = custodian_new();
+    qn_core_set_rate(core, options->rate);
     if (options->join != NULL)
         core->joining.code = *options->join;
     core->joining.is_active = options->join != NULL;

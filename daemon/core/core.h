@@ -13,6 +13,7 @@
 #pragma once
 
 #include "base/vec.h"
+#include "chunk/plan.h"
 #include "core/job.h"
 #include "model/applier.h"
 #include "model/invitation.h"
@@ -39,6 +40,7 @@ struct qn_core_options {
     struct qn_digest boot;     /* of this run of the machine: SHA-256 of the boot's id */
     struct qn_span sealed_key; /* of the vault, sealed to the kit: for holders; borrowed */
     uint64_t key_epoch;        /* of it, from 1 */
+    const struct qn_timetable *rate; /* of what goes to holders; copied; NULL: no limit */
 };
 
 enum qn_event_kind {
@@ -171,6 +173,9 @@ void qn_core_read(struct qn_kv *kv, const struct qn_read *read, struct qn_read_r
 void qn_read_free(struct qn_read *read);
 void qn_read_result_deinit(struct qn_read_result *result);
 
+/* The timetable was changed. Between steps. */
+void qn_core_set_rate(struct qn_core *core, const struct qn_timetable *rate);
+
 /* ---- views, borrowed until the next step ---- */
 
 /* The keys that may connect, and whether guests may. */
@@ -191,8 +196,21 @@ size_t qn_core_collections(const struct qn_core *core, struct qn_coll_view **ret
 /* What the driver knows and status shows. */
 struct qn_health {
     enum qn_err store_fatal, store_last;
-    bool has_kit;     /* the recovery kit lies in the state directory */
-    uint64_t wall_ms; /* now: the core knows the time of its last event only */
+    bool has_kit;                     /* the recovery kit lies in the state directory */
+    uint64_t wall_ms;                 /* now: the core knows the time of its last event only */
+    uint64_t mail_failed_ms;          /* since when mail cannot be sent; 0: it can */
+    const char *mail_to, *mail_words; /* then: to whom, and why */
 };
+
+/* Something that is not as it should be (docs/control.md 4). */
+struct qn_alert {
+    const char *code, *severity; /* static text */
+    char object[160];
+    char detail[QN_PLAN_FIRST_SIZE_MAX + 1]; /* text that is not translated; "": none */
+    uint64_t count, time_ms;
+};
+/* All of them, the gravest first; the array is the caller's (qn_free). */
+size_t qn_core_alerts(const struct qn_core *core, const struct qn_health *health,
+                      struct qn_alert **ret_alerts);
 /* Appends the map of `status` (docs/control.md 2). From memory only. */
 void qn_core_status(const struct qn_core *core, const struct qn_health *health, struct qn_buf *out);

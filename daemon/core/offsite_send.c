@@ -87,22 +87,17 @@ void packs_piece(struct qn_core *core, struct bulk *bulk, uint32_t number,
 
 /* ---- sending ---- */
 
-/* What the timetable lets this site send to all holders together, in bytes per second. */
-static uint64_t rate_of_site(const struct qn_core *core)
-{
-    return UINT64_MAX;
-}
-
 static bool is_sending(const struct offsite *offsite)
 {
     return offsite->stage == STAGE_OPEN &&
            (offsite->packs.queue.count > 0 || offsite->lists.state == LIST_SENDING);
 }
 
-/* Shared evenly among the holders to which something goes. */
+/* What the timetable lets this site send to all holders together is shared evenly among the holders
+ * to which something goes. */
 static uint64_t limit_of(const struct qn_core *core)
 {
-    uint64_t rate = rate_of_site(core), count = 0;
+    uint64_t rate = core_bulk_rate(core), count = 0;
     if (rate == UINT64_MAX)
         return rate;
     qn_vec_each (&core->peers, peer)

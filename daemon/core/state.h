@@ -268,6 +268,7 @@ struct qn_core {
     bool is_in_doubt; /* as model/doubt.h has it, or it is about to */
     uint64_t next_token;
     uint64_t persist_ms, purge_ms, retry_ms;
+    struct qn_timetable rate; /* of what goes to holders */
     struct qn_prng prng;
     struct qn_buf frame; /* scratch for the message being built */
 
@@ -325,6 +326,12 @@ void core_refresh_colls(struct qn_core *core);
 bool core_shares(const struct qn_core *core, const struct coll *coll,
                  const struct qn_site_id *site);
 void hash_vv(const struct qn_vv *vv, uint8_t ret_hash[QN_ROOT_SIZE]);
+
+/* ---- rate.c: how fast backups may leave, by the timetable ---- */
+/* Bytes per second, now; 0: nothing is to be sent; UINT64_MAX: no limit. */
+uint64_t core_bulk_rate(const struct qn_core *core);
+/* When that changes (monotonic); UINT64_MAX: never. */
+uint64_t core_bulk_rate_until(const struct qn_core *core);
 
 /* ---- persist.c ---- */
 /* Stores what is known of others if it is due, or at once; returns when it is due next. */

@@ -1,22 +1,17 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/backup.h"
 
-struct alert {
-    const char *code, *severity;
-    char object[160];
-    uint64_t count, time_ms;
-};
-
 struct alerts {
-    QN_VEC(struct alert) list;
+    QN_VEC(struct qn_alert) list;
 };
 
-static struct alert *add(struct alerts *alerts, const char *severity, const char *code,
-                         const char *object)
+static struct qn_alert *add(struct alerts *alerts, const char *severity, const char *code,
+                            const char *object)
 {
-    struct alert *alert = qn_vec_push_slot(&alerts->list);
-    *alert = (struct alert){.code = code, .severity = severity};
+    struct qn_alert *alert = qn_vec_push_slot(&alerts->list);
+    *alert = (struct qn_alert){.code = code, .severity = severity};
     strncpy(alert->object, object, sizeof(alert->object) - 1);
     return alert;
 }
@@ -86,21 +81,23 @@ static void alerts_of_coll(const struct coll *coll, struct alerts *alerts)
 }
 
 static void alert_of_backup(void *context, const char *severity, const char *code,
-                            const char *object, uint64_t count, uint64_t time_ms)
+                            const char *object, uint64_t count, uint64_t time_ms,
+                            const char *detail)
 {
-    struct alert *alert = add(context, severity, code, object);
+    struct qn_alert *alert = add(context, severity, code, object);
+    snprintf(alert->detail, sizeof(alert->detail), "%s", detail);
     alert->count = count;
     alert->time_ms = time_ms;
 }
 
-static unsigned rank(const struct alert *alert)
+static unsigned rank(const struct qn_alert *alert)
 {
     return alert->severity[0] == 'c' ? 0 : alert->severity[0] == 'a' ? 1 : 2;
 }
 
 static int by_rank(const void *a, const void *b)
 {
-    const struct alert *x = a, *y = b;
+    const struct qn_alert *x = a, *y = b;
     int order = (int)rank(x) - (int)rank(y);
     if (order == 0)
         order = strcmp(x->code, y->code);
@@ -112,11 +109,13 @@ static void pack_alerts(const struct alerts *alerts, struct qn_buf *out)
     qn_pack_cstr(out, "alerts");
     qn_pack_array(out, alerts->list.count);
     qn_vec_each (&alerts->list, alert) {
-        qn_pack_map(out, 5);
+        qn_pack_map(out, 6);
         qn_pack_cstr(out, "code");
         qn_pack_cstr(out, alert->code);
         qn_pack_cstr(out, "count");
         qn_pack_u64(out, alert->count);
+        qn_pack_cstr(out, "detail");
+        qn_pack_cstr(out, alert->detail);
         qn_pack_cstr(out, "object");
         qn_pack_cstr(out, alert->object);
         qn_pack_cstr(out, "severity");
@@ -186,10 +185,24 @@ static void collect(const struct qn_core *core, const struct qn_health *health,
         if ((*coll)->is_shared)
             alerts_of_coll(*coll, alerts);
     backup_alerts(core, alert_of_backup, alerts);
+    if (health->mail_failed_ms > 0) {
+        struct qn_alert *alert = add(alerts, "attention", "mail-failed", health->mail_to);
+        alert->time_ms = health->mail_failed_ms;
+        snprintf(alert->detail, sizeof(alert->detail), "%s", health->mail_words);
+    }
     if (health->has_kit)
         add(alerts, "hint", "kit-unconfirmed", "recovery-kit.txt");
     if (alerts->list.count > 0)
-        qsort(alerts->list.items, alerts->list.count, sizeof(struct alert), by_rank);
+        qsort(alerts->list.items, alerts->list.count, sizeof(struct qn_alert), by_rank);
+}
+
+size_t qn_core_alerts(const struct qn_core *core, const struct qn_health *health,
+                      struct qn_alert **ret_alerts)
+{
+    struct alerts alerts = {0};
+    collect(core, health, &alerts);
+    *ret_alerts = alerts.list.items;
+    return alerts.list.count;
 }
 
 void qn_core_status(const struct qn_core *core, const struct qn_health *health, struct qn_buf *out)

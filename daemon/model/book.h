@@ -41,8 +41,9 @@ struct qn_plan_runs {
     uint64_t success_ms; /* end of the last run that left a snapshot */
     uint64_t attempt_ms; /* end of the last run, whatever came of it */
     enum qn_err attempt_err;
-    uint64_t attempt_files_failed; /* files that it could not read */
-    uint64_t drill_ms;             /* last restore for practice */
+    uint64_t attempt_files_failed;                  /* files that it could not read */
+    char attempt_first[QN_PLAN_FIRST_SIZE_MAX + 1]; /* text: the first of what went wrong */
+    uint64_t drill_ms;                              /* last restore for practice */
     enum qn_err drill_err;
     uint64_t drill_files, drill_bytes;
 };
@@ -61,8 +62,9 @@ enum qn_err QN_CHECKED qn_book_plan_next(struct qn_kv *kv, struct qn_span after,
 enum qn_err QN_CHECKED qn_book_runs_get(struct qn_kv *kv, struct qn_span name,
                                         struct qn_plan_runs *ret_runs);
 enum qn_err QN_CHECKED qn_book_started(struct qn_kv *kv, struct qn_span name, uint64_t now_ms);
+/* `first`: QN_ERR_LIMIT beyond QN_PLAN_FIRST_SIZE_MAX, QN_ERR_INVALID unless printable. */
 enum qn_err QN_CHECKED qn_book_ended(struct qn_kv *kv, struct qn_span name, uint64_t now_ms,
-                                     enum qn_err err, uint64_t files_failed);
+                                     enum qn_err err, uint64_t files_failed, struct qn_span first);
 enum qn_err QN_CHECKED qn_book_drilled(struct qn_kv *kv, struct qn_span name, uint64_t now_ms,
                                        enum qn_err err, uint64_t files, uint64_t bytes);
 /* Signs what the runs of a plan say of its drill, for the snapshot that was tried (all zero: none).

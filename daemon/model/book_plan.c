@@ -5,7 +5,7 @@
 
 #define TAG_PLAN    'p'
 #define TAG_RUNS    'r'
-#define RUNS_FORMAT 1
+#define RUNS_FORMAT 2 /* 1: without the last field */
 #define ITEM_COUNT  8
 
 /* ---- bytes ---- */
@@ -218,9 +218,18 @@ static enum qn_err read_err(struct qn_fixed *fixed)
     return qn_err_from_name(name);
 }
 
+static void read_first(struct qn_fixed *fixed, char first[QN_PLAN_FIRST_SIZE_MAX + 1])
+{
+    size_t size = qn_fixed_u8(fixed);
+    for (size_t i = 0; i < size; i++)
+        first[i] = (char)qn_fixed_u8(fixed);
+    first[size] = 0;
+}
+
 static enum qn_err read_runs(struct qn_span row, struct qn_plan_runs *ret_runs)
 {
-    struct qn_fixed fixed = qn_fixed(row, RUNS_FORMAT);
+    bool is_old = row.size > 0 && row.data[0] == 1;
+    struct qn_fixed fixed = qn_fixed(row, is_old ? 1 : RUNS_FORMAT);
     struct qn_plan_runs runs = {.start_ms = qn_fixed_u64(&fixed)};
     runs.success_ms = qn_fixed_u64(&fixed);
     runs.attempt_ms = qn_fixed_u64(&fixed);
@@ -230,6 +239,8 @@ static enum qn_err read_runs(struct qn_span row, struct qn_plan_runs *ret_runs)
     runs.drill_err = read_err(&fixed);
     runs.drill_files = qn_fixed_u64(&fixed);
     runs.drill_bytes = qn_fixed_u64(&fixed);
+    if (!is_old)
+        read_first(&fixed, runs.attempt_first);
     QN_TRY(qn_fixed_end(&fixed));
     *ret_runs = runs;
     return QN_OK;
@@ -262,6 +273,8 @@ static enum qn_err put_runs(struct qn_kv *kv, struct qn_span name, const struct 
     write_err(&row, runs->drill_err);
     qn_buf_append_u64(&row, runs->drill_files);
     qn_buf_append_u64(&row, runs->drill_bytes);
+    qn_buf_append_u8(&row, (uint8_t)strlen(runs->attempt_first));
+    qn_buf_append_str(&row, runs->attempt_first);
     QN_TRY(qn_buf_status(&row));
     struct qn_key key;
     return qn_kv_put(kv, QN_TABLE_PLAN, qn_key_tagged(&key, TAG_RUNS, name), qn_buf_view(&row));
@@ -276,13 +289,20 @@ enum qn_err qn_book_started(struct qn_kv *kv, struct qn_span name, uint64_t now_
 }
 
 enum qn_err qn_book_ended(struct qn_kv *kv, struct qn_span name, uint64_t now_ms, enum qn_err err,
-                          uint64_t files_failed)
+                          uint64_t files_failed, struct qn_span first)
 {
     struct qn_plan_runs runs;
+    if (first.size > QN_PLAN_FIRST_SIZE_MAX)
+        return QN_ERR_LIMIT;
+    if (!qn_text_is_printable(first))
+        return QN_ERR_INVALID;
     QN_TRY(qn_book_runs_get(kv, name, &runs));
     runs.attempt_ms = now_ms;
     runs.attempt_err = err;
     runs.attempt_files_failed = files_failed;
+    if (first.size > 0)
+        memcpy(runs.attempt_first, first.data, first.size);
+    runs.attempt_first[first.size] = 0;
     if (err == QN_OK)
         runs.success_ms = now_ms;
     return put_runs(kv, name, &runs);

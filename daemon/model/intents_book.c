@@ -23,7 +23,7 @@ static enum qn_err read_err(struct run *run, enum qn_err *ret_err)
 {
     uint64_t value;
     QN_TRY(qn_cursor_u64(run->cursor, &value));
-    if (value > QN_ERR_CRYPTO)
+    if (value > QN_ERR_COMMAND)
         return QN_ERR_INVALID;
     *ret_err = (enum qn_err)value;
     return QN_OK;
@@ -65,13 +65,14 @@ static enum qn_err run_started(struct run *run)
 
 static enum qn_err run_ended(struct run *run)
 {
-    struct qn_span name;
+    struct qn_span name, first;
     uint64_t now_ms, failed;
     enum qn_err err;
-    QN_TRY(read_run(run, 4, &name, &now_ms));
+    QN_TRY(read_run(run, 5, &name, &now_ms));
     QN_TRY(read_err(run, &err));
     QN_TRY(qn_cursor_u64(run->cursor, &failed));
-    return qn_book_ended(run->kv, name, now_ms, err, failed);
+    QN_TRY(qn_cursor_str(run->cursor, QN_PLAN_FIRST_SIZE_MAX, &first));
+    return qn_book_ended(run->kv, name, now_ms, err, failed, first);
 }
 
 static enum qn_err run_drilled(struct run *run)

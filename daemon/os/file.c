@@ -185,3 +185,9 @@ bool qn_os_is_full(int fd)
     struct statvfs status;
     return fstatvfs(fd, &status) == 0 && (uint64_t)status.f_bavail * status.f_frsize < 1024 * 1024;
 }
+
+enum qn_err qn_os_close_on_exec(int fd)
+{
+    int flags = fcntl(fd, F_GETFD);
+    return flags >= 0 && fcntl(fd, F_SETFD, flags | FD_CLOEXEC) == 0 ? QN_OK : qn_os_err(errno);
+}

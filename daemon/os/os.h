@@ -30,6 +30,9 @@ enum qn_err QN_CHECKED qn_os_make_dir(const char *path,
 /* Makes the names in a folder durable: after files were made or renamed in it by other means. */
 enum qn_err QN_CHECKED qn_os_sync_dir(const char *path);
 
+/* Programs that are started do not get it. For descriptors of libraries that leave that out. */
+enum qn_err QN_CHECKED qn_os_close_on_exec(int fd);
+
 /* The file system of that file has less than a mebibyte left for this process. */
 bool qn_os_is_full(int fd);
 

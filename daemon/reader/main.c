@@ -4,10 +4,8 @@
  * the socket itself (--socket). It runs with CAP_DAC_READ_SEARCH and nothing else. See
  * syncd-reader(8).
  */
-#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
-#include <libgen.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -47,58 +45,6 @@ static void usage(FILE *out)
 
 /* ---- the configuration ---- */
 
-/* Whoever may change the configuration may read everything: that must be root, or who runs this. */
-static bool is_trusted(const char *path)
-{
-    struct stat status;
-    if (stat(path, &status) != 0)
-        return errno == ENOENT;
-    bool is_owned = status.st_uid == 0 || status.st_uid == geteuid();
-    if (is_owned && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0)
-        return true;
-    fprintf(stderr,
-            "syncd-reader: others than root may change %s; nothing is read until it is given to "
-            "root and closed to others (chown root:root, chmod go-w)\n",
-            path);
-    return false;
-}
-
-static bool are_dropins_trusted(const char *folder)
-{
-    DIR *stream = opendir(folder);
-    bool is_good = is_trusted(folder);
-    for (struct dirent *entry; stream != NULL && is_good && (entry = readdir(stream)) != NULL;) {
-        char path[PATH_SIZE_MAX];
-        if (entry->d_name[0] == '.')
-            continue;
-        int size = snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
-        is_good = size > 0 && (size_t)size < sizeof(path) && is_trusted(path);
-    }
-    if (stream != NULL)
-        closedir(stream);
-    return is_good;
-}
-
-static bool is_folder_trusted(const char *path)
-{
-    char copy[PATH_SIZE_MAX];
-    snprintf(copy, sizeof(copy), "%s", path);
-    return is_trusted(dirname(copy));
-}
-
-/* The file may be a link: then both folders count. */
-static bool is_config_trusted(const char *path)
-{
-    char dropins[PATH_SIZE_MAX], real[PATH_SIZE_MAX];
-    if (strlen(path) + 3 > sizeof(dropins))
-        return false;
-    snprintf(dropins, sizeof(dropins), "%s.d", path);
-    if (realpath(path, real) == NULL)
-        snprintf(real, sizeof(real), "%s", path);
-    return is_folder_trusted(path) && is_folder_trusted(real) && is_trusted(real) &&
-           are_dropins_trusted(dropins);
-}
-
 /* Words of `text`, which is cut into them. */
 static void split(char *text, struct qn_reader_allowed *ret_allowed)
 {
@@ -111,9 +57,16 @@ static void split(char *text, struct qn_reader_allowed *ret_allowed)
 static int read_config(const char *path, struct qn_config *ret_config)
 {
     QN_AUTO_BUF struct qn_buf errors;
+    char distrusted[PATH_SIZE_MAX];
     qn_buf_init(&errors, 16 * 1024);
-    if (!is_config_trusted(path))
+    qn_config_distrust(path, distrusted, sizeof(distrusted));
+    if (distrusted[0] != '\0') {
+        fprintf(stderr,
+                "syncd-reader: others than root may change %s; nothing is read until it is given "
+                "to root and closed to others (chown root:root, chmod go-w)\n",
+                distrusted);
         return EX_CONFIG;
+    }
     if (qn_config_read(path, ret_config, &errors) == QN_OK)
         return 0;
     fprintf(stderr, "syncd-reader: mistakes in the configuration:\n%.*s", (int)errors.size,

@@ -154,11 +154,13 @@ static enum qn_err open_mdb(struct qn_env *env, const char *path)
     int code = configure(env->mdb, env->map_size);
     if (code == MDB_SUCCESS)
         code = mdb_env_open(env->mdb, path, MDB_NOTLS, 0600);
-    int dead;
+    int dead, file;
     if (code == MDB_SUCCESS)
         code = mdb_reader_check(env->mdb, &dead); /* slots that killed processes left */
     if (code == MDB_SUCCESS)
-        return QN_OK;
+        code = mdb_env_get_fd(env->mdb, &file);
+    if (code == MDB_SUCCESS)
+        return qn_os_close_on_exec(file);
     return code > 0 ? qn_os_err(code) : qn_lmdb_err(code);
 }
 

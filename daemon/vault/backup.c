@@ -25,9 +25,30 @@ void qn_backup_report(struct qn_backup *backup, const char *what, struct qn_span
     options->on_report(options->context, what, qn_buf_view(&absolute), errno_value);
 }
 
+/* What a person can do about it differs. */
+static const char *word_of(int errno_value)
+{
+    switch (errno_value) {
+    case QN_WALK_NOT_ALLOWED:
+        return "not-allowed";
+    case QN_WALK_IS_LINK:
+        return "is-link";
+    case QN_WALK_MANY_LINKS:
+        return "many-links";
+    case ENAMETOOLONG:
+        return "long-name";
+    case EIO:
+        return "disk-error";
+    case ESTALE:
+        return "vanished";
+    default:
+        return "unreadable";
+    }
+}
+
 static void on_walk_error(void *context, struct qn_span path, int errno_value)
 {
-    qn_backup_report(context, "unreadable", path, errno_value);
+    qn_backup_report(context, word_of(errno_value), path, errno_value);
 }
 
 enum qn_err qn_backup_put_tree_chunk(void *context, enum qn_blob_kind kind, struct qn_span plain,
@@ -302,9 +323,10 @@ static enum qn_err maybe_partial(struct qn_backup *backup)
 
 /* ---- a stream among the files ---- */
 
+/* Of the next one that was not stored yet. */
 static struct qn_span stream_path(const struct qn_backup *backup)
 {
-    return qn_span_str(backup->options->stream_path + 1);
+    return qn_span_str(backup->options->streams[backup->stream_next] + 1);
 }
 
 enum qn_err qn_backup_add_parents(struct qn_backup *backup, struct qn_span path,
@@ -322,18 +344,45 @@ enum qn_err qn_backup_add_parents(struct qn_backup *backup, struct qn_span path,
     return QN_OK;
 }
 
-static enum qn_err do_stream(struct qn_backup *backup, struct qn_span last)
+/* The folders come first, in the order of the list; they stay if the stream cannot be had. */
+static enum qn_err do_stream(struct qn_backup *backup, struct qn_buf *last)
 {
     struct qn_entry entry = {.path = stream_path(backup),
                              .type = QN_ENTRY_FILE,
                              .mode = 0600,
                              .mtime_s = (int64_t)(backup->options->now_ms / 1000)};
-    QN_TRY(qn_backup_add_parents(backup, entry.path, last, entry.mtime_s));
-    QN_TRY(qn_backup_read_stream(backup, backup->options->stream_fd, &entry.size));
+    size_t index = backup->stream_next++;
+    QN_TRY(qn_backup_add_parents(backup, entry.path, qn_buf_view(last), entry.mtime_s));
+    qn_buf_reset(last);
+    qn_buf_append_span(last, entry.path);
+    enum qn_err err = qn_backup_read_stream(backup, index, &entry.size);
+    if (err == QN_ERR_NOTFOUND) {
+        qn_backup_report(backup, "stream", entry.path, 0);
+        return QN_OK;
+    }
+    QN_TRY(err);
     backup->counts.files_new++;
     backup->counts.bytes += entry.size;
     note_done(backup, 0);
     return qn_window_end(backup, &entry, true);
+}
+
+/* The streams that come before an entry, or at its path. */
+static enum qn_err do_streams_to(struct qn_backup *backup, struct qn_span path, struct qn_buf *last)
+{
+    while (backup->stream_next < backup->options->stream_count &&
+           qn_path_cmp(path, stream_path(backup)) >= 0)
+        QN_TRY(do_stream(backup, last));
+    return QN_OK;
+}
+
+/* Whether a stream takes the place of what the disk has there. */
+static bool is_replaced(const struct qn_backup *backup, struct qn_span path)
+{
+    if (backup->stream_next == 0)
+        return false;
+    struct qn_span stream = qn_span_str(backup->options->streams[backup->stream_next - 1] + 1);
+    return qn_span_eq(path, stream) || qn_path_is_below(path, stream);
 }
 
 /* ---- the walk ---- */
@@ -349,30 +398,27 @@ static enum qn_err on_entry(struct qn_backup *backup, struct qn_entry *entry)
     return maybe_partial(backup);
 }
 
-/* An entry of the disk at the stream's path makes way for it. */
 static enum qn_err walk_all(struct qn_backup *backup)
 {
-    bool has_stream = backup->options->stream_path != NULL;
-    QN_AUTO_BUF struct qn_buf last;
+    QN_AUTO_BUF struct qn_buf last; /* the entry before */
     qn_buf_init(&last, QN_PATH_SIZE_MAX);
     struct qn_entry entry;
     enum qn_err err = QN_ERR_NOTFOUND;
     while (backup->walk != NULL && (err = qn_walk_next(backup->walk, &entry)) == QN_OK) {
-        int order = has_stream ? qn_path_cmp(entry.path, stream_path(backup)) : -1;
-        if (order >= 0) {
-            QN_TRY(do_stream(backup, qn_buf_view(&last)));
-            has_stream = false;
-        }
-        if (order != 0)
-            QN_TRY(on_entry(backup, &entry));
-        if (has_stream) {
+        QN_TRY(do_streams_to(backup, entry.path, &last));
+        if (is_replaced(backup, entry.path))
+            continue;
+        QN_TRY(on_entry(backup, &entry));
+        if (backup->stream_next < backup->options->stream_count) {
             qn_buf_reset(&last);
             qn_buf_append_span(&last, entry.path);
         }
     }
     if (err != QN_ERR_NOTFOUND)
         return err;
-    return has_stream ? do_stream(backup, qn_buf_view(&last)) : QN_OK;
+    while (backup->stream_next < backup->options->stream_count)
+        QN_TRY(do_stream(backup, &last));
+    return QN_OK;
 }
 
 /* ---- beginning and end ---- */
@@ -380,13 +426,13 @@ static enum qn_err walk_all(struct qn_backup *backup)
 static void pack_paths(struct qn_backup *backup)
 {
     const struct qn_walk_options *walk = &backup->options->walk;
-    bool has_stream = backup->options->stream_path != NULL;
+    const struct qn_backup_options *options = backup->options;
     qn_buf_init(&backup->paths, QN_SNAPSHOT_SIZE_MAX);
-    qn_pack_array(&backup->paths, walk->path_count + has_stream);
+    qn_pack_array(&backup->paths, walk->path_count + options->stream_count);
     for (size_t i = 0; i < walk->path_count; i++)
         qn_pack_bin(&backup->paths, qn_span_str(walk->paths[i]));
-    if (has_stream)
-        qn_pack_bin(&backup->paths, qn_span_str(backup->options->stream_path));
+    for (size_t i = 0; i < options->stream_count; i++)
+        qn_pack_bin(&backup->paths, qn_span_str(options->streams[i]));
 }
 
 /* The last whole snapshot of the plan, else the last partial one: its list is merged with. Partial
@@ -428,7 +474,7 @@ static enum qn_err open_walk(struct qn_backup *backup)
 {
     struct qn_walk_options options = backup->options->walk;
     if (options.path_count == 0)
-        return backup->options->stream_path != NULL ? QN_OK : QN_ERR_INVALID;
+        return backup->options->stream_count > 0 ? QN_OK : QN_ERR_INVALID;
     options.on_error = on_walk_error;
     options.context = backup;
     return qn_walk_new(&options, &backup->walk);
@@ -436,12 +482,19 @@ static enum qn_err open_walk(struct qn_backup *backup)
 
 static enum qn_err check_options(const struct qn_backup_options *options)
 {
-    bool has_stream = options->stream_path != NULL;
-    if (has_stream && (options->stream_path[0] != '/' || options->stream_path[1] == '\0'))
-        return QN_ERR_INVALID;
+    const char *before = NULL;
+    for (size_t i = 0; i < options->stream_count; i++) {
+        const char *path = options->streams[i];
+        if (path[0] != '/' || path[1] == '\0')
+            return QN_ERR_INVALID;
+        if (before != NULL && qn_path_cmp(qn_span_str(before + 1), qn_span_str(path + 1)) >= 0)
+            return QN_ERR_INVALID;
+        before = path;
+    }
     if (strlen(options->plan) > QN_NAME_SIZE_MAX || strlen(options->site) > QN_NAME_SIZE_MAX)
         return QN_ERR_INVALID;
-    return options->walk.path_count + has_stream <= QN_SNAPSHOT_PATHS_MAX ? QN_OK : QN_ERR_LIMIT;
+    size_t count = options->walk.path_count + options->stream_count;
+    return count <= QN_SNAPSHOT_PATHS_MAX ? QN_OK : QN_ERR_LIMIT;
 }
 
 static enum qn_err start(struct qn_backup *backup)

@@ -63,6 +63,7 @@ struct qn_backup {
     bool has_before;
     struct qn_tree_root previous_root;
     uint64_t sequence, partial_last_ms, entries_seen;
+    size_t stream_next;                       /* of options->streams: those before it are done */
     QN_VEC(struct qn_snapshot_name) obsolete; /* partial ones, gone with the next snapshot */
     QN_VEC(struct qn_buf) lost;               /* paths of files that could not be read */
     struct qn_buf paths;
@@ -90,8 +91,9 @@ enum qn_err QN_CHECKED qn_window_drain(struct qn_backup *backup);
 /* Submits the content of the present FILE of the walk. *entry is brought up to date if it changed
  * meanwhile. QN_ERR_NOTFOUND: it cannot be had, which was reported. */
 enum qn_err QN_CHECKED qn_backup_read(struct qn_backup *backup, struct qn_entry *entry);
-/* Submits what comes out of a descriptor until its end. */
-enum qn_err QN_CHECKED qn_backup_read_stream(struct qn_backup *backup, int fd, uint64_t *ret_size);
+/* Submits a stream until its end. QN_ERR_NOTFOUND: it cannot be had; nothing of it counts. */
+enum qn_err QN_CHECKED qn_backup_read_stream(struct qn_backup *backup, size_t index,
+                                             uint64_t *ret_size);
 
 /* Submits bytes in memory as the content of one file. */
 enum qn_err QN_CHECKED qn_backup_read_bytes(struct qn_backup *backup, struct qn_span bytes);

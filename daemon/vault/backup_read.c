@@ -1,18 +1,16 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "vault/backup_private.h"
 
-#define ATTEMPTS       3
-#define READ_SIZE      ((size_t)2 * 1024 * 1024)
-#define ROOM_MIN       ((size_t)256 * 1024)         /* less room in a slab: the next one */
-#define HOLE_SIZE_MIN  ((off_t)64 * 1024)           /* smaller ones are read */
-#define BIG_SIZE       ((uint64_t)16 * 1024 * 1024) /* its pages are not worth keeping */
-#define DROP_SIZE      ((uint64_t)8 * 1024 * 1024)
-#define STREAM_POLL_MS 200
+#define ATTEMPTS      3
+#define READ_SIZE     ((size_t)2 * 1024 * 1024)
+#define ROOM_MIN      ((size_t)256 * 1024)         /* less room in a slab: the next one */
+#define HOLE_SIZE_MIN ((off_t)64 * 1024)           /* smaller ones are read */
+#define BIG_SIZE      ((uint64_t)16 * 1024 * 1024) /* its pages are not worth keeping */
+#define DROP_SIZE     ((uint64_t)8 * 1024 * 1024)
 /* A change within one tick of the kernel's clock after the last look would leave the times as they
  * are; the next run must not believe such times. */
 #define TICK_MS 50
@@ -248,7 +246,8 @@ static enum qn_err give_up(struct qn_backup *backup, const struct qn_entry *entr
     forget_uncut(backup);
     QN_TRY(qn_window_restart(backup));
     bool is_gone = errno_value == ENOENT || errno_value == ESTALE;
-    qn_backup_report(backup, is_gone ? "vanished" : "unreadable", entry->path, errno_value);
+    const char *what = is_gone ? "vanished" : errno_value == EIO ? "disk-error" : "unreadable";
+    qn_backup_report(backup, what, entry->path, errno_value);
     return QN_ERR_NOTFOUND;
 }
 
@@ -282,37 +281,33 @@ enum qn_err qn_backup_read(struct qn_backup *backup, struct qn_entry *entry)
 
 /* ---- a stream ---- */
 
-static enum qn_err wait_for_bytes(struct qn_backup *backup, int fd)
+static enum qn_err read_some(struct qn_backup *backup, size_t index, size_t *ret_size)
 {
-    struct pollfd poller = {.fd = fd, .events = POLLIN};
-    int ready;
-    do {
-        if (is_cancelled(backup))
-            return QN_ERR_CLOSED;
-        ready = poll(&poller, 1, STREAM_POLL_MS);
-    } while (ready == 0 || (ready < 0 && errno == EINTR));
-    return ready < 0 ? qn_os_err(errno) : QN_OK;
+    const struct qn_backup_options *options = backup->options;
+    if (is_cancelled(backup))
+        return QN_ERR_CLOSED;
+    QN_TRY(make_room(backup, ROOM_MIN));
+    struct qn_slab *slab = backup->slab;
+    QN_TRY(options->read_stream(options->context, index, slab->bytes + slab->used,
+                                QN_SLAB_SIZE - slab->used, ret_size));
+    slab->used += *ret_size;
+    count_read(backup, *ret_size);
+    return *ret_size == 0 ? QN_OK : cut(backup, false);
 }
 
-enum qn_err qn_backup_read_stream(struct qn_backup *backup, int fd, uint64_t *ret_size)
+enum qn_err qn_backup_read_stream(struct qn_backup *backup, size_t index, uint64_t *ret_size)
 {
     uint64_t size = 0;
-    for (;;) {
-        QN_TRY(wait_for_bytes(backup, fd));
-        QN_TRY(make_room(backup, ROOM_MIN));
-        ssize_t got =
-            read(fd, backup->slab->bytes + backup->slab->used, QN_SLAB_SIZE - backup->slab->used);
-        if (got < 0 && (errno == EINTR || errno == EAGAIN))
-            continue;
-        if (got < 0)
-            return qn_os_err(errno);
-        if (got == 0)
-            break;
-        backup->slab->used += (size_t)got;
-        size += (uint64_t)got;
-        count_read(backup, (size_t)got);
-        QN_TRY(cut(backup, false));
-    }
+    size_t got;
+    do {
+        enum qn_err err = read_some(backup, index, &got);
+        if (err == QN_ERR_NOTFOUND) {
+            forget_uncut(backup);
+            QN_TRY(qn_window_restart(backup));
+        }
+        QN_TRY(err);
+        size += got;
+    } while (got > 0);
     *ret_size = size;
     return cut(backup, true);
 }

@@ -65,7 +65,9 @@ static enum qn_err open_env(struct qn_index *index, const char *dir, uint64_t ma
     QN_TRY(qn_index_err(mdb_env_set_mapsize(index->mdb, size)));
     unsigned flags = MDB_NOTLS | MDB_NOMETASYNC | MDB_NORDAHEAD;
     QN_TRY(qn_index_err(mdb_env_open(index->mdb, dir, flags, 0600)));
-    int dead;
+    int dead, file;
+    QN_TRY(qn_index_err(mdb_env_get_fd(index->mdb, &file)));
+    QN_TRY(qn_os_close_on_exec(file));
     return qn_index_err(mdb_reader_check(index->mdb, &dead));
 }
 

@@ -66,7 +66,8 @@ struct qn_vault_progress {
 };
 
 /* Something that a person should know of: which file, and why. `what` is a stable code:
- * "unreadable", "changed", "vanished", "xattr" of a backup, with the file's absolute path; "store";
+ * "unreadable", "changed", "vanished", "xattr", "stream" and the words of vault/backup.c for what a
+ * walk cannot read, of a backup, with the file's absolute path; "store";
  * "bad-chunk", "missing-chunk" with the path of the file or empty, "bad-pack", "missing-pack",
  * "bad-snapshot" with the name in hexadecimal. Maybe on a thread of the job; one call at a time. */
 typedef void (*qn_vault_report)(void *context, const char *what, struct qn_span path,
@@ -77,10 +78,16 @@ struct qn_backup;
 struct qn_backup_options {
     const char *plan, *site;
     struct qn_walk_options walk;
-    /* Contents that come from a command's output: stored as one file at this path (absolute), read
-     * from the descriptor until its end. NULL: none. May be alone (no walk.paths). */
-    const char *stream_path;
-    int stream_fd;
+    /* Files that are not on the disk, such as the output of a command: absolute paths, ascending by
+     * qn_path_cmp, none below another. What the disk has there makes way. May be alone (no
+     * walk.paths). */
+    const char *const *streams;
+    size_t stream_count;
+    /* The next bytes of one of them, at most `size`; none: it is whole. Blocks, but not for long
+     * after the job was cancelled. QN_ERR_NOTFOUND: it cannot be had; it is left out and reported
+     * as "stream". Another error ends the run. */
+    enum qn_err (*read_stream)(void *context, size_t index, uint8_t *out, size_t size,
+                               size_t *ret_size);
     uint64_t now_ms;
     uint64_t
         partial_every_ms; /* a partial snapshot at most so often while a run goes on; 0: none */

@@ -24,7 +24,7 @@ expect() {
 }
 
 # The first column of the table; a row may name several.
-expect tools/syncctl/alerts.c < <(section 4 | awk -F'|' '/^\| `/ { print $2 }' |
+expect daemon/app/alert_words.c < <(section 4 | awk -F'|' '/^\| `/ { print $2 }' |
     tr -cs 'a-z-' '\n' | grep .)
 expect tools/syncctl/errors.c < <(section 5 | awk '/`$/ || /`\.$/ { print; exit } { print }' |
     tr -s '`. \n' '\n' | grep -E '^[a-z-]+$')

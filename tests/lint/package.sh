@@ -29,6 +29,8 @@ holds() {
 holds -rw-r--r-- usr/lib/systemd/system/quoin.service
 holds -rw-r--r-- usr/lib/systemd/system/quoin-reader.socket
 holds -rw-r--r-- usr/lib/systemd/system/quoin-reader@.service
+holds -rw-r--r-- usr/lib/systemd/system/quoin-mail.socket
+holds -rw-r--r-- usr/lib/systemd/system/quoin-mail@.service
 holds -rw-r--r-- usr/lib/sysusers.d/quoin.conf
 holds -rw-r--r-- usr/lib/tmpfiles.d/quoin.conf
 holds -rw-r--r-- etc/quoin/quoin.conf

@@ -13,7 +13,9 @@ if ! command -v systemd-analyze >/dev/null; then
 fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cp "$unit" "$folder/quoin-reader.socket" "$reader" "$work"
+mail=$folder/quoin-mail@.service
+cp "$unit" "$folder/quoin-reader.socket" "$reader" "$folder/quoin-mail.socket" "$mail" "$work"
+cp "$mail" "$work/quoin-mail@1.service"
 cp "$reader" "$work/quoin-reader@1.service" # one of them
 
 for name in quoin.service quoin-reader@1.service; do
@@ -55,9 +57,20 @@ fi
 needs "$folder/quoin-reader.socket" '^SocketMode=0660$' '^SocketGroup=_quoin$' '^Accept=yes$' \
     '^ListenSequentialPacket=/run/quoin-reader/reader.sock$'
 
+# The mail unit: a user without privileges, who may gain those of the mail program. Each of these
+# lines would forbid that to a unit with a user (systemd.exec(5), NoNewPrivileges=).
+needs "$mail" '^User=_quoin$' '^StandardInput=socket$' '^InaccessiblePaths=-/var/lib/quoin$'
+needs "$folder/quoin-mail.socket" '^SocketMode=0660$' '^SocketGroup=_quoin$' '^Accept=yes$' \
+    '^ListenStream=/run/quoin-mail/mail.sock$'
+if grep -E '^(NoNewPrivileges|SystemCall[A-Za-z]*|Restrict[A-Za-z]*|PrivateDevices|ProtectKernel[A-Za-z]*|ProtectClock|ProtectHostname|MemoryDenyWriteExecute|LockPersonality|DynamicUser|PrivateUsers|CapabilityBoundingSet)=' "$mail"; then
+    echo "with this line no mail program of Debian can take a mail" >&2
+    exit 1
+fi
+
 # The program and its manual need not be installed where this runs; everything else must be clean.
 systemd-analyze verify --man=no "$work/quoin.service" "$work/quoin-reader.socket" \
-    "$work/quoin-reader@1.service" >"$work/verify" 2>&1 || true
+    "$work/quoin-reader@1.service" "$work/quoin-mail.socket" "$work/quoin-mail@1.service" \
+    >"$work/verify" 2>&1 || true
 if grep "quoin" "$work/verify" | grep -vE "Command /usr/sbin/syncd(-reader)? is not executable: No such file"; then
     exit 1
 fi

@@ -47,6 +47,32 @@ stops_in_time() {
     systemctl stop quoin && ((SECONDS - begin < 5)) && [[ ! -e $state/control.sock ]]
 }
 
+# Commands in the sandbox, and a mail program that needs its set-group-ID bit.
+around_backups() {
+    mkdir /srv/house /var/drop
+    echo text >/srv/house/file
+    chgrp mail /var/drop && chmod 0730 /var/drop
+    install -g mail -m 2755 /usr/bin/tee /usr/local/bin/drop
+    printf '#!/bin/sh\nexec /usr/local/bin/drop /var/drop/mail >/dev/null\n' >/usr/sbin/sendmail
+    chmod 0755 /usr/sbin/sendmail
+    conf '[reader]' 'allow = /srv' '[backup house]' "before = id -un >$state/who" \
+        'stream = host hostname' 'after = test $QUOIN_RESULT = success'
+    systemctl reload quoin
+    check "a plan" syncctl backup create house --path /srv
+    check "a run with commands in the sandbox" syncctl backup run house
+    check "as the user of the service" grep -qx _quoin $state/who
+    check "is restored" syncctl backup restore house --to /root/house
+    check "the file" grep -qx text /root/house/srv/house/file
+    check "the stream" grep -qx quoin-try /root/house/host
+    conf '[mail]' 'to = it@example.org' '[backup house]' 'before = exit 3'
+    systemctl reload quoin
+    check "a command that fails" not syncctl backup run house
+    check "is mailed, by a program that gains a group" eventually 30 grep -q '^To: it@example.org$' /var/drop/mail
+    check "and nothing is wrong with mail" not eval 'syncctl status | grep mail-failed'
+    rm /etc/quoin/quoin.conf.d/try.conf
+    systemctl reload quoin
+}
+
 first_boot() {
     check "the package installs" dpkg --install quoin.deb
     check "sysusers made the user" getent passwd _quoin
@@ -77,6 +103,8 @@ first_boot() {
     check "the sandboxed daemon links with it" eventually 60 eval 'syncctl status | grep -Eq "luzech +online"'
     check "and its records arrive there" eventually 30 syncctl --state /root/luzech record get things one
     kill $!
+
+    around_backups
 
     local before
     before=$(pid)

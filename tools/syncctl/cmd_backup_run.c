@@ -48,15 +48,13 @@ static void json_event(struct ctl *ctl, const char *event, struct qn_span map)
     fflush(ctl->out);
 }
 
-static struct qn_span path_of(struct qn_span map)
+static struct qn_span bin_of(struct qn_span map, const char *key)
 {
-    struct qn_span packed, path = {0};
-    if (!ctl_map_find(map, "path", &packed))
-        return path;
+    struct qn_span packed, bytes = {0};
+    if (!ctl_map_find(map, key, &packed))
+        return bytes;
     struct qn_cursor cursor = qn_cursor(packed);
-    if (qn_cursor_bin(&cursor, SIZE_MAX, &path) != QN_OK)
-        path = qn_span(NULL, 0);
-    return path;
+    return qn_cursor_bin(&cursor, SIZE_MAX, &bytes) == QN_OK ? bytes : qn_span(NULL, 0);
 }
 
 static const char *problem_text(struct qn_span what)
@@ -65,6 +63,19 @@ static const char *problem_text(struct qn_span what)
         const char *what, *text;
     } texts[] = {
         {"unreadable", N_("could not be read")},
+        {"not-allowed", N_("the reading unit may not read it; name it in [reader] allow of "
+                           "quoin.conf")},
+        {"is-link", N_("is, or leads through, a symbolic link; name the folder itself")},
+        {"many-links", N_("so many files have several names that from here on each name is saved "
+                          "by itself")},
+        {"long-name", N_("its path is too long")},
+        {"disk-error", N_("the disk cannot read it")},
+        {"command-exit", N_("the command failed; its exit status is")},
+        {"command-signal", N_("the command was ended; the signal is")},
+        {"command-timeout", N_("the command took too long and was ended")},
+        {"command-start", N_("the command could not be started")},
+        {"command-refused", N_("no command is run, because others than root may change this part "
+                               "of the configuration")},
         {"changed", N_("changed while it was read; its last version is saved")},
         {"vanished", N_("was removed while it was read")},
         {"xattr", N_("its extended attributes could not be read")},
@@ -83,6 +94,24 @@ static const char *problem_text(struct qn_span what)
     return _("something is wrong");
 }
 
+static bool is_with_number(struct qn_span what)
+{
+    return qn_span_eq_str(what, "command-exit") || qn_span_eq_str(what, "command-signal");
+}
+
+/* What a command said last, a line under the other. */
+static void show_words(FILE *out, struct qn_span text)
+{
+    while (text.size > 0) {
+        const uint8_t *end = memchr(text.data, '\n', text.size);
+        size_t size = end == NULL ? text.size : (size_t)(end - text.data);
+        fputs("  | ", out);
+        ctl_put_text(out, qn_span(text.data, size));
+        fputc('\n', out);
+        text = qn_span_from(text, end == NULL ? size : size + 1);
+    }
+}
+
 static void show_problem(struct work *work, struct qn_span item)
 {
     uint64_t number = ctl_map_u64(item, "errno");
@@ -92,11 +121,17 @@ static void show_problem(struct work *work, struct qn_span item)
         return;
     }
     ctl_progress_end(&work->progress);
-    ctl_put_text(work->ctl->err, path_of(item));
-    fprintf(work->ctl->err, ": %s", problem_text(ctl_map_text(item, "what")));
-    if (number > 0 && number < 4096)
-        fprintf(work->ctl->err, " (%s)", strerror((int)number));
-    fputc('\n', work->ctl->err);
+    struct qn_span what = ctl_map_text(item, "what");
+    FILE *err = work->ctl->err;
+    ctl_put_text(err, bin_of(item, "path"));
+    fputs(": ", err);
+    fputs(problem_text(what), err);
+    if (is_with_number(what))
+        fprintf(err, " %" PRIu64, ctl_map_u64(item, "status"));
+    if (number > 0 && number < 4096 && qn_span_eq_str(what, "unreadable"))
+        fprintf(err, " (%s)", strerror((int)number));
+    fputc('\n', err);
+    show_words(err, bin_of(item, "text"));
 }
 
 static void show_progress(struct work *work, struct qn_span item)

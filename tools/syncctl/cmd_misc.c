@@ -47,6 +47,9 @@ int ctl_run_config_check(struct ctl *ctl)
         fputs("{\"valid\":true}\n", ctl->out);
     else
         ctl_say(ctl, _("%s: no mistake"), path);
+    if (config.distrusted[0] != '\0' && !ctl->is_json)
+        ctl_say(ctl, _("Others than root may change %s: no command that it names is run."),
+                config.distrusted);
     return CTL_DONE;
 }
 

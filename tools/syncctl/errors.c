@@ -117,6 +117,9 @@ static const struct row rows[] = {
      N_("Run `syncctl backup verify --read-data`, and check the disk.")},
     {"vault-failed", N_("the vault cannot be used"),
      N_("See the messages of the daemon: `journalctl -u quoin`.")},
+    {"command-failed", N_("a command of quoin.conf failed, so there is no backup"),
+     N_("What it said stands above, and in `syncctl status`; correct the command, or section "
+        "[backup NAME] of quoin.conf.")},
     {"vault-busy", N_("too much is being read from the vault"), N_("Try again in a moment.")},
     {"no-copy-reachable", N_("no copy of this can be reached"),
      N_("Check the lines to the other sites with `syncctl status`.")},

@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "app/words.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "i18n.h"
@@ -62,26 +63,12 @@ char *ctl_dup_text(struct qn_span text)
 
 void ctl_append_time(struct qn_buf *out, uint64_t time_ms)
 {
-    time_t seconds = (time_t)(time_ms / 1000);
-    struct tm parts;
-    if (gmtime_r(&seconds, &parts) == NULL)
-        return;
-    char text[64];
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-    qn_buf_printf(out, "%s.%03uZ", text, (unsigned)(time_ms % 1000));
+    qn_words_append_time(out, time_ms);
 }
 
 void ctl_append_ago(struct qn_buf *out, uint64_t now_ms, uint64_t time_ms)
 {
-    unsigned long s = now_ms > time_ms ? (unsigned long)((now_ms - time_ms) / 1000) : 0;
-    if (s < 120)
-        qn_buf_printf(out, ngettext("%lu second ago", "%lu seconds ago", s), s);
-    else if (s < 120 * 60)
-        qn_buf_printf(out, ngettext("%lu minute ago", "%lu minutes ago", s / 60), s / 60);
-    else if (s < 48 * 3600)
-        qn_buf_printf(out, ngettext("%lu hour ago", "%lu hours ago", s / 3600), s / 3600);
-    else
-        qn_buf_printf(out, ngettext("%lu day ago", "%lu days ago", s / 86400), s / 86400);
+    qn_words_append_ago(out, now_ms, time_ms);
 }
 
 void ctl_grid_init(struct ctl_grid *grid, size_t columns)

@@ -2,7 +2,7 @@
 
 #include <time.h>
 
-#include "alerts.h"
+#include "app/alert_words.h"
 #include "client/client.h"
 #include "commands.h"
 #include "i18n.h"
@@ -37,16 +37,19 @@ int ctl_report_exit(struct qn_span status)
     return qn_span_eq_str(state, "attention") ? CTL_ATTENTION : CTL_FAILED;
 }
 
-static struct ctl_alert alert_of(struct qn_span map, uint64_t now_ms)
+static struct qn_alert_view alert_of(struct qn_span map, uint64_t now_ms)
 {
-    struct ctl_alert alert = {
+    struct qn_alert_view alert = {
         .code = ctl_map_text(map, "code"),
         .severity = ctl_map_text(map, "severity"),
         .object = ctl_map_text(map, "object"),
+        .detail = ctl_map_text(map, "detail"),
         .count = ctl_map_u64(map, "count"),
         .now_ms = now_ms,
     };
     alert.has_time = ctl_map_time(map, "time", &alert.time_ms);
+    if (qn_span_eq_str(alert.code, "join-refused")) /* its cause is a code of errors.c */
+        alert.shown = ctl_error_text(alert.object);
     return alert;
 }
 
@@ -60,12 +63,12 @@ static void json_member(FILE *out, const char *key, struct qn_span text)
 
 static void json_alert(FILE *out, struct qn_span map)
 {
-    struct ctl_alert alert = alert_of(map, 0);
+    struct qn_alert_view alert = alert_of(map, 0);
     QN_AUTO_BUF struct qn_buf text, action;
     qn_buf_init(&text, ALERT_TEXT_MAX);
     qn_buf_init(&action, ALERT_TEXT_MAX);
-    ctl_alert_text(&alert, false, &text);
-    ctl_alert_action(&alert, false, &action);
+    qn_alert_text(&alert, false, &text);
+    qn_alert_action(&alert, false, &action);
     fputs("{\"severity\":", out);
     ctl_json_text(out, alert.severity);
     json_member(out, "code", alert.code);
@@ -276,12 +279,12 @@ static void print_collections(const struct ctl_report *report, struct qn_span st
 
 static void print_alert(const struct ctl_report *report, struct qn_span map)
 {
-    struct ctl_alert alert = alert_of(map, report->now_ms);
+    struct qn_alert_view alert = alert_of(map, report->now_ms);
     QN_AUTO_BUF struct qn_buf text, action;
     qn_buf_init(&text, ALERT_TEXT_MAX);
     qn_buf_init(&action, ALERT_TEXT_MAX);
-    ctl_alert_text(&alert, true, &text);
-    ctl_alert_action(&alert, true, &action);
+    qn_alert_text(&alert, true, &text);
+    qn_alert_action(&alert, true, &action);
     fputs("  ", report->out);
     put_state(report, alert.severity);
     fputs(_(": "), report->out);

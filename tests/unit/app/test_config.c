@@ -1,5 +1,7 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "app/config.h"
 #include "os/os.h"
@@ -559,4 +561,174 @@ Test(config, the_socket_of_the_reading_unit_if_it_is_there)
     write_file(&f, "s", qn_span_str(""));
     cr_assert_str_eq(qn_config_reader(&f.config), path);
     cr_assert_eq(read_span(&f, qn_span_str("[reader]\nsocket = relative\n")), QN_ERR_INVALID);
+}
+
+/* ---- backups, mail, bandwidth ---- */
+
+#define BAD_COMMAND ": not a command of 1 to 511 bytes\n"
+#define BAD_STREAM  ": not a file name and a command, or more than four of them\n"
+#define BAD_TIME    ": not a time from 1s to 7d (units s, m, h, d)\n"
+#define BAD_MAIL    ": not addresses NAME@HOST with commas between them\n"
+#define BAD_FROM    ": not one address NAME@HOST\n"
+
+Test(config, backups_have_sections_by_their_names)
+{
+    FIXTURE;
+    cr_assert_eq(
+        read_text(&f, "[backup house]\nbefore = echo \"a; b\" # no comment\n"
+                      "after = run = x\nstream = db/all.sql  pg_dumpall\ntime-limit = 90s\n"
+                      "[log]\nlevel = error\n"
+                      "[backup a-name-that-is-longer-than-any-section-that-inih-would-take-it]\n"
+                      "stream = /x y\n"
+                      "[backup house]\nbefore = true\nstream = /db/all.sql other\n"
+                      "stream = second echo\n"),
+        QN_OK);
+    cr_assert_eq(f.config.backup_count, 2);
+    const struct qn_config_backup *house = qn_config_find_backup(&f.config, "house");
+    cr_assert_str_eq(house->before, "true");
+    cr_assert_str_eq(house->after, "run = x");
+    cr_assert_eq(house->time_max_ms, 90000);
+    cr_assert_eq(house->stream_count, 2);
+    cr_assert_str_eq(house->streams[0].path, "/db/all.sql");
+    cr_assert_str_eq(house->streams[0].command, "other");
+    cr_assert_str_eq(house->streams[1].path, "/second");
+    const struct qn_config_backup *other = &f.config.backups[1];
+    cr_assert_eq(strlen(other->plan), 62);
+    cr_assert_str_eq(other->streams[0].path, "/x");
+    cr_assert_eq(other->time_max_ms, (uint64_t)6 * 3600 * 1000);
+    cr_assert_null(qn_config_find_backup(&f.config, "none"));
+}
+
+Test(config, of_backups_what_makes_no_sense_is_refused)
+{
+    check_refused("[backup]\nbefore = x\n", "quoin.conf:1: [backup]: unknown section\n");
+    check_refused("[backup a/b]\nbefore = x\n",
+                  "quoin.conf:1: not a heading like [backup NAME], with the name of a backup\n");
+    check_refused("[backup a]\nbefore =\n", "quoin.conf:2: before" BAD_COMMAND);
+    check_refused("[backup a]\nduring = x\n",
+                  "quoin.conf:2: during: unknown key in this section\n");
+    check_refused("[log]\nbefore = x\n", "quoin.conf:2: before: unknown key in this section\n");
+    static const char *const streams[] = {"", "x", "/ x", "../x y", "a//b y", "a/ y", "a/./b y"};
+    for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+        char content[64];
+        snprintf(content, sizeof(content), "[backup a]\nstream = %s\n", streams[i]);
+        check_refused(content, "quoin.conf:2: stream" BAD_STREAM);
+    }
+    static const char *const times[] = {"", "0s", "8d", "1", "h", "1 h", "1w", "-1s", "9999999s"};
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        char content[64];
+        snprintf(content, sizeof(content), "[backup a]\ntime-limit = %s\n", times[i]);
+        check_refused(content, "quoin.conf:2: time-limit" BAD_TIME);
+    }
+    check_refused(
+        "[backup a]\nstream = 1 x\nstream = 2 x\nstream = 3 x\nstream = 4 x\nstream = 5 x\n",
+        "quoin.conf:6: stream" BAD_STREAM);
+}
+
+Test(config, a_command_has_a_limit)
+{
+    FIXTURE;
+    char content[600] = "[backup a]\nafter = ";
+    size_t at = strlen(content);
+    memset(content + at, 'x', 511);
+    cr_assert_eq(read_text(&f, content), QN_OK);
+    content[at + 511] = 'x';
+    cr_assert_eq(read_text(&f, content), QN_ERR_INVALID);
+}
+
+Test(config, sections_of_backups_have_a_limit)
+{
+    FIXTURE;
+    char content[2048] = "";
+    for (int i = 0; i <= QN_CONFIG_BACKUPS_MAX; i++)
+        snprintf(content + strlen(content), sizeof(content) - strlen(content), "[backup b%d]\n", i);
+    cr_assert_eq(read_text(&f, content), QN_ERR_INVALID);
+    check_errors(&f, "quoin.conf:17: too many sections of backups; 16 are possible\n");
+}
+
+Test(config, mail_and_bandwidth)
+{
+    FIXTURE;
+    cr_assert_eq(read_text(&f, "[mail]\nto = a@b.example, c+d@e\nfrom = quoin@home\n"
+                               "sendmail = /usr/bin/msmtp\nremind = 7d\nlanguage = en\n"
+                               "[offsite]\nrate = 2Mbit mon-fri 08:00-18:00, else full\n"),
+                 QN_OK);
+    cr_assert_str_eq(f.config.mail.to, "a@b.example, c+d@e");
+    cr_assert_str_eq(f.config.mail.from, "quoin@home");
+    cr_assert_str_eq(f.config.mail.program, "/usr/bin/msmtp");
+    cr_assert_eq(f.config.mail.remind_days, 7);
+    cr_assert_str_eq(f.config.mail.language, "en");
+    cr_assert_eq(f.config.rate.count, 1);
+    cr_assert_eq(f.config.rate.rows[0].bytes_per_s, 250000);
+    cr_assert_eq(read_text(&f, ""), QN_OK);
+    cr_assert_str_eq(f.config.mail.to, "");
+    cr_assert_str_eq(f.config.mail.program, "/usr/sbin/sendmail");
+    cr_assert_eq(f.config.rate.otherwise, UINT64_MAX);
+}
+
+/* Nothing may end a line of the head of a mail, or be an option of a program. */
+Test(config, addresses_of_mail_are_plain)
+{
+    static const char *const wrong[] = {"",      "a",       "@b",      "a@",       "a@b@c",
+                                        "-a@b",  "a b@c",   "a@b c@d", "a@b,",     ",a@b",
+                                        "<a@b>", "a@b;c@d", "\"a\"@b", "a@b,,c@d", "A <a@b>"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char content[64];
+        snprintf(content, sizeof(content), "[mail]\nto = %s\n", wrong[i]);
+        check_refused(content, "quoin.conf:2: to" BAD_MAIL);
+    }
+    check_refused("[mail]\nfrom = a@b, c@d\n", "quoin.conf:2: from" BAD_FROM);
+    check_refused("[mail]\nsendmail = sendmail\n",
+                  "quoin.conf:2: sendmail: not an absolute path of at most 255 bytes\n");
+    check_refused("[mail]\nremind = 0d\n",
+                  "quoin.conf:2: remind: not a number of days from 1d to 365d\n");
+    check_refused("[mail]\nlanguage = de\n", "quoin.conf:2: language: not fr or en\n");
+    check_refused("[offsite]\nrate = fast\n",
+                  "quoin.conf:2: rate: not a timetable such as `2Mbit mon-fri 08:00-18:00, else "
+                  "full`\n");
+}
+
+/* ---- who may change it ---- */
+
+static void check_distrust(struct fixture *f, const char *name)
+{
+    char path[TMP_PATH_SIZE] = "";
+    cr_assert_eq(qn_config_read(f->path, &f->config, &f->errors), QN_OK);
+    if (name != NULL)
+        tmp_dir_at(&f->dir, name, path);
+    cr_assert_str_eq(f->config.distrusted, path);
+}
+
+Test(config, what_others_may_change_is_told)
+{
+    FIXTURE;
+    char path[TMP_PATH_SIZE];
+    check_distrust(&f, NULL); /* there is none */
+    cr_assert_eq(read_text(&f, ""), QN_OK);
+    write_dropin(&f, "quoin.conf.d/1.conf", "");
+    cr_assert_eq(chmod(f.path, 0644), 0);
+    cr_assert_eq(chmod(tmp_dir_at(&f.dir, "quoin.conf.d/1.conf", path), 0644), 0);
+    check_distrust(&f, NULL);
+    cr_assert_eq(chmod(f.path, 0664), 0);
+    check_distrust(&f, "quoin.conf");
+    cr_assert_eq(chmod(f.path, 0602), 0);
+    check_distrust(&f, "quoin.conf");
+    cr_assert_eq(chmod(f.path, 0600), 0);
+    cr_assert_eq(chmod(path, 0620), 0);
+    check_distrust(&f, "quoin.conf.d/1.conf");
+    cr_assert_eq(chmod(path, 0600), 0);
+    cr_assert_eq(chmod(tmp_dir_at(&f.dir, "quoin.conf.d", path), 0777), 0);
+    check_distrust(&f, "quoin.conf.d");
+    cr_assert_eq(chmod(path, 0700), 0);
+    check_distrust(&f, NULL);
+}
+
+Test(config, what_belongs_to_another_is_told)
+{
+    FIXTURE;
+    if (geteuid() != 0)
+        return; /* only root gives files away */
+    cr_assert_eq(read_text(&f, ""), QN_OK);
+    cr_assert_eq(chown(f.path, 12345, (gid_t)-1), 0);
+    check_distrust(&f, "quoin.conf");
 }

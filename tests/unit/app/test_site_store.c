@@ -96,7 +96,6 @@ static struct qn_backup_counts back_up(void)
     struct qn_backup_options options = {.plan = "night",
                                         .site = "here",
                                         .walk = {.paths = paths, .path_count = 1},
-                                        .stream_fd = -1,
                                         .now_ms = site.now_ms += 1000,
                                         .on_report = on_report,
                                         .put_store = put_store};

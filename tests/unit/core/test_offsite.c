@@ -756,7 +756,7 @@ Test(offsite, who_waits_hears_how_far_the_copies_are)
 }
 
 static void count_alert(void *context, const char *severity, const char *code, const char *object,
-                        uint64_t count, uint64_t time_ms)
+                        uint64_t count, uint64_t time_ms, const char *detail)
 {
     size_t *found = context;
     if (strcmp(code, "quota-full") == 0 || strcmp(code, "copy-bad") == 0) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "model/book.h"
+#include "model/book_impl.h"
 #include "proto/pack.h"
 #include "support/memkv.h"
 
@@ -178,9 +179,9 @@ Test(book, runs_remember_the_last_of_each)
     struct qn_span name = qn_span_str("p");
     add_plan("p");
     cr_assert_eq(qn_book_started(kv, name, 10), QN_OK);
-    cr_assert_eq(qn_book_ended(kv, name, 20, QN_OK, 0), QN_OK);
+    cr_assert_eq(qn_book_ended(kv, name, 20, QN_OK, 0, qn_span_str("")), QN_OK);
     cr_assert_eq(qn_book_started(kv, name, 30), QN_OK);
-    cr_assert_eq(qn_book_ended(kv, name, 40, QN_ERR_NOSPACE, 5), QN_OK);
+    cr_assert_eq(qn_book_ended(kv, name, 40, QN_ERR_NOSPACE, 5, qn_span_str("/a, /b")), QN_OK);
     cr_assert_eq(qn_book_drilled(kv, name, 50, QN_ERR_SIGNATURE, 6, 7), QN_OK);
     add_plan("p");
     cr_assert_eq(qn_book_runs_get(kv, name, &runs), QN_OK);
@@ -189,10 +190,51 @@ Test(book, runs_remember_the_last_of_each)
     cr_assert_eq(runs.attempt_ms, 40);
     cr_assert_eq(runs.attempt_err, QN_ERR_NOSPACE);
     cr_assert_eq(runs.attempt_files_failed, 5);
+    cr_assert_str_eq(runs.attempt_first, "/a, /b");
     cr_assert_eq(runs.drill_ms, 50);
     cr_assert_eq(runs.drill_err, QN_ERR_SIGNATURE);
     cr_assert_eq(runs.drill_files, 6);
     cr_assert_eq(runs.drill_bytes, 7);
+}
+
+Test(book, what_went_wrong_is_short_and_printable)
+{
+    static char much[QN_PLAN_FIRST_SIZE_MAX + 1];
+    struct qn_span name = qn_span_str("p");
+    struct qn_plan_runs runs;
+    memset(much, 'x', sizeof(much));
+    add_plan("p");
+    cr_assert_eq(qn_book_ended(kv, name, 1, QN_OK, 1, qn_span(much, sizeof(much))), QN_ERR_LIMIT);
+    cr_assert_eq(qn_book_ended(kv, name, 1, QN_OK, 1, qn_span_str("a\nb")), QN_ERR_INVALID);
+    cr_assert_eq(qn_book_ended(kv, name, 1, QN_OK, 1, qn_span(much, sizeof(much) - 1)), QN_OK);
+    cr_assert_eq(qn_book_runs_get(kv, name, &runs), QN_OK);
+    cr_assert_eq(strlen(runs.attempt_first), QN_PLAN_FIRST_SIZE_MAX);
+}
+
+/* A row of a version before: its names are not known. */
+Test(book, runs_of_the_form_before_are_read)
+{
+    QN_AUTO_BUF struct qn_buf row;
+    struct qn_key key;
+    struct qn_plan_runs runs;
+    add_plan("p");
+    qn_buf_init(&row, 200);
+    qn_buf_append_u8(&row, 1);
+    for (uint64_t i = 1; i <= 3; i++)
+        qn_buf_append_u64(&row, i);
+    qn_buf_append(&row, "\2ok", 3);
+    qn_buf_append_u64(&row, 4);
+    qn_buf_append_u64(&row, 5);
+    qn_buf_append(&row, "\2ok", 3);
+    qn_buf_append_u64(&row, 6);
+    qn_buf_append_u64(&row, 7);
+    cr_assert_eq(
+        qn_kv_put(kv, QN_TABLE_PLAN, qn_key_tagged(&key, 'r', qn_span_str("p")), qn_buf_view(&row)),
+        QN_OK);
+    cr_assert_eq(qn_book_runs_get(kv, qn_span_str("p"), &runs), QN_OK);
+    cr_assert_eq(runs.attempt_files_failed, 4);
+    cr_assert_eq(runs.drill_bytes, 7);
+    cr_assert_str_eq(runs.attempt_first, "");
 }
 
 /* ---- drills ---- */

@@ -341,7 +341,13 @@ Test(custody_intents, an_owner_keeps_its_plans)
     qn_pack_bin(&payload, qn_buf_view(&packed));
     cr_assert_eq(run(QN_INTENT_PLAN_PUT)->err, QN_OK);
     plan_intent(QN_INTENT_PLAN_STARTED, (uint64_t[]){11}, 1);
-    plan_intent(QN_INTENT_PLAN_ENDED, (uint64_t[]){12, QN_ERR_IO, 3}, 3);
+    qn_pack_array(&payload, 5);
+    qn_pack_cstr(&payload, "nightly");
+    qn_pack_u64(&payload, 12);
+    qn_pack_u64(&payload, QN_ERR_IO);
+    qn_pack_u64(&payload, 3);
+    qn_pack_cstr(&payload, "/srv/a");
+    cr_assert_eq(run(QN_INTENT_PLAN_ENDED)->err, QN_OK);
     static const struct qn_digest snapshot = {{7}};
     qn_pack_array(&payload, 6);
     qn_pack_cstr(&payload, "nightly");
@@ -356,6 +362,7 @@ Test(custody_intents, an_owner_keeps_its_plans)
     cr_assert_eq(runs.start_ms, 11);
     cr_assert_eq(runs.attempt_err, QN_ERR_IO);
     cr_assert_eq(runs.attempt_files_failed, 3);
+    cr_assert_str_eq(runs.attempt_first, "/srv/a");
     cr_assert_eq(runs.success_ms, 0);
     cr_assert_eq(runs.drill_files, 20);
     cr_assert_eq(runs.drill_err, QN_OK);

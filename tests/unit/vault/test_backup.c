@@ -376,32 +376,52 @@ Test(backup, what_cannot_be_read_is_told_and_left_out)
 
 /* ---- streams ---- */
 
-static struct qn_backup_counts backup_stream(struct world *w, size_t size, bool with_paths)
+/* Numbers of one seed, at most 1000 bytes at a time; some fail behind them. */
+struct streams {
+    struct qn_prng prng[4];
+    size_t left[4];
+    bool fails[4];
+};
+static struct streams streams;
+
+static enum qn_err read_stream(void *context, size_t index, uint8_t *out, size_t size,
+                               size_t *ret_size)
+{
+    size_t got = streams.left[index] < 1000 ? streams.left[index] : 1000;
+    got = got < size ? got : size;
+    for (size_t i = 0; i < got; i++)
+        out[i] = (uint8_t)qn_prng_next(&streams.prng[index]);
+    streams.left[index] -= got;
+    *ret_size = got;
+    return got == 0 && streams.fails[index] ? QN_ERR_NOTFOUND : QN_OK;
+}
+
+static void set_stream(size_t index, size_t size, bool fails)
+{
+    streams.prng[index].state = 5 + index;
+    streams.left[index] = size;
+    streams.fails[index] = fails;
+}
+
+static struct qn_backup_counts backup_streams(struct world *w, const char *const *paths,
+                                              size_t count, bool with_disk)
 {
     struct qn_backup_options options = world_backup_options(w);
-    int pipe_fds[2];
-    cr_assert_eq(pipe2(pipe_fds, O_CLOEXEC), 0);
-    pid_t child = fork();
-    if (child == 0) {
-        close(pipe_fds[0]);
-        struct qn_prng prng = {.state = 5};
-        for (size_t done = 0; done < size; done += 8) {
-            uint64_t number = qn_prng_next(&prng);
-            if (write(pipe_fds[1], &number, 8) != 8)
-                _exit(1);
-        }
-        _exit(0);
-    }
-    close(pipe_fds[1]);
-    if (!with_paths)
-        options.walk.path_count = 0;
-    options.stream_path = "/dumps/db/all.sql";
-    options.stream_fd = pipe_fds[0];
     struct qn_snapshot_name name;
     struct qn_backup_counts counts;
+    if (!with_disk)
+        options.walk.path_count = 0;
+    options.streams = paths;
+    options.stream_count = count;
+    options.read_stream = read_stream;
     cr_assert_eq(qn_vault_backup(w->vault, &options, &name, &counts), QN_OK);
-    close(pipe_fds[0]);
     return counts;
+}
+
+static struct qn_backup_counts backup_stream(struct world *w, size_t size, bool with_disk)
+{
+    set_stream(0, size, false);
+    return backup_streams(w, (const char *const[]){"/dumps/db/all.sql"}, 1, with_disk);
 }
 
 Test(backup, a_stream_alone)
@@ -430,6 +450,50 @@ Test(backup, a_stream_among_files)
     char restored[2 * TMP_PATH_SIZE];
     snprintf(restored, sizeof(restored), "%s/dumps/db/all.sql", w.out);
     cr_assert_eq(access(restored, F_OK), 0);
+}
+
+/* Size of what came back; -1: it did not. */
+static off_t restored_size(struct world *w, const char *name)
+{
+    char path[2 * TMP_PATH_SIZE];
+    struct stat status;
+    snprintf(path, sizeof(path), "%s/%s", w->out, name);
+    return stat(path, &status) == 0 ? status.st_size : -1;
+}
+
+Test(backup, streams_share_folders)
+{
+    WORLD;
+    set_stream(0, 70000, false);
+    set_stream(1, 0, false);
+    set_stream(2, 10, false);
+    struct qn_backup_counts counts =
+        backup_streams(&w, (const char *const[]){"/dumps/a", "/dumps/b", "/dumps/sub/c"}, 3, false);
+    cr_assert_eq(counts.dirs, 2);
+    cr_assert_eq(counts.files_new, 3);
+    cr_assert_eq(counts.errors, 0);
+    world_restore(&w);
+    cr_assert_eq(restored_size(&w, "dumps/a"), 70000);
+    cr_assert_eq(restored_size(&w, "dumps/b"), 0);
+    cr_assert_eq(restored_size(&w, "dumps/sub/c"), 10);
+}
+
+/* Half a dump is none: what came of it does not count, and the rest is there. */
+Test(backup, a_stream_that_fails_is_left_out)
+{
+    WORLD;
+    world_fill(&w, 20);
+    set_stream(0, 3 << 20, true);
+    set_stream(1, 1000, false);
+    w.report_count = 0;
+    struct qn_backup_counts counts =
+        backup_streams(&w, (const char *const[]){"/a.sql", "/b.sql"}, 2, true);
+    cr_assert_eq(counts.errors, 1);
+    cr_assert(world_was_reported(&w, "stream", "/a.sql"));
+    world_restore(&w);
+    world_check_restored(&w);
+    cr_assert_eq(restored_size(&w, "a.sql"), -1);
+    cr_assert_eq(restored_size(&w, "b.sql"), 1000);
 }
 
 /* ---- partial snapshots, cancelling ---- */
@@ -510,6 +574,10 @@ Test(backup, refuses_what_makes_no_sense)
     struct qn_backup_options options = world_backup_options(&w);
     options.walk.path_count = 0;
     cr_assert_eq(qn_vault_backup(w.vault, &options, &name, &counts), QN_ERR_INVALID);
-    options.stream_path = "relative";
+    options.stream_count = 1;
+    options.streams = (const char *const[]){"relative"};
+    cr_assert_eq(qn_vault_backup(w.vault, &options, &name, &counts), QN_ERR_INVALID);
+    options.stream_count = 2;
+    options.streams = (const char *const[]){"/b", "/a"};
     cr_assert_eq(qn_vault_backup(w.vault, &options, &name, &counts), QN_ERR_INVALID);
 }

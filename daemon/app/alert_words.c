@@ -1,8 +1,7 @@
-#include "alerts.h"
+#include "app/alert_words.h"
 
-#include "ctl.h"
-#include "i18n.h"
-#include "screen.h"
+#include "app/i18n.h"
+#include "app/words.h"
 
 /* In the text, `@` stands for the object, `#` for the count, `~` for how long ago. */
 struct row {
@@ -46,9 +45,9 @@ static const struct row rows[] = {
      N_("Run `syncctl backup run @` and read what it says.")},
     {"backup-failed", N_("the last run of backup @ failed"),
      N_("Run `syncctl backup run @` and read what it says; see `journalctl -u quoin`.")},
-    {"backup-problems", N_("backup @ could not read files: #"),
-     N_("Run `syncctl backup run @`: it names them. Let the daemon's user read them, or exclude "
-        "them.")},
+    {"backup-problems", N_("the last run of backup @ left something out: #"),
+     N_("Run `syncctl backup run @`: it names all of it, and why. Let it be read, or exclude "
+        "it.")},
     {"copy-late", N_("a copy is late: @"),
      N_("Check that the other site can be reached; `syncctl backup list` shows what is missing.")},
     {"copy-bad", N_("the copies at site @ are damaged"),
@@ -72,6 +71,9 @@ static const struct row rows[] = {
      N_("Ask its IT person whether that is so; `syncctl backup holder accept @` takes note.")},
     {"held-bad", N_("copies kept for site @ are damaged here: #"),
      N_("They are asked for again; check this disk (`smartctl -a`, `journalctl -k`).")},
+    {"mail-failed", N_("mail to @ cannot be sent"),
+     N_("Check the mail program of this machine (section [mail] of quoin.conf); it is tried "
+        "again.")},
     {"drill-failed", N_("the restore for practice of backup @ failed"),
      N_("Run `syncctl backup verify @ --read-data`, and check the disk.")},
     {"drill-late", N_("no restore of backup @ was tried for two weeks; the last one: ~"),
@@ -102,7 +104,7 @@ static const struct {
     {"busy", N_("Wait; this site tries again.")},
 };
 
-static const char *action_of(const struct ctl_alert *alert)
+static const char *action_of(const struct qn_alert_view *alert)
 {
     bool is_join = qn_span_eq_str(alert->code, "join-refused");
     for (size_t i = 0; is_join && i < sizeof(joins) / sizeof(joins[0]); i++) {
@@ -112,26 +114,25 @@ static const char *action_of(const struct ctl_alert *alert)
     return find_row(alert->code)->action;
 }
 
-/* A refused join names its cause by a code of errors.c. */
-static void append_object(const struct ctl_alert *alert, bool is_translated, struct qn_buf *out)
+static void append_object(const struct qn_alert_view *alert, bool is_translated, struct qn_buf *out)
 {
-    if (is_translated && qn_span_eq_str(alert->code, "join-refused"))
-        qn_buf_append_str(out, ctl_error_text(alert->object));
+    if (is_translated && alert->shown != NULL)
+        qn_buf_append_str(out, alert->shown);
     else
         qn_buf_append_span(out, alert->object);
 }
 
-static void append_ago(const struct ctl_alert *alert, bool is_translated, struct qn_buf *out)
+static void append_ago(const struct qn_alert_view *alert, bool is_translated, struct qn_buf *out)
 {
     if (!alert->has_time)
         qn_buf_append_str(out, is_translated ? _("never") : "never");
     else if (is_translated)
-        ctl_append_ago(out, alert->now_ms, alert->time_ms);
+        qn_words_append_ago(out, alert->now_ms, alert->time_ms);
     else
-        ctl_append_time(out, alert->time_ms);
+        qn_words_append_time(out, alert->time_ms);
 }
 
-static void fill(const struct ctl_alert *alert, const char *text, bool is_translated,
+static void fill(const struct qn_alert_view *alert, const char *text, bool is_translated,
                  struct qn_buf *out)
 {
     for (; *text != '\0'; text++) {
@@ -146,13 +147,18 @@ static void fill(const struct ctl_alert *alert, const char *text, bool is_transl
     }
 }
 
-void ctl_alert_text(const struct ctl_alert *alert, bool is_translated, struct qn_buf *out)
+void qn_alert_text(const struct qn_alert_view *alert, bool is_translated, struct qn_buf *out)
 {
     const struct row *row = find_row(alert->code);
     fill(alert, is_translated ? gettext(row->text) : row->text, is_translated, out);
+    if (alert->detail.size > 0) {
+        qn_buf_append_str(out, " (");
+        qn_buf_append_span(out, alert->detail);
+        qn_buf_append_str(out, ")");
+    }
 }
 
-void ctl_alert_action(const struct ctl_alert *alert, bool is_translated, struct qn_buf *out)
+void qn_alert_action(const struct qn_alert_view *alert, bool is_translated, struct qn_buf *out)
 {
     const char *action = action_of(alert);
     fill(alert, is_translated ? gettext(action) : action, is_translated, out);
