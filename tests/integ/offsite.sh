@@ -86,40 +86,43 @@ ok "every held pack is what its name says"
 printf 'rate: %s bytes to each of two holders, backup and copies, in %.2f s\n' \
     "$(own_packs one | bytes_of)" "$(awk "BEGIN { print $ended - $started }")"
 
-# --- the owner is killed in the middle; the holder reads what it is sent, and each pack once more
-# to hash it ---
+# --- killed in the middle. The holder reads what comes from the line, and each pack once more to hash
+# it: what it read beyond that came twice. ---
+# kill_in_the_middle SITE: while a good piece of a pack is at `two`; a run that was too fast is repeated
+kill_in_the_middle() {
+    local tries
+    for tries in 1 2 3 4 5 6; do
+        head -c 96000000 /dev/urandom >"$tree/file$tries"
+        read_before=$(io two rchar)
+        held_before=$(held_packs two | bytes_of)
+        expect "a run" ctl one backup run house
+        catch_in_the_middle two
+        site_kill "$1"
+        part=$(part_size two)
+        held_then=$(held_packs two | bytes_of)
+        site_start "$1"
+        ((part < 2500000)) || return 0
+        await "complete, not in the middle" complete two
+    done
+    fail "it was never caught in the middle"
+}
+
+# check_beyond READ WANTED: bytes that were read, that had to be
+check_beyond() {
+    printf 'resumed: a part of %s bytes, %s read beyond the %s that had to be\n' \
+        "$part" "$(($1 - $2))" "$2"
+    equal "goes on at the byte" 1 "$(($1 - $2 < 1500000))"
+}
+
 expect "one holder from now on" ctl one backup change house --copies two
-head -c 96000000 /dev/urandom >"$tree/second"
-before=$(held_packs two | bytes_of)
-read_before=$(io two rchar)
-expect "a run" ctl one backup run house
-catch_in_the_middle two
-site_kill one
-part=$(part_size two)
-site_start one
+kill_in_the_middle one
 await "complete after kill -9 of the owner" complete two
 await "two has the packs" same_packs two
-moved=$(($(io two rchar) - read_before))
-sent=$(($(held_packs two | bytes_of) - before))
-printf 'resumed: %s bytes to send, a part of %s when the owner was killed, %s read beyond twice the bytes\n' \
-    "$sent" "$part" "$((moved - 2 * sent))"
-equal "goes on at the byte" 1 "$((moved - 2 * sent < part * 3 / 4))"
+sent=$(($(held_packs two | bytes_of) - held_before))
+check_beyond "$(($(io two rchar) - read_before))" "$((2 * sent))"
 
-# --- the holder is killed in the middle: the owner writes to the line what it sends ---
-head -c 96000000 /dev/urandom >"$tree/third"
-before=$(held_packs two | bytes_of)
-expect "a run" ctl one backup run house
-catch_in_the_middle two
-written_before=$(io one wchar)
-there=$(($(held_packs two | bytes_of) - before + $(part_size two)))
-site_kill two
-part=$(part_size two)
-site_start two
+kill_in_the_middle two
 await "complete after kill -9 of the holder" complete two
 await "two has the packs" same_packs two
-sent=$(($(held_packs two | bytes_of) - before - there))
-moved=$(($(io one wchar) - written_before))
-printf 'resumed: %s bytes left, a part of %s when the holder was killed, %s written beyond the bytes\n' \
-    "$sent" "$part" "$((moved - sent))"
-equal "goes on at the byte" 1 "$((moved - sent < part * 3 / 4))"
-
+hashed=$(($(held_packs two | bytes_of) - held_then))
+check_beyond "$(io two rchar)" "$((2 * hashed - part))"
