@@ -115,6 +115,7 @@ void packs_wake(struct qn_core *core, const struct offsite *offsite)
 {
     uint64_t next_ms = pace_next_ms(&offsite->packs.pace, core->now_ms, limit_of(core));
     core_wake(core, next_ms > core->now_ms ? next_ms : core->now_ms + 1);
+    core_wake(core, core_bulk_rate_until(core));
 }
 
 static void send_bytes(struct qn_core *core, struct bulk *bulk, struct piece *piece, uint64_t size)

@@ -7,12 +7,11 @@
 #include "support/core_rig.h"
 #include "support/fake_files.h"
 
-#define RIG_OWNER    1
-#define RIG_OTHER    2
-#define RIG_DAY_MS   (24ull * 3600 * 1000)
-#define RIG_PACK     1000u /* size of a pack, unless said otherwise */
-#define RIG_QUOTA    (64u * 1024 * 1024)
-#define RIG_NEVER_MS 0
+#define RIG_OWNER  1
+#define RIG_OTHER  2
+#define RIG_DAY_MS (24ull * 3600 * 1000)
+#define RIG_PACK   1000u /* size of a pack, unless said otherwise */
+#define RIG_QUOTA  (64u * 1024 * 1024)
 
 struct hold_rig {
     struct rig rig;

@@ -334,7 +334,7 @@ Test(bulk, answers_for_who_is_gone_are_dropped)
     static const enum pending_kind kinds[] = {PENDING_OFFSITE, PENDING_HOLD, PENDING_FETCH};
     link_first(true);
     come_up();
-    size_t before = rig.core->pending.count;
+    size_t before = rig.core->pending.count; /* what is read at the start */
     for (size_t i = 0; i < 3; i++) {
         uint64_t tokens[2];
         for (size_t k = 0; k < 2; k++) {
