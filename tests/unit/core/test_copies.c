@@ -1,0 +1,269 @@
+/* Copies at a holder, afterwards: the weekly proof, and what people are shown. The holder is
+ * tests/support/offsite_holder.c. */
+#include <criterion/criterion.h>
+
+#include "core/args.h"
+#include "support/offsite_rig.h"
+
+#define KIB   1024
+#define RESTS 100000 /* units within which all comes to rest */
+
+static struct offsite_rig rig;
+
+static void start(void)
+{
+    offsite_rig_init(&rig);
+}
+
+static void stop(void)
+{
+    offsite_rig_deinit(&rig);
+}
+
+TestSuite(copies, .init = start, .fini = stop, .timeout = 120);
+
+static void rest(void)
+{
+    cr_assert(offsite_rig_run(&rig, RESTS, 5000), "it never comes to rest");
+}
+
+static bool is_all_there(void)
+{
+    for (size_t i = 0; i < rig.pack_count; i++)
+        if (!rig.packs[i].is_gone && !offsite_rig_holds(&rig, &rig.packs[i].name))
+            return false;
+    return true;
+}
+
+/* ---- proof ---- */
+
+static void pass_days(unsigned days)
+{
+    offsite_rig_cut(&rig);
+    rig.rig.now_ms += days * 24ull * 3600 * 1000;
+    offsite_rig_up(&rig);
+    rest();
+}
+
+Test(copies, what_is_there_is_proven_once_a_week)
+{
+    offsite_rig_backup(&rig, PROOF_BATCH + 10, 1 * KIB, true);
+    offsite_rig_up(&rig);
+    rest();
+    struct qn_proof proof = offsite_rig_proof(&rig);
+    cr_assert_neq(proof.verified_ms, 0);
+    cr_assert_eq(proof.ended_ms, proof.verified_ms);
+    cr_assert_eq(proof.started_ms, 0);
+    cr_assert_eq(rig.proofs_asked, 2, "in two batches");
+    pass_days(5);
+    cr_assert_eq(rig.proofs_asked, 2);
+    pass_days(2);
+    cr_assert_eq(rig.proofs_asked, 4);
+    cr_assert_gt(offsite_rig_proof(&rig).verified_ms, proof.verified_ms);
+}
+
+Test(copies, a_round_of_proofs_goes_on_after_a_restart)
+{
+    offsite_rig_backup(&rig, PROOF_BATCH + 10, 1 * KIB, true);
+    offsite_rig_up(&rig);
+    for (int i = 0; i < 10000 && offsite_rig_proof(&rig).at == 0; i++)
+        if (!offsite_rig_unit(&rig))
+            rig_wait(&rig.rig, 100);
+    cr_assert_neq(offsite_rig_proof(&rig).started_ms, 0);
+    rig.is_up = false;
+    rig_start(&rig.rig);
+    rig_link(&rig.rig);
+    rest();
+    size_t asked = rig.proofs_asked;
+    cr_assert_eq(asked, 1);
+    offsite_rig_up(&rig);
+    rest();
+    cr_assert_eq(rig.proofs_asked, 2, "only the second batch");
+    cr_assert_neq(offsite_rig_proof(&rig).verified_ms, 0);
+}
+
+Test(copies, a_pack_that_rotted_is_found_and_sent_again)
+{
+    offsite_rig_backup(&rig, 20, 10 * KIB, true);
+    offsite_rig_up(&rig);
+    rest();
+    uint64_t verified_ms = offsite_rig_proof(&rig).verified_ms;
+    rig.parts.items[13].is_rotten = true;
+    rig.parts.items[5].is_rotten = true;
+    pass_days(8);
+    cr_assert(is_all_there());
+    struct qn_proof proof = offsite_rig_proof(&rig);
+    cr_assert_eq(proof.bad, 2);
+    cr_assert_eq(proof.verified_ms, verified_ms);
+    cr_assert_eq(rig.put_bytes, 22 * 10 * KIB, "these two, and no other");
+    pass_days(2);
+    proof = offsite_rig_proof(&rig);
+    cr_assert_eq(proof.bad, 0);
+    cr_assert_gt(proof.verified_ms, verified_ms, "after a day it is proven that all is well");
+}
+
+Test(copies, a_damaged_own_pack_does_not_accuse_the_holder)
+{
+    offsite_rig_backup(&rig, 8, 10 * KIB, true);
+    offsite_rig_up(&rig);
+    rest();
+    rig.packs[3].is_rotten = true;
+    pass_days(8);
+    struct qn_proof proof = offsite_rig_proof(&rig);
+    cr_assert_eq(proof.bad, 0);
+    cr_assert_eq(proof.unknown, 1);
+    cr_assert_eq(offsite_rig_copy(&rig).own_packs, 8);
+    cr_assert_eq(rig.put_bytes, 8 * 10 * KIB);
+}
+
+Test(copies, a_holder_that_proves_nothing_has_nothing)
+{
+    offsite_rig_backup(&rig, 4, 10 * KIB, true);
+    rig.lies.wrong_proof = true;
+    offsite_rig_up(&rig);
+    cr_assert(offsite_rig_run(&rig, RESTS, 1000));
+    cr_assert_eq(offsite_rig_proof(&rig).verified_ms, 0);
+    cr_assert_eq(offsite_rig_proof(&rig).bad, 4);
+}
+
+Test(copies, a_proof_that_does_not_come_is_given_up)
+{
+    struct bulk *bulk = rig.rig.core->peers.items[0]->bulk;
+    offsite_rig_backup(&rig, 4, 10 * KIB, true);
+    rig.lies.silent_proof = true;
+    offsite_rig_up(&rig);
+    rest();
+    cr_assert(offsite_is_busy(rig.rig.core, bulk));
+    cr_assert(offsite_rig_run(&rig, RESTS, PROOF_ANSWER_MS + 1000));
+    cr_assert_not(offsite_is_busy(rig.rig.core, bulk));
+    cr_assert_eq(offsite_rig_proof(&rig).verified_ms, 0);
+}
+
+/* ---- what is shown ---- */
+
+/* The bytes of the last answer of that kind in the last step. */
+static struct qn_span answer(enum qn_reply_kind kind)
+{
+    struct qn_span found = {0};
+    qn_vec_each (&rig.rig.update.effects, effect)
+        if (effect->kind == QN_EFFECT_REPLY && effect->reply == kind)
+            found = qn_span(effect->bytes, effect->size);
+    return found;
+}
+
+static void verify_end(void)
+{
+    struct qn_buf counts;
+    qn_buf_init(&counts, 256);
+    qn_pack_map(&counts, 3);
+    qn_pack_cstr(&counts, "bad_packs");
+    qn_pack_u64(&counts, 0);
+    qn_pack_cstr(&counts, "missing_chunks");
+    qn_pack_u64(&counts, 0);
+    qn_pack_cstr(&counts, "snapshots");
+    qn_pack_u64(&counts, 1);
+    rig_job(&rig.rig, QN_JOB_DONE, QN_OK, &counts);
+    qn_buf_deinit(&counts);
+}
+
+/* The copies that a verification tells: [{missing_packs, site, state}] of one holder. */
+static void assert_verified(uint64_t missing, const char *state)
+{
+    struct qn_buf args;
+    qn_buf_init(&args, 64);
+    qn_pack_map(&args, 1);
+    qn_pack_cstr(&args, "name");
+    qn_pack_cstr(&args, "house");
+    rig_request(&rig.rig, "backup.verify", &args);
+    qn_buf_deinit(&args);
+    cr_assert_eq(rig.rig.job->kind, QN_JOB_VERIFY);
+    verify_end();
+    struct qn_span end = answer(QN_REPLY_END), text;
+    struct qn_cursor copies = qn_cursor(args_value(end, "copies"));
+    size_t count;
+    uint64_t number;
+    cr_assert_eq(qn_cursor_array(&copies, 8, &count), QN_OK);
+    cr_assert_eq(count, 1);
+    struct qn_span copy;
+    cr_assert_eq(qn_cursor_skip(&copies, 4, &copy), QN_OK);
+    cr_assert(args_u64(copy, "missing_packs", &number));
+    cr_assert_eq(number, missing);
+    cr_assert(args_text(copy, "state", 32, &text));
+    cr_assert(qn_span_eq_str(text, state), "not %.*s", (int)text.size, text.data);
+}
+
+Test(copies, a_verification_tells_of_the_copies)
+{
+    offsite_rig_backup(&rig, 3, 10 * KIB, true);
+    cr_assert(offsite_rig_run(&rig, RESTS, 3000));
+    assert_verified(3, "incomplete");
+    offsite_rig_up(&rig);
+    rest();
+    assert_verified(0, "complete");
+}
+
+Test(copies, a_copy_that_failed_its_proof_is_bad_until_the_next)
+{
+    offsite_rig_backup(&rig, 3, 10 * KIB, true);
+    rig.lies.wrong_proof = true;
+    offsite_rig_up(&rig);
+    cr_assert(offsite_rig_run(&rig, RESTS, 3000));
+    assert_verified(offsite_rig_copy(&rig).own_packs == 3 ? 0 : 3, "bad");
+}
+
+Test(copies, who_waits_hears_how_far_the_copies_are)
+{
+    uint64_t left = UINT64_MAX, seen = 0, now, total;
+    struct qn_span phase;
+    offsite_rig_backup(&rig, 4, 500 * KIB, true);
+    rig.lag_ms = 100;
+    offsite_rig_up(&rig);
+    for (int i = 0; i < 100000 && left != 0 && !offsite_rig_is_complete(&rig, 0); i++) {
+        if (!offsite_rig_unit(&rig))
+            rig_wait(&rig.rig, 50);
+        struct qn_span data = answer(QN_REPLY_DATA);
+        if (data.size == 0)
+            continue;
+        cr_assert(args_text(data, "phase", 32, &phase));
+        cr_assert(qn_span_eq_str(phase, "copies"));
+        cr_assert(args_u64(data, "bytes_done", &now) && args_u64(data, "bytes_total", &total));
+        cr_assert_leq(total - now, left, "it only gets less");
+        left = total - now;
+        seen++;
+    }
+    cr_assert_gt(seen, 3);
+    cr_assert_lt(left, 4 * 500 * KIB);
+}
+
+static void count_alert(void *context, const char *severity, const char *code, const char *object,
+                        uint64_t count, uint64_t time_ms, const char *detail)
+{
+    size_t *found = context;
+    if (strcmp(code, "quota-full") == 0 || strcmp(code, "copy-bad") == 0) {
+        cr_assert_str_eq(object, rig.rig.world.sites[1].name);
+        ++*found;
+    }
+}
+
+static size_t alerts(void)
+{
+    size_t found = 0;
+    backup_alerts(rig.rig.core, count_alert, &found);
+    return found;
+}
+
+Test(copies, a_full_holder_and_a_lost_pack_raise_alerts)
+{
+    offsite_rig_backup(&rig, 3, 10 * KIB, true);
+    rig.lies.offer = QN_OFFER_QUOTA;
+    offsite_rig_up(&rig);
+    rest();
+    cr_assert_eq(alerts(), 1);
+    rig.lies.offer = 0;
+    rig.packs[0].is_gone = true;
+    offsite_rig_cut(&rig);
+    rig_wait(&rig.rig, FULL_MS);
+    offsite_rig_up(&rig);
+    rest();
+    cr_assert_eq(alerts(), 1);
+}
