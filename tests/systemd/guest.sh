@@ -56,7 +56,7 @@ around_backups() {
     printf '#!/bin/sh\nexec /usr/local/bin/drop /var/drop/mail >/dev/null\n' >/usr/sbin/sendmail
     chmod 0755 /usr/sbin/sendmail
     conf '[reader]' 'allow = /srv' '[backup house]' "before = id -un >$state/who" \
-        'stream = host hostname' 'after = test $QUOIN_RESULT = success'
+        'stream = host hostname' "after = test \$QUOIN_RESULT = success"
     systemctl reload quoin
     check "a plan" syncctl backup create house --path /srv
     check "a run with commands in the sandbox" syncctl backup run house
