@@ -17,12 +17,15 @@ struct qn_backups_options {
     const char *site; /* name */
     const struct qn_site_id *id;
     const struct qn_public_key *recovery_seal;
+    const uint8_t *kit_seed; /* borrowed; while the site is recovered, else NULL */
+    struct qn_log *log;
     const char *reader_socket;            /* of the reading unit; NULL: the disk is read directly */
     void (*on_view_ready)(void *context); /* some view has more to take */
     void *context;
 };
 
-/* Makes or reads the vault's key; the driver may be set later, before anything is asked. */
+/* Makes or reads the vault's key; in a recovery there is none before qn_backups_on_vault_key. The
+ * driver may be set later, before anything is asked. */
 enum qn_err QN_CHECKED qn_backups_new(const struct qn_backups_options *options,
                                       struct qn_backups **ret_backups);
 void qn_backups_set_driver(struct qn_backups *backups, struct qn_driver *driver);
@@ -35,3 +38,6 @@ struct qn_views *qn_backups_views(struct qn_backups *backups);
 void qn_backups_on_job(void *context, struct qn_job *take_job);
 void qn_backups_on_job_stop(void *context, uint64_t token);
 void qn_backups_on_file(void *context, struct qn_file_work *take_work);
+/* Ends a recovery: opens the sealed key with the kit, or makes a new one if there is none; then the
+ * vault works and the kit's seed goes. What fails is logged, and comes again at the next start. */
+void qn_backups_on_vault_key(void *context, struct qn_span sealed);

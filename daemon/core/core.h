@@ -20,11 +20,15 @@
 typedef uint64_t qn_link; /* the driver's name of a connection; 0 names none */
 
 struct qn_core_options {
-    const struct qn_signer *signer; /* borrowed; the site's key */
+    struct qn_site_id site; /* stays for life; that of the first key (docs/ledger.md, "Keys") */
+    const struct qn_signer *signer; /* borrowed; the site's present key */
     struct qn_site_keys keys;
     const char *name, *legal_entity, *version;
     struct qn_span genesis;     /* the first entry of a new group, else empty */
     const struct qn_code *join; /* the invitation of a joining site, else NULL */
+    /* Of a site that lost everything: the key of its kit (borrowed), else NULL. Then `join` has the
+     * group's prefix and the addresses to ask at, and no secret. */
+    const struct qn_signer *recovery;
     const char (*addresses)[QN_ADDRESS_SIZE_MAX + 1]; /* where others reach this site */
     size_t address_count;
     uint64_t seed;       /* jitter */
@@ -108,6 +112,9 @@ enum qn_effect_kind {
     QN_EFFECT_JOB,   /* start a job; JOB_STOP: end one early */
     QN_EFFECT_JOB_STOP,
     QN_EFFECT_FILE, /* file work */
+    /* A recovered site: the key of its vault, sealed to its kit; no bytes: nobody has one, and the
+     * vault begins anew. Once in the life of a core whose options have `recovery`. */
+    QN_EFFECT_VAULT_KEY,
     QN_EFFECT_NOTE, /* for the log */
 };
 
@@ -124,7 +131,7 @@ struct qn_effect {
     bool is_guest;     /* DIAL */
     bool has_expected; /* DIAL */
     struct qn_public_key expected;
-    uint8_t *bytes; /* SEND: frame; REPLY: data; DIAL: address; owned by the update */
+    uint8_t *bytes; /* SEND: frame; REPLY: data; DIAL: address; VAULT_KEY; owned by the update */
     size_t size;
     struct qn_intent *intent;  /* COMMIT; the driver takes it by setting it to NULL */
     struct qn_read *read;      /* READ; likewise */

@@ -13,15 +13,35 @@ bool core_was_admitted(const struct qn_core *core)
     return group != NULL && qn_group_site(group, &core->site) != NULL;
 }
 
-/* Guests are let in while an invitation could still be used, or was used a moment ago: a joining
- * site that lost our answer comes again. */
+bool core_has_key(const struct qn_core *core)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    const struct qn_site *self = group == NULL ? NULL : qn_group_site(group, &core->site);
+    return self != NULL && self->state == QN_SITE_MEMBER &&
+           qn_public_key_eq(&self->keys.site, &core->options.keys.site);
+}
+
+static bool has_other_member(const struct qn_core *core, const struct qn_group *group)
+{
+    qn_vec_each (&group->sites, site)
+        if (site->state == QN_SITE_MEMBER && !qn_site_id_eq(&site->id, &core->site))
+            return true;
+    return false;
+}
+
+/* Guests are let in for good while there is a member that may lose everything and come back with
+ * its kit (docs/protocol.md 8.7). Before that: while an invitation could still be used, or was used
+ * a moment ago, for a joining site that lost our answer comes again. */
 static void refresh_guests(struct qn_core *core, const struct qn_group *group)
 {
     core->guests_until_ms = 0;
+    core->allows_guests = core_has_key(core) && has_other_member(core, group);
+    if (core->allows_guests || !core_has_key(core))
+        return;
     qn_vec_each (&group->invites, invite)
         if (!invite->is_revoked && invite->expiry_ms > core->guests_until_ms)
             core->guests_until_ms = invite->expiry_ms;
-    core->allows_guests = core_is_member(core) && core->guests_until_ms > core->wall_ms;
+    core->allows_guests = core->guests_until_ms > core->wall_ms;
 }
 
 void core_refresh_admitted(struct qn_core *core)
@@ -40,7 +60,7 @@ void core_refresh_admitted(struct qn_core *core)
 
 void group_tick(struct qn_core *core)
 {
-    if (!core->allows_guests)
+    if (!core->allows_guests || core->guests_until_ms == 0)
         return;
     if (core->wall_ms >= core->guests_until_ms)
         core_refresh_admitted(core);

@@ -42,5 +42,9 @@ struct qn_kit {
 
 enum qn_err QN_CHECKED qn_kit_keys(const uint8_t seed[QN_SEED_SIZE], struct qn_public_key *ret_sign,
                                    struct qn_public_key *ret_seal);
+/* Their secret halves: what proves the kit; what opens what was sealed to it (crypto/seal.h). */
+enum qn_err QN_CHECKED qn_kit_signer(const uint8_t seed[QN_SEED_SIZE],
+                                     struct qn_signer **ret_signer);
+void qn_kit_seal_seed(const uint8_t seed[QN_SEED_SIZE], uint8_t ret_seed[QN_SEED_SIZE]);
 void qn_kit_print(const struct qn_kit *kit, struct qn_buf *out);
 enum qn_err QN_CHECKED qn_kit_parse(struct qn_span text, struct qn_kit *ret_kit);

@@ -11,19 +11,37 @@
 #define STATEMENT_SIZE 512
 #define YEAR_9999_S    253402300799u /* 9999-12-31T23:59:59Z */
 
+static void derive(const uint8_t seed[QN_SEED_SIZE], const char *info, uint8_t ret[QN_SEED_SIZE])
+{
+    struct qn_span no_salt = {0};
+    qn_hkdf(qn_span(seed, QN_SEED_SIZE), no_salt, info, ret, QN_SEED_SIZE);
+}
+
+enum qn_err qn_kit_signer(const uint8_t seed[QN_SEED_SIZE], struct qn_signer **ret_signer)
+{
+    uint8_t derived[QN_SEED_SIZE];
+    derive(seed, "quoin recovery sign 1", derived);
+    enum qn_err err = qn_signer_new(derived, ret_signer);
+    qn_wipe(derived, sizeof(derived));
+    return err;
+}
+
+void qn_kit_seal_seed(const uint8_t seed[QN_SEED_SIZE], uint8_t ret_seed[QN_SEED_SIZE])
+{
+    derive(seed, "quoin recovery seal 1", ret_seed);
+}
+
 enum qn_err qn_kit_keys(const uint8_t seed[QN_SEED_SIZE], struct qn_public_key *ret_sign,
                         struct qn_public_key *ret_seal)
 {
     uint8_t derived[QN_SEED_SIZE];
     struct qn_public_key seal;
     struct qn_signer *signer = NULL;
-    struct qn_span secret = qn_span(seed, QN_SEED_SIZE), no_salt = {0};
-    qn_hkdf(secret, no_salt, "quoin recovery seal 1", derived, sizeof(derived));
+    qn_kit_seal_seed(seed, derived);
     enum qn_err err = qn_x25519_public(derived, &seal);
-    qn_hkdf(secret, no_salt, "quoin recovery sign 1", derived, sizeof(derived));
-    if (err == QN_OK)
-        err = qn_signer_new(derived, &signer);
     qn_wipe(derived, sizeof(derived));
+    if (err == QN_OK)
+        err = qn_kit_signer(seed, &signer);
     if (err != QN_OK)
         return err;
     *ret_seal = seal;

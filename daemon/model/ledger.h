@@ -126,6 +126,8 @@ struct qn_site {
     char legal_entity[QN_ENTITY_SIZE_MAX + 1];
     enum qn_site_state state;
     struct qn_digest admission; /* hash of the Admit or Genesis that made it a member last */
+    struct qn_digest recovery_admission; /* of the one whose recovery keys count: RotateKey names it
+                                          */
 };
 
 struct qn_collection {

@@ -175,6 +175,7 @@ static void carry_out(struct sim_world *world, struct sim_site *site, struct qn_
         vault_stop(site, effect->token);
         break;
     case QN_EFFECT_FILE:
+    case QN_EFFECT_VAULT_KEY:
         break;
     case QN_EFFECT_NOTE:
         look_at_note(world, site, effect);
@@ -361,7 +362,8 @@ void site_start(struct sim_world *world, struct sim_site *site)
     char addresses[1][QN_ADDRESS_SIZE_MAX + 1] = {{0}};
     snprintf(addresses[0], sizeof(addresses[0]), "%s", site->address);
     world_trace(world, "%s starts", site->name);
-    struct qn_core_options options = {.signer = site->signer,
+    struct qn_core_options options = {.site = site->id,
+                                      .signer = site->signer,
                                       .keys = site->keys,
                                       .name = site->name,
                                       .legal_entity = "",

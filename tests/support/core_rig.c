@@ -49,7 +49,8 @@ void rig_start(struct rig *rig)
     const struct world_site *site = &rig->world.sites[0];
     qn_core_free(rig->core);
     rig_forget(rig);
-    rig->core = qn_core_new(&(struct qn_core_options){.signer = site->signer,
+    rig->core = qn_core_new(&(struct qn_core_options){.site = site->id,
+                                                      .signer = site->signer,
                                                       .keys = site->keys,
                                                       .name = site->name,
                                                       .legal_entity = "",
@@ -114,6 +115,9 @@ static void keep(struct rig *rig, struct qn_effect *effect)
         qn_job_free(rig->job);
         rig->job = effect->job;
         effect->job = NULL;
+        break;
+    case QN_EFFECT_VAULT_KEY:
+        rig->has_vault_key = true;
         break;
     case QN_EFFECT_DIAL:
     case QN_EFFECT_ADMIT:
