@@ -134,6 +134,34 @@ void group_say_heads(struct qn_core *core, qn_link link, bool wants_answer)
     core_send(core, link);
 }
 
+static bool wants_heads(const struct qn_core *core, const struct session *session)
+{
+    return core->is_in_doubt || session->keys == KEYS_ASKED;
+}
+
+bool group_may_lack_key(struct qn_core *core, struct peer *peer)
+{
+    struct session *session = peer->session;
+    if (session->keys == KEYS_SETTLED)
+        return false;
+    if (session->keys == KEYS_TRUSTED) {
+        session->keys = KEYS_ASKED;
+        group_say_heads(core, session->link, true);
+    }
+    return true;
+}
+
+static void settle_keys(struct qn_core *core, struct peer *peer, struct qn_cursor heads)
+{
+    bool covers;
+    if (peer->session->keys != KEYS_ASKED ||
+        qn_ledger_covers(core->ledger, heads, NULL, &covers) != QN_OK || !covers)
+        return;
+    peer->session->keys = KEYS_SETTLED;
+    qn_vec_each (&peer->session->shares, share)
+        inbox_retry(core, peer, *share);
+}
+
 void group_heard_heads(struct qn_core *core, struct peer *peer, struct qn_cursor *heads,
                        bool wants_answer)
 {
@@ -156,6 +184,7 @@ void group_heard_heads(struct qn_core *core, struct peer *peer, struct qn_cursor
     }
     if (wants_answer)
         group_say_heads(core, peer->session->link, false);
+    settle_keys(core, peer, again);
 }
 
 /* What comes faster than it can be stored is dropped, and asked for when there is room. */
@@ -167,6 +196,8 @@ void group_heard_entries(struct qn_core *core, struct session *session, struct q
         return;
     }
     session->merge_count++;
+    if (session->keys == KEYS_SETTLED)
+        session->keys = KEYS_TRUSTED;
     qn_buf_init(&payload, QN_FRAME_SIZE_MAX);
     qn_buf_append_span(&payload, entries);
     core_commit(core, QN_INTENT_LEDGER_MERGE, &payload, PENDING_MERGE)->link = session->link;
@@ -178,7 +209,7 @@ static void merge_ended(struct qn_core *core, struct session *session)
     if (!session->has_dropped_entries || session->merge_count > 0)
         return;
     session->has_dropped_entries = false;
-    group_say_heads(core, session->link, false);
+    group_say_heads(core, session->link, wants_heads(core, session));
 }
 
 /* What moved us on may have more behind it. What is held is asked for in order, but only once
@@ -189,7 +220,7 @@ static void ask_for_more(struct qn_core *core, struct peer *peer, const struct q
     bool has_moved = outcome->changed > 0;
     bool asks_once = outcome->err == QN_ERR_HELD && !session->has_asked_heads;
     if (has_moved || asks_once)
-        group_say_heads(core, session->link, core->is_in_doubt);
+        group_say_heads(core, session->link, wants_heads(core, session));
     if (has_moved || asks_once)
         session->has_asked_heads = !has_moved;
 }

@@ -13,8 +13,17 @@ static const struct qn_site *site_by_recovery(const struct qn_group *group,
     return NULL;
 }
 
+static bool has_third_member(const struct qn_core *core, const struct qn_site *lost)
+{
+    qn_vec_each (&core->peers, peer)
+        if (!qn_site_id_eq(&(*peer)->site, &lost->id))
+            return true;
+    return false;
+}
+
 /* A store that may be an old copy may lack what the lost site wrote last, and a RotateKey in its
- * place would be an equivocation for good. */
+ * place would be an equivocation for good; unless there is nobody else who could have it, and who
+ * could end the doubt. */
 static const char *why_not(const struct qn_core *core, const struct qn_site *lost)
 {
     if (lost == NULL)
@@ -23,7 +32,7 @@ static const char *why_not(const struct qn_core *core, const struct qn_site *los
         return "recover-withdrawn";
     if (qn_site_id_eq(&lost->id, &core->site))
         return "recover-here";
-    return core_may_append(core) ? NULL : "in-doubt";
+    return core_may_append(core) || !has_third_member(core, lost) ? NULL : "in-doubt";
 }
 
 enum qn_err guest_heard_recover(struct qn_core *core, struct guest *guest, struct qn_cursor *cursor)

@@ -313,7 +313,8 @@ void join_frame(struct qn_core *core, struct qn_span frame)
     bool is_recovery = core->joining.recovery != NULL;
     core_note(core, is_recovery ? "recover-failed" : "join-failed", err,
               core->joining.code.addresses[core->joining.address_used]);
-    snprintf(core->joining.refused, sizeof(core->joining.refused), "%s", "wrong-group");
+    snprintf(core->joining.refused, sizeof(core->joining.refused), "%s",
+             is_recovery ? "recover-group" : "wrong-group");
     core_close(core, core->joining.link);
     again_later(core, REFUSED_RETRY_MS);
 }

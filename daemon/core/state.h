@@ -101,13 +101,21 @@ struct share {
     size_t inbound_size, inbound_count[QN_LANE_COUNT];
 };
 
+/* An operation that no known key of its site signed: by a new key that is not here yet? */
+enum key_doubt {
+    KEYS_TRUSTED,
+    KEYS_ASKED,   /* which entries of the ledger the peer has */
+    KEYS_SETTLED, /* it has none that is not here: what does not verify now is forged */
+};
+
 struct session {
     qn_link link;
     bool is_dialled;
     bool has_hello;
-    bool has_asked_heads;          /* since the ledger last moved by this peer */
-    uint64_t heads_ms;             /* when to ask for entries again that were not stored; 0: not */
-    size_t merge_count;            /* messages of entries that are not stored yet */
+    bool has_asked_heads; /* since the ledger last moved by this peer */
+    uint64_t heads_ms;    /* when to ask for entries again that were not stored; 0: not */
+    size_t merge_count;   /* messages of entries that are not stored yet */
+    enum key_doubt keys;
     bool has_dropped_entries;      /* for there were too many of them: to be asked for */
     uint64_t beacon_ms, clocks_ms; /* when to say them next */
     size_t catchup_size;           /* of all shares: unacknowledged, and wished by reads */
@@ -394,6 +402,9 @@ void group_merge_outcome(struct qn_core *core, const struct pending *pending,
                          const struct qn_outcome *outcome);
 void core_refresh_admitted(struct qn_core *core);
 void group_tick(struct qn_core *core);
+/* Whether an operation from this peer may be signed by a key that is in its ledger and not in ours;
+ * asks for the ledger then, and retries what is held when it is there. */
+bool group_may_lack_key(struct qn_core *core, struct peer *peer);
 /* Whether this site may write into the ledger. One that was restored may have written entries that
  * it has forgotten; a second one in the same place is an equivocation for good. So it compares
  * ledgers with another member first. */

@@ -206,7 +206,7 @@ void qn_ledger_digest(const struct qn_ledger *ledger, struct qn_digest *ret_dige
 enum qn_err QN_CHECKED qn_ledger_pack_missing(const struct qn_ledger *ledger,
                                               struct qn_cursor *heads, size_t size_max,
                                               struct qn_buf *out, size_t *ret_count);
-/* Whether this ledger has at least as many entries of an author as `heads` say. */
+/* Whether this ledger has at least as many entries of an author as `heads` say; NULL: of each. */
 enum qn_err QN_CHECKED qn_ledger_covers(const struct qn_ledger *ledger, struct qn_cursor heads,
                                         const struct qn_site_id *author, bool *ret_covers);
 

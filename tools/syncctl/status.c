@@ -16,7 +16,7 @@ static const char *const state_words[] = {
     N_("ok"),          N_("attention"),     N_("critical"),  N_("here"),      N_("online"),
     N_("offline"),     N_("never-seen"),    N_("hint"),      N_("open"),      N_("used"),
     N_("revoked"),     N_("expired"),       N_("identical"), N_("different"), N_("behind"),
-    N_("unreachable"), N_("administrator"), N_("member"),    N_("joining"),
+    N_("unreachable"), N_("administrator"), N_("member"),    N_("joining"),   N_("recovering"),
 };
 
 const char *ctl_state_word(struct qn_span state)
