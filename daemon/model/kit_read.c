@@ -143,6 +143,8 @@ static struct qn_span take_more(struct qn_span value, struct qn_span *text, size
             break;
         if (line.size == 0)
             continue;
+        if (value.size == 0) /* they all stand in the lines that follow */
+            value.data = line.data;
         value.size = (size_t)(line.data + line.size - value.data);
         *text = rest;
         *number += ahead;

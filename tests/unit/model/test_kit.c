@@ -200,6 +200,13 @@ Test(kit, letters_may_go_on_in_the_next_lines)
     qn_free(text);
 }
 
+Test(kit, letters_may_begin_in_the_next_line)
+{
+    cr_assert_eq(parse_with("\nkey: ", "\nkey:\n\n"), QN_OK);
+    cr_assert_eq(parse_with("\nchecksum: ", "\nchecksum:\n"), QN_OK);
+    cr_assert_eq(parse_with("\nkey: ", "\nkey:\n# of the safe\n"), QN_ERR_INVALID);
+}
+
 static struct qn_kit_fault fault_with(const char *from, const char *to)
 {
     struct qn_kit kit = sample(), again;
