@@ -382,7 +382,8 @@ static bool knows_address(struct memkv *disk, const struct sim_site *site)
 /* Whoever only ever met the lost site hears of its new key from nobody. */
 static bool may_meet(struct sim_site *a, struct sim_site *b)
 {
-    return knows_address(a->disk, b) || knows_address(b->disk, a);
+    return oracle_knows(a->disk, b) && oracle_knows(b->disk, a) &&
+           (knows_address(a->disk, b) || knows_address(b->disk, a));
 }
 
 bool oracle_may_help(struct sim_world *world, const struct sim_site *site, struct sim_site *helper)

@@ -330,15 +330,44 @@ Test(recover, a_failed_commit_admits_nobody)
     is_refused("busy");
 }
 
-Test(recover, a_store_that_may_be_old_lets_nobody_back)
+static void third_member(void)
+{
+    struct qn_buf payload;
+    size_t count;
+    world_join(&rig.world, 2, 0);
+    count = qn_ledger_count(rig.world.ledger);
+    qn_buf_init(&payload, QN_FRAME_SIZE_MAX);
+    qn_pack_array(&payload, count);
+    for (size_t i = 0; i < count; i++)
+        qn_pack_bin(&payload, qn_ledger_entry(rig.world.ledger, i));
+    rig_write(&rig, qn_intent_new(QN_INTENT_LEDGER_MERGE, UINT64_MAX, &payload));
+}
+
+static void be_in_doubt(void)
 {
     struct qn_kv *kv = memkv_begin(rig.disk);
     cr_assert_eq(qn_doubt_put(kv, true), QN_OK);
     cr_assert_eq(memkv_commit(rig.disk), QN_OK);
     rig_start(&rig);
+}
+
+Test(recover, a_store_that_may_be_old_lets_nobody_back)
+{
+    third_member();
+    be_in_doubt();
     guest_with(fresh);
     hello_of(LOST);
     is_refused("in-doubt");
+}
+
+Test(recover, unless_nobody_else_is_there_to_end_the_doubt)
+{
+    be_in_doubt();
+    guest_with(fresh);
+    hello_of(LOST);
+    rotate_to(fresh);
+    rig_commit(&rig);
+    cr_assert_eq(rig_count(&rig, QN_MSG_GUEST_ADMITTED), 1);
 }
 
 /* ---- the machine that it was before, if it still runs ---- */
