@@ -117,8 +117,6 @@ static void keep(struct rig *rig, struct qn_effect *effect)
         effect->job = NULL;
         break;
     case QN_EFFECT_VAULT_KEY:
-        rig->has_vault_key = true;
-        break;
     case QN_EFFECT_DIAL:
     case QN_EFFECT_ADMIT:
     case QN_EFFECT_JOB_STOP:

@@ -26,7 +26,6 @@ struct rig {
     const char *note;   /* the first code */
     const char *code;   /* of the last refused request */
     size_t replies;     /* requests that were answered or refused */
-    bool has_vault_key; /* a recovery was ended */
     struct qn_job *job; /* the last one that was started; owned */
 };
 
