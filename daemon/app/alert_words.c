@@ -20,6 +20,16 @@ static const struct row rows[] = {
     {"join-refused", N_("the group refused this site: @"),
      N_("Ask the administrating site for a new invitation (`syncctl site invite`), and run "
         "`syncctl init` with it in a new state directory.")},
+    {"recovering", N_("this site asks for its place in the group again through @"),
+     N_("Wait; if it lasts, check that @ can be reached from here and runs a site of the group.")},
+    {"recover-refused", N_("the recovery of this site was refused: @"),
+     N_("Run `syncctl recover` in a new state directory, with --from of a site of its group.")},
+    {"recover-key", N_("the key of this site's backups is not back yet from site @"),
+     N_("Wait until site @ can be reached; backups run again then.")},
+    {"key-replaced", N_("this site was recovered on another machine, which has its place now"),
+     N_("Stop this daemon. If nobody recovered the site, the kit is in the wrong hands: recover "
+        "the "
+        "site with it yourself.")},
     {"clock-skew", N_("the clock of site @ differs by # seconds"),
      N_("Set both clocks with NTP (`timedatectl set-ntp true`).")},
     {"fingerprint", N_("collection @ differs between sites that have seen the same changes"),
@@ -102,12 +112,29 @@ static const struct {
                     "code.")},
     {"upgrade-needed", N_("Install a newer version of Quoin at this site.")},
     {"busy", N_("Wait; this site tries again.")},
+    {"recover-unknown",
+     N_("Check that --from named a site of this site's group, and that the kit is "
+        "the one of the site's last `syncctl init`.")},
+    {"recover-withdrawn", N_("It left its group. Join again in a new state directory, with an "
+                             "invitation.")},
+    {"recover-here", N_("Run `syncctl recover` in a new state directory, with --from of another "
+                        "site.")},
+    {"recover-raced", N_("If it was not you, restart this daemon: it takes the place over.")},
+    {"recover-limit", N_("The site changed its key too often. Join again in a new state directory, "
+                         "with an invitation.")},
+    {"in-doubt", N_("Wait until the other site has met a third one; this site tries again.")},
 };
+
+/* These name their cause by a code of errors.c. */
+static bool is_refusal(const struct qn_alert_view *alert)
+{
+    return qn_span_eq_str(alert->code, "join-refused") ||
+           qn_span_eq_str(alert->code, "recover-refused");
+}
 
 static const char *action_of(const struct qn_alert_view *alert)
 {
-    bool is_join = qn_span_eq_str(alert->code, "join-refused");
-    for (size_t i = 0; is_join && i < sizeof(joins) / sizeof(joins[0]); i++) {
+    for (size_t i = 0; is_refusal(alert) && i < sizeof(joins) / sizeof(joins[0]); i++) {
         if (qn_span_eq_str(alert->object, joins[i].cause))
             return joins[i].action;
     }

@@ -442,7 +442,8 @@ void qn_backup_view_run(struct qn_view *raw)
     struct backup_view view = {.view = raw, .args = qn_buf_view(&task->args)};
     enum qn_err err = qn_jobs_vault(qn_view_jobs(raw), &view.vault);
     if (err != QN_OK) {
-        refuse(&view, err, "vault-failed", qn_span_str(qn_err_name(err)));
+        const char *code = err == QN_ERR_HELD ? "recovering" : "vault-failed";
+        refuse(&view, err, code, qn_span_str(err == QN_ERR_HELD ? "" : qn_err_name(err)));
         return;
     }
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

@@ -1,10 +1,14 @@
 #include "app/backups.h"
 
+#include "app/setup.h"
+
 #define INDEX_MAP_SIZE ((uint64_t)64 * 1024 * 1024 * 1024) /* address space, not disk */
 #define SCRUB_RATE     (32 * 1024 * 1024)
 
 struct qn_backups {
+    struct qn_backups_options options;
     struct qn_vault_key key;
+    bool has_key;
     struct qn_driver *driver;
     struct qn_jobs *jobs;
     struct qn_files *files;
@@ -30,7 +34,7 @@ static void start(struct qn_backups *backups, const struct qn_backups_options *o
     struct qn_jobs_options jobs = {.loop = options->loop,
                                    .state_dir = options->state_dir,
                                    .site = options->site,
-                                   .master = backups->key.master,
+                                   .master = backups->has_key ? backups->key.master : NULL,
                                    .epoch = backups->key.epoch,
                                    .map_size = INDEX_MAP_SIZE,
                                    .store = options->store,
@@ -50,11 +54,22 @@ static void start(struct qn_backups *backups, const struct qn_backups_options *o
         qn_views_new(options->loop, backups->jobs, options->on_view_ready, options->context);
 }
 
+static enum qn_err load_key(struct qn_backups *backups)
+{
+    const struct qn_backups_options *options = &backups->options;
+    if (options->kit_seed != NULL && !qn_vault_key_exists(options->state_dir))
+        return QN_OK;
+    QN_TRY(qn_vault_key_load(options->state_dir, options->recovery_seal, &backups->key));
+    backups->has_key = true;
+    return QN_OK;
+}
+
 enum qn_err qn_backups_new(const struct qn_backups_options *options,
                            struct qn_backups **ret_backups)
 {
     struct qn_backups *backups = QN_NEW(struct qn_backups);
-    enum qn_err err = qn_vault_key_load(options->state_dir, options->recovery_seal, &backups->key);
+    backups->options = *options;
+    enum qn_err err = load_key(backups);
     if (err != QN_OK) {
         qn_free(backups);
         return err;
@@ -67,6 +82,38 @@ enum qn_err qn_backups_new(const struct qn_backups_options *options,
 void qn_backups_configure(struct qn_backups *backups, const struct qn_config *config)
 {
     qn_jobs_configure(backups->jobs, config);
+}
+
+/* ---- the end of a recovery ---- */
+
+static enum qn_err take_key(struct qn_backups *backups, struct qn_span sealed)
+{
+    const struct qn_backups_options *options = &backups->options;
+    if (backups->has_key)
+        return QN_OK;
+    if (sealed.size == 0)
+        QN_TRY(qn_vault_key_load(options->state_dir, options->recovery_seal, &backups->key));
+    else
+        QN_TRY(qn_vault_key_recover(options->state_dir, options->kit_seed, sealed, &backups->key));
+    backups->has_key = true;
+    qn_jobs_set_key(backups->jobs, backups->key.master, backups->key.epoch);
+    return QN_OK;
+}
+
+void qn_backups_on_vault_key(void *context, struct qn_span sealed)
+{
+    struct qn_backups *backups = context;
+    const struct qn_backups_options *options = &backups->options;
+    if (options->kit_seed == NULL)
+        return;
+    enum qn_err err = take_key(backups, sealed);
+    if (err == QN_OK)
+        err = qn_setup_end_recovery(options->state_dir);
+    if (err != QN_OK)
+        qn_log(options->log, QN_LOG_ERROR,
+               "the key of the vault could not be taken over (%s); it is tried again at the next "
+               "start",
+               qn_err_name(err));
 }
 
 void qn_backups_set_driver(struct qn_backups *backups, struct qn_driver *driver)

@@ -17,14 +17,17 @@ struct qn_backups_options {
     const char *site; /* name */
     const struct qn_site_id *id;
     const struct qn_public_key *recovery_seal;
-    struct qn_store *store;               /* outlives the backups */
-    const struct qn_config *config;       /* used during new only */
+    struct qn_store *store;         /* outlives the backups */
+    const struct qn_config *config; /* used during new only */
+    const uint8_t *kit_seed;        /* borrowed; while the site is recovered, else NULL */
+    struct qn_log *log;
     const char *reader_socket;            /* of the reading unit; NULL: the disk is read directly */
     void (*on_view_ready)(void *context); /* some view has more to take */
     void *context;
 };
 
-/* Makes or reads the vault's key; the driver may be set later, before anything is asked. */
+/* Makes or reads the vault's key; in a recovery there is none before qn_backups_on_vault_key. The
+ * driver may be set later, before anything is asked. */
 enum qn_err QN_CHECKED qn_backups_new(const struct qn_backups_options *options,
                                       struct qn_backups **ret_backups);
 /* The configuration was read anew: its commands. */
@@ -41,3 +44,6 @@ struct qn_span qn_backups_sealed_key(const struct qn_backups *backups, uint64_t 
 void qn_backups_on_job(void *context, struct qn_job *take_job);
 void qn_backups_on_job_stop(void *context, uint64_t token);
 void qn_backups_on_file(void *context, struct qn_file_work *take_work);
+/* Ends a recovery: opens the sealed key with the kit, or makes a new one if there is none; then the
+ * vault works and the kit's seed goes. What fails is logged, and comes again at the next start. */
+void qn_backups_on_vault_key(void *context, struct qn_span sealed);

@@ -209,6 +209,7 @@ static void tear_down(struct daemon *daemon)
     qn_core_free(daemon->core);
     qn_applier_free(daemon->applier);
     qn_signer_free(daemon->signer);
+    qn_signer_free(daemon->recovery);
     if (daemon->loop != NULL)
         qn_loop_free(daemon->loop);
     qn_os_watermark_free(daemon->watermark);

@@ -20,6 +20,8 @@ struct daemon {
     struct qn_os_lock *lock;
     struct qn_loop *loop;
     struct qn_signer *signer;
+    struct qn_signer *recovery; /* of the kit, while the site is recovered; else NULL */
+    struct qn_site_id id;
     struct qn_store *store;
     struct qn_applier *applier;
     struct qn_core *core;

@@ -119,9 +119,10 @@ static enum qn_err open_store(struct daemon *daemon)
                                        .entropy = writer_entropy};
     QN_TRY(qn_store_open(&options, &daemon->store));
     QN_TRY(qn_signer_new(daemon->setup.seed, &daemon->signer));
-    struct qn_site_id site;
-    qn_site_id_of(qn_signer_public(daemon->signer), &site);
-    daemon->applier = qn_applier_new(&site, daemon->signer);
+    if (daemon->setup.has_kit_seed)
+        QN_TRY(qn_kit_signer(daemon->setup.kit_seed, &daemon->recovery));
+    qn_setup_site_id(&daemon->setup, qn_signer_public(daemon->signer), &daemon->id);
+    daemon->applier = qn_applier_new(&daemon->id, daemon->signer);
     struct qn_machine machine;
     QN_TRY(qn_machine_check(daemon->options->state_dir, daemon->store, &machine));
     daemon->watermark = machine.watermark;
@@ -129,7 +130,7 @@ static enum qn_err open_store(struct daemon *daemon)
         qn_log(&daemon->log, QN_LOG_INFO,
                "another boot, machine or copy of the store than before: the next write uses a new "
                "incarnation");
-    return qn_machine_take(&machine, daemon->store, &site, daemon->signer);
+    return qn_machine_take(&machine, daemon->store, &daemon->id, daemon->signer);
 }
 
 static void add_address(struct daemon *daemon, const char *address)
@@ -194,15 +195,28 @@ static int listen_for_sites(struct daemon *daemon)
                                   : QN_EXIT_FAILED;
 }
 
+/* The invitation; after a recovery the address of who helped, and what tells the group. */
+static enum qn_err find_code(const struct qn_setup *setup, struct qn_code *ret_code,
+                             bool *ret_has_code)
+{
+    *ret_has_code = setup->join != NULL || setup->is_recovered;
+    if (setup->join != NULL)
+        return qn_code_parse(qn_span_str(setup->join), ret_code);
+    *ret_code = (struct qn_code){.address_count = setup->is_recovered};
+    memcpy(ret_code->group_prefix, setup->group_prefix, sizeof(ret_code->group_prefix));
+    snprintf(ret_code->addresses[0], sizeof(ret_code->addresses[0]), "%s", setup->from);
+    return QN_OK;
+}
+
 static enum qn_err load_core(struct daemon *daemon)
 {
     struct qn_code code;
-    bool has_code = daemon->setup.join != NULL;
-    if (has_code)
-        QN_TRY(qn_code_parse(qn_span_str(daemon->setup.join), &code));
+    bool has_code;
+    QN_TRY(find_code(&daemon->setup, &code, &has_code));
     uint64_t seed;
     qn_os_random(&seed, sizeof(seed));
     struct qn_core_options options = {
+        .site = daemon->id,
         .signer = daemon->signer,
         .keys = {.site = *qn_signer_public(daemon->signer),
                  .recovery_sign = daemon->setup.recovery_sign,
@@ -212,6 +226,7 @@ static enum qn_err load_core(struct daemon *daemon)
         .version = daemon->options->version,
         .genesis = qn_span(daemon->setup.genesis, daemon->setup.genesis_size),
         .join = has_code ? &code : NULL,
+        .recovery = daemon->recovery,
         .addresses = (const char(*)[QN_ADDRESS_SIZE_MAX + 1]) daemon->addresses,
         .address_count = daemon->address_count,
         .seed = seed,
@@ -231,15 +246,16 @@ static enum qn_err load_core(struct daemon *daemon)
 
 static enum qn_err start_backups(struct daemon *daemon)
 {
-    struct qn_site_id id;
-    qn_site_id_of(qn_signer_public(daemon->signer), &id);
+    const struct qn_setup *setup = &daemon->setup;
     struct qn_backups_options options = {.loop = daemon->loop,
                                          .state_dir = daemon->options->state_dir,
-                                         .site = daemon->setup.name,
-                                         .id = &id,
-                                         .recovery_seal = &daemon->setup.recovery_seal,
+                                         .site = setup->name,
+                                         .id = &daemon->id,
+                                         .recovery_seal = &setup->recovery_seal,
                                          .store = daemon->store,
                                          .config = &daemon->config,
+                                         .kit_seed = setup->has_kit_seed ? setup->kit_seed : NULL,
+                                         .log = &daemon->log,
                                          .reader_socket = qn_config_reader(&daemon->config),
                                          .on_view_ready = daemon_on_view_ready,
                                          .context = daemon};
@@ -266,6 +282,7 @@ static enum qn_err start_driver(struct daemon *daemon)
                                                   .on_job = qn_backups_on_job,
                                                   .on_job_stop = qn_backups_on_job_stop,
                                                   .on_file = qn_backups_on_file,
+                                                  .on_vault_key = qn_backups_on_vault_key,
                                                   .work = daemon->backups});
     qn_backups_set_driver(daemon->backups, daemon->driver);
     QN_TRY(qn_store_start(daemon->store, daemon->applier, qn_driver_wake, daemon->driver));

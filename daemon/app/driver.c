@@ -138,6 +138,10 @@ static void carry_out(struct qn_driver *driver, struct qn_effect *effect)
         o->on_file(o->work, effect->file);
         effect->file = NULL;
         break;
+    case QN_EFFECT_VAULT_KEY:
+        if (o->on_vault_key != NULL)
+            o->on_vault_key(o->work, qn_span(effect->bytes, effect->size));
+        break;
     case QN_EFFECT_NOTE:
         qn_log_note(o->log, effect->code, effect->err, effect->object);
         break;

@@ -19,7 +19,7 @@ struct qn_jobs {
     struct qn_timer *watch; /* tells the progress of what runs */
     char dir[4096];
 
-    pthread_mutex_t open_mutex; /* of `vault` */
+    pthread_mutex_t open_mutex; /* of `vault` and of the key in `options` */
     struct qn_vault *vault;
 
     pthread_mutex_t mutex; /* of what follows */
@@ -111,15 +111,17 @@ bool qn_jobs_has_vault(const struct qn_jobs *jobs)
 enum qn_err qn_jobs_vault(struct qn_jobs *jobs, struct qn_vault **ret_vault)
 {
     struct qn_vault_options options = {.dir = jobs->dir,
-                                       .master = jobs->options.master,
-                                       .epoch = jobs->options.epoch,
                                        .pack_size = QN_VAULT_PACK_SIZE,
                                        .level = QN_VAULT_LEVEL,
                                        .map_size = jobs->options.map_size,
                                        .source = jobs->options.source};
     enum qn_err err = QN_OK;
     pthread_mutex_lock(&jobs->open_mutex);
-    if (jobs->vault == NULL)
+    options.master = jobs->options.master;
+    options.epoch = jobs->options.epoch;
+    if (options.master == NULL)
+        err = QN_ERR_HELD;
+    else if (jobs->vault == NULL)
         err = qn_vault_open(&options, &jobs->vault);
     *ret_vault = jobs->vault;
     pthread_mutex_unlock(&jobs->open_mutex);
@@ -216,6 +218,15 @@ bool qn_jobs_are_ending(struct qn_jobs *jobs)
     bool is_ending = jobs->is_ending;
     pthread_mutex_unlock(&jobs->mutex);
     return is_ending;
+}
+
+void qn_jobs_set_key(struct qn_jobs *jobs, const uint8_t *master, uint32_t epoch)
+{
+    pthread_mutex_lock(&jobs->open_mutex);
+    QN_ASSERT(jobs->options.master == NULL);
+    jobs->options.master = master;
+    jobs->options.epoch = epoch;
+    pthread_mutex_unlock(&jobs->open_mutex);
 }
 
 void qn_jobs_start(struct qn_jobs *jobs, struct qn_job *take_job)

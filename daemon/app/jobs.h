@@ -23,7 +23,7 @@ struct qn_jobs_options {
     struct qn_loop *loop;
     const char *state_dir; /* the vault is in its folder "vault" */
     const char *site;      /* name */
-    const uint8_t *master; /* borrowed */
+    const uint8_t *master; /* borrowed; NULL: not known yet, see qn_jobs_set_key */
     uint32_t epoch;
     uint64_t map_size;                   /* of the vault's index */
     struct qn_store *store;              /* goes into each snapshot; NULL: it does not */
@@ -40,6 +40,8 @@ void qn_jobs_configure(struct qn_jobs *jobs, const struct qn_config *config);
 void qn_jobs_commands(struct qn_jobs *jobs, const char *plan, struct qn_config_backup *ret_commands,
                       char ret_distrusted[1024]);
 bool qn_jobs_are_ending(struct qn_jobs *jobs); /* any thread */
+/* Once, if there was none: `master` is borrowed. */
+void qn_jobs_set_key(struct qn_jobs *jobs, const uint8_t *master, uint32_t epoch);
 void qn_jobs_start(struct qn_jobs *jobs, struct qn_job *take_job);
 /* The job ends soon, with QN_ERR_CLOSED if it was not done. Unknown tokens are fine. */
 void qn_jobs_stop(struct qn_jobs *jobs, uint64_t token);
@@ -49,6 +51,7 @@ void qn_jobs_free(struct qn_jobs *jobs);
 struct qn_store *qn_jobs_store(const struct qn_jobs *jobs); /* of the options */
 /* Whether there is one; qn_jobs_vault makes it. */
 bool qn_jobs_has_vault(const struct qn_jobs *jobs);
-/* The vault, opened at the first call (which may take a second). Threads of readers; never the loop
+/* The vault, opened at the first call (which may take a second). QN_ERR_HELD: it has no key yet.
+ * Threads of readers; never the loop
  * thread. */
 enum qn_err QN_CHECKED qn_jobs_vault(struct qn_jobs *jobs, struct qn_vault **ret_vault);

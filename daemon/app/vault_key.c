@@ -1,7 +1,9 @@
 #include "app/vault_key.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
+#include "model/invitation.h"
 #include "os/os.h"
 
 #define PLAIN_SIZE (4 + QN_MASTER_KEY_SIZE)
@@ -90,4 +92,54 @@ enum qn_err qn_vault_key_load(const char *state_dir, const struct qn_public_key 
     if (sealed_err == QN_ERR_NOTFOUND)
         return make_sealed(state_dir, recovery_seal, ret_key);
     return sealed_err;
+}
+
+/* ---- a recovery ---- */
+
+static enum qn_err open_sealed(const uint8_t kit_seed[QN_SEED_SIZE], struct qn_span sealed,
+                               uint8_t ret_plain[PLAIN_SIZE])
+{
+    uint8_t memory[PLAIN_SIZE], seed[QN_SEED_SIZE];
+    struct qn_buf plain = {.data = memory, .capacity = sizeof(memory), .size_max = sizeof(memory)};
+    if (sealed.size != QN_SEALED_KEY_SIZE)
+        return QN_ERR_SIGNATURE;
+    qn_kit_seal_seed(kit_seed, seed);
+    enum qn_err err = qn_unseal(seed, QN_VAULT_KEY_INFO, sealed, &plain);
+    if (err == QN_OK)
+        memcpy(ret_plain, memory, PLAIN_SIZE);
+    qn_wipe(seed, sizeof(seed));
+    qn_wipe(memory, sizeof(memory));
+    return err;
+}
+
+/* vault.key last: it says that the recovery of the key is complete. */
+static enum qn_err store_both(const char *state_dir, const struct qn_vault_key *key)
+{
+    QN_TRY(replace(state_dir, "vault.key.sealed", QN_SPAN_OF(key->sealed)));
+    return store_plain(state_dir, key);
+}
+
+bool qn_vault_key_exists(const char *state_dir)
+{
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/vault.key", state_dir);
+    return access(path, F_OK) == 0;
+}
+
+enum qn_err qn_vault_key_recover(const char *state_dir, const uint8_t kit_seed[QN_SEED_SIZE],
+                                 struct qn_span sealed, struct qn_vault_key *ret_key)
+{
+    uint8_t plain[PLAIN_SIZE];
+    struct qn_vault_key key = {0};
+    if (qn_vault_key_exists(state_dir))
+        return QN_ERR_EXISTS;
+    QN_TRY(open_sealed(kit_seed, sealed, plain));
+    take_plain(&key, plain);
+    qn_wipe(plain, sizeof(plain));
+    memcpy(key.sealed, sealed.data, sealed.size);
+    enum qn_err err = store_both(state_dir, &key);
+    if (err == QN_OK)
+        *ret_key = key;
+    qn_vault_key_deinit(&key);
+    return err;
 }

@@ -3,7 +3,8 @@
  *   vault.key         0600: epoch u32 | 32 random bytes. Secret; made at the first start
  *   vault.key.sealed  the same bytes sealed to the recovery kit: what holders keep for a recovery
  *
- * A damaged one is an error, never replaced: it may be all that opens the backups.
+ * A damaged one is an error, never replaced: it may be all that opens the backups. While a site is
+ * recovered it has none: its own comes from a holder, and another one would open nothing.
  */
 #pragma once
 
@@ -25,3 +26,10 @@ void qn_vault_key_deinit(struct qn_vault_key *key); /* wipes */
 enum qn_err QN_CHECKED qn_vault_key_load(const char *state_dir,
                                          const struct qn_public_key *recovery_seal,
                                          struct qn_vault_key *ret_key);
+bool qn_vault_key_exists(const char *state_dir);
+/* The sealed form as a holder kept it, opened with the seed of the kit; both files are durable
+ * then. QN_ERR_SIGNATURE: it was sealed to another kit, or damaged. QN_ERR_EXISTS: this site has a
+ * key. */
+enum qn_err QN_CHECKED qn_vault_key_recover(const char *state_dir,
+                                            const uint8_t kit_seed[QN_SEED_SIZE],
+                                            struct qn_span sealed, struct qn_vault_key *ret_key);

@@ -135,6 +135,8 @@ static void note_start(struct qn_core *core, const char *name)
 
 void backup_next_job(struct qn_core *core)
 {
+    if (core->is_keyless) /* the vault cannot be opened yet */
+        return;
     struct backup *backup = core->backup;
     struct running *running = &backup->running;
     while (running->token == 0 && backup->wants.count > 0) {

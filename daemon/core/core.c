@@ -17,7 +17,8 @@ struct qn_core *qn_core_new(const struct qn_core_options *options)
     qn_buf_init(&core->genesis, QN_LEDGER_ENTRY_SIZE_MAX);
     qn_buf_append_span(&core->genesis, options->genesis);
     qn_buf_init(&core->frame, QN_FRAME_SIZE_MAX);
-    qn_site_id_of(&options->keys.site, &core->site);
+    core->site = options->site;
+    core->is_keyless = options->recovery != NULL;
     core->ledger = qn_ledger_new();
     core->prng.state = options->seed;
     core->backup = backup_new();
@@ -144,6 +145,8 @@ static void start(struct qn_core *core)
     }
     if (core->joining.is_active)
         join_start(core);
+    else
+        recover_settle(core);
     core_refresh_admitted(core);
     backup_start(core);
 }

@@ -28,11 +28,15 @@ enum qn_link_kind {
 };
 
 struct qn_core_options {
-    const struct qn_signer *signer; /* borrowed; the site's key */
+    struct qn_site_id site; /* stays for life; that of the first key (docs/ledger.md, "Keys") */
+    const struct qn_signer *signer; /* borrowed; the site's present key */
     struct qn_site_keys keys;
     const char *name, *legal_entity, *version;
     struct qn_span genesis;     /* the first entry of a new group, else empty */
     const struct qn_code *join; /* the invitation of a joining site, else NULL */
+    /* Of a site that lost everything: the key of its kit (borrowed), else NULL. Then `join` has the
+     * group's prefix and the addresses to ask at, and no secret. */
+    const struct qn_signer *recovery;
     const char (*addresses)[QN_ADDRESS_SIZE_MAX + 1]; /* where others reach this site */
     size_t address_count;
     uint64_t seed;             /* jitter */
@@ -125,6 +129,9 @@ enum qn_effect_kind {
     QN_EFFECT_JOB,   /* start a job; JOB_STOP: end one early */
     QN_EFFECT_JOB_STOP,
     QN_EFFECT_FILE, /* file work */
+    /* A recovered site: the key of its vault, sealed to its kit; no bytes: nobody has one, and the
+     * vault begins anew. Once in the life of a core whose options have `recovery`. */
+    QN_EFFECT_VAULT_KEY,
     QN_EFFECT_NOTE, /* for the log */
 };
 
@@ -141,7 +148,7 @@ struct qn_effect {
     enum qn_link_kind link_kind; /* DIAL */
     bool has_expected;           /* DIAL */
     struct qn_public_key expected;
-    uint8_t *bytes; /* SEND: frame; REPLY: data; DIAL: address; owned by the update */
+    uint8_t *bytes; /* SEND: frame; REPLY: data; DIAL: address; VAULT_KEY; owned by the update */
     size_t size;
     struct qn_intent *intent;  /* COMMIT; the driver takes it by setting it to NULL */
     struct qn_read *read;      /* READ; likewise */

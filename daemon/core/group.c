@@ -13,15 +13,35 @@ bool core_was_admitted(const struct qn_core *core)
     return group != NULL && qn_group_site(group, &core->site) != NULL;
 }
 
-/* Guests are let in while an invitation could still be used, or was used a moment ago: a joining
- * site that lost our answer comes again. */
+bool core_has_key(const struct qn_core *core)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    const struct qn_site *self = group == NULL ? NULL : qn_group_site(group, &core->site);
+    return self != NULL && self->state == QN_SITE_MEMBER &&
+           qn_public_key_eq(&self->keys.site, &core->options.keys.site);
+}
+
+static bool has_other_member(const struct qn_core *core, const struct qn_group *group)
+{
+    qn_vec_each (&group->sites, site)
+        if (site->state == QN_SITE_MEMBER && !qn_site_id_eq(&site->id, &core->site))
+            return true;
+    return false;
+}
+
+/* Guests are let in for good while there is a member that may lose everything and come back with
+ * its kit (docs/protocol.md 8.7). Before that: while an invitation could still be used, or was used
+ * a moment ago, for a joining site that lost our answer comes again. */
 static void refresh_guests(struct qn_core *core, const struct qn_group *group)
 {
     core->guests_until_ms = 0;
+    core->allows_guests = core_has_key(core) && has_other_member(core, group);
+    if (core->allows_guests || !core_has_key(core))
+        return;
     qn_vec_each (&group->invites, invite)
         if (!invite->is_revoked && invite->expiry_ms > core->guests_until_ms)
             core->guests_until_ms = invite->expiry_ms;
-    core->allows_guests = core_is_member(core) && core->guests_until_ms > core->wall_ms;
+    core->allows_guests = core->guests_until_ms > core->wall_ms;
 }
 
 void core_refresh_admitted(struct qn_core *core)
@@ -40,7 +60,7 @@ void core_refresh_admitted(struct qn_core *core)
 
 void group_tick(struct qn_core *core)
 {
-    if (!core->allows_guests)
+    if (!core->allows_guests || core->guests_until_ms == 0)
         return;
     if (core->wall_ms >= core->guests_until_ms)
         core_refresh_admitted(core);
@@ -115,6 +135,34 @@ void group_say_heads(struct qn_core *core, qn_link link, bool wants_answer)
     core_send(core, link);
 }
 
+static bool wants_heads(const struct qn_core *core, const struct session *session)
+{
+    return core->is_in_doubt || session->keys == KEYS_ASKED;
+}
+
+bool group_may_lack_key(struct qn_core *core, struct peer *peer)
+{
+    struct session *session = peer->session;
+    if (session->keys == KEYS_SETTLED)
+        return false;
+    if (session->keys == KEYS_TRUSTED) {
+        session->keys = KEYS_ASKED;
+        group_say_heads(core, session->link, true);
+    }
+    return true;
+}
+
+static void settle_keys(struct qn_core *core, struct peer *peer, struct qn_cursor heads)
+{
+    bool covers;
+    if (peer->session->keys != KEYS_ASKED ||
+        qn_ledger_covers(core->ledger, heads, NULL, &covers) != QN_OK || !covers)
+        return;
+    peer->session->keys = KEYS_SETTLED;
+    qn_vec_each (&peer->session->shares, share)
+        inbox_retry(core, peer, *share);
+}
+
 void group_heard_heads(struct qn_core *core, struct peer *peer, struct qn_cursor *heads,
                        bool wants_answer)
 {
@@ -137,6 +185,7 @@ void group_heard_heads(struct qn_core *core, struct peer *peer, struct qn_cursor
     }
     if (wants_answer)
         group_say_heads(core, peer->session->link, false);
+    settle_keys(core, peer, again);
 }
 
 /* What comes faster than it can be stored is dropped, and asked for when there is room. */
@@ -148,6 +197,8 @@ void group_heard_entries(struct qn_core *core, struct session *session, struct q
         return;
     }
     session->merge_count++;
+    if (session->keys == KEYS_SETTLED)
+        session->keys = KEYS_TRUSTED;
     qn_buf_init(&payload, QN_FRAME_SIZE_MAX);
     qn_buf_append_span(&payload, entries);
     core_commit(core, QN_INTENT_LEDGER_MERGE, &payload, PENDING_MERGE)->link = session->link;
@@ -159,7 +210,7 @@ static void merge_ended(struct qn_core *core, struct session *session)
     if (!session->has_dropped_entries || session->merge_count > 0)
         return;
     session->has_dropped_entries = false;
-    group_say_heads(core, session->link, false);
+    group_say_heads(core, session->link, wants_heads(core, session));
 }
 
 /* What moved us on may have more behind it. What is held is asked for in order, but only once
@@ -170,7 +221,7 @@ static void ask_for_more(struct qn_core *core, struct peer *peer, const struct q
     bool has_moved = outcome->changed > 0;
     bool asks_once = outcome->err == QN_ERR_HELD && !session->has_asked_heads;
     if (has_moved || asks_once)
-        group_say_heads(core, session->link, core->is_in_doubt);
+        group_say_heads(core, session->link, wants_heads(core, session));
     if (has_moved || asks_once)
         session->has_asked_heads = !has_moved;
 }

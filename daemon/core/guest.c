@@ -1,5 +1,6 @@
 /* Letting others in: the inviting side of the guest protocol (docs/protocol.md, section 8).
- * A guest proves that it knows the invitation's secret before it learns anything of the group. */
+ * A guest proves that it knows the invitation's secret, or has a member's kit (guest_recover.c),
+ * before it learns anything of the group. */
 #include "core/state.h"
 
 struct guest *core_guest(const struct qn_core *core, qn_link link)
@@ -34,7 +35,7 @@ void guest_down(struct qn_core *core, qn_link link)
     }
 }
 
-static void refuse(struct qn_core *core, struct guest *guest, const char *code)
+void guest_refuse(struct qn_core *core, struct guest *guest, const char *code)
 {
     struct qn_buf *out = core_message(core, QN_MSG_GUEST_REFUSED, 1);
     qn_pack_cstr(out, code);
@@ -43,8 +44,7 @@ static void refuse(struct qn_core *core, struct guest *guest, const char *code)
     core_close(core, guest->link);
 }
 
-/* Entries from an index on, as many as fit a chunk. */
-static void say_ledger(struct qn_core *core, struct guest *guest, size_t from)
+void guest_say_ledger(struct qn_core *core, struct guest *guest, size_t from)
 {
     size_t total = qn_ledger_count(core->ledger), count = 0, size = 0;
     while (from + count < total) {
@@ -90,10 +90,10 @@ static enum qn_err heard_hello(struct qn_core *core, struct guest *guest, struct
     QN_TRY(qn_verify(&guest->invite_key, "quoin guest 1", QN_SPAN_OF(guest->exporter), &signature));
     const char *refusal = why_not(core, guest);
     if (refusal != NULL) {
-        refuse(core, guest, refusal);
+        guest_refuse(core, guest, refusal);
     } else {
         guest->state = GUEST_PROVEN;
-        say_ledger(core, guest, 0);
+        guest_say_ledger(core, guest, 0);
     }
     return QN_OK;
 }
@@ -147,15 +147,15 @@ static enum qn_err heard_join(struct qn_core *core, struct guest *guest, struct 
     const struct qn_site *self = qn_group_site_by_key(group, &body.keys.site);
     const char *refusal = why_not(core, guest); /* it may have been used or revoked meanwhile */
     if (refusal != NULL)
-        refuse(core, guest, refusal);
+        guest_refuse(core, guest, refusal);
     else if (!qn_text_is_name(body.name))
-        refuse(core, guest, "bad-name");
+        guest_refuse(core, guest, "bad-name");
     else if (namesake != NULL && namesake->state == QN_SITE_MEMBER && namesake != self)
-        refuse(core, guest, "site-name-taken");
+        guest_refuse(core, guest, "site-name-taken");
     else if (self != NULL && self->state == QN_SITE_MEMBER)
         say_admitted(core, guest); /* it lost our answer */
     else if (!core_may_append(core))
-        refuse(core, guest, "in-doubt");
+        guest_refuse(core, guest, "in-doubt");
     else
         admit(core, guest, &body);
     return QN_OK;
@@ -169,8 +169,10 @@ void guest_outcome(struct qn_core *core, const struct pending *pending,
         return;
     if (outcome->err == QN_OK)
         say_admitted(core, guest);
+    else if (guest->is_recovery)
+        guest_refuse(core, guest, guest_rotate_refusal(outcome->err));
     else
-        refuse(core, guest, qn_err_is_fatal(outcome->err) ? "busy" : "invitation-used");
+        guest_refuse(core, guest, qn_err_is_fatal(outcome->err) ? "busy" : "invitation-used");
 }
 
 static enum qn_err dispatch(struct qn_core *core, struct guest *guest, struct qn_span frame)
@@ -186,11 +188,15 @@ static enum qn_err dispatch(struct qn_core *core, struct guest *guest, struct qn
         QN_TRY(qn_cursor_u64(&cursor, &index));
         if (index != guest->sent || index >= qn_ledger_count(core->ledger))
             return QN_ERR_INVALID;
-        say_ledger(core, guest, index);
+        guest_say_ledger(core, guest, index);
         return QN_OK;
     }
-    if (number == QN_MSG_GUEST_JOIN && guest->state == GUEST_PROVEN)
+    if (number == QN_MSG_GUEST_JOIN && guest->state == GUEST_PROVEN && !guest->is_recovery)
         return heard_join(core, guest, &cursor);
+    if (number == QN_MSG_RECOVER_HELLO && guest->state == GUEST_NEW)
+        return guest_heard_recover(core, guest, &cursor);
+    if (number == QN_MSG_RECOVER_ROTATE && guest->state == GUEST_PROVEN && guest->is_recovery)
+        return guest_heard_rotate(core, guest, &cursor);
     return QN_ERR_STATE;
 }
 

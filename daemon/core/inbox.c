@@ -119,9 +119,13 @@ void inbox_outcome(struct qn_core *core, const struct pending *pending,
     case QN_ERR_HELD:
     case QN_ERR_DENIED: /* by a site that our ledger does not know yet */
         break;
+    case QN_ERR_SIGNATURE:
+        if (group_may_lack_key(core, peer))
+            break;
+        peer_bad(core, peer, "bad-operation", outcome->err);
+        break;
     case QN_ERR_INVALID:
     case QN_ERR_LIMIT:
-    case QN_ERR_SIGNATURE:
     case QN_ERR_EXISTS:
         peer_bad(core, peer, "bad-operation", outcome->err);
         break;

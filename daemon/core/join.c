@@ -1,4 +1,5 @@
-/* Being let in: the joining side of the guest protocol (docs/protocol.md, section 8).
+/* Being let in: the joining side of the guest protocol (docs/protocol.md, section 8), which a site
+ * that is recovered goes through as well (recover.c has what differs).
  * Nothing that the other side says is believed before the ledger is verified against the group id
  * in the code and the other side's TLS key is found in it. */
 #include <stdio.h>
@@ -19,7 +20,9 @@ void join_start(struct qn_core *core)
 {
     struct joining *joining = &core->joining;
     qn_buf_init(&joining->announcements, QN_FRAME_SIZE_MAX);
-    if (qn_code_signer(&joining->code, &joining->invite_signer) != QN_OK)
+    joining->recovery = core->options.recovery;
+    if (joining->recovery == NULL &&
+        qn_code_signer(&joining->code, &joining->invite_signer) != QN_OK)
         core_note(core, "join-refused", QN_ERR_CRYPTO, "");
     joining->dial_ms = core->now_ms;
 }
@@ -57,7 +60,8 @@ static bool is_stranded(const struct qn_core *core)
 static bool may_dial(const struct qn_core *core, bool is_stray)
 {
     const struct joining *joining = &core->joining;
-    return (is_stray || (joining->is_active && joining->invite_signer != NULL)) &&
+    bool has_proof = joining->invite_signer != NULL || joining->recovery != NULL;
+    return (is_stray || (joining->is_active && has_proof && !joining->is_stopped)) &&
            joining->dial_token == 0 && joining->link == 0 && joining->token == 0 &&
            joining->code.address_count > 0;
 }
@@ -78,6 +82,22 @@ void join_tick(struct qn_core *core)
               is_stray ? QN_LINK_MEMBER : QN_LINK_GUEST, NULL);
 }
 
+static enum qn_err say_hello(struct qn_core *core, const struct qn_event *event)
+{
+    struct joining *joining = &core->joining;
+    struct qn_signature signature;
+    if (joining->recovery != NULL)
+        return recover_say_hello(core, event->exporter);
+    QN_TRY(qn_signer_sign(joining->invite_signer, "quoin guest 1", QN_SPAN_OF(event->exporter),
+                          &signature));
+    struct qn_buf *out = core_message(core, QN_MSG_GUEST_HELLO, 3);
+    qn_pack_u64(out, QN_PROTOCOL_VERSION);
+    qn_pack_bin(out, QN_SPAN_OF(qn_signer_public(joining->invite_signer)->bytes));
+    qn_pack_bin(out, QN_SPAN_OF(signature.bytes));
+    core_send(core, joining->link);
+    return QN_OK;
+}
+
 void join_up(struct qn_core *core, const struct qn_event *event)
 {
     struct joining *joining = &core->joining;
@@ -89,17 +109,8 @@ void join_up(struct qn_core *core, const struct qn_event *event)
     joining->link = event->link;
     joining->peer_key = event->key;
     joining->ledger = qn_ledger_new();
-    struct qn_signature signature;
-    if (qn_signer_sign(joining->invite_signer, "quoin guest 1", QN_SPAN_OF(event->exporter),
-                       &signature) != QN_OK) {
+    if (say_hello(core, event) != QN_OK)
         core_close(core, event->link);
-        return;
-    }
-    struct qn_buf *out = core_message(core, QN_MSG_GUEST_HELLO, 3);
-    qn_pack_u64(out, QN_PROTOCOL_VERSION);
-    qn_pack_bin(out, QN_SPAN_OF(qn_signer_public(joining->invite_signer)->bytes));
-    qn_pack_bin(out, QN_SPAN_OF(signature.bytes));
-    core_send(core, joining->link);
 }
 
 void join_down(struct qn_core *core)
@@ -122,8 +133,11 @@ static enum qn_err add_entries(struct joining *joining, struct qn_cursor *cursor
         QN_TRY(qn_ledger_add(joining->ledger, entry, &is_new));
     }
     const struct qn_group *group = qn_ledger_group(joining->ledger);
-    bool is_ours = group != NULL &&
-                   memcmp(group->id.bytes, joining->code.group_prefix, QN_GROUP_PREFIX_SIZE) == 0;
+    static const uint8_t unknown[QN_GROUP_PREFIX_SIZE]; /* a kit may not know its group */
+    const uint8_t *wanted = joining->code.group_prefix;
+    bool is_any = joining->recovery != NULL && memcmp(wanted, unknown, sizeof(unknown)) == 0;
+    bool is_ours =
+        group != NULL && (is_any || memcmp(group->id.bytes, wanted, QN_GROUP_PREFIX_SIZE) == 0);
     return is_ours ? QN_OK : QN_ERR_DENIED;
 }
 
@@ -165,7 +179,7 @@ static enum qn_err heard_ledger(struct qn_core *core, struct qn_cursor *cursor)
     if (next != qn_ledger_count(core->joining.ledger))
         return QN_ERR_INVALID;
     if (next >= total)
-        return ask_to_join(core);
+        return core->joining.recovery != NULL ? recover_ask(core) : ask_to_join(core);
     struct qn_buf *out = core_message(core, QN_MSG_GUEST_NEXT, 1);
     qn_pack_u64(out, next);
     core_send(core, core->joining.link);
@@ -173,17 +187,9 @@ static enum qn_err heard_ledger(struct qn_core *core, struct qn_cursor *cursor)
 }
 
 /* Only what is in the store counts: the ledger as received is committed whole. */
-static enum qn_err heard_admitted(struct qn_core *core, struct qn_cursor *cursor)
+void join_store(struct qn_core *core)
 {
     struct joining *joining = &core->joining;
-    struct qn_span announcements;
-    QN_TRY(add_entries(joining, cursor));
-    QN_TRY(qn_cursor_skip(cursor, 2, &announcements));
-    const struct qn_site *self = qn_group_site(qn_ledger_group(joining->ledger), &core->site);
-    if (self == NULL || self->state != QN_SITE_MEMBER)
-        return QN_ERR_DENIED;
-    qn_buf_reset(&joining->announcements);
-    qn_buf_append_span(&joining->announcements, announcements);
     struct qn_buf payload;
     qn_buf_init(&payload, QN_LEDGER_SIZE_MAX); /* a ledger never holds more */
     size_t count = qn_ledger_count(joining->ledger);
@@ -191,6 +197,21 @@ static enum qn_err heard_admitted(struct qn_core *core, struct qn_cursor *cursor
     for (size_t i = 0; i < count; i++)
         qn_pack_bin(&payload, qn_ledger_entry(joining->ledger, i));
     joining->token = core_commit(core, QN_INTENT_LEDGER_MERGE, &payload, PENDING_JOIN)->token;
+}
+
+static enum qn_err heard_admitted(struct qn_core *core, struct qn_cursor *cursor)
+{
+    struct joining *joining = &core->joining;
+    struct qn_span announcements;
+    QN_TRY(add_entries(joining, cursor));
+    QN_TRY(qn_cursor_skip(cursor, 2, &announcements));
+    const struct qn_site *self = qn_group_site(qn_ledger_group(joining->ledger), &core->site);
+    if (self == NULL || self->state != QN_SITE_MEMBER ||
+        !qn_public_key_eq(&self->keys.site, &core->options.keys.site))
+        return QN_ERR_DENIED;
+    qn_buf_reset(&joining->announcements);
+    qn_buf_append_span(&joining->announcements, announcements);
+    join_store(core);
     return QN_OK;
 }
 
@@ -220,18 +241,38 @@ void join_outcome(struct qn_core *core, const struct qn_outcome *outcome)
 {
     struct joining *joining = &core->joining;
     joining->token = 0;
+    bool is_recovery = joining->recovery != NULL;
     if (outcome->err != QN_OK) {
-        core_note(core, "join-failed", outcome->err, "");
+        core_note(core, is_recovery ? "recover-failed" : "join-failed", outcome->err, "");
         again_later(core, RETRY_COMMIT_MS);
         return;
     }
     joining->is_active = false;
     take_announcements(core);
     core_persist(core, true);
-    core_note(core, "joined", QN_OK, qn_ledger_group(core->ledger)->name);
+    core_note(core, is_recovery ? "recovered" : "joined", QN_OK,
+              qn_ledger_group(core->ledger)->name);
     if (joining->link != 0)
         core_close(core, joining->link);
     joining->link = 0;
+    recover_settle(core);
+}
+
+static void note_refusal(struct qn_core *core)
+{
+    const struct joining *joining = &core->joining;
+    core_note(core, joining->recovery != NULL ? "recover-refused" : "join-refused", QN_ERR_DENIED,
+              joining->refused);
+}
+
+void join_stop(struct qn_core *core, const char *code)
+{
+    struct joining *joining = &core->joining;
+    snprintf(joining->refused, sizeof(joining->refused), "%s", code);
+    joining->is_stopped = true;
+    note_refusal(core);
+    core_close(core, joining->link);
+    again_later(core, REFUSED_RETRY_MS);
 }
 
 static enum qn_err heard_refused(struct qn_core *core, struct qn_cursor *cursor)
@@ -240,7 +281,7 @@ static enum qn_err heard_refused(struct qn_core *core, struct qn_cursor *cursor)
     struct qn_span code;
     QN_TRY(qn_cursor_str(cursor, sizeof(joining->refused) - 1, &code));
     snprintf(joining->refused, sizeof(joining->refused), "%.*s", (int)code.size, code.data);
-    core_note(core, "join-refused", QN_ERR_DENIED, joining->refused);
+    note_refusal(core);
     core_close(core, joining->link);
     again_later(core, REFUSED_RETRY_MS);
     return QN_OK;
@@ -269,8 +310,11 @@ void join_frame(struct qn_core *core, struct qn_span frame)
     enum qn_err err = dispatch(core, frame);
     if (err == QN_OK)
         return;
-    core_note(core, "join-failed", err, core->joining.code.addresses[core->joining.address_used]);
-    snprintf(core->joining.refused, sizeof(core->joining.refused), "%s", "wrong-group");
+    bool is_recovery = core->joining.recovery != NULL;
+    core_note(core, is_recovery ? "recover-failed" : "join-failed", err,
+              core->joining.code.addresses[core->joining.address_used]);
+    snprintf(core->joining.refused, sizeof(core->joining.refused), "%s",
+             is_recovery ? "recover-group" : "wrong-group");
     core_close(core, core->joining.link);
     again_later(core, REFUSED_RETRY_MS);
 }

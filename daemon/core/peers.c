@@ -46,6 +46,24 @@ static void forget_peer(struct qn_core *core, size_t index)
     qn_vec_remove(&core->peers, index);
 }
 
+/* What was known of a key that a RotateKey replaced. An address may still be good. */
+static void take_key(struct qn_core *core, struct peer *peer, const struct qn_public_key *key)
+{
+    if (peer->session != NULL) {
+        core_close(core, peer->session->link);
+        session_end(core, peer);
+    }
+    if (peer->said.address_count > 0)
+        snprintf(peer->hint, sizeof(peer->hint), "%.*s", (int)peer->said.addresses[0].size,
+                 peer->said.addresses[0].data);
+    qn_free(peer->announcement);
+    peer->announcement = NULL;
+    peer->announcement_size = 0;
+    peer->said = (struct qn_announcement){0};
+    peer->is_contact_dirty = true;
+    peer->key = *key;
+}
+
 /* One peer for every other member; none for who left. A site that left itself keeps them, to tell
  * each of them, until it is refused: that proves that they know. */
 void core_refresh_peers(struct qn_core *core)
@@ -55,11 +73,15 @@ void core_refresh_peers(struct qn_core *core)
         return;
     qn_vec_each (&group->sites, site) {
         bool is_member = site->state == QN_SITE_MEMBER && !qn_site_id_eq(&site->id, &core->site);
-        if (!is_member || core_peer(core, &site->id) != NULL)
+        struct peer *known = core_peer(core, &site->id);
+        if (known != NULL && !qn_public_key_eq(&known->key, &site->keys.site))
+            take_key(core, known, &site->keys.site);
+        if (!is_member || known != NULL)
             continue;
         struct peer *peer = QN_NEW(struct peer);
         peer->site = site->id;
         peer->bulk = bulk_new(peer);
+        peer->key = site->keys.site;
         qn_vec_push(&core->peers, peer);
     }
     for (size_t i = core->peers.count; i-- > 0;) {

@@ -109,7 +109,17 @@ static const struct {
     {"holder.quota", "owner quota_bytes", call_holder_quota, true},
 };
 
-static bool may_run(const struct call *call)
+static bool needs_vault(struct qn_span command)
+{
+    static const char *const names[] = {"backup.run", "backup.forget", "backup.prune",
+                                        "backup.verify"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (qn_span_eq_str(command, names[i]))
+            return true;
+    return false;
+}
+
+static bool may_run(const struct call *call, struct qn_span command)
 {
     struct qn_core *core = call->core;
     const struct qn_group *group = qn_ledger_group(core->ledger);
@@ -117,6 +127,10 @@ static bool may_run(const struct call *call)
         call_fail(call, QN_ERR_STATE, "joining", qn_span_str(core->name));
     else if (!core_is_member(core))
         call_fail(call, QN_ERR_STATE, "withdrawn", qn_span_str(core->name));
+    else if (!core_has_key(core))
+        call_fail(call, QN_ERR_STATE, "key-replaced", qn_span_str(core->name));
+    else if (core->is_keyless && needs_vault(command))
+        call_fail(call, QN_ERR_STATE, "recovering", qn_span_str(recover_key_holder(core)));
     else if (group->needs_upgrade)
         call_fail(call, QN_ERR_UNSUPPORTED, "upgrade-needed", qn_span_str(group->name));
     else
@@ -144,7 +158,8 @@ void request_start(struct qn_core *core, const struct qn_event *event)
             continue;
         if (!args_are_only(call.args, commands[i].args))
             call_fail(&call, QN_ERR_INVALID, "bad-request", event->command);
-        else if (may_run(&call) && (!commands[i].is_for_ledger || may_append(&call)))
+        else if (may_run(&call, event->command) &&
+                 (!commands[i].is_for_ledger || may_append(&call)))
             commands[i].run(&call);
         return;
     }

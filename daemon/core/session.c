@@ -429,7 +429,7 @@ static void ask_heads_again(struct qn_core *core, struct session *session)
         return;
     }
     session->heads_ms = 0;
-    group_say_heads(core, session->link, false);
+    group_say_heads(core, session->link, session->keys == KEYS_ASKED);
 }
 
 void session_tick(struct qn_core *core, struct peer *peer)

@@ -5,8 +5,8 @@
  *      ├── peers   one per other member: address, dialling, its session
  *      │     └── session   while a link is up: what was said, one share per common collection
  *      │            └── share   two lanes out, what is unacknowledged, what came in and waits
- *      ├── guests  who is joining through this site
- *      ├── joining while this site joins itself
+ *      ├── guests  who is joining, or recovered, through this site
+ *      ├── joining while this site joins, or is recovered, itself
  *      ├── pending commits and reads by token
  *      └── verifies requests that compare fingerprints
  *
@@ -101,13 +101,21 @@ struct share {
     size_t inbound_size, inbound_count[QN_LANE_COUNT];
 };
 
+/* An operation that no known key of its site signed: by a new key that is not here yet? */
+enum key_doubt {
+    KEYS_TRUSTED,
+    KEYS_ASKED,   /* which entries of the ledger the peer has */
+    KEYS_SETTLED, /* it has none that is not here: what does not verify now is forged */
+};
+
 struct session {
     qn_link link;
     bool is_dialled;
     bool has_hello;
-    bool has_asked_heads;          /* since the ledger last moved by this peer */
-    uint64_t heads_ms;             /* when to ask for entries again that were not stored; 0: not */
-    size_t merge_count;            /* messages of entries that are not stored yet */
+    bool has_asked_heads; /* since the ledger last moved by this peer */
+    uint64_t heads_ms;    /* when to ask for entries again that were not stored; 0: not */
+    size_t merge_count;   /* messages of entries that are not stored yet */
+    enum key_doubt keys;
     bool has_dropped_entries;      /* for there were too many of them: to be asked for */
     uint64_t beacon_ms, clocks_ms; /* when to say them next */
     size_t catchup_size;           /* of all shares: unacknowledged, and wished by reads */
@@ -116,8 +124,9 @@ struct session {
 
 struct peer {
     struct qn_site_id site;
-    struct session *session; /* NULL while not linked */
-    uint8_t *announcement;   /* packed; NULL if unknown */
+    struct qn_public_key key; /* its present one: links and announcements of another end with it */
+    struct session *session;  /* NULL while not linked */
+    uint8_t *announcement;    /* packed; NULL if unknown */
     size_t announcement_size;
     struct qn_announcement said;        /* views into announcement */
     char hint[QN_ADDRESS_SIZE_MAX + 1]; /* an address that worked, before any announcement */
@@ -136,23 +145,28 @@ struct peer {
 
 enum guest_state {
     GUEST_NEW,
-    GUEST_PROVEN, /* it knows the invitation's secret */
+    GUEST_PROVEN, /* it knows the invitation's secret, or has the kit of a member */
     GUEST_ADMITTING,
 };
 
-struct guest { /* a site that joins through this one */
+struct guest { /* a site that joins through this one, or is recovered */
     qn_link link;
     enum guest_state state;
+    bool is_recovery;
     struct qn_public_key key, invite_key;
+    struct qn_site_id lost; /* RECOVERY: the site whose kit it has */
     uint8_t exporter[32];
     size_t sent; /* entries of the ledger that it has */
     uint64_t token;
 };
 
-struct joining { /* this site joins */
+struct joining { /* this site joins, or is recovered */
     bool is_active;
+    bool is_stopped; /* only people can go on from here */
     struct qn_code code;
-    struct qn_signer *invite_signer;
+    struct qn_signer *invite_signer;  /* owned; NULL while it is recovered */
+    const struct qn_signer *recovery; /* of the kit; borrowed; NULL while it joins */
+    size_t epoch_count;               /* how many keys the site had when it was first asked */
     qn_link link;
     uint64_t dial_token, dial_ms;
     unsigned failures;
@@ -264,6 +278,7 @@ struct qn_core {
     bool allows_guests;
     uint64_t guests_until_ms; /* wall clock */
     bool is_started;
+    bool is_keyless;  /* a site in recovery: the key of its vault is not back yet */
     bool has_renewed; /* since the start, because of what a peer claimed */
     bool is_in_doubt; /* as model/doubt.h has it, or it is about to */
     uint64_t next_token;
@@ -288,6 +303,8 @@ void core_note(struct qn_core *core, const char *code, enum qn_err err, const ch
 void core_dial(struct qn_core *core, uint64_t token, const char *address, enum qn_link_kind kind,
                const struct qn_public_key *expected);
 void core_admit(struct qn_core *core);
+/* Ends a recovery: the sealed key of the vault as a holder gave it; empty: none of them has it. */
+void core_vault_key(struct qn_core *core, struct qn_span sealed);
 /* Queues an intent (payload taken) and remembers what its outcome is for. */
 struct pending *core_commit(struct qn_core *core, enum qn_intent_kind kind,
                             struct qn_buf *take_payload, enum pending_kind pending);
@@ -411,6 +428,9 @@ void group_merge_outcome(struct qn_core *core, const struct pending *pending,
                          const struct qn_outcome *outcome);
 void core_refresh_admitted(struct qn_core *core);
 void group_tick(struct qn_core *core);
+/* Whether an operation from this peer may be signed by a key that is in its ledger and not in ours;
+ * asks for the ledger then, and retries what is held when it is there. */
+bool group_may_lack_key(struct qn_core *core, struct peer *peer);
 /* Whether this site may write into the ledger. One that was restored may have written entries that
  * it has forgotten; a second one in the same place is an equivocation for good. So it compares
  * ledgers with another member first. */
@@ -419,14 +439,27 @@ bool core_may_append(const struct qn_core *core);
 void group_compared(struct qn_core *core);
 bool core_is_member(const struct qn_core *core);
 bool core_was_admitted(const struct qn_core *core); /* a member, or one that withdrew */
+/* A member whose key is the present one. Else the site was recovered on another machine. */
+bool core_has_key(const struct qn_core *core);
 
-/* ---- guest.c: letting others in; join.c: being let in ---- */
+/* ---- guest.c: letting others in; guest_recover.c: giving a lost site its place back ---- */
 struct guest *core_guest(const struct qn_core *core, qn_link link);
 void guest_up(struct qn_core *core, const struct qn_event *event);
 void guest_down(struct qn_core *core, qn_link link);
 void guest_frame(struct qn_core *core, struct guest *guest, struct qn_span frame);
 void guest_outcome(struct qn_core *core, const struct pending *pending,
                    const struct qn_outcome *outcome);
+void guest_refuse(struct qn_core *core, struct guest *guest, const char *code);
+/* Entries of the ledger from an index on, as many as fit a chunk. */
+void guest_say_ledger(struct qn_core *core, struct guest *guest, size_t from);
+enum qn_err QN_CHECKED guest_heard_recover(struct qn_core *core, struct guest *guest,
+                                           struct qn_cursor *cursor);
+enum qn_err QN_CHECKED guest_heard_rotate(struct qn_core *core, struct guest *guest,
+                                          struct qn_cursor *cursor);
+/* Why a RotateKey was not taken. */
+const char *guest_rotate_refusal(enum qn_err err);
+
+/* ---- join.c: being let in; recover.c: what differs with a kit ---- */
 void join_start(struct qn_core *core);
 void join_up(struct qn_core *core, const struct qn_event *event);
 void join_down(struct qn_core *core);
@@ -435,6 +468,17 @@ void join_frame(struct qn_core *core, struct qn_span frame);
 void join_outcome(struct qn_core *core, const struct qn_outcome *outcome);
 void join_tick(struct qn_core *core);
 void join_free(struct joining *joining);
+/* The ledger is complete, and what it says is stored: the site is a member by it. */
+void join_store(struct qn_core *core);
+/* Stops asking; `code` is the reason that is shown. */
+void join_stop(struct qn_core *core, const char *code);
+enum qn_err QN_CHECKED recover_say_hello(struct qn_core *core, const uint8_t exporter[32]);
+/* With the whole ledger: takes the place back with a new key, or sees that it has it. */
+enum qn_err QN_CHECKED recover_ask(struct qn_core *core);
+/* It has its place again: what is left is the key of its vault, if anybody keeps one. */
+void recover_settle(struct qn_core *core);
+/* Whom that key is awaited from, as shown; "" if from nobody. */
+const char *recover_key_holder(const struct qn_core *core);
 
 /* ---- view.c: what is shown, from memory ---- */
 void view_site(const struct qn_core *core, const struct qn_site *site, uint64_t wall_ms,

@@ -33,10 +33,12 @@ static void alerts_of_joining(const struct qn_core *core, struct alerts *alerts)
         return;
     const char *address =
         joining->code.address_count > 0 ? joining->code.addresses[joining->address_used] : "";
+    bool is_recovery = core->options.recovery != NULL;
     if (joining->refused[0] != '\0')
-        add(alerts, "attention", "join-refused", joining->refused);
+        add(alerts, "attention", is_recovery ? "recover-refused" : "join-refused",
+            joining->refused);
     else
-        add(alerts, "attention", "joining", address);
+        add(alerts, "attention", is_recovery ? "recovering" : "joining", address);
 }
 
 static void alerts_of_peer(const struct peer *peer, const char *name, struct alerts *alerts)
@@ -64,6 +66,12 @@ static void alerts_of_group(const struct qn_core *core, struct alerts *alerts)
             add(alerts, "attention", "withdrawn", core->name);
         return; /* whom it does not reach any more is no fault */
     }
+    if (!core_has_key(core)) {
+        add(alerts, "critical", "key-replaced", core->name);
+        return;
+    }
+    if (core->is_keyless)
+        add(alerts, "attention", "recover-key", recover_key_holder(core));
     qn_vec_each (&core->peers, peer) {
         const struct qn_site *site = qn_group_site(group, &(*peer)->site);
         alerts_of_peer(*peer, site == NULL ? "?" : site->name, alerts);
@@ -139,7 +147,7 @@ static void pack_joining_self(const struct qn_core *core, uint64_t wall_ms, stru
     qn_pack_cstr(out, "name");
     qn_pack_cstr(out, core->name);
     qn_pack_cstr(out, "role");
-    qn_pack_cstr(out, "joining");
+    qn_pack_cstr(out, core->options.recovery != NULL ? "recovering" : "joining");
     qn_pack_cstr(out, "state");
     qn_pack_cstr(out, "here");
     qn_pack_cstr(out, "version");

@@ -42,5 +42,17 @@ struct qn_kit {
 
 enum qn_err QN_CHECKED qn_kit_keys(const uint8_t seed[QN_SEED_SIZE], struct qn_public_key *ret_sign,
                                    struct qn_public_key *ret_seal);
+/* Their secret halves: what proves the kit; what opens what was sealed to it (crypto/seal.h). */
+enum qn_err QN_CHECKED qn_kit_signer(const uint8_t seed[QN_SEED_SIZE],
+                                     struct qn_signer **ret_signer);
+void qn_kit_seal_seed(const uint8_t seed[QN_SEED_SIZE], uint8_t ret_seed[QN_SEED_SIZE]);
 void qn_kit_print(const struct qn_kit *kit, struct qn_buf *out);
+/* QN_ERR_INVALID: mistyped, or a line is missing; QN_ERR_UNSUPPORTED: of a newer version. */
 enum qn_err QN_CHECKED qn_kit_parse(struct qn_span text, struct qn_kit *ret_kit);
+/* Where a text that does not parse is wrong, as far as it can be told. */
+struct qn_kit_fault {
+    size_t line;     /* of the text, from 1; 0: a line is missing, or it is not one line alone */
+    const char *key; /* of the line that is wrong or missing; NULL: not known; static */
+    size_t letter;   /* the one that is mistyped, from 1, blanks not counted; 0: not known */
+};
+void qn_kit_find_fault(struct qn_span text, struct qn_kit_fault *ret_fault);

@@ -1,15 +1,32 @@
-/* The recovery kit as text; see docs/formats/ledger.md. People copy it by hand, so the reader
- * forgives what cannot change the meaning and the checksum finds the rest. */
+/* The recovery kit: its keys, and its text as it is written; see docs/formats/ledger.md. */
 #include "base/text.h"
-#include "model/invitation.h"
+#include "model/kit_impl.h"
 #include "model/secret_buf.h"
 #include "proto/pack.h"
 
-#define KIT_SIZE_MAX   (16 * 1024)
-#define CHECKSUM_SIZE  5 /* eight letters */
 #define GROUP_LETTERS  5
 #define STATEMENT_SIZE 512
 #define YEAR_9999_S    253402300799u /* 9999-12-31T23:59:59Z */
+
+static void derive(const uint8_t seed[QN_SEED_SIZE], const char *info, uint8_t ret[QN_SEED_SIZE])
+{
+    struct qn_span no_salt = {0};
+    qn_hkdf(qn_span(seed, QN_SEED_SIZE), no_salt, info, ret, QN_SEED_SIZE);
+}
+
+enum qn_err qn_kit_signer(const uint8_t seed[QN_SEED_SIZE], struct qn_signer **ret_signer)
+{
+    uint8_t derived[QN_SEED_SIZE];
+    derive(seed, "quoin recovery sign 1", derived);
+    enum qn_err err = qn_signer_new(derived, ret_signer);
+    qn_wipe(derived, sizeof(derived));
+    return err;
+}
+
+void qn_kit_seal_seed(const uint8_t seed[QN_SEED_SIZE], uint8_t ret_seed[QN_SEED_SIZE])
+{
+    derive(seed, "quoin recovery seal 1", ret_seed);
+}
 
 enum qn_err qn_kit_keys(const uint8_t seed[QN_SEED_SIZE], struct qn_public_key *ret_sign,
                         struct qn_public_key *ret_seal)
@@ -17,13 +34,11 @@ enum qn_err qn_kit_keys(const uint8_t seed[QN_SEED_SIZE], struct qn_public_key *
     uint8_t derived[QN_SEED_SIZE];
     struct qn_public_key seal;
     struct qn_signer *signer = NULL;
-    struct qn_span secret = qn_span(seed, QN_SEED_SIZE), no_salt = {0};
-    qn_hkdf(secret, no_salt, "quoin recovery seal 1", derived, sizeof(derived));
+    qn_kit_seal_seed(seed, derived);
     enum qn_err err = qn_x25519_public(derived, &seal);
-    qn_hkdf(secret, no_salt, "quoin recovery sign 1", derived, sizeof(derived));
-    if (err == QN_OK)
-        err = qn_signer_new(derived, &signer);
     qn_wipe(derived, sizeof(derived));
+    if (err == QN_OK)
+        err = qn_kit_signer(seed, &signer);
     if (err != QN_OK)
         return err;
     *ret_seal = seal;
@@ -98,7 +113,7 @@ static unsigned number(struct qn_span text, size_t at, size_t size)
 }
 
 /* Only what print_time writes: the date is printed again and compared. */
-static enum qn_err parse_time(struct qn_span text, uint64_t *ret_seconds)
+enum qn_err qn_kit_parse_time(struct qn_span text, uint64_t *ret_seconds)
 {
     if (!fits_pattern(text, "0000-00-00T00:00:00Z"))
         return QN_ERR_INVALID;
@@ -130,7 +145,7 @@ static uint64_t made_seconds(const struct qn_kit *kit)
     return seconds < YEAR_9999_S ? seconds : YEAR_9999_S;
 }
 
-static void checksum(const struct qn_kit *kit, uint8_t ret_checksum[CHECKSUM_SIZE])
+void qn_kit_checksum(const struct qn_kit *kit, uint8_t ret_checksum[QN_KIT_CHECKSUM_SIZE])
 {
     QN_AUTO_SECRET_BUF struct qn_buf values;
     qn_secret_buf_init(&values, STATEMENT_SIZE);
@@ -144,7 +159,7 @@ static void checksum(const struct qn_kit *kit, uint8_t ret_checksum[CHECKSUM_SIZ
     static const char domain[] = "quoin kit 1";
     struct qn_digest digest;
     QN_DIGEST(&digest, qn_span(domain, sizeof(domain)), qn_buf_view(&values));
-    memcpy(ret_checksum, digest.bytes, CHECKSUM_SIZE);
+    memcpy(ret_checksum, digest.bytes, QN_KIT_CHECKSUM_SIZE);
 }
 
 /* ---- writing ---- */
@@ -169,8 +184,8 @@ static bool has_group(const struct qn_kit *kit)
 
 void qn_kit_print(const struct qn_kit *kit, struct qn_buf *out)
 {
-    uint8_t sum[CHECKSUM_SIZE];
-    checksum(kit, sum);
+    uint8_t sum[QN_KIT_CHECKSUM_SIZE];
+    qn_kit_checksum(kit, sum);
     qn_buf_append_str(out, explanation);
     qn_buf_printf(out, "Quoin recovery kit: 1\nsite: %s\ngroup: %s\nidentity: ", kit->site_name,
                   kit->group_name);
@@ -185,172 +200,4 @@ void qn_kit_print(const struct qn_kit *kit, struct qn_buf *out)
     qn_buf_append_str(out, "\nchecksum: ");
     qn_text_append_base32(out, QN_SPAN_OF(sum), GROUP_LETTERS);
     qn_buf_append_str(out, "\n");
-}
-
-/* ---- reading ---- */
-
-struct reading {
-    struct qn_kit kit;
-    uint8_t checksum[CHECKSUM_SIZE];
-};
-
-static enum qn_err read_base32(struct qn_span value, uint8_t *out, size_t size)
-{
-    QN_AUTO_SECRET_BUF struct qn_buf bytes;
-    qn_secret_buf_init(&bytes, size);
-    if (qn_text_parse_base32(value, &bytes) != QN_OK || bytes.size != size)
-        return QN_ERR_INVALID;
-    memcpy(out, bytes.data, size);
-    return QN_OK;
-}
-
-static enum qn_err read_name(struct qn_span value, char out[QN_NAME_SIZE_MAX + 1])
-{
-    if (value.size > QN_NAME_SIZE_MAX || !qn_text_is_printable(value))
-        return QN_ERR_INVALID;
-    if (value.size > 0)
-        memcpy(out, value.data, value.size);
-    out[value.size] = 0;
-    return QN_OK;
-}
-
-static enum qn_err read_version(struct reading *reading, struct qn_span value)
-{
-    return qn_span_eq_str(value, "1") ? QN_OK : QN_ERR_UNSUPPORTED;
-}
-
-static enum qn_err read_site(struct reading *reading, struct qn_span value)
-{
-    return qn_text_is_name(value) ? read_name(value, reading->kit.site_name) : QN_ERR_INVALID;
-}
-
-static enum qn_err read_group(struct reading *reading, struct qn_span value)
-{
-    return read_name(value, reading->kit.group_name);
-}
-
-static enum qn_err read_identity(struct reading *reading, struct qn_span value)
-{
-    return read_base32(value, reading->kit.site.bytes, sizeof(reading->kit.site.bytes));
-}
-
-static enum qn_err read_group_id(struct reading *reading, struct qn_span value)
-{
-    if (value.size == 0)
-        return QN_OK; /* not known yet: zero */
-    return read_base32(value, reading->kit.group_prefix, sizeof(reading->kit.group_prefix));
-}
-
-static enum qn_err read_made(struct reading *reading, struct qn_span value)
-{
-    uint64_t seconds;
-    QN_TRY(parse_time(value, &seconds));
-    reading->kit.made_ms = seconds * 1000;
-    return QN_OK;
-}
-
-static enum qn_err read_key(struct reading *reading, struct qn_span value)
-{
-    return read_base32(value, reading->kit.seed, sizeof(reading->kit.seed));
-}
-
-static enum qn_err read_checksum(struct reading *reading, struct qn_span value)
-{
-    return read_base32(value, reading->checksum, sizeof(reading->checksum));
-}
-
-static const struct {
-    const char *key;
-    enum qn_err (*read)(struct reading *reading, struct qn_span value);
-} lines[] = {
-    {"quoin recovery kit", read_version},
-    {"site", read_site},
-    {"group", read_group},
-    {"identity", read_identity},
-    {"group-id", read_group_id},
-    {"made", read_made},
-    {"key", read_key},
-    {"checksum", read_checksum},
-};
-
-#define LINE_COUNT (sizeof(lines) / sizeof(lines[0]))
-
-static bool is_blank(uint8_t c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-static struct qn_span trim(struct qn_span text)
-{
-    while (text.size > 0 && is_blank(text.data[0]))
-        text = qn_span(text.data + 1, text.size - 1);
-    while (text.size > 0 && is_blank(text.data[text.size - 1]))
-        text.size--;
-    return text;
-}
-
-static bool equals_folded(struct qn_span text, const char *lower)
-{
-    if (text.size != strlen(lower))
-        return false;
-    for (size_t i = 0; i < text.size; i++) {
-        uint8_t c = text.data[i];
-        if ((c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c) != (uint8_t)lower[i])
-            return false;
-    }
-    return true;
-}
-
-/* `seen` has a bit for each of `lines`; a key that is not known is passed over. */
-static enum qn_err read_line(struct reading *reading, struct qn_span line, unsigned *seen)
-{
-    line = trim(line);
-    if (line.size == 0 || line.data[0] == '#')
-        return QN_OK;
-    const uint8_t *colon = memchr(line.data, ':', line.size);
-    if (colon == NULL)
-        return QN_ERR_INVALID;
-    size_t key_size = (size_t)(colon - line.data);
-    struct qn_span key = trim(qn_span(line.data, key_size));
-    struct qn_span value = trim(qn_span_from(line, key_size + 1));
-    for (size_t i = 0; i < LINE_COUNT; i++) {
-        if (!equals_folded(key, lines[i].key))
-            continue;
-        if ((*seen & 1u << i) != 0)
-            return QN_ERR_INVALID;
-        *seen |= 1u << i;
-        return lines[i].read(reading, value);
-    }
-    return QN_OK;
-}
-
-static enum qn_err read_lines(struct reading *reading, struct qn_span text)
-{
-    unsigned seen = 0;
-    while (text.size > 0) {
-        const uint8_t *end = memchr(text.data, '\n', text.size);
-        size_t size = end == NULL ? text.size : (size_t)(end - text.data);
-        QN_TRY(read_line(reading, qn_span(text.data, size), &seen));
-        text = qn_span_from(text, size + 1);
-    }
-    if (seen != (1u << LINE_COUNT) - 1)
-        return QN_ERR_INVALID;
-    uint8_t sum[CHECKSUM_SIZE];
-    checksum(&reading->kit, sum);
-    return memcmp(sum, reading->checksum, sizeof(sum)) == 0 ? QN_OK : QN_ERR_INVALID;
-}
-
-enum qn_err qn_kit_parse(struct qn_span text, struct qn_kit *ret_kit)
-{
-    static const char mark[] = "\xef\xbb\xbf"; /* editors put it before UTF-8 */
-    if (text.size > KIT_SIZE_MAX)
-        return QN_ERR_LIMIT;
-    if (qn_span_has_prefix(text, qn_span_str(mark)))
-        text = qn_span_from(text, strlen(mark));
-    struct reading reading = {0};
-    enum qn_err err = read_lines(&reading, text);
-    if (err == QN_OK)
-        *ret_kit = reading.kit;
-    qn_wipe(&reading, sizeof(reading));
-    return err;
 }

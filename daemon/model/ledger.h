@@ -126,6 +126,8 @@ struct qn_site {
     char legal_entity[QN_ENTITY_SIZE_MAX + 1];
     enum qn_site_state state;
     struct qn_digest admission; /* hash of the Admit or Genesis that made it a member last */
+    struct qn_digest recovery_admission; /* of the one whose recovery keys count: RotateKey names it
+                                          */
 };
 
 struct qn_collection {
@@ -204,7 +206,7 @@ void qn_ledger_digest(const struct qn_ledger *ledger, struct qn_digest *ret_dige
 enum qn_err QN_CHECKED qn_ledger_pack_missing(const struct qn_ledger *ledger,
                                               struct qn_cursor *heads, size_t size_max,
                                               struct qn_buf *out, size_t *ret_count);
-/* Whether this ledger has at least as many entries of an author as `heads` say. */
+/* Whether this ledger has at least as many entries of an author as `heads` say; NULL: of each. */
 enum qn_err QN_CHECKED qn_ledger_covers(const struct qn_ledger *ledger, struct qn_cursor heads,
                                         const struct qn_site_id *author, bool *ret_covers);
 

@@ -69,8 +69,6 @@ enum qn_err qn_ledger_covers(const struct qn_ledger *ledger, struct qn_cursor he
                              const struct qn_site_id *author, bool *ret_covers)
 {
     size_t count;
-    const struct qn_chain *chain = qn_ledger_chain(ledger, author);
-    uint64_t length = chain == NULL ? 0 : chain->nodes.count;
     QN_TRY(qn_cursor_array(&heads, (size_t)2 * QN_SITES_MAX, &count));
     bool covers = true;
     for (size_t i = 0; i < count / 2; i++) {
@@ -78,7 +76,9 @@ enum qn_err qn_ledger_covers(const struct qn_ledger *ledger, struct qn_cursor he
         uint64_t aseq;
         QN_TRY(qn_cursor_bytes(&heads, id.bytes, sizeof(id.bytes)));
         QN_TRY(qn_cursor_u64(&heads, &aseq));
-        covers = covers && !(qn_site_id_eq(&id, author) && aseq > length);
+        const struct qn_chain *chain = qn_ledger_chain(ledger, &id);
+        bool is_asked = author == NULL || qn_site_id_eq(&id, author);
+        covers = covers && !(is_asked && aseq > (chain == NULL ? 0 : chain->nodes.count));
     }
     *ret_covers = covers;
     return QN_OK;

@@ -51,7 +51,9 @@ static void fill_site(struct qn_site *site, const struct qn_node *admission)
 static void fill_keys(struct qn_site *site, const struct qn_chain *chain,
                       const struct qn_node *admission)
 {
-    qn_node_keys(chain->pinned == NULL ? admission : chain->pinned, &site->keys);
+    const struct qn_node *counts = chain->pinned == NULL ? admission : chain->pinned;
+    qn_node_keys(counts, &site->keys);
+    site->recovery_admission = counts->hash;
     site->keys.site = *qn_chain_key(chain);
     qn_vec_each (&chain->keys, key)
         qn_vec_push(&site->epochs, *key);

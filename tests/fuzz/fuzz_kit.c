@@ -5,6 +5,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct qn_kit kit, again;
+    struct qn_kit_fault fault;
+    qn_kit_find_fault(qn_span(data, size), &fault);
     if (qn_kit_parse(qn_span(data, size), &kit) != QN_OK)
         return 0;
     QN_AUTO_BUF struct qn_buf text;

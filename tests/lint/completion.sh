@@ -30,7 +30,7 @@ expect() {
     failures=$((failures + 1))
 }
 
-expect "record" re
+expect "record recover" re
 expect "put" record pu
 expect "rooms rosters" record get ro
 expect "rooms" record get roo

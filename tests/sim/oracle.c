@@ -2,6 +2,7 @@
  * operations: a collection is what its operations set minus what they removed. */
 #include <stdlib.h>
 
+#include "model/peers.h"
 #include "proto/pack.h"
 #include "sim/world.h"
 
@@ -338,29 +339,81 @@ static bool is_withdrawn(const struct sim_world *world, size_t site)
     return false;
 }
 
-static bool is_member_on(struct memkv *disk, const struct sim_site *site)
+static struct qn_ledger *ledger_of(struct memkv *disk)
 {
     struct qn_ledger *ledger = qn_ledger_new();
     QN_ASSERT(qn_ledger_load(ledger, memkv_reader(disk)) == QN_OK);
-    const struct qn_group *group = qn_ledger_group(ledger);
-    const struct qn_site *found = group == NULL ? NULL : qn_group_site(group, &site->id);
-    bool is_member = found != NULL && found->state == QN_SITE_MEMBER;
-    qn_ledger_free(ledger);
-    return is_member;
+    return ledger;
 }
 
-/* Whoever let a site in may forget it before a third site has heard of it: nobody admits it any
- * more, and it has to be invited again. */
+bool oracle_knows(struct memkv *disk, const struct sim_site *site)
+{
+    struct qn_ledger *ledger = ledger_of(disk);
+    const struct qn_group *group = qn_ledger_group(ledger);
+    const struct qn_site *found = group == NULL ? NULL : qn_group_site(group, &site->id);
+    bool is_known = found != NULL && found->state == QN_SITE_MEMBER &&
+                    qn_public_key_eq(&found->keys.site, &site->keys.site);
+    qn_ledger_free(ledger);
+    return is_known;
+}
+
+static bool covers(const struct qn_ledger *ledger, struct memkv *disk,
+                   const struct qn_site_id *site)
+{
+    QN_AUTO_BUF struct qn_buf heads;
+    struct qn_ledger *other = ledger_of(disk);
+    bool does_cover = false;
+    qn_buf_init(&heads, QN_FRAME_SIZE_MAX);
+    qn_ledger_pack_heads(other, &heads);
+    QN_ASSERT(qn_ledger_covers(ledger, qn_cursor(qn_buf_view(&heads)), site, &does_cover) == QN_OK);
+    qn_ledger_free(other);
+    return does_cover;
+}
+
+static bool knows_address(struct memkv *disk, const struct sim_site *site)
+{
+    struct qn_span announcement;
+    uint64_t contact_ms;
+    return qn_site_contact_get(memkv_reader(disk), &site->id, &announcement, &contact_ms) ==
+               QN_OK &&
+           announcement.size > 0;
+}
+
+/* Whoever only ever met the lost site hears of its new key from nobody. */
+static bool may_meet(struct sim_site *a, struct sim_site *b)
+{
+    return oracle_knows(a->disk, b) && oracle_knows(b->disk, a) &&
+           (knows_address(a->disk, b) || knows_address(b->disk, a));
+}
+
+bool oracle_may_help(struct sim_world *world, const struct sim_site *site, struct sim_site *helper)
+{
+    struct qn_ledger *ledger = ledger_of(helper->disk);
+    bool may_help = oracle_knows(helper->disk, site);
+    for (size_t i = 0; i < world->site_count; i++) {
+        struct sim_site *other = &world->sites[i];
+        may_help &= other->queue.count == 0 && other->undelivered == NULL;
+        if (other == site || other == helper)
+            continue;
+        may_help &= covers(ledger, other->disk, &site->id);
+        may_help &= !oracle_knows(other->disk, other) || may_meet(other, helper);
+    }
+    qn_ledger_free(ledger);
+    return may_help;
+}
+
+/* Whoever let a site in, or back, may forget it before a third site has heard of it: nobody admits
+ * it any more, and it has to be invited, or recovered, again. */
 static void find_cast_out(struct sim_world *world, const struct sim_site *site)
 {
     for (size_t i = 0; i < world->site_count; i++) {
         struct sim_site *lost = &world->sites[i];
-        if (i == site->index || !is_member_on(lost->disk, lost) || is_member_on(site->image, lost))
+        if (i == site->index || !oracle_knows(lost->disk, lost) || oracle_knows(site->image, lost))
             continue;
         bool is_known = false;
         for (size_t k = 0; k < world->site_count; k++)
             is_known |= k != i && k != site->index && !is_withdrawn(world, k) &&
-                        is_member_on(world->sites[k].disk, lost);
+                        oracle_knows(world->sites[k].disk, lost);
         lost->is_cast_out |= !is_known;
     }
 }
@@ -414,6 +467,11 @@ void oracle_before_restore(struct sim_world *world, struct sim_site *site)
 {
     find_fork(world, site);
     find_cast_out(world, site);
+    oracle_before_burn(world, site);
+}
+
+void oracle_before_burn(struct sim_world *world, struct sim_site *site)
+{
     oracle_before_loss(world, site);
     qn_vec_each (&world->seen, seen) /* the disk will know less: look at all of it again */
         if ((*seen)->site == site->index) {
@@ -441,20 +499,20 @@ static void trace_clock(struct sim_world *world, const struct sim_site *site,
                     entry->actor.bytes[9], (unsigned long long)entry->ctr);
 }
 
-static void equal_to_first(struct sim_world *world, struct sim_site *site,
-                           const struct qn_coll_id *coll)
+static void equal_to_first(struct sim_world *world, const struct sim_site *reference,
+                           struct sim_site *site, const struct qn_coll_id *coll)
 {
-    struct qn_kv *first = memkv_reader(world->sites[0].disk), *kv = memkv_reader(site->disk);
+    struct qn_kv *first = memkv_reader(reference->disk), *kv = memkv_reader(site->disk);
     struct qn_coll_info a, b;
     QN_AUTO_VV struct qn_vv cc_a = {0}, cc_b = {0};
     QN_ASSERT(qn_read_coll(first, coll, &a) == QN_OK && qn_read_coll(kv, coll, &b) == QN_OK);
     QN_ASSERT(qn_read_cc(first, coll, &cc_a) == QN_OK && qn_read_cc(kv, coll, &cc_b) == QN_OK);
     if (!qn_vv_eq(&cc_a, &cc_b)) {
-        trace_clock(world, &world->sites[0], &cc_a);
+        trace_clock(world, reference, &cc_a);
         trace_clock(world, site, &cc_b);
-        world_fail(world, "at rest: site0 and %s have different clocks", site->name);
+        world_fail(world, "at rest: %s and %s have different clocks", reference->name, site->name);
     } else if (memcmp(a.root, b.root, QN_ROOT_SIZE) != 0)
-        world_fail(world, "at rest: site0 and %s differ at equal clocks", site->name);
+        world_fail(world, "at rest: %s and %s differ at equal clocks", reference->name, site->name);
 }
 
 /* What a site wrote right before it left, or after it was cast out, may have gone with it. */
@@ -476,41 +534,79 @@ static void nothing_is_lost(struct sim_world *world, const struct sim_site *site
         }
 }
 
-/* For each site genesis or an admission, invitations, and perhaps one withdrawal; a
- * site that is not let in, or not any more, must not make the ledger grow by asking. */
-static void ledger_is_small(struct sim_world *world)
+/* For each site genesis or an admission and its later keys, invitations, and perhaps one
+ * withdrawal; a site that is not let in, or not any more, must not make the ledger grow by asking.
+ */
+static void ledger_is_small(struct sim_world *world, const struct sim_site *reference)
 {
     struct qn_ledger *ledger = qn_ledger_new();
-    QN_ASSERT(qn_ledger_load(ledger, memkv_reader(world->sites[0].disk)) == QN_OK);
+    QN_ASSERT(qn_ledger_load(ledger, memkv_reader(reference->disk)) == QN_OK);
     const struct qn_group *group = qn_ledger_group(ledger);
     size_t expected = group->invites.count + group->sites.count + world->withdrawn.count +
                       group->collections.count + world->place_entries;
+    qn_vec_each (&group->sites, site)
+        expected += site->epochs.count - 1;
     if (qn_ledger_count(ledger) > expected)
         world_fail(world, "at rest: the ledger has %zu entries, not %zu", qn_ledger_count(ledger),
                    expected);
     qn_ledger_free(ledger);
 }
 
-void oracle_at_rest(struct sim_world *world)
+/* A joining site may have lost its host; one with a kit only waits for a helper that is out itself.
+ */
+static void is_still_out(struct sim_world *world, const struct sim_site *site)
+{
+    const struct sim_site *helper = &world->sites[site->helper];
+    if (site->has_kit && !helper->is_cast_out && !is_withdrawn(world, helper->index) &&
+        qn_core_group(helper->core) != NULL)
+        world_fail(world, "at rest: %s was not recovered", site->name);
+}
+
+static bool is_in(const struct sim_world *world, const struct sim_site *site)
+{
+    return site->is_up && !is_withdrawn(world, site->index) && !site->is_cast_out &&
+           qn_core_group(site->core) != NULL;
+}
+
+static struct sim_site *first_in(struct sim_world *world)
+{
+    for (size_t i = 0; i < world->site_count; i++)
+        if (is_in(world, &world->sites[i]))
+            return &world->sites[i];
+    return NULL;
+}
+
+static void site_at_rest(struct sim_world *world, const struct sim_site *reference,
+                         struct sim_site *site)
 {
     struct qn_digest ledger, other;
-    ledger_digest(&world->sites[0], &ledger);
-    ledger_is_small(world);
+    ledger_digest(reference, &ledger);
+    ledger_digest(site, &other);
+    if (!qn_digest_eq(&ledger, &other) && !world->may_fork)
+        world_fail(world, "at rest: %s and %s have different ledgers", reference->name, site->name);
+    qn_vec_each (&world->colls, coll) {
+        equal_to_first(world, reference, site, coll);
+        check_coll(world, site, coll);
+    }
+    nothing_is_lost(world, site);
+    vault_at_rest(world, site);
+    if (!world->may_fork)
+        custody_at_rest(world, site);
+}
+
+void oracle_at_rest(struct sim_world *world)
+{
+    const struct sim_site *reference = first_in(world);
+    if (reference == NULL) {
+        world_fail(world, "at rest: no site is in the group");
+        return;
+    }
+    ledger_is_small(world, reference);
     for (size_t i = 0; i < world->site_count; i++) {
         struct sim_site *site = &world->sites[i];
-        if (!site->is_up || is_withdrawn(world, i) || site->is_cast_out ||
-            qn_core_group(site->core) == NULL)
-            continue;
-        ledger_digest(site, &other);
-        if (!qn_digest_eq(&ledger, &other) && !world->may_fork)
-            world_fail(world, "at rest: site0 and %s have different ledgers", site->name);
-        qn_vec_each (&world->colls, coll) {
-            equal_to_first(world, site, coll);
-            check_coll(world, site, coll);
-        }
-        nothing_is_lost(world, site);
-        vault_at_rest(world, site);
-        if (!world->may_fork)
-            custody_at_rest(world, site);
+        if (is_in(world, site))
+            site_at_rest(world, reference, site);
+        else if (site->is_up && !is_withdrawn(world, i) && !site->is_cast_out)
+            is_still_out(world, site);
     }
 }

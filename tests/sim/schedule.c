@@ -309,6 +309,27 @@ static void disturb_disk(struct sim_world *world, struct sim_site *site)
         site->files.is_full = !site->files.is_full && world_chance(world, 500);
 }
 
+static bool has_another_burnt(const struct sim_world *world, const struct sim_site *site)
+{
+    for (size_t i = 0; i < world->site_count; i++)
+        if (i != site->index && world->sites[i].burnt > 0)
+            return true;
+    return false;
+}
+
+/* Somebody takes the kit out of the safe, and the address of a site that is there. One site only: a
+ * third that was away while all others changed their keys lets none of them in
+ * (docs/ledger.md, "What it does not do"). */
+static void burn(struct sim_world *world, struct sim_site *site)
+{
+    struct sim_site *helper = &world->sites[world_below(world, world->site_count)];
+    if (helper == site || !is_member(helper) || helper->is_cast_out || site->is_cast_out ||
+        has_left(world, helper) || has_another_burnt(world, site) ||
+        !oracle_may_help(world, site, helper))
+        return;
+    site_burn(world, site, helper);
+}
+
 static void act_up(struct sim_world *world, struct sim_site *site, uint64_t dice)
 {
     if (dice < 360)
@@ -358,6 +379,8 @@ static void act(struct sim_world *world, size_t early)
     } else if (!site->is_up) {
         if (dice < 300 && site->image != NULL)
             site_restore_image(world, site);
+        else if (dice > 850)
+            burn(world, site);
         if (dice < 600)
             site_start(world, site);
     } else if (is_member(site)) {

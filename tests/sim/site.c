@@ -17,6 +17,7 @@ static void make_keys(struct sim_site *site)
     QN_ASSERT(qn_signer_new(site->seed, &site->signer) == QN_OK);
     site->keys.site = *qn_signer_public(site->signer);
     QN_ASSERT(qn_kit_keys(kit, &site->keys.recovery_sign, &site->keys.recovery_seal) == QN_OK);
+    QN_ASSERT(qn_kit_signer(kit, &site->kit) == QN_OK);
     qn_site_id_of(&site->keys.site, &site->id);
 }
 
@@ -66,6 +67,7 @@ void site_deinit(struct sim_site *site)
     qn_vec_free(&site->queue);
     qn_update_deinit(&site->update);
     qn_signer_free(site->signer);
+    qn_signer_free(site->kit);
     qn_buf_deinit(&site->genesis);
     memkv_free(site->disk);
     memkv_free(site->image);
@@ -181,6 +183,9 @@ static void carry_out(struct sim_world *world, struct sim_site *site, struct qn_
     case QN_EFFECT_FILE:
         files_start(world, site, effect->file);
         effect->file = NULL;
+        break;
+    case QN_EFFECT_VAULT_KEY:
+        site->has_kit = false;
         break;
     case QN_EFFECT_NOTE:
         look_at_note(world, site, effect);
@@ -375,13 +380,15 @@ void site_start(struct sim_world *world, struct sim_site *site)
         site->boots++;
         site->boot_at_ms = world->now_ms;
     }
-    struct qn_core_options options = {.signer = site->signer,
+    struct qn_core_options options = {.site = site->id,
+                                      .signer = site->signer,
                                       .keys = site->keys,
                                       .name = site->name,
                                       .legal_entity = "",
                                       .version = "sim",
                                       .genesis = qn_buf_view(&site->genesis),
                                       .join = site->has_code ? &site->code : NULL,
+                                      .recovery = site->has_kit ? site->kit : NULL,
                                       .addresses =
                                           (const char(*)[QN_ADDRESS_SIZE_MAX + 1]) addresses,
                                       .address_count = 1,
@@ -434,4 +441,39 @@ void site_restore_image(struct sim_world *world, struct sim_site *site)
     site->disk = site->image;
     site->image = NULL;
     site->is_restored = true;
+}
+
+static void forget_disk(struct sim_world *world, struct sim_site *site)
+{
+    oracle_before_burn(world, site);
+    memkv_free(site->image);
+    memkv_free(site->disk);
+    site->disk = memkv_new();
+    site->image = NULL;
+    site->is_restored = false;
+    vault_deinit(&site->vault);
+    site->vault = (struct sim_vault){0};
+}
+
+static void take_new_key(struct sim_site *site)
+{
+    site->burnt++;
+    memset(site->seed, (int)(site->index + 1 + site->burnt * SIM_SITES_MAX), sizeof(site->seed));
+    qn_signer_free(site->signer);
+    QN_ASSERT(qn_signer_new(site->seed, &site->signer) == QN_OK);
+    site->keys.site = *qn_signer_public(site->signer);
+}
+
+void site_burn(struct sim_world *world, struct sim_site *site, const struct sim_site *helper)
+{
+    QN_ASSERT(!site->is_up);
+    world_trace(world, "%s burns; %s is to help", site->name, helper->name);
+    forget_disk(world, site);
+    take_new_key(site);
+    qn_buf_reset(&site->genesis);
+    site->has_kit = site->has_code = true;
+    site->helper = helper->index;
+    site->code = (struct qn_code){.address_count = 1};
+    memcpy(site->code.group_prefix, qn_core_group(helper->core)->id.bytes, QN_GROUP_PREFIX_SIZE);
+    snprintf(site->code.addresses[0], sizeof(site->code.addresses[0]), "%s", helper->address);
 }

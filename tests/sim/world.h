@@ -87,12 +87,15 @@ struct sim_site {
     size_t index;
     char name[16], address[16];
     uint8_t seed[QN_SEED_SIZE];
-    struct qn_signer *signer;
+    struct qn_signer *signer, *kit;
     struct qn_site_keys keys;
     struct qn_site_id id;
     struct qn_buf genesis;
     struct qn_code code;
     bool has_code;
+    bool has_kit;   /* its machine burnt; the kit is in the new one until it has its place again */
+    unsigned burnt; /* how often */
+    size_t helper;  /* whom the new machine asks */
 
     bool is_up;
     unsigned life; /* counts crashes: events of an earlier life are dropped */
@@ -222,6 +225,8 @@ void site_deinit(struct sim_site *site);
 void site_start(struct sim_world *world, struct sim_site *site);
 void site_crash(struct sim_world *world, struct sim_site *site);
 void site_restore_image(struct sim_world *world, struct sim_site *site);
+/* The machine is gone with its disk and key; another one has its kit and asks a helper. */
+void site_burn(struct sim_world *world, struct sim_site *site, const struct sim_site *helper);
 void site_step(struct sim_world *world, struct sim_site *site, struct qn_event *event);
 uint64_t site_wall_ms(const struct sim_world *world, const struct sim_site *site);
 void site_write(struct sim_world *world, struct sim_site *site);
@@ -273,9 +278,15 @@ void oracle_committed(struct sim_world *world, struct sim_site *site,
                       const struct qn_commit *commit);
 void oracle_acked(struct sim_world *world, struct sim_site *site, uint64_t request, bool is_ok);
 void oracle_deinit(struct sim_world *world);
+/* Whether a disk knows the site as a member, with the key that it has now. */
+bool oracle_knows(struct memkv *disk, const struct sim_site *site);
+/* Nobody has more of the site's own ledger entries than the helper: a RotateKey in the place of one
+ * of them would be an equivocation (docs/ledger.md, "Keys"). */
+bool oracle_may_help(struct sim_world *world, const struct sim_site *site, struct sim_site *helper);
 /* Before a disk goes back in time: what is lost with it is nobody's fault. */
 void oracle_before_loss(struct sim_world *world, struct sim_site *site);
 void oracle_before_restore(struct sim_world *world, struct sim_site *site);
+void oracle_before_burn(struct sim_world *world, struct sim_site *site);
 /* Everything at rest: all sites equal, and equal to what the operations say. */
 void oracle_at_rest(struct sim_world *world);
 

@@ -53,7 +53,8 @@ void rig_start(struct rig *rig)
     const struct world_site *site = &rig->world.sites[0];
     qn_core_free(rig->core);
     rig_forget(rig);
-    rig->core = qn_core_new(&(struct qn_core_options){.signer = site->signer,
+    rig->core = qn_core_new(&(struct qn_core_options){.site = site->id,
+                                                      .signer = site->signer,
                                                       .keys = site->keys,
                                                       .name = site->name,
                                                       .legal_entity = "",
@@ -158,6 +159,7 @@ static void keep(struct rig *rig, struct qn_effect *effect)
         qn_vec_push(&rig->files, effect->file);
         effect->file = NULL;
         break;
+    case QN_EFFECT_VAULT_KEY:
     case QN_EFFECT_DIAL:
         rig->has_dialled_bulk |= effect->link_kind == QN_LINK_BULK;
         break;

@@ -1,11 +1,4 @@
 /* syncctl init: the state directory of a new site (docs/control.md, section 6). */
-#include <dirent.h>
-#include <errno.h>
-#include <pwd.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "app/setup.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -16,13 +9,9 @@
 #include "model/invitation.h"
 #include "model/ledger.h"
 #include "os/os.h"
-#include "screen.h"
+#include "site_dir.h"
 
-#define DEFAULT_STATE_DIR "/var/lib/quoin"
-#define SERVICE_USER      "_quoin"
-#define KIT_SIZE_MAX      (64 * 1024)
-/* With "/control.sock" it fits a socket's address (108 bytes). */
-#define STATE_DIR_SIZE_MAX 90
+#define KIT_SIZE_MAX (64 * 1024)
 
 struct founding {
     struct ctl *ctl;
@@ -35,22 +24,6 @@ struct founding {
     struct qn_digest group_id;
     char kit_path[4096];
 };
-
-/* HOST:PORT, or [V6]:PORT. */
-static bool is_address(const char *text)
-{
-    const char *colon = strrchr(text, ':');
-    if (colon == NULL || colon == text || strlen(text) > QN_ADDRESS_SIZE_MAX)
-        return false;
-    char *end;
-    unsigned long port = strtoul(colon + 1, &end, 10);
-    if (colon[1] < '0' || colon[1] > '9' || *end != '\0' || port == 0 || port > 65535)
-        return false;
-    size_t host = (size_t)(colon - text);
-    bool is_bracketed = text[0] == '[' && text[host - 1] == ']' && host > 2;
-    bool has_colon = memchr(text, ':', host) != NULL;
-    return has_colon == is_bracketed && strpbrk(text, " \t/,@") == NULL;
-}
 
 static int check_join(struct founding *it)
 {
@@ -71,51 +44,14 @@ static int check_options(struct founding *it)
         return ctl_fail_str(ctl, "bad-name", it->site);
     if (it->group != NULL && !qn_text_is_name(qn_span_str(it->group)))
         return ctl_fail_str(ctl, "bad-name", it->group);
-    static const char *const addresses[] = {"listen", "advertise"};
-    for (size_t i = 0; i < 2; i++) {
-        const char *value = ctl_value(ctl, addresses[i]);
-        if (value != NULL && !is_address(value))
-            return ctl_fail_str(ctl, "bad-address", value);
-    }
+    int code = site_dir_check_addresses(ctl);
+    if (code != CTL_DONE)
+        return code;
     const char *entity = ctl_value(ctl, "legal-entity");
     if (entity != NULL &&
         (strlen(entity) > QN_ENTITY_SIZE_MAX || !qn_text_is_printable(qn_span_str(entity))))
         return ctl_fail_str(ctl, "bad-entity", "--legal-entity");
     return it->join != NULL ? check_join(it) : CTL_DONE;
-}
-
-/* In a directory, and at the top of a file system of its own. */
-static bool is_always_there(const char *name)
-{
-    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "lost+found") == 0;
-}
-
-static bool is_empty(const char *path)
-{
-    DIR *dir = opendir(path);
-    if (dir == NULL)
-        return false;
-    bool has_any = false;
-    for (struct dirent *entry; !has_any && (entry = readdir(dir)) != NULL;)
-        has_any = !is_always_there(entry->d_name);
-    closedir(dir);
-    return !has_any;
-}
-
-static int make_directory(struct founding *it)
-{
-    const char *path = it->ctl->state_dir;
-    if (strlen(path) > STATE_DIR_SIZE_MAX)
-        return ctl_fail_str(it->ctl, "dir-too-long", path);
-    if (qn_setup_exists(path))
-        return ctl_fail_str(it->ctl, "site-exists", path);
-    struct stat status;
-    bool is_there = lstat(path, &status) == 0;
-    if (is_there && (!S_ISDIR(status.st_mode) || !is_empty(path)))
-        return ctl_fail_str(it->ctl, "dir-not-empty", path);
-    if (qn_os_make_dir(path, 0700) != QN_OK || chmod(path, 0700) != 0)
-        return ctl_fail_str(it->ctl, "dir-failed", path);
-    return CTL_DONE;
 }
 
 static void copy_text(char *to, size_t size, const char *from)
@@ -181,21 +117,6 @@ static enum qn_err write_kit(struct founding *it)
     return err;
 }
 
-/* Root sets up the service's site: its files must be the service's. */
-static void give_to_service(const char *state_dir)
-{
-    const struct passwd *user = getpwnam(SERVICE_USER);
-    if (geteuid() != 0 || user == NULL || strcmp(state_dir, DEFAULT_STATE_DIR) != 0)
-        return;
-    static const char *const names[] = {"", "/identity.key", "/site.quoin", "/recovery-kit.txt"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        char path[sizeof(DEFAULT_STATE_DIR) + 32];
-        snprintf(path, sizeof(path), "%s%s", state_dir, names[i]);
-        if (lchown(path, user->pw_uid, user->pw_gid) != 0)
-            perror(path);
-    }
-}
-
 static void print_json(const struct founding *it, struct qn_span identity)
 {
     FILE *out = it->ctl->out;
@@ -227,26 +148,12 @@ static void print_result(const struct founding *it)
         return;
     fprintf(ctl->out, _("Site %s, identity %.*s\n"), it->site, (int)identity.size,
             (const char *)identity.data);
-    bool is_default = strcmp(ctl->state_dir, DEFAULT_STATE_DIR) == 0;
+    bool is_default = site_dir_is_default(ctl);
     const char *option = is_default ? "" : " --state ", *dir = is_default ? "" : ctl->state_dir;
     fprintf(ctl->out,
             _("Recovery kit: %s\n  Print it, lock it away, then run `syncctl kit confirm%s%s`.\n"),
             it->kit_path, option, dir);
-    if (is_default)
-        fprintf(ctl->out, "%s\n", _("Next: systemctl start quoin"));
-    else
-        fprintf(ctl->out, _("Next: syncd --state %s\n"), dir);
-}
-
-/* After a failure the directory is empty again, so that the command can be repeated. */
-static void take_back(const struct founding *it)
-{
-    static const char *const names[] = {"recovery-kit.txt", "identity.key"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        char path[STATE_DIR_SIZE_MAX + 32];
-        snprintf(path, sizeof(path), "%s/%s", it->ctl->state_dir, names[i]);
-        unlink(path);
-    }
+    site_dir_say_next(ctl);
 }
 
 static int make_site(struct founding *it)
@@ -255,17 +162,17 @@ static int make_site(struct founding *it)
     if (make_keys(it) != QN_OK || (it->group != NULL && make_genesis(it) != QN_OK))
         return ctl_fail_str(it->ctl, "crypto-failed", "");
     if (write_kit(it) != QN_OK) {
-        take_back(it);
+        site_dir_take_back(it->ctl);
         return ctl_fail_str(it->ctl, "write-failed", it->kit_path);
     }
     enum qn_err err = qn_setup_write(it->ctl->state_dir, &it->setup);
     if (err == QN_ERR_EXISTS)
         return ctl_fail_str(it->ctl, "site-exists", it->ctl->state_dir);
     if (err != QN_OK) {
-        take_back(it);
+        site_dir_take_back(it->ctl);
         return ctl_fail_str(it->ctl, "write-failed", it->ctl->state_dir);
     }
-    give_to_service(it->ctl->state_dir);
+    site_dir_give_to_service(it->ctl);
     print_result(it);
     return CTL_DONE;
 }
@@ -278,7 +185,7 @@ int ctl_run_init(struct ctl *ctl)
                           .join = ctl_value(ctl, "join")};
     int code = check_options(&it);
     if (code == CTL_DONE)
-        code = make_directory(&it);
+        code = site_dir_make(ctl);
     if (code == CTL_DONE)
         code = make_site(&it);
     qn_signer_free(it.signer);

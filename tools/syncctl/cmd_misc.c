@@ -1,5 +1,4 @@
-/* syncctl kit confirm, config check, completion, help */
-#include <errno.h>
+/* syncctl config check, completion, help */
 #include <unistd.h>
 
 #include "app/config.h"
@@ -8,23 +7,6 @@
 #include "screen.h"
 
 #define ERRORS_SIZE_MAX (256 * 1024)
-
-int ctl_run_kit_confirm(struct ctl *ctl)
-{
-    QN_AUTO_BUF struct qn_buf path;
-    qn_buf_init(&path, 4096);
-    qn_buf_printf(&path, "%s/recovery-kit.txt", ctl->state_dir);
-    qn_buf_append_u8(&path, 0);
-    if (qn_buf_status(&path) != QN_OK)
-        return ctl_fail_str(ctl, "no-kit", ctl->state_dir);
-    if (unlink((const char *)path.data) != 0)
-        return ctl_fail_str(ctl, errno == ENOENT ? "no-kit" : "write-failed", ctl->state_dir);
-    if (ctl->is_json)
-        fputs("{\"done\":true}\n", ctl->out);
-    else
-        ctl_say(ctl, "%s", _("The file of the recovery kit is deleted; keep the print."));
-    return CTL_DONE;
-}
 
 int ctl_run_config_check(struct ctl *ctl)
 {

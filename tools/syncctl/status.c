@@ -18,6 +18,7 @@ static const char *const state_words[] = {
     N_("revoked"),     N_("expired"),       N_("identical"), N_("different"),  N_("behind"),
     N_("unreachable"), N_("administrator"), N_("member"),    N_("joining"),    N_("proposed"),
     N_("accepted"),    N_("ended"),         N_("complete"),  N_("incomplete"), N_("bad"),
+    N_("recovering"),
 };
 
 const char *ctl_state_word(struct qn_span state)
@@ -48,7 +49,8 @@ static struct qn_alert_view alert_of(struct qn_span map, uint64_t now_ms)
         .now_ms = now_ms,
     };
     alert.has_time = ctl_map_time(map, "time", &alert.time_ms);
-    if (qn_span_eq_str(alert.code, "join-refused")) /* its cause is a code of errors.c */
+    if (qn_span_eq_str(alert.code, "join-refused") ||
+        qn_span_eq_str(alert.code, "recover-refused")) /* their cause is a code of errors.c */
         alert.shown = ctl_error_text(alert.object);
     return alert;
 }

@@ -22,6 +22,19 @@ static const struct ctl_option init_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct ctl_option recover_options[] = {
+    {"kit", "FILE", N_("the recovery kit as it is printed; -: standard input")},
+    {"from", "HOST:PORT", N_("any other site of the group, which runs")},
+    {"listen", "ADDR:PORT", N_("the address on which the daemon waits for other sites")},
+    {"advertise", "HOST:PORT", N_("the address at which other sites reach this one")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option kit_print_options[] = {
+    {"html", "FILE", N_("a page for A4, with a QR code")},
+    {NULL, NULL, NULL},
+};
+
 static const struct ctl_option status_options[] = {
     {"x", NULL, N_("show only what is wrong")},
     {"watch", NULL, N_("show it again every two seconds")},
@@ -193,6 +206,10 @@ const struct ctl_command ctl_commands[] = {
     {"backup", "holder", "list | accept OWNER | quota OWNER SIZE", 1, 3,
      N_("the copies that this site keeps for others, and how much space they get"), NULL,
      ctl_run_backup_holder},
+    {"recover", NULL, "", 0, 0, N_("make a lost site again on this empty machine, with its kit"),
+     recover_options, ctl_run_recover},
+    {"kit", "print", "", 0, 0, N_("show the recovery kit, or make a page of it to print"),
+     kit_print_options, ctl_run_kit_print},
     {"kit", "confirm", "", 0, 0, N_("the recovery kit is locked away: delete its file"), NULL,
      ctl_run_kit_confirm},
     {"config", "check", "FILE", 1, 1, N_("check a configuration file without applying it"), NULL,

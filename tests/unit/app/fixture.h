@@ -78,6 +78,8 @@ static inline void site_open_store(struct site *site)
 static inline void site_open_core(struct site *site, const struct qn_code *join)
 {
     struct qn_site_keys keys = {.site = *qn_signer_public(site->signer)};
+    struct qn_site_id id;
+    qn_site_id_of(&keys.site, &id);
     struct qn_body_genesis genesis = {.group_name = qn_span_str("lot"),
                                       .site_name = qn_span_str("pradines"),
                                       .legal_entity = qn_span_str(""),
@@ -88,7 +90,8 @@ static inline void site_open_core(struct site *site, const struct qn_code *join)
         cr_assert_eq(
             qn_genesis_compose(site->signer, &genesis, (qn_hlc)1 << 16, &site->genesis, &group),
             QN_OK);
-    site->core = qn_core_new(&(struct qn_core_options){.signer = site->signer,
+    site->core = qn_core_new(&(struct qn_core_options){.site = id,
+                                                       .signer = site->signer,
                                                        .keys = keys,
                                                        .name = "pradines",
                                                        .legal_entity = "",

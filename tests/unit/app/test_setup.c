@@ -476,3 +476,81 @@ Test(setup, one_that_was_never_filled_can_be_released)
     qn_setup_deinit(&setup);
     qn_setup_deinit(&setup);
 }
+
+/* ---- a site that was lost ---- */
+
+static void make_recovered(struct fixture *f)
+{
+    make_join(f, "");
+    qn_free(f->setup.join);
+    f->setup.join = NULL;
+    f->setup.is_recovered = true;
+    memset(f->setup.identity.bytes, 0x44, sizeof(f->setup.identity.bytes));
+    memset(f->setup.group_prefix, 0x55, sizeof(f->setup.group_prefix));
+    memset(f->setup.kit_seed, 0x66, sizeof(f->setup.kit_seed));
+    strcpy(f->setup.from, "pradines.example:7117");
+}
+
+Test(setup, a_recovered_site_keeps_its_identity)
+{
+    FIXTURE;
+    struct qn_public_key key = {{1}};
+    struct qn_site_id id;
+    make_recovered(&f);
+    write_setup(&f);
+    cr_assert_eq(read_setup(&f), QN_OK);
+    check_same(&f.setup, &f.got);
+    cr_assert(f.got.is_recovered);
+    cr_assert(f.got.has_kit_seed);
+    cr_assert_arr_eq(f.got.kit_seed, f.setup.kit_seed, QN_SEED_SIZE);
+    cr_assert_arr_eq(f.got.group_prefix, f.setup.group_prefix, QN_GROUP_PREFIX_SIZE);
+    cr_assert_str_eq(f.got.from, f.setup.from);
+    qn_setup_site_id(&f.got, &key, &id);
+    cr_assert(qn_site_id_eq(&id, &f.setup.identity));
+}
+
+Test(setup, the_seed_of_the_kit_goes_and_the_identity_stays)
+{
+    FIXTURE;
+    struct stat status;
+    char path[TMP_PATH_SIZE];
+    make_recovered(&f);
+    write_setup(&f);
+    cr_assert_eq(stat(tmp_dir_at(&f.dir, "recovery.key", path), &status), 0);
+    cr_assert_eq(status.st_mode & 0777, 0600);
+    cr_assert_eq(qn_setup_end_recovery(f.dir.path), QN_OK);
+    cr_assert_eq(qn_setup_end_recovery(f.dir.path), QN_OK, "again");
+    cr_assert_neq(stat(path, &status), 0);
+    cr_assert_eq(read_setup(&f), QN_OK);
+    cr_assert(f.got.is_recovered);
+    cr_assert_not(f.got.has_kit_seed);
+}
+
+Test(setup, the_identity_of_another_site_is_that_of_its_key)
+{
+    FIXTURE;
+    struct qn_public_key key = {{1}};
+    struct qn_site_id id, expected;
+    write_setup(&f);
+    cr_assert_eq(read_setup(&f), QN_OK);
+    qn_setup_site_id(&f.got, &key, &id);
+    qn_site_id_of(&key, &expected);
+    cr_assert(qn_site_id_eq(&id, &expected));
+}
+
+Test(setup, a_recovery_that_is_not_whole_is_refused)
+{
+    FIXTURE;
+    char path[TMP_PATH_SIZE];
+    make_recovered(&f);
+    f.setup.from[0] = '\0';
+    cr_assert_eq(qn_setup_write(f.dir.path, &f.setup), QN_ERR_INVALID);
+    strcpy(f.setup.from, "pradines.example:7117");
+    f.setup.join = qn_strdup("QN1-AAAAA");
+    cr_assert_eq(qn_setup_write(f.dir.path, &f.setup), QN_ERR_INVALID, "one way only");
+    qn_free(f.setup.join);
+    f.setup.join = NULL;
+    write_setup(&f);
+    put(tmp_dir_at(&f.dir, "recovery.key", path), qn_span("short", 5));
+    cr_assert_eq(read_setup(&f), QN_ERR_INVALID);
+}

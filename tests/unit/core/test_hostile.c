@@ -145,3 +145,97 @@ Test(hostile, made_up_claims_draw_one_incarnation_at_most)
     struct qn_actor third = own_actor();
     cr_assert_eq(qn_actor_cmp(&second, &third), 0);
 }
+
+/* What a disk that begins like ours would write as the peer, with some key. */
+static void write_as_peer(const struct qn_signer *signer, struct qn_buf *ret_body)
+{
+    struct qn_coll_id coll = world_coll(1);
+    struct memkv *own = rig.disk;
+    struct qn_applier *applier = rig.applier;
+    struct qn_vv nothing = {0};
+    struct qn_ops_request request = {.from_seq = 1, .known = &nothing, .size_wish = 4096};
+    struct qn_ops_read read = {0};
+    request.coll = coll;
+    request.ops_wish = 9;
+    rig.disk = memkv_clone(own);
+    rig.applier = qn_applier_new(&rig.world.sites[1].id, signer);
+    cr_assert_eq(qn_applier_load(rig.applier, memkv_reader(rig.disk)), QN_OK);
+    struct qn_buf payload;
+    qn_buf_init(&payload, 1024);
+    qn_pack_array(&payload, 2);
+    qn_pack_bin(&payload, QN_SPAN_OF(coll.bytes));
+    qn_pack_array(&payload, 1);
+    qn_pack_array(&payload, 4);
+    qn_pack_u64(&payload, QN_OP_PUT);
+    qn_pack_cstr(&payload, "forged");
+    qn_pack_cstr(&payload, "peer");
+    qn_pack_array(&payload, 2);
+    qn_pack_cstr(&payload, "x");
+    qn_pack_u64(&payload, 1);
+    rig_write(&rig, qn_intent_new(QN_INTENT_WRITE, UINT64_MAX, &payload));
+    qn_buf_init(ret_body, 4096);
+    cr_assert_eq(qn_read_ops(memkv_reader(rig.disk), &request, ret_body, &read), QN_OK);
+    cr_assert_eq(read.op_count, 1);
+    qn_vv_deinit(&read.last);
+    qn_applier_free(rig.applier);
+    memkv_free(rig.disk);
+    rig.applier = applier;
+    rig.disk = own;
+}
+
+static void ops_by(const struct qn_signer *signer)
+{
+    struct qn_buf out, body;
+    struct qn_coll_id coll = world_coll(1);
+    write_as_peer(signer, &body);
+    rig_message(&out, QN_MSG_OPS, 4);
+    qn_pack_bin(&out, QN_SPAN_OF(coll.bytes));
+    qn_pack_u64(&out, QN_LANE_LIVE);
+    qn_pack_u64(&out, 1);
+    qn_pack_raw(&out, qn_buf_view(&body));
+    qn_buf_deinit(&body);
+    rig_frame(&rig, &out);
+    rig_commit(&rig);
+}
+
+/* The peer's heads: of its own chain `more` entries more than are here. */
+static void say_heads(uint64_t more)
+{
+    struct qn_buf out;
+    rig_message(&out, QN_MSG_LEDGER_HEADS, 2);
+    if (more == 0) {
+        qn_ledger_pack_heads(rig.world.ledger, &out);
+    } else {
+        qn_pack_array(&out, 2);
+        qn_pack_bin(&out, QN_SPAN_OF(rig.world.sites[1].id.bytes));
+        qn_pack_u64(&out, more);
+    }
+    qn_pack_bool(&out, false);
+    rig_frame(&rig, &out);
+}
+
+Test(hostile, what_a_known_key_signed_is_taken)
+{
+    ops_by(rig.world.sites[1].signer);
+    cr_assert_eq(rig_count(&rig, QN_MSG_ACK), 1);
+    cr_assert_eq(rig_count(&rig, QN_MSG_LEDGER_HEADS), 0);
+}
+
+/* It may be by a new key, whose entry the peer has and we do not; else it is forged. */
+Test(hostile, what_no_known_key_signed_is_forged_once_the_ledgers_are_equal)
+{
+    struct qn_signer *evil = world_signer("evil", 1);
+    ops_by(evil);
+    cr_assert_not(rig.has_closed);
+    cr_assert_eq(rig_count(&rig, QN_MSG_ACK), 0);
+    cr_assert_eq(rig_count(&rig, QN_MSG_LEDGER_HEADS), 1);
+    say_heads(7);
+    rig_commit(&rig);
+    cr_assert_not(rig.has_closed, "its key may be among what is on the way");
+    say_heads(0);
+    cr_assert_eq(intents_of(QN_INTENT_APPLY), 1, "tried once more");
+    rig_commit(&rig);
+    cr_assert(rig.has_closed);
+    cr_assert_str_eq(rig.note, "bad-operation");
+    qn_signer_free(evil);
+}

@@ -181,3 +181,112 @@ Test(kit, the_seed_gives_both_keys)
     cr_assert_not(qn_public_key_eq(&sign, &again_sign));
     cr_assert_not(qn_public_key_eq(&seal, &again_seal));
 }
+
+/* ---- broken lines, and where a mistake is ---- */
+
+Test(kit, letters_may_go_on_in_the_next_lines)
+{
+    struct qn_kit kit = sample(), again;
+    char *text = print(&kit);
+    struct qn_buf broken;
+    qn_buf_init(&broken, 65536);
+    for (const char *c = text; *c != '\0'; c++) { /* a break after each group of letters */
+        bool is_gap = *c == ' ' && isupper((unsigned char)c[-1]) && isupper((unsigned char)c[1]);
+        qn_buf_append_str(&broken, is_gap ? "\r\n\n   " : (char[]){*c, '\0'});
+    }
+    cr_assert_eq(qn_kit_parse(qn_buf_view(&broken), &again), QN_OK);
+    assert_same(&kit, &again);
+    qn_buf_deinit(&broken);
+    qn_free(text);
+}
+
+Test(kit, letters_may_begin_in_the_next_line)
+{
+    cr_assert_eq(parse_with("\nkey: ", "\nkey:\n\n"), QN_OK);
+    cr_assert_eq(parse_with("\nchecksum: ", "\nchecksum:\n"), QN_OK);
+    cr_assert_eq(parse_with("\nkey: ", "\nkey:\n# of the safe\n"), QN_ERR_INVALID);
+}
+
+static struct qn_kit_fault fault_with(const char *from, const char *to)
+{
+    struct qn_kit kit = sample(), again;
+    struct qn_kit_fault fault;
+    char *text = print(&kit), *changed = with(text, from, to);
+    cr_assert_neq(parse(changed, &again), QN_OK);
+    qn_kit_find_fault(qn_span_str(changed), &fault);
+    qn_free(text);
+    qn_free(changed);
+    return fault;
+}
+
+static size_t line_of(const char *key)
+{
+    struct qn_kit kit = sample();
+    char *text = print(&kit);
+    size_t line = 1;
+    for (const char *c = text; c < strstr(text, key); c++)
+        line += *c == '\n';
+    qn_free(text);
+    return line;
+}
+
+Test(kit, the_line_that_is_wrong_is_named)
+{
+    struct qn_kit_fault fault = fault_with("2023-11-14", "2023-02-29");
+    cr_assert_str_eq(fault.key, "made");
+    cr_assert_eq(fault.line, line_of("\nmade: ") + 1);
+    fault = fault_with("\nkey: ", "\nkey: A");
+    cr_assert_str_eq(fault.key, "key");
+    fault = fault_with("site: Tilleuls\n", "");
+    cr_assert_str_eq(fault.key, "site");
+    cr_assert_eq(fault.line, 0);
+    fault = fault_with("made: ", "what is this\nmade: ");
+    cr_assert_str_eq(fault.key, "group-id");
+}
+
+Test(kit, one_mistyped_letter_is_found)
+{
+    struct qn_kit kit = sample();
+    static const char *const keys[] = {"\nkey: ", "\nidentity: ", "\ngroup-id: ", "\nchecksum: "};
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        struct qn_kit_fault fault;
+        char *text = print(&kit);
+        char *letter = strstr(text, keys[i]) + strlen(keys[i]) + 3; /* the fourth */
+        *letter = *letter == 'Q' ? 'R' : 'Q';
+        qn_kit_find_fault(qn_span_str(text), &fault);
+        cr_assert_not_null(fault.key);
+        cr_assert_eq(strncmp(fault.key, keys[i] + 1, strlen(fault.key)), 0, "%s", fault.key);
+        cr_assert_eq(fault.letter, 4);
+        cr_assert_eq(fault.line, line_of(keys[i]) + 1);
+        qn_free(text);
+    }
+}
+
+Test(kit, two_mistyped_letters_are_not_guessed)
+{
+    struct qn_kit kit = sample();
+    struct qn_kit_fault fault;
+    char *text = print(&kit);
+    char *letters = strstr(text, "\nkey: ") + 6;
+    letters[0] = letters[0] == 'Q' ? 'R' : 'Q';
+    letters[3] = letters[3] == 'Q' ? 'R' : 'Q';
+    qn_kit_find_fault(qn_span_str(text), &fault);
+    cr_assert_null(fault.key);
+    cr_assert_eq(fault.line, 0);
+    qn_free(text);
+}
+
+Test(kit, the_secret_halves_are_those_of_the_keys)
+{
+    struct qn_kit kit = sample();
+    struct qn_public_key sign, seal, opened;
+    struct qn_signer *signer;
+    uint8_t seed[QN_SEED_SIZE];
+    cr_assert_eq(qn_kit_keys(kit.seed, &sign, &seal), QN_OK);
+    cr_assert_eq(qn_kit_signer(kit.seed, &signer), QN_OK);
+    cr_assert(qn_public_key_eq(&sign, qn_signer_public(signer)));
+    qn_kit_seal_seed(kit.seed, seed);
+    cr_assert_eq(qn_x25519_public(seed, &opened), QN_OK);
+    cr_assert(qn_public_key_eq(&seal, &opened));
+    qn_signer_free(signer);
+}
