@@ -183,6 +183,8 @@ void backup_alerts(const struct qn_core *core, backup_alert alert, void *context
         alerts_of_runs(core, *plan, alert, context);
         alerts_of_copies(core, *plan, alert, context);
     }
+    if (core->backup->bad_count > 0)
+        alert(context, "critical", "vault-bad", core->name, core->backup->bad_count, 0);
     qn_vec_each (&book->held, held) {
         const char *owner = site_name(core, &held->owner);
         if (!held->held.is_ended && qn_held_is_overdue(&held->held, book->lock_ms))
