@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "app/copies.h"
 #include "app/driver.h"
 #include "app/files.h"
 #include "app/jobs.h"
@@ -17,6 +18,7 @@ struct qn_backups_options {
     const char *site; /* name */
     const struct qn_site_id *id;
     const struct qn_public_key *recovery_seal;
+    struct qn_log *log;
     const char *reader_socket;            /* of the reading unit; NULL: the disk is read directly */
     void (*on_view_ready)(void *context); /* some view has more to take */
     void *context;
@@ -29,6 +31,7 @@ void qn_backups_set_driver(struct qn_backups *backups, struct qn_driver *driver)
 /* After the control socket and the driver ended, before the loop does. Waits for jobs and views,
  * at most about a second. Accepts NULL. */
 void qn_backups_free(struct qn_backups *backups);
+struct qn_copies *qn_backups_copies(struct qn_backups *backups);
 struct qn_views *qn_backups_views(struct qn_backups *backups);
 
 /* For the driver's options; `context` is the qn_backups. */

@@ -219,6 +219,7 @@ static enum qn_err start_backups(struct daemon *daemon)
                                          .id = &id,
                                          .recovery_seal = &daemon->setup.recovery_seal,
                                          .reader_socket = qn_config_reader(&daemon->config),
+                                         .log = &daemon->log,
                                          .on_view_ready = daemon_on_view_ready,
                                          .context = daemon};
     return qn_backups_new(&options, &daemon->backups);
