@@ -206,9 +206,10 @@ void qn_fetch_run(struct qn_fetcher *fetcher, struct qn_fetch *chunks, size_t co
     if (err != QN_OK)
         return;
     bool is_local = fetcher->pack.state == QN_PACK_PRESENT;
-    if (try_run(fetcher, chunks, count, is_local) || !fetcher->vault->has_source)
+    bool has_source = fetcher->vault->has_source;
+    if (!is_local && !has_source)
         return;
-    if (!is_bad(chunks, count))
+    if (try_run(fetcher, chunks, count, is_local) || !has_source || !is_bad(chunks, count))
         return;
     err = mend(fetcher, chunks, count);
     if (err == QN_OK)

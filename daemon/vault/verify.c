@@ -249,6 +249,13 @@ static enum qn_err fetch_anyway(struct verify *verify, const struct qn_index_row
     return fetch.err;
 }
 
+static bool is_lost(enum qn_err err)
+{
+    return err == QN_ERR_NOTFOUND || err == QN_ERR_CORRUPT || err == QN_ERR_SIGNATURE ||
+           err == QN_ERR_INVALID || err == QN_ERR_UNSUPPORTED || err == QN_ERR_TIMEOUT ||
+           err == QN_ERR_DENIED;
+}
+
 static enum qn_err check_pack_of(struct verify *verify, const struct qn_index_row *row)
 {
     struct qn_index_pack pack;
@@ -262,18 +269,13 @@ static enum qn_err check_pack_of(struct verify *verify, const struct qn_index_ro
         return QN_ERR_NOTFOUND;
     if (!mend(verify, &pack)) {
         report_pack(verify, "missing-pack", &pack);
-        return fetch_anyway(verify, row);
+        enum qn_err err = fetch_anyway(verify, row);
+        return pack.state == QN_PACK_PRESENT || err == QN_OK || !is_lost(err) ? err
+                                                                              : QN_ERR_NOTFOUND;
     }
     qn_pack_set_remove(&verify->bad, row->pack);
     qn_fetcher_rest(verify->fetcher);
     return QN_OK;
-}
-
-static bool is_lost(enum qn_err err)
-{
-    return err == QN_ERR_NOTFOUND || err == QN_ERR_CORRUPT || err == QN_ERR_SIGNATURE ||
-           err == QN_ERR_INVALID || err == QN_ERR_UNSUPPORTED || err == QN_ERR_TIMEOUT ||
-           err == QN_ERR_DENIED;
 }
 
 static enum qn_err check_chunk(void *context, enum qn_blob_kind kind, const struct qn_chunk_id *id,
