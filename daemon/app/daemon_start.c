@@ -199,6 +199,7 @@ static enum qn_err load_core(struct daemon *daemon)
         .address_count = daemon->address_count,
         .seed = seed,
         .disk_bytes = qn_os_disk_bytes(daemon->options->state_dir)};
+    qn_os_boot(options.boot.bytes);
     daemon->core = qn_core_new(&options);
     struct qn_kv *kv;
     QN_TRY(qn_store_read_begin(daemon->store, &kv));

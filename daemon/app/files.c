@@ -142,7 +142,16 @@ static enum qn_err do_part_size(struct work *work)
     size_t size = 0;
     enum qn_err err = qn_pool_part_size(work->pool, &work->what->name, &size);
     work->result.size = size;
+    work->result.free_bytes = qn_pool_free_bytes(work->pool);
     return err;
+}
+
+/* What is told to be gone does not come back with a power cut. */
+static enum qn_err do_remove(struct work *work)
+{
+    QN_TRY(qn_pool_part_remove(work->pool, &work->what->name));
+    QN_TRY(qn_pool_remove(work->pool, &work->what->name));
+    return qn_pool_sync(work->pool);
 }
 
 static enum qn_err do_kind(struct work *work)
@@ -155,13 +164,15 @@ static enum qn_err do_kind(struct work *work)
     case QN_FILE_READ:
         return do_read(work);
     case QN_FILE_REMOVE:
-        return qn_pool_remove(work->pool, &work->what->name);
+        return do_remove(work);
     case QN_FILE_SCRUB:
         return qn_pool_scrub(work->pool, &work->what->name, work->files->options.scrub_rate);
     case QN_FILE_SNAPSHOT:
         return do_snapshot(work);
     case QN_FILE_PROOF:
         return do_proof(work);
+    case QN_FILE_SWEEP:
+        return qn_pool_part_sweep(work->pool, work->what->size);
     }
     return QN_ERR_INVALID;
 }

@@ -75,25 +75,33 @@
 #define QN_LOCK_DAYS_MAX         3660 /* a lock must end: data of persons ages out */
 #define QN_SITE_KEYS_MAX         64   /* of one site, over its life */
 #define QN_HELD_PACK_SIZE_MAX    (20 * 1024 * 1024)
-#define QN_HELD_SEALED_SIZE_MAX  (64 * 1024)        /* a sealed snapshot */
-#define QN_HELD_LISTS_MAX        4096               /* of one owner at one holder */
-#define QN_HELD_LIST_NAMES_MAX   65536              /* packs of one snapshot */
-#define QN_HELD_LIST_CHUNK_NAMES 256                /* names in a row: 8 KiB */
-#define QN_HELD_LIST_BATCH_NAMES 8192               /* names in one message or intent */
-#define QN_HELD_LEASES_MAX       16                 /* of one owner at one holder */
-#define QN_HELD_LEASE_DAYS       30                 /* from the last sign of life of a writer */
-#define QN_HELD_SCRUB_DAYS       30                 /* each pack is read within so many */
-#define QN_HELD_SWEEP_PACKS_MAX  1024               /* packs looked at in one transaction */
-#define QN_LOCK_UNPROVEN_MAX_MS  (24 * 3600 * 1000) /* by which lock time may be ahead */
-#define QN_LOCK_WITNESSES_MIN    2                  /* peers whose median confirms a gap */
-#define QN_PLANS_MAX             64
-#define QN_PLAN_PATHS_MAX        256
-#define QN_PLAN_PATH_SIZE_MAX    4096
-#define QN_PLAN_EXCLUDES_MAX     1024
-#define QN_PLAN_TEXT_SIZE_MAX    255 /* of a schedule, of keep rules */
-#define QN_PLAN_SIZE_MAX         (256 * 1024)
-#define QN_COPIES_MAX            16 /* holders of one plan */
-#define QN_TOKENS_MAX            64 /* stored for one pack */
+#define QN_HELD_SEALED_SIZE_MAX  (64 * 1024) /* a sealed snapshot */
+#define QN_HELD_LISTS_MAX        4096        /* of one owner at one holder */
+#define QN_HELD_LIST_NAMES_MAX   65536       /* packs of one snapshot */
+#define QN_HELD_LIST_CHUNK_NAMES 256         /* names in a row: 8 KiB */
+#define QN_HELD_LIST_BATCH_NAMES 8192        /* names in one message or intent */
+#define QN_HELD_KEYS_MAX         64          /* epochs of one owner's vault key */
+#define QN_HELD_KEY_SIZE_MAX     256         /* one of them, sealed */
+#define QN_HELD_LEASES_MAX       16          /* of one owner at one holder */
+#define QN_HELD_LEASE_DAYS       30          /* from the last sign of life of a writer */
+#define QN_HELD_PARTS_MAX        4           /* packs of one owner that arrive */
+#define QN_HELD_PART_DAYS        7           /* from the last piece of one */
+/* What is left on the disk: the store, the ledger and the own backups still work. A share of it,
+ * but no more than they need. */
+#define QN_HELD_FLOOR_SHARE     20
+#define QN_HELD_FLOOR_MAX       (1024 * 1024 * 1024)
+#define QN_HELD_SCRUB_DAYS      30                 /* each pack is read within so many */
+#define QN_HELD_SWEEP_PACKS_MAX 1024               /* packs looked at in one transaction */
+#define QN_LOCK_UNPROVEN_MAX_MS (24 * 3600 * 1000) /* by which lock time may be ahead */
+#define QN_LOCK_WITNESSES_MIN   2                  /* peers whose median confirms a gap */
+#define QN_PLANS_MAX            64
+#define QN_PLAN_PATHS_MAX       256
+#define QN_PLAN_PATH_SIZE_MAX   4096
+#define QN_PLAN_EXCLUDES_MAX    1024
+#define QN_PLAN_TEXT_SIZE_MAX   255 /* of a schedule, of keep rules */
+#define QN_PLAN_SIZE_MAX        (256 * 1024)
+#define QN_COPIES_MAX           16 /* holders of one plan */
+#define QN_TOKENS_MAX           64 /* stored for one pack */
 
 /* --- the control socket --- */
 #define QN_CONTROL_CLIENTS_MAX    64

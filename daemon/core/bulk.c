@@ -157,10 +157,10 @@ void bulk_bad(struct qn_core *core, struct bulk *bulk, const char *code, enum qn
     if (bulk->link == 0)
         return;
     core_note(core, code, err, site == NULL ? "?" : site->name);
-    forgive(core, bulk);
+    hang_up(core, bulk, QN_OK);
     bulk->is_bad = true;
     bulk->failures++;
-    hang_up(core, bulk, QN_OK);
+    dial_later(core, bulk);
 }
 
 /* ---- dialling ---- */
@@ -404,7 +404,9 @@ void bulk_outcome(struct qn_core *core, const struct pending *pending,
                   const struct qn_outcome *outcome)
 {
     struct bulk *bulk = bulk_of(core, &pending->site);
-    if (bulk == NULL)
+    if (pending->kind == PENDING_CUSTODY)
+        custodian_outcome(core, pending, outcome);
+    if (bulk == NULL || pending->kind == PENDING_CUSTODY)
         return;
     if (pending->kind == PENDING_OFFSITE)
         offsite_outcome(core, bulk, pending, outcome);
@@ -418,7 +420,9 @@ void bulk_read_done(struct qn_core *core, const struct pending *pending,
                     struct qn_read_result *result)
 {
     struct bulk *bulk = bulk_of(core, &pending->site);
-    if (bulk == NULL)
+    if (pending->kind == PENDING_CUSTODY)
+        custodian_read_done(core, pending, result);
+    if (bulk == NULL || pending->kind == PENDING_CUSTODY)
         return;
     if (pending->kind == PENDING_OFFSITE)
         offsite_read_done(core, bulk, pending, result);
@@ -428,18 +432,27 @@ void bulk_read_done(struct qn_core *core, const struct pending *pending,
         fetch_read_done(core, bulk, pending, result);
 }
 
+static void file_done(struct qn_core *core, const struct pending *pending,
+                      struct qn_file_result *result)
+{
+    struct bulk *bulk = bulk_of(core, &pending->site);
+    if (pending->kind == PENDING_CUSTODY)
+        custodian_file_done(core, pending, result);
+    if (bulk == NULL || pending->kind == PENDING_CUSTODY)
+        return;
+    if (pending->kind == PENDING_OFFSITE)
+        offsite_file_done(core, bulk, pending, result);
+    else if (pending->kind == PENDING_HOLD)
+        hold_file_done(core, bulk, pending, result);
+    else
+        fetch_file_done(core, bulk, pending, result);
+}
+
 void bulk_file_done(struct qn_core *core, struct qn_file_result *result)
 {
     struct pending pending;
     if (!core_pending_take(core, result->token, &pending))
         return;
-    struct bulk *bulk = bulk_of(core, &pending.site);
-    if (bulk == NULL)
-        return;
-    if (pending.kind == PENDING_OFFSITE)
-        offsite_file_done(core, bulk, &pending, result);
-    else if (pending.kind == PENDING_HOLD)
-        hold_file_done(core, bulk, &pending, result);
-    else
-        fetch_file_done(core, bulk, &pending, result);
+    file_done(core, &pending, result);
+    qn_buf_deinit(&pending.data);
 }

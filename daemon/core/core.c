@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "core/bulk.h"
+#include "core/hold.h"
 #include "model/doubt.h"
 
 struct qn_core *qn_core_new(const struct qn_core_options *options)
@@ -21,6 +21,7 @@ struct qn_core *qn_core_new(const struct qn_core_options *options)
     core->ledger = qn_ledger_new();
     core->prng.state = options->seed;
     core->backup = backup_new();
+    core->custodian = custodian_new();
     if (options->join != NULL)
         core->joining.code = *options->join;
     core->joining.is_active = options->join != NULL;
@@ -54,6 +55,7 @@ void qn_core_free(struct qn_core *core)
     free_tables(core);
     join_free(&core->joining);
     backup_free(core->backup);
+    custodian_free(core->custodian);
     qn_ledger_free(core->ledger);
     qn_buf_deinit(&core->genesis);
     qn_buf_deinit(&core->frame);
@@ -230,6 +232,7 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
     case PENDING_OFFSITE:
     case PENDING_HOLD:
     case PENDING_FETCH:
+    case PENDING_CUSTODY:
         bulk_outcome(core, &pending, outcome);
         break;
     case PENDING_QUIET:

@@ -34,8 +34,9 @@ struct qn_core_options {
     const struct qn_code *join; /* the invitation of a joining site, else NULL */
     const char (*addresses)[QN_ADDRESS_SIZE_MAX + 1]; /* where others reach this site */
     size_t address_count;
-    uint64_t seed;       /* jitter */
-    uint64_t disk_bytes; /* of the file system of the state: a tenth is the default quota */
+    uint64_t seed;         /* jitter */
+    uint64_t disk_bytes;   /* of the file system of the state: a tenth is the default quota */
+    struct qn_digest boot; /* of this run of the machine: SHA-256 of the boot's id */
 };
 
 enum qn_event_kind {
@@ -90,7 +91,8 @@ struct qn_read_result {
 
 struct qn_event {
     enum qn_event_kind kind;
-    uint64_t mono_ms, wall_ms;
+    uint64_t mono_ms; /* since the machine booted, with suspension; nobody sets it */
+    uint64_t wall_ms;
     uint8_t entropy[32];            /* fresh randomness, filled for REQUEST, else zero */
     qn_link link;                   /* LINK_UP, LINK_DOWN, FRAME */
     uint64_t token;                 /* LINK_UP of a dialled link, DIAL_FAILED; REQUEST: its id */

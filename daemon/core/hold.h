@@ -28,3 +28,15 @@ bool hold_is_busy(const struct qn_core *core, const struct bulk *bulk);
 enum qn_err QN_CHECKED hold_read(struct qn_kv *kv, struct qn_span args, struct qn_buf *out);
 /* Once per core, not per owner: the lock clock, sweeps and scrubs. */
 void hold_tick_all(struct qn_core *core);
+
+/* Once per core, not per owner (custodian.c): the lock clock, sweeps and scrubs; PENDING_CUSTODY.
+ */
+struct custodian;
+struct custodian *custodian_new(void);
+void custodian_free(struct custodian *custodian); /* accepts NULL */
+void custodian_outcome(struct qn_core *core, const struct pending *pending,
+                       const struct qn_outcome *outcome);
+void custodian_read_done(struct qn_core *core, const struct pending *pending,
+                         const struct qn_read_result *result);
+void custodian_file_done(struct qn_core *core, const struct pending *pending,
+                         const struct qn_file_result *result);

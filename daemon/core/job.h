@@ -60,11 +60,12 @@ enum qn_file_kind {
     QN_FILE_PART_SIZE, /* how much of an arriving file is durable */
     QN_FILE_APPEND,    /* bytes at offset of total; whole: durable under its name when it answers */
     QN_FILE_READ,      /* size bytes at offset; 0: the whole file */
-    QN_FILE_REMOVE,    /* fine if it is gone */
+    QN_FILE_REMOVE,    /* the file and what arrived of it, durably; fine if they are gone */
     QN_FILE_SCRUB,     /* content against name */
     QN_FILE_SNAPSHOT,  /* of the own vault: u32 size of the sealed snapshot | it | its list of packs
                         */
     QN_FILE_PROOF,     /* HMAC-SHA-256 with the 32 bytes of `bytes` over the whole file */
+    QN_FILE_SWEEP,     /* removes arriving files that did not grow for `size` ms */
 };
 
 struct qn_file_work {
@@ -81,7 +82,7 @@ struct qn_file_result {
     enum qn_err err;
     bool is_whole;       /* APPEND */
     uint64_t size;       /* PART_SIZE; READ: of the whole file */
-    uint64_t free_bytes; /* of the disk, after APPEND */
+    uint64_t free_bytes; /* of the disk, after PART_SIZE and APPEND */
     struct qn_buf bytes; /* READ, SNAPSHOT, PROOF; owned */
 };
 

@@ -134,6 +134,13 @@ void session_refresh_shares(struct qn_core *core, struct peer *peer)
 
 /* ---- frames ---- */
 
+static void heard_wall_clock(const struct qn_core *core, struct peer *peer, uint64_t wall_ms)
+{
+    peer->skew_s = ((int64_t)wall_ms - (int64_t)core->wall_ms) / 1000;
+    peer->said_wall_ms = wall_ms;
+    peer->said_at_ms = core->now_ms;
+}
+
 static enum qn_err heard_hello(struct qn_core *core, struct peer *peer, struct qn_cursor *cursor)
 {
     uint64_t version_min, version_max, wall_ms;
@@ -153,7 +160,7 @@ static enum qn_err heard_hello(struct qn_core *core, struct peer *peer, struct q
         peer_announced(core, announcement);
     peer->session->has_hello = true;
     note_peer(core, peer, "online");
-    peer->skew_s = ((int64_t)wall_ms - (int64_t)core->wall_ms) / 1000;
+    heard_wall_clock(core, peer, wall_ms);
     qn_ledger_digest(core->ledger, &ours);
     if (qn_digest_eq(&theirs, &ours))
         group_compared(core);
@@ -230,7 +237,7 @@ static enum qn_err heard_beacon(struct qn_core *core, struct peer *peer, struct 
     uint64_t wall_ms;
     QN_TRY(qn_cursor_bytes(cursor, theirs.bytes, sizeof(theirs.bytes)));
     QN_TRY(qn_cursor_u64(cursor, &wall_ms));
-    peer->skew_s = ((int64_t)wall_ms - (int64_t)core->wall_ms) / 1000;
+    heard_wall_clock(core, peer, wall_ms);
     peer->is_bad = false; /* it has behaved for a minute */
     shared_digest(peer->session, &ours);
     if (!qn_digest_eq(&theirs, &ours))

@@ -125,9 +125,10 @@ struct peer {
     uint64_t dial_ms;                   /* when to dial next */
     unsigned failures;
     size_t address_next;
-    uint64_t contact_ms; /* wall clock, 0: never */
-    int64_t skew_s;      /* its wall clock against ours, seconds */
-    bool is_bad;         /* sent what cannot be */
+    uint64_t contact_ms;               /* wall clock, 0: never */
+    int64_t skew_s;                    /* its wall clock against ours, seconds */
+    uint64_t said_wall_ms, said_at_ms; /* its wall clock, and when it said so, monotonic */
+    bool is_bad;                       /* sent what cannot be */
     bool is_contact_dirty;
     struct bulk *bulk;  /* core/bulk.h */
     bool knows_we_left; /* it refused this site's key after its withdrawal */
@@ -178,7 +179,8 @@ enum pending_kind {
     PENDING_OFFSITE, /* core/bulk.h: the part that it is for */
     PENDING_HOLD,
     PENDING_FETCH,
-    PENDING_QUIET, /* nobody waits */
+    PENDING_CUSTODY, /* core/custodian.c: what is held, of all owners */
+    PENDING_QUIET,   /* nobody waits */
 };
 
 struct pending {
@@ -254,7 +256,8 @@ struct qn_core {
     QN_VEC(struct peer *) peers;
     QN_VEC(struct guest *) guests;
     struct joining joining;
-    struct backup *backup; /* core/backup.h */
+    struct backup *backup;       /* core/backup.h */
+    struct custodian *custodian; /* core/hold_impl.h */
     QN_VEC(struct pending) pending;
     QN_VEC(struct verify *) verifies;
     QN_VEC(struct qn_public_key) admitted;

@@ -30,7 +30,8 @@ enum qn_intent_kind {
     QN_INTENT_PURGE,        /* [count] : the trash */
 
     /* The holder's side (custody.h). `owner`, `pack`, `list` are binaries of 32 bytes, `lease` of
-     * 16, `names` one binary of 32 bytes for each. Terms are taken from the ledger first. */
+     * 16, `names` and `lists` one binary of 32 bytes for each. Terms are taken from the ledger
+     * first. */
     QN_INTENT_LOCK_CLOCK,  /* [boot, boot ms, wall ms, witness ms, witness count]: before any other
                             */
     QN_INTENT_HELD_OFFER,  /* [owner, lease or nil, room bytes, [pack, size, ...]]; answer: [offer,
@@ -38,8 +39,9 @@ enum qn_intent_kind {
     QN_INTENT_HELD_STORED, /* [owner, pack, size] */
     QN_INTENT_HELD_LIST,   /* [owner, snapshot, names digest, name count, sealed]; answer: [have] */
     QN_INTENT_HELD_NAMES,  /* [owner, list, at, names] */
-    QN_INTENT_HELD_FINISH, /* [owner, list, missing max]; answer with QN_ERR_HELD: [names] */
-    QN_INTENT_HELD_FORGET, /* [owner, list] */
+    QN_INTENT_HELD_FINISH, /* [owner, list, missing max]; answer: [ms until its lock ends]; with
+                              QN_ERR_HELD: [names] */
+    QN_INTENT_HELD_FORGET, /* [owner, lists] */
     QN_INTENT_HELD_LEASE,  /* [owner, lease, is end] */
     QN_INTENT_HELD_SWEEP,  /* [owner, after (pack; zero: start), packs max]; answer: [names to
                               unlink, after, is end] */
@@ -48,6 +50,7 @@ enum qn_intent_kind {
     QN_INTENT_HELD_EXPECT,   /* [owner, interval ms] */
     QN_INTENT_HELD_CALM,     /* [owner, alarms] */
     QN_INTENT_HELD_TERMS,    /* [owner]: only what the ledger says */
+    QN_INTENT_HELD_KEY,      /* [owner, epoch, sealed key] */
 
     /* The owner's side (book.h). Of a batch, what came before a refusal stays. */
     QN_INTENT_PLAN_PUT,      /* [packed plan as a binary] */

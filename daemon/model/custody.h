@@ -210,6 +210,21 @@ enum qn_err QN_CHECKED qn_custody_lease(struct qn_kv *kv, const struct qn_site_i
 enum qn_err QN_CHECKED qn_custody_lease_end(struct qn_kv *kv, const struct qn_site_id *owner,
                                             const struct qn_lease_id *lease);
 
+/* ---- keys ---- */
+
+/* Keeps the owner's vault key of an epoch (from 1), sealed to its recovery kit. Fine if it is here.
+ * QN_ERR_EXISTS: another one is: none is ever written over. QN_ERR_LIMIT: QN_HELD_KEYS_MAX epochs
+ * are here (alarm). QN_ERR_DENIED: no agreement. */
+enum qn_err QN_CHECKED qn_custody_key(struct qn_kv *kv, const struct qn_site_id *owner,
+                                      uint32_t epoch, struct qn_span sealed);
+/* The first one above the epoch `after`; *ret_sealed is borrowed. QN_ERR_NOTFOUND at the end. */
+enum qn_err QN_CHECKED qn_held_key_next(struct qn_kv *kv, const struct qn_site_id *owner,
+                                        uint32_t after, uint32_t *ret_epoch,
+                                        struct qn_span *ret_sealed);
+/* 0: none is here. */
+enum qn_err QN_CHECKED qn_held_key_newest(struct qn_kv *kv, const struct qn_site_id *owner,
+                                          uint32_t *ret_epoch);
+
 /* ---- letting go ---- */
 
 struct qn_custody_sweep {

@@ -401,6 +401,7 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
     case QN_INTENT_HELD_EXPECT:
     case QN_INTENT_HELD_CALM:
     case QN_INTENT_HELD_TERMS:
+    case QN_INTENT_HELD_KEY:
         return qn_intent_run_custody(applier, intent->kind, &cursor, outcome);
     case QN_INTENT_PLAN_PUT:
     case QN_INTENT_PLAN_REMOVE:

@@ -128,6 +128,18 @@ static enum qn_err run_names(struct run *run)
     return qn_custody_list_names(run->applier->kv, &run->owner, &list, at, names);
 }
 
+/* As a duration: lock time is nobody's clock. */
+static enum qn_err answer_lock(struct run *run, const struct qn_digest *id)
+{
+    struct qn_held_list list;
+    uint64_t now_ms;
+    QN_TRY(qn_held_list_get(run->applier->kv, &run->owner, id, &list));
+    QN_TRY(qn_lock_now(run->applier->kv, &now_ms));
+    qn_pack_array(&run->answer, 1);
+    qn_pack_u64(&run->answer, list.locked_until_ms > now_ms ? list.locked_until_ms - now_ms : 0);
+    return QN_OK;
+}
+
 static enum qn_err run_finish(struct run *run)
 {
     struct qn_digest list;
@@ -141,6 +153,8 @@ static enum qn_err run_finish(struct run *run)
     qn_buf_init(&missing, NAMES_SIZE_MAX);
     enum qn_err err = qn_custody_list_finish(run->applier->kv, &run->owner, &list,
                                              run->applier->wall_ms, missing_max, &missing);
+    if (err == QN_OK)
+        return answer_lock(run, &list);
     if (err != QN_ERR_HELD)
         return err;
     qn_pack_array(&run->answer, 1);
@@ -150,10 +164,15 @@ static enum qn_err run_finish(struct run *run)
 
 static enum qn_err run_forget(struct run *run)
 {
-    struct qn_digest list;
+    struct qn_span lists;
     QN_TRY(begin(run, 2));
-    QN_TRY(qn_intent_digest(run->cursor, &list));
-    return qn_custody_list_forget(run->applier->kv, &run->owner, &list);
+    QN_TRY(qn_cursor_bin(run->cursor, NAMES_SIZE_MAX, &lists));
+    if (lists.size % QN_DIGEST_SIZE != 0)
+        return QN_ERR_INVALID;
+    for (size_t at = 0; at < lists.size; at += QN_DIGEST_SIZE)
+        QN_TRY(qn_custody_list_forget(run->applier->kv, &run->owner,
+                                      (const struct qn_digest *)(lists.data + at)));
+    return QN_OK;
 }
 
 static enum qn_err run_lease(struct run *run)
@@ -221,6 +240,16 @@ static enum qn_err run_calm(struct run *run)
     return qn_custody_calm(run->applier->kv, &run->owner, alarms);
 }
 
+static enum qn_err run_key(struct run *run)
+{
+    uint32_t epoch;
+    struct qn_span sealed;
+    QN_TRY(begin(run, 3));
+    QN_TRY(qn_intent_u32(run->cursor, &epoch));
+    QN_TRY(qn_cursor_bin(run->cursor, QN_HELD_KEY_SIZE_MAX, &sealed));
+    return qn_custody_key(run->applier->kv, &run->owner, epoch, sealed);
+}
+
 static enum qn_err run_kind(struct run *run, enum qn_intent_kind kind)
 {
     switch ((int)kind) { /* of all kinds, those of this file */
@@ -252,6 +281,8 @@ static enum qn_err run_kind(struct run *run, enum qn_intent_kind kind)
         return run_calm(run);
     case QN_INTENT_HELD_TERMS:
         return begin(run, 1);
+    case QN_INTENT_HELD_KEY:
+        return run_key(run);
     }
     return QN_ERR_INVALID;
 }

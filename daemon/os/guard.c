@@ -66,3 +66,13 @@ enum qn_err qn_os_guard(const char *data_path, uint8_t ret_guard[32])
     memcpy(ret_guard, digest.bytes, sizeof(digest.bytes));
     return QN_OK;
 }
+
+void qn_os_boot(uint8_t ret_boot[32])
+{
+    QN_AUTO_BUF struct qn_buf id;
+    struct qn_digest digest = {0};
+    qn_buf_init(&id, PART_SIZE_MAX);
+    if (qn_os_read_file(BOOT_ID_PATH, PART_SIZE_MAX, &id) == QN_OK)
+        QN_DIGEST(&digest, qn_buf_view(&id));
+    memcpy(ret_boot, digest.bytes, sizeof(digest.bytes));
+}

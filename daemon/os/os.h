@@ -43,6 +43,9 @@ void qn_os_lock_free(struct qn_os_lock *lock);
  * if there is one}: differs after a restore, a copy or a reboot (RECORDS 1.5, "restored machine").
  */
 enum qn_err QN_CHECKED qn_os_guard(const char *data_path, uint8_t ret_guard[32]);
+/* SHA-256 of the boot's id: the same until the machine boots again. All zero if the system does not
+ * tell: then every boot is taken for the same one. */
+void qn_os_boot(uint8_t ret_boot[32]);
 /* The runtime folder for a state directory: $RUNTIME_DIRECTORY, else /run/quoin-<hash of the path>,
  * else $XDG_RUNTIME_DIR/..., made 0700. QN_ERR_NOTFOUND if none can be had: then every start is
  * taken for a restored machine. */

@@ -43,6 +43,7 @@ static const char *const table_names[QN_TABLE_COUNT] = {
     [QN_TABLE_OWN_SNAP] = "own_snap",
     [QN_TABLE_COPY] = "copy",
     [QN_TABLE_TOKEN] = "token",
+    [QN_TABLE_HELD_KEY] = "held_key",
 };
 
 static enum qn_err take_lock(struct qn_env *env, const char *path)

@@ -35,6 +35,13 @@ enum qn_err qn_pool_part_size(struct qn_pool *pool, const struct qn_pack_name *n
     return QN_OK;
 }
 
+enum qn_err qn_pool_part_remove(struct qn_pool *pool, const struct qn_pack_name *name)
+{
+    char path[80];
+    qn_pool_path(QN_POOL_PART_DIR, name, path);
+    return unlinkat(pool->root, path, 0) == 0 || errno == ENOENT ? QN_OK : qn_os_err(errno);
+}
+
 enum qn_err qn_pool_part_sync(struct qn_pool *pool, const struct qn_pack_name *name)
 {
     char path[80];

@@ -179,3 +179,21 @@ Test(identity, a_member_key_is_no_guest_pass)
     cr_assert_eq(pair.a.failed_reason, QN_ERR_DENIED);
     pair_deinit(&pair);
 }
+
+Test(identity, bulk_is_for_members)
+{
+    struct pair pair;
+    pair_init(&pair);
+    qn_net_admit(pair.b.net, NULL, 0, true); /* guests are welcome */
+    dial_b(&pair, QN_NET_BULK, &pair.b.key, 3);
+    turn_until(pair.loop, pair.a.failed_count == 1);
+    cr_assert_eq(pair.a.failed_reason, QN_ERR_DENIED);
+    cr_assert_eq(pair.b.up_count, 0);
+    qn_net_admit(pair.b.net, &pair.a.key, 1, false);
+    dial_b(&pair, QN_NET_BULK, &pair.b.key, 4);
+    wait_up(&pair, 1);
+    qn_net_admit(pair.b.net, NULL, 0, true);
+    turn_until(pair.loop, pair.a.down_count == 1 && pair.b.down_count == 1);
+    cr_assert_eq(pair.b.links[0].reason, QN_ERR_DENIED);
+    pair_deinit(&pair);
+}

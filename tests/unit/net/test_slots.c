@@ -110,6 +110,23 @@ Test(slots, one_key_has_few_links)
     pair_deinit(&pair);
 }
 
+Test(slots, bulk_never_takes_the_place_of_the_first_link)
+{
+    struct pair pair;
+    pair_up(&pair);
+    for (size_t i = 2; i <= QN_LINKS_PER_KEY_MAX + 3; i++) {
+        dial_b(&pair, QN_NET_BULK, &pair.b.key, i);
+        wait_up(&pair, i);
+    }
+    turn_until(pair.loop, pair.a.down_count == 2);
+    cr_assert(!pair.b.links[0].is_down && pair.b.links[1].is_down && pair.b.links[2].is_down);
+    cr_assert_eq(pair.b.links[0].kind, QN_NET_MEMBER);
+    cr_assert_eq(pair.b.links[1].kind, QN_NET_BULK);
+    cr_assert_eq(pair.a.links[1].kind, QN_NET_BULK);
+    cr_assert_eq(pair.b.links[1].reason, QN_ERR_LIMIT);
+    pair_deinit(&pair);
+}
+
 Test(slots, with_all_taken_a_newcomer_is_turned_away)
 {
     struct pair pair;

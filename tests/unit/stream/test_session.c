@@ -142,6 +142,20 @@ Test(session, the_client_refuses_a_key)
     pair_deinit(&client, &server);
 }
 
+Test(session, bulk_has_its_own_protocol_and_asks_for_the_key)
+{
+    struct end client, server;
+    pair_init(&client, &server, QN_ALPN_BULK, true);
+    shake(&client, &server);
+    cr_assert_eq(client.err, QN_OK);
+    cr_assert_eq(server.err, QN_OK);
+    cr_assert_eq(server.asked, 1);
+    cr_assert_eq(server.alpn, QN_ALPN_BULK);
+    cr_assert_eq(qn_session_alpn(client.session), QN_ALPN_BULK);
+    cr_assert_eq(qn_session_alpn(server.session), QN_ALPN_BULK);
+    pair_deinit(&client, &server);
+}
+
 Test(session, guests_are_let_in_while_they_are_allowed)
 {
     struct end client, server;

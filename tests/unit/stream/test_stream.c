@@ -66,7 +66,7 @@ static void note_closed(void *context)
     world->is_closed = true;
 }
 
-static void world_init(struct world *world)
+static void world_init_alpn(struct world *world, enum qn_alpn alpn)
 {
     static const uint8_t seed[QN_SEED_SIZE] = {7};
     union qn_address address = {.v4 = {.sin_family = AF_INET}};
@@ -82,9 +82,13 @@ static void world_init(struct world *world)
     cr_assert_eq(qn_stream_host_new(world->loop, &options, &world->host), QN_OK);
     cr_assert_eq(qn_listener_new(world->host, &address, &world->listener), QN_OK);
     cr_assert_eq(qn_listener_address(world->listener, &address), QN_OK);
-    cr_assert_eq(
-        qn_stream_dial(world->host, &address, QN_ALPN_MEMBER, CLIENT, &world->streams[CLIENT]),
-        QN_OK);
+    cr_assert_eq(qn_stream_dial(world->host, &address, alpn, CLIENT, &world->streams[CLIENT]),
+                 QN_OK);
+}
+
+static void world_init(struct world *world)
+{
+    world_init_alpn(world, QN_ALPN_MEMBER);
 }
 
 static void world_up(struct world *world)
@@ -246,4 +250,20 @@ Test(stream, errors_of_the_system_have_codes)
     cr_assert_eq(qn_stream_err(UV_ECONNRESET), QN_ERR_CLOSED);
     cr_assert_eq(qn_stream_err(UV_ETIMEDOUT), QN_ERR_TIMEOUT);
     cr_assert_eq(qn_stream_err(UV_EHOSTUNREACH), QN_ERR_IO);
+}
+
+Test(stream, bulk_is_marked_at_both_ends_and_waits_outside_of_the_kernel)
+{
+    struct world world;
+    world_init_alpn(&world, QN_ALPN_BULK);
+    turn_until(world.loop, world.is_up[CLIENT] && world.is_up[SERVER]);
+    for (size_t end = CLIENT; end <= SERVER; end++) {
+        cr_expect_eq(option_of(world.streams[end], IPPROTO_IP, IP_TOS), 1 << 2);
+        cr_expect_eq(option_of(world.streams[end], IPPROTO_TCP, TCP_NOTSENT_LOWAT),
+                     QN_BULK_UNSENT_MAX);
+    }
+    world_deinit(&world);
+    world_up(&world);
+    cr_expect_eq(option_of(world.streams[CLIENT], IPPROTO_IP, IP_TOS), 0);
+    world_deinit(&world);
 }
