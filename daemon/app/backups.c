@@ -28,6 +28,17 @@ static void on_result(void *context, struct qn_file_result *result)
         qn_driver_file(backups->driver, result);
 }
 
+static void ask_core(void *context, uint64_t token, struct qn_span command, struct qn_span args)
+{
+    struct qn_backups *backups = context;
+    qn_driver_request(backups->driver, token, command, args, qn_span_str("syncd"));
+}
+
+static void tell_gone(void *context, uint64_t token)
+{
+    qn_driver_request_gone(((struct qn_backups *)context)->driver, token);
+}
+
 static void start(struct qn_backups *backups, const struct qn_backups_options *options)
 {
     backups->copies = qn_copies_new(options->loop, options->log);
@@ -73,7 +84,9 @@ enum qn_err qn_backups_new(const struct qn_backups_options *options,
 void qn_backups_set_driver(struct qn_backups *backups, struct qn_driver *driver)
 {
     backups->driver = driver;
-    qn_copies_set_driver(backups->copies, driver);
+    qn_copies_set_core(
+        backups->copies,
+        &(struct qn_copies_core){.request = ask_core, .gone = tell_gone, .context = backups});
 }
 
 void qn_backups_free(struct qn_backups *backups)

@@ -16,8 +16,8 @@ struct note {
 struct qn_copies {
     struct qn_mailbox *mailbox;
     struct qn_log *log;
-    struct qn_driver *driver; /* the loop thread's */
-    pthread_mutex_t mutex;    /* of what follows */
+    struct qn_copies_core core; /* the loop thread's; request NULL: nobody yet */
+    pthread_mutex_t mutex;      /* of what follows */
     pthread_cond_t is_answered;
     QN_VEC(struct qn_copies_ask *) asks; /* not answered; in the order of their coming */
     QN_VEC(uint64_t) gone;               /* tokens of what nobody waits for any more */
@@ -103,17 +103,16 @@ static void on_posted(void *context)
     struct note note;
     while (next_note(copies, &note))
         qn_log_note(copies->log, note.code, note.err, note.object);
-    if (copies->driver == NULL)
+    if (copies->core.request == NULL)
         return;
     QN_AUTO_BUF struct qn_buf args;
     uint64_t token;
     const char *command;
     qn_buf_init(&args, QN_CONTROL_FRAME_SIZE_MAX);
     while (next_gone(copies, &token))
-        qn_driver_request_gone(copies->driver, token);
+        copies->core.gone(copies->core.context, token);
     while (next_ask(copies, &token, &command, &args))
-        qn_driver_request(copies->driver, token, qn_span_str(command), qn_buf_view(&args),
-                          qn_span_str("syncd"));
+        copies->core.request(copies->core.context, token, qn_span_str(command), qn_buf_view(&args));
 }
 
 void qn_copies_reply(struct qn_copies *copies, uint64_t token, const struct qn_effect *reply)
@@ -149,16 +148,15 @@ struct qn_copies *qn_copies_new(struct qn_loop *loop, struct qn_log *log)
     return copies;
 }
 
-void qn_copies_set_driver(struct qn_copies *copies, struct qn_driver *driver)
+void qn_copies_set_core(struct qn_copies *copies, const struct qn_copies_core *core)
 {
-    copies->driver = driver;
-    if (driver != NULL)
-        qn_mailbox_post(copies->mailbox);
+    copies->core = *core;
+    qn_mailbox_post(copies->mailbox);
 }
 
 void qn_copies_end(struct qn_copies *copies)
 {
-    copies->driver = NULL;
+    copies->core = (struct qn_copies_core){0};
     pthread_mutex_lock(&copies->mutex);
     copies->is_ending = true;
     while (copies->asks.count > 0)

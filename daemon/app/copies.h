@@ -13,7 +13,9 @@
 
 #include <stdatomic.h>
 
-#include "app/driver.h"
+#include "app/log.h"
+#include "core/core.h"
+#include "loop/loop.h"
 #include "vault/vault.h"
 
 #define QN_COPIES_OPEN_MAX 64                  /* requests at the core */
@@ -23,7 +25,13 @@ struct qn_copies;
 
 /* ---- the loop thread ---- */
 struct qn_copies *qn_copies_new(struct qn_loop *loop, struct qn_log *log);
-void qn_copies_set_driver(struct qn_copies *copies, struct qn_driver *driver);
+/* Who is asked: the driver. Answers come by qn_copies_reply, maybe from inside of a call. */
+struct qn_copies_core {
+    void (*request)(void *context, uint64_t token, struct qn_span command, struct qn_span args);
+    void (*gone)(void *context, uint64_t token);
+    void *context;
+};
+void qn_copies_set_core(struct qn_copies *copies, const struct qn_copies_core *core);
 /* Everything that waits ends with QN_ERR_CLOSED, and what is asked from now on too. */
 void qn_copies_end(struct qn_copies *copies);
 void qn_copies_free(struct qn_copies *copies); /* no thread asks any more; accepts NULL */

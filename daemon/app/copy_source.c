@@ -15,7 +15,7 @@
 #define SMALL_SIZE   ((size_t)64 * 1024)  /* reads below this go through windows */
 #define WINDOW_FIRST ((size_t)16 * 1024)
 #define WINDOW_MAX   ((size_t)1024 * 1024)
-#define TAIL_SIZE    ((size_t)8 * 1024) /* trailer and directory of most packs */
+#define TAIL_SIZE    ((size_t)2 * 1024) /* trailer and directory of a pack of 45 chunks */
 #define WINDOWS_MAX  64
 #define AVOIDED_MAX  16
 #define SERVED_MAX   64

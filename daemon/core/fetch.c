@@ -201,12 +201,11 @@ static enum qn_err find_asked(struct fetch *fetch, uint64_t number, bool is_pack
 
 static enum qn_err err_of(struct qn_span code)
 {
-    if (qn_span_eq_str(code, "missing"))
+    if (qn_span_eq_str(code, "unknown"))
         return QN_ERR_NOTFOUND;
-    if (qn_span_eq_str(code, "damaged"))
+    if (qn_span_eq_str(code, "damaged") || qn_span_eq_str(code, "range") ||
+        qn_span_eq_str(code, "failed"))
         return QN_ERR_CORRUPT;
-    if (qn_span_eq_str(code, "later"))
-        return QN_ERR_BUSY;
     return QN_ERR_DENIED;
 }
 
