@@ -114,6 +114,12 @@ struct qn_views *qn_backups_views(struct qn_backups *backups)
     return backups->views;
 }
 
+struct qn_span qn_backups_sealed_key(const struct qn_backups *backups, uint64_t *ret_epoch)
+{
+    *ret_epoch = backups->key.epoch;
+    return QN_SPAN_OF(backups->key.sealed);
+}
+
 void qn_backups_on_job(void *context, struct qn_job *take_job)
 {
     qn_jobs_start(((struct qn_backups *)context)->jobs, take_job);

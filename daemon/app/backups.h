@@ -33,6 +33,8 @@ void qn_backups_set_driver(struct qn_backups *backups, struct qn_driver *driver)
 void qn_backups_free(struct qn_backups *backups);
 struct qn_copies *qn_backups_copies(struct qn_backups *backups);
 struct qn_views *qn_backups_views(struct qn_backups *backups);
+/* The vault's key, sealed to the recovery kit, and its epoch; borrowed. */
+struct qn_span qn_backups_sealed_key(const struct qn_backups *backups, uint64_t *ret_epoch);
 
 /* For the driver's options; `context` is the qn_backups. */
 void qn_backups_on_job(void *context, struct qn_job *take_job);

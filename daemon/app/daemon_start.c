@@ -200,6 +200,7 @@ static enum qn_err load_core(struct daemon *daemon)
         .seed = seed,
         .disk_bytes = qn_os_disk_bytes(daemon->options->state_dir)};
     qn_os_boot(options.boot.bytes);
+    options.sealed_key = qn_backups_sealed_key(daemon->backups, &options.key_epoch);
     daemon->core = qn_core_new(&options);
     struct qn_kv *kv;
     QN_TRY(qn_store_read_begin(daemon->store, &kv));
@@ -316,12 +317,13 @@ int daemon_start(struct daemon *daemon)
     status = listen_for_sites(daemon);
     if (status != 0)
         return status;
+    err = start_backups(daemon); /* before the core, which tells holders the sealed key */
+    if (err != QN_OK)
+        return cannot_start(err);
     err = load_core(daemon);
     if (err != QN_OK)
         return store_failed(daemon, err);
     err = start_signals(daemon);
-    if (err == QN_OK)
-        err = start_backups(daemon);
     if (err == QN_OK)
         err = start_driver(daemon);
     return err == QN_OK ? 0 : cannot_start(err);

@@ -100,8 +100,10 @@
 #define QN_PLAN_EXCLUDES_MAX    1024
 #define QN_PLAN_TEXT_SIZE_MAX   255 /* of a schedule, of keep rules */
 #define QN_PLAN_SIZE_MAX        (256 * 1024)
-#define QN_COPIES_MAX           16 /* holders of one plan */
-#define QN_TOKENS_MAX           64 /* stored for one pack */
+#define QN_COPIES_MAX           16            /* holders of one plan */
+#define QN_COPY_NAMES_MAX       (1024 * 1024) /* packs that a holder may say it has */
+#define QN_COPY_UNKNOWN_MAX     65536         /* of those, that this site knows nothing of */
+#define QN_TOKENS_MAX           64            /* stored for one pack */
 
 /* --- the control socket --- */
 #define QN_CONTROL_CLIENTS_MAX    64

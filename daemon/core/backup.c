@@ -1,4 +1,4 @@
-#include "core/backup.h"
+#include "core/offsite.h"
 
 struct backup *backup_new(void)
 {
@@ -148,6 +148,7 @@ void plans_committed(struct qn_core *core, uint64_t token, enum qn_err err)
             take_change(core, &change);
         qn_buf_deinit(&change.packed);
         book_touch(core);
+        offsite_touch(core);
         return;
     }
 }
@@ -243,4 +244,5 @@ void backup_tick(struct qn_core *core)
     place_tick(core);
     backup_next_job(core);
     read_book(core);
+    waiters_tell_copies(core);
 }

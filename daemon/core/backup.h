@@ -16,6 +16,7 @@
 #include "core/state.h"
 #include "model/book.h"
 
+#define TELL_MS          1000 /* progress of copies */
 #define BOOK_MS          1000 /* the view of the book is read at most so often */
 #define PRUNE_EVERY_MS   (7ull * 24 * 3600 * 1000)
 #define DRILL_EVERY_MS   (7ull * 24 * 3600 * 1000)
@@ -82,7 +83,7 @@ struct snap_view {
 struct copy_view {
     struct qn_site_id holder;
     struct qn_copy copy;
-    uint64_t verified_ms; /* wall clock of the last proof that it has everything; 0: never */
+    struct qn_proof proof; /* how far it was challenged */
 };
 
 struct held_view {
@@ -108,6 +109,7 @@ struct backup {
     struct qn_book_view book;
     bool is_book_stale;
     uint64_t book_ms, book_token, stale_token;
+    uint64_t tell_ms;    /* monotonic: the next word on copies to those that wait */
     uint64_t prune_ms;   /* monotonic: the next weekly one */
     int32_t offset_s;    /* local time minus UTC, as of the last event */
     uint64_t catalog_ms; /* monotonic: when the book is compared with the vault; UINT64_MAX: not */
@@ -127,6 +129,7 @@ struct plan *backup_plan(const struct qn_core *core, struct qn_span name);
 void plan_changes(struct qn_core *core, uint64_t token, struct qn_span name, struct qn_span packed);
 void plans_committed(struct qn_core *core, uint64_t token, enum qn_err err);
 bool plan_is_coming(const struct qn_core *core, struct qn_span name);
+uint64_t plan_period_ms(const struct plan *plan);          /* of its schedule; 0: not by itself */
 void plan_reckon(struct qn_core *core, struct plan *plan); /* when it is due next */
 
 /* ---- backup_job.c: jobs and their news ---- */
@@ -159,6 +162,8 @@ void waiters_done(struct qn_core *core, uint64_t token, enum qn_err err, const s
 void waiters_committed(struct qn_core *core, uint64_t commit, enum qn_err err);
 void waiters_tick(struct qn_core *core); /* the copies moved */
 void waiters_gone(struct qn_core *core, uint64_t request);
+/* Tells those that wait for copies how far they are, now and then; wakes for it. */
+void waiters_tell_copies(struct qn_core *core);
 
 /* ---- backup_book.c ---- */
 void book_view_deinit(struct qn_book_view *view);
@@ -184,7 +189,10 @@ uint64_t place_share(const struct qn_core *core); /* what is lent without asking
 
 /* ---- backup_status.c ---- */
 void backup_pack_status(const struct qn_core *core, struct qn_buf *out); /* the array `backups` */
-void held_pack_status(const struct qn_core *core, struct qn_buf *out);   /* the array `held` */
+/* The answer of a verification with `copies` added, of one plan or (NULL) of all. */
+void backup_pack_verified(const struct qn_core *core, const struct plan *plan,
+                          struct qn_span answer, struct qn_buf *out);
+void held_pack_status(const struct qn_core *core, struct qn_buf *out); /* the array `held` */
 /* Calls `alert` for each alert of docs/control.md 4 that concerns backups. */
 typedef void (*backup_alert)(void *context, const char *severity, const char *code,
                              const char *object, uint64_t count, uint64_t time_ms);

@@ -27,6 +27,7 @@ static enum qn_err read_copies_of(struct qn_kv *kv, const struct qn_plan *plan,
         struct copy_view *copy = qn_vec_push_slot(&view->copies);
         copy->holder = *holder;
         QN_TRY(qn_book_copy_get(kv, holder, &copy->copy));
+        QN_TRY(qn_book_proof_get(kv, holder, &copy->proof));
     }
     return QN_OK;
 }

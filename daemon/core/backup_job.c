@@ -3,9 +3,11 @@
 #include <stdlib.h>
 
 #include "core/args.h"
-#include "core/backup.h"
+#include "core/offsite.h"
 
-#define RETRY_MS (3600ull * 1000) /* a run that failed is tried again, before its turn */
+#define RETRY_MS          (3600ull * 1000) /* a run that failed is tried again, before its turn */
+
+#define ANSWER_COPIES_MAX (32 * 512) /* what a verification says of holders */
 
 /* ---- starting ---- */
 
@@ -423,8 +425,11 @@ static void job_ended(struct qn_core *core, enum qn_err err, struct qn_span payl
         catalog_at(core, core->now_ms + CATALOG_RETRY_MS);
     running->token = 0;
     QN_AUTO_BUF struct qn_buf data;
-    qn_buf_init(&data, payload.size);
-    qn_buf_append_span(&data, payload);
+    qn_buf_init(&data, payload.size + ANSWER_COPIES_MAX);
+    if (running->what.kind == QN_JOB_VERIFY && err == QN_OK)
+        backup_pack_verified(core, plan, payload, &data);
+    else
+        qn_buf_append_span(&data, payload);
     struct qn_digest snapshot = {0};
     struct qn_cursor name = qn_cursor(args_value(payload, "name"));
     bool has_snapshot = qn_cursor_bytes(&name, snapshot.bytes, sizeof(snapshot.bytes)) == QN_OK;
@@ -506,6 +511,7 @@ void backup_outcome(struct qn_core *core, const struct pending *pending,
                     const struct qn_outcome *outcome)
 {
     book_touch(core);
+    offsite_touch(core);
     if (outcome->err != QN_OK) {
         core_note(core, "book-failed", outcome->err, book_word(outcome->kind));
         if (core->backup->running.token != 0)

@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-#include "core/backup.h"
+#include "core/offsite.h"
 
 static const char *site_name(const struct qn_core *core, const struct qn_site_id *id)
 {
@@ -44,7 +44,7 @@ static void pack_copy(const struct qn_core *core, const struct plan *plan,
                copy == NULL ? totals->bytes : qn_copy_missing_bytes(&copy->copy, totals));
     qn_pack_cstr(out, "site");
     qn_pack_cstr(out, site_name(core, holder));
-    pack_time(out, "verified_at", copy == NULL ? 0 : copy->verified_ms);
+    pack_time(out, "verified_at", copy == NULL ? 0 : copy->proof.verified_ms);
 }
 
 static void pack_plan(const struct qn_core *core, const struct plan *plan, struct qn_buf *out)
@@ -79,6 +79,79 @@ void backup_pack_status(const struct qn_core *core, struct qn_buf *out)
         pack_plan(core, *plan, out);
 }
 
+/* ---- what a verification says of copies ---- */
+
+static const char *copy_state(const struct qn_core *core, const struct plan *plan,
+                              const struct copy_view *copy)
+{
+    const struct peer *peer = core_peer(core, &copy->holder);
+    const struct snap_view *latest = plan == NULL ? NULL : book_latest(core, plan->name);
+    bool is_missing = copy->copy.own_packs < core->backup->book.totals.packs ||
+                      (latest != NULL && !book_is_complete(core, latest, &copy->holder));
+    if (copy->proof.bad > 0)
+        return "bad";
+    if (peer == NULL || (peer->session == NULL && !bulk_is_up(peer->bulk)))
+        return "unreachable";
+    return is_missing ? "incomplete" : "complete";
+}
+
+static bool is_copy_of(const struct plan *plan, const struct copy_view *copy)
+{
+    if (plan == NULL)
+        return true;
+    qn_vec_each (&plan->row.copies, holder)
+        if (qn_site_id_eq(holder, &copy->holder))
+            return true;
+    return false;
+}
+
+static void pack_verified_copies(const struct qn_core *core, const struct plan *plan,
+                                 struct qn_buf *out)
+{
+    const struct qn_book_view *book = &core->backup->book;
+    size_t count = 0;
+    qn_vec_each (&book->copies, copy)
+        count += is_copy_of(plan, copy);
+    qn_pack_cstr(out, "copies");
+    qn_pack_array(out, count);
+    qn_vec_each (&book->copies, copy) {
+        if (!is_copy_of(plan, copy))
+            continue;
+        qn_pack_map(out, 3);
+        pack_count(out, "missing_packs", qn_copy_missing_packs(&copy->copy, &book->totals));
+        qn_pack_cstr(out, "site");
+        qn_pack_cstr(out, site_name(core, &copy->holder));
+        qn_pack_cstr(out, "state");
+        qn_pack_cstr(out, copy_state(core, plan, copy));
+    }
+}
+
+/* Keys ascend, so the copies have their place among the others. */
+void backup_pack_verified(const struct qn_core *core, const struct plan *plan,
+                          struct qn_span answer, struct qn_buf *out)
+{
+    struct qn_cursor cursor = qn_cursor(answer);
+    size_t count;
+    bool is_there = false;
+    if (qn_cursor_map(&cursor, 64, &count) != QN_OK)
+        count = 0;
+    qn_pack_map(out, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        struct qn_span key, value;
+        if (qn_cursor_str(&cursor, 64, &key) != QN_OK ||
+            qn_cursor_skip(&cursor, QN_VALUE_DEPTH_MAX, &value) != QN_OK)
+            break;
+        if (!is_there && qn_span_cmp(key, qn_span_str("copies")) > 0) {
+            pack_verified_copies(core, plan, out);
+            is_there = true;
+        }
+        qn_pack_str(out, key);
+        qn_pack_raw(out, value);
+    }
+    if (!is_there)
+        pack_verified_copies(core, plan, out);
+}
+
 /* Lock time as people's time: only the difference to now means something. */
 static uint64_t scrubbed_ms(const struct qn_core *core, const struct qn_held *held)
 {
@@ -102,7 +175,7 @@ void held_pack_status(const struct qn_core *core, struct qn_buf *out)
 
 /* ---- alerts ---- */
 
-static uint64_t period_ms(const struct plan *plan)
+uint64_t plan_period_ms(const struct plan *plan)
 {
     static const uint64_t hour = 3600 * 1000;
     switch (plan->schedule.kind) {
@@ -124,7 +197,7 @@ static void alerts_of_runs(const struct qn_core *core, const struct plan *plan, 
                            void *context)
 {
     const struct qn_plan_runs *runs = &plan->runs;
-    uint64_t period = period_ms(plan),
+    uint64_t period = plan_period_ms(plan),
              since = runs->success_ms > 0 ? runs->success_ms : plan->row.created_ms;
     if (period > 0 && core->wall_ms > since + 2 * period + RUN_GRACE_MS)
         alert(context, "attention", "backup-late", plan->name, 0, runs->success_ms);
@@ -156,7 +229,7 @@ static void alerts_of_copies(const struct qn_core *core, const struct plan *plan
                              backup_alert alert, void *context)
 {
     const struct qn_group *group = qn_ledger_group(core->ledger);
-    uint64_t period = period_ms(plan);
+    uint64_t period = plan_period_ms(plan);
     qn_vec_each (&plan->row.copies, holder) {
         char object[QN_NAME_SIZE_MAX * 2 + 8];
         const struct qn_place *place = qn_group_place(group, &core->site, holder);
@@ -174,6 +247,18 @@ static void alerts_of_copies(const struct qn_core *core, const struct plan *plan
     }
 }
 
+static void alerts_of_holders(const struct qn_core *core, backup_alert alert, void *context)
+{
+    qn_vec_each (&core->peers, peer) {
+        const char *holder = site_name(core, &(*peer)->site);
+        uint64_t bad = offsite_bad_packs((*peer)->bulk);
+        if (offsite_is_full((*peer)->bulk))
+            alert(context, "attention", "quota-full", holder, 0, 0);
+        if (bad > 0)
+            alert(context, "critical", "copy-bad", holder, bad, 0);
+    }
+}
+
 void backup_alerts(const struct qn_core *core, backup_alert alert, void *context)
 {
     const struct qn_book_view *book = &core->backup->book;
@@ -185,6 +270,7 @@ void backup_alerts(const struct qn_core *core, backup_alert alert, void *context
     }
     if (core->backup->bad_count > 0)
         alert(context, "critical", "vault-bad", core->name, core->backup->bad_count, 0);
+    alerts_of_holders(core, alert, context);
     qn_vec_each (&book->held, held) {
         const char *owner = site_name(core, &held->owner);
         if (!held->held.is_ended && qn_held_is_overdue(&held->held, book->lock_ms))

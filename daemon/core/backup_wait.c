@@ -1,14 +1,14 @@
 #include <stdio.h>
 
 #include "core/args.h"
-#include "core/backup.h"
+#include "core/offsite.h"
 
 void backup_wait(struct qn_core *core, const struct waiter *waiter)
 {
     struct waiter *added = qn_vec_push_slot(&core->backup->waiters);
     const struct running *running = &core->backup->running;
     *added = *waiter;
-    qn_buf_init(&added->data, 4096);
+    qn_buf_init(&added->data, 32 * 1024); /* with what a verification says of holders */
     if (running->token != 0 && want_is_same(&running->what, &waiter->what))
         added->token = running->token;
 }
@@ -178,36 +178,70 @@ void waiters_committed(struct qn_core *core, uint64_t commit, enum qn_err err)
     }
 }
 
+/* Of all holders of a plan together, those that are not connected too. */
+static void sum_progress(const struct qn_core *core, const struct plan *plan,
+                         struct offsite_progress *sum)
+{
+    *sum = (struct offsite_progress){0};
+    if (plan == NULL)
+        return;
+    qn_vec_each (&plan->row.copies, holder) {
+        const struct peer *peer = core_peer(core, holder);
+        struct offsite_progress one;
+        if (peer == NULL)
+            continue;
+        offsite_progress(peer->bulk, &one);
+        sum->bytes_left += one.bytes_left;
+        sum->bytes_sent += one.bytes_sent;
+        sum->rate += one.rate;
+    }
+}
+
 static void tell_copies(struct qn_core *core, const struct waiter *waiter)
 {
-    const struct plan *plan = backup_plan(core, qn_span_str(waiter->what.plan));
-    const struct qn_book_view *book = &core->backup->book;
-    uint64_t missing = 0;
-    for (size_t i = 0; plan != NULL && i < book->copies.count; i++)
-        missing += qn_copy_missing_bytes(&book->copies.items[i].copy, &book->totals);
+    struct offsite_progress progress;
+    sum_progress(core, backup_plan(core, qn_span_str(waiter->what.plan)), &progress);
     QN_AUTO_BUF struct qn_buf data;
     qn_buf_init(&data, 256);
-    qn_pack_map(&data, 3);
+    qn_pack_map(&data, 5);
+    qn_pack_cstr(&data, "bytes_done");
+    qn_pack_u64(&data, progress.bytes_sent);
     qn_pack_cstr(&data, "bytes_missing");
-    qn_pack_u64(&data, missing);
+    qn_pack_u64(&data, progress.bytes_left);
     qn_pack_cstr(&data, "bytes_total");
-    qn_pack_u64(&data, book->totals.bytes);
+    qn_pack_u64(&data, progress.bytes_sent + progress.bytes_left);
     qn_pack_cstr(&data, "phase");
     qn_pack_cstr(&data, "copies");
+    qn_pack_cstr(&data, "rate");
+    qn_pack_u64(&data, progress.rate);
     core_reply_data(core, waiter->request, &data);
 }
 
 void waiters_tick(struct qn_core *core)
 {
-    for (size_t i = core->backup->waiters.count; i-- > 0;) {
-        struct waiter *waiter = &core->backup->waiters.items[i];
-        if (!waiter->is_for_copies)
-            continue;
-        if (!is_waited_for(core, waiter))
+    for (size_t i = core->backup->waiters.count; i-- > 0;)
+        if (core->backup->waiters.items[i].is_for_copies)
             answer(core, i);
-        else if (waiter->wants_copies)
+}
+
+static bool waits_for_copies(const struct waiter *waiter)
+{
+    return waiter->is_for_copies && waiter->wants_copies;
+}
+
+void waiters_tell_copies(struct qn_core *core)
+{
+    struct backup *backup = core->backup;
+    bool is_due = core->now_ms >= backup->tell_ms, has_one = false;
+    qn_vec_each (&backup->waiters, waiter) {
+        has_one |= waits_for_copies(waiter);
+        if (is_due && waits_for_copies(waiter))
             tell_copies(core, waiter);
     }
+    if (is_due)
+        backup->tell_ms = core->now_ms + TELL_MS;
+    if (has_one)
+        core_wake(core, backup->tell_ms);
 }
 
 void waiters_gone(struct qn_core *core, uint64_t request)

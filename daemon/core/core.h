@@ -34,9 +34,11 @@ struct qn_core_options {
     const struct qn_code *join; /* the invitation of a joining site, else NULL */
     const char (*addresses)[QN_ADDRESS_SIZE_MAX + 1]; /* where others reach this site */
     size_t address_count;
-    uint64_t seed;         /* jitter */
-    uint64_t disk_bytes;   /* of the file system of the state: a tenth is the default quota */
-    struct qn_digest boot; /* of this run of the machine: SHA-256 of the boot's id */
+    uint64_t seed;             /* jitter */
+    uint64_t disk_bytes;       /* of the file system of the state: a tenth is the default quota */
+    struct qn_digest boot;     /* of this run of the machine: SHA-256 of the boot's id */
+    struct qn_span sealed_key; /* of the vault, sealed to the kit: for holders; borrowed */
+    uint64_t key_epoch;        /* of it, from 1 */
 };
 
 enum qn_event_kind {

@@ -1,4 +1,4 @@
-#include "core/backup.h"
+#include "core/offsite.h"
 
 bool core_is_member(const struct qn_core *core)
 {
@@ -104,6 +104,7 @@ void group_changed(struct qn_core *core, struct qn_span entries, qn_link source)
     qn_vec_each (&core->colls, coll)
         coll_grant_next(core, *coll);
     core->backup->is_place_seen = false;
+    offsite_touch(core);
 }
 
 void group_say_heads(struct qn_core *core, qn_link link, bool wants_answer)

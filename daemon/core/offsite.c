@@ -1,59 +1,561 @@
-#include "core/offsite.h"
-
-/* Placeholder, to be replaced. */
-struct offsite {
-    int nothing;
-};
+#include "core/offsite_impl.h"
 
 struct offsite *offsite_new(void)
 {
-    return QN_NEW(struct offsite);
+    struct offsite *offsite = QN_NEW(struct offsite);
+    qn_buf_init(&offsite->names.page, BULK_NAMES_MAX * QN_DIGEST_SIZE);
+    qn_buf_init(&offsite->lists.packed, LIST_PACKED_MAX);
+    qn_buf_init(&offsite->lists.forgets, BULK_OFFERS_MAX * QN_DIGEST_SIZE);
+    offsite->is_dirty = true;
+    return offsite;
 }
 
 void offsite_free(struct offsite *offsite)
 {
+    if (offsite == NULL)
+        return;
+    qn_buf_deinit(&offsite->names.page);
+    packs_free(&offsite->packs);
+    lists_free(&offsite->lists);
+    proofs_free(&offsite->proofs);
     qn_free(offsite);
 }
 
-void offsite_up(struct qn_core *core, struct bulk *bulk) {}
-void offsite_down(struct qn_core *core, struct bulk *bulk) {}
+const char *holder_name(const struct qn_core *core, const struct bulk *bulk)
+{
+    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), &bulk->peer->site);
+    return site == NULL ? "?" : site->name;
+}
 
+/* ---- what the other files ask for ---- */
+
+struct qn_buf copy_read(const struct bulk *bulk, enum copy_read what, size_t field_count)
+{
+    struct qn_buf args;
+    qn_buf_init(&args, QN_FRAME_SIZE_MAX);
+    qn_pack_array(&args, 2 + field_count);
+    qn_pack_u64(&args, what);
+    qn_pack_bin(&args, QN_SPAN_OF(holder_of(bulk)->bytes));
+    return args;
+}
+
+void read_copy(struct qn_core *core, struct bulk *bulk, struct qn_buf *take_args, enum tag tag)
+{
+    bulk_read(core, bulk, QN_READ_COPY, take_args, PENDING_OFFSITE, tag_of(tag, 0));
+}
+
+struct qn_buf copy_intent(const struct bulk *bulk, size_t field_count)
+{
+    struct qn_buf payload;
+    qn_buf_init(&payload, QN_FRAME_SIZE_MAX);
+    qn_pack_array(&payload, 1 + field_count);
+    qn_pack_bin(&payload, QN_SPAN_OF(holder_of(bulk)->bytes));
+    return payload;
+}
+
+void commit_copy(struct qn_core *core, struct bulk *bulk, enum qn_intent_kind kind,
+                 struct qn_buf *take_payload, enum tag tag)
+{
+    bulk_commit(core, bulk, kind, take_payload, PENDING_OFFSITE, tag_of(tag, 0));
+}
+
+void commit_lost(struct qn_core *core, struct bulk *bulk, struct qn_span names, enum tag tag)
+{
+    struct qn_buf payload = copy_intent(bulk, 1);
+    qn_pack_bin(&payload, names);
+    commit_copy(core, bulk, QN_INTENT_COPY_LOST, &payload, tag);
+}
+
+void own_file(struct qn_core *core, struct bulk *bulk, const struct qn_file_work *what,
+              struct qn_span bytes, uint64_t tag)
+{
+    struct qn_file_work *work = QN_NEW(struct qn_file_work);
+    *work = *what;
+    work->owner = core->site;
+    qn_buf_init(&work->bytes, bytes.size);
+    qn_buf_append_span(&work->bytes, bytes);
+    bulk->offsite->files++;
+    bulk_file(core, bulk, work, PENDING_OFFSITE, tag);
+}
+
+bool may_read_file(const struct bulk *bulk)
+{
+    return bulk->offsite->files < FILE_WORK_MAX;
+}
+
+enum qn_err read_digest(struct qn_cursor *cursor, struct qn_digest *ret_digest)
+{
+    return qn_cursor_bytes(cursor, ret_digest->bytes, sizeof(ret_digest->bytes));
+}
+
+enum qn_err read_joined(struct qn_cursor *cursor, size_t count_max, struct qn_span *ret_names)
+{
+    QN_TRY(qn_cursor_bin(cursor, count_max * QN_DIGEST_SIZE, ret_names));
+    return ret_names->size % QN_DIGEST_SIZE == 0 ? QN_OK : QN_ERR_INVALID;
+}
+
+/* ---- the role ---- */
+
+static bool is_named(const struct plan *plan, const struct qn_site_id *holder)
+{
+    qn_vec_each (&plan->row.copies, copy)
+        if (qn_site_id_eq(copy, holder))
+            return true;
+    return false;
+}
+
+static enum role role_of(const struct qn_core *core, const struct qn_site_id *holder,
+                         uint64_t *ret_interval_ms)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    const struct qn_place *place =
+        group == NULL ? NULL : qn_group_place(group, &core->site, holder);
+    uint64_t interval = 0;
+    bool is_in_a_plan = false;
+    if (place == NULL || place->state == QN_PLACE_PROPOSED || !core_is_member(core))
+        return ROLE_NONE;
+    qn_vec_each (&core->backup->plans, plan) {
+        uint64_t period = plan_period_ms(*plan);
+        if (!is_named(*plan, holder))
+            continue;
+        is_in_a_plan = true;
+        if (period > 0 && (interval == 0 || period < interval))
+            interval = period;
+    }
+    *ret_interval_ms = interval;
+    return is_in_a_plan && place->state == QN_PLACE_ACCEPTED ? ROLE_SEND : ROLE_FORGET;
+}
+
+static void drop_connection(struct offsite *offsite)
+{
+    names_end(offsite);
+    packs_end(offsite);
+    lists_end(offsite);
+    proofs_end(offsite);
+    offsite->stage = STAGE_OFF;
+}
+
+/* The holder hears of another interval at once. */
+static void refresh_role(struct qn_core *core, struct bulk *bulk)
+{
+    struct offsite *offsite = bulk->offsite;
+    uint64_t interval = 0;
+    enum role role = role_of(core, holder_of(bulk), &interval);
+    bool is_same = offsite->is_role_known && role == offsite->role;
+    if (is_same && interval == offsite->interval_ms)
+        return;
+    offsite->is_role_known = true;
+    offsite->role = role;
+    offsite->interval_ms = interval;
+    offsite->heard_ms = 0;
+    offsite->want_ms = 0;
+    offsite->is_stopped = false;
+    offsite->needs_ask = true;
+    if (role == ROLE_NONE)
+        drop_connection(offsite);
+}
+
+/* ---- looking into the book ---- */
+
+static void look(struct qn_core *core, struct bulk *bulk)
+{
+    struct offsite *offsite = bulk->offsite;
+    if (!offsite->is_dirty || offsite->look_token != 0)
+        return;
+    if (core->now_ms < offsite->look_ms) {
+        core_wake(core, offsite->look_ms);
+        return;
+    }
+    struct qn_buf args = copy_read(bulk, COPY_READ_LOOK, 0);
+    offsite->look_token =
+        bulk_read(core, bulk, QN_READ_COPY, &args, PENDING_OFFSITE, tag_of(TAG_LOOK, 0))->token;
+    offsite->is_dirty = false;
+    offsite->look_ms = core->now_ms + LOOK_MS;
+}
+
+static enum qn_err take_proof(struct offsite *offsite, struct qn_cursor *answer)
+{
+    struct qn_proof proof;
+    QN_TRY(qn_cursor_u64(answer, &proof.verified_ms));
+    QN_TRY(qn_cursor_u64(answer, &proof.ended_ms));
+    QN_TRY(qn_cursor_u64(answer, &proof.started_ms));
+    QN_TRY(qn_cursor_u64(answer, &proof.at));
+    QN_TRY(qn_cursor_u64(answer, &proof.bad));
+    QN_TRY(qn_cursor_u64(answer, &proof.unknown));
+    if (offsite->proofs.state == PROOF_NONE)
+        offsite->proofs.row = proof;
+    offsite->proofs.is_known = true;
+    return QN_OK;
+}
+
+static enum qn_err take_look(struct offsite *offsite, struct qn_cursor *answer)
+{
+    size_t count;
+    QN_TRY(qn_cursor_array(answer, 16, &count));
+    QN_TRY(read_digest(answer, &offsite->pack_sum));
+    QN_TRY(read_digest(answer, &offsite->list_sum));
+    QN_TRY(qn_cursor_bool(answer, &offsite->has_packs));
+    QN_TRY(qn_cursor_bool(answer, &offsite->has_list));
+    QN_TRY(qn_cursor_bool(answer, &offsite->has_forget));
+    QN_TRY(qn_cursor_u64(answer, &offsite->own_packs));
+    QN_TRY(qn_cursor_u64(answer, &offsite->missing_bytes));
+    return take_proof(offsite, answer);
+}
+
+static void ask(struct qn_core *core, struct bulk *bulk)
+{
+    struct offsite *offsite = bulk->offsite;
+    struct qn_buf *out = core_message(core, QN_MSG_VAULT_ASK, 3);
+    qn_pack_bin(out, qn_digest_view(&offsite->pack_sum));
+    qn_pack_bin(out, qn_digest_view(&offsite->list_sum));
+    qn_pack_u64(out, offsite->role == ROLE_SEND ? offsite->interval_ms : 0);
+    bulk_send(core, bulk);
+    offsite->needs_ask = false;
+    offsite->asks++;
+}
+
+/* What is new is taken up where the connection stands already. */
+static void look_again(struct offsite *offsite)
+{
+    packs_look(offsite, false);
+    offsite->lists.needs_list = offsite->has_list;
+    offsite->lists.needs_forget = offsite->has_forget;
+}
+
+static void looked(struct qn_core *core, struct bulk *bulk, struct qn_read_result *result)
+{
+    struct offsite *offsite = bulk->offsite;
+    struct qn_cursor answer = qn_cursor(qn_buf_view(&result->body));
+    enum qn_err err = result->err == QN_OK ? take_look(offsite, &answer) : result->err;
+    offsite->look_token = 0;
+    if (err != QN_OK) {
+        core_note(core, "read-failed", err, holder_name(core, bulk));
+        offsite->is_dirty = true;
+        offsite->look_ms = core->now_ms + RETRY_READ_MS;
+    } else if (offsite->stage == STAGE_LOOK) {
+        ask(core, bulk);
+        offsite->stage = STAGE_ASKED;
+    } else if (offsite->stage == STAGE_OPEN) {
+        if (offsite->needs_ask &&
+            offsite->asks == 0) /* only for the interval: what is on its way makes sums differ */
+            ask(core, bulk);
+        look_again(offsite);
+    }
+}
+
+void offsite_touch(struct qn_core *core)
+{
+    qn_vec_each (&core->peers, peer) {
+        struct offsite *offsite = (*peer)->bulk->offsite;
+        offsite->is_dirty = true;
+        if (!offsite->is_stopped)
+            offsite->want_ms = 0;
+    }
+    core_wake(core, core->now_ms);
+}
+
+/* ---- the connection ---- */
+
+static void begin(struct qn_core *core, struct bulk *bulk)
+{
+    struct offsite *offsite = bulk->offsite;
+    offsite->stage = STAGE_LOOK;
+    offsite->is_key_asked = false;
+    offsite->asks = 0;
+    offsite->look_token = 0; /* one from before has another link; its sums may be old */
+    offsite->is_dirty = true;
+    offsite->look_ms = core->now_ms;
+}
+
+void offsite_up(struct qn_core *core, struct bulk *bulk)
+{
+    struct offsite *offsite = bulk->offsite;
+    drop_connection(offsite);
+    offsite->link = bulk->link;
+    offsite->is_stopped = false;
+}
+
+static bool is_idle(const struct offsite *offsite)
+{
+    return packs_are_idle(offsite) && lists_are_idle(offsite) && proofs_are_idle(offsite);
+}
+
+/* What was left though nothing was under way could not be done: not at once again. */
+void offsite_down(struct qn_core *core, struct bulk *bulk)
+{
+    struct offsite *offsite = bulk->offsite;
+    if (offsite->stage == STAGE_OPEN && is_idle(offsite))
+        offsite->want_ms = core->now_ms + FULL_MS;
+    drop_connection(offsite);
+    offsite->link = 0;
+    offsite->look_token = 0;
+    offsite->is_dirty = true;
+}
+
+static void stop(struct qn_core *core, struct bulk *bulk)
+{
+    struct offsite *offsite = bulk->offsite;
+    drop_connection(offsite);
+    offsite->is_stopped = true;
+    offsite->want_ms = core->now_ms + FULL_MS;
+    offsite->heard_ms = core->now_ms;
+}
+
+void offsite_open(struct qn_core *core, struct bulk *bulk)
+{
+    struct offsite *offsite = bulk->offsite;
+    offsite->stage = STAGE_OPEN;
+    packs_start(core, bulk);
+    offsite->lists.needs_list = offsite->role == ROLE_SEND;
+    offsite->lists.needs_forget = true;
+}
+
+static enum qn_err heard_state(struct qn_core *core, struct bulk *bulk, struct qn_cursor *fields)
+{
+    struct offsite *offsite = bulk->offsite;
+    bool packs_equal, lists_equal;
+    uint64_t quota, used, room, pack_count, list_count, epoch;
+    if (offsite->asks == 0)
+        return QN_ERR_STATE;
+    offsite->asks--;
+    QN_TRY(qn_cursor_bool(fields, &packs_equal));
+    QN_TRY(qn_cursor_bool(fields, &lists_equal));
+    QN_TRY(qn_cursor_u64(fields, &quota));
+    QN_TRY(qn_cursor_u64(fields, &used));
+    QN_TRY(qn_cursor_u64(fields, &room));
+    QN_TRY(qn_cursor_u64(fields, &pack_count));
+    QN_TRY(qn_cursor_u64(fields, &list_count));
+    QN_TRY(qn_cursor_u64(fields, &epoch));
+    offsite->holder_epoch = epoch;
+    offsite->heard_ms = core->now_ms;
+    if (offsite->stage == STAGE_ASKED)
+        names_start(core, bulk, packs_equal || offsite->role != ROLE_SEND, lists_equal);
+    return QN_OK;
+}
+
+static enum qn_err heard_refusal(struct qn_core *core, struct bulk *bulk, struct qn_cursor *fields)
+{
+    struct qn_span code;
+    QN_TRY(qn_cursor_str(fields, 64, &code));
+    core_note(core, "copies-refused", QN_ERR_DENIED, holder_name(core, bulk));
+    stop(core, bulk);
+    return QN_OK;
+}
+
+static enum qn_err heard_key(struct qn_core *core, struct bulk *bulk, struct qn_cursor *fields)
+{
+    uint64_t epoch;
+    QN_TRY(qn_cursor_u64(fields, &epoch));
+    if (!bulk->offsite->is_key_asked || epoch != core->options.key_epoch)
+        return QN_ERR_INVALID;
+    bulk->offsite->holder_epoch = epoch;
+    return QN_OK;
+}
+
+/* Before the packs: without it they are of no use to a site that lost everything. */
+static void tick_key(struct qn_core *core, struct bulk *bulk)
+{
+    struct offsite *offsite = bulk->offsite;
+    if (offsite->is_key_asked || core->options.sealed_key.size == 0 || offsite->role != ROLE_SEND ||
+        offsite->holder_epoch >= core->options.key_epoch)
+        return;
+    offsite->is_key_asked = true;
+    struct qn_buf *out = core_message(core, QN_MSG_KEY_PUT, 2);
+    qn_pack_u64(out, core->options.key_epoch);
+    qn_pack_bin(out, core->options.sealed_key);
+    bulk_send(core, bulk);
+}
+
+static enum qn_err dispatch(struct qn_core *core, struct bulk *bulk, enum qn_message number,
+                            struct qn_cursor *fields)
+{
+    switch ((int)number) { /* of all messages, those of a holder */
+    case QN_MSG_VAULT_STATE:
+        return heard_state(core, bulk, fields);
+    case QN_MSG_VAULT_REFUSED:
+        return heard_refusal(core, bulk, fields);
+    case QN_MSG_NAMES:
+        return names_frame(core, bulk, fields);
+    case QN_MSG_PACK_OFFERED:
+        return packs_offered(core, bulk, fields);
+    case QN_MSG_PACK_ACK:
+        return packs_acked(core, bulk, fields);
+    case QN_MSG_LIST_ACK:
+        return lists_acked(core, bulk, fields);
+    case QN_MSG_LIST_FORGOT:
+        return forgets_done(core, bulk, fields);
+    case QN_MSG_PROOF:
+        return proofs_answer(core, bulk, fields);
+    case QN_MSG_KEY_ACK:
+        return heard_key(core, bulk, fields);
+    }
+    return QN_ERR_UNSUPPORTED;
+}
+
+/* An answer to what this site does not want any more is passed over. */
 enum qn_err offsite_frame(struct qn_core *core, struct bulk *bulk, enum qn_message number,
                           struct qn_cursor *fields)
 {
-    return QN_ERR_UNSUPPORTED;
+    bool is_at_any_time = number == QN_MSG_VAULT_STATE || number == QN_MSG_VAULT_REFUSED;
+    switch (bulk->offsite->stage) {
+    case STAGE_OFF:
+    case STAGE_LOOK:
+        return QN_OK;
+    case STAGE_ASKED:
+        return is_at_any_time ? dispatch(core, bulk, number, fields) : QN_ERR_STATE;
+    case STAGE_NAMES:
+        return is_at_any_time || number == QN_MSG_NAMES ? dispatch(core, bulk, number, fields)
+                                                        : QN_ERR_STATE;
+    case STAGE_OPEN:
+        return number == QN_MSG_NAMES ? QN_ERR_STATE : dispatch(core, bulk, number, fields);
+    }
+    return QN_ERR_STATE;
 }
+
+/* ---- what was asked of the edges ---- */
 
 void offsite_outcome(struct qn_core *core, struct bulk *bulk, const struct pending *pending,
                      const struct qn_outcome *outcome)
 {
+    enum tag tag = (enum tag)(pending->seq >> 32);
+    book_touch(core);
+    if (outcome->err != QN_OK)
+        core_note(core, "book-failed", outcome->err, holder_name(core, bulk));
+    if (!is_present(bulk->offsite, pending->link))
+        return;
+    if (tag == TAG_FIXED)
+        names_fixed(core, bulk, outcome);
+    else if (tag == TAG_ACKS)
+        packs_committed(core, bulk, outcome);
+    else if (tag == TAG_LISTED || tag == TAG_MISSING)
+        lists_committed(core, bulk, tag, outcome);
+    else if (tag == TAG_FORGOTTEN)
+        forgets_committed(core, bulk, outcome);
+    else if (tag == TAG_PROVEN)
+        proofs_committed(core, bulk, outcome);
 }
 
 void offsite_read_done(struct qn_core *core, struct bulk *bulk, const struct pending *pending,
                        struct qn_read_result *result)
 {
+    enum tag tag = (enum tag)(pending->seq >> 32);
+    struct offsite *offsite = bulk->offsite;
+    if (tag == TAG_LOOK && pending->token == offsite->look_token)
+        looked(core, bulk, result);
+    if (tag == TAG_LOOK || !is_present(offsite, pending->link))
+        return;
+    if (tag == TAG_COMPARE)
+        names_compared(core, bulk, result);
+    else if (tag == TAG_SCAN)
+        packs_scanned(core, bulk, result);
+    else if (tag == TAG_NEXT_LIST)
+        lists_read_done(core, bulk, result);
+    else if (tag == TAG_FORGETS)
+        forgets_read_done(core, bulk, result);
+    else if (tag == TAG_CHALLENGE)
+        proofs_read_done(core, bulk, result);
 }
 
 void offsite_file_done(struct qn_core *core, struct bulk *bulk, const struct pending *pending,
                        struct qn_file_result *result)
 {
+    enum tag tag = (enum tag)(pending->seq >> 32);
+    uint32_t number = (uint32_t)pending->seq;
+    if (bulk->offsite->files > 0)
+        bulk->offsite->files--;
+    if (!is_present(bulk->offsite, pending->link))
+        return;
+    if (tag == TAG_PIECE)
+        packs_piece(core, bulk, number, result);
+    else if (tag == TAG_SNAPSHOT || tag == TAG_BASE)
+        lists_file_done(core, bulk, tag, result);
+    else if (tag == TAG_VALUE || tag == TAG_OWN)
+        proofs_file_done(core, bulk, tag, number, result);
 }
 
-void offsite_tick(struct qn_core *core, struct bulk *bulk) {}
+/* ---- what is due ---- */
+
+static bool has_work(const struct qn_core *core, const struct bulk *bulk)
+{
+    const struct offsite *offsite = bulk->offsite;
+    if (offsite->role != ROLE_SEND)
+        return offsite->has_forget;
+    return (offsite->has_packs && core->now_ms >= offsite->packs.blocked_ms) || offsite->has_list ||
+           offsite->has_forget ||
+           (offsite->proofs.is_known && proofs_due_ms(core, bulk) <= core->wall_ms);
+}
+
+/* Unconnected: for work, and now and then to hear what became of the packs. */
+static void want(struct qn_core *core, struct bulk *bulk)
+{
+    struct offsite *offsite = bulk->offsite;
+    uint64_t ask_ms = offsite->heard_ms == 0 ? 0 : offsite->heard_ms + ASK_EVERY_MS;
+    if (!has_work(core, bulk) && (offsite->role != ROLE_SEND || core->now_ms < ask_ms)) {
+        if (offsite->role == ROLE_SEND)
+            core_wake(core, ask_ms);
+        if (offsite->has_packs && core->now_ms < offsite->packs.blocked_ms)
+            core_wake(core, offsite->packs.blocked_ms);
+    } else if (core->now_ms < offsite->want_ms) {
+        core_wake(core, offsite->want_ms);
+    } else {
+        bulk_want(core, bulk);
+    }
+}
+
+static void tick_open(struct qn_core *core, struct bulk *bulk)
+{
+    tick_key(core, bulk);
+    packs_tick(core, bulk);
+    lists_tick(core, bulk);
+    forgets_tick(core, bulk);
+    proofs_tick(core, bulk);
+}
+
+void offsite_tick(struct qn_core *core, struct bulk *bulk)
+{
+    struct offsite *offsite = bulk->offsite;
+    if (offsite->is_dirty || !offsite->is_role_known)
+        refresh_role(core, bulk);
+    if (offsite->role == ROLE_NONE)
+        return;
+    bool is_up = bulk_is_up(bulk) && bulk->link == offsite->link;
+    if (is_up && offsite->stage == STAGE_OFF &&
+        (!offsite->is_stopped || core->now_ms >= offsite->want_ms))
+        begin(core, bulk);
+    look(core, bulk);
+    if (is_up && offsite->stage == STAGE_OPEN)
+        tick_open(core, bulk);
+    if (!is_up)
+        want(core, bulk);
+}
 
 bool offsite_is_busy(const struct qn_core *core, const struct bulk *bulk)
 {
-    return false;
+    const struct offsite *offsite = bulk->offsite;
+    uint64_t again_ms = offsite->packs.rescan_ms;
+    bool is_again_soon = again_ms != 0 && again_ms <= core->now_ms + LATER_MS;
+    return offsite->stage != STAGE_OFF &&
+           (offsite->stage != STAGE_OPEN || !is_idle(offsite) || is_again_soon);
 }
 
-enum qn_err offsite_read(struct qn_kv *kv, struct qn_span args, struct qn_buf *out)
-{
-    return QN_ERR_UNSUPPORTED;
-}
-
-void offsite_touch(struct qn_core *core) {}
+/* ---- what is shown ---- */
 
 void offsite_progress(const struct bulk *bulk, struct offsite_progress *ret_progress)
 {
-    *ret_progress = (struct offsite_progress){0};
+    const struct packs *packs = &bulk->offsite->packs;
+    uint64_t left = bulk->offsite->missing_bytes;
+    qn_vec_each (&packs->queue, pack)
+        left -= pack->acked_at < left ? pack->acked_at : left;
+    *ret_progress = (struct offsite_progress){
+        .bytes_left = left, .bytes_sent = packs->sent_bytes, .rate = packs->pace.rate};
+}
+
+bool offsite_is_full(const struct bulk *bulk)
+{
+    return bulk->offsite->role == ROLE_SEND && bulk->offsite->packs.is_full;
+}
+
+uint64_t offsite_bad_packs(const struct bulk *bulk)
+{
+    return bulk->offsite->role == ROLE_SEND ? bulk->offsite->packs.unreadable : 0;
 }

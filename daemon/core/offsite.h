@@ -28,7 +28,10 @@ bool offsite_is_busy(const struct qn_core *core, const struct bulk *bulk);
 enum qn_err QN_CHECKED offsite_read(struct qn_kv *kv, struct qn_span args, struct qn_buf *out);
 /* Packs or snapshots were made or went, or the ledger moved: look again. */
 void offsite_touch(struct qn_core *core);
-/* {"bytes_left","bytes_sent","rate","eta_ms"} of what goes on with one holder, for progress. */
+/* For alerts: it takes nothing more; packs that it lacks and that cannot be read here either. */
+bool offsite_is_full(const struct bulk *bulk);
+uint64_t offsite_bad_packs(const struct bulk *bulk);
+/* What goes on with one holder, for progress. */
 struct offsite_progress {
     uint64_t bytes_left, bytes_sent, rate; /* of this connection; bytes per second */
 };

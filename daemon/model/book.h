@@ -148,6 +148,12 @@ enum qn_err QN_CHECKED qn_book_lost(struct qn_kv *kv, const struct qn_site_id *h
 enum qn_err QN_CHECKED qn_book_names(struct qn_kv *kv, const struct qn_site_id *holder,
                                      const struct qn_digest *after, size_t count_max,
                                      struct qn_digest *out, size_t *ret_count, bool *ret_is_end);
+/* The same of lists that were acknowledged, and the sum mod 2^256 of SHA-256(list id) over them. */
+enum qn_err QN_CHECKED qn_book_lists(struct qn_kv *kv, const struct qn_site_id *holder,
+                                     const struct qn_digest *after, size_t count_max,
+                                     struct qn_digest *out, size_t *ret_count, bool *ret_is_end);
+enum qn_err QN_CHECKED qn_book_list_sum(struct qn_kv *kv, const struct qn_site_id *holder,
+                                        struct qn_digest *ret_sum);
 /* Nothing is known of that holder any more, at most `count_max` rows at a time: until *ret_is_end
  * the caller asks and says nothing else about it. */
 enum qn_err QN_CHECKED qn_book_copy_drop(struct qn_kv *kv, const struct qn_site_id *holder,
@@ -189,6 +195,30 @@ enum qn_err QN_CHECKED qn_book_next_forget(struct qn_kv *kv, const struct qn_sit
 /* The holder took the request, or does not have the list. */
 enum qn_err QN_CHECKED qn_book_forgotten(struct qn_kv *kv, const struct qn_site_id *holder,
                                          const struct qn_digest *list);
+
+/* ---- proof that a holder has what it acknowledged ---- */
+
+/* How far a holder was challenged. A round goes through the packs in their order and survives
+ * restarts. 0 in a time: never. */
+struct qn_proof {
+    uint64_t verified_ms; /* end of the last round that found everything */
+    uint64_t ended_ms;    /* of the last round, whatever came of it */
+    uint64_t started_ms;  /* of the round that is under way; 0: none is */
+    uint64_t at;          /* packs up to this order are done in it */
+    uint64_t bad;         /* packs that the present round, or the last one, found not to be there */
+    uint64_t unknown;     /* likewise, packs that could not be compared, for they are not here */
+};
+/* A zeroed one if it was never challenged. */
+enum qn_err QN_CHECKED qn_book_proof_get(struct qn_kv *kv, const struct qn_site_id *holder,
+                                         struct qn_proof *ret_proof);
+/* QN_ERR_NOTFOUND: nothing was ever acknowledged there. */
+enum qn_err QN_CHECKED qn_book_proof_put(struct qn_kv *kv, const struct qn_site_id *holder,
+                                         const struct qn_proof *proof);
+/* Own packs that the holder acknowledged, in their order: as qn_book_next_packs. */
+enum qn_err QN_CHECKED qn_book_next_acked(struct qn_kv *kv, const struct qn_site_id *holder,
+                                          uint64_t after_order, size_t count_max,
+                                          struct qn_book_next *out, size_t *ret_count,
+                                          uint64_t *ret_after, bool *ret_is_end);
 
 /* ---- challenge tokens ---- */
 

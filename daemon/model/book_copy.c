@@ -343,12 +343,12 @@ enum qn_err qn_copies_removed(struct qn_kv *kv, const struct qn_digest *name,
 
 /* ---- names, and the end ---- */
 
-enum qn_err qn_book_names(struct qn_kv *kv, const struct qn_site_id *holder,
+enum qn_err qn_copy_names(struct qn_kv *kv, const struct qn_site_id *holder, uint8_t tag,
                           const struct qn_digest *after, size_t count_max, struct qn_digest *out,
                           size_t *ret_count, bool *ret_is_end)
 {
     struct qn_key key;
-    qn_key_copy_of(&key, holder, QN_TAG_PACK, after);
+    qn_key_copy_of(&key, holder, tag, after);
     struct qn_span at = after != NULL ? qn_key_next(&key) : qn_key_view(&key);
     for (size_t i = 0; i < count_max; i++) {
         struct qn_span found, row;
@@ -366,6 +366,13 @@ enum qn_err qn_book_names(struct qn_kv *kv, const struct qn_site_id *holder,
     *ret_count = count_max;
     *ret_is_end = false;
     return QN_OK;
+}
+
+enum qn_err qn_book_names(struct qn_kv *kv, const struct qn_site_id *holder,
+                          const struct qn_digest *after, size_t count_max, struct qn_digest *out,
+                          size_t *ret_count, bool *ret_is_end)
+{
+    return qn_copy_names(kv, holder, QN_TAG_PACK, after, count_max, out, ret_count, ret_is_end);
 }
 
 enum qn_err qn_book_copy_drop(struct qn_kv *kv, const struct qn_site_id *holder, size_t count_max,

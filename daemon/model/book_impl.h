@@ -22,6 +22,7 @@ struct qn_span qn_key_lost(struct qn_key *key, const struct qn_site_id *holder, 
 #define QN_TAG_LOST      'm' /* order -> pack that is missing though the frontier is behind it */
 #define QN_TAG_LIST      'l' /* list that was acknowledged -> snapshot, when */
 #define QN_TAG_FORGET    'f' /* list that is to be forgotten -> snapshot */
+#define QN_TAG_PROOF     'v' /* how far the holder was challenged */
 #define QN_KEY_COPY_SIZE (2 * QN_DIGEST_SIZE + 1)
 
 enum qn_err QN_CHECKED qn_own_totals_put(struct qn_kv *kv, const struct qn_own_totals *totals);
@@ -47,6 +48,10 @@ enum qn_err QN_CHECKED qn_copies_removed(struct qn_kv *kv, const struct qn_diges
 enum qn_err QN_CHECKED qn_copies_forget(struct qn_kv *kv, const struct qn_digest *list,
                                         const struct qn_digest *snapshot);
 enum qn_err QN_CHECKED qn_copies_keep(struct qn_kv *kv, const struct qn_digest *list);
+/* Names of the rows of a tag, as qn_book_names. */
+enum qn_err QN_CHECKED qn_copy_names(struct qn_kv *kv, const struct qn_site_id *holder, uint8_t tag,
+                                     const struct qn_digest *after, size_t count_max,
+                                     struct qn_digest *out, size_t *ret_count, bool *ret_is_end);
 /* Whether there is such a row. */
 enum qn_err QN_CHECKED qn_copy_has(struct qn_kv *kv, const struct qn_site_id *holder, uint8_t tag,
                                    const struct qn_digest *name, bool *ret_has);

@@ -242,6 +242,21 @@ static enum qn_err run_drop(struct run *run)
     return QN_OK;
 }
 
+static enum qn_err run_proof(struct run *run)
+{
+    struct qn_site_id holder;
+    struct qn_proof proof;
+    QN_TRY(qn_intent_array(run->cursor, 7));
+    QN_TRY(read_site(run, &holder));
+    QN_TRY(qn_cursor_u64(run->cursor, &proof.verified_ms));
+    QN_TRY(qn_cursor_u64(run->cursor, &proof.ended_ms));
+    QN_TRY(qn_cursor_u64(run->cursor, &proof.started_ms));
+    QN_TRY(qn_cursor_u64(run->cursor, &proof.at));
+    QN_TRY(qn_cursor_u64(run->cursor, &proof.bad));
+    QN_TRY(qn_cursor_u64(run->cursor, &proof.unknown));
+    return qn_book_proof_put(run->kv, &holder, &proof);
+}
+
 /* ---- tokens ---- */
 
 static enum qn_err run_tokens_add(struct run *run)
@@ -305,6 +320,8 @@ static enum qn_err run_kind(struct run *run, enum qn_intent_kind kind)
         return run_forgotten(run);
     case QN_INTENT_COPY_DROP:
         return run_drop(run);
+    case QN_INTENT_COPY_PROOF:
+        return run_proof(run);
     case QN_INTENT_TOKENS_ADD:
         return run_tokens_add(run);
     case QN_INTENT_TOKEN_TAKE:

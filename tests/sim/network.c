@@ -102,6 +102,8 @@ void network_send(struct sim_world *world, struct sim_site *from, uint64_t id, c
     if (link == NULL || !link->is_up)
         return;
     size_t way = link->end[0] == from->index ? 1 : 0;
+    if (link->kind == QN_LINK_BULK)
+        custody_said(world, from, &world->sites[link->end[way]], qn_span(bytes, size));
     qn_vec_push(&link->way[way].queue,
                 ((struct sim_frame){.bytes = qn_memdup(bytes, size), .size = size}));
     if (!link->way[way].is_pumping)

@@ -449,7 +449,7 @@ static void ledger_is_small(struct sim_world *world)
     QN_ASSERT(qn_ledger_load(ledger, memkv_reader(world->sites[0].disk)) == QN_OK);
     const struct qn_group *group = qn_ledger_group(ledger);
     size_t expected = group->invites.count + group->sites.count + world->withdrawn.count +
-                      group->collections.count;
+                      group->collections.count + world->place_entries;
     if (qn_ledger_count(ledger) > expected)
         world_fail(world, "at rest: the ledger has %zu entries, not %zu", qn_ledger_count(ledger),
                    expected);
@@ -475,5 +475,6 @@ void oracle_at_rest(struct sim_world *world)
         }
         nothing_is_lost(world, site);
         vault_at_rest(world, site);
+        custody_at_rest(world, site);
     }
 }

@@ -126,12 +126,34 @@ static void plan_command(struct sim_world *world, struct sim_site *site, const c
     request(world, site, command, &args);
 }
 
+/* One or two of the others. */
+static void copies(struct sim_world *world, const struct sim_site *site, struct qn_buf *args)
+{
+    size_t count = 1 + (world->site_count > 2 && world_chance(world, 500));
+    size_t first = 1 + world_below(world, world->site_count - 1);
+    qn_pack_cstr(args, "copies");
+    qn_pack_array(args, count);
+    for (size_t i = 0; i < count; i++) {
+        size_t step = 1 + (first - 1 + i) % (world->site_count - 1);
+        qn_pack_cstr(args, world->sites[(site->index + step) % world->site_count].name);
+    }
+    world->has_copies = true;
+    world->place_entries += 2 * count; /* asked for, and accepted */
+}
+
 static void create_plan(struct sim_world *world, struct sim_site *site)
 {
     static const char *const schedules[] = {"manual", "every 1m", "hourly"};
     struct qn_buf args;
-    start_args(&args, 4);
+    bool has_copies = world_chance(world, 700);
+    start_args(&args, has_copies ? 6 : 4);
+    if (has_copies)
+        copies(world, site, &args);
     text(&args, "keep", world_chance(world, 500) ? "last 2" : "7d,5w");
+    if (has_copies) {
+        qn_pack_cstr(&args, "lock_days");
+        qn_pack_u64(&args, 20 + world_below(world, 3) * 20);
+    }
     text(&args, "name", plans[world_below(world, 2)]);
     qn_pack_cstr(&args, "paths");
     qn_pack_array(&args, 1);
@@ -278,10 +300,21 @@ static bool has_left(const struct sim_world *world, const struct sim_site *site)
     return false;
 }
 
+/* A disk is full for a while, or a bit of what is held falls over. */
+static void disturb_disk(struct sim_world *world, struct sim_site *site)
+{
+    if (world_chance(world, 300))
+        files_rot(world, site);
+    else
+        site->files.is_full = !site->files.is_full && world_chance(world, 500);
+}
+
 static void act_up(struct sim_world *world, struct sim_site *site, uint64_t dice)
 {
-    if (dice < 420)
+    if (dice < 380)
         put(world, site);
+    else if (dice < 400)
+        disturb_disk(world, site);
     else if (dice < 480)
         backup(world, site);
     else if (dice < 540)
@@ -344,17 +377,36 @@ static bool is_busy(const struct sim_world *world)
     return false;
 }
 
+/* Until a holder that was full is asked again; and, if something rotted, for a round of scrubbing.
+ */
+static void let_time_pass(struct sim_world *world)
+{
+    size_t days = world->rotten > 0 ? 36 : 0;
+    for (size_t i = 0; i < days && world->failure[0] == '\0'; i += 3) {
+        world_leap(world, 3ull * 24 * 3600 * 1000);
+        world_run(world, world->now_ms + 20000);
+    }
+    world->is_scrubbed = days > 0;
+    for (size_t i = 0; i < 2; i++) {
+        world_leap(world, 11 * 60000);
+        world_run(world, world->now_ms + 60000);
+    }
+}
+
 static void calm_down(struct sim_world *world, size_t early)
 {
     world->is_calm = true;
     memset(world->is_blocked, 0, sizeof(world->is_blocked));
     for (size_t i = 0; i < world->site_count; i++) {
         struct sim_site *site = &world->sites[i];
+        site->files.is_full = false;
         if (!site->is_up && (i < early || site->has_code))
             site_start(world, site);
     }
     world_trace(world, "calm");
     world_run(world, world->now_ms + 90000);
+    if (world->has_copies)
+        let_time_pass(world);
     for (int i = 0; i < 200 && world->failure[0] == '\0' && is_busy(world); i++)
         world_run(world, world->now_ms + 500);
 }
@@ -371,4 +423,5 @@ void schedule_run(struct sim_world *world)
         calm_down(world, early);
     if (world->failure[0] == '\0')
         oracle_at_rest(world);
+    custody_tell(world);
 }

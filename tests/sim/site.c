@@ -61,6 +61,7 @@ void site_deinit(struct sim_site *site)
 {
     drop_volatile(site);
     vault_deinit(&site->vault);
+    files_deinit(site);
     qn_vec_free(&site->queue);
     qn_update_deinit(&site->update);
     qn_signer_free(site->signer);
@@ -70,7 +71,7 @@ void site_deinit(struct sim_site *site)
     memkv_free(site->before);
 }
 
-static uint64_t wall_ms(const struct sim_world *world, const struct sim_site *site)
+uint64_t site_wall_ms(const struct sim_world *world, const struct sim_site *site)
 {
     return (uint64_t)((int64_t)(WALL_BASE_MS + world->now_ms) + site->wall_skew_ms);
 }
@@ -175,6 +176,8 @@ static void carry_out(struct sim_world *world, struct sim_site *site, struct qn_
         vault_stop(site, effect->token);
         break;
     case QN_EFFECT_FILE:
+        files_start(world, site, effect->file);
+        effect->file = NULL;
         break;
     case QN_EFFECT_NOTE:
         look_at_note(world, site, effect);
@@ -204,7 +207,7 @@ void site_step(struct sim_world *world, struct sim_site *site, struct qn_event *
     if (!site->is_up)
         return;
     event->mono_ms = world->now_ms;
-    event->wall_ms = wall_ms(world, site);
+    event->wall_ms = site_wall_ms(world, site);
     qn_core_step(site->core, event, &site->update);
     qn_vec_each (&site->update.effects, effect)
         carry_out(world, site, effect);
@@ -236,7 +239,7 @@ static enum qn_err run_group(struct sim_world *world, struct sim_site *site,
     if (!world->is_calm && world_chance(world, chance))
         memkv_fail_put(site->disk, 1 + world_below(world, 30), QN_ERR_NOSPACE);
     enum qn_err err =
-        qn_applier_begin(site->applier, kv, wall_ms(world, site), qn_prng_next(&world->prng));
+        qn_applier_begin(site->applier, kv, site_wall_ms(world, site), qn_prng_next(&world->prng));
     for (size_t i = 0; i < count && err == QN_OK; i++)
         err = qn_applier_execute(site->applier, site->queue.items[i], commit);
     if (err == QN_OK)
@@ -328,6 +331,8 @@ void site_commit(struct sim_world *world, struct sim_site *site)
     memkv_sync(site->disk);
     world->commits++;
     oracle_committed(world, site, commit);
+    if (world_chance(world, 30))
+        custody_check(world, site);
     struct qn_event event = {.kind = QN_EVENT_COMMIT, .commit = commit};
     site_step(world, site, &event);
     qn_commit_free(commit);
@@ -344,7 +349,7 @@ static void mark_renewal(struct sim_world *world, struct sim_site *site)
     struct qn_intent *intent = qn_intent_new(QN_INTENT_RENEW, UINT64_MAX, &payload);
     struct qn_commit *commit = qn_commit_new();
     struct qn_kv *kv = memkv_begin(site->disk);
-    QN_ASSERT(qn_applier_begin(site->applier, kv, wall_ms(world, site), 0) == QN_OK);
+    QN_ASSERT(qn_applier_begin(site->applier, kv, site_wall_ms(world, site), 0) == QN_OK);
     QN_ASSERT(qn_applier_execute(site->applier, intent, commit) == QN_OK);
     QN_ASSERT(qn_doubt_put(kv, true) == QN_OK);
     QN_ASSERT(qn_applier_seal(site->applier, commit) == QN_OK);
@@ -372,6 +377,7 @@ void site_start(struct sim_world *world, struct sim_site *site)
                                           (const char(*)[QN_ADDRESS_SIZE_MAX + 1]) addresses,
                                       .address_count = 1,
                                       .disk_bytes = 1ull << 40,
+                                      .boot = {.bytes = {1}}, /* a crash is the daemon's */
                                       .seed = qn_prng_next(&world->prng)};
     site->core = qn_core_new(&options);
     site->applier = qn_applier_new(&site->id, site->signer);
@@ -396,11 +402,13 @@ void site_crash(struct sim_world *world, struct sim_site *site)
     if (is_kept)
         oracle_committed(world, site, site->undelivered);
     drop_volatile(site);
+    files_crash(world, site);
     network_site_down(world, site->index);
     if (is_lost)
         memkv_crash(site->disk);
     if (is_kept)
         lose_clock(site);
+    custody_check(world, site);
     qn_vec_each (&world->acks, ack)
         if (ack->site == site->index)
             ack->is_open = false;
@@ -412,6 +420,7 @@ void site_restore_image(struct sim_world *world, struct sim_site *site)
     QN_ASSERT(!site->is_up && site->image != NULL);
     world_trace(world, "%s goes back to an image", site->name);
     oracle_before_restore(world, site);
+    custody_forget(world, site);
     memkv_free(site->disk);
     site->disk = site->image;
     site->image = NULL;

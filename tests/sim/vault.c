@@ -9,10 +9,18 @@
 
 #define PACK_ROW_SIZE 37
 
+static void snap_deinit(struct sim_snap *snap)
+{
+    qn_buf_deinit(&snap->live);
+    qn_buf_deinit(&snap->sealed);
+}
+
 void vault_deinit(struct sim_vault *vault)
 {
     qn_vec_each (&vault->snaps, snap)
-        qn_buf_deinit(&snap->live);
+        snap_deinit(snap);
+    qn_vec_each (&vault->packs, pack)
+        qn_buf_deinit(&pack->bytes);
     qn_vec_free(&vault->snaps);
     qn_vec_free(&vault->packs);
     qn_job_free(vault->job);
@@ -71,7 +79,7 @@ static void tell_packs(struct sim_world *world, struct sim_site *site, size_t fr
     qn_buf_init(&payload, 1 << 20);
     for (size_t i = from; i < from + count; i++) {
         qn_buf_append(&rows, site->vault.packs.items[i].name.bytes, sizeof(struct qn_digest));
-        qn_buf_append_u32(&rows, site->vault.packs.items[i].size);
+        qn_buf_append_u32(&rows, (uint32_t)site->vault.packs.items[i].bytes.size);
         qn_buf_append_u8(&rows, QN_PACK_DATA);
     }
     qn_pack_map(&payload, 1);
@@ -108,16 +116,21 @@ static void tell_snap(struct sim_world *world, struct sim_site *site, const stru
 
 /* ---- the kinds of jobs ---- */
 
-static void random_name(struct sim_world *world, struct qn_digest *ret_name)
+static void random_content(struct sim_world *world, size_t size, struct qn_buf *ret_bytes,
+                           struct qn_digest *ret_name)
 {
-    for (size_t i = 0; i < sizeof(ret_name->bytes); i++)
-        ret_name->bytes[i] = (uint8_t)qn_prng_next(&world->prng);
+    qn_buf_init(ret_bytes, size + 8);
+    for (size_t i = 0; i < size; i += 8)
+        qn_buf_append_u64(ret_bytes, qn_prng_next(&world->prng));
+    ret_bytes->size = size;
+    QN_DIGEST(ret_name, qn_buf_view(ret_bytes));
 }
 
 static void make_pack(struct sim_world *world, struct sim_site *site)
 {
-    struct sim_pack pack = {.size = 1000 + (uint32_t)world_below(world, 100000)};
-    random_name(world, &pack.name);
+    struct sim_pack pack;
+    size_t size_max = world_chance(world, 100) ? 300000 : 20000;
+    random_content(world, 100 + world_below(world, size_max), &pack.bytes, &pack.name);
     qn_vec_push(&site->vault.packs, pack);
     tell_packs(world, site, site->vault.packs.count - 1, 1);
 }
@@ -146,7 +159,7 @@ static void make_snap(struct sim_world *world, struct sim_site *site, struct qn_
     struct sim_snap snap = {.time_ms = world->now_ms + 1764000000000u};
     (void)args_text(qn_buf_view(&vault->job->args), "plan", QN_NAME_SIZE_MAX, &plan);
     snprintf(snap.plan, sizeof(snap.plan), "%.*s", (int)plan.size, (const char *)plan.data);
-    random_name(world, &snap.name);
+    random_content(world, 60 + world_below(world, 400), &snap.sealed, &snap.name);
     make_live(world, vault, &snap);
     qn_vec_push(&vault->snaps, snap);
     tell_snap(world, site, &snap);
@@ -178,7 +191,7 @@ static void forget(struct sim_vault *vault, const uint8_t *name)
 {
     for (size_t i = vault->snaps.count; i-- > 0;)
         if (memcmp(vault->snaps.items[i].name.bytes, name, sizeof(struct qn_digest)) == 0) {
-            qn_buf_deinit(&vault->snaps.items[i].live);
+            snap_deinit(&vault->snaps.items[i]);
             qn_vec_remove(&vault->snaps, i);
         }
 }
@@ -194,8 +207,10 @@ static void prune(struct sim_vault *vault)
         forget(vault, name.bytes);
     }
     for (size_t i = vault->packs.count; i-- > 0;)
-        if (!is_live(vault, &vault->packs.items[i].name))
+        if (!is_live(vault, &vault->packs.items[i].name)) {
+            qn_buf_deinit(&vault->packs.items[i].bytes);
             qn_vec_remove(&vault->packs, i);
+        }
 }
 
 static void finish(struct sim_world *world, struct sim_site *site)

@@ -114,6 +114,7 @@ void world_deinit(struct sim_world *world)
     qn_vec_free(&world->acks);
     qn_vec_free(&world->colls);
     qn_vec_free(&world->withdrawn);
+    qn_vec_free(&world->promises);
 }
 
 /* A connection that broke before this end was up: its dial failed. */
@@ -196,6 +197,9 @@ static void dispatch(struct sim_world *world, struct sim_event *event)
     case SIM_JOB:
         vault_step(world, site);
         break;
+    case SIM_FILE:
+        files_event(world, site, event->token);
+        break;
     case SIM_TICK: {
         if (site->tick_at != event->at_ms)
             break;
@@ -214,7 +218,8 @@ void world_run(struct sim_world *world, uint64_t until_ms)
     while (world->heap.count > 0 && world->heap.items[0].at_ms <= until_ms &&
            world->failure[0] == '\0') {
         struct sim_event event = pop(world);
-        world->now_ms = event.at_ms;
+        if (world->now_ms < event.at_ms)
+            world->now_ms = event.at_ms;
         dispatch(world, &event);
         if (event.read != NULL) {
             qn_read_result_deinit(event.read);
@@ -225,4 +230,10 @@ void world_run(struct sim_world *world, uint64_t until_ms)
     }
     if (world->now_ms < until_ms)
         world->now_ms = until_ms;
+}
+
+void world_leap(struct sim_world *world, uint64_t ms)
+{
+    world_trace(world, "all sleep for %llu s", (unsigned long long)(ms / 1000));
+    world->now_ms += ms;
 }

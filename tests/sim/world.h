@@ -47,14 +47,15 @@ struct sim_link {
 
 struct sim_pack {
     struct qn_digest name;
-    uint32_t size;
+    struct qn_buf bytes;
 };
 
 struct sim_snap {
     struct qn_digest name;
     char plan[QN_NAME_SIZE_MAX + 1];
     uint64_t time_ms;
-    struct qn_buf live; /* sorted names of packs */
+    struct qn_buf live;   /* sorted names of packs */
+    struct qn_buf sealed; /* what it is named by */
 };
 
 struct sim_vault {
@@ -65,6 +66,21 @@ struct sim_vault {
     size_t run_first; /* the first pack that this run made */
     bool is_stopped;
     uint64_t busy_ms; /* when a job last did something */
+};
+
+struct sim_file { /* held for another */
+    struct qn_site_id owner;
+    struct qn_digest name;
+    struct qn_buf bytes, part; /* of the whole one; of one that arrives */
+    bool is_whole, is_rotten;
+};
+
+struct sim_work;
+
+struct sim_files {
+    QN_VEC(struct sim_file *) held; /* survives crashes */
+    QN_VEC(struct sim_work *) works;
+    bool is_full; /* the disk */
 };
 
 struct sim_site {
@@ -93,9 +109,10 @@ struct sim_site {
     struct qn_commit *undelivered; /* committed, not told yet */
     bool undelivered_is_synced;
     struct sim_vault vault; /* survives crashes, its job does not */
-    struct memkv *before;   /* QN_BUG_CLOCK_APART: the disk before that commit */
-    uint64_t tick_at;       /* 0: none */
-    unsigned overdue;       /* steps in a row whose deadline had passed: a busy loop */
+    struct sim_files files;
+    struct memkv *before; /* QN_BUG_CLOCK_APART: the disk before that commit */
+    uint64_t tick_at;     /* 0: none */
+    unsigned overdue;     /* steps in a row whose deadline had passed: a busy loop */
 };
 
 enum sim_kind {
@@ -107,6 +124,7 @@ enum sim_kind {
     SIM_COMMIT, /* the writer's outcome reaches the core */
     SIM_READ,   /* the answer to a read */
     SIM_JOB,    /* a step of a job */
+    SIM_FILE,   /* file work is done; and, at its second time, told */
     SIM_TICK,
 };
 
@@ -145,6 +163,8 @@ struct sim_seen { /* how far the operations of a site's collection were looked a
     struct qn_vv vv;
 };
 
+struct sim_promise;
+
 struct sim_world {
     uint64_t seed;
     struct qn_prng prng;
@@ -168,6 +188,12 @@ struct sim_world {
     bool prints;
     char failure[512]; /* "" while all is well */
     size_t steps, commits;
+    QN_VEC(struct sim_promise) promises; /* of holders (custody.c) */
+    bool has_copies;                     /* a plan asked for some */
+    bool is_scrubbed;                    /* enough time went by since the last rot */
+    size_t place_entries;                /* of the ledger, at most */
+    /* how often: that the histories have it in them */
+    size_t packs_held, lists_held, rotten, copies_complete;
 };
 
 /* ---- world.c ---- */
@@ -175,6 +201,8 @@ void world_init(struct sim_world *world, uint64_t seed, size_t site_count, bool 
 void world_deinit(struct sim_world *world);
 /* Runs all events up to a virtual time; stops early at a failure. */
 void world_run(struct sim_world *world, uint64_t until_ms);
+/* All machines sleep for so long: what was due meanwhile is late. */
+void world_leap(struct sim_world *world, uint64_t ms);
 void world_push(struct sim_world *world, struct sim_event event);
 void world_fail(struct sim_world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -190,6 +218,7 @@ void site_start(struct sim_world *world, struct sim_site *site);
 void site_crash(struct sim_world *world, struct sim_site *site);
 void site_restore_image(struct sim_world *world, struct sim_site *site);
 void site_step(struct sim_world *world, struct sim_site *site, struct qn_event *event);
+uint64_t site_wall_ms(const struct sim_world *world, const struct sim_site *site);
 void site_write(struct sim_world *world, struct sim_site *site);
 void site_commit(struct sim_world *world, struct sim_site *site);
 void site_request(struct sim_world *world, struct sim_site *site, uint64_t request,
@@ -202,6 +231,25 @@ void vault_stop(struct sim_site *site, uint64_t token);
 void vault_step(struct sim_world *world, struct sim_site *site);
 void vault_crash(struct sim_vault *vault);
 void vault_at_rest(struct sim_world *world, struct sim_site *site);
+
+/* ---- files.c ---- */
+void files_start(struct sim_world *world, struct sim_site *site, struct qn_file_work *take_work);
+void files_event(struct sim_world *world, struct sim_site *site, uint64_t token);
+void files_crash(struct sim_world *world, struct sim_site *site);
+void files_deinit(struct sim_site *site);
+void files_rot(struct sim_world *world, struct sim_site *site);
+struct sim_file *files_find(const struct sim_site *site, const struct qn_site_id *owner,
+                            const uint8_t *name); /* NULL: none */
+bool files_are_good(const struct sim_file *file); /* whole and what it is named by; NULL: false */
+
+/* ---- custody.c ---- */
+/* A frame of a bulk link is sent. */
+void custody_said(struct sim_world *world, const struct sim_site *from, const struct sim_site *to,
+                  struct qn_span frame);
+void custody_check(struct sim_world *world, const struct sim_site *holder);
+void custody_forget(struct sim_world *world, const struct sim_site *holder);
+void custody_at_rest(struct sim_world *world, struct sim_site *site);
+void custody_tell(struct sim_world *world);
 
 /* ---- network.c ---- */
 struct sim_link *world_link(struct sim_world *world, uint64_t id);

@@ -1,0 +1,387 @@
+/* The weekly challenge: whether a holder still has, byte by byte, what it acknowledged
+ * (docs/protocol.md 10.9). In batches, in the order of the packs; the round stands in the book.
+ *
+ *   LOOKING -> READING (the own packs) -> READY -> ASKED -> ... -> COMMITTING -> LOOKING
+ *
+ * Where the answer differs, the batch is halved until single packs are left. One whose own copy is
+ * whole is lost there, and is sent again; with a damaged own copy nothing can be said of the other.
+ */
+#include "core/offsite_impl.h"
+
+/* ---- life ---- */
+
+static void clear(struct proofs *proofs)
+{
+    proofs->state = PROOF_NONE;
+    proofs->batch.count = proofs->ranges.count = proofs->lost.count = 0;
+    proofs->next = proofs->reading = 0;
+    proofs->commits = 0;
+    proofs->request = 0;
+}
+
+void proofs_end(struct offsite *offsite)
+{
+    clear(&offsite->proofs);
+    offsite->proofs.retry_ms = 0;
+}
+
+void proofs_free(struct proofs *proofs)
+{
+    qn_vec_free(&proofs->batch);
+    qn_vec_free(&proofs->ranges);
+    qn_vec_free(&proofs->lost);
+}
+
+bool proofs_are_idle(const struct offsite *offsite)
+{
+    return offsite->proofs.state == PROOF_NONE;
+}
+
+/* ---- when ---- */
+
+/* So that not all holders of a group are asked in the same night. */
+static uint64_t spread_ms(const struct qn_core *core, const struct bulk *bulk)
+{
+    struct qn_digest digest;
+    QN_DIGEST(&digest, QN_SPAN_OF(core->site.bytes), QN_SPAN_OF(holder_of(bulk)->bytes));
+    return qn_read_u64(digest.bytes) % PROOF_SPREAD_MS;
+}
+
+uint64_t proofs_due_ms(const struct qn_core *core, const struct bulk *bulk)
+{
+    const struct offsite *offsite = bulk->offsite;
+    const struct qn_proof *row = &offsite->proofs.row;
+    bool is_fine = row->ended_ms != 0 && row->ended_ms == row->verified_ms;
+    if (offsite->own_packs == 0)
+        return UINT64_MAX;
+    if (row->started_ms != 0 || row->ended_ms == 0 || row->ended_ms > core->wall_ms)
+        return 0; /* under way, never yet, or the clock was wrong */
+    if (!is_fine || offsite->packs.has_claims)
+        return row->ended_ms + PROOF_AGAIN_MS;
+    return row->ended_ms + PROOF_EVERY_MS - spread_ms(core, bulk);
+}
+
+/* ---- the batch ---- */
+
+static void look(struct qn_core *core, struct bulk *bulk)
+{
+    struct proofs *proofs = &bulk->offsite->proofs;
+    clear(proofs);
+    if (proofs->row.started_ms == 0) {
+        proofs->row.started_ms = core->wall_ms;
+        proofs->row.at = proofs->row.bad = proofs->row.unknown = 0;
+        bulk->offsite->packs.has_claims = false;
+    }
+    struct qn_buf args = copy_read(bulk, COPY_READ_ACKED, 2);
+    qn_pack_u64(&args, proofs->row.at);
+    qn_pack_u64(&args, PROOF_BATCH);
+    read_copy(core, bulk, &args, TAG_CHALLENGE);
+    proofs->state = PROOF_LOOKING;
+}
+
+/* Nobody can foresee it without this site's key, and no two are equal. */
+static enum qn_err make_key(struct qn_core *core, const struct bulk *bulk, uint8_t ret_key[32])
+{
+    struct qn_signature signature;
+    struct qn_digest key;
+    QN_AUTO_BUF struct qn_buf message;
+    qn_buf_init(&message, 256);
+    qn_buf_append_span(&message, QN_SPAN_OF(holder_of(bulk)->bytes));
+    qn_buf_append_u64(&message, core->wall_ms);
+    qn_buf_append_u64(&message, core->now_ms);
+    qn_buf_append_u64(&message, core_token(core));
+    qn_buf_append_u64(&message, qn_prng_next(&core->prng));
+    QN_TRY(qn_signer_sign(core->options.signer, "quoin proof key 1", qn_buf_view(&message),
+                          &signature));
+    QN_DIGEST(&key, QN_SPAN_OF(signature.bytes));
+    memcpy(ret_key, key.bytes, sizeof(key.bytes));
+    return QN_OK;
+}
+
+static enum qn_err take_batch(struct proofs *proofs, struct qn_cursor *answer)
+{
+    size_t count;
+    QN_TRY(qn_cursor_array(answer, 3, &count));
+    QN_TRY(qn_cursor_u64(answer, &proofs->after));
+    QN_TRY(qn_cursor_bool(answer, &proofs->is_end));
+    QN_TRY(qn_cursor_array(answer, 3 * PROOF_BATCH, &count));
+    for (size_t i = 0; i < count; i += 3) {
+        struct challenge challenge = {0};
+        QN_TRY(read_digest(answer, &challenge.pack.pack));
+        QN_TRY(qn_cursor_u64(answer, &challenge.pack.size));
+        QN_TRY(qn_cursor_u64(answer, &challenge.pack.order));
+        qn_vec_push(&proofs->batch, challenge);
+    }
+    return QN_OK;
+}
+
+static void give_up(struct qn_core *core, struct bulk *bulk, enum qn_err err)
+{
+    struct proofs *proofs = &bulk->offsite->proofs;
+    core_note(core, "proof-failed", err, holder_name(core, bulk));
+    clear(proofs);
+    proofs->retry_ms = core->now_ms + FULL_MS;
+}
+
+void proofs_read_done(struct qn_core *core, struct bulk *bulk, struct qn_read_result *result)
+{
+    struct proofs *proofs = &bulk->offsite->proofs;
+    struct qn_cursor answer = qn_cursor(qn_buf_view(&result->body));
+    if (proofs->state != PROOF_LOOKING)
+        return;
+    enum qn_err err = result->err == QN_OK ? take_batch(proofs, &answer) : result->err;
+    if (err == QN_OK)
+        err = make_key(core, bulk, proofs->key);
+    if (err != QN_OK)
+        give_up(core, bulk, err);
+    else
+        proofs->state = PROOF_READING;
+}
+
+/* ---- what the answer is to be: from the own packs ---- */
+
+static void read_own(struct qn_core *core, struct bulk *bulk, enum qn_file_kind kind,
+                     uint32_t index, uint64_t tag)
+{
+    struct proofs *proofs = &bulk->offsite->proofs;
+    const struct qn_digest *name = &proofs->batch.items[index].pack.pack;
+    struct qn_file_work what = {.kind = kind};
+    struct qn_digest key;
+    memcpy(what.name.bytes, name->bytes, sizeof(what.name.bytes));
+    qn_hmac(QN_SPAN_OF(proofs->key), qn_digest_view(name), &key);
+    own_file(core, bulk, &what, kind == QN_FILE_PROOF ? qn_digest_view(&key) : qn_span(NULL, 0),
+             tag);
+}
+
+static void read_values(struct qn_core *core, struct bulk *bulk)
+{
+    struct proofs *proofs = &bulk->offsite->proofs;
+    while (proofs->next < proofs->batch.count && proofs->reading < PROOF_READS &&
+           may_read_file(bulk)) {
+        read_own(core, bulk, QN_FILE_PROOF, proofs->next, tag_of(TAG_VALUE, proofs->next));
+        proofs->next++;
+        proofs->reading++;
+    }
+    if (proofs->next < proofs->batch.count || proofs->reading > 0)
+        return;
+    for (size_t i = proofs->batch.count; i-- > 0;) { /* what is not here cannot be compared */
+        proofs->row.unknown += !proofs->batch.items[i].is_here;
+        if (!proofs->batch.items[i].is_here)
+            qn_vec_remove(&proofs->batch, i);
+    }
+    if (proofs->batch.count > 0)
+        qn_vec_push(&proofs->ranges, ((struct range){0, (uint32_t)proofs->batch.count}));
+    proofs->state = PROOF_READY;
+}
+
+static void value_came(struct proofs *proofs, uint32_t index, const struct qn_file_result *result)
+{
+    if (proofs->state != PROOF_READING || index >= proofs->next || proofs->reading == 0)
+        return;
+    struct challenge *challenge = &proofs->batch.items[index];
+    proofs->reading--;
+    if (result->err != QN_OK || result->bytes.size < PROOF_VALUE)
+        return;
+    memcpy(challenge->value, result->bytes.data, PROOF_VALUE);
+    challenge->is_here = true;
+}
+
+/* ---- asking ---- */
+
+static struct range *last_range(struct proofs *proofs)
+{
+    return &proofs->ranges.items[proofs->ranges.count - 1];
+}
+
+static void ask(struct qn_core *core, struct bulk *bulk)
+{
+    struct proofs *proofs = &bulk->offsite->proofs;
+    const struct range *range = last_range(proofs);
+    uint8_t prefixes[PROOF_BATCH * 8];
+    size_t size = 0;
+    for (uint32_t i = range->from; i < range->to; i++, size += 8)
+        memcpy(prefixes + size, proofs->batch.items[i].pack.pack.bytes, 8);
+    proofs->request = core_token(core);
+    struct qn_buf *out = core_message(core, QN_MSG_PROOF_ASK, 3);
+    qn_pack_u64(out, proofs->request);
+    qn_pack_bin(out, QN_SPAN_OF(proofs->key));
+    qn_pack_bin(out, qn_span(prefixes, size));
+    bulk_send(core, bulk);
+    proofs->asked_ms = core->now_ms;
+    proofs->state = PROOF_ASKED;
+}
+
+static void expected(const struct proofs *proofs, const struct range *range,
+                     struct qn_digest *ret_digest)
+{
+    uint8_t values[PROOF_BATCH * PROOF_VALUE];
+    size_t size = 0;
+    for (uint32_t i = range->from; i < range->to; i++, size += PROOF_VALUE)
+        memcpy(values + size, proofs->batch.items[i].value, PROOF_VALUE);
+    QN_DIGEST(ret_digest, qn_span(values, size));
+}
+
+static void differs(struct qn_core *core, struct bulk *bulk)
+{
+    struct proofs *proofs = &bulk->offsite->proofs;
+    struct range range = *last_range(proofs);
+    uint32_t middle = range.from + (range.to - range.from) / 2;
+    if (range.to - range.from == 1) {
+        read_own(core, bulk, QN_FILE_SCRUB, range.from, tag_of(TAG_OWN, range.from));
+        proofs->state = PROOF_CHECKING;
+        return;
+    }
+    last_range(proofs)->from = middle;
+    qn_vec_push(&proofs->ranges, ((struct range){range.from, middle}));
+    proofs->state = PROOF_READY;
+}
+
+enum qn_err proofs_answer(struct qn_core *core, struct bulk *bulk, struct qn_cursor *fields)
+{
+    struct proofs *proofs = &bulk->offsite->proofs;
+    struct qn_digest told, digest;
+    struct qn_span code = {0};
+    uint64_t request;
+    QN_TRY(qn_cursor_u64(fields, &request));
+    if (qn_cursor_nil(fields) != QN_OK)
+        QN_TRY(qn_cursor_str(fields, 64, &code));
+    if (code.size == 0)
+        QN_TRY(read_digest(fields, &told));
+    if (proofs->state != PROOF_ASKED || request != proofs->request)
+        return QN_OK; /* of one that was given up */
+    if (code.size > 0) {
+        give_up(core, bulk, QN_ERR_DENIED);
+        return QN_OK;
+    }
+    expected(proofs, last_range(proofs), &digest);
+    if (qn_digest_eq(&told, &digest)) {
+        proofs->ranges.count--;
+        proofs->state = PROOF_READY;
+    } else {
+        differs(core, bulk);
+    }
+    return QN_OK;
+}
+
+/* A single pack differs: is it the holder's, or ours? */
+static void own_checked(struct qn_core *core, struct bulk *bulk, uint32_t index, enum qn_err err)
+{
+    struct proofs *proofs = &bulk->offsite->proofs;
+    if (proofs->state != PROOF_CHECKING || index != last_range(proofs)->from)
+        return;
+    if (err == QN_OK) {
+        qn_vec_push(&proofs->lost, proofs->batch.items[index].pack.pack);
+        proofs->row.bad++;
+        core_note(core, "copy-differs", QN_ERR_CORRUPT, holder_name(core, bulk));
+    } else {
+        proofs->row.unknown++;
+        core_note(core, "pack-not-read", err, holder_name(core, bulk));
+    }
+    proofs->ranges.count--;
+    proofs->state = PROOF_READY;
+}
+
+void proofs_file_done(struct qn_core *core, struct bulk *bulk, enum tag tag, uint32_t number,
+                      struct qn_file_result *result)
+{
+    if (tag == TAG_VALUE)
+        value_came(&bulk->offsite->proofs, number, result);
+    else
+        own_checked(core, bulk, number, result->err);
+}
+
+/* ---- what came of a batch ---- */
+
+static void commit_row(struct qn_core *core, struct bulk *bulk, const struct qn_proof *row)
+{
+    struct qn_buf payload = copy_intent(bulk, 6);
+    qn_pack_u64(&payload, row->verified_ms);
+    qn_pack_u64(&payload, row->ended_ms);
+    qn_pack_u64(&payload, row->started_ms);
+    qn_pack_u64(&payload, row->at);
+    qn_pack_u64(&payload, row->bad);
+    qn_pack_u64(&payload, row->unknown);
+    commit_copy(core, bulk, QN_INTENT_COPY_PROOF, &payload, TAG_PROVEN);
+    bulk->offsite->proofs.commits++;
+}
+
+static void commit_lost_packs(struct qn_core *core, struct bulk *bulk)
+{
+    struct proofs *proofs = &bulk->offsite->proofs;
+    if (proofs->lost.count == 0)
+        return;
+    commit_lost(core, bulk,
+                qn_span(proofs->lost.items, proofs->lost.count * sizeof(proofs->lost.items[0])),
+                TAG_PROVEN);
+    proofs->commits++;
+}
+
+static void commit_batch(struct qn_core *core, struct bulk *bulk)
+{
+    struct proofs *proofs = &bulk->offsite->proofs;
+    struct qn_proof *row = &proofs->row;
+    commit_lost_packs(core, bulk);
+    row->at = proofs->after;
+    if (proofs->is_end) {
+        row->ended_ms = core->wall_ms;
+        row->started_ms = row->at = 0;
+        if (row->bad == 0 && row->unknown == 0)
+            row->verified_ms = core->wall_ms;
+    }
+    commit_row(core, bulk, row);
+    proofs->state = PROOF_COMMITTING;
+}
+
+void proofs_committed(struct qn_core *core, struct bulk *bulk, const struct qn_outcome *outcome)
+{
+    struct proofs *proofs = &bulk->offsite->proofs;
+    if (proofs->commits == 0 || proofs->state != PROOF_COMMITTING)
+        return;
+    proofs->commits--;
+    if (outcome->err != QN_OK) {
+        proofs->retry_ms = core->now_ms + FULL_MS;
+        bulk->offsite->is_dirty = true; /* the row is what the book says */
+    }
+    if (proofs->commits > 0)
+        return;
+    if (proofs->lost.count > 0)
+        packs_look(bulk->offsite, true);
+    clear(proofs);
+}
+
+/* ---- what is due ---- */
+
+static bool may_begin(const struct qn_core *core, const struct bulk *bulk)
+{
+    const struct offsite *offsite = bulk->offsite;
+    return offsite->role == ROLE_SEND && offsite->proofs.is_known && packs_are_idle(offsite) &&
+           lists_are_idle(offsite) && core->now_ms >= offsite->proofs.retry_ms;
+}
+
+static void begin(struct qn_core *core, struct bulk *bulk)
+{
+    uint64_t due_ms = proofs_due_ms(core, bulk);
+    if (due_ms <= core->wall_ms)
+        look(core, bulk);
+    else if (due_ms != UINT64_MAX)
+        core_wake(core, core->now_ms + (due_ms - core->wall_ms));
+}
+
+void proofs_tick(struct qn_core *core, struct bulk *bulk)
+{
+    struct proofs *proofs = &bulk->offsite->proofs;
+    if (proofs->state == PROOF_NONE && may_begin(core, bulk))
+        begin(core, bulk);
+    if (proofs->state == PROOF_READING)
+        read_values(core, bulk);
+    if (proofs->state == PROOF_READY && proofs->ranges.count > 0)
+        ask(core, bulk);
+    else if (proofs->state == PROOF_READY)
+        commit_batch(core, bulk);
+    if (proofs->state != PROOF_ASKED)
+        return;
+    if (core->now_ms >= proofs->asked_ms + PROOF_ANSWER_MS)
+        give_up(core, bulk, QN_ERR_TIMEOUT);
+    else
+        core_wake(core, proofs->asked_ms + PROOF_ANSWER_MS);
+}
