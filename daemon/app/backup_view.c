@@ -424,7 +424,7 @@ static void run_restore(struct backup_view *view)
         err = qn_vault_restore(view->place.vault, &options);
     qn_buf_deinit(&info.plain);
     if (view->place.copy != NULL && (view->errors > 0 || is_wrong(err)))
-        qn_copy_distrust(view->place.copy);
+        qn_copy_vault_distrust(view->place.copy);
     if (err == QN_OK && view->entries == 0 && path_count > 0)
         err = QN_ERR_NOTFOUND;
     if (err == QN_OK)
@@ -470,7 +470,7 @@ static enum qn_err open_place(struct backup_view *view)
     snprintf(site, sizeof(site), "%.*s", (int)from.size, (const char *)from.data);
     QN_TRY(
         qn_jobs_copy(jobs, site, &qn_view_progress(view->view)->is_cancelled, &view->place.copy));
-    view->place.vault = qn_copy_vault(view->place.copy);
+    view->place.vault = qn_copy_vault_of(view->place.copy);
     return QN_OK;
 }
 
@@ -485,5 +485,5 @@ void qn_backup_view_run(struct qn_view *raw)
                qn_span_str(qn_err_name(err)));
     else
         run_command(&view, qn_buf_view(&task->command));
-    qn_copy_close(view.place.copy);
+    qn_copy_vault_close(view.place.copy);
 }

@@ -72,8 +72,8 @@ void qn_copy_source_traffic(struct qn_copy_source *source, struct qn_copy_traffi
 
 /* ---- the copy at one site (copy_vault.c): one thread ---- */
 
-struct qn_copy;
-struct qn_copy_options {
+struct qn_copy_vault;
+struct qn_copy_vault_options {
     struct qn_copies *copies;
     const char *state_dir, *site;
     const uint8_t *master; /* as for the vault itself */
@@ -83,19 +83,20 @@ struct qn_copy_options {
 };
 /* Its index is kept in DIR/copies, so that the second time is faster; packs are not.
  * QN_ERR_BUSY: another reader has it open. */
-enum qn_err QN_CHECKED qn_copy_open(const struct qn_copy_options *options,
-                                    struct qn_copy **ret_copy);
-void qn_copy_close(struct qn_copy *copy); /* accepts NULL */
-struct qn_vault *qn_copy_vault(struct qn_copy *copy);
+enum qn_err QN_CHECKED qn_copy_vault_open(const struct qn_copy_vault_options *options,
+                                          struct qn_copy_vault **ret_copy);
+void qn_copy_vault_close(struct qn_copy_vault *copy); /* accepts NULL */
+struct qn_vault *qn_copy_vault_of(struct qn_copy_vault *copy);
 /* The snapshots that the site says to have and these keys open, of one plan (NULL: all), oldest
  * first, each once. */
-enum qn_err QN_CHECKED qn_copy_snapshots(struct qn_copy *copy, const char *plan,
-                                         qn_snapshot_vec *out);
+enum qn_err QN_CHECKED qn_copy_vault_snapshots(struct qn_copy_vault *copy, const char *plan,
+                                               qn_snapshot_vec *out);
 /* Gets the list of one of them, and the directories of its packs: then the vault can read it. */
-enum qn_err QN_CHECKED qn_copy_adopt(struct qn_copy *copy, const struct qn_snapshot_name *name);
+enum qn_err QN_CHECKED qn_copy_vault_adopt(struct qn_copy_vault *copy,
+                                           const struct qn_snapshot_name *name);
 /* What was read did not fit together: nothing that was kept of this copy is believed next time. */
-void qn_copy_distrust(struct qn_copy *copy);
-void qn_copy_traffic(struct qn_copy *copy, struct qn_copy_traffic *ret_traffic);
+void qn_copy_vault_distrust(struct qn_copy_vault *copy);
+void qn_copy_vault_traffic(struct qn_copy_vault *copy, struct qn_copy_traffic *ret_traffic);
 
 /* ---- making this site's vault whole from a copy (copy_rebuild.c): a job's thread ---- */
 

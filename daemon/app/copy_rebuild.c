@@ -26,7 +26,7 @@ static enum qn_err take_over(struct rebuild *rebuild, const struct qn_copy_row *
 {
     QN_AUTO_BUF struct qn_buf live;
     qn_buf_init(&live, QN_LIVE_SIZE_MAX);
-    enum qn_err err = qn_copy_names(rebuild->options, row, &live);
+    enum qn_err err = qn_copy_row_names(rebuild->options, row, &live);
     if (err == QN_OK)
         err =
             qn_vault_adopt(rebuild->options->vault, qn_buf_view(&row->sealed), qn_buf_view(&live));

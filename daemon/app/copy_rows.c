@@ -205,8 +205,8 @@ static enum qn_err next_names(const struct qn_copy_rows_options *options,
     return err;
 }
 
-enum qn_err qn_copy_names(const struct qn_copy_rows_options *options, const struct qn_copy_row *row,
-                          struct qn_buf *out)
+enum qn_err qn_copy_row_names(const struct qn_copy_rows_options *options,
+                              const struct qn_copy_row *row, struct qn_buf *out)
 {
     enum qn_err err = QN_OK;
     if (row->name_count > QN_LIVE_SIZE_MAX / sizeof(struct qn_pack_name))

@@ -25,5 +25,5 @@ enum qn_err QN_CHECKED qn_copy_rows(const struct qn_copy_rows_options *options,
                                     qn_copy_row_vec *out, uint64_t *ret_bad);
 void qn_copy_rows_deinit(qn_copy_row_vec *rows);
 /* The packs of a list: as many as its row said, ascending. */
-enum qn_err QN_CHECKED qn_copy_names(const struct qn_copy_rows_options *options,
-                                     const struct qn_copy_row *row, struct qn_buf *out);
+enum qn_err QN_CHECKED qn_copy_row_names(const struct qn_copy_rows_options *options,
+                                         const struct qn_copy_row *row, struct qn_buf *out);

@@ -12,14 +12,14 @@
 
 #define READERS 8 /* that wait for the line side by side */
 
-struct qn_copy {
+struct qn_copy_vault {
     struct qn_copies *copies;
     char *site;
     char dir[4096];
     const atomic_bool *is_cancelled;
     struct qn_copy_source *source;
     struct qn_vault *vault;
-    qn_copy_row_vec rows; /* of the last qn_copy_snapshots */
+    qn_copy_row_vec rows; /* of the last qn_copy_vault_snapshots */
     bool is_distrusted;
 };
 
@@ -37,7 +37,8 @@ static enum qn_err remove_all(const char *dir)
 }
 
 /* Made again when it cannot be used: there is nothing in it that cannot be had once more. */
-static enum qn_err open_vault(const struct qn_copy_options *options, struct qn_copy *copy)
+static enum qn_err open_vault(const struct qn_copy_vault_options *options,
+                              struct qn_copy_vault *copy)
 {
     struct qn_pack_source source = qn_copy_source_view(copy->source);
     struct qn_vault_options vault = {.dir = copy->dir,
@@ -54,9 +55,10 @@ static enum qn_err open_vault(const struct qn_copy_options *options, struct qn_c
     return qn_vault_open(&vault, &copy->vault);
 }
 
-enum qn_err qn_copy_open(const struct qn_copy_options *options, struct qn_copy **ret_copy)
+enum qn_err qn_copy_vault_open(const struct qn_copy_vault_options *options,
+                               struct qn_copy_vault **ret_copy)
 {
-    struct qn_copy *copy = QN_NEW(struct qn_copy);
+    struct qn_copy_vault *copy = QN_NEW(struct qn_copy_vault);
     copy->copies = options->copies;
     copy->site = qn_strdup(options->site);
     copy->is_cancelled = options->is_cancelled;
@@ -70,13 +72,13 @@ enum qn_err qn_copy_open(const struct qn_copy_options *options, struct qn_copy *
     if (err == QN_OK)
         err = open_vault(options, copy);
     if (err != QN_OK)
-        qn_copy_close(copy);
+        qn_copy_vault_close(copy);
     else
         *ret_copy = copy;
     return err;
 }
 
-void qn_copy_close(struct qn_copy *copy)
+void qn_copy_vault_close(struct qn_copy_vault *copy)
 {
     if (copy == NULL)
         return;
@@ -89,22 +91,22 @@ void qn_copy_close(struct qn_copy *copy)
     qn_free(copy);
 }
 
-struct qn_vault *qn_copy_vault(struct qn_copy *copy)
+struct qn_vault *qn_copy_vault_of(struct qn_copy_vault *copy)
 {
     return copy->vault;
 }
 
-void qn_copy_distrust(struct qn_copy *copy)
+void qn_copy_vault_distrust(struct qn_copy_vault *copy)
 {
     copy->is_distrusted = true;
 }
 
-void qn_copy_traffic(struct qn_copy *copy, struct qn_copy_traffic *ret_traffic)
+void qn_copy_vault_traffic(struct qn_copy_vault *copy, struct qn_copy_traffic *ret_traffic)
 {
     qn_copy_source_traffic(copy->source, ret_traffic);
 }
 
-static struct qn_copy_rows_options rows_of(const struct qn_copy *copy, const char *plan)
+static struct qn_copy_rows_options rows_of(const struct qn_copy_vault *copy, const char *plan)
 {
     return (struct qn_copy_rows_options){.copies = copy->copies,
                                          .site = copy->site,
@@ -123,7 +125,7 @@ static int by_age(const void *a, const void *b)
 }
 
 /* The rows keep what the spans of their snapshots borrow from; these are for whoever chooses. */
-static enum qn_err add_info(struct qn_copy *copy, const struct qn_copy_row *row,
+static enum qn_err add_info(struct qn_copy_vault *copy, const struct qn_copy_row *row,
                             qn_snapshot_vec *out)
 {
     struct qn_snapshot_info info = {.name = row->info.name};
@@ -137,7 +139,8 @@ static enum qn_err add_info(struct qn_copy *copy, const struct qn_copy_row *row,
     return err;
 }
 
-enum qn_err qn_copy_snapshots(struct qn_copy *copy, const char *plan, qn_snapshot_vec *out)
+enum qn_err qn_copy_vault_snapshots(struct qn_copy_vault *copy, const char *plan,
+                                    qn_snapshot_vec *out)
 {
     struct qn_copy_rows_options options = rows_of(copy, plan);
     uint64_t bad = 0;
@@ -155,7 +158,7 @@ enum qn_err qn_copy_snapshots(struct qn_copy *copy, const char *plan, qn_snapsho
     return err;
 }
 
-enum qn_err qn_copy_adopt(struct qn_copy *copy, const struct qn_snapshot_name *name)
+enum qn_err qn_copy_vault_adopt(struct qn_copy_vault *copy, const struct qn_snapshot_name *name)
 {
     struct qn_copy_rows_options options = rows_of(copy, NULL);
     QN_AUTO_BUF struct qn_buf live;
@@ -163,7 +166,7 @@ enum qn_err qn_copy_adopt(struct qn_copy *copy, const struct qn_snapshot_name *n
     qn_vec_each (&copy->rows, row) {
         if (memcmp(&row->info.name, name, sizeof(*name)) != 0)
             continue;
-        QN_TRY(qn_copy_names(&options, row, &live));
+        QN_TRY(qn_copy_row_names(&options, row, &live));
         return qn_vault_adopt(copy->vault, qn_buf_view(&row->sealed), qn_buf_view(&live));
     }
     return QN_ERR_NOTFOUND;

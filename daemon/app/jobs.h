@@ -38,9 +38,10 @@ void qn_jobs_stop(struct qn_jobs *jobs, uint64_t token);
 void qn_jobs_free(struct qn_jobs *jobs);
 /* Whether there is one; qn_jobs_vault makes it. */
 bool qn_jobs_has_vault(const struct qn_jobs *jobs);
-/* The copy at a holder, for a thread of a reader; qn_copy_close. */
+/* The copy at a holder, for a thread of a reader; qn_copy_vault_close. */
 enum qn_err QN_CHECKED qn_jobs_copy(struct qn_jobs *jobs, const char *site,
-                                    const atomic_bool *is_cancelled, struct qn_copy **ret_copy);
+                                    const atomic_bool *is_cancelled,
+                                    struct qn_copy_vault **ret_copy);
 /* The vault, opened at the first call (which may take a second). Threads of readers; never the loop
  * thread. */
 enum qn_err QN_CHECKED qn_jobs_vault(struct qn_jobs *jobs, struct qn_vault **ret_vault);

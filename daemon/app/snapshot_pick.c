@@ -100,7 +100,7 @@ static enum qn_err list_all(const struct qn_snapshot_place *place, const char *p
                             qn_snapshot_vec *out)
 {
     if (place->copy != NULL)
-        return qn_copy_snapshots(place->copy, plan, out);
+        return qn_copy_vault_snapshots(place->copy, plan, out);
     return qn_vault_snapshots(place->vault, plan, NULL, NULL, out);
 }
 
@@ -109,7 +109,7 @@ static enum qn_err bring(const struct qn_snapshot_place *place, struct qn_snapsh
 {
     if (place->copy == NULL)
         return QN_OK;
-    enum qn_err err = qn_copy_adopt(place->copy, &info->name);
+    enum qn_err err = qn_copy_vault_adopt(place->copy, &info->name);
     if (err == QN_OK)
         return QN_OK;
     qn_view_refuse(place->view, err, copy_code(err), qn_span_str(""));

@@ -9,7 +9,8 @@
 struct qn_snapshot_place {
     struct qn_view *view;
     struct qn_vault *vault;
-    struct qn_copy *copy; /* whose vault it is: what is chosen is fetched from there; or NULL */
+    struct qn_copy_vault
+        *copy; /* whose vault it is: what is chosen is fetched from there; or NULL */
 };
 enum qn_err QN_CHECKED qn_snapshot_pick(const struct qn_snapshot_place *place, struct qn_span args,
                                         const char *key, struct qn_snapshot_info *ret_info);

@@ -36,7 +36,7 @@ struct stage {
     struct qn_log log;
     pthread_t thread;
     struct qn_copies *copies;
-    struct qn_copy *copy;
+    struct qn_copy_vault *copy;
     atomic_bool is_cancelled;
     /* the holder */
     _Atomic enum lie lie;
@@ -257,7 +257,7 @@ static void stage_init(struct stage *stage)
 static void stage_deinit(struct stage *stage)
 {
     stage->world.vault = stage->copy == NULL ? stage->world.vault : NULL;
-    qn_copy_close(stage->copy);
+    qn_copy_vault_close(stage->copy);
     qn_mailbox_post(stage->stopper);
     pthread_join(stage->thread, NULL);
     qn_copies_end(stage->copies);
@@ -276,22 +276,22 @@ static void stage_deinit(struct stage *stage)
 
 static enum qn_err open_copy(struct stage *stage)
 {
-    struct qn_copy_options options = {.copies = stage->copies,
-                                      .state_dir = stage->world.dir.path,
-                                      .site = "two",
-                                      .master = master,
-                                      .epoch = 1,
-                                      .map_size = 64 << 20,
-                                      .is_cancelled = &stage->is_cancelled};
-    enum qn_err err = qn_copy_open(&options, &stage->copy);
+    struct qn_copy_vault_options options = {.copies = stage->copies,
+                                            .state_dir = stage->world.dir.path,
+                                            .site = "two",
+                                            .master = master,
+                                            .epoch = 1,
+                                            .map_size = 64 << 20,
+                                            .is_cancelled = &stage->is_cancelled};
+    enum qn_err err = qn_copy_vault_open(&options, &stage->copy);
     if (err == QN_OK)
-        stage->world.vault = qn_copy_vault(stage->copy);
+        stage->world.vault = qn_copy_vault_of(stage->copy);
     return err;
 }
 
 static void close_copy(struct stage *stage)
 {
-    qn_copy_close(stage->copy);
+    qn_copy_vault_close(stage->copy);
     stage->copy = NULL;
     stage->world.vault = NULL;
 }
@@ -300,10 +300,10 @@ static void close_copy(struct stage *stage)
 static enum qn_err restore(struct stage *stage)
 {
     qn_snapshot_vec snapshots = {0};
-    QN_TRY(qn_copy_snapshots(stage->copy, NULL, &snapshots));
+    QN_TRY(qn_copy_vault_snapshots(stage->copy, NULL, &snapshots));
     enum qn_err err = snapshots.count == 1 ? QN_OK : QN_ERR_NOTFOUND;
     if (err == QN_OK)
-        err = qn_copy_adopt(stage->copy, &snapshots.items[0].name);
+        err = qn_copy_vault_adopt(stage->copy, &snapshots.items[0].name);
     if (err == QN_OK)
         err = world_try_restore(&stage->world, &snapshots.items[0].snapshot, NULL, 0);
     qn_snapshots_deinit(&snapshots);
@@ -335,11 +335,11 @@ Test(copies, the_second_time_the_directories_are_known)
     fill(&s);
     cr_assert_eq(open_copy(&s), QN_OK);
     cr_assert_eq(restore(&s), QN_OK);
-    qn_copy_traffic(s.copy, &first);
+    qn_copy_vault_traffic(s.copy, &first);
     close_copy(&s);
     cr_assert_eq(open_copy(&s), QN_OK);
     cr_assert_eq(restore(&s), QN_OK);
-    qn_copy_traffic(s.copy, &second);
+    qn_copy_vault_traffic(s.copy, &second);
     world_check_restored(&s.world);
     cr_assert_lt(second.requests, first.requests);
 }
@@ -349,14 +349,14 @@ Test(copies, one_at_a_time)
     STAGE;
     fill(&s);
     cr_assert_eq(open_copy(&s), QN_OK);
-    struct qn_copy *first = s.copy, *second = NULL;
-    struct qn_copy_options options = {.copies = s.copies,
-                                      .state_dir = s.world.dir.path,
-                                      .site = "two",
-                                      .master = master,
-                                      .epoch = 1,
-                                      .map_size = 64 << 20};
-    cr_assert_eq(qn_copy_open(&options, &second), QN_ERR_BUSY);
+    struct qn_copy_vault *first = s.copy, *second = NULL;
+    struct qn_copy_vault_options options = {.copies = s.copies,
+                                            .state_dir = s.world.dir.path,
+                                            .site = "two",
+                                            .master = master,
+                                            .epoch = 1,
+                                            .map_size = 64 << 20};
+    cr_assert_eq(qn_copy_vault_open(&options, &second), QN_ERR_BUSY);
     s.copy = first;
 }
 
@@ -388,8 +388,8 @@ static size_t read_one(struct stage *stage, const char *name)
     qn_snapshot_vec snapshots = {0};
     struct qn_span wanted = qn_span_str(world_at(&stage->world, name, path));
     size_t got = 0;
-    cr_assert_eq(qn_copy_snapshots(stage->copy, NULL, &snapshots), QN_OK);
-    cr_assert_eq(qn_copy_adopt(stage->copy, &snapshots.items[0].name), QN_OK);
+    cr_assert_eq(qn_copy_vault_snapshots(stage->copy, NULL, &snapshots), QN_OK);
+    cr_assert_eq(qn_copy_vault_adopt(stage->copy, &snapshots.items[0].name), QN_OK);
     struct qn_restore_options options = {.snapshot = &snapshots.items[0].snapshot,
                                          .paths = &wanted,
                                          .path_count = 1,
@@ -421,7 +421,7 @@ Test(copies, one_file_costs_little_more_than_itself)
     cr_assert_gt(packs, 15);
     cr_assert_eq(open_copy(&s), QN_OK);
     cr_assert_eq(read_one(&s, "wanted"), size);
-    qn_copy_traffic(s.copy, &traffic);
+    qn_copy_vault_traffic(s.copy, &traffic);
     fprintf(stderr, "one file of %zu bytes, %zu packs: %zu bytes more, %zu requests\n", size, packs,
             (size_t)traffic.bytes - size, (size_t)traffic.requests);
     cr_assert_leq(traffic.bytes, size + packs * 4 * 1024 + 64 * 1024);
@@ -429,7 +429,7 @@ Test(copies, one_file_costs_little_more_than_itself)
     close_copy(&s);
     cr_assert_eq(open_copy(&s), QN_OK); /* once more, with the directories */
     cr_assert_eq(read_one(&s, "wanted"), size);
-    qn_copy_traffic(s.copy, &traffic);
+    qn_copy_vault_traffic(s.copy, &traffic);
     fprintf(stderr, "the same again: %zu bytes more, %zu waits\n", (size_t)traffic.bytes - size,
             (size_t)traffic.waits);
     cr_assert_leq(traffic.bytes, size + 64 * 1024);
@@ -462,7 +462,7 @@ static void check_lie(enum lie lie)
     cr_assert_neq(restore(&s), QN_OK);
     check_nothing_wrong(&s);
     s.lie = HONEST; /* what was kept of the lies is thrown away, and then all is well */
-    qn_copy_distrust(s.copy);
+    qn_copy_vault_distrust(s.copy);
     close_copy(&s);
     cr_assert_eq(open_copy(&s), QN_OK);
     cr_assert_eq(restore(&s), QN_OK);
@@ -517,8 +517,8 @@ Test(copies, changed_bytes_behind_good_directories)
     fill(&s);
     qn_snapshot_vec snapshots = {0};
     cr_assert_eq(open_copy(&s), QN_OK);
-    cr_assert_eq(qn_copy_snapshots(s.copy, NULL, &snapshots), QN_OK);
-    cr_assert_eq(qn_copy_adopt(s.copy, &snapshots.items[0].name), QN_OK);
+    cr_assert_eq(qn_copy_vault_snapshots(s.copy, NULL, &snapshots), QN_OK);
+    cr_assert_eq(qn_copy_vault_adopt(s.copy, &snapshots.items[0].name), QN_OK);
     s.lie = LIE_BYTES;
     (void)!world_try_restore(&s.world, &snapshots.items[0].snapshot, NULL, 0);
     qn_snapshots_deinit(&snapshots);
@@ -532,7 +532,7 @@ Test(copies, lists_without_an_end)
     s.lie = LIE_ENDLESS;
     qn_snapshot_vec snapshots = {0};
     cr_assert_eq(open_copy(&s), QN_OK);
-    cr_assert_eq(qn_copy_snapshots(s.copy, NULL, &snapshots), QN_ERR_LIMIT);
+    cr_assert_eq(qn_copy_vault_snapshots(s.copy, NULL, &snapshots), QN_ERR_LIMIT);
     cr_assert_leq(s.requests, 65536 + 2);
 }
 
