@@ -437,10 +437,10 @@ static const struct {
     const char *command, *args;
     void (*run)(struct backup_view *view);
 } commands[] = {
-    {"backup.ls", "from name path recursive snapshot", run_ls},
+    {"backup.ls", "from name path recursive snapshot store", run_ls},
     {"backup.find", "name pattern", run_find},
     {"backup.diff", "a b from name", run_diff},
-    {"backup.restore", "from name paths snapshot", run_restore},
+    {"backup.restore", "from name paths snapshot store", run_restore},
 };
 
 static void run_command(struct backup_view *view, struct qn_span command)

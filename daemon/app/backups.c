@@ -50,6 +50,7 @@ static void start(struct qn_backups *backups, const struct qn_backups_options *o
                                    .master = backups->key.master,
                                    .epoch = backups->key.epoch,
                                    .map_size = INDEX_MAP_SIZE,
+                                   .store = options->store,
                                    .reader_socket = options->reader_socket,
                                    .source = &backups->packs,
                                    .copies = backups->copies,

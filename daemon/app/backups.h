@@ -19,6 +19,7 @@ struct qn_backups_options {
     const struct qn_site_id *id;
     const struct qn_public_key *recovery_seal;
     struct qn_log *log;
+    struct qn_store *store;               /* outlives the backups */
     const char *reader_socket;            /* of the reading unit; NULL: the disk is read directly */
     void (*on_view_ready)(void *context); /* some view has more to take */
     void *context;

@@ -129,9 +129,10 @@ static enum qn_err latest(struct qn_job_run *run, struct qn_vault *vault, qn_sna
     return all->count == 0 ? QN_ERR_NOTFOUND : QN_OK;
 }
 
-static void pack_counts(const struct drill *drill, struct qn_buf *out)
+static void pack_counts(const struct drill *drill, const struct qn_snapshot_name *snapshot,
+                        struct qn_buf *out)
 {
-    qn_pack_map(out, 4);
+    qn_pack_map(out, 5);
     qn_pack_cstr(out, "bytes");
     qn_pack_u64(out, drill->bytes);
     qn_pack_cstr(out, "compared");
@@ -140,6 +141,8 @@ static void pack_counts(const struct drill *drill, struct qn_buf *out)
     qn_pack_u64(out, drill->differing);
     qn_pack_cstr(out, "files");
     qn_pack_u64(out, drill->files);
+    qn_pack_cstr(out, "snapshot");
+    qn_pack_bin(out, QN_SPAN_OF(snapshot->bytes));
 }
 
 enum qn_err qn_job_drill(struct qn_job_run *run, struct qn_vault *vault, struct qn_buf *out)
@@ -147,13 +150,16 @@ enum qn_err qn_job_drill(struct qn_job_run *run, struct qn_vault *vault, struct 
     struct drill drill = {.run = run, .vault = vault, .file = -1};
     qn_snapshot_vec all = {0};
     (void)args_u64(qn_buf_view(&run->job->args), "seed", &drill.prng.state);
+    struct qn_snapshot_name tried = {0};
     enum qn_err err = latest(run, vault, &all);
-    if (err == QN_OK)
+    if (err == QN_OK) {
+        tried = all.items[all.count - 1].name;
         err = walk(&drill, &all.items[all.count - 1].snapshot);
+    }
     qn_snapshots_deinit(&all);
     if (err == QN_OK && drill.differing > 0)
         err = QN_ERR_CORRUPT;
     if (err == QN_OK)
-        pack_counts(&drill, out);
+        pack_counts(&drill, &tried, out);
     return err;
 }

@@ -3,13 +3,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/site_store.h"
 #include "base/search.h"
 #include "core/args.h"
 #include "os/os.h"
 #include "proto/pack.h"
 
-#define PATHS_MAX    QN_SNAPSHOT_PATHS_MAX
-#define DEAD_PERCENT 10
+#define PATHS_MAX     QN_SNAPSHOT_PATHS_MAX
+#define DEAD_PERCENT  10
+#define PACK_ROW_SIZE (sizeof(struct qn_pack_name) + 5)
+#define CATALOG_PACKS 1024 /* told at once */
 
 void qn_job_run_init(struct qn_job_run *run, struct qn_jobs *jobs, struct qn_job *job)
 {
@@ -43,20 +46,34 @@ static void tell(struct qn_job_run *run, enum qn_job_news news, enum qn_err err,
     qn_jobs_tell(run->jobs, &item);
 }
 
+static void tell_packs(struct qn_job_run *run, struct qn_span rows)
+{
+    struct qn_buf payload;
+    if (rows.size == 0)
+        return;
+    qn_buf_init(&payload, rows.size + 64);
+    qn_pack_map(&payload, 1);
+    qn_pack_cstr(&payload, "packs");
+    qn_pack_bin(&payload, rows);
+    tell(run, QN_JOB_PACKS, QN_OK, &payload);
+}
+
+static void append_pack(const struct qn_pack_name *name, size_t size, enum qn_pack_kind kind,
+                        struct qn_buf *out)
+{
+    qn_buf_append(out, name->bytes, sizeof(name->bytes));
+    qn_buf_append_u32(out, (uint32_t)size);
+    qn_buf_append_u8(out, (uint8_t)kind);
+}
+
+/* One that was just made: it can travel at once. */
 static void on_pack(void *context, const struct qn_pack_name *name, size_t size,
                     enum qn_pack_kind kind)
 {
-    struct qn_buf payload;
     QN_AUTO_BUF struct qn_buf row;
-    qn_buf_init(&row, 64);
-    qn_buf_append(&row, name->bytes, sizeof(name->bytes));
-    qn_buf_append_u32(&row, (uint32_t)size);
-    qn_buf_append_u8(&row, (uint8_t)kind);
-    qn_buf_init(&payload, 256);
-    qn_pack_map(&payload, 1);
-    qn_pack_cstr(&payload, "packs");
-    qn_pack_bin(&payload, qn_buf_view(&row));
-    tell(context, QN_JOB_PACKS, QN_OK, &payload);
+    qn_buf_init(&row, PACK_ROW_SIZE);
+    append_pack(name, size, kind, &row);
+    tell_packs(context, qn_buf_view(&row));
 }
 
 /* Unreadable files may be many: a person reads the first ones, and the count. */
@@ -185,6 +202,12 @@ static void on_walk_error(void *context, struct qn_span path, int errno_value)
     on_report(run, "unreadable", path, errno_value);
 }
 
+static enum qn_err put_store(void *context, struct qn_backup *backup)
+{
+    const struct qn_job_run *run = context;
+    return qn_site_store_put(qn_jobs_store(run->jobs), backup);
+}
+
 static void pack_backup_counts(const struct qn_snapshot_name *name,
                                const struct qn_backup_counts *counts, struct qn_buf *out)
 {
@@ -223,6 +246,7 @@ static enum qn_err backup_with(struct qn_job_run *run, struct qn_vault *vault,
         .on_report = on_report,
         .on_pack = on_pack,
         .on_snapshot = on_snapshot,
+        .put_store = jobs->store != NULL ? put_store : NULL,
         .context = run,
     };
     if (!args_text(args, "plan", QN_NAME_SIZE_MAX, &plan_text) ||
@@ -326,11 +350,38 @@ static enum qn_err run_verify(struct qn_job_run *run, struct qn_vault *vault, st
     return QN_OK;
 }
 
+struct catalog {
+    struct qn_job_run *run;
+    struct qn_buf rows; /* packs that are not told yet */
+};
+
+static void on_known_pack(void *context, const struct qn_pack_name *name, size_t size,
+                          enum qn_pack_kind kind)
+{
+    struct catalog *catalog = context;
+    append_pack(name, size, kind, &catalog->rows);
+    if (catalog->rows.size < CATALOG_PACKS * PACK_ROW_SIZE)
+        return;
+    tell_packs(catalog->run, qn_buf_view(&catalog->rows));
+    qn_buf_reset(&catalog->rows);
+}
+
+static enum qn_err catalog_packs(struct qn_job_run *run, struct qn_vault *vault)
+{
+    struct catalog catalog = {.run = run};
+    qn_buf_init(&catalog.rows, CATALOG_PACKS * PACK_ROW_SIZE);
+    enum qn_err err = qn_vault_packs(vault, on_known_pack, &catalog);
+    if (err == QN_OK)
+        tell_packs(run, qn_buf_view(&catalog.rows));
+    qn_buf_deinit(&catalog.rows);
+    return err;
+}
+
 /* Everything that the vault has, as if it had just been made. */
 static enum qn_err run_catalog(struct qn_job_run *run, struct qn_vault *vault, struct qn_buf *out)
 {
     qn_snapshot_vec snapshots = {0};
-    QN_TRY(qn_vault_packs(vault, on_pack, run));
+    QN_TRY(catalog_packs(run, vault));
     enum qn_err err = qn_vault_snapshots(vault, NULL, on_report, run, &snapshots);
     if (err == QN_OK)
         qn_vec_each (&snapshots, info)

@@ -25,7 +25,9 @@ struct qn_jobs {
     pthread_cond_t is_wanted;
     QN_VEC(struct qn_job *) queue;
     struct qn_job_run *running; /* NULL: none */
+    pthread_cond_t is_room;     /* among the news */
     QN_VEC(struct qn_job_item) news;
+    size_t news_size;
     bool is_ending;
 };
 
@@ -36,9 +38,13 @@ static void item_free(struct qn_job_item *item)
     qn_buf_deinit(&item->payload);
 }
 
+/* A job that has more to tell than the loop takes waits: a catalog is as large as the vault. */
 void qn_jobs_tell(struct qn_jobs *jobs, struct qn_job_item *take_item)
 {
     pthread_mutex_lock(&jobs->mutex);
+    while (jobs->news_size >= QN_JOB_NEWS_SIZE_MAX && !jobs->is_ending)
+        pthread_cond_wait(&jobs->is_room, &jobs->mutex);
+    jobs->news_size += take_item->payload.size;
     qn_vec_push(&jobs->news, *take_item);
     pthread_mutex_unlock(&jobs->mutex);
     qn_mailbox_post(jobs->mailbox);
@@ -70,6 +76,8 @@ static void deliver(void *context)
     QN_VEC(struct qn_job_item) items = {.items = jobs->news.items, .count = jobs->news.count};
     jobs->news.items = NULL;
     jobs->news.count = jobs->news.capacity = 0;
+    jobs->news_size = 0;
+    pthread_cond_broadcast(&jobs->is_room);
     pthread_mutex_unlock(&jobs->mutex);
     if (items.count > 0)
         qn_timer_set(jobs->watch, PROGRESS_MS);
@@ -85,6 +93,11 @@ static void deliver(void *context)
 }
 
 /* ---- the thread ---- */
+
+struct qn_store *qn_jobs_store(const struct qn_jobs *jobs)
+{
+    return jobs->options.store;
+}
 
 bool qn_jobs_has_vault(const struct qn_jobs *jobs)
 {
@@ -178,6 +191,7 @@ struct qn_jobs *qn_jobs_new(const struct qn_jobs_options *options)
     pthread_mutex_init(&jobs->open_mutex, NULL);
     pthread_mutex_init(&jobs->mutex, NULL);
     pthread_cond_init(&jobs->is_wanted, NULL);
+    pthread_cond_init(&jobs->is_room, NULL);
     jobs->mailbox = qn_mailbox_new(options->loop, deliver, jobs);
     jobs->watch = qn_timer_new(options->loop, tell_progress, jobs);
     start_thread(jobs);
@@ -221,6 +235,7 @@ static void end_thread(struct qn_jobs *jobs)
     if (jobs->running != NULL)
         atomic_store(&jobs->running->progress.is_cancelled, true);
     pthread_cond_signal(&jobs->is_wanted);
+    pthread_cond_broadcast(&jobs->is_room);
     pthread_mutex_unlock(&jobs->mutex);
     pthread_join(jobs->thread, NULL);
 }
@@ -238,6 +253,7 @@ void qn_jobs_free(struct qn_jobs *jobs)
     qn_vec_free(&jobs->queue);
     qn_vault_close(jobs->vault);
     pthread_cond_destroy(&jobs->is_wanted);
+    pthread_cond_destroy(&jobs->is_room);
     pthread_mutex_destroy(&jobs->mutex);
     pthread_mutex_destroy(&jobs->open_mutex);
     qn_free(jobs);

@@ -3,16 +3,19 @@
  *
  * Loop thread, but for qn_jobs_vault. News come back on the loop thread, in order; a job that was
  * taken ends with exactly one DONE. Progress comes 4 times a second; of problems the first
- * QN_JOB_PROBLEMS_MAX of a job are told (all count).
+ * QN_JOB_PROBLEMS_MAX of a job are told (all count). While QN_JOB_NEWS_SIZE_MAX of news wait, the
+ * job's thread waits with more.
  */
 #pragma once
 
 #include "app/copies.h"
 #include "core/job.h"
 #include "loop/loop.h"
+#include "store/store.h"
 #include "vault/vault.h"
 
-#define QN_JOB_PROBLEMS_MAX 1000
+#define QN_JOB_PROBLEMS_MAX  1000
+#define QN_JOB_NEWS_SIZE_MAX ((size_t)4 * 1024 * 1024) /* that wait for the loop */
 
 struct qn_jobs;
 
@@ -23,6 +26,7 @@ struct qn_jobs_options {
     const uint8_t *master; /* borrowed */
     uint32_t epoch;
     uint64_t map_size;                   /* of the vault's index */
+    struct qn_store *store;              /* goes into each snapshot; NULL: it does not */
     const char *reader_socket;           /* NULL: read the disk directly */
     const struct qn_pack_source *source; /* packs that only a holder has; borrowed; or NULL */
     struct qn_copies *copies;            /* NULL: there are none (tests) */
@@ -36,6 +40,7 @@ void qn_jobs_start(struct qn_jobs *jobs, struct qn_job *take_job);
 void qn_jobs_stop(struct qn_jobs *jobs, uint64_t token);
 /* Stops all jobs and waits for them, at most about a second; closes the vault. Accepts NULL. */
 void qn_jobs_free(struct qn_jobs *jobs);
+struct qn_store *qn_jobs_store(const struct qn_jobs *jobs); /* of the options */
 /* Whether there is one; qn_jobs_vault makes it. */
 bool qn_jobs_has_vault(const struct qn_jobs *jobs);
 /* The copy at a holder, for a thread of a reader; qn_copy_vault_close. */

@@ -117,6 +117,25 @@ static enum qn_err bring(const struct qn_snapshot_place *place, struct qn_snapsh
     return err;
 }
 
+/* `store`: the list of what the site knows in the place of its files. */
+static enum qn_err pick_list(struct qn_view *view, struct qn_span args,
+                             struct qn_snapshot_info *info)
+{
+    struct qn_cursor cursor = qn_cursor(args_value(args, "store"));
+    bool is_store = false;
+    if (args_value(args, "store").size == 0)
+        return QN_OK;
+    enum qn_err err = qn_cursor_bool(&cursor, &is_store);
+    if (err == QN_OK && is_store)
+        err = qn_snapshot_of_store(&info->snapshot, &info->snapshot);
+    if (err == QN_OK)
+        return QN_OK;
+    qn_buf_deinit(&info->plain);
+    bool is_missing = err == QN_ERR_NOTFOUND;
+    qn_view_refuse(view, err, is_missing ? "no-store" : "bad-request", qn_span_str("store"));
+    return err;
+}
+
 enum qn_err qn_snapshot_pick(const struct qn_snapshot_place *place, struct qn_span args,
                              const char *key, struct qn_snapshot_info *ret_info)
 {
@@ -149,6 +168,7 @@ enum qn_err qn_snapshot_pick(const struct qn_snapshot_place *place, struct qn_sp
     qn_snapshots_deinit(&snapshots);
     QN_TRY(err);
     QN_TRY(bring(place, &info));
+    QN_TRY(pick_list(view, args, &info));
     *ret_info = info;
     return QN_OK;
 }

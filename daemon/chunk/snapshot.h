@@ -32,6 +32,7 @@ struct qn_snapshot {
     uint64_t sequence;             /* of this vault, from 1 */
     bool is_partial;               /* made while the first run was under way */
     struct qn_tree_root root;
+    struct qn_tree_root store; /* a list of its own: what the site knows; empty: not in it */
     struct qn_backup_counts counts;
     /* Canonical msgpack: an array of at most QN_SNAPSHOT_PATHS_MAX binaries, the absolute paths of
      * the plan. */

@@ -4,8 +4,9 @@
 #include "proto/cursor.h"
 #include "proto/pack.h"
 
-#define VERSION     1
+#define VERSION     1 /* without the site's store */
 #define ITEM_COUNT  10
+#define VERSION_2   2 /* with it, as the last item */
 #define COUNT_COUNT (sizeof(struct qn_backup_counts) / sizeof(uint64_t))
 
 _Static_assert(COUNT_COUNT == 10, "the counts are an array of u64, in the order of their members");
@@ -43,7 +44,9 @@ static enum qn_err check_paths(struct qn_span paths)
 
 static enum qn_err check(const struct qn_snapshot *snapshot)
 {
-    if (!is_name(snapshot->plan) || !is_name(snapshot->site) || !is_root(&snapshot->root))
+    if (!is_name(snapshot->plan) || !is_name(snapshot->site))
+        return QN_ERR_INVALID;
+    if (!is_root(&snapshot->root) || !is_root(&snapshot->store))
         return QN_ERR_INVALID;
     if (snapshot->sequence == 0)
         return QN_ERR_INVALID;
@@ -73,8 +76,9 @@ static void pack_counts(const struct qn_backup_counts *counts, struct qn_buf *ou
 enum qn_err qn_snapshot_body_pack(const struct qn_snapshot *snapshot, struct qn_buf *out)
 {
     QN_TRY(check(snapshot));
-    qn_pack_array(out, ITEM_COUNT);
-    qn_pack_u64(out, VERSION);
+    bool has_store = snapshot->store.levels > 0;
+    qn_pack_array(out, ITEM_COUNT + has_store);
+    qn_pack_u64(out, has_store ? VERSION_2 : VERSION);
     qn_pack_cstr(out, snapshot->plan);
     qn_pack_cstr(out, snapshot->site);
     qn_pack_u64(out, snapshot->started_ms);
@@ -84,6 +88,8 @@ enum qn_err qn_snapshot_body_pack(const struct qn_snapshot *snapshot, struct qn_
     pack_root(&snapshot->root, out);
     pack_counts(&snapshot->counts, out);
     qn_pack_raw(out, snapshot->paths);
+    if (has_store)
+        pack_root(&snapshot->store, out);
     return qn_buf_status(out);
 }
 
@@ -130,7 +136,15 @@ static enum qn_err read_counts(struct qn_cursor *cursor, struct qn_backup_counts
     return QN_OK;
 }
 
-static enum qn_err read_items(struct qn_cursor *cursor, struct qn_snapshot *ret_snapshot)
+/* There is one form of a snapshot without it: the first. */
+static enum qn_err read_store(struct qn_cursor *cursor, struct qn_tree_root *ret_store)
+{
+    QN_TRY(read_root(cursor, ret_store));
+    return ret_store->levels > 0 ? QN_OK : QN_ERR_INVALID;
+}
+
+static enum qn_err read_items(struct qn_cursor *cursor, uint64_t version,
+                              struct qn_snapshot *ret_snapshot)
 {
     QN_TRY(read_name(cursor, ret_snapshot->plan));
     QN_TRY(read_name(cursor, ret_snapshot->site));
@@ -141,6 +155,8 @@ static enum qn_err read_items(struct qn_cursor *cursor, struct qn_snapshot *ret_
     QN_TRY(read_root(cursor, &ret_snapshot->root));
     QN_TRY(read_counts(cursor, &ret_snapshot->counts));
     QN_TRY(qn_cursor_skip(cursor, 1, &ret_snapshot->paths));
+    if (version == VERSION_2)
+        QN_TRY(read_store(cursor, &ret_snapshot->store));
     QN_TRY(qn_cursor_finish(cursor));
     return check(ret_snapshot);
 }
@@ -155,9 +171,10 @@ enum qn_err qn_snapshot_body_read(struct qn_span body, struct qn_snapshot *ret_s
     if (qn_cursor_array(&cursor, UINT16_MAX, &count) != QN_OK || count == 0 ||
         qn_cursor_u64(&cursor, &version) != QN_OK || version == 0)
         return QN_ERR_CORRUPT;
-    if (version > VERSION)
+    if (version > VERSION_2)
         return QN_ERR_UNSUPPORTED;
-    if (count != ITEM_COUNT || read_items(&cursor, &snapshot) != QN_OK)
+    size_t wanted = ITEM_COUNT + (version == VERSION_2);
+    if (count != wanted || read_items(&cursor, version, &snapshot) != QN_OK)
         return QN_ERR_CORRUPT;
     *ret_snapshot = snapshot;
     return QN_OK;

@@ -153,6 +153,22 @@ void plans_committed(struct qn_core *core, uint64_t token, enum qn_err err)
     }
 }
 
+/* A result that this site did not sign is none: somebody wrote it into the store. */
+static enum qn_err load_runs(struct qn_core *core, struct qn_kv *kv, struct plan *plan)
+{
+    const struct qn_site *self = qn_group_site(qn_ledger_group(core->ledger), &core->site);
+    QN_TRY(qn_book_runs_get(kv, plan->row.name, &plan->runs));
+    if (self == NULL)
+        return QN_OK;
+    enum qn_err err = qn_book_drill_check(kv, &core->site, self->epochs.items, self->epochs.count,
+                                          plan->row.name);
+    if (err != QN_ERR_SIGNATURE)
+        return err;
+    plan->runs.drill_ms = plan->runs.drill_files = plan->runs.drill_bytes = 0;
+    plan->runs.drill_err = QN_OK;
+    return QN_OK;
+}
+
 static enum qn_err load_plans(struct qn_core *core, struct qn_kv *kv)
 {
     struct qn_span packed;
@@ -161,7 +177,7 @@ static enum qn_err load_plans(struct qn_core *core, struct qn_kv *kv)
     while ((err = qn_book_plan_next(kv, qn_span_str(after), &packed)) == QN_OK) {
         QN_TRY(plan_take(core, packed));
         struct plan *plan = core->backup->plans.items[core->backup->plans.count - 1];
-        QN_TRY(qn_book_runs_get(kv, plan->row.name, &plan->runs));
+        QN_TRY(load_runs(core, kv, plan));
         memcpy(after, plan->name, sizeof(after));
     }
     return err == QN_ERR_NOTFOUND ? QN_OK : err;

@@ -26,6 +26,7 @@
 #define CATALOG_RETRY_MS 30000                 /* after the store refused something */
 #define PACKS_BATCH      64                    /* packs in one intent */
 #define PACK_ROW_SIZE    37                    /* of QN_JOB_PACKS */
+#define HOLDERS_SHOWN    32                    /* holders of all plans together */
 
 struct plan {
     struct qn_buf packed; /* as stored; `row` borrows from it */
@@ -72,12 +73,17 @@ struct waiter {
     struct qn_buf data; /* of the end */
     uint64_t token;     /* of its job; 0: not started yet */
     uint64_t commit;    /* the job is done; waits for this commit */
+    unsigned reads;     /* of the book that are to end before a forget is answered */
+    uint64_t forgotten; /* PRUNE: how many snapshots went */
+    /* Of the copies, since the job is done: what they lacked at most, and lack now, in bytes. */
+    uint64_t copies_ms, bytes_lacked, bytes_missing;
 };
 
 /* One snapshot and how far each holder of its plan has it. */
 struct snap_view {
     struct qn_own_snap snap;
-    uint32_t complete; /* bit i: complete at backup->copies[i].holder */
+    uint32_t complete;               /* bit i: complete at book.copies[i].holder */
+    uint32_t acked_s[HOLDERS_SHOWN]; /* since when, wall clock in seconds; 0: not */
 };
 
 struct copy_view {
@@ -116,6 +122,8 @@ struct backup {
     bool is_prune_due;   /* a run ended: what the keep rules let go, once the book shows it */
     uint64_t bad_count;  /* packs and chunks that the last verification found, and no copy had */
     bool is_place_seen;  /* the agreements were looked at since the ledger moved */
+    uint64_t place_token,
+        place_ms; /* an acceptance on its way; not before, after one that failed */
 };
 
 /* ---- backup.c: life, what is due ---- */
@@ -165,6 +173,14 @@ void waiters_gone(struct qn_core *core, uint64_t request);
 /* Tells those that wait for copies how far they are, now and then; wakes for it. */
 void waiters_tell_copies(struct qn_core *core);
 
+/* ---- backup_answer.c: what is said about work, as docs/control.md has it ---- */
+/* The map of a PROGRESS, with the rate and the time left. */
+void answer_progress(const struct qn_core *core, struct qn_span progress, struct qn_buf *out);
+/* Of the phase in which copies are waited for. */
+void answer_copies(const struct qn_core *core, const struct waiter *waiter, struct qn_buf *out);
+/* What ends a request whose job is done; `waiter->data` is what the job told. */
+void answer_end(const struct qn_core *core, const struct waiter *waiter, struct qn_buf *out);
+
 /* ---- backup_book.c ---- */
 void book_view_deinit(struct qn_book_view *view);
 enum qn_err QN_CHECKED book_view_read(struct qn_kv *kv, struct qn_book_view *view);
@@ -177,6 +193,15 @@ void book_read_done(struct qn_core *core, struct qn_read_result *result);
 const struct snap_view *book_latest(const struct qn_core *core, const char *plan);
 bool book_is_complete(const struct qn_core *core, const struct snap_view *snap,
                       const struct qn_site_id *holder);
+/* Of what is here, how much a holder does not have, in bytes. */
+uint64_t book_missing_bytes(const struct qn_core *core, const struct qn_site_id *holder);
+/* Until when a holder keeps a snapshot locked, as far as this site can know: reckoned from its
+ * acknowledgement, so that the holder's own stamp may be later. Wall clock in ms; 0: not there. */
+uint64_t book_locked_until(const struct qn_core *core, const struct snap_view *snap,
+                           const struct qn_site_id *holder);
+const struct copy_view *book_copy(const struct qn_core *core, const struct qn_site_id *holder);
+/* The bytes of packs that the snapshots of a plan brought, and never more than there are. */
+uint64_t book_stored_bytes(const struct qn_core *core, const char *plan);
 
 /* ---- place.c: agreements between owner and holder ---- */
 void place_propose(struct qn_core *core, const struct qn_site_id *holder, uint64_t quota_bytes,
@@ -193,6 +218,8 @@ void backup_pack_status(const struct qn_core *core, struct qn_buf *out); /* the 
 void backup_pack_verified(const struct qn_core *core, const struct plan *plan,
                           struct qn_span answer, struct qn_buf *out);
 void held_pack_status(const struct qn_core *core, struct qn_buf *out); /* the array `held` */
+/* When the present round of scrubbing began, by the wall clock in ms; 0: none did. */
+uint64_t held_scrubbed_ms(const struct qn_core *core, const struct qn_held *held);
 /* Calls `alert` for each alert of docs/control.md 4 that concerns backups. */
 typedef void (*backup_alert)(void *context, const char *severity, const char *code,
                              const char *object, uint64_t count, uint64_t time_ms);

@@ -22,10 +22,10 @@ static enum qn_err read_copies_of(struct qn_kv *kv, const struct qn_plan *plan,
                                   struct qn_book_view *view)
 {
     qn_vec_each (&plan->copies, holder) {
-        if (has_copy(view, holder) || view->copies.count == 32)
+        if (has_copy(view, holder) || view->copies.count == HOLDERS_SHOWN)
             continue;
         struct copy_view *copy = qn_vec_push_slot(&view->copies);
-        copy->holder = *holder;
+        *copy = (struct copy_view){.holder = *holder};
         QN_TRY(qn_book_copy_get(kv, holder, &copy->copy));
         QN_TRY(qn_book_proof_get(kv, holder, &copy->proof));
     }
@@ -50,6 +50,19 @@ static enum qn_err read_copies(struct qn_kv *kv, struct qn_book_view *view)
     return err == QN_ERR_NOTFOUND ? QN_OK : err;
 }
 
+static enum qn_err read_snap_at(struct qn_kv *kv, const struct qn_site_id *holder, size_t i,
+                                struct snap_view *seen)
+{
+    enum qn_copy_state state;
+    uint64_t acked_ms = 0;
+    QN_TRY(qn_book_copy_state(kv, holder, &seen->snap, &state));
+    if (state == QN_COPY_COMPLETE)
+        QN_TRY(qn_book_list_acked_at(kv, holder, &seen->snap, &acked_ms));
+    seen->complete |= (uint32_t)(state == QN_COPY_COMPLETE) << i;
+    seen->acked_s[i] = (uint32_t)(acked_ms / 1000);
+    return QN_OK;
+}
+
 static enum qn_err read_snaps(struct qn_kv *kv, struct qn_book_view *view)
 {
     struct qn_own_snap snap;
@@ -59,11 +72,8 @@ static enum qn_err read_snaps(struct qn_kv *kv, struct qn_book_view *view)
         struct snap_view *seen = qn_vec_push_slot(&view->snaps);
         *seen = (struct snap_view){.snap = snap};
         after = snap.number;
-        for (size_t i = 0; i < view->copies.count; i++) {
-            enum qn_copy_state state;
-            QN_TRY(qn_book_copy_state(kv, &view->copies.items[i].holder, &snap, &state));
-            seen->complete |= (uint32_t)(state == QN_COPY_COMPLETE) << i;
-        }
+        for (size_t i = 0; i < view->copies.count; i++)
+            QN_TRY(read_snap_at(kv, &view->copies.items[i].holder, i, seen));
     }
     return err == QN_ERR_NOTFOUND ? QN_OK : err;
 }
@@ -153,12 +163,56 @@ const struct snap_view *book_latest(const struct qn_core *core, const char *plan
     return latest;
 }
 
+static size_t index_of(const struct qn_core *core, const struct qn_site_id *holder)
+{
+    const struct qn_book_view *book = &core->backup->book;
+    size_t i = 0;
+    while (i < book->copies.count && !qn_site_id_eq(&book->copies.items[i].holder, holder))
+        i++;
+    return i;
+}
+
 bool book_is_complete(const struct qn_core *core, const struct snap_view *snap,
                       const struct qn_site_id *holder)
 {
+    size_t i = index_of(core, holder);
+    return i < core->backup->book.copies.count && (snap->complete >> i & 1) != 0;
+}
+
+const struct copy_view *book_copy(const struct qn_core *core, const struct qn_site_id *holder)
+{
+    size_t i = index_of(core, holder);
+    return i < core->backup->book.copies.count ? &core->backup->book.copies.items[i] : NULL;
+}
+
+uint64_t book_missing_bytes(const struct qn_core *core, const struct qn_site_id *holder)
+{
+    const struct qn_own_totals *totals = &core->backup->book.totals;
+    const struct copy_view *copy = book_copy(core, holder);
+    return copy == NULL ? totals->bytes : qn_copy_missing_bytes(&copy->copy, totals);
+}
+
+uint64_t book_locked_until(const struct qn_core *core, const struct snap_view *snap,
+                           const struct qn_site_id *holder)
+{
+    static const uint64_t day_ms = 24ull * 3600 * 1000;
+    const struct qn_place *place =
+        qn_group_place(qn_ledger_group(core->ledger), &core->site, holder);
+    size_t i = index_of(core, holder);
+    if (i == core->backup->book.copies.count || snap->acked_s[i] == 0 || place == NULL)
+        return 0;
+    return snap->acked_s[i] * 1000ull + place->lock_days * day_ms;
+}
+
+uint64_t book_stored_bytes(const struct qn_core *core, const char *plan)
+{
     const struct qn_book_view *book = &core->backup->book;
-    for (size_t i = 0; i < book->copies.count; i++)
-        if (qn_site_id_eq(&book->copies.items[i].holder, holder))
-            return (snap->complete >> i & 1) != 0;
-    return false;
+    uint64_t stored = 0;
+    bool is_alone = true;
+    qn_vec_each (&book->snaps, snap) {
+        bool is_of_plan = strcmp(snap->snap.plan, plan) == 0;
+        stored += is_of_plan ? snap->snap.bytes_stored : 0;
+        is_alone = is_alone && is_of_plan;
+    }
+    return is_alone || stored > book->totals.bytes ? book->totals.bytes : stored;
 }

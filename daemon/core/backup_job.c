@@ -275,21 +275,21 @@ static void catalog_at(struct qn_core *core, uint64_t at_ms)
         core->backup->catalog_ms = at_ms;
 }
 
-static void snap_gone(struct qn_core *core, struct qn_span name)
+static struct pending *snap_gone(struct qn_core *core, struct qn_span name)
 {
     struct qn_buf payload;
     qn_buf_init(&payload, 64);
     qn_pack_array(&payload, 1);
     qn_pack_bin(&payload, name);
-    book(core, QN_INTENT_OWN_SNAP_GONE, &payload);
+    return book(core, QN_INTENT_OWN_SNAP_GONE, &payload);
 }
 
-/* The snapshots that a prune was told to forget are gone. */
-static void forgotten(struct qn_core *core)
+/* The snapshots that a prune was told to forget are gone; *ret_last is the last of the commits. */
+static void forgotten(struct qn_core *core, struct pending *ret_last)
 {
     const struct qn_buf *names = &core->backup->running.names;
     for (size_t at = 0; at < names->size; at += sizeof(struct qn_digest))
-        snap_gone(core, qn_span(names->data + at, sizeof(struct qn_digest)));
+        *ret_last = *snap_gone(core, qn_span(names->data + at, sizeof(struct qn_digest)));
 }
 
 static int by_name(const void *a, const void *b)
@@ -353,15 +353,22 @@ static void drill_ended(struct qn_core *core, struct plan *plan, enum qn_err err
                         struct qn_span payload)
 {
     struct qn_buf intent;
-    qn_buf_init(&intent, 256);
-    qn_pack_array(&intent, 5);
+    struct qn_digest snapshot = {0}; /* none was there to be tried */
+    struct qn_cursor tried = qn_cursor(args_value(payload, "snapshot"));
+    if (qn_cursor_bytes(&tried, snapshot.bytes, sizeof(snapshot.bytes)) != QN_OK)
+        memset(&snapshot, 0, sizeof(snapshot));
+    qn_buf_init(&intent, 512);
+    qn_pack_array(&intent, 6);
     qn_pack_str(&intent, plan->row.name);
     qn_pack_u64(&intent, core->wall_ms);
     qn_pack_u64(&intent, err);
     qn_pack_u64(&intent, count_of(payload, "files"));
     qn_pack_u64(&intent, count_of(payload, "bytes"));
+    qn_pack_bin(&intent, qn_digest_view(&snapshot));
     plan->runs.drill_ms = core->wall_ms;
     plan->runs.drill_err = err;
+    plan->runs.drill_files = count_of(payload, "files");
+    plan->runs.drill_bytes = count_of(payload, "bytes");
     book(core, QN_INTENT_PLAN_DRILLED, &intent);
 }
 
@@ -411,7 +418,7 @@ static void job_ended(struct qn_core *core, enum qn_err err, struct qn_span payl
     else if (running->what.kind == QN_JOB_DRILL && plan != NULL && err != QN_ERR_CLOSED)
         drill_ended(core, plan, err, payload);
     else if (running->what.kind == QN_JOB_PRUNE && err == QN_OK)
-        forgotten(core);
+        forgotten(core, &last);
     else if (running->what.kind == QN_JOB_CATALOG && is_whole_catalog(running, err))
         catalog_ended(core);
     else if (running->what.kind == QN_JOB_CATALOG)
@@ -519,9 +526,9 @@ void backup_outcome(struct qn_core *core, const struct pending *pending,
         else
             catalog_at(core, core->now_ms + CATALOG_RETRY_MS);
     }
-    if (outcome->kind == QN_INTENT_PLAN_ENDED) { /* somebody may wait to see it */
-        core->backup->book_ms = core->now_ms;
+    if (outcome->kind == QN_INTENT_PLAN_ENDED || outcome->kind == QN_INTENT_OWN_SNAP_GONE)
+        core->backup->book_ms = core->now_ms; /* somebody may wait to see it */
+    if (outcome->kind == QN_INTENT_PLAN_ENDED)
         core->backup->is_prune_due = true;
-    }
     waiters_committed(core, pending->token, outcome->err);
 }

@@ -23,44 +23,48 @@ static void pack_count(struct qn_buf *out, const char *key, uint64_t value)
     qn_pack_u64(out, value);
 }
 
-static const struct copy_view *copy_of(const struct qn_core *core, const struct qn_site_id *holder)
-{
-    qn_vec_each (&core->backup->book.copies, copy)
-        if (qn_site_id_eq(&copy->holder, holder))
-            return copy;
-    return NULL;
-}
-
 static void pack_copy(const struct qn_core *core, const struct plan *plan,
                       const struct qn_site_id *holder, struct qn_buf *out)
 {
     const struct snap_view *latest = book_latest(core, plan->name);
-    const struct copy_view *copy = copy_of(core, holder);
-    const struct qn_own_totals *totals = &core->backup->book.totals;
+    const struct copy_view *copy = book_copy(core, holder);
     qn_pack_map(out, 4);
     qn_pack_cstr(out, "complete");
     qn_pack_bool(out, latest != NULL && book_is_complete(core, latest, holder));
-    pack_count(out, "missing_bytes",
-               copy == NULL ? totals->bytes : qn_copy_missing_bytes(&copy->copy, totals));
+    pack_count(out, "missing_bytes", book_missing_bytes(core, holder));
     qn_pack_cstr(out, "site");
     qn_pack_cstr(out, site_name(core, holder));
     pack_time(out, "verified_at", copy == NULL ? 0 : copy->proof.verified_ms);
 }
 
+/* The last restore for practice; nil: none yet. */
+static void pack_drill(const struct qn_plan_runs *runs, struct qn_buf *out)
+{
+    qn_pack_cstr(out, "last_drill");
+    if (runs->drill_ms == 0) {
+        qn_pack_nil(out);
+        return;
+    }
+    qn_pack_map(out, 4);
+    pack_count(out, "bytes", runs->drill_bytes);
+    pack_count(out, "files", runs->drill_files);
+    qn_pack_cstr(out, "ok");
+    qn_pack_bool(out, runs->drill_err == QN_OK);
+    pack_time(out, "time", runs->drill_ms);
+}
+
 static void pack_plan(const struct qn_core *core, const struct plan *plan, struct qn_buf *out)
 {
-    uint64_t snapshots = 0, stored = 0;
+    uint64_t snapshots = 0;
     const struct snap_view *latest = book_latest(core, plan->name);
     qn_vec_each (&core->backup->book.snaps, snap)
-        if (strcmp(snap->snap.plan, plan->name) == 0) {
-            snapshots++;
-            stored += snap->snap.bytes_stored;
-        }
-    qn_pack_map(out, 8);
+        snapshots += strcmp(snap->snap.plan, plan->name) == 0;
+    qn_pack_map(out, 9);
     qn_pack_cstr(out, "copies");
     qn_pack_array(out, plan->row.copies.count);
     qn_vec_each (&plan->row.copies, holder)
         pack_copy(core, plan, holder, out);
+    pack_drill(&plan->runs, out);
     pack_time(out, "last_success", plan->runs.success_ms);
     qn_pack_cstr(out, "name");
     qn_pack_cstr(out, plan->name);
@@ -69,7 +73,7 @@ static void pack_plan(const struct qn_core *core, const struct plan *plan, struc
     qn_pack_bool(out, backup_is_running(core, plan->name));
     pack_count(out, "size_bytes", latest == NULL ? 0 : latest->snap.bytes);
     pack_count(out, "snapshots", snapshots);
-    pack_count(out, "stored_bytes", stored);
+    pack_count(out, "stored_bytes", book_stored_bytes(core, plan->name));
 }
 
 void backup_pack_status(const struct qn_core *core, struct qn_buf *out)
@@ -153,7 +157,7 @@ void backup_pack_verified(const struct qn_core *core, const struct plan *plan,
 }
 
 /* Lock time as people's time: only the difference to now means something. */
-static uint64_t scrubbed_ms(const struct qn_core *core, const struct qn_held *held)
+uint64_t held_scrubbed_ms(const struct qn_core *core, const struct qn_held *held)
 {
     uint64_t ago = core->backup->book.lock_ms - held->scrub_start_ms;
     return held->scrub_start_ms == 0 || ago > core->wall_ms ? 0 : core->wall_ms - ago;
@@ -167,7 +171,7 @@ void held_pack_status(const struct qn_core *core, struct qn_buf *out)
         qn_pack_cstr(out, "owner");
         qn_pack_cstr(out, site_name(core, &held->owner));
         pack_count(out, "quota_bytes", held->held.quota_bytes);
-        pack_time(out, "scrubbed_at", scrubbed_ms(core, &held->held));
+        pack_time(out, "scrubbed_at", held_scrubbed_ms(core, &held->held));
         pack_count(out, "snapshots", held->held.list_count);
         pack_count(out, "stored_bytes", held->held.used_bytes);
     }
@@ -259,6 +263,16 @@ static void alerts_of_holders(const struct qn_core *core, backup_alert alert, vo
     }
 }
 
+/* Who asks this site for a place that it does not give by itself. */
+static void alerts_of_places(const struct qn_core *core, backup_alert alert, void *context)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    qn_vec_each (&group->places, place)
+        if (qn_site_id_eq(&place->holder, &core->site) && place->is_pending &&
+            place->asked_quota_bytes > 0 && place->state != QN_PLACE_ACCEPTED)
+            alert(context, "hint", "place-asked", site_name(core, &place->owner), 0, 0);
+}
+
 void backup_alerts(const struct qn_core *core, backup_alert alert, void *context)
 {
     const struct qn_book_view *book = &core->backup->book;
@@ -271,6 +285,7 @@ void backup_alerts(const struct qn_core *core, backup_alert alert, void *context
     if (core->backup->bad_count > 0)
         alert(context, "critical", "vault-bad", core->name, core->backup->bad_count, 0);
     alerts_of_holders(core, alert, context);
+    alerts_of_places(core, alert, context);
     qn_vec_each (&book->held, held) {
         const char *owner = site_name(core, &held->owner);
         if (!held->held.is_ended && qn_held_is_overdue(&held->held, book->lock_ms))

@@ -20,37 +20,11 @@ void waiters_started(struct qn_core *core, const struct want *want, uint64_t tok
             waiter->token = token;
 }
 
-static uint64_t rate_of(const struct qn_core *core, struct qn_span progress)
-{
-    uint64_t done = 0, ms = core->now_ms - core->backup->running.started_ms;
-    if (!args_u64(progress, "bytes_done", &done) || ms == 0)
-        return 0;
-    return (uint64_t)((double)done * 1000 / (double)ms);
-}
-
-static void pack_count(struct qn_buf *out, const char *key, struct qn_span from)
-{
-    uint64_t value = 0;
-    qn_pack_cstr(out, key);
-    qn_pack_u64(out, args_u64(from, key, &value) ? value : 0);
-}
-
 void waiters_progress(struct qn_core *core, const struct qn_buf *progress)
 {
-    struct qn_span map = qn_buf_view(progress);
     QN_AUTO_BUF struct qn_buf data;
     qn_buf_init(&data, 1024);
-    qn_pack_map(&data, 8);
-    pack_count(&data, "bytes_done", map);
-    pack_count(&data, "bytes_total", map);
-    pack_count(&data, "errors", map);
-    pack_count(&data, "files_done", map);
-    pack_count(&data, "files_total", map);
-    qn_pack_cstr(&data, "phase");
-    qn_pack_cstr(&data, "files");
-    qn_pack_cstr(&data, "rate");
-    qn_pack_u64(&data, rate_of(core, map));
-    pack_count(&data, "stored", map);
+    answer_progress(core, qn_buf_view(progress), &data);
     qn_vec_each (&core->backup->waiters, waiter)
         if (waiter->token == core->backup->running.token)
             core_reply_data(core, waiter->request, &data);
@@ -125,25 +99,66 @@ static size_t copies_missing(const struct qn_core *core, const struct waiter *wa
     return SIZE_MAX;
 }
 
-/* A run is answered when `list` shows its snapshot, and, if wished, when the copies are complete.
- */
+/* A run is answered when `list` shows its snapshot, and, if wished, when the copies are complete; a
+ * forget, when `list` no longer shows what went. */
 static bool is_waited_for(const struct qn_core *core, const struct waiter *waiter)
 {
+    if (waiter->reads > 0)
+        return true;
     if (!waiter->has_snapshot)
         return false;
     size_t missing = copies_missing(core, waiter);
     return missing == SIZE_MAX || (waiter->wants_copies && missing > 0);
 }
 
+static void finish(struct qn_core *core, size_t at)
+{
+    const struct waiter *waiter = &core->backup->waiters.items[at];
+    QN_AUTO_BUF struct qn_buf data;
+    qn_buf_init(&data, QN_CONTROL_FRAME_SIZE_MAX / 2);
+    answer_end(core, waiter, &data);
+    core_reply_end(core, waiter->request, &data);
+    drop(core, at);
+}
+
+/* What the holders of the plan lack of all that is here. */
+static uint64_t bytes_missing(const struct qn_core *core, const struct waiter *waiter)
+{
+    const struct plan *plan = backup_plan(core, qn_span_str(waiter->what.plan));
+    uint64_t missing = 0;
+    if (plan == NULL)
+        return 0;
+    qn_vec_each (&plan->row.copies, holder) {
+        const struct peer *peer = core_peer(core, holder);
+        struct offsite_progress progress;
+        if (peer == NULL)
+            continue;
+        offsite_progress(peer->bulk, &progress);
+        missing += progress.bytes_left;
+    }
+    return missing;
+}
+
+static void measure(const struct qn_core *core, struct waiter *waiter)
+{
+    waiter->bytes_missing = bytes_missing(core, waiter);
+    if (waiter->bytes_missing > waiter->bytes_lacked)
+        waiter->bytes_lacked = waiter->bytes_missing;
+}
+
+/* Its work is durable. A read of the book that is under way may be older than that. */
 static void answer(struct qn_core *core, size_t at)
 {
     struct waiter *waiter = &core->backup->waiters.items[at];
     waiter->commit = 0;
     waiter->is_for_copies = true;
-    if (is_waited_for(core, waiter))
-        return;
-    core_reply_end(core, waiter->request, &waiter->data);
-    drop(core, at);
+    waiter->copies_ms = core->now_ms;
+    if (waiter->forgotten > 0)
+        waiter->reads = core->backup->book_token != 0 ? 2 : 1;
+    if (waiter->has_snapshot && waiter->wants_copies)
+        measure(core, waiter);
+    if (!is_waited_for(core, waiter))
+        finish(core, at);
 }
 
 void waiters_done(struct qn_core *core, uint64_t token, enum qn_err err, const struct qn_buf *data,
@@ -159,6 +174,8 @@ void waiters_done(struct qn_core *core, uint64_t token, enum qn_err err, const s
         if (snapshot != NULL)
             waiter->snapshot = *snapshot;
         waiter->commit = commit;
+        if (waiter->what.kind == QN_JOB_PRUNE)
+            waiter->forgotten = core->backup->running.names.size / sizeof(struct qn_digest);
         if (err != QN_OK)
             refuse(core, i, err);
         else if (commit == 0)
@@ -178,55 +195,32 @@ void waiters_committed(struct qn_core *core, uint64_t commit, enum qn_err err)
     }
 }
 
-/* Of all holders of a plan together, those that are not connected too. */
-static void sum_progress(const struct qn_core *core, const struct plan *plan,
-                         struct offsite_progress *sum)
+static void tell_copies(struct qn_core *core, struct waiter *waiter)
 {
-    *sum = (struct offsite_progress){0};
-    if (plan == NULL)
-        return;
-    qn_vec_each (&plan->row.copies, holder) {
-        const struct peer *peer = core_peer(core, holder);
-        struct offsite_progress one;
-        if (peer == NULL)
-            continue;
-        offsite_progress(peer->bulk, &one);
-        sum->bytes_left += one.bytes_left;
-        sum->bytes_sent += one.bytes_sent;
-        sum->rate += one.rate;
-    }
-}
-
-static void tell_copies(struct qn_core *core, const struct waiter *waiter)
-{
-    struct offsite_progress progress;
-    sum_progress(core, backup_plan(core, qn_span_str(waiter->what.plan)), &progress);
     QN_AUTO_BUF struct qn_buf data;
-    qn_buf_init(&data, 256);
-    qn_pack_map(&data, 5);
-    qn_pack_cstr(&data, "bytes_done");
-    qn_pack_u64(&data, progress.bytes_sent);
-    qn_pack_cstr(&data, "bytes_missing");
-    qn_pack_u64(&data, progress.bytes_left);
-    qn_pack_cstr(&data, "bytes_total");
-    qn_pack_u64(&data, progress.bytes_sent + progress.bytes_left);
-    qn_pack_cstr(&data, "phase");
-    qn_pack_cstr(&data, "copies");
-    qn_pack_cstr(&data, "rate");
-    qn_pack_u64(&data, progress.rate);
+    qn_buf_init(&data, 1024);
+    measure(core, waiter);
+    answer_copies(core, waiter, &data);
     core_reply_data(core, waiter->request, &data);
 }
 
 void waiters_tick(struct qn_core *core)
 {
-    for (size_t i = core->backup->waiters.count; i-- > 0;)
-        if (core->backup->waiters.items[i].is_for_copies)
-            answer(core, i);
+    for (size_t i = core->backup->waiters.count; i-- > 0;) {
+        struct waiter *waiter = &core->backup->waiters.items[i];
+        if (!waiter->is_for_copies)
+            continue;
+        waiter->reads -= waiter->reads > 0;
+        if (waiter->has_snapshot && waiter->wants_copies)
+            tell_copies(core, waiter);
+        if (!is_waited_for(core, waiter))
+            finish(core, i);
+    }
 }
 
 static bool waits_for_copies(const struct waiter *waiter)
 {
-    return waiter->is_for_copies && waiter->wants_copies;
+    return waiter->is_for_copies && waiter->has_snapshot && waiter->wants_copies;
 }
 
 void waiters_tell_copies(struct qn_core *core)
@@ -237,6 +231,7 @@ void waiters_tell_copies(struct qn_core *core)
         has_one |= waits_for_copies(waiter);
         if (is_due && waits_for_copies(waiter))
             tell_copies(core, waiter);
+        tell_copies(core, waiter);
     }
     if (is_due)
         backup->tell_ms = core->now_ms + TELL_MS;

@@ -44,7 +44,7 @@ void call_record_restore(const struct call *call);
 void call_record_erase(const struct call *call);
 void call_conflict_resolve(const struct call *call);
 void call_verify(const struct call *call);
-/* request_plan.c, request_backup.c */
+/* request_plan.c, request_backup.c, request_holder.c */
 struct plan *call_plan(const struct call *call); /* the named plan; else answers, and NULL */
 bool call_flag(const struct call *call, const char *key); /* false if it is absent */
 /* Queues a job; its end answers the request. `plan` as in struct want. */

@@ -260,14 +260,28 @@ static void update_colls(struct qn_core *core, const struct qn_commit *commit)
         core->actor = commit->actor;
 }
 
-/* Which link the first new ledger entries of a commit came from; 0: none. */
-static qn_link source_of(const struct qn_core *core, const struct qn_commit *commit)
+static qn_link merge_link(const struct qn_core *core, uint64_t token)
 {
     qn_vec_each (&core->pending, pending)
-        if (pending->kind == PENDING_MERGE && commit->outcomes.count > 0 &&
-            pending->token == commit->outcomes.items[0].token)
+        if (pending->kind == PENDING_MERGE && pending->token == token)
             return pending->link;
     return 0;
+}
+
+/* The one link that all new ledger entries of a commit came from, and need not go to; 0: there are
+ * several, or this site wrote some itself. */
+static qn_link source_of(const struct qn_core *core, const struct qn_commit *commit)
+{
+    qn_link source = 0;
+    qn_vec_each (&commit->outcomes, outcome) {
+        bool is_own =
+            outcome->kind == QN_INTENT_LEDGER_APPEND || outcome->kind == QN_INTENT_COLL_CREATE;
+        qn_link link = merge_link(core, outcome->token);
+        if (is_own || (source != 0 && link != 0 && link != source))
+            return 0;
+        source = link != 0 ? link : source;
+    }
+    return source;
 }
 
 /* A collection moved: what was held may go on, what is new is sent. */

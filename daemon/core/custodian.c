@@ -50,6 +50,13 @@ bool custodian_knows(const struct qn_core *core, const struct qn_site_id *owner)
     return has_accepted(core, owner) || (held != NULL && held->has_anything);
 }
 
+void custodian_has(struct qn_core *core, const struct qn_site_id *owner)
+{
+    const struct custody_owner *held = owner_of(core->custodian, owner);
+    if (held == NULL || !held->has_anything)
+        custodian_read(core);
+}
+
 static bool is_holder(const struct qn_core *core)
 {
     const struct qn_group *group = qn_ledger_group(core->ledger);
@@ -230,6 +237,19 @@ static void scrub_was_stored(struct qn_core *core, const struct pending *pending
     custodian_read(core);
 }
 
+/* The clock is read as soon as it is known that somebody relies on it. */
+static void tick(struct qn_core *core)
+{
+    struct custodian *custodian = core->custodian;
+    custodian->tick_ms = core->now_ms + CUSTODIAN_MS;
+    if (custodian->sweep_ms == 0) /* what a crash left over; not at once, others start too */
+        custodian->sweep_ms = core->now_ms + core_jitter(core, CUSTODIAN_SWEEP_MS / 12);
+    if (!custodian->has_read)
+        custodian_read(core);
+    else if (is_holder(core))
+        custodian_clock(core);
+}
+
 /* ---- events ---- */
 
 void custodian_outcome(struct qn_core *core, const struct pending *pending,
@@ -263,7 +283,10 @@ void custodian_read_done(struct qn_core *core, const struct pending *pending,
         core_note(core, "read-failed", err, "held");
         return;
     }
+    bool is_first = !custodian->has_read;
     custodian->has_read = true;
+    if (is_first)
+        tick(core);
     scrub_next(core);
 }
 
@@ -274,18 +297,6 @@ void custodian_file_done(struct qn_core *core, const struct pending *pending,
         scrubbed(core, pending, result->err);
     else
         custodian_removed(core, pending, result->err);
-}
-
-static void tick(struct qn_core *core)
-{
-    struct custodian *custodian = core->custodian;
-    custodian->tick_ms = core->now_ms + CUSTODIAN_MS;
-    if (custodian->sweep_ms == 0) /* what a crash left over; not at once, others start too */
-        custodian->sweep_ms = core->now_ms + core_jitter(core, CUSTODIAN_SWEEP_MS / 12);
-    if (!custodian->has_read)
-        custodian_read(core);
-    else if (is_holder(core))
-        custodian_clock(core);
 }
 
 void hold_tick_all(struct qn_core *core)

@@ -313,6 +313,8 @@ struct custodian {
 
 /* Whether this site promised that owner something, or still has something of it. */
 bool custodian_knows(const struct qn_core *core, const struct qn_site_id *owner);
+/* Something of that owner was stored. */
+void custodian_has(struct qn_core *core, const struct qn_site_id *owner);
 /* Before any intent about what is held. */
 void custodian_clock(struct qn_core *core);
 /* Something can be let go: sweep soon. */

@@ -336,5 +336,6 @@ void hold_stored(struct qn_core *core, struct bulk *bulk, uint64_t number, enum 
     if (!pack->is_old)
         ack(core, bulk, pack, true, QN_OFFER_WANTED);
     hold_pack_drop(bulk->hold, pack);
+    custodian_has(core, &bulk->peer->site);
     book_touch(core);
 }

@@ -157,7 +157,7 @@ static enum qn_err read_list_names(struct read *read)
     struct qn_digest after;
     bool has_after;
     struct qn_held_list list;
-    QN_AUTO_BUF struct qn_buf names;
+    QN_AUTO_BUF struct qn_buf names = {0};
     QN_TRY(hold_take_after(&read->args, &after, &has_after));
     qn_buf_init(&names, BULK_NAMES_MAX * QN_DIGEST_SIZE);
     enum qn_err err = qn_held_list_next(read->kv, &read->owner, has_after ? &after : NULL, &list);
@@ -227,7 +227,7 @@ static enum qn_err read_list(struct read *read)
     bool has_after;
     uint64_t count;
     struct qn_held_list list;
-    QN_AUTO_BUF struct qn_buf names;
+    QN_AUTO_BUF struct qn_buf names = {0};
     QN_TRY(take_digest(read, &id));
     QN_TRY(hold_take_after(&read->args, &after, &has_after));
     QN_TRY(qn_cursor_u64(&read->args, &count));
@@ -271,7 +271,7 @@ static enum qn_err read_lists(struct read *read)
     uint64_t wall_ms;
     struct qn_held_list list;
     size_t count = 0;
-    QN_AUTO_BUF struct qn_buf items;
+    QN_AUTO_BUF struct qn_buf items = {0};
     QN_TRY(hold_take_after(&read->args, &after, &has_after));
     QN_TRY(qn_cursor_u64(&read->args, &wall_ms));
     qn_buf_init(&items, BULK_READ_MAX);
@@ -299,7 +299,7 @@ static enum qn_err read_keys(struct read *read)
     struct qn_span sealed;
     size_t count = 0;
     enum qn_err err;
-    QN_AUTO_BUF struct qn_buf items;
+    QN_AUTO_BUF struct qn_buf items = {0};
     qn_buf_init(&items, QN_HELD_KEYS_MAX * (QN_HELD_KEY_SIZE_MAX + 16));
     while ((err = qn_held_key_next(read->kv, &read->owner, epoch, &epoch, &sealed)) == QN_OK) {
         qn_pack_array(&items, 2);

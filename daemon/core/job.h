@@ -45,7 +45,8 @@ enum qn_job_news {
      * changed (PRUNE) */
     QN_JOB_SNAPSHOT,
     QN_JOB_PROBLEM, /* {"errno": u64, "path": bin, "what": text} */
-    /* the counts of vault.h, by their names; or {} with err */
+    /* the counts of vault.h, by their names (DRILL: {"bytes","compared","differing","files",
+     * "snapshot": bin}); or {} with err */
     QN_JOB_DONE,
 };
 

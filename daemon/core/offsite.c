@@ -543,11 +543,9 @@ bool offsite_is_busy(const struct qn_core *core, const struct bulk *bulk)
 void offsite_progress(const struct bulk *bulk, struct offsite_progress *ret_progress)
 {
     const struct packs *packs = &bulk->offsite->packs;
-    uint64_t left = bulk->offsite->missing_bytes;
-    qn_vec_each (&packs->queue, pack)
-        left -= pack->acked_at < left ? pack->acked_at : left;
-    *ret_progress = (struct offsite_progress){
-        .bytes_left = left, .bytes_sent = packs->sent_bytes, .rate = packs->pace.rate};
+    *ret_progress = (struct offsite_progress){.bytes_left = packs_left(bulk->offsite),
+                                              .bytes_sent = packs->sent_bytes,
+                                              .rate = packs->pace.rate};
 }
 
 bool offsite_is_full(const struct bulk *bulk)

@@ -139,12 +139,17 @@ struct ack {
     uint64_t size;
 };
 
+struct acks {
+    struct ack *items;
+    size_t count, capacity;
+};
+
 struct packs {
     QN_VEC(struct outgoing) queue;
     QN_VEC(struct piece) pieces;
     QN_VEC(struct flight) flights;
-    QN_VEC(struct ack) acks;          /* to be committed */
-    QN_VEC(struct ack) acking;        /* being committed */
+    struct acks acks;                 /* to be committed */
+    struct acks acking;               /* being committed */
     QN_VEC(struct qn_digest) skipped; /* in this connection */
     struct pace pace;
     uint64_t inflight, sent_bytes;
@@ -306,6 +311,8 @@ void packs_scanned(struct qn_core *core, struct bulk *bulk, struct qn_read_resul
 void packs_piece(struct qn_core *core, struct bulk *bulk, uint32_t number,
                  struct qn_file_result *result);
 void packs_committed(struct qn_core *core, struct bulk *bulk, const struct qn_outcome *outcome);
+/* How many bytes of what is here it does not have yet. */
+uint64_t packs_left(const struct offsite *offsite);
 /* How many bytes may go now. */
 uint64_t packs_room(struct qn_core *core, struct offsite *offsite);
 /* Wakes when that may be more. */

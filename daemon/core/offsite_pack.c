@@ -129,11 +129,10 @@ static bool has_room_for_offers(const struct packs *packs)
     return packs->queue.count < OFFERS_LOW && packs->acks.count + packs->acking.count < ACKS_MAX;
 }
 
-/* While the holder takes nothing there is nothing to look for; then everything is. */
+/* While the holder takes nothing there is nothing to look for. */
 static void put_off(struct packs *packs)
 {
     packs->needs_scan = false;
-    packs->is_restarted = true;
     look_again_at(packs, packs->blocked_ms);
 }
 
@@ -246,7 +245,6 @@ static void refused(struct qn_core *core, struct bulk *bulk, struct outgoing *pa
         packs_block(core, bulk);
     } else if (code == QN_OFFER_LATER) {
         drop(packs, pack);
-        packs->is_restarted = true;
         look_again_at(packs, core->now_ms + LATER_MS);
     } else {
         core_note(core, "pack-refused", QN_ERR_DENIED, holder_name(core, bulk));
@@ -500,6 +498,14 @@ enum qn_err packs_acked(struct qn_core *core, struct bulk *bulk, struct qn_curso
     return QN_OK;
 }
 
+static uint64_t noted(const struct acks *acks)
+{
+    uint64_t size = 0;
+    qn_vec_each (acks, ack)
+        size += ack->size;
+    return size;
+}
+
 static void commit_acks(struct qn_core *core, struct bulk *bulk)
 {
     struct packs *packs = &bulk->offsite->packs;
@@ -521,6 +527,20 @@ static void commit_acks(struct qn_core *core, struct bulk *bulk)
     commit_copy(core, bulk, QN_INTENT_COPY_ACKED, &payload, TAG_ACKS);
 }
 
+static uint64_t less(uint64_t from, uint64_t size)
+{
+    return from > size ? from - size : 0;
+}
+
+uint64_t packs_left(const struct offsite *offsite)
+{
+    const struct packs *packs = &offsite->packs;
+    uint64_t done = noted(&packs->acks) + noted(&packs->acking);
+    qn_vec_each (&packs->queue, pack)
+        done += pack->acked_at;
+    return less(offsite->missing_bytes, done);
+}
+
 /* What was acknowledged and could not be noted is noted later. */
 void packs_committed(struct qn_core *core, struct bulk *bulk, const struct qn_outcome *outcome)
 {
@@ -529,9 +549,12 @@ void packs_committed(struct qn_core *core, struct bulk *bulk, const struct qn_ou
         qn_vec_each (&packs->acking, ack)
             qn_vec_push(&packs->acks, *ack);
         packs->ack_ms = core->now_ms + RETRY_COMMIT_MS;
+    } else { /* until the next look */
+        bulk->offsite->missing_bytes = less(bulk->offsite->missing_bytes, noted(&packs->acking));
     }
     packs->acking.count = 0;
     bulk->offsite->lists.needs_list = true;
+    bulk->offsite->is_dirty = true; /* what is left, for progress; what there is to prove */
 }
 
 /* ---- what is due ---- */
@@ -555,7 +578,7 @@ void packs_tick(struct qn_core *core, struct bulk *bulk)
         wind_down(packs);
     if (packs->rescan_ms != 0 && core->now_ms >= packs->rescan_ms) {
         packs->rescan_ms = 0;
-        packs->needs_scan = true;
+        packs_look(bulk->offsite, true); /* what was put off is behind the last scan */
     } else if (packs->rescan_ms != 0) {
         core_wake(core, packs->rescan_ms);
     }

@@ -1,6 +1,7 @@
 #include "core/backup.h"
 
-#define QUOTA_SHARE 10 /* of the disk: a tenth is lent without asking */
+#define ACCEPT_AGAIN_MS 10000
+#define QUOTA_SHARE     10 /* of the disk: a tenth is lent without asking */
 
 static void pack_append(const struct qn_buf *body, struct qn_buf *ret_payload)
 {
@@ -59,14 +60,35 @@ static void accept_one(struct qn_core *core, const struct qn_group *group,
     if (room == 0)
         return;
     place_pack_accept(core, place, room, &payload);
-    core_commit(core, QN_INTENT_LEDGER_APPEND, &payload, PENDING_QUIET);
+    core->backup->place_token =
+        core_commit(core, QN_INTENT_LEDGER_APPEND, &payload, PENDING_QUIET)->token;
+}
+
+/* Whether an acceptance is on its way, or failed a moment ago: else a ledger that moves meanwhile
+ * would have it said twice, and a full disk not at all. */
+static bool is_accepting(struct qn_core *core)
+{
+    struct backup *backup = core->backup;
+    qn_vec_each (&core->pending, pending)
+        if (backup->place_token != 0 && pending->token == backup->place_token)
+            return true;
+    if (backup->place_token != 0) {
+        backup->place_token = 0;
+        backup->is_place_seen = false;
+        backup->place_ms = core->now_ms + ACCEPT_AGAIN_MS;
+    }
+    if (core->now_ms >= backup->place_ms)
+        return false;
+    core_wake(core, backup->place_ms);
+    return true;
 }
 
 /* One at a time: the ledger moves, and it is asked again. */
 void place_tick(struct qn_core *core)
 {
     const struct qn_group *group = qn_ledger_group(core->ledger);
-    if (core->backup->is_place_seen || group == NULL || !core_may_append(core))
+    if (is_accepting(core) || core->backup->is_place_seen || group == NULL ||
+        !core_may_append(core))
         return;
     core->backup->is_place_seen = true;
     qn_vec_each (&group->places, place) {

@@ -51,6 +51,23 @@ void call_backup_plans(const struct call *call)
 
 /* ---- list ---- */
 
+static void pack_time(struct qn_buf *out, uint64_t ms)
+{
+    ms == 0 ? qn_pack_nil(out) : qn_pack_u64(out, ms);
+}
+
+/* The longest of the locks at the holders of the plan. */
+static uint64_t locked_until(const struct qn_core *core, const struct plan *plan,
+                             const struct snap_view *snap)
+{
+    uint64_t latest = 0;
+    for (size_t i = 0; plan != NULL && i < plan->row.copies.count; i++) {
+        uint64_t until = book_locked_until(core, snap, &plan->row.copies.items[i]);
+        latest = until > latest ? until : latest;
+    }
+    return latest;
+}
+
 static void pack_copies(const struct qn_core *core, const struct plan *plan,
                         const struct snap_view *snap, struct qn_buf *out)
 {
@@ -60,9 +77,14 @@ static void pack_copies(const struct qn_core *core, const struct plan *plan,
         return;
     qn_vec_each (&plan->row.copies, holder) {
         const struct qn_site *site = qn_group_site(group, holder);
-        qn_pack_map(out, 2);
+        bool is_complete = book_is_complete(core, snap, holder);
+        qn_pack_map(out, 4);
         qn_pack_cstr(out, "complete");
-        qn_pack_bool(out, book_is_complete(core, snap, holder));
+        qn_pack_bool(out, is_complete);
+        qn_pack_cstr(out, "locked_until");
+        pack_time(out, book_locked_until(core, snap, holder));
+        qn_pack_cstr(out, "missing_bytes");
+        qn_pack_u64(out, is_complete ? 0 : book_missing_bytes(core, holder));
         qn_pack_cstr(out, "site");
         qn_pack_cstr(out, site == NULL ? "?" : site->name);
     }
@@ -72,18 +94,19 @@ static void pack_snapshot(const struct qn_core *core, const struct snap_view *vi
                           struct qn_buf *out)
 {
     const struct qn_own_snap *snap = &view->snap;
+    const struct plan *plan = backup_plan(core, qn_span_str(snap->plan));
     char id[9];
     for (size_t i = 0; i < 4; i++)
         snprintf(id + 2 * i, 3, "%02x", snap->name.bytes[i]);
     qn_pack_map(out, 9);
     qn_pack_cstr(out, "copies");
-    pack_copies(core, backup_plan(core, qn_span_str(snap->plan)), view, out);
+    pack_copies(core, plan, view, out);
     qn_pack_cstr(out, "files");
     qn_pack_u64(out, snap->files);
     qn_pack_cstr(out, "id");
     qn_pack_cstr(out, id);
     qn_pack_cstr(out, "locked_until");
-    qn_pack_nil(out);
+    pack_time(out, locked_until(core, plan, view));
     qn_pack_cstr(out, "new_bytes");
     qn_pack_u64(out, snap->bytes_stored);
     qn_pack_cstr(out, "partial");
@@ -217,97 +240,4 @@ void call_backup_forget(const struct call *call)
     qn_pack_cstr(&data, "forgotten");
     qn_pack_u64(&data, 0);
     core_reply_end(call->core, call->id, &data);
-}
-
-/* ---- the holder's side ---- */
-
-static void pack_holder(const struct qn_core *core, const struct qn_place *place,
-                        struct qn_buf *out)
-{
-    static const char *const states[] = {[QN_PLACE_PROPOSED] = "proposed",
-                                         [QN_PLACE_ACCEPTED] = "accepted",
-                                         [QN_PLACE_ENDED] = "ended"};
-    const struct qn_site *owner = qn_group_site(qn_ledger_group(core->ledger), &place->owner);
-    const struct qn_held *held = NULL;
-    qn_vec_each (&core->backup->book.held, view)
-        if (qn_site_id_eq(&view->owner, &place->owner))
-            held = &view->held;
-    qn_pack_map(out, 8);
-    qn_pack_cstr(out, "entity");
-    qn_pack_cstr(out, owner == NULL ? "" : owner->legal_entity);
-    qn_pack_cstr(out, "lock_days");
-    qn_pack_u64(out, place->lock_days > 0 ? place->lock_days : place->asked_lock_days);
-    qn_pack_cstr(out, "owner");
-    qn_pack_cstr(out, owner == NULL ? "?" : owner->name);
-    qn_pack_cstr(out, "quota_bytes");
-    qn_pack_u64(out, place->quota_bytes);
-    qn_pack_cstr(out, "scrubbed_at");
-    qn_pack_nil(out);
-    qn_pack_cstr(out, "snapshots");
-    qn_pack_u64(out, held == NULL ? 0 : held->list_count);
-    qn_pack_cstr(out, "state");
-    qn_pack_cstr(out, states[place->state]);
-    qn_pack_cstr(out, "stored_bytes");
-    qn_pack_u64(out, held == NULL ? 0 : held->used_bytes);
-}
-
-void call_holder_list(const struct call *call)
-{
-    const struct qn_core *core = call->core;
-    qn_vec_each (&qn_ledger_group(core->ledger)->places, place) {
-        if (!qn_site_id_eq(&place->holder, &core->site))
-            continue;
-        QN_AUTO_BUF struct qn_buf data;
-        qn_buf_init(&data, 1024);
-        pack_holder(core, place, &data);
-        core_reply_data(call->core, call->id, &data);
-    }
-    core_reply_end(call->core, call->id, NULL);
-}
-
-static const struct qn_place *place_asked(const struct call *call)
-{
-    const struct qn_group *group = qn_ledger_group(call->core->ledger);
-    struct qn_span name = {0};
-    const struct qn_site *owner = NULL;
-    if (args_text(call->args, "owner", QN_NAME_SIZE_MAX, &name))
-        owner = qn_group_site_named(group, name);
-    if (owner == NULL) {
-        call_fail(call, QN_ERR_NOTFOUND, "site-unknown", name);
-        return NULL;
-    }
-    const struct qn_place *place = qn_group_place(group, &owner->id, &call->core->site);
-    if (place == NULL || place->asked_quota_bytes == 0) {
-        call_fail(call, QN_ERR_NOTFOUND, "place-unknown", name);
-        return NULL;
-    }
-    return place;
-}
-
-static void accept_with(const struct call *call, const struct qn_place *place, uint64_t quota)
-{
-    struct qn_buf payload;
-    struct qn_span owner = {0};
-    place_pack_accept(call->core, place, quota, &payload);
-    (void)args_text(call->args, "owner", QN_NAME_SIZE_MAX, &owner);
-    call_commit(call, QN_INTENT_LEDGER_APPEND, &payload, owner);
-}
-
-void call_holder_accept(const struct call *call)
-{
-    const struct qn_place *place = place_asked(call);
-    if (place != NULL)
-        accept_with(call, place, place_share(call->core));
-}
-
-void call_holder_quota(const struct call *call)
-{
-    uint64_t quota;
-    const struct qn_place *place = place_asked(call);
-    if (place == NULL)
-        return;
-    if (!args_u64(call->args, "quota_bytes", &quota))
-        call_fail(call, QN_ERR_INVALID, "bad-size", qn_span_str(""));
-    else
-        accept_with(call, place, quota);
 }

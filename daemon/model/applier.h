@@ -57,7 +57,7 @@ enum qn_intent_kind {
     QN_INTENT_PLAN_REMOVE,   /* [name] */
     QN_INTENT_PLAN_STARTED,  /* [name, now ms] */
     QN_INTENT_PLAN_ENDED,    /* [name, now ms, error number, files failed] */
-    QN_INTENT_PLAN_DRILLED,  /* [name, now ms, error number, files, bytes] */
+    QN_INTENT_PLAN_DRILLED,  /* [name, now ms, error number, files, bytes, snapshot] */
     QN_INTENT_OWN_PACKS,     /* [[pack, size, kind], ...] */
     QN_INTENT_OWN_PACK_GONE, /* [names] */
     QN_INTENT_OWN_SNAP, /* [snapshot, plan, started ms, ended ms, is partial, files, bytes, bytes

@@ -65,6 +65,16 @@ enum qn_err QN_CHECKED qn_book_ended(struct qn_kv *kv, struct qn_span name, uint
                                      enum qn_err err, uint64_t files_failed);
 enum qn_err QN_CHECKED qn_book_drilled(struct qn_kv *kv, struct qn_span name, uint64_t now_ms,
                                        enum qn_err err, uint64_t files, uint64_t bytes);
+/* Signs what the runs of a plan say of its drill, for the snapshot that was tried (all zero: none).
+ */
+enum qn_err QN_CHECKED qn_book_drill_sign(struct qn_kv *kv, const struct qn_site_id *site,
+                                          const struct qn_signer *signer, struct qn_span name,
+                                          const struct qn_digest *snapshot);
+/* Whether what the runs of a plan say of its drill is what one of the site's keys signed.
+ * QN_ERR_SIGNATURE: it is not. A plan without a drill is fine. */
+enum qn_err QN_CHECKED qn_book_drill_check(struct qn_kv *kv, const struct qn_site_id *site,
+                                           const struct qn_public_key *keys, size_t key_count,
+                                           struct qn_span name);
 
 /* ---- own packs and snapshots ---- */
 
@@ -178,6 +188,10 @@ enum qn_copy_state {
 enum qn_err QN_CHECKED qn_book_copy_state(struct qn_kv *kv, const struct qn_site_id *holder,
                                           const struct qn_own_snap *snap,
                                           enum qn_copy_state *ret_state);
+/* When the holder said that it has the list of this snapshot; 0: it did not. From then on its lock
+ * runs, by the holder's clock. */
+enum qn_err QN_CHECKED qn_book_list_acked_at(struct qn_kv *kv, const struct qn_site_id *holder,
+                                             const struct qn_own_snap *snap, uint64_t *ret_ms);
 /* The first snapshot with a number above `after` whose packs are there and whose list is to be
  * sent. Looks at a bounded number: *ret_after as above; QN_ERR_NOTFOUND at the end. QN_ERR_BUSY:
  * none among those looked at, go on from *ret_after. */

@@ -10,6 +10,7 @@
 /* A tag and a name, or a tag and a number: OWN_PACK, OWN_SNAP. */
 struct qn_span qn_key_tagged(struct qn_key *key, uint8_t tag, struct qn_span name);
 struct qn_span qn_key_ordered(struct qn_key *key, uint8_t tag, uint64_t order);
+#define QN_TAG_DRILL 'd' /* PLAN: name -> proof of the last restore for practice */
 #define QN_TAG_PACK  'p'
 #define QN_TAG_SNAP  's'
 #define QN_TAG_ORDER 'o'

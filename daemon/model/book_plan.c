@@ -172,6 +172,7 @@ enum qn_err qn_book_plan_remove(struct qn_kv *kv, struct qn_span name)
     struct qn_key key;
     QN_TRY(check_name(name));
     QN_TRY(qn_kv_del(kv, QN_TABLE_PLAN, qn_key_tagged(&key, TAG_PLAN, name)));
+    QN_TRY(qn_may_miss(qn_kv_del(kv, QN_TABLE_PLAN, qn_key_tagged(&key, QN_TAG_DRILL, name))));
     return qn_may_miss(qn_kv_del(kv, QN_TABLE_PLAN, qn_key_tagged(&key, TAG_RUNS, name)));
 }
 

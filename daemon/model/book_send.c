@@ -126,6 +126,26 @@ enum qn_err qn_book_copy_state(struct qn_kv *kv, const struct qn_site_id *holder
     return QN_OK;
 }
 
+enum qn_err qn_book_list_acked_at(struct qn_kv *kv, const struct qn_site_id *holder,
+                                  const struct qn_own_snap *snap, uint64_t *ret_ms)
+{
+    struct qn_key key;
+    struct qn_digest list;
+    struct qn_span row;
+    qn_own_snap_list(snap, &list);
+    enum qn_err err =
+        qn_kv_get(kv, QN_TABLE_COPY, qn_key_copy_of(&key, holder, QN_TAG_LIST, &list), &row);
+    *ret_ms = 0;
+    if (err != QN_OK)
+        return qn_may_miss(err);
+    struct qn_fixed fixed = qn_fixed(row, LIST_FORMAT);
+    (void)qn_fixed_digest(&fixed); /* the snapshot */
+    uint64_t acked_ms = qn_fixed_u64(&fixed);
+    QN_TRY(qn_fixed_end(&fixed));
+    *ret_ms = acked_ms;
+    return QN_OK;
+}
+
 enum qn_err qn_book_next_list(struct qn_kv *kv, const struct qn_site_id *holder, uint64_t after,
                               uint64_t *ret_after, struct qn_own_snap *ret_snap)
 {

@@ -8,6 +8,7 @@
 #define ANSWER_MAX     64
 
 struct run {
+    const struct qn_applier *applier;
     struct qn_kv *kv;
     struct qn_cursor *cursor;
     struct qn_buf answer;
@@ -78,11 +79,14 @@ static enum qn_err run_drilled(struct run *run)
     struct qn_span name;
     uint64_t now_ms, files, bytes;
     enum qn_err err;
-    QN_TRY(read_run(run, 5, &name, &now_ms));
+    struct qn_digest snapshot;
+    QN_TRY(read_run(run, 6, &name, &now_ms));
     QN_TRY(read_err(run, &err));
     QN_TRY(qn_cursor_u64(run->cursor, &files));
     QN_TRY(qn_cursor_u64(run->cursor, &bytes));
-    return qn_book_drilled(run->kv, name, now_ms, err, files, bytes);
+    QN_TRY(qn_intent_digest(run->cursor, &snapshot));
+    QN_TRY(qn_book_drilled(run->kv, name, now_ms, err, files, bytes));
+    return qn_book_drill_sign(run->kv, &run->applier->site, run->applier->signer, name, &snapshot);
 }
 
 /* ---- what is here ---- */
@@ -333,7 +337,7 @@ static enum qn_err run_kind(struct run *run, enum qn_intent_kind kind)
 enum qn_err qn_intent_run_book(struct qn_applier *applier, enum qn_intent_kind kind,
                                struct qn_cursor *cursor, struct qn_outcome *outcome)
 {
-    struct run run = {.kv = applier->kv, .cursor = cursor};
+    struct run run = {.applier = applier, .kv = applier->kv, .cursor = cursor};
     qn_buf_init(&run.answer, ANSWER_MAX);
     enum qn_err err = run_kind(&run, kind);
     if (err == QN_OK)

@@ -46,6 +46,11 @@ static const char *const table_names[QN_TABLE_COUNT] = {
     [QN_TABLE_HELD_KEY] = "held_key",
 };
 
+const char *qn_table_name(enum qn_table table)
+{
+    return table_names[table];
+}
+
 static enum qn_err take_lock(struct qn_env *env, const char *path)
 {
     char name[PATH_MAX];

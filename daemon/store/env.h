@@ -20,5 +20,10 @@ struct qn_env {
 /* Errors are those of qn_store_open. A zeroed environment may be closed. */
 enum qn_err QN_CHECKED qn_env_open(struct qn_env *env, const char *path, size_t map_size);
 void qn_env_close(struct qn_env *env);
+/* As it stands in the file. */
+const char *qn_table_name(enum qn_table table);
+/* store.c */
+struct qn_store;
+struct qn_env *qn_store_env(struct qn_store *store);
 /* After a commit, on the thread that made it. */
 void qn_env_refresh(struct qn_env *env);

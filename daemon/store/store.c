@@ -30,6 +30,11 @@ enum qn_err qn_store_open(const struct qn_store_options *options, struct qn_stor
     return QN_OK;
 }
 
+struct qn_env *qn_store_env(struct qn_store *store)
+{
+    return &store->env;
+}
+
 void qn_store_close(struct qn_store *store)
 {
     if (store == NULL)

@@ -30,8 +30,8 @@ static void on_walk_error(void *context, struct qn_span path, int errno_value)
     qn_backup_report(context, "unreadable", path, errno_value);
 }
 
-static enum qn_err put_tree_chunk(void *context, enum qn_blob_kind kind, struct qn_span plain,
-                                  struct qn_chunk_id *ret_id)
+enum qn_err qn_backup_put_tree_chunk(void *context, enum qn_blob_kind kind, struct qn_span plain,
+                                     struct qn_chunk_id *ret_id)
 {
     struct qn_backup *backup = context;
     return qn_pipeline_put(backup->pipeline, kind, plain, ret_id);
@@ -222,6 +222,7 @@ static void describe(struct qn_backup *backup, const struct qn_tree_root *root, 
                                 .sequence = backup->sequence,
                                 .is_partial = is_partial,
                                 .root = *root,
+                                .store = backup->store,
                                 .paths = qn_buf_view(&backup->paths)};
     qn_pipeline_counts(backup->pipeline, &backup->counts.bytes_new, &backup->counts.bytes_stored,
                        &packs);
@@ -267,7 +268,7 @@ static enum qn_err take_snapshot(struct qn_backup *backup, bool is_partial,
 static enum qn_err begin_anew(struct qn_backup *backup, const struct qn_tree_root *root)
 {
     qn_tree_builder_free(backup->tree);
-    backup->tree = qn_tree_builder_new(put_tree_chunk, backup);
+    backup->tree = qn_tree_builder_new(qn_backup_put_tree_chunk, backup);
     struct qn_tree_iter *iter = qn_tree_iter_new(root, qn_fetch_tree, backup->fetcher);
     struct qn_entry entry;
     enum qn_err err;
@@ -301,28 +302,20 @@ static enum qn_err maybe_partial(struct qn_backup *backup)
 
 /* ---- a stream among the files ---- */
 
-static struct qn_entry made_up(const struct qn_backup *backup, struct qn_span path,
-                               enum qn_entry_type type, uint32_t mode)
-{
-    return (struct qn_entry){.path = path,
-                             .type = type,
-                             .mode = mode,
-                             .mtime_s = (int64_t)(backup->options->now_ms / 1000)};
-}
-
 static struct qn_span stream_path(const struct qn_backup *backup)
 {
     return qn_span_str(backup->options->stream_path + 1);
 }
 
-/* The folders above it that are not in the list already, since `last` was the entry before. */
-static enum qn_err add_parents(struct qn_backup *backup, struct qn_span path, struct qn_span last)
+enum qn_err qn_backup_add_parents(struct qn_backup *backup, struct qn_span path,
+                                  struct qn_span last, int64_t mtime_s)
 {
     for (size_t i = 1; i < path.size; i++) {
         struct qn_span parent = qn_span(path.data, i);
         if (path.data[i] != '/' || (last.size > 0 && qn_path_is_below(last, parent)))
             continue;
-        struct qn_entry entry = made_up(backup, parent, QN_ENTRY_DIR, 0755);
+        struct qn_entry entry = {
+            .path = parent, .type = QN_ENTRY_DIR, .mode = 0755, .mtime_s = mtime_s};
         QN_TRY(qn_window_end(backup, &entry, false));
         backup->counts.dirs++;
     }
@@ -331,8 +324,11 @@ static enum qn_err add_parents(struct qn_backup *backup, struct qn_span path, st
 
 static enum qn_err do_stream(struct qn_backup *backup, struct qn_span last)
 {
-    struct qn_entry entry = made_up(backup, stream_path(backup), QN_ENTRY_FILE, 0600);
-    QN_TRY(add_parents(backup, entry.path, last));
+    struct qn_entry entry = {.path = stream_path(backup),
+                             .type = QN_ENTRY_FILE,
+                             .mode = 0600,
+                             .mtime_s = (int64_t)(backup->options->now_ms / 1000)};
+    QN_TRY(qn_backup_add_parents(backup, entry.path, last, entry.mtime_s));
     QN_TRY(qn_backup_read_stream(backup, backup->options->stream_fd, &entry.size));
     backup->counts.files_new++;
     backup->counts.bytes += entry.size;
@@ -462,7 +458,7 @@ static enum qn_err start(struct qn_backup *backup)
                                                                      .progress = options->progress,
                                                                      .on_pack = options->on_pack,
                                                                      .context = options->context});
-    backup->tree = qn_tree_builder_new(put_tree_chunk, backup);
+    backup->tree = qn_tree_builder_new(qn_backup_put_tree_chunk, backup);
     qn_window_init(backup);
     backup->partial_last_ms = now_of(backup);
     return QN_OK;
@@ -489,6 +485,7 @@ static enum qn_err run(struct qn_backup *backup, struct qn_snapshot_name *ret_na
 {
     struct qn_tree_root root;
     QN_TRY(start(backup));
+    QN_TRY(qn_backup_store(backup));
     QN_TRY(walk_all(backup));
     return take_snapshot(backup, false, &root, ret_name);
 }

@@ -53,6 +53,10 @@ struct qn_backup {
     struct qn_walk *walk; /* NULL: a stream alone */
     struct qn_tree_builder *tree;
     struct qn_window window;
+    /* The list of what the site knows, which is made first. */
+    struct qn_tree_root store;
+    struct qn_buf store_last; /* the path put last */
+    enum qn_err store_err;    /* of putting: a fault of the vault, not of who puts */
     /* The list of the snapshot before. */
     struct qn_tree_iter *previous; /* NULL: there is none */
     struct qn_entry before;        /* the next of it, if has_before */
@@ -88,6 +92,16 @@ enum qn_err QN_CHECKED qn_window_drain(struct qn_backup *backup);
 enum qn_err QN_CHECKED qn_backup_read(struct qn_backup *backup, struct qn_entry *entry);
 /* Submits what comes out of a descriptor until its end. */
 enum qn_err QN_CHECKED qn_backup_read_stream(struct qn_backup *backup, int fd, uint64_t *ret_size);
+
+/* Submits bytes in memory as the content of one file. */
+enum qn_err QN_CHECKED qn_backup_read_bytes(struct qn_backup *backup, struct qn_span bytes);
+/* backup_store.c: has the list of what the site knows made. */
+enum qn_err QN_CHECKED qn_backup_store(struct qn_backup *backup);
+/* The folders above a path that are not in the list already, since `last` was the entry before. */
+enum qn_err QN_CHECKED qn_backup_add_parents(struct qn_backup *backup, struct qn_span path,
+                                             struct qn_span last, int64_t mtime_s);
+enum qn_err QN_CHECKED qn_backup_put_tree_chunk(void *context, enum qn_blob_kind kind,
+                                                struct qn_span plain, struct qn_chunk_id *ret_id);
 
 void qn_backup_report(struct qn_backup *backup, const char *what, struct qn_span path,
                       int errno_value);

@@ -316,3 +316,21 @@ enum qn_err qn_backup_read_stream(struct qn_backup *backup, int fd, uint64_t *re
     *ret_size = size;
     return cut(backup, true);
 }
+
+/* ---- bytes in memory ---- */
+
+enum qn_err qn_backup_read_bytes(struct qn_backup *backup, struct qn_span bytes)
+{
+    while (bytes.size > 0) {
+        if (is_cancelled(backup))
+            return QN_ERR_CLOSED;
+        QN_TRY(make_room(backup, bytes.size));
+        size_t room = QN_SLAB_SIZE - backup->slab->used;
+        size_t size = bytes.size < room ? bytes.size : room;
+        memcpy(backup->slab->bytes + backup->slab->used, bytes.data, size);
+        backup->slab->used += size;
+        bytes = qn_span_from(bytes, size);
+        QN_TRY(cut(backup, bytes.size == 0));
+    }
+    return QN_OK;
+}

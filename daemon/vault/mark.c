@@ -85,16 +85,24 @@ static enum qn_err get(void *context, enum qn_blob_kind kind, const struct qn_ch
     return qn_fetch_chunk(marking->marker->fetcher, kind, id, out);
 }
 
+static enum qn_err mark_list(struct marking *marking, const struct qn_tree_root *root)
+{
+    marking->err = QN_OK;
+    enum qn_err err = qn_tree_visit(root, get, marking, visit);
+    return marking->err != QN_OK ? marking->err : err;
+}
+
 enum qn_err qn_mark(struct qn_marker *marker, const struct qn_snapshot *snapshot)
 {
     struct marking marking = {.marker = marker};
     qn_buf_init(&marking.leaf, QN_BLOB_SIZE_MAX);
     qn_buf_init(&marking.path_bytes, QN_PATH_SIZE_MAX);
-    enum qn_err err = qn_tree_visit(&snapshot->root, get, &marking, visit);
+    enum qn_err err = mark_list(&marking, &snapshot->root);
+    enum qn_err store_err = mark_list(&marking, &snapshot->store);
+    err = err != QN_OK ? err : store_err;
     qn_buf_deinit(&marking.leaf);
     qn_buf_deinit(&marking.path_bytes);
     qn_fetcher_rest(marker->fetcher);
-    err = marking.err != QN_OK ? marking.err : err;
     if (err != QN_OK) /* below what was visited there may be chunks that were not told */
         qn_chunk_set_clear(&marker->visited);
     return err;

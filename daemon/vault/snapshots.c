@@ -270,6 +270,17 @@ enum qn_err qn_vault_snapshots(struct qn_vault *vault, const char *plan, qn_vaul
     return QN_OK;
 }
 
+enum qn_err qn_snapshot_of_store(const struct qn_snapshot *snapshot,
+                                 struct qn_snapshot *ret_snapshot)
+{
+    if (snapshot->store.levels == 0)
+        return QN_ERR_NOTFOUND;
+    *ret_snapshot = *snapshot;
+    ret_snapshot->root = snapshot->store;
+    ret_snapshot->store = (struct qn_tree_root){0};
+    return QN_OK;
+}
+
 void qn_snapshots_deinit(qn_snapshot_vec *snapshots)
 {
     qn_vec_each (snapshots, it)

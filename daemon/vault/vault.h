@@ -73,11 +73,13 @@ struct qn_vault_progress {
 };
 
 /* Something that a person should know of: which file, and why. `what` is a stable code:
- * "unreadable", "changed", "vanished", "xattr" of a backup, with the file's absolute path;
+ * "unreadable", "changed", "vanished", "xattr" of a backup, with the file's absolute path; "store";
  * "bad-chunk", "missing-chunk" with the path of the file or empty, "bad-pack", "missing-pack",
  * "bad-snapshot" with the name in hexadecimal. Maybe on a thread of the job; one call at a time. */
 typedef void (*qn_vault_report)(void *context, const char *what, struct qn_span path,
                                 int errno_value);
+
+struct qn_backup;
 
 struct qn_backup_options {
     const char *plan, *site;
@@ -99,8 +101,16 @@ struct qn_backup_options {
     void (*on_pack)(void *context, const struct qn_pack_name *name, size_t size,
                     enum qn_pack_kind kind);
     void (*on_snapshot)(void *context, const struct qn_snapshot_name *name);
+    /* What the site knows, which every snapshot of the run carries in a list of its own: calls
+     * qn_backup_put for each file, before the walk. When it fails, that is reported ("store") and
+     * the files are saved without it. NULL: nothing. */
+    enum qn_err (*put_store)(void *context, struct qn_backup *backup);
     void *context;
 };
+/* A file of the list that put_store makes: its path is relative and above those before; its folders
+ * are made. Copied. Errors are of the vault: they end the run, whatever put_store returns. */
+enum qn_err QN_CHECKED qn_backup_put(struct qn_backup *backup, struct qn_span path,
+                                     struct qn_span bytes);
 /* With the next snapshot of a plan, its partial ones are forgotten. `ret_counts` is set in any
  * case. QN_ERR_CLOSED: cancelled, or the reading unit is gone. */
 enum qn_err QN_CHECKED qn_vault_backup(struct qn_vault *vault,
@@ -137,6 +147,10 @@ struct qn_pool *qn_vault_pool(struct qn_vault *vault);
 
 /* ---- reading ---- */
 
+/* The same snapshot with the list of what the site knows in the place of its files, to be listed
+ * and restored like them. QN_ERR_NOTFOUND: it carries none. */
+enum qn_err QN_CHECKED qn_snapshot_of_store(const struct qn_snapshot *snapshot,
+                                            struct qn_snapshot *ret_snapshot);
 /* The list of a snapshot; chunks from the local pool, else from the source. Freed before the vault
  * is closed; one thread. */
 enum qn_err QN_CHECKED qn_vault_list(struct qn_vault *vault, const struct qn_snapshot *snapshot,

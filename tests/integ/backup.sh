@@ -39,6 +39,7 @@ begin "$1" "$2" one
 found one
 tree=$work/tree
 make_tree "$tree"
+refuse 64 'which folder' "a plan without a folder" ctl one backup create house
 refuse 2 'no schedule' "a schedule that is none" ctl one backup create house --path "$tree" --schedule often
 refuse 2 'no such backup' "a plan that is not there" ctl one backup run house
 expect "a plan" ctl one backup create house --path "$tree" --exclude '*.out' --keep 'last 2'
@@ -74,6 +75,7 @@ equal "then it is" new "$(cat "$work/part$tree/deep/changes")"
 printf 'third\n' >"$tree/third"
 expect "a third run" ctl one backup run house
 await "the keep rule holds" are_kept 2
+refuse 64 'after @ comes' "a time that is none" ctl one backup ls house@2026-99-99
 refuse 2 'no such snapshot' "the first is gone" ctl one backup restore "house@$first" --to "$work/gone"
 expect "verify" ctl one backup verify house --read-data
 

@@ -20,64 +20,6 @@ struct sim_promise {
     uint64_t until_ms; /* lock time, as it was seen last */
 };
 
-/* ---- what is said ---- */
-
-static void promise(struct sim_world *world, const struct sim_site *holder,
-                    const struct qn_site_id *owner, const struct qn_digest *name, bool is_list)
-{
-    qn_vec_each (&world->promises, known)
-        if (known->holder == holder->index && known->is_list == is_list &&
-            qn_site_id_eq(&known->owner, owner) && qn_digest_eq(&known->name, name))
-            return;
-    struct sim_promise *new = qn_vec_push_slot(&world->promises);
-    *new = (struct sim_promise){
-        .holder = holder->index, .owner = *owner, .name = *name, .is_list = is_list};
-    if (is_list)
-        world->lists_held++;
-}
-
-static enum qn_err heard_pack_ack(struct qn_cursor *fields, struct qn_digest *ret_name,
-                                  bool *ret_is_promise)
-{
-    uint64_t offset, code;
-    bool is_whole;
-    QN_TRY(qn_cursor_bytes(fields, ret_name->bytes, sizeof(ret_name->bytes)));
-    QN_TRY(qn_cursor_u64(fields, &offset));
-    QN_TRY(qn_cursor_bool(fields, &is_whole));
-    QN_TRY(qn_cursor_u64(fields, &code));
-    *ret_is_promise = is_whole && code == 0;
-    return QN_OK;
-}
-
-static enum qn_err heard_list_ack(struct qn_cursor *fields, struct qn_digest *ret_name,
-                                  bool *ret_is_promise)
-{
-    QN_TRY(qn_cursor_bytes(fields, ret_name->bytes, sizeof(ret_name->bytes)));
-    *ret_is_promise = qn_cursor_peek(fields) == QN_ITEM_NIL;
-    return QN_OK;
-}
-
-void custody_said(struct sim_world *world, const struct sim_site *from, const struct sim_site *to,
-                  struct qn_span frame)
-{
-    struct qn_cursor cursor = qn_cursor(frame);
-    struct qn_digest name;
-    size_t count;
-    uint64_t number;
-    bool is_promise = false;
-    enum qn_err err = qn_cursor_array(&cursor, 64, &count);
-    if (err == QN_OK)
-        err = qn_cursor_u64(&cursor, &number);
-    if (err == QN_OK && number == QN_MSG_PACK_ACK)
-        err = heard_pack_ack(&cursor, &name, &is_promise);
-    else if (err == QN_OK && number == QN_MSG_LIST_ACK)
-        err = heard_list_ack(&cursor, &name, &is_promise);
-    if (err != QN_OK)
-        world_fail(world, "%s: a frame that cannot be read", from->name);
-    else if (is_promise)
-        promise(world, from, &to->id, &name, number == QN_MSG_LIST_ACK);
-}
-
 /* ---- whether it is kept ---- */
 
 static bool is_pack_kept(struct sim_world *world, struct sim_site *holder,
@@ -86,11 +28,12 @@ static bool is_pack_kept(struct sim_world *world, struct sim_site *holder,
     struct qn_held_pack row;
     if (qn_held_pack_get(memkv_reader(holder->disk), owner, name, &row) != QN_OK)
         return false;
-    if (row.is_bad && world->rotten > 0)
-        return true; /* found out: the owner sends it again */
     const struct sim_file *file = files_find(holder, owner, name->bytes);
-    return !row.is_bad && !row.is_condemned && file != NULL && file->is_whole &&
-           (file->is_rotten || !world->is_calm || files_are_good(file));
+    if (world->is_at_rest)
+        return !row.is_bad && !row.is_condemned && files_are_good(file);
+    if (world->rotten > 0 && (row.is_bad || (file != NULL && file->is_rotten)))
+        return true; /* it is found out in time, and the owner sends it again */
+    return !row.is_bad && !row.is_condemned && file != NULL && file->is_whole;
 }
 
 static bool are_packs_kept(struct sim_world *world, struct sim_site *holder,
@@ -145,6 +88,65 @@ static bool check_promise(struct sim_world *world, struct sim_promise *promise)
         world_fail(world, "%s: the lock of a %s was shortened", holder->name, what);
     promise->until_ms = until_ms;
     return true;
+}
+
+/* ---- what is said ---- */
+
+static void promise(struct sim_world *world, const struct sim_site *holder,
+                    const struct qn_site_id *owner, const struct qn_digest *name, bool is_list)
+{
+    qn_vec_each (&world->promises, known)
+        if (known->holder == holder->index && known->is_list == is_list &&
+            qn_site_id_eq(&known->owner, owner) && qn_digest_eq(&known->name, name))
+            return;
+    struct sim_promise *new = qn_vec_push_slot(&world->promises);
+    *new = (struct sim_promise){
+        .holder = holder->index, .owner = *owner, .name = *name, .is_list = is_list};
+    check_promise(world, new);
+    if (is_list)
+        world->lists_held++;
+}
+
+static enum qn_err heard_pack_ack(struct qn_cursor *fields, struct qn_digest *ret_name,
+                                  bool *ret_is_promise)
+{
+    uint64_t offset, code;
+    bool is_whole;
+    QN_TRY(qn_cursor_bytes(fields, ret_name->bytes, sizeof(ret_name->bytes)));
+    QN_TRY(qn_cursor_u64(fields, &offset));
+    QN_TRY(qn_cursor_bool(fields, &is_whole));
+    QN_TRY(qn_cursor_u64(fields, &code));
+    *ret_is_promise = is_whole && code == 0;
+    return QN_OK;
+}
+
+static enum qn_err heard_list_ack(struct qn_cursor *fields, struct qn_digest *ret_name,
+                                  bool *ret_is_promise)
+{
+    QN_TRY(qn_cursor_bytes(fields, ret_name->bytes, sizeof(ret_name->bytes)));
+    *ret_is_promise = qn_cursor_peek(fields) == QN_ITEM_NIL;
+    return QN_OK;
+}
+
+void custody_said(struct sim_world *world, const struct sim_site *from, const struct sim_site *to,
+                  struct qn_span frame)
+{
+    struct qn_cursor cursor = qn_cursor(frame);
+    struct qn_digest name;
+    size_t count;
+    uint64_t number;
+    bool is_promise = false;
+    enum qn_err err = qn_cursor_array(&cursor, 64, &count);
+    if (err == QN_OK)
+        err = qn_cursor_u64(&cursor, &number);
+    if (err == QN_OK && number == QN_MSG_PACK_ACK)
+        err = heard_pack_ack(&cursor, &name, &is_promise);
+    else if (err == QN_OK && number == QN_MSG_LIST_ACK)
+        err = heard_list_ack(&cursor, &name, &is_promise);
+    if (err != QN_OK)
+        world_fail(world, "%s: a frame that cannot be read", from->name);
+    else if (is_promise)
+        promise(world, from, &to->id, &name, number == QN_MSG_LIST_ACK);
 }
 
 void custody_check(struct sim_world *world, const struct sim_site *holder)
@@ -220,10 +222,14 @@ static void check_plan(struct sim_world *world, struct sim_site *owner, const st
     }
 }
 
+/* Of a file without a row nothing was promised: the store is older than the files. */
 static void check_rot(struct sim_world *world, const struct sim_site *holder)
 {
+    struct qn_held_pack row;
     qn_vec_each (&holder->files.held, file)
-        if ((*file)->is_whole && (*file)->is_rotten && world->is_scrubbed)
+        if ((*file)->is_whole && (*file)->is_rotten && world->is_scrubbed &&
+            qn_held_pack_get(memkv_reader(holder->disk), &(*file)->owner, &(*file)->name, &row) ==
+                QN_OK)
             world_fail(world, "at rest: %s has not found out about a bad pack", holder->name);
 }
 
@@ -232,6 +238,7 @@ void custody_at_rest(struct sim_world *world, struct sim_site *site)
     struct qn_span packed;
     char after[QN_NAME_SIZE_MAX + 1] = "";
     custody_check(world, site);
+    world->is_at_rest = world->rotten == 0 || world->is_scrubbed;
     check_rot(world, site);
     while (qn_book_plan_next(memkv_reader(site->disk), qn_span_str(after), &packed) == QN_OK) {
         struct qn_plan plan = {0};
@@ -240,6 +247,7 @@ void custody_at_rest(struct sim_world *world, struct sim_site *site)
         check_plan(world, site, &plan);
         qn_plan_deinit(&plan);
     }
+    world->is_at_rest = false;
 }
 
 /* What a trace says at its end: that there was something to look at. */

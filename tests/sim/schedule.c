@@ -303,7 +303,7 @@ static bool has_left(const struct sim_world *world, const struct sim_site *site)
 /* A disk is full for a while, or a bit of what is held falls over. */
 static void disturb_disk(struct sim_world *world, struct sim_site *site)
 {
-    if (world_chance(world, 300))
+    if (world_chance(world, 500))
         files_rot(world, site);
     else
         site->files.is_full = !site->files.is_full && world_chance(world, 500);
@@ -311,7 +311,7 @@ static void disturb_disk(struct sim_world *world, struct sim_site *site)
 
 static void act_up(struct sim_world *world, struct sim_site *site, uint64_t dice)
 {
-    if (dice < 380)
+    if (dice < 360)
         put(world, site);
     else if (dice < 400)
         disturb_disk(world, site);
@@ -381,7 +381,8 @@ static bool is_busy(const struct sim_world *world)
  */
 static void let_time_pass(struct sim_world *world)
 {
-    size_t days = world->rotten > 0 ? 36 : 0;
+    size_t days =
+        world->rotten > 0 ? 66 : 0; /* what came in the midst of a round waits for the next */
     for (size_t i = 0; i < days && world->failure[0] == '\0'; i += 3) {
         world_leap(world, 3ull * 24 * 3600 * 1000);
         world_run(world, world->now_ms + 20000);

@@ -191,7 +191,9 @@ struct sim_world {
     QN_VEC(struct sim_promise) promises; /* of holders (custody.c) */
     bool has_copies;                     /* a plan asked for some */
     bool is_scrubbed;                    /* enough time went by since the last rot */
+    bool is_at_rest;                     /* what is held has to be as it was promised */
     size_t place_entries;                /* of the ledger, at most */
+    bool may_fork;                       /* the ledger, by a site that was restored */
     /* how often: that the histories have it in them */
     size_t packs_held, lists_held, rotten, copies_complete;
 };

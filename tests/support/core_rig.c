@@ -15,6 +15,7 @@ static void store_ledger(struct rig *rig)
 void rig_init(struct rig *rig, uint8_t colls)
 {
     *rig = (struct rig){.now_ms = 1000};
+    qn_buf_init(&rig->end, 1024 * 1024);
     world_init(&rig->world);
     world_join(&rig->world, 1, 0);
     for (uint8_t number = 1; number <= colls; number++) {
@@ -33,7 +34,10 @@ void rig_init(struct rig *rig, uint8_t colls)
 void rig_deinit(struct rig *rig)
 {
     rig_forget(rig);
+    qn_buf_deinit(&rig->end);
     qn_vec_free(&rig->frames);
+    qn_vec_free(&rig->bulk_frames);
+    qn_vec_free(&rig->files);
     qn_vec_free(&rig->reads);
     qn_vec_free(&rig->intents);
     qn_job_free(rig->job);
@@ -53,7 +57,11 @@ void rig_start(struct rig *rig)
                                                       .keys = site->keys,
                                                       .name = site->name,
                                                       .legal_entity = "",
-                                                      .version = "test"});
+                                                      .version = "test",
+                                                      .disk_bytes = rig->disk_bytes,
+                                                      .boot = rig->boot,
+                                                      .sealed_key = qn_span_str("sealed"),
+                                                      .key_epoch = 1});
     QN_ASSERT(qn_core_load(rig->core, memkv_reader(rig->disk)) == QN_OK);
     rig_step(rig, (struct qn_event){.kind = QN_EVENT_START});
 }
@@ -77,13 +85,39 @@ void rig_link(struct rig *rig)
     rig_frame(rig, &out);
 }
 
+void rig_bulk(struct rig *rig)
+{
+    struct qn_buf out;
+    rig_step(rig, (struct qn_event){.kind = QN_EVENT_LINK_UP,
+                                    .link = RIG_BULK,
+                                    .link_kind = QN_LINK_BULK,
+                                    .key = rig->world.sites[1].keys.site});
+    rig_message(&out, QN_MSG_BULK_HELLO, 3);
+    qn_pack_u64(&out, QN_PROTOCOL_VERSION_MIN);
+    qn_pack_u64(&out, QN_PROTOCOL_VERSION);
+    qn_pack_bin(&out, QN_SPAN_OF(rig->world.group.bytes));
+    rig_bulk_frame(rig, &out);
+}
+
+void rig_bulk_down(struct rig *rig)
+{
+    rig_step(rig,
+             (struct qn_event){.kind = QN_EVENT_LINK_DOWN, .link = RIG_BULK, .err = QN_ERR_CLOSED});
+}
+
 /* ---- steps ---- */
+
+static void keep_bytes(struct qn_buf *frame, const struct qn_effect *effect)
+{
+    qn_buf_init(frame, QN_FRAME_SIZE_MAX);
+    qn_buf_append(frame, effect->bytes, effect->size);
+}
 
 static void keep_frame(struct rig *rig, const struct qn_effect *effect)
 {
-    struct qn_buf *frame = qn_vec_push_slot(&rig->frames);
-    qn_buf_init(frame, QN_FRAME_SIZE_MAX);
-    qn_buf_append(frame, effect->bytes, effect->size);
+    keep_bytes(qn_vec_push_slot(&rig->frames), effect);
+    if (effect->link == RIG_BULK)
+        keep_bytes(qn_vec_push_slot(&rig->bulk_frames), effect);
 }
 
 static void keep(struct rig *rig, struct qn_effect *effect)
@@ -94,6 +128,7 @@ static void keep(struct rig *rig, struct qn_effect *effect)
         break;
     case QN_EFFECT_CLOSE:
         rig->has_closed |= effect->link == RIG_LINK;
+        rig->has_closed_bulk |= effect->link == RIG_BULK;
         break;
     case QN_EFFECT_COMMIT:
         qn_vec_push(&rig->intents, effect->intent);
@@ -106,6 +141,10 @@ static void keep(struct rig *rig, struct qn_effect *effect)
     case QN_EFFECT_REPLY:
         rig->code = effect->reply == QN_REPLY_ERROR ? effect->code : NULL;
         rig->replies += effect->reply != QN_REPLY_DATA;
+        if (effect->reply == QN_REPLY_END) {
+            qn_buf_reset(&rig->end);
+            qn_buf_append(&rig->end, effect->bytes, effect->size);
+        }
         break;
     case QN_EFFECT_NOTE:
         rig->note = rig->note == NULL ? effect->code : rig->note;
@@ -115,10 +154,15 @@ static void keep(struct rig *rig, struct qn_effect *effect)
         rig->job = effect->job;
         effect->job = NULL;
         break;
+    case QN_EFFECT_FILE:
+        qn_vec_push(&rig->files, effect->file);
+        effect->file = NULL;
+        break;
     case QN_EFFECT_DIAL:
+        rig->has_dialled_bulk |= effect->link_kind == QN_LINK_BULK;
+        break;
     case QN_EFFECT_ADMIT:
     case QN_EFFECT_JOB_STOP:
-    case QN_EFFECT_FILE:
         break;
     }
 }
@@ -126,7 +170,7 @@ static void keep(struct rig *rig, struct qn_effect *effect)
 void rig_step(struct rig *rig, struct qn_event event)
 {
     event.mono_ms = ++rig->now_ms;
-    event.wall_ms = WORLD_START_MS + rig->now_ms;
+    event.wall_ms = (uint64_t)((int64_t)(WORLD_START_MS + rig->now_ms) + rig->wall_ahead_ms);
     qn_core_step(rig->core, &event, &rig->update);
     qn_vec_each (&rig->update.effects, effect)
         keep(rig, effect);
@@ -151,6 +195,20 @@ void rig_frame(struct rig *rig, struct qn_buf *take_bytes)
     rig_step(rig, (struct qn_event){
                       .kind = QN_EVENT_FRAME, .link = RIG_LINK, .frame = qn_buf_view(take_bytes)});
     qn_buf_deinit(take_bytes);
+}
+
+void rig_bulk_frame(struct rig *rig, struct qn_buf *take_bytes)
+{
+    QN_ASSERT(qn_buf_status(take_bytes) == QN_OK);
+    rig_step(rig, (struct qn_event){
+                      .kind = QN_EVENT_FRAME, .link = RIG_BULK, .frame = qn_buf_view(take_bytes)});
+    qn_buf_deinit(take_bytes);
+}
+
+void rig_file(struct rig *rig, struct qn_file_result *result)
+{
+    rig_step(rig, (struct qn_event){.kind = QN_EVENT_FILE, .file = result});
+    qn_file_result_deinit(result);
 }
 
 void rig_request(struct rig *rig, const char *command, const struct qn_buf *args)
@@ -290,7 +348,13 @@ void rig_forget(struct rig *rig)
     qn_vec_each (&rig->reads, read)
         qn_read_free(*read);
     rig->reads.count = 0;
+    qn_vec_each (&rig->files, file)
+        qn_file_work_free(*file);
+    rig->files.count = 0;
     drop_intents(rig);
-    rig->has_closed = false;
+    qn_vec_each (&rig->bulk_frames, frame)
+        qn_buf_deinit(frame);
+    rig->bulk_frames.count = 0;
+    rig->has_closed = rig->has_closed_bulk = rig->has_dialled_bulk = false;
     rig->note = rig->code = NULL;
 }

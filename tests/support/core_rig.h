@@ -10,6 +10,7 @@
 #include "support/memkv.h"
 
 #define RIG_LINK 7
+#define RIG_BULK 9
 
 struct rig {
     struct world world;
@@ -18,14 +19,22 @@ struct rig {
     struct qn_core *core;
     struct qn_update update;
     uint64_t now_ms;
+    int64_t wall_ahead_ms; /* somebody set this site's wall clock */
+    struct qn_digest boot; /* of the next rig_start */
+    uint64_t disk_bytes;
     /* the effects since the last rig_forget */
-    QN_VEC(struct qn_buf) frames; /* sent on RIG_LINK; oldest first */
+    QN_VEC(struct qn_buf) frames;      /* sent on RIG_LINK and RIG_BULK; oldest first */
+    QN_VEC(struct qn_buf) bulk_frames; /* those of RIG_BULK, once more */
     QN_VEC(struct qn_read *) reads;
     QN_VEC(struct qn_intent *) intents;
-    bool has_closed;    /* RIG_LINK */
+    QN_VEC(struct qn_file_work *) files;
+    bool has_closed;      /* RIG_LINK */
+    bool has_closed_bulk; /* RIG_BULK */
+    bool has_dialled_bulk;
     const char *note;   /* the first code */
     const char *code;   /* of the last refused request */
     size_t replies;     /* requests that were answered or refused */
+    struct qn_buf end;  /* what the last answer carried */
     struct qn_job *job; /* the last one that was started; owned */
 };
 
@@ -36,6 +45,14 @@ void rig_deinit(struct rig *rig);
 void rig_start(struct rig *rig);
 /* The peer's link comes up, and its HELLO says the ledger that both have. */
 void rig_link(struct rig *rig);
+
+/* The second connection of the peer comes up (again), and both say hello. */
+void rig_bulk(struct rig *rig);
+void rig_bulk_down(struct rig *rig);
+/* As rig_frame, on it. */
+void rig_bulk_frame(struct rig *rig, struct qn_buf *take_bytes);
+/* The result of file work; what it owns is released. */
+void rig_file(struct rig *rig, struct qn_file_result *result);
 
 void rig_step(struct rig *rig, struct qn_event event);
 /* A tick `ms` later. */

@@ -57,11 +57,19 @@ static const struct row rows[] = {
     {"vault-bad", N_("the vault of this site is damaged: @"),
      N_("Run `syncctl backup verify --read-data`, and check the disk.")},
     {"place-waiting", N_("site @ has not agreed to keep copies yet"),
-     N_("Ask its IT person to accept.")},
+     N_("Its IT person accepts there with `syncctl backup holder accept`.")},
+    {"place-asked", N_("site @ asks this one to keep copies of its backups"),
+     N_("Accept with `syncctl backup holder accept @`, or with `syncctl backup holder quota @ "
+        "SIZE`.")},
     {"quota-full", N_("the space for copies is used up: @"),
-     N_("Give it more, or keep less with `syncctl backup change --keep`.")},
+     N_("Give more where the copies lie (`syncctl backup holder quota`), or keep less with "
+        "`syncctl "
+        "backup change --keep`.")},
     {"held-late", N_("the expected backup of site @ did not come; the last one: ~"),
-     N_("Ask its IT person whether its backups run.")},
+     N_("Ask its IT person whether its backups run and the line is up: `syncctl status` there says "
+        "it.")},
+    {"held-bad", N_("copies kept for site @ are damaged here: #"),
+     N_("They are asked for again; check this disk (`smartctl -a`, `journalctl -k`).")},
     {"drill-failed", N_("the restore for practice of backup @ failed"),
      N_("Run `syncctl backup verify @ --read-data`, and check the disk.")},
     {"drill-late", N_("no restore of backup @ was tried for two weeks; the last one: ~"),

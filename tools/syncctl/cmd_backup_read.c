@@ -197,11 +197,11 @@ int ctl_run_backup_ls(struct ctl *ctl)
 {
     struct view view = {.ctl = ctl, .json = {.out = ctl->out}};
     struct names names;
-    QN_AUTO_BUF struct qn_buf args;
+    QN_AUTO_BUF struct qn_buf args = {0};
     int code = take_names(ctl, ctl->arguments.items[0], &names);
     if (code != CTL_DONE)
         return code;
-    ctl_args_init(&args, 5);
+    ctl_args_init(&args, 6);
     ctl_arg_str(&args, "from", ctl_value(ctl, "from"));
     ctl_arg_str(&args, "name", names.plan);
     qn_pack_cstr(&args, "path");
@@ -212,6 +212,8 @@ int ctl_run_backup_ls(struct ctl *ctl)
     qn_pack_cstr(&args, "recursive");
     qn_pack_bool(&args, ctl_has(ctl, "recursive"));
     ctl_arg_str(&args, "snapshot", or_nil(names.snapshot));
+    qn_pack_cstr(&args, "store");
+    qn_pack_bool(&args, ctl_has(ctl, "store"));
     code = ctl_call(
         ctl, "backup.ls", &args,
         &(struct ctl_sink){.on_data = on_entries, .context = &view, .waits_for_ever = true});
@@ -268,7 +270,7 @@ static int on_found(void *context, struct qn_span data)
 int ctl_run_backup_find(struct ctl *ctl)
 {
     struct view view = {.ctl = ctl, .json = {.out = ctl->out}};
-    QN_AUTO_BUF struct qn_buf args;
+    QN_AUTO_BUF struct qn_buf args = {0};
     size_t last = ctl->arguments.count - 1;
     ctl_args_init(&args, 2);
     ctl_arg_str(&args, "name", last > 0 ? ctl->arguments.items[0] : NULL);
@@ -314,7 +316,7 @@ int ctl_run_backup_diff(struct ctl *ctl)
 {
     struct view view = {.ctl = ctl, .json = {.out = ctl->out}};
     struct names a, b;
-    QN_AUTO_BUF struct qn_buf args;
+    QN_AUTO_BUF struct qn_buf args = {0};
     int code = take_names(ctl, ctl->arguments.items[0], &a);
     if (code == CTL_DONE)
         code = take_names(ctl, ctl->arguments.items[1], &b);
@@ -455,7 +457,7 @@ static int finish(struct restore *restore)
 
 static void pack_wanted(struct ctl *ctl, const struct names *names, struct qn_buf *args)
 {
-    ctl_args_init(args, 4);
+    ctl_args_init(args, 5);
     ctl_arg_str(args, "from", ctl_value(ctl, "from"));
     ctl_arg_str(args, "name", names->plan);
     qn_pack_cstr(args, "paths");
@@ -463,6 +465,8 @@ static void pack_wanted(struct ctl *ctl, const struct names *names, struct qn_bu
     for (size_t i = 1; i < ctl->arguments.count; i++)
         qn_pack_bin(args, qn_span_str(ctl->arguments.items[i]));
     ctl_arg_str(args, "snapshot", or_nil(names->snapshot));
+    qn_pack_cstr(args, "store");
+    qn_pack_bool(args, ctl_has(ctl, "store"));
 }
 
 int ctl_run_backup_restore(struct ctl *ctl)
@@ -472,7 +476,7 @@ int ctl_run_backup_restore(struct ctl *ctl)
                               .options = {.target = ctl_value(ctl, "to"),
                                           .overwrites = ctl_has(ctl, "overwrite"),
                                           .on_issue = on_issue}};
-    QN_AUTO_BUF struct qn_buf args;
+    QN_AUTO_BUF struct qn_buf args = {0};
     if (restore.options.target == NULL)
         return ctl_usage_error(ctl, _("where to? Give --to DIR"));
     int code = take_names(ctl, ctl->arguments.items[0], &names);

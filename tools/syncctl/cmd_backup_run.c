@@ -9,6 +9,7 @@
 #include "i18n.h"
 #include "proto/cursor.h"
 #include "proto/pack.h"
+#include "status.h"
 
 struct work {
     struct ctl *ctl;
@@ -71,7 +72,10 @@ static const char *problem_text(struct qn_span what)
         {"bad-chunk", N_("a chunk is damaged")},
         {"missing-pack", N_("a pack is missing")},
         {"differs", N_("differs from the file on the disk")},
+        {"missing-chunk", N_("a chunk is missing")},
         {"snapshot", N_("a snapshot cannot be read")},
+        {"bad-snapshot", N_("a snapshot cannot be read")},
+        {"store", N_("the site's own store is not in this snapshot")},
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         if (qn_span_eq_str(what, texts[i].what))
@@ -101,11 +105,12 @@ static void show_progress(struct work *work, struct qn_span item)
         json_event(work->ctl, "progress", item);
         return;
     }
-    uint64_t missing = ctl_map_u64(item, "bytes_missing"), total = ctl_map_u64(item, "bytes_total");
     bool is_copies = qn_span_eq_str(ctl_map_text(item, "phase"), "copies");
-    work->progress.total = total;
-    ctl_progress_show(&work->progress,
-                      is_copies ? total - missing : ctl_map_u64(item, "bytes_done"));
+    struct ctl_work_done done = {.what = is_copies ? _("copies") : _("files"),
+                                 .done = ctl_map_u64(item, "bytes_done"),
+                                 .total = ctl_map_u64(item, "bytes_total"),
+                                 .rate = ctl_map_u64(item, "rate")};
+    ctl_progress_bytes(&work->progress, &done);
 }
 
 static int on_news(void *context, struct qn_span item)
@@ -152,14 +157,18 @@ static void print_backup(const struct ctl *ctl, struct qn_span end)
     print_size(ctl, _("read"), ctl_map_u64(end, "bytes_read"));
     print_size(ctl, _("new"), ctl_map_u64(end, "bytes_new"));
     print_size(ctl, _("stored"), ctl_map_u64(end, "bytes_stored"));
+    if (ctl_has(ctl, "wait"))
+        print_size(ctl, _("sent"), ctl_map_u64(end, "sent"));
 }
 
 int ctl_run_backup_run(struct ctl *ctl)
 {
     struct work work = {.ctl = ctl};
     QN_AUTO_BUF struct qn_buf args, end;
-    ctl_args_init(&args, 1);
+    ctl_args_init(&args, 2);
     ctl_arg_str(&args, "name", ctl->arguments.items[0]);
+    qn_pack_cstr(&args, "wait");
+    qn_pack_bool(&args, ctl_has(ctl, "wait"));
     int code = run(&work, "backup.run", &args, on_news, &end);
     if (code != CTL_DONE)
         return code;
@@ -176,6 +185,21 @@ int ctl_run_backup_run(struct ctl *ctl)
 
 /* ---- verify ---- */
 
+static void print_copies(const struct ctl *ctl, struct qn_span end)
+{
+    struct qn_span list;
+    struct ctl_walk walk = {0};
+    if (ctl_map_find(end, "copies", &list))
+        walk = ctl_walk(list);
+    while (ctl_walk_next(&walk)) {
+        fprintf(ctl->out, "  %s ", _("copy at"));
+        ctl_put_text(ctl->out, ctl_map_text(walk.value, "site"));
+        fprintf(ctl->out, _(": %s, packs missing: %" PRIu64 "\n"),
+                ctl_state_word(ctl_map_text(walk.value, "state")),
+                ctl_map_u64(walk.value, "missing_packs"));
+    }
+}
+
 static void print_verify(const struct ctl *ctl, struct qn_span end)
 {
     fprintf(ctl->out,
@@ -185,6 +209,20 @@ static void print_verify(const struct ctl *ctl, struct qn_span end)
             ctl_map_u64(end, "chunks"), ctl_map_u64(end, "bad_chunks"),
             ctl_map_u64(end, "missing_chunks"));
     print_size(ctl, _("checked"), ctl_map_u64(end, "bytes"));
+    print_copies(ctl, end);
+}
+
+/* A holder that cannot be reached is not known to be whole. */
+static bool are_copies_well(struct qn_span end)
+{
+    struct qn_span list;
+    struct ctl_walk walk = {0};
+    if (ctl_map_find(end, "copies", &list))
+        walk = ctl_walk(list);
+    while (ctl_walk_next(&walk))
+        if (!qn_span_eq_str(ctl_map_text(walk.value, "state"), "complete"))
+            return false;
+    return true;
 }
 
 int ctl_run_backup_verify(struct ctl *ctl)
@@ -206,6 +244,7 @@ int ctl_run_backup_verify(struct ctl *ctl)
     bool is_bad = ctl_map_u64(map, "bad_packs") + ctl_map_u64(map, "bad_chunks") +
                       ctl_map_u64(map, "missing_chunks") + work.problems >
                   0;
+    is_bad = is_bad || !are_copies_well(map);
     return is_bad ? CTL_ATTENTION : CTL_DONE;
 }
 
@@ -256,6 +295,9 @@ int ctl_run_backup_forget(struct ctl *ctl)
         json_event(ctl, "summary", qn_buf_view(&end));
     else if (code == CTL_DONE && !ctl->is_quiet)
         ctl_grid_print(&work.grid, ctl->out, "", !ctl->is_terminal);
+    if (code == CTL_DONE && !ctl->is_json)
+        ctl_say(ctl, _("snapshots forgotten: %" PRIu64),
+                ctl_map_u64(qn_buf_view(&end), "forgotten"));
     ctl_grid_deinit(&work.grid);
     return code;
 }

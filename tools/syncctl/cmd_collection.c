@@ -5,27 +5,6 @@
 #include "i18n.h"
 #include "proto/pack.h"
 
-/* "a,b,c" as a list of names; the number of them, 0 if one is empty. */
-static size_t pack_names(const char *text, struct qn_buf *out)
-{
-    QN_AUTO_BUF struct qn_buf names;
-    qn_buf_init(&names, QN_CONTROL_FRAME_SIZE_MAX);
-    size_t count = 0;
-    for (const char *at = text;; at++) {
-        size_t size = strcspn(at, ",");
-        if (size == 0)
-            return 0;
-        qn_pack_str(&names, qn_span(at, size));
-        count++;
-        at += size;
-        if (*at == '\0')
-            break;
-    }
-    qn_pack_array(out, count);
-    qn_pack_raw(out, qn_buf_view(&names));
-    return count;
-}
-
 int ctl_run_collection_create(struct ctl *ctl)
 {
     const char *members = ctl_value(ctl, "members");
@@ -35,7 +14,7 @@ int ctl_run_collection_create(struct ctl *ctl)
         ctl_arg_nil(&args, "members");
     } else {
         qn_pack_cstr(&args, "members");
-        if (pack_names(members, &args) == 0)
+        if (ctl_pack_names(members, &args) == 0)
             return ctl_usage_error(ctl, _("--members takes names of sites between commas"));
     }
     ctl_arg_str(&args, "name", ctl->arguments.items[0]);

@@ -39,6 +39,7 @@ int ctl_run_backup_restore(struct ctl *ctl);
 int ctl_run_backup_verify(struct ctl *ctl);
 int ctl_run_backup_forget(struct ctl *ctl);
 int ctl_run_backup_prune(struct ctl *ctl);
+int ctl_run_backup_holder(struct ctl *ctl);
 int ctl_run_verify(struct ctl *ctl);
 int ctl_run_kit_confirm(struct ctl *ctl);
 int ctl_run_config_check(struct ctl *ctl);

@@ -93,6 +93,8 @@ static const struct row rows[] = {
      N_("Patterns are written as in .gitignore; one line, at most 1,024 of them.")},
     {"bad-path", N_("this is no absolute path"), N_("Give folders that begin with `/`.")},
     {"bad-lock", N_("this is no time for a lock"), N_("A lock lasts at most ten years.")},
+    {"no-store", N_("this snapshot carries no copy of the site's own store"),
+     N_("Take a younger one: `syncctl backup list`.")},
     {"bad-size", N_("this is no size"), N_("For example 200GB or 500MiB.")},
     {"snapshot-unknown", N_("there is no such snapshot"),
      N_("`syncctl backup list` shows them; a name alone means the latest.")},

@@ -152,6 +152,18 @@ void ctl_grid_deinit(struct ctl_grid *grid)
     qn_vec_free(&grid->cells);
 }
 
+void ctl_append_size(struct qn_buf *out, uint64_t bytes)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    double value = (double)bytes;
+    size_t unit = 0;
+    while (value >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+        value /= 1024;
+        unit++;
+    }
+    qn_buf_printf(out, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+}
+
 uint64_t ctl_now_ms(void)
 {
     struct timespec now;
@@ -178,15 +190,56 @@ static void print_progress(const struct ctl_progress *progress, uint64_t done, u
             (unsigned long long)done, (unsigned long long)progress->total, rate, left);
 }
 
+/* Whether a line is to be printed now. */
+static bool is_due(struct ctl_progress *progress, uint64_t now_ms)
+{
+    if (progress->out == NULL || now_ms < progress->started_ms + 1000 ||
+        now_ms < progress->shown_ms + 200)
+        return false;
+    progress->shown_ms = now_ms;
+    progress->is_shown = true;
+    return true;
+}
+
 void ctl_progress_show(struct ctl_progress *progress, uint64_t done)
 {
     uint64_t now_ms = ctl_now_ms();
-    bool is_due = now_ms >= progress->started_ms + 1000 && now_ms >= progress->shown_ms + 200;
-    if (progress->out == NULL || !is_due)
+    if (!is_due(progress, now_ms))
         return;
-    progress->shown_ms = now_ms;
-    progress->is_shown = true;
     print_progress(progress, done, now_ms);
+    fflush(progress->out);
+}
+
+static void append_left(struct qn_buf *out, uint64_t seconds)
+{
+    if (seconds < 120)
+        qn_buf_printf(out, _(", %llu s left"), (unsigned long long)seconds);
+    else if (seconds < 7200)
+        qn_buf_printf(out, _(", %llu min left"), (unsigned long long)seconds / 60);
+    else if (seconds < 172800)
+        qn_buf_printf(out, _(", %llu h left"), (unsigned long long)seconds / 3600);
+    else
+        qn_buf_printf(out, _(", %llu days left"), (unsigned long long)seconds / 86400);
+}
+
+void ctl_progress_bytes(struct ctl_progress *progress, const struct ctl_work_done *work)
+{
+    QN_AUTO_BUF struct qn_buf line;
+    if (!is_due(progress, ctl_now_ms()))
+        return;
+    qn_buf_init(&line, 512);
+    qn_buf_printf(&line, _("%s: "), work->what);
+    ctl_append_size(&line, work->done);
+    if (work->total > 0) {
+        qn_buf_append_str(&line, _(" of "));
+        ctl_append_size(&line, work->total);
+    }
+    qn_buf_append_str(&line, ", ");
+    ctl_append_size(&line, work->rate);
+    qn_buf_append_str(&line, _(" a second"));
+    if (work->rate > 0 && work->total > work->done)
+        append_left(&line, (work->total - work->done) / work->rate);
+    fprintf(progress->out, "\r\033[K%.*s", (int)line.size, (const char *)line.data);
     fflush(progress->out);
 }
 

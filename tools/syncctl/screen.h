@@ -45,4 +45,12 @@ struct ctl_progress {
 uint64_t ctl_now_ms(void); /* since 1970 */
 void ctl_progress_begin(struct ctl_progress *progress, FILE *out, uint64_t total);
 void ctl_progress_show(struct ctl_progress *progress, uint64_t done);
+/* The same for bytes, with the rate that whoever does the work says; "2 minutes left". */
+struct ctl_work_done {
+    const char *what;           /* translated */
+    uint64_t done, total, rate; /* bytes; total 0: not known; rate a second */
+};
+void ctl_progress_bytes(struct ctl_progress *progress, const struct ctl_work_done *work);
 void ctl_progress_end(struct ctl_progress *progress);
+/* "1.5 GiB" of bytes. */
+void ctl_append_size(struct qn_buf *out, uint64_t bytes);

@@ -58,6 +58,14 @@ static const struct ctl_shape backup_copy[] = {
     MEMBER("site"), MEMBER("complete"), MEMBER("missing_bytes"), TIME("verified_at"), END,
 };
 
+static const struct ctl_shape snapshot_copy[] = {
+    MEMBER("site"), MEMBER("complete"), MEMBER("missing_bytes"), TIME("locked_until"), END,
+};
+
+static const struct ctl_shape drill[] = {
+    TIME("time"), MEMBER("ok"), MEMBER("files"), MEMBER("bytes"), END,
+};
+
 static const struct ctl_shape backup[] = {
     MEMBER("name"),
     TIME("last_success"),
@@ -66,6 +74,7 @@ static const struct ctl_shape backup[] = {
     MEMBER("size_bytes"),
     MEMBER("stored_bytes"),
     OBJECTS("copies", backup_copy),
+    OBJECT("last_drill", drill),
     END,
 };
 
@@ -178,7 +187,7 @@ const struct ctl_shape ctl_snapshot_shape[] = {
     MEMBER("id"),         MEMBER("plan"),
     TIME("time"),         MEMBER("files"),
     MEMBER("size"),       MEMBER("new_bytes"),
-    MEMBER("partial"),    OBJECTS("copies", backup_copy),
+    MEMBER("partial"),    OBJECTS("copies", snapshot_copy),
     TIME("locked_until"), END,
 };
 

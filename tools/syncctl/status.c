@@ -13,10 +13,11 @@
 #define ALERT_TEXT_MAX 4096
 
 static const char *const state_words[] = {
-    N_("ok"),          N_("attention"),     N_("critical"),  N_("here"),      N_("online"),
-    N_("offline"),     N_("never-seen"),    N_("hint"),      N_("open"),      N_("used"),
-    N_("revoked"),     N_("expired"),       N_("identical"), N_("different"), N_("behind"),
-    N_("unreachable"), N_("administrator"), N_("member"),    N_("joining"),
+    N_("ok"),          N_("attention"),     N_("critical"),  N_("here"),       N_("online"),
+    N_("offline"),     N_("never-seen"),    N_("hint"),      N_("open"),       N_("used"),
+    N_("revoked"),     N_("expired"),       N_("identical"), N_("different"),  N_("behind"),
+    N_("unreachable"), N_("administrator"), N_("member"),    N_("joining"),    N_("proposed"),
+    N_("accepted"),    N_("ended"),         N_("complete"),  N_("incomplete"), N_("bad"),
 };
 
 const char *ctl_state_word(struct qn_span state)
@@ -323,6 +324,7 @@ void ctl_report_print(const struct ctl_report *report, struct qn_span status)
     print_heading(report, status);
     print_sites(report, status);
     print_collections(report, status);
+    ctl_report_backups(report, status);
     print_alerts(report, status);
 }
 

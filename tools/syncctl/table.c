@@ -79,6 +79,13 @@ static const struct ctl_option plan_options[] = {
     {"schedule", "WHEN",
      N_("\"daily 02:00\", \"every 6h\", \"weekly sun 03:00\", manual (manual)")},
     {"keep", "RULES", N_("what is kept: 7d,5w,12m,2y or \"last 10\" (everything)")},
+    {"copies", "SITE,...", N_("the sites that keep a copy, which they cannot read")},
+    {"lock", "TIME", N_("how long nobody can delete a copy: 30d, 8w, 12m (30d)")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option run_options[] = {
+    {"wait", NULL, N_("return when every copy is complete too")},
     {NULL, NULL, NULL},
 };
 
@@ -90,6 +97,7 @@ static const struct ctl_option plan_options[] = {
 static const struct ctl_option ls_options[] = {
     {"recursive", NULL, N_("with everything below")},
     FROM_OPTION,
+    {"store", NULL, N_("the copy of the site's own store instead of the files")},
     {NULL, NULL, NULL},
 };
 
@@ -97,6 +105,7 @@ static const struct ctl_option restore_options[] = {
     {"to", "DIR", N_("the folder to restore into; it is made if it is not there")},
     {"overwrite", NULL, N_("replace what is there")},
     FROM_OPTION,
+    {"store", NULL, N_("the copy of the site's own store instead of the files")},
     {NULL, NULL, NULL},
 };
 
@@ -171,7 +180,7 @@ const struct ctl_command ctl_commands[] = {
     {"backup", "delete", "NAME", 1, 1, N_("delete a plan; its snapshots stay"), NULL,
      ctl_run_backup_delete},
     {"backup", "plans", "", 0, 0, N_("the plans and when they run"), NULL, ctl_run_backup_plans},
-    {"backup", "run", "NAME", 1, 1, N_("run a backup now"), NULL, ctl_run_backup_run},
+    {"backup", "run", "NAME", 1, 1, N_("run a backup now"), run_options, ctl_run_backup_run},
     {"backup", "stop", "NAME", 1, 1, N_("end a run that is under way"), NULL,
      ctl_run_backup_delete},
     {"backup", "list", "[NAME]", 0, 1, N_("the snapshots"), NULL, ctl_run_backup_list},
@@ -190,6 +199,9 @@ const struct ctl_command ctl_commands[] = {
      ctl_run_backup_forget},
     {"backup", "prune", "", 0, 0, N_("give back the space of what nothing needs any more"), NULL,
      ctl_run_backup_prune},
+    {"backup", "holder", "list | accept OWNER | quota OWNER SIZE", 1, 3,
+     N_("the copies that this site keeps for others, and how much space they get"), NULL,
+     ctl_run_backup_holder},
     {"kit", "confirm", "", 0, 0, N_("the recovery kit is locked away: delete its file"), NULL,
      ctl_run_kit_confirm},
     {"config", "check", "FILE", 1, 1, N_("check a configuration file without applying it"), NULL,

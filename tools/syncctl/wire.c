@@ -41,6 +41,26 @@ void ctl_arg_raw(struct qn_buf *args, const char *key, struct qn_span packed)
     qn_pack_raw(args, packed);
 }
 
+size_t ctl_pack_names(const char *text, struct qn_buf *out)
+{
+    QN_AUTO_BUF struct qn_buf names;
+    qn_buf_init(&names, QN_CONTROL_FRAME_SIZE_MAX);
+    size_t count = 0;
+    for (const char *at = text;; at++) {
+        size_t size = strcspn(at, ",");
+        if (size == 0)
+            return 0;
+        qn_pack_str(&names, qn_span(at, size));
+        count++;
+        at += size;
+        if (*at == '\0')
+            break;
+    }
+    qn_pack_array(out, count);
+    qn_pack_raw(out, qn_buf_view(&names));
+    return count;
+}
+
 int ctl_fail_line(const struct ctl *ctl, enum qn_err err)
 {
     const char *code = "no-daemon";

@@ -11,6 +11,9 @@ void ctl_arg_u64(struct qn_buf *args, const char *key, uint64_t value);
 void ctl_arg_nil(struct qn_buf *args, const char *key);
 void ctl_arg_raw(struct qn_buf *args, const char *key, struct qn_span packed);
 
+/* "a,b,c" as a list of names; the number of them, 0 (and nothing packed) if one is empty. */
+size_t ctl_pack_names(const char *text, struct qn_buf *out);
+
 /* Gets every data item; CTL_DONE to go on. */
 typedef int ctl_on_data(void *context, struct qn_span item);
 

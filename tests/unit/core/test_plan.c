@@ -2,6 +2,7 @@
  */
 #include <criterion/criterion.h>
 
+#include "core/args.h"
 #include "model/book.h"
 #include "support/core_rig.h"
 
@@ -150,6 +151,7 @@ static void tell_pack(uint8_t number)
     qn_buf_deinit(&row);
 }
 
+/* A younger snapshot for each number. */
 static void tell_snap(uint8_t number)
 {
     static const char *const counts[] = {"bytes", "bytes_stored", "files"};
@@ -171,7 +173,7 @@ static void tell_snap(uint8_t number)
     qn_pack_cstr(&payload, "plan");
     qn_pack_cstr(&payload, "house");
     qn_pack_cstr(&payload, "time");
-    qn_pack_u64(&payload, WORLD_START_MS);
+    qn_pack_u64(&payload, WORLD_START_MS + number);
     rig_job(&rig, QN_JOB_SNAPSHOT, QN_OK, &payload);
     qn_buf_deinit(&payload);
 }
@@ -218,4 +220,154 @@ Test(plan, half_a_catalog_takes_nothing_away)
     end_catalog(QN_ERR_IO);
     cr_assert_eq(totals().packs, 1);
     cr_assert_eq(totals().snapshots, 1);
+}
+
+/* ---- what ends a request ---- */
+
+static uint64_t end_number(const char *key)
+{
+    uint64_t value = UINT64_MAX;
+    return args_u64(qn_buf_view(&rig.end), key, &value) ? value : UINT64_MAX;
+}
+
+static void keep_last(const char *rule)
+{
+    struct qn_buf args;
+    qn_buf_init(&args, 1024);
+    qn_pack_map(&args, 2);
+    qn_pack_cstr(&args, "keep");
+    qn_pack_cstr(&args, rule);
+    qn_pack_cstr(&args, "name");
+    qn_pack_cstr(&args, "house");
+    rig_request(&rig, "backup.change", &args);
+    qn_buf_deinit(&args);
+    rig_commit(&rig);
+}
+
+static void have_snapshots(uint8_t count)
+{
+    tell_pack(1);
+    for (uint8_t i = 1; i <= count; i++)
+        tell_snap(i);
+    end_catalog(QN_OK);
+    create();
+    rig_wait(&rig, 2000);
+    rig_read_all(&rig, QN_OK);
+}
+
+/* How many went, and only when a list no longer shows them. */
+Test(plan, a_forget_says_how_many_went)
+{
+    have_snapshots(3);
+    keep_last("last 1");
+    size_t before = rig.replies;
+    ask("backup.forget", NULL);
+    cr_assert_eq(rig.job->kind, QN_JOB_PRUNE);
+    rig_job(&rig, QN_JOB_DONE, QN_OK, NULL);
+    cr_assert_eq(rig.replies, before);
+    rig_commit(&rig);
+    cr_assert_eq(rig.replies, before);
+    rig_wait(&rig, 2000);
+    rig_read_all(&rig, QN_OK);
+    cr_assert_eq(rig.replies, before + 1);
+    cr_assert_eq(end_number("forgotten"), 2);
+    cr_assert_eq(totals().snapshots, 1);
+}
+
+Test(plan, a_forget_that_would_only_look_changes_nothing)
+{
+    have_snapshots(3);
+    keep_last("last 1");
+    uint64_t job = rig.job->token;
+    ask("backup.forget", "dry_run");
+    cr_assert_eq(end_number("forgotten"), 0);
+    cr_assert_eq(rig.job->token, job);
+}
+
+/* Nobody is told of success when the store did not take it. */
+Test(plan, a_forget_whose_commit_failed_is_refused)
+{
+    have_snapshots(2);
+    keep_last("last 1");
+    ask("backup.forget", NULL);
+    rig_job(&rig, QN_JOB_DONE, QN_OK, NULL);
+    rig_fail_commit(&rig, QN_ERR_NOSPACE);
+    cr_assert_str_eq(rig.code, "disk-full");
+}
+
+static void end_run(uint8_t snapshot)
+{
+    uint8_t name[32];
+    struct qn_buf payload;
+    memset(name, snapshot, sizeof(name));
+    qn_buf_init(&payload, 1024);
+    qn_pack_map(&payload, 2);
+    qn_pack_cstr(&payload, "files_new");
+    qn_pack_u64(&payload, 5);
+    qn_pack_cstr(&payload, "name");
+    qn_pack_bin(&payload, QN_SPAN_OF(name));
+    rig_job(&rig, QN_JOB_DONE, QN_OK, &payload);
+    qn_buf_deinit(&payload);
+}
+
+Test(plan, a_run_says_which_snapshot_it_left)
+{
+    struct qn_span id;
+    end_catalog(QN_OK);
+    create();
+    ask("backup.run", NULL);
+    tell_pack(0xab);
+    tell_snap(0xab);
+    end_run(0xab);
+    rig_commit(&rig);
+    rig_wait(&rig, 2000);
+    rig_read_all(&rig, QN_OK);
+    cr_assert(args_text(qn_buf_view(&rig.end), "id", 8, &id));
+    cr_assert(qn_span_eq_str(id, "abababab"));
+    cr_assert_eq(end_number("files_new"), 5);
+    cr_assert_eq(end_number("sent"), 0);
+}
+
+/* ---- drills ---- */
+
+static enum qn_err drill_on_disk(void)
+{
+    const struct world_site *self = &rig.world.sites[0];
+    return qn_book_drill_check(memkv_reader(rig.disk), &self->id, qn_signer_public(self->signer), 1,
+                               qn_span_str("house"));
+}
+
+static bool status_has(const char *text)
+{
+    QN_AUTO_BUF struct qn_buf status;
+    struct qn_health health = {0};
+    qn_buf_init(&status, 1024 * 1024);
+    qn_core_status(rig.core, &health, &status);
+    return memmem(status.data, status.size, text, strlen(text)) != NULL;
+}
+
+/* The weekly drill is due, is done, and its result survives a restart because it is signed. */
+Test(plan, a_drill_is_stored_signed_and_shown)
+{
+    end_catalog(QN_OK);
+    create();
+    ask("backup.run", NULL);
+    tell_snap(1);
+    end_run(1);
+    rig_commit(&rig);
+    rig_wait(&rig, 8ull * 24 * 3600 * 1000);
+    cr_assert_eq(rig.job->kind, QN_JOB_DRILL);
+    rig_job(&rig, QN_JOB_DONE, QN_ERR_CORRUPT, NULL);
+    rig_commit(&rig);
+    cr_assert_eq(drill_on_disk(), QN_OK);
+    cr_assert(status_has("drill-failed"));
+    rig_start(&rig);
+    cr_assert(status_has("drill-failed"));
+    struct qn_kv *kv = memkv_begin(rig.disk); /* somebody makes it look well */
+    cr_assert_eq(qn_book_drilled(kv, qn_span_str("house"), rig.now_ms, QN_OK, 9, 9), QN_OK);
+    cr_assert_eq(memkv_commit(rig.disk), QN_OK);
+    cr_assert_eq(drill_on_disk(), QN_ERR_SIGNATURE);
+    rig_start(&rig);
+    cr_assert_not(status_has("drill-failed"));
+    cr_assert_not(status_has("files"));
 }

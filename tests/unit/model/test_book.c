@@ -195,6 +195,79 @@ Test(book, runs_remember_the_last_of_each)
     cr_assert_eq(runs.drill_bytes, 7);
 }
 
+/* ---- drills ---- */
+
+static const struct qn_site_id owner = {{1}};
+
+static struct qn_signer *signer(uint8_t seed)
+{
+    uint8_t bytes[QN_SEED_SIZE] = {seed};
+    struct qn_signer *signer = NULL;
+    cr_assert_eq(qn_signer_new(bytes, &signer), QN_OK);
+    return signer;
+}
+
+static void drill(const struct qn_signer *by, uint64_t now_ms)
+{
+    static const struct qn_digest snapshot = {{9}};
+    cr_assert_eq(qn_book_drilled(kv, qn_span_str("p"), now_ms, QN_OK, 6, 7), QN_OK);
+    cr_assert_eq(qn_book_drill_sign(kv, &owner, by, qn_span_str("p"), &snapshot), QN_OK);
+}
+
+static enum qn_err check_drill(const struct qn_signer *by, const struct qn_site_id *site)
+{
+    return qn_book_drill_check(kv, site, qn_signer_public(by), 1, qn_span_str("p"));
+}
+
+Test(book, a_drill_is_what_the_site_signed)
+{
+    static const struct qn_site_id other = {{2}};
+    struct qn_signer *self = signer(1), *stranger = signer(2);
+    add_plan("p");
+    cr_assert_eq(check_drill(self, &owner), QN_OK); /* there was none */
+    drill(self, 50);
+    cr_assert_eq(check_drill(self, &owner), QN_OK);
+    cr_assert_eq(check_drill(stranger, &owner), QN_ERR_SIGNATURE);
+    cr_assert_eq(check_drill(self, &other), QN_ERR_SIGNATURE);
+    cr_assert_eq(qn_book_started(kv, qn_span_str("p"), 60), QN_OK);
+    cr_assert_eq(check_drill(self, &owner), QN_OK);
+    qn_signer_free(self);
+    qn_signer_free(stranger);
+}
+
+/* Each of the facts: a later date, another outcome, more files. */
+Test(book, a_changed_drill_is_found_out)
+{
+    struct qn_signer *self = signer(1);
+    struct qn_span name = qn_span_str("p");
+    add_plan("p");
+    drill(self, 50);
+    cr_assert_eq(qn_book_drilled(kv, name, 51, QN_OK, 6, 7), QN_OK);
+    cr_assert_eq(check_drill(self, &owner), QN_ERR_SIGNATURE);
+    cr_assert_eq(qn_book_drilled(kv, name, 50, QN_ERR_CORRUPT, 6, 7), QN_OK);
+    cr_assert_eq(check_drill(self, &owner), QN_ERR_SIGNATURE);
+    cr_assert_eq(qn_book_drilled(kv, name, 50, QN_OK, 60, 7), QN_OK);
+    cr_assert_eq(check_drill(self, &owner), QN_ERR_SIGNATURE);
+    cr_assert_eq(qn_book_drilled(kv, name, 50, QN_OK, 6, 7), QN_OK);
+    cr_assert_eq(check_drill(self, &owner), QN_OK);
+    qn_signer_free(self);
+}
+
+/* A result without a signature is none; with its plan it goes. */
+Test(book, a_drill_that_nobody_signed_is_found_out)
+{
+    struct qn_signer *self = signer(1);
+    add_plan("p");
+    cr_assert_eq(qn_book_drilled(kv, qn_span_str("p"), 50, QN_OK, 6, 7), QN_OK);
+    cr_assert_eq(check_drill(self, &owner), QN_ERR_SIGNATURE);
+    drill(self, 50);
+    cr_assert_eq(qn_book_plan_remove(kv, qn_span_str("p")), QN_OK);
+    add_plan("p");
+    cr_assert_eq(qn_book_drilled(kv, qn_span_str("p"), 50, QN_OK, 6, 7), QN_OK);
+    cr_assert_eq(check_drill(self, &owner), QN_ERR_SIGNATURE);
+    qn_signer_free(self);
+}
+
 /* ---- packs and snapshots ---- */
 
 Test(book, packs_are_numbered_and_counted)

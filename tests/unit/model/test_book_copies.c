@@ -400,3 +400,87 @@ Test(book_copies, a_holder_is_forgotten_in_steps)
     audit(0, 5);
     audit(1, 5);
 }
+
+/* ---- challenging ---- */
+
+Test(book_copies, what_is_there_comes_in_the_order_in_which_it_was_made)
+{
+    struct qn_book_next next[4];
+    uint64_t after = 0, last = 0;
+    size_t total = 0;
+    for (uint64_t i = 0; i < 30; i++) {
+        add(i);
+        if (i % 3 != 0)
+            ack(0, i);
+    }
+    ack(0, 40); /* not here: it cannot be compared */
+    drop(7);
+    for (bool is_end = false; !is_end;) {
+        size_t count;
+        cr_assert_eq(qn_book_next_acked(kv, &holders[0], after, 4, next, &count, &after, &is_end),
+                     QN_OK);
+        for (size_t i = 0; i < count; i++) {
+            cr_assert_gt(next[i].order, last);
+            cr_assert_neq((next[i].order - 1) % 3, 0);
+            cr_assert_eq(next[i].size, size_of(next[i].order - 1));
+            last = next[i].order;
+        }
+        total += count;
+    }
+    cr_assert_eq(total, 19);
+    audit(0, 5);
+}
+
+Test(book_copies, a_proof_is_remembered_beside_what_is_there)
+{
+    struct qn_proof proof = {.verified_ms = 1, .ended_ms = 2, .started_ms = 3, .at = 4, .bad = 5};
+    struct qn_proof back;
+    bool is_end = false;
+    cr_assert_eq(qn_book_proof_get(kv, &holders[0], &back), QN_OK);
+    cr_assert_eq(back.verified_ms, 0);
+    cr_assert_eq(qn_book_proof_put(kv, &holders[0], &proof), QN_ERR_NOTFOUND);
+    for (uint64_t i = 0; i < 3; i++) {
+        add(i);
+        ack(0, i);
+        ack(1, i);
+    }
+    cr_assert_eq(qn_book_proof_put(kv, &holders[0], &proof), QN_OK);
+    cr_assert_eq(qn_book_proof_get(kv, &holders[0], &back), QN_OK);
+    cr_assert_eq(memcmp(&back, &proof, sizeof(back)), 0);
+    add(3);
+    lose(0, 1);
+    for (size_t holder = 0; holder < HOLDERS; holder++)
+        audit(holder, 5);
+    while (!is_end)
+        cr_assert_eq(qn_book_copy_drop(kv, &holders[0], 10, &is_end), QN_OK);
+    cr_assert_eq(qn_book_proof_get(kv, &holders[0], &back), QN_OK);
+    cr_assert_eq(back.verified_ms, 0);
+}
+
+Test(book_copies, lists_are_summed_and_come_in_pages)
+{
+    struct qn_digest sum, expected = {0}, page[4], last = {0};
+    size_t total = 0, count;
+    cr_assert_eq(qn_book_list_sum(kv, &holders[0], &sum), QN_OK);
+    cr_assert(qn_digest_eq(&sum, &expected));
+    for (uint64_t i = 0; i < 150; i++) {
+        struct qn_own_snap snap = snapshot(i, i);
+        struct qn_list_head head = head_of(&snap);
+        struct qn_digest list, leaf;
+        ack_list(0, &snap);
+        qn_list_id(&head, &list);
+        QN_DIGEST(&leaf, qn_digest_view(&list));
+        qn_sum_add(expected.bytes, leaf.bytes);
+    }
+    ack(0, 1);
+    cr_assert_eq(qn_book_list_sum(kv, &holders[0], &sum), QN_OK);
+    cr_assert(qn_digest_eq(&sum, &expected));
+    for (bool is_end = false; !is_end; total += count) {
+        cr_assert_eq(
+            qn_book_lists(kv, &holders[0], total == 0 ? NULL : &last, 4, page, &count, &is_end),
+            QN_OK);
+        if (count > 0)
+            last = page[count - 1];
+    }
+    cr_assert_eq(total, 150);
+}

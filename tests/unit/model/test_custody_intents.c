@@ -328,7 +328,15 @@ Test(custody_intents, an_owner_keeps_its_plans)
     cr_assert_eq(run(QN_INTENT_PLAN_PUT)->err, QN_OK);
     plan_intent(QN_INTENT_PLAN_STARTED, (uint64_t[]){11}, 1);
     plan_intent(QN_INTENT_PLAN_ENDED, (uint64_t[]){12, QN_ERR_IO, 3}, 3);
-    plan_intent(QN_INTENT_PLAN_DRILLED, (uint64_t[]){13, QN_OK, 20, 2000}, 4);
+    static const struct qn_digest snapshot = {{7}};
+    qn_pack_array(&payload, 6);
+    qn_pack_cstr(&payload, "nightly");
+    qn_pack_u64(&payload, 13);
+    qn_pack_u64(&payload, QN_OK);
+    qn_pack_u64(&payload, 20);
+    qn_pack_u64(&payload, 2000);
+    qn_pack_bin(&payload, qn_digest_view(&snapshot));
+    cr_assert_eq(run(QN_INTENT_PLAN_DRILLED)->err, QN_OK);
     struct qn_plan_runs runs;
     cr_assert_eq(qn_book_runs_get(memkv_reader(memkv), plan.name, &runs), QN_OK);
     cr_assert_eq(runs.start_ms, 11);
@@ -423,6 +431,25 @@ Test(custody_intents, an_owner_keeps_its_book)
     cr_assert_eq(run(QN_INTENT_COPY_DROP)->err, QN_OK);
     cr_assert_eq(memkv_count(memkv, QN_TABLE_COPY), 0);
     cr_assert_eq(memkv_count(memkv, QN_TABLE_OWN_PACK), 1, "the totals");
+}
+
+Test(custody_intents, a_proof_is_noted)
+{
+    const struct qn_site_id *holder = &world.sites[OWNER].id;
+    struct qn_digest name = pack(1);
+    struct qn_list_head head = {.snapshot = pack(2), .names = pack(3), .name_count = 1};
+    struct qn_proof proof;
+    add_pack(&name);
+    add_snapshot(&head);
+    acknowledge(&name, &head);
+    for_owner(7);
+    for (uint64_t i = 1; i <= 6; i++)
+        qn_pack_u64(&payload, i);
+    cr_assert_eq(run(QN_INTENT_COPY_PROOF)->err, QN_OK);
+    cr_assert_eq(qn_book_proof_get(memkv_reader(memkv), holder, &proof), QN_OK);
+    cr_assert_eq(proof.verified_ms, 1);
+    cr_assert_eq(proof.at, 4);
+    cr_assert_eq(proof.unknown, 6);
 }
 
 Test(custody_intents, tokens_are_added_and_taken)

@@ -125,3 +125,56 @@ Test(status, exit_codes)
     free(render("{}", false, false, &code));
     cr_assert_eq(code, CTL_FAILED);
 }
+
+static const char saved[] =
+    "{\"alerts\":[],\"backups\":[{\"copies\":[{\"complete\":true,\"missing_bytes\":0,"
+    "\"site\":\"luzech\",\"verified_at\":1764092800000},{\"complete\":false,"
+    "\"missing_bytes\":3145728,\"site\":\"arcambal\",\"verified_at\":null}],"
+    "\"last_drill\":{\"bytes\":9,\"files\":3,\"ok\":true,\"time\":1764092800000},"
+    "\"last_success\":1764092800000,\"name\":\"house\",\"next_run\":1764128800000,"
+    "\"running\":false,\"size_bytes\":2147483648,\"snapshots\":7,\"stored_bytes\":1048576},"
+    "{\"copies\":[],\"last_drill\":null,\"last_success\":null,\"name\":\"post\","
+    "\"next_run\":null,\"running\":true,\"size_bytes\":0,\"snapshots\":0,\"stored_bytes\":0}],"
+    "\"collections\":[],\"group\":\"lot\",\"held\":[{\"owner\":\"luzech\","
+    "\"quota_bytes\":107374182400,\"scrubbed_at\":null,\"snapshots\":2,"
+    "\"stored_bytes\":1536}],\"site\":\"pradines\",\"sites\":[],\"state\":\"ok\","
+    "\"version\":\"0.1.0\"}";
+
+Test(status, backups_for_people)
+{
+    expect(saved, false, false, CTL_DONE,
+           "  group: lot\n"
+           "   site: pradines (Quoin 0.1.0)\n"
+           "  state: ok\n"
+           "\n"
+           "backups:\n"
+           "  NAME   LAST SUCCESS  NEXT RUN                  SNAPSHOTS  SIZE     STORED   COPIES"
+           "                              RESTORE TESTED\n"
+           "  house  2 hours ago   2025-11-26T03:46:40.000Z  7          2.0 GiB  1.0 MiB  luzech, "
+           "arcambal (3.0 MiB missing)  good, 2 hours ago\n"
+           "  post   never         running                   0          0 B      0 B      -"
+           "                                   not yet\n"
+           "\n"
+           "kept for others:\n"
+           "  OWNER   SNAPSHOTS  STORED   QUOTA      CHECKED\n"
+           "  luzech  2          1.5 KiB  100.0 GiB  never\n");
+    expect(saved, true, false, CTL_DONE, "all sites are healthy\n");
+}
+
+Test(status, backups_in_json)
+{
+    expect(saved, false, true, CTL_DONE,
+           "{\"site\":\"pradines\",\"group\":\"lot\",\"version\":\"0.1.0\",\"state\":\"ok\","
+           "\"sites\":[],\"collections\":[],\"backups\":[{\"name\":\"house\","
+           "\"last_success\":\"2025-11-25T17:46:40.000Z\","
+           "\"next_run\":\"2025-11-26T03:46:40.000Z\",\"snapshots\":7,"
+           "\"size_bytes\":2147483648,\"stored_bytes\":1048576,\"copies\":[{\"site\":\"luzech\","
+           "\"complete\":true,\"missing_bytes\":0,\"verified_at\":\"2025-11-25T17:46:40.000Z\"},"
+           "{\"site\":\"arcambal\",\"complete\":false,\"missing_bytes\":3145728,"
+           "\"verified_at\":null}],\"last_drill\":{\"time\":\"2025-11-25T17:46:40.000Z\","
+           "\"ok\":true,\"files\":3,\"bytes\":9}},{\"name\":\"post\",\"last_success\":null,"
+           "\"next_run\":null,\"snapshots\":0,\"size_bytes\":0,\"stored_bytes\":0,\"copies\":[],"
+           "\"last_drill\":null}],\"held\":[{\"owner\":\"luzech\",\"snapshots\":2,"
+           "\"stored_bytes\":1536,\"quota_bytes\":107374182400,\"scrubbed_at\":null}],"
+           "\"alerts\":[]}\n");
+}

@@ -1,0 +1,172 @@
+/* What is told about work on backups: progress, and what ends a request. */
+#include <stdio.h>
+
+#include "core/args.h"
+#include "core/backup.h"
+
+static void pack_count(struct qn_buf *out, const char *key, uint64_t value)
+{
+    qn_pack_cstr(out, key);
+    qn_pack_u64(out, value);
+}
+
+static uint64_t count_of(struct qn_span map, const char *key)
+{
+    uint64_t value = 0;
+    return args_u64(map, key, &value) ? value : 0;
+}
+
+static void take_count(struct qn_buf *out, const char *key, struct qn_span from)
+{
+    pack_count(out, key, count_of(from, key));
+}
+
+/* ---- progress ---- */
+
+static uint64_t rate_of(uint64_t done, uint64_t ms)
+{
+    return ms == 0 ? 0 : (uint64_t)((double)done * 1000 / (double)ms);
+}
+
+/* Seconds; nil while nothing can be said. */
+static void pack_left(struct qn_buf *out, uint64_t done, uint64_t total, uint64_t rate)
+{
+    qn_pack_cstr(out, "left_s");
+    if (rate == 0 || total == 0)
+        qn_pack_nil(out);
+    else
+        qn_pack_u64(out, total > done ? (total - done) / rate : 0);
+}
+
+void answer_progress(const struct qn_core *core, struct qn_span progress, struct qn_buf *out)
+{
+    uint64_t done = count_of(progress, "bytes_done"), total = count_of(progress, "bytes_total");
+    uint64_t rate = rate_of(done, core->now_ms - core->backup->running.started_ms);
+    qn_pack_map(out, 9);
+    pack_count(out, "bytes_done", done);
+    pack_count(out, "bytes_total", total);
+    take_count(out, "errors", progress);
+    take_count(out, "files_done", progress);
+    take_count(out, "files_total", progress);
+    pack_left(out, done, total, rate);
+    qn_pack_cstr(out, "phase");
+    qn_pack_cstr(out, "files");
+    pack_count(out, "rate", rate);
+    take_count(out, "stored", progress);
+}
+
+void answer_copies(const struct qn_core *core, const struct waiter *waiter, struct qn_buf *out)
+{
+    struct qn_span counts = qn_buf_view(&waiter->data);
+    uint64_t total = waiter->bytes_lacked, done = total - waiter->bytes_missing;
+    uint64_t rate = rate_of(done, core->now_ms - waiter->copies_ms);
+    uint64_t files = count_of(counts, "files_new") + count_of(counts, "files_changed") +
+                     count_of(counts, "files_unchanged");
+    qn_pack_map(out, 9);
+    pack_count(out, "bytes_done", done);
+    pack_count(out, "bytes_total", total);
+    take_count(out, "errors", counts);
+    pack_count(out, "files_done", files);
+    pack_count(out, "files_total", files);
+    pack_left(out, done, total, rate);
+    qn_pack_cstr(out, "phase");
+    qn_pack_cstr(out, "copies");
+    pack_count(out, "rate", rate);
+    pack_count(out, "stored", count_of(counts, "bytes_stored"));
+}
+
+/* ---- the end ---- */
+
+static void pack_id(const struct qn_digest *name, struct qn_buf *out)
+{
+    char id[9];
+    for (size_t i = 0; i < 4; i++)
+        snprintf(id + 2 * i, 3, "%02x", name->bytes[i]);
+    qn_pack_cstr(out, "id");
+    qn_pack_cstr(out, id);
+}
+
+static void end_of_run(const struct waiter *waiter, struct qn_buf *out)
+{
+    static const char *const keys[] = {"bytes",  "bytes_new",     "bytes_read", "bytes_stored",
+                                       "errors", "files_changed", "files_new",  "files_unchanged"};
+    static const size_t count = sizeof(keys) / sizeof(keys[0]);
+    struct qn_span counts = qn_buf_view(&waiter->data);
+    qn_pack_map(out, count + 2);
+    for (size_t i = 0; i < count; i++)
+        take_count(out, keys[i], counts);
+    pack_id(&waiter->snapshot, out);
+    pack_count(out, "sent", waiter->bytes_lacked - waiter->bytes_missing);
+}
+
+static bool is_online(const struct qn_core *core, const struct qn_site_id *site)
+{
+    const struct peer *peer = core_peer(core, site);
+    return peer != NULL && peer->session != NULL && peer->session->has_hello;
+}
+
+/* What the book says; the holder itself is asked by who keeps the copies up to it. */
+static void pack_copy(const struct qn_core *core, const struct qn_site_id *holder,
+                      struct qn_buf *out)
+{
+    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), holder);
+    const struct qn_own_totals *totals = &core->backup->book.totals;
+    const struct copy_view *copy = book_copy(core, holder);
+    uint64_t missing = copy == NULL ? totals->packs : qn_copy_missing_packs(&copy->copy, totals);
+    const char *state = "complete";
+    if (!is_online(core, holder))
+        state = "unreachable";
+    else if (copy != NULL && copy->copy.lost > 0)
+        state = "bad";
+    else if (missing > 0)
+        state = "incomplete";
+    qn_pack_map(out, 3);
+    pack_count(out, "missing_packs", missing);
+    qn_pack_cstr(out, "site");
+    qn_pack_cstr(out, site == NULL ? "?" : site->name);
+    qn_pack_cstr(out, "state");
+    qn_pack_cstr(out, state);
+}
+
+/* Of one plan, or (NULL) every holder there is. */
+static void pack_copies(const struct qn_core *core, const struct plan *plan, struct qn_buf *out)
+{
+    const struct qn_book_view *book = &core->backup->book;
+    qn_pack_cstr(out, "copies");
+    qn_pack_array(out, plan != NULL ? plan->row.copies.count : book->copies.count);
+    if (plan != NULL)
+        qn_vec_each (&plan->row.copies, holder)
+            pack_copy(core, holder, out);
+    else
+        qn_vec_each (&book->copies, copy)
+            pack_copy(core, &copy->holder, out);
+}
+
+static void end_of_verify(const struct qn_core *core, const struct waiter *waiter,
+                          struct qn_buf *out)
+{
+    struct qn_span counts = qn_buf_view(&waiter->data);
+    qn_pack_map(out, 8);
+    take_count(out, "bad_chunks", counts);
+    take_count(out, "bad_packs", counts);
+    take_count(out, "bytes", counts);
+    take_count(out, "chunks", counts);
+    pack_copies(core, backup_plan(core, qn_span_str(waiter->what.plan)), out);
+    take_count(out, "missing_chunks", counts);
+    take_count(out, "packs", counts);
+    take_count(out, "snapshots", counts);
+}
+
+void answer_end(const struct qn_core *core, const struct waiter *waiter, struct qn_buf *out)
+{
+    if (waiter->what.kind == QN_JOB_BACKUP) {
+        end_of_run(waiter, out);
+    } else if (waiter->what.kind == QN_JOB_VERIFY) {
+        end_of_verify(core, waiter, out);
+    } else if (waiter->what.kind == QN_JOB_PRUNE && waiter->what.plan[0] != '\0') {
+        qn_pack_map(out, 1); /* forget: giving space back is not what was asked for */
+        pack_count(out, "forgotten", waiter->forgotten);
+    } else {
+        qn_buf_append_span(out, qn_buf_view(&waiter->data));
+    }
+}
