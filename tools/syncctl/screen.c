@@ -225,9 +225,9 @@ static void append_left(struct qn_buf *out, uint64_t seconds)
 void ctl_progress_bytes(struct ctl_progress *progress, const struct ctl_work_done *work)
 {
     QN_AUTO_BUF struct qn_buf line;
+    qn_buf_init(&line, 512);
     if (!is_due(progress, ctl_now_ms()))
         return;
-    qn_buf_init(&line, 512);
     qn_buf_printf(&line, _("%s: "), work->what);
     ctl_append_size(&line, work->done);
     if (work->total > 0) {
