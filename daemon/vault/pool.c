@@ -165,6 +165,25 @@ static enum qn_err open_all(struct qn_pool *pool, const char *dir)
     return qn_pool_sync(pool);
 }
 
+static enum qn_err open_reader(struct qn_pool *pool, const char *dir)
+{
+    QN_TRY(qn_os_make_dir(dir, 0700));
+    pool->root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return pool->root < 0 ? qn_os_err(errno) : QN_OK;
+}
+
+enum qn_err qn_pool_open_reader(const char *dir, struct qn_pool **ret_pool)
+{
+    struct qn_pool *pool = QN_NEW(struct qn_pool);
+    pool->root = -1;
+    enum qn_err err = open_reader(pool, dir);
+    if (err != QN_OK)
+        qn_pool_close(pool);
+    else
+        *ret_pool = pool;
+    return err;
+}
+
 enum qn_err qn_pool_open(const char *dir, struct qn_pool **ret_pool)
 {
     struct qn_pool *pool = QN_NEW(struct qn_pool);

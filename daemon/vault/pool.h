@@ -17,6 +17,8 @@
 struct qn_pool;
 /* Makes the folder, 0700, if it is missing (not the ones above it). QN_ERR_BUSY: open elsewhere. */
 enum qn_err QN_CHECKED qn_pool_open(const char *dir, struct qn_pool **ret_pool);
+/* For reading and sizes only, beside the one that has it open: whole files never change. */
+enum qn_err QN_CHECKED qn_pool_open_reader(const char *dir, struct qn_pool **ret_pool);
 void qn_pool_close(struct qn_pool *pool);
 /* Durable when it returns. Fine if it is there. The name is not checked against the bytes. */
 enum qn_err QN_CHECKED qn_pool_put(struct qn_pool *pool, const struct qn_pack_name *name,
