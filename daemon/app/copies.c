@@ -123,7 +123,7 @@ void qn_copies_reply(struct qn_copies *copies, uint64_t token, const struct qn_e
         struct qn_copies_ask *ask = copies->asks.items[i];
         bool is_error = reply->reply == QN_REPLY_ERROR;
         if (is_error)
-            snprintf(ask->code, sizeof(ask->code), "%s", reply->code);
+            ask->code = reply->code;
         else
             qn_buf_append(&ask->data, reply->bytes, reply->size);
         finish(copies, i, is_error ? reply->err : qn_buf_status(&ask->data));

@@ -42,7 +42,7 @@ struct qn_copies_ask {
     const char *command; /* of docs/control.md, "vault." */
     struct qn_buf args;  /* owned; released with the ask */
     enum qn_err err;     /* of the answer */
-    char code[32];       /* with an err: docs/control.md 5 */
+    const char *code;    /* with an err of the core: docs/control.md 5, static text; else NULL */
     struct qn_buf data;  /* the map of the end; the caller releases it after wait */
     uint64_t token;      /* inside: 0 until the core has it */
     bool is_done;
@@ -94,6 +94,8 @@ enum qn_err QN_CHECKED qn_copy_vault_snapshots(struct qn_copy_vault *copy, const
 /* Gets the list of one of them, and the directories of its packs: then the vault can read it. */
 enum qn_err QN_CHECKED qn_copy_vault_adopt(struct qn_copy_vault *copy,
                                            const struct qn_snapshot_name *name);
+/* Why the last call failed, if the core said so (docs/control.md 5, static text); else NULL. */
+const char *qn_copy_vault_code(const struct qn_copy_vault *copy);
 /* What was read did not fit together: nothing that was kept of this copy is believed next time. */
 void qn_copy_vault_distrust(struct qn_copy_vault *copy);
 void qn_copy_vault_traffic(struct qn_copy_vault *copy, struct qn_copy_traffic *ret_traffic);

@@ -43,7 +43,10 @@ static enum qn_err ask_page(const struct qn_copy_rows_options *options,
     qn_pack_cstr(&ask->args, "site");
     qn_pack_cstr(&ask->args, options->site);
     qn_copies_begin(options->copies, ask);
-    return qn_copies_wait(options->copies, ask, options->is_cancelled);
+    enum qn_err err = qn_copies_wait(options->copies, ask, options->is_cancelled);
+    if (options->code != NULL)
+        *options->code = ask->code;
+    return err;
 }
 
 static enum qn_err read_page(const struct qn_copies_ask *ask, struct qn_span *ret_body,

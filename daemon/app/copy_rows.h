@@ -18,6 +18,7 @@ struct qn_copy_rows_options {
     const char *site, *plan; /* plan NULL: all */
     struct qn_vault *vault;  /* whose keys open the snapshots */
     const atomic_bool *is_cancelled;
+    const char **code; /* gets that of the core's last answer; or NULL */
 };
 /* Those that the vault's keys open, each snapshot once, in no order; *ret_bad: how many were not
  * right. QN_ERR_CORRUPT: pages that make no sense. */

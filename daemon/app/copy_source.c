@@ -265,7 +265,7 @@ static void choose(const struct qn_copy_source *source, const struct qn_pack_nam
     size_t total = total_of(source, name), end = *offset + *size;
     if (*offset == 0 && *size <= QN_PACK_HEAD_SIZE)
         return;
-    if (total > 0 && end == total) {
+    if (total > 0 && end == total && *size < TAIL_SIZE) {
         *offset = total > TAIL_SIZE ? total - TAIL_SIZE : 0;
         *size = total - *offset;
         return;

@@ -21,6 +21,7 @@ struct qn_copy_vault {
     struct qn_vault *vault;
     qn_copy_row_vec rows; /* of the last qn_copy_vault_snapshots */
     bool is_distrusted;
+    const char *code; /* of the core's last answer about lists */
 };
 
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *place)
@@ -106,13 +107,19 @@ void qn_copy_vault_traffic(struct qn_copy_vault *copy, struct qn_copy_traffic *r
     qn_copy_source_traffic(copy->source, ret_traffic);
 }
 
-static struct qn_copy_rows_options rows_of(const struct qn_copy_vault *copy, const char *plan)
+static struct qn_copy_rows_options rows_of(struct qn_copy_vault *copy, const char *plan)
 {
     return (struct qn_copy_rows_options){.copies = copy->copies,
                                          .site = copy->site,
                                          .plan = plan,
                                          .vault = copy->vault,
-                                         .is_cancelled = copy->is_cancelled};
+                                         .is_cancelled = copy->is_cancelled,
+                                         .code = &copy->code};
+}
+
+const char *qn_copy_vault_code(const struct qn_copy_vault *copy)
+{
+    return copy->code;
 }
 
 static int by_age(const void *a, const void *b)

@@ -616,6 +616,24 @@ Test(copies, a_vault_is_made_whole)
     qn_copy_source_free(rebuilt.source);
 }
 
+Test(copies, small_packs_too)
+{
+    STAGE;
+    struct rebuilt rebuilt;
+    struct qn_rebuild_counts counts;
+    world_random_file(&s.world, "small", 5000);
+    keep_copy(&s);
+    open_empty(&s, &rebuilt);
+    cr_assert_eq(
+        qn_copies_rebuild(s.copies, "two", s.world.vault, true, NULL, NULL, NULL, &counts), QN_OK);
+    cr_assert_eq(counts.packs, s.live.size / 32);
+    cr_assert_eq(counts.bad, 0);
+    world_restore(&s.world);
+    world_check_restored(&s.world);
+    world_close(&s.world);
+    qn_copy_source_free(rebuilt.source);
+}
+
 Test(copies, a_vault_is_not_made_of_lies)
 {
     STAGE;
