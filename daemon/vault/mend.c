@@ -96,8 +96,9 @@ static bool is_whole(struct qn_vault *vault, const struct qn_pack_name *name)
 static bool was_tried(const struct qn_mender *mender, const struct qn_pack_name *name,
                       uint64_t now_ms, enum qn_err *ret_err)
 {
-    for (size_t i = 0; i < QN_MEND_TRIED_MAX; i++) {
-        const struct tried *tried = &mender->tried[i];
+    for (size_t i = 0; i < QN_MEND_TRIED_MAX; i++) { /* the last outcome first */
+        size_t at = (mender->next + QN_MEND_TRIED_MAX - 1 - i) % QN_MEND_TRIED_MAX;
+        const struct tried *tried = &mender->tried[at];
         if (tried->at_ms == 0 || memcmp(&tried->name, name, sizeof(*name)) != 0 ||
             now_ms - tried->at_ms >= QN_MEND_AGAIN_MS)
             continue;
@@ -118,10 +119,11 @@ static enum qn_err mend(struct qn_mender *mender, const struct qn_pack_name *nam
 {
     struct qn_vault *vault = mender->vault;
     enum qn_err err;
-    if (was_tried(mender, name, qn_os_boot_ms(), &err))
+    bool was = was_tried(mender, name, qn_os_boot_ms(), &err);
+    if (was && err != QN_OK)
         return err;
     if (is_whole(vault, name))
-        return QN_ERR_STATE;
+        return was ? QN_OK : QN_ERR_STATE;
     err = fetch_whole(vault, name);
     remember(mender, name, qn_os_boot_ms() + 1, err);
     if (vault->source.mended != NULL)

@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "../vault/world.h"
 #include "app/copies.h"
 #include "core/args.h"
 #include "os/os.h"
 #include "proto/pack.h"
 #include "support/span.h"
+#include "world.h"
 
 static const uint8_t master[QN_MASTER_KEY_SIZE] = {7}; /* of world.c */
 
@@ -624,8 +624,8 @@ Test(copies, small_packs_too)
     world_random_file(&s.world, "small", 5000);
     keep_copy(&s);
     open_empty(&s, &rebuilt);
-    cr_assert_eq(
-        qn_copies_rebuild(s.copies, "two", s.world.vault, true, NULL, NULL, NULL, &counts), QN_OK);
+    cr_assert_eq(qn_copies_rebuild(s.copies, "two", s.world.vault, true, NULL, NULL, NULL, &counts),
+                 QN_OK);
     cr_assert_eq(counts.packs, s.live.size / 32);
     cr_assert_eq(counts.bad, 0);
     world_restore(&s.world);

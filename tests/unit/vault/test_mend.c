@@ -167,6 +167,7 @@ Test(mend, verify_puts_damaged_packs_right)
     counts = world_verify(&w, true);
     cr_assert_eq(counts.repaired, 0);
     cr_assert_eq(bad_of(&counts), 0);
+    damage_all(&w); /* again, before long */
     world_restore(&w);
     world_check_restored(&w);
 }
