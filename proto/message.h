@@ -67,7 +67,7 @@ enum qn_message {                   /* on the wire: never renumber */
                   QN_MSG_PROOF_ASK = 65, /* request, key 32 B, prefixes of names joined, 8 B each */
                   QN_MSG_PROOF = 66,     /* request, code or nil, digest */
                   QN_MSG_KEY_PUT = 67,   /* epoch, sealed key */
-                  QN_MSG_KEY_ACK = 68,   /* epoch */
+                  QN_MSG_KEY_ACK = 68,   /* epoch, enum qn_offer (0: it is kept) */
                   QN_MSG_PACK_OFFER = 69,   /* lease 16 B, [name, size, ...] */
                   QN_MSG_PACK_OFFERED = 70, /* [name, enum qn_offer, have bytes, ...] */
 };

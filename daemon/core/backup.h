@@ -214,10 +214,7 @@ uint64_t place_share(const struct qn_core *core); /* what is lent without asking
 
 /* ---- backup_status.c ---- */
 void backup_pack_status(const struct qn_core *core, struct qn_buf *out); /* the array `backups` */
-/* The answer of a verification with `copies` added, of one plan or (NULL) of all. */
-void backup_pack_verified(const struct qn_core *core, const struct plan *plan,
-                          struct qn_span answer, struct qn_buf *out);
-void held_pack_status(const struct qn_core *core, struct qn_buf *out); /* the array `held` */
+void held_pack_status(const struct qn_core *core, struct qn_buf *out);   /* the array `held` */
 /* When the present round of scrubbing began, by the wall clock in ms; 0: none did. */
 uint64_t held_scrubbed_ms(const struct qn_core *core, const struct qn_held *held);
 /* Calls `alert` for each alert of docs/control.md 4 that concerns backups. */

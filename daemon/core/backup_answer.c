@@ -105,27 +105,33 @@ static bool is_online(const struct qn_core *core, const struct qn_site_id *site)
     return peer != NULL && peer->session != NULL && peer->session->has_hello;
 }
 
-/* What the book says; the holder itself is asked by who keeps the copies up to it. */
-static void pack_copy(const struct qn_core *core, const struct qn_site_id *holder,
-                      struct qn_buf *out)
+/* From memory: the last proof, and what the book says. */
+static const char *copy_state(const struct qn_core *core, const struct plan *plan,
+                              const struct qn_site_id *holder, uint64_t missing)
+{
+    const struct snap_view *latest = plan == NULL ? NULL : book_latest(core, plan->name);
+    const struct copy_view *copy = book_copy(core, holder);
+    if (copy != NULL && copy->proof.bad > 0)
+        return "bad";
+    if (!is_online(core, holder))
+        return "unreachable";
+    bool has_latest = latest == NULL || book_is_complete(core, latest, holder);
+    return missing > 0 || !has_latest ? "incomplete" : "complete";
+}
+
+static void pack_copy(const struct qn_core *core, const struct plan *plan,
+                      const struct qn_site_id *holder, struct qn_buf *out)
 {
     const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), holder);
     const struct qn_own_totals *totals = &core->backup->book.totals;
     const struct copy_view *copy = book_copy(core, holder);
     uint64_t missing = copy == NULL ? totals->packs : qn_copy_missing_packs(&copy->copy, totals);
-    const char *state = "complete";
-    if (!is_online(core, holder))
-        state = "unreachable";
-    else if (copy != NULL && copy->copy.lost > 0)
-        state = "bad";
-    else if (missing > 0)
-        state = "incomplete";
     qn_pack_map(out, 3);
     pack_count(out, "missing_packs", missing);
     qn_pack_cstr(out, "site");
     qn_pack_cstr(out, site == NULL ? "?" : site->name);
     qn_pack_cstr(out, "state");
-    qn_pack_cstr(out, state);
+    qn_pack_cstr(out, copy_state(core, plan, holder, missing));
 }
 
 /* Of one plan, or (NULL) every holder there is. */
@@ -136,10 +142,10 @@ static void pack_copies(const struct qn_core *core, const struct plan *plan, str
     qn_pack_array(out, plan != NULL ? plan->row.copies.count : book->copies.count);
     if (plan != NULL)
         qn_vec_each (&plan->row.copies, holder)
-            pack_copy(core, holder, out);
+            pack_copy(core, plan, holder, out);
     else
         qn_vec_each (&book->copies, copy)
-            pack_copy(core, &copy->holder, out);
+            pack_copy(core, NULL, &copy->holder, out);
 }
 
 static void end_of_verify(const struct qn_core *core, const struct waiter *waiter,

@@ -5,9 +5,7 @@
 #include "core/args.h"
 #include "core/offsite.h"
 
-#define RETRY_MS          (3600ull * 1000) /* a run that failed is tried again, before its turn */
-
-#define ANSWER_COPIES_MAX (32 * 512) /* what a verification says of holders */
+#define RETRY_MS (3600ull * 1000) /* a run that failed is tried again, before its turn */
 
 /* ---- starting ---- */
 
@@ -432,11 +430,8 @@ static void job_ended(struct qn_core *core, enum qn_err err, struct qn_span payl
         catalog_at(core, core->now_ms + CATALOG_RETRY_MS);
     running->token = 0;
     QN_AUTO_BUF struct qn_buf data;
-    qn_buf_init(&data, payload.size + ANSWER_COPIES_MAX);
-    if (running->what.kind == QN_JOB_VERIFY && err == QN_OK)
-        backup_pack_verified(core, plan, payload, &data);
-    else
-        qn_buf_append_span(&data, payload);
+    qn_buf_init(&data, payload.size);
+    qn_buf_append_span(&data, payload);
     struct qn_digest snapshot = {0};
     struct qn_cursor name = qn_cursor(args_value(payload, "name"));
     bool has_snapshot = qn_cursor_bytes(&name, snapshot.bytes, sizeof(snapshot.bytes)) == QN_OK;

@@ -83,79 +83,6 @@ void backup_pack_status(const struct qn_core *core, struct qn_buf *out)
         pack_plan(core, *plan, out);
 }
 
-/* ---- what a verification says of copies ---- */
-
-static const char *copy_state(const struct qn_core *core, const struct plan *plan,
-                              const struct copy_view *copy)
-{
-    const struct peer *peer = core_peer(core, &copy->holder);
-    const struct snap_view *latest = plan == NULL ? NULL : book_latest(core, plan->name);
-    bool is_missing = copy->copy.own_packs < core->backup->book.totals.packs ||
-                      (latest != NULL && !book_is_complete(core, latest, &copy->holder));
-    if (copy->proof.bad > 0)
-        return "bad";
-    if (peer == NULL || (peer->session == NULL && !bulk_is_up(peer->bulk)))
-        return "unreachable";
-    return is_missing ? "incomplete" : "complete";
-}
-
-static bool is_copy_of(const struct plan *plan, const struct copy_view *copy)
-{
-    if (plan == NULL)
-        return true;
-    qn_vec_each (&plan->row.copies, holder)
-        if (qn_site_id_eq(holder, &copy->holder))
-            return true;
-    return false;
-}
-
-static void pack_verified_copies(const struct qn_core *core, const struct plan *plan,
-                                 struct qn_buf *out)
-{
-    const struct qn_book_view *book = &core->backup->book;
-    size_t count = 0;
-    qn_vec_each (&book->copies, copy)
-        count += is_copy_of(plan, copy);
-    qn_pack_cstr(out, "copies");
-    qn_pack_array(out, count);
-    qn_vec_each (&book->copies, copy) {
-        if (!is_copy_of(plan, copy))
-            continue;
-        qn_pack_map(out, 3);
-        pack_count(out, "missing_packs", qn_copy_missing_packs(&copy->copy, &book->totals));
-        qn_pack_cstr(out, "site");
-        qn_pack_cstr(out, site_name(core, &copy->holder));
-        qn_pack_cstr(out, "state");
-        qn_pack_cstr(out, copy_state(core, plan, copy));
-    }
-}
-
-/* Keys ascend, so the copies have their place among the others. */
-void backup_pack_verified(const struct qn_core *core, const struct plan *plan,
-                          struct qn_span answer, struct qn_buf *out)
-{
-    struct qn_cursor cursor = qn_cursor(answer);
-    size_t count;
-    bool is_there = false;
-    if (qn_cursor_map(&cursor, 64, &count) != QN_OK)
-        count = 0;
-    qn_pack_map(out, count + 1);
-    for (size_t i = 0; i < count; i++) {
-        struct qn_span key, value;
-        if (qn_cursor_str(&cursor, 64, &key) != QN_OK ||
-            qn_cursor_skip(&cursor, QN_VALUE_DEPTH_MAX, &value) != QN_OK)
-            break;
-        if (!is_there && qn_span_cmp(key, qn_span_str("copies")) > 0) {
-            pack_verified_copies(core, plan, out);
-            is_there = true;
-        }
-        qn_pack_str(out, key);
-        qn_pack_raw(out, value);
-    }
-    if (!is_there)
-        pack_verified_copies(core, plan, out);
-}
-
 /* Lock time as people's time: only the difference to now means something. */
 uint64_t held_scrubbed_ms(const struct qn_core *core, const struct qn_held *held)
 {
@@ -292,6 +219,8 @@ void backup_alerts(const struct qn_core *core, backup_alert alert, void *context
             alert(context, "attention", "held-late", owner, 0, held->held.snapshot_wall_ms);
         if ((held->held.alarms & (QN_HELD_ALARM_QUOTA | QN_HELD_ALARM_ROOM)) != 0)
             alert(context, "attention", "quota-full", owner, 0, 0);
+        if ((held->held.alarms & QN_HELD_ALARM_EXPECT) != 0)
+            alert(context, "attention", "held-expect", owner, 0, 0);
         if (held->held.bad_count > 0)
             alert(context, "attention", "held-bad", owner, held->held.bad_count, 0);
     }

@@ -8,7 +8,7 @@ void backup_wait(struct qn_core *core, const struct waiter *waiter)
     struct waiter *added = qn_vec_push_slot(&core->backup->waiters);
     const struct running *running = &core->backup->running;
     *added = *waiter;
-    qn_buf_init(&added->data, 32 * 1024); /* with what a verification says of holders */
+    qn_buf_init(&added->data, 4096);
     if (running->token != 0 && want_is_same(&running->what, &waiter->what))
         added->token = running->token;
 }
@@ -231,7 +231,6 @@ void waiters_tell_copies(struct qn_core *core)
         has_one |= waits_for_copies(waiter);
         if (is_due && waits_for_copies(waiter))
             tell_copies(core, waiter);
-        tell_copies(core, waiter);
     }
     if (is_due)
         backup->tell_ms = core->now_ms + TELL_MS;

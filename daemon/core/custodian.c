@@ -68,6 +68,20 @@ static bool is_holder(const struct qn_core *core)
     return false;
 }
 
+void custodian_calm(struct qn_core *core, const struct qn_site_id *owner)
+{
+    struct qn_buf payload;
+    if (owner_of(core->custodian, owner) == NULL)
+        return;
+    qn_buf_init(&payload, 256);
+    qn_pack_array(&payload, 2);
+    qn_pack_bin(&payload, QN_SPAN_OF(owner->bytes));
+    qn_pack_u64(&payload, QN_HELD_ALARM_EXPECT | QN_HELD_ALARM_QUOTA | QN_HELD_ALARM_ROOM);
+    custodian_clock(core);
+    custodian_mark(core_commit(core, QN_INTENT_HELD_CALM, &payload, PENDING_CUSTODY), owner,
+                   CUSTODIAN_CALM);
+}
+
 /* ---- the lock clock ---- */
 
 /* What other sites' clocks show now: as they said it last, plus what passed since by the clock that
@@ -267,6 +281,11 @@ void custodian_outcome(struct qn_core *core, const struct pending *pending,
         break;
     case CUSTODIAN_UNLINKED:
         custodian_unlinked(core, outcome->err);
+        break;
+    case CUSTODIAN_CALM:
+        if (outcome->err != QN_OK)
+            core_note(core, "commit-failed", outcome->err, "alarms");
+        book_touch(core);
         break;
     }
 }

@@ -34,6 +34,8 @@ void hold_tick_all(struct qn_core *core);
 struct custodian;
 struct custodian *custodian_new(void);
 void custodian_free(struct custodian *custodian); /* accepts NULL */
+/* Somebody at this site has seen the alarms of what is held for that owner. */
+void custodian_calm(struct qn_core *core, const struct qn_site_id *owner);
 void custodian_outcome(struct qn_core *core, const struct pending *pending,
                        const struct qn_outcome *outcome);
 void custodian_read_done(struct qn_core *core, const struct pending *pending,

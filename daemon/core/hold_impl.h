@@ -283,6 +283,7 @@ enum custodian_what {
     CUSTODIAN_REMOVED,
     CUSTODIAN_UNLINKED,
     CUSTODIAN_PARTS,
+    CUSTODIAN_CALM,
 };
 
 struct custodian_sweep {

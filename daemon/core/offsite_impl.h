@@ -287,6 +287,13 @@ enum qn_err QN_CHECKED read_digest(struct qn_cursor *cursor, struct qn_digest *r
 enum qn_err QN_CHECKED read_joined(struct qn_cursor *cursor, size_t count_max,
                                    struct qn_span *ret_names);
 
+void offsite_drop(struct offsite *offsite); /* what goes on in the connection */
+
+/* ---- offsite_look.c ---- */
+void offsite_refresh_role(struct qn_core *core, struct bulk *bulk);
+void offsite_look(struct qn_core *core, struct bulk *bulk); /* if it is time */
+void offsite_looked(struct qn_core *core, struct bulk *bulk, struct qn_read_result *result);
+
 /* ---- offsite_names.c ---- */
 void names_start(struct qn_core *core, struct bulk *bulk, bool packs_equal, bool lists_equal);
 void names_end(struct offsite *offsite);
@@ -319,6 +326,18 @@ uint64_t packs_room(struct qn_core *core, struct offsite *offsite);
 void packs_wake(struct qn_core *core, const struct offsite *offsite);
 /* The holder is full: nothing is offered for a while. */
 void packs_block(struct qn_core *core, struct bulk *bulk);
+
+struct outgoing *pack_find(struct packs *packs, const struct qn_digest *name); /* NULL: none */
+void pack_drop(struct packs *packs, struct outgoing *pack);
+void pack_skip(struct packs *packs, struct outgoing *pack); /* not in this connection again */
+void pack_acked(struct packs *packs, struct outgoing *pack);
+/* The holder does not take it now, or never: `code` is an enum qn_offer. */
+void pack_refused(struct qn_core *core, struct bulk *bulk, struct outgoing *pack, uint64_t code);
+
+/* ---- offsite_send.c ---- */
+void packs_read_ahead(struct qn_core *core, struct bulk *bulk);
+void packs_send_pieces(struct qn_core *core, struct bulk *bulk);
+void packs_commit_acks(struct qn_core *core, struct bulk *bulk);
 
 /* ---- offsite_list.c ---- */
 void lists_end(struct offsite *offsite);

@@ -1,6 +1,6 @@
 /* The holder's side of agreements: what is asked of this site, and what it promises. */
-#include "core/backup.h"
 #include "core/call.h"
+#include "core/hold.h"
 
 static void pack_holder(const struct qn_core *core, const struct qn_place *place,
                         struct qn_buf *out)
@@ -80,6 +80,7 @@ void call_holder_accept(const struct call *call)
     const struct qn_place *place = place_asked(call);
     if (place == NULL)
         return;
+    custodian_calm(call->core, &place->owner); /* a person has looked at it */
     if (place->state == QN_PLACE_ACCEPTED && !place->is_pending)
         core_reply_end(call->core, call->id, NULL); /* a quota that was given stays */
     else
@@ -96,4 +97,5 @@ void call_holder_quota(const struct call *call)
         call_fail(call, QN_ERR_INVALID, "bad-size", qn_span_str(""));
     else
         accept_with(call, place, quota);
+    custodian_calm(call->core, &place->owner);
 }

@@ -70,6 +70,7 @@ enum qn_err QN_CHECKED qn_pool_part_size(struct qn_pool *pool, const struct qn_p
 enum qn_err QN_CHECKED qn_pool_part_append(struct qn_pool *pool, const struct qn_pack_name *name,
                                            size_t offset, struct qn_span bytes, size_t size_total,
                                            bool *ret_is_whole);
+/* Fine if there is none. */
 enum qn_err QN_CHECKED qn_pool_part_remove(struct qn_pool *pool, const struct qn_pack_name *name);
 enum qn_err QN_CHECKED qn_pool_part_sync(struct qn_pool *pool, const struct qn_pack_name *name);
 /* Removes parts that nothing was appended to for `age_ms` (0: all), by the wall clock. */

@@ -129,8 +129,9 @@ static enum qn_err run(struct fake_files *files, const struct qn_file_work *work
         return scrub(files, file);
     case QN_FILE_PROOF:
         return prove(file, work, result);
-    case QN_FILE_SWEEP: /* nothing here knows when a part grew */
-        drop_parts(files, &work->owner);
+    case QN_FILE_SWEEP:
+        if (files->are_parts_old)
+            drop_parts(files, &work->owner);
         return QN_OK;
     case QN_FILE_SNAPSHOT:
         break;

@@ -17,8 +17,9 @@ struct fake_files {
     uint64_t free_bytes;
     enum qn_err append_err; /* if it is set: of each append */
     enum qn_err remove_err;
-    size_t appended; /* bytes, in all */
-    size_t count;    /* pieces of work that were carried out */
+    bool are_parts_old; /* nothing here knows when one grew: a sweep removes all or none */
+    size_t appended;    /* bytes, in all */
+    size_t count;       /* pieces of work that were carried out */
 };
 
 void fake_files_deinit(struct fake_files *files);

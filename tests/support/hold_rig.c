@@ -81,12 +81,25 @@ void hold_rig_agree(struct hold_rig *hold, size_t owner, uint64_t quota, uint64_
     hold_rig_settle(hold);
 }
 
-static void run_file(struct hold_rig *hold)
+/* Work on one file is carried out in order, as the driver does it. */
+static size_t first_of_file(const struct rig *rig, size_t at)
+{
+    const struct qn_file_work *work = rig->files.items[at];
+    for (size_t i = 0; i < at; i++)
+        if (memcmp(&rig->files.items[i]->name, &work->name, sizeof(work->name)) == 0)
+            return i;
+    return at;
+}
+
+void hold_rig_file(struct hold_rig *hold, size_t at)
 {
     struct rig *rig = &hold->rig;
-    struct qn_file_work *work = rig->files.items[0];
     struct qn_file_result result;
-    qn_vec_remove(&rig->files, 0);
+    if (rig->files.count == 0)
+        return;
+    at = first_of_file(rig, at % rig->files.count);
+    struct qn_file_work *work = rig->files.items[at];
+    qn_vec_remove(&rig->files, at);
     fake_files_run(&hold->files, work, &result);
     qn_file_work_free(work);
     rig_file(rig, &result);
@@ -110,7 +123,7 @@ void hold_rig_settle(struct hold_rig *hold)
         if (rig->reads.count > 0)
             run_read(rig);
         else if (rig->files.count > 0)
-            run_file(hold);
+            hold_rig_file(hold, 0);
         else
             rig_commit(rig);
         if (++hold->steps == hold->steps_max) {
@@ -145,8 +158,10 @@ void hold_rig_reconnect(struct hold_rig *hold)
 static void fill(uint64_t number, size_t size, struct qn_buf *out)
 {
     qn_buf_init(out, size);
+    uint8_t *bytes = qn_buf_reserve(out, size);
     for (size_t i = 0; i < size; i++)
-        qn_buf_append_u8(out, (uint8_t)(number >> (i % 8) * 8) ^ (uint8_t)(i * 31 >> 3));
+        bytes[i] = (uint8_t)((uint8_t)(number >> (i % 8) * 8) ^ (uint8_t)(i * 31 >> 3));
+    out->size = size;
 }
 
 void rig_pack_init(struct rig_pack *pack, uint64_t number, size_t size)

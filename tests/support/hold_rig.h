@@ -29,6 +29,8 @@ void hold_rig_deinit(struct hold_rig *hold);
 void hold_rig_restart(struct hold_rig *hold, bool is_reboot);
 /* New terms between site `owner` and this one; a quota of 0: the owner ends it. */
 void hold_rig_agree(struct hold_rig *hold, size_t owner, uint64_t quota, uint64_t lock_days);
+/* Carries out the file work that waits at that place, if any does. */
+void hold_rig_file(struct hold_rig *hold, size_t at);
 /* Carries out everything that waits, and what follows from it. */
 void hold_rig_settle(struct hold_rig *hold);
 /* Time passes by minutes, or at once if it is much; all that is due is done. */

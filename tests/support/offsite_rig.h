@@ -100,4 +100,6 @@ bool offsite_rig_is_complete(struct offsite_rig *rig, size_t snapshot);
 bool offsite_rig_holds(struct offsite_rig *rig, const struct qn_digest *name);
 /* Sends a frame as the holder; the bytes are taken. */
 void offsite_rig_say(struct offsite_rig *rig, struct qn_buf *take_bytes);
+/* A frame of the owner arrives at the holder. */
+void offsite_holder_hear(struct offsite_rig *rig, struct qn_span frame);
 struct offsite *offsite_rig_state(struct offsite_rig *rig);

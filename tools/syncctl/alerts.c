@@ -68,6 +68,8 @@ static const struct row rows[] = {
     {"held-late", N_("the expected backup of site @ did not come; the last one: ~"),
      N_("Ask its IT person whether its backups run and the line is up: `syncctl status` there says "
         "it.")},
+    {"held-expect", N_("site @ wants to be missed later than before, or not at all"),
+     N_("Ask its IT person whether that is so; `syncctl backup holder accept @` takes note.")},
     {"held-bad", N_("copies kept for site @ are damaged here: #"),
      N_("They are asked for again; check this disk (`smartctl -a`, `journalctl -k`).")},
     {"drill-failed", N_("the restore for practice of backup @ failed"),

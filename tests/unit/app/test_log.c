@@ -138,6 +138,11 @@ Test(log, every_note_of_the_core_has_words)
         "frame-too-large", "invitation-unknown",
         "bad-name",        "invitation-revoked",
         "invitation-used", "invitation-expired",
+        "book-failed",     "copies-refused",
+        "copies-full",     "pack-refused",
+        "pack-not-read",   "copy-differs",
+        "proof-failed",    "list-refused",
+        "list-not-made",   "snapshot-not-read",
     };
     static struct capture capture;
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {

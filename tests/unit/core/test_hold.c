@@ -115,12 +115,7 @@ Test(hold, a_pack_is_acknowledged_when_file_and_row_are_there)
     say_put(&hold, &pack, PIECE, PIECE);
     cr_assert_not(heard(&hold, QN_MSG_PACK_ACK, 0, &cursor));
     while (hold.rig.files.count > 0 && hold.rig.intents.count == 0) { /* the file, and no more */
-        struct qn_file_work *work = hold.rig.files.items[0];
-        struct qn_file_result result;
-        qn_vec_remove(&hold.rig.files, 0);
-        fake_files_run(&hold.files, work, &result);
-        qn_file_work_free(work);
-        rig_file(&hold.rig, &result);
+        hold_rig_file(&hold, 0);
     }
     cr_assert(rig_has_file(&hold, RIG_OWNER, 1, 2 * PIECE));
     cr_assert(heard(&hold, QN_MSG_PACK_ACK, 0, &cursor));

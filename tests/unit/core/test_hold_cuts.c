@@ -122,12 +122,7 @@ Test(hold_cuts, the_daemon_is_killed_with_work_on_its_way)
         for (size_t at = 0; at < PACK_SIZE; at += 64 * 1024)
             say_put(&hold, &pack, at, PACK_SIZE - at < 64 * 1024 ? PACK_SIZE - at : 64 * 1024);
         for (size_t i = 0; i < after && hold.rig.files.count > 0; i++) {
-            struct qn_file_work *work = hold.rig.files.items[0];
-            struct qn_file_result result;
-            qn_vec_remove(&hold.rig.files, 0);
-            fake_files_run(&hold.files, work, &result);
-            qn_file_work_free(work);
-            rig_file(&hold.rig, &result);
+            hold_rig_file(&hold, 0);
         }
         hold_rig_restart(&hold, false); /* a whole file may have no row now */
         cr_assert(bring(&hold), "%zu", after);
@@ -135,4 +130,37 @@ Test(hold_cuts, the_daemon_is_killed_with_work_on_its_way)
         rig_pack_deinit(&pack);
         hold_rig_deinit(&hold);
     }
+}
+
+/* The line is back before the disk has done what came over the old one. */
+Test(hold_cuts, an_offer_waits_for_what_an_earlier_connection_began)
+{
+    struct rig_pack pack;
+    struct qn_cursor cursor;
+    struct qn_digest name;
+    uint64_t answer, have;
+    size_t count;
+    hold_rig_init(&hold, RIG_QUOTA, 30);
+    rig_pack_init(&pack, 0, PACK_SIZE);
+    say_offer(&hold, 1, &(struct offered){.name = pack.name, .size = PACK_SIZE}, 1);
+    hold_rig_settle(&hold);
+    say_put(&hold, &pack, 0, 64 * 1024);
+    cr_assert_eq(hold.rig.files.count, 1);
+    rig_bulk_down(&hold.rig);
+    rig_bulk(&hold.rig);
+    say_offer(&hold, 1, &(struct offered){.name = pack.name, .size = PACK_SIZE}, 1);
+    while (hold.rig.files.count > 1) /* the disk takes its time with the first one */
+        hold_rig_file(&hold, 1);
+    rig_commit(&hold.rig);
+    hold_rig_settle(&hold);
+    cr_assert(heard(&hold, QN_MSG_PACK_OFFERED, 1, &cursor));
+    cr_assert_eq(qn_cursor_array(&cursor, 3, &count), QN_OK);
+    cr_assert_eq(qn_cursor_bytes(&cursor, name.bytes, 32), QN_OK);
+    cr_assert_eq(qn_cursor_u64(&cursor, &answer), QN_OK);
+    cr_assert_eq(qn_cursor_u64(&cursor, &have), QN_OK);
+    cr_assert_eq(answer, QN_OFFER_WANTED, "%lu", answer);
+    cr_assert_eq(have, 64 * 1024);
+    cr_assert_not(heard(&hold, QN_MSG_PACK_ACK, 0, &cursor), "of another connection");
+    rig_pack_deinit(&pack);
+    hold_rig_deinit(&hold);
 }

@@ -196,6 +196,76 @@ Test(hold_time, a_crash_between_file_and_row)
     cr_assert_eq(memkv_count(hold.rig.disk, QN_TABLE_HELD_PACK), 0);
 }
 
+Test(hold_time, parts_that_nobody_finishes_go)
+{
+    struct rig_pack pack;
+    rig_pack_init(&pack, 1, 2000);
+    say_offer(&hold, 1, &(struct offered){.name = pack.name, .size = 2000}, 1);
+    hold_rig_settle(&hold);
+    say_put(&hold, &pack, 0, 1000);
+    hold_rig_settle(&hold);
+    hold_rig_pass(&hold, 2 * 3600000);
+    cr_assert_eq(fake_files_parts(&hold.files), 1);
+    hold.files.are_parts_old = true;
+    hold_rig_pass(&hold, 2 * 3600000);
+    cr_assert_eq(fake_files_parts(&hold.files), 0);
+    rig_pack_deinit(&pack);
+}
+
+static void mark_bad(const struct qn_digest *name)
+{
+    struct qn_buf payload;
+    qn_buf_init(&payload, 256);
+    qn_pack_array(&payload, 3);
+    qn_pack_bin(&payload, QN_SPAN_OF(hold.rig.world.sites[RIG_OWNER].id.bytes));
+    qn_pack_bin(&payload, qn_digest_view(name));
+    qn_pack_bool(&payload, false);
+    rig_write(&hold.rig, qn_intent_new(QN_INTENT_HELD_SCRUBBED, 1, &payload));
+}
+
+/* Both ends at once: its last list is forgotten while a damaged pack is on its way again. Nobody
+ * removes the new file for the old row, or keeps it without one. */
+Test(hold_time, a_pack_is_let_go_while_it_arrives)
+{
+    enum { SIZE = 100 * 1024, FIRST = 64 * 1024 };
+    struct rig_pack pack;
+    struct rig_list list;
+    struct qn_digest zero = {0};
+    rig_pack_init(&pack, 1, SIZE);
+    rig_list_init(&list, 1, (uint64_t[]){1}, 1, SIZE);
+    hold_rig_agree(&hold, RIG_OWNER, RIG_QUOTA, 0);
+    cr_assert_eq(send_pack(&hold, 1, SIZE), QN_OFFER_WANTED);
+    cr_assert_str_eq(send_list(&hold, &list, NULL).code, "");
+    for (int day = 0; day < 31; day++)
+        hold_rig_pass(&hold, RIG_DAY_MS);
+    mark_bad(&pack.name);
+    hold_rig_reconnect(&hold);
+    say_offer(&hold, 2, &(struct offered){.name = pack.name, .size = SIZE}, 1);
+    hold_rig_settle(&hold);
+    say_put(&hold, &pack, 0, FIRST);
+    say_forget(&hold, &list.id, 1);
+    hold_rig_settle(&hold);
+    for (int i = 0; i < 6; i++) { /* the sweep comes in a minute; the line must not fall asleep */
+        rig_wait(&hold.rig, 20000);
+        say_ask(&hold, &zero, &zero, 0);
+        hold_rig_settle(&hold);
+    }
+    struct fake_file *part =
+        fake_files_find(&hold.files, &hold.rig.world.sites[RIG_OWNER].id, &pack.name);
+    cr_assert_not_null(part, "it arrives");
+    cr_assert_eq(part->bytes.size, FIRST);
+    cr_assert_eq(rig_held(&hold, RIG_OWNER).pack_count, 0, "and the old one is condemned");
+    say_put(&hold, &pack, FIRST, SIZE - FIRST);
+    hold_rig_settle(&hold);
+    cr_assert_eq(hold.files.items.count, 0);
+    hold_rig_pass(&hold, 2 * 3600000);
+    hold_rig_reconnect(&hold);
+    cr_assert_eq(send_pack(&hold, 1, SIZE), QN_OFFER_WANTED);
+    cr_assert(rig_has_pack(&hold, RIG_OWNER, 1, SIZE));
+    rig_list_deinit(&list);
+    rig_pack_deinit(&pack);
+}
+
 /* What is sent stays as long as its sender is at work, whatever the locks are. */
 Test(hold_time, a_lease_keeps_what_no_list_names_yet)
 {
@@ -210,6 +280,17 @@ Test(hold_time, a_lease_keeps_what_no_list_names_yet)
 }
 
 /* ---- being missed ---- */
+
+static void accept_again(void)
+{
+    QN_AUTO_BUF struct qn_buf args;
+    qn_buf_init(&args, 256);
+    qn_pack_map(&args, 1);
+    qn_pack_cstr(&args, "owner");
+    qn_pack_cstr(&args, "site-1");
+    rig_request(&hold.rig, "holder.accept", &args);
+    hold_rig_settle(&hold);
+}
 
 static bool has_alert(const char *code)
 {
@@ -234,4 +315,20 @@ Test(hold_time, a_backup_that_does_not_come_is_missed)
     hold_rig_pass(&hold, RIG_DAY_MS / 2);
     cr_assert(has_alert("held-late"));
     rig_list_deinit(&list);
+}
+
+Test(hold_time, who_wants_to_be_missed_later_is_shown_until_somebody_looked)
+{
+    struct qn_digest zero = {0};
+    say_ask(&hold, &zero, &zero, RIG_DAY_MS);
+    hold_rig_settle(&hold);
+    cr_assert_not(has_alert("held-expect"));
+    say_ask(&hold, &zero, &zero, 0);
+    hold_rig_settle(&hold);
+    hold_rig_pass(&hold, 60000);
+    cr_assert(has_alert("held-expect"));
+    accept_again();
+    cr_assert_null(hold.rig.code, "%s", hold.rig.code);
+    hold_rig_pass(&hold, 60000);
+    cr_assert_not(has_alert("held-expect"));
 }

@@ -271,15 +271,29 @@ Test(custody_intents, a_holder_from_offer_to_unlink)
     cr_names(&cursor, &names[1], 1);
     cr_assert_eq(store(2, 200), QN_OK);
     cr_assert_eq(finish(&list), QN_OK);
+    cursor = answer();
+    cr_array(&cursor, 1);
+    cr_u64(&cursor, 24 * WORLD_HOUR_MS); /* how long it is locked */
     lease(true);
     tick(24u * WORLD_HOUR_MS);
     sweep_yields(10, &names[2], true); /* it is in no list */
     for_owner(2);
     qn_pack_bin(&payload, QN_SPAN_OF(names[2]));
     cr_assert_eq(run(QN_INTENT_HELD_UNLINKED)->err, QN_OK);
+    struct qn_digest lists[] = {list, pack(9)};
     for_owner(2);
-    digest(&list);
+    qn_pack_bin(&payload, QN_SPAN_OF(lists));
     cr_assert_eq(run(QN_INTENT_HELD_FORGET)->err, QN_OK);
+    for_owner(2);
+    qn_pack_bin(&payload, qn_span(lists, 33));
+    cr_assert_eq(run(QN_INTENT_HELD_FORGET)->err, QN_ERR_INVALID);
+    for_owner(3);
+    qn_pack_u64(&payload, 1);
+    qn_pack_bin(&payload, qn_span_str("sealed"));
+    cr_assert_eq(run(QN_INTENT_HELD_KEY)->err, QN_OK);
+    uint32_t epoch;
+    cr_assert_eq(qn_held_key_newest(memkv_reader(memkv), &world.sites[OWNER].id, &epoch), QN_OK);
+    cr_assert_eq(epoch, 1);
     sweep_yields(1, &names[0], false);
 }
 

@@ -59,3 +59,13 @@ Test(guard, needs_the_file)
     cr_assert_arr_eq(guard, same, 32, "untouched on failure");
     tmp_dir_deinit(&f.dir);
 }
+
+/* The same as long as this machine runs, and not what a system without an id would give. */
+Test(guard, the_boot_is_told)
+{
+    uint8_t boot[32], again[32] = {1}, none[32] = {0};
+    qn_os_boot(boot);
+    qn_os_boot(again);
+    cr_assert_arr_eq(boot, again, 32);
+    cr_assert_arr_neq(boot, none, 32);
+}

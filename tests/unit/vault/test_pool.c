@@ -332,6 +332,21 @@ Test(pool_part, a_full_disk_keeps_what_was_there)
     cr_assert_eq(part_size(f.pool, &name), 1000);
 }
 
+Test(pool_part, is_removed)
+{
+    FIXTURE;
+    struct qn_pack_name name = name_of(SPAN("content"));
+    bool is_whole;
+    cr_assert_eq(qn_pool_part_remove(f.pool, &name), QN_OK, "there is none");
+    cr_assert_eq(qn_pool_part_append(f.pool, &name, 0, SPAN("con"), 7, &is_whole), QN_OK);
+    cr_assert_eq(qn_pool_part_remove(f.pool, &name), QN_OK);
+    cr_assert_eq(part_size(f.pool, &name), 0);
+    cr_assert_eq(qn_pool_part_append(f.pool, &name, 0, SPAN("content"), 7, &is_whole), QN_OK);
+    cr_assert(is_whole);
+    cr_assert_eq(qn_pool_part_remove(f.pool, &name), QN_OK);
+    cr_assert_eq(count_names(f.pool), 1, "the whole file stays");
+}
+
 Test(pool_part, a_sweep_removes_old_ones_only)
 {
     FIXTURE;

@@ -1,0 +1,125 @@
+#!/bin/bash
+# Copies of backups at two holders: sent, complete, whole; the owner and a holder killed in the
+# middle, and nothing is sent twice because of it.
+#
+#   offsite.sh SYNCD SYNCCTL
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "$0")/lib.sh"
+
+site_id() {
+    ctl "$1" --json site show "$1" | jq -r .id
+}
+
+own_packs() {
+    (cd "$(site_state "$1")/vault/packs" && find . -type f -path './??/*' -printf '%f %s\n' | LC_ALL=C sort)
+}
+
+# held_packs HOLDER: of the one owner that there is
+held_packs() {
+    (cd "$(site_state "$1")"/held/* && find . -type f -path './??/*' -printf '%f %s\n' | LC_ALL=C sort)
+}
+
+bytes_of() {
+    awk '{ sum += $2 } END { print sum + 0 }'
+}
+
+has_place() {
+    [[ $(ctl "$1" --json backup holder list | jq -r ".[] | select(.owner == \"$2\") | .state") == accepted ]]
+}
+
+# complete SITE...: every snapshot is complete at each of these holders
+complete() {
+    local holder
+    for holder in "$@"; do
+        ctl one --json backup list house |
+            jq -e "length > 0 and all(.[].copies[] | select(.site == \"$holder\"); .complete)" || return 1
+    done
+}
+
+# A pack is arriving at a holder, and a good piece of it is there.
+part_size() {
+    find "$(site_state "$1")"/held/*/part -type f -printf '%s\n' | sort -n | tail -n 1
+}
+
+is_in_the_middle() {
+    (($(part_size "$1") >= 4000000))
+}
+
+# io SITE FIELD: bytes that the process has moved by read and write, sockets too
+io() {
+    awk -v field="$2:" '$1 == field { print $2 }' "/proc/${site_pid[$1]}/io"
+}
+
+# Without a pause, so that it is really in the middle.
+catch_in_the_middle() {
+    local deadline=$((SECONDS + patience_s))
+    until is_in_the_middle "$1" 2>/dev/null; do
+        ((SECONDS < deadline)) || fail "no pack is caught in the middle at $1"
+    done
+}
+
+same_packs() {
+    [[ $(own_packs one) == "$(held_packs "$1")" ]]
+}
+
+begin "$1" "$2" one two three
+found_group one two three
+tree=$work/tree
+mkdir "$tree"
+head -c 40000000 /dev/urandom >"$tree/first"
+expect "a plan with two holders" ctl one backup create house --path "$tree" --copies two,three
+await "two lends space" has_place two one
+await "three lends space" has_place three one
+started=$EPOCHREALTIME
+expect "a run that waits for its copies" ctl one backup run house --wait
+ended=$EPOCHREALTIME
+equal "complete at both" true "$(complete two three | tail -n 1)"
+equal "two has the packs" "$(own_packs one)" "$(held_packs two)"
+equal "three has the packs" "$(own_packs one)" "$(held_packs three)"
+for holder in two three; do
+    (cd "$(site_state "$holder")"/held/* && find . -type f -path './??/*' -print0 | xargs -0 sha256sum) |
+        awk '{ name = $2; sub(/.*\//, "", name); if (name != $1) exit 1 }' ||
+        fail "$holder holds a pack that is not what its name says"
+done
+ok "every held pack is what its name says"
+printf 'rate: %s bytes to each of two holders, backup and copies, in %.2f s\n' \
+    "$(own_packs one | bytes_of)" "$(awk "BEGIN { print $ended - $started }")"
+
+# --- the owner is killed in the middle; the holder reads what it is sent, and each pack once more
+# to hash it ---
+expect "one holder from now on" ctl one backup change house --copies two
+head -c 96000000 /dev/urandom >"$tree/second"
+before=$(held_packs two | bytes_of)
+read_before=$(io two rchar)
+expect "a run" ctl one backup run house
+catch_in_the_middle two
+site_kill one
+part=$(part_size two)
+site_start one
+await "complete after kill -9 of the owner" complete two
+await "two has the packs" same_packs two
+moved=$(($(io two rchar) - read_before))
+sent=$(($(held_packs two | bytes_of) - before))
+printf 'resumed: %s bytes to send, a part of %s when the owner was killed, %s read beyond twice the bytes\n' \
+    "$sent" "$part" "$((moved - 2 * sent))"
+equal "goes on at the byte" 1 "$((moved - 2 * sent < part * 3 / 4))"
+
+# --- the holder is killed in the middle: the owner writes to the line what it sends ---
+head -c 96000000 /dev/urandom >"$tree/third"
+before=$(held_packs two | bytes_of)
+expect "a run" ctl one backup run house
+catch_in_the_middle two
+written_before=$(io one wchar)
+there=$(($(held_packs two | bytes_of) - before + $(part_size two)))
+site_kill two
+part=$(part_size two)
+site_start two
+await "complete after kill -9 of the holder" complete two
+await "two has the packs" same_packs two
+sent=$(($(held_packs two | bytes_of) - before - there))
+moved=$(($(io one wchar) - written_before))
+printf 'resumed: %s bytes left, a part of %s when the holder was killed, %s written beyond the bytes\n' \
+    "$sent" "$part" "$((moved - sent))"
+equal "goes on at the byte" 1 "$((moved - sent < part * 3 / 4))"
+
