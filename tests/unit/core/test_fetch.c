@@ -444,3 +444,71 @@ Test(fetch, bad_requests)
     ask_pack(9, site_name(), 1, UINT64_MAX, 1);
     cr_answer(9, "bad-request");
 }
+
+/* ---- what comes of it ---- */
+
+static void end_job(enum qn_job_kind kind, const struct qn_buf *payload)
+{
+    cr_assert_not_null(rig.job);
+    cr_assert_eq(rig.job->kind, kind);
+    rig_job(&rig, QN_JOB_DONE, QN_OK, payload);
+    rig_read_all(&rig, QN_OK);
+    rig_commit(&rig);
+}
+
+Test(fetch, a_vault_that_was_made_whole_is_looked_through)
+{
+    struct qn_buf args;
+    end_job(QN_JOB_CATALOG, NULL); /* of the start */
+    qn_buf_init(&args, 256);
+    qn_pack_map(&args, 2);
+    qn_pack_cstr(&args, "data");
+    qn_pack_bool(&args, true);
+    qn_pack_cstr(&args, "site");
+    qn_pack_cstr(&args, site_name());
+    ask(5, "vault.rebuild", &args);
+    qn_buf_deinit(&args);
+    cr_assert_null(answer_to(5));
+    end_job(QN_JOB_REBUILD, NULL);
+    rig_wait(&rig, 1000);
+    cr_assert_eq(rig.job->kind, QN_JOB_CATALOG);
+}
+
+static bool is_alerted(const char *code)
+{
+    QN_AUTO_BUF struct qn_buf out;
+    struct qn_health health = {.wall_ms = WORLD_START_MS};
+    qn_buf_init(&out, 1 << 20);
+    qn_core_status(rig.core, &health, &out);
+    return memmem(out.data, out.size, code, strlen(code)) != NULL;
+}
+
+static void verify(uint64_t bad, uint64_t repaired)
+{
+    struct qn_buf args, counts;
+    qn_buf_init(&args, 64);
+    qn_pack_map(&args, 0);
+    ask(6, "backup.verify", &args);
+    qn_buf_deinit(&args);
+    qn_buf_init(&counts, 256);
+    qn_pack_map(&counts, 2);
+    qn_pack_cstr(&counts, "bad_packs");
+    qn_pack_u64(&counts, bad);
+    qn_pack_cstr(&counts, "repaired");
+    qn_pack_u64(&counts, repaired);
+    end_job(QN_JOB_VERIFY, &counts);
+    qn_buf_deinit(&counts);
+}
+
+Test(fetch, what_was_put_right_is_noted_and_what_was_not_is_an_alert)
+{
+    end_job(QN_JOB_CATALOG, NULL);
+    rig_forget(&rig);
+    verify(0, 2);
+    cr_assert_str_eq(rig.note, "vault-repaired");
+    cr_assert_not(is_alerted("vault-bad"));
+    verify(1, 0);
+    cr_assert(is_alerted("vault-bad"));
+    verify(0, 1);
+    cr_assert_not(is_alerted("vault-bad"));
+}
