@@ -1,6 +1,7 @@
 /* PACK_PUT: the pieces of packs that are wanted, in order, from the connection to the disk; and
  * when a pack is whole, its row. Only then is it acknowledged. */
 #include "core/hold_impl.h"
+#include "model/bugs.h"
 
 /* ---- the table ---- */
 
@@ -275,6 +276,8 @@ static void store(struct qn_core *core, struct bulk *bulk, struct hold_pack *pac
     qn_pack_bin(&payload, qn_digest_view(&pack->name));
     qn_pack_u64(&payload, pack->size);
     hold_commit(core, bulk, QN_INTENT_HELD_STORED, &payload, hold_tag(HOLD_STORED, pack->number));
+    if (QN_BUG(QN_BUG_HELD_BEFORE_COMMIT))
+        ack(core, bulk, pack, true, QN_OFFER_WANTED);
 }
 
 static void go_on(struct qn_core *core, struct bulk *bulk, struct hold_pack *pack)
@@ -333,7 +336,7 @@ void hold_stored(struct qn_core *core, struct bulk *bulk, uint64_t number, enum 
         refuse(core, bulk, pack, hold_refusal(err), has_no_row);
         return;
     }
-    if (!pack->is_old)
+    if (!pack->is_old && !QN_BUG(QN_BUG_HELD_BEFORE_COMMIT))
         ack(core, bulk, pack, true, QN_OFFER_WANTED);
     hold_pack_drop(bulk->hold, pack);
     custodian_has(core, &bulk->peer->site);

@@ -18,6 +18,8 @@ enum qn_bug {
     QN_BUG_COMPARE_UNEQUAL,     /* fingerprints compared at different clocks */
     QN_BUG_XOR_FINGERPRINT,     /* XOR in place of the sum */
     QN_BUG_GAP_ACCEPTED,        /* applies an operation that is not the next of its actor */
+    QN_BUG_HELD_BEFORE_COMMIT,  /* a pack is acknowledged when its file is there, its row is not */
+    QN_BUG_LOCK_IGNORED,        /* what no list names is let go, locked or not */
     QN_BUG_COUNT,
 };
 

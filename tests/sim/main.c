@@ -29,6 +29,8 @@ static const char *const bug_names[QN_BUG_COUNT] = {
     [QN_BUG_COMPARE_UNEQUAL] = "compare-unequal",
     [QN_BUG_XOR_FINGERPRINT] = "xor-fingerprint",
     [QN_BUG_GAP_ACCEPTED] = "gap-accepted",
+    [QN_BUG_HELD_BEFORE_COMMIT] = "held-before-commit",
+    [QN_BUG_LOCK_IGNORED] = "lock-ignored",
 };
 
 static uint64_t run_seed(uint64_t seed, bool prints, char failure[512])
