@@ -429,6 +429,8 @@ static void run_restore(struct backup_view *view)
         err = QN_ERR_NOTFOUND;
     if (err == QN_OK)
         finish_restore(view);
+    else if (view->place.copy != NULL && is_wrong(err))
+        refuse(view, err, "holder-bad", qn_span_str(""));
     else
         refuse(view, err, qn_snapshot_code(err), qn_span_str(""));
 }
