@@ -121,6 +121,15 @@ static const struct row rows[] = {
      N_("What it said stands above, and in `syncctl status`; correct the command, or section "
         "[backup NAME] of quoin.conf.")},
     {"vault-busy", N_("too much is being read from the vault"), N_("Try again in a moment.")},
+    {"holder-offline", N_("the site with the copy cannot be reached"),
+     N_("Check that it is on and connected (`syncctl status`), or choose another one with "
+        "--from.")},
+    {"holder-refused", N_("that site keeps no vault for this one, or does not give it"),
+     N_("`syncctl backup plans` shows which sites keep copies; ask the IT person there.")},
+    {"holder-bad", N_("what that site gave is not what this site stored there"),
+     N_("Choose another copy with --from; ask the IT person there to check the disk.")},
+    {"not-held", N_("that site does not have this"),
+     N_("Choose another copy with --from; `syncctl backup list` shows what is complete where.")},
     {"no-copy-reachable", N_("no copy of this can be reached"),
      N_("Check the lines to the other sites with `syncctl status`.")},
     {"joining", N_("this site has not joined its group yet"),
