@@ -14,7 +14,7 @@
 struct backup_view {
     struct qn_view *view;
     struct qn_span args;
-    struct qn_vault *vault;
+    struct qn_snapshot_place place;
     struct qn_buf batch; /* items of the list that is being made */
     size_t count;
     uint64_t entries, bytes, errors; /* RESTORE */
@@ -131,10 +131,10 @@ static void run_ls(struct backup_view *view)
         qn_view_refuse(view->view, QN_ERR_INVALID, "bad-request", qn_span_str("recursive"));
         return;
     }
-    if (qn_snapshot_pick(view->view, view->vault, view->args, "snapshot", &info) != QN_OK)
+    if (qn_snapshot_pick(&view->place, view->args, "snapshot", &info) != QN_OK)
         return;
     batch_start(view);
-    enum qn_err err = qn_vault_list(view->vault, &info.snapshot, &iter);
+    enum qn_err err = qn_vault_list(view->place.vault, &info.snapshot, &iter);
     if (err == QN_OK) {
         err = list_below(view, iter, wanted_path(view->args), is_recursive);
         qn_tree_iter_free(iter);
@@ -174,7 +174,7 @@ static enum qn_err find_in(struct backup_view *view, const struct qn_snapshot_in
 {
     struct qn_tree_iter *iter;
     struct qn_entry entry;
-    QN_TRY(qn_vault_list(view->vault, &info->snapshot, &iter));
+    QN_TRY(qn_vault_list(view->place.vault, &info->snapshot, &iter));
     enum qn_err err;
     while ((err = qn_tree_iter_next(iter, &entry)) == QN_OK) {
         if (qn_view_is_gone(view->view))
@@ -204,7 +204,7 @@ static void run_find(struct backup_view *view)
     snprintf(plan, sizeof(plan), "%.*s", (int)name.size, (const char *)name.data);
     batch_start(view);
     enum qn_err err =
-        qn_vault_snapshots(view->vault, has_plan ? plan : NULL, NULL, NULL, &snapshots);
+        qn_vault_snapshots(view->place.vault, has_plan ? plan : NULL, NULL, NULL, &snapshots);
     for (size_t i = 0; i < snapshots.count && err == QN_OK; i++)
         err = find_in(view, &snapshots.items[i], pattern);
     qn_snapshots_deinit(&snapshots);
@@ -264,9 +264,9 @@ static enum qn_err diff_lists(struct backup_view *view, const struct qn_snapshot
                               const struct qn_snapshot *newer)
 {
     struct side a = {0}, b = {0};
-    enum qn_err err = qn_vault_list(view->vault, older, &a.iter);
+    enum qn_err err = qn_vault_list(view->place.vault, older, &a.iter);
     if (err == QN_OK)
-        err = qn_vault_list(view->vault, newer, &b.iter);
+        err = qn_vault_list(view->place.vault, newer, &b.iter);
     if (err == QN_OK)
         err = advance(&a);
     if (err == QN_OK)
@@ -281,9 +281,9 @@ static enum qn_err diff_lists(struct backup_view *view, const struct qn_snapshot
 static void run_diff(struct backup_view *view)
 {
     struct qn_snapshot_info a, b;
-    if (qn_snapshot_pick(view->view, view->vault, view->args, "a", &a) != QN_OK)
+    if (qn_snapshot_pick(&view->place, view->args, "a", &a) != QN_OK)
         return;
-    if (qn_snapshot_pick(view->view, view->vault, view->args, "b", &b) == QN_OK) {
+    if (qn_snapshot_pick(&view->place, view->args, "b", &b) == QN_OK) {
         batch_start(view);
         batch_end(view, diff_lists(view, &a.snapshot, &b.snapshot));
         qn_buf_deinit(&b.plain);
@@ -395,6 +395,11 @@ static void finish_restore(struct backup_view *view)
     qn_view_finish(view->view, &item);
 }
 
+static bool is_wrong(enum qn_err err)
+{
+    return err == QN_ERR_CORRUPT || err == QN_ERR_SIGNATURE;
+}
+
 static void run_restore(struct backup_view *view)
 {
     struct qn_snapshot_info info;
@@ -404,7 +409,7 @@ static void run_restore(struct backup_view *view)
         refuse(view, QN_ERR_INVALID, "bad-path", qn_span_str(""));
         return;
     }
-    if (qn_snapshot_pick(view->view, view->vault, view->args, "snapshot", &info) != QN_OK)
+    if (qn_snapshot_pick(&view->place, view->args, "snapshot", &info) != QN_OK)
         return;
     struct qn_restore_options options = {.snapshot = &info.snapshot,
                                          .paths = paths,
@@ -416,12 +421,16 @@ static void run_restore(struct backup_view *view)
                                          .context = view};
     enum qn_err err = put_totals(view, &info.snapshot, path_count == 0);
     if (err == QN_OK)
-        err = qn_vault_restore(view->vault, &options);
+        err = qn_vault_restore(view->place.vault, &options);
     qn_buf_deinit(&info.plain);
+    if (view->place.copy != NULL && (view->errors > 0 || is_wrong(err)))
+        qn_copy_vault_distrust(view->place.copy);
     if (err == QN_OK && view->entries == 0 && path_count > 0)
         err = QN_ERR_NOTFOUND;
     if (err == QN_OK)
         finish_restore(view);
+    else if (view->place.copy != NULL && is_wrong(err))
+        refuse(view, err, "holder-bad", qn_span_str(""));
     else
         refuse(view, err, qn_snapshot_code(err), qn_span_str(""));
 }
@@ -430,29 +439,53 @@ static const struct {
     const char *command, *args;
     void (*run)(struct backup_view *view);
 } commands[] = {
-    {"backup.ls", "name path recursive snapshot store", run_ls},
+    {"backup.ls", "from name path recursive snapshot store", run_ls},
     {"backup.find", "name pattern", run_find},
-    {"backup.diff", "a b name", run_diff},
-    {"backup.restore", "name paths snapshot store", run_restore},
+    {"backup.diff", "a b from name", run_diff},
+    {"backup.restore", "from name paths snapshot store", run_restore},
 };
+
+static void run_command(struct backup_view *view, struct qn_span command)
+{
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (!qn_span_eq_str(command, commands[i].command))
+            continue;
+        if (args_are_only(view->args, commands[i].args))
+            commands[i].run(view);
+        else
+            refuse(view, QN_ERR_INVALID, "bad-request", command);
+        return;
+    }
+    refuse(view, QN_ERR_NOTFOUND, "unknown-command", command);
+}
+
+/* The vault of this site, or the copy at the site that `from` names. */
+static enum qn_err open_place(struct backup_view *view)
+{
+    struct qn_jobs *jobs = qn_view_jobs(view->view);
+    struct qn_span from;
+    char site[QN_NAME_SIZE_MAX + 1];
+    if (args_value(view->args, "from").size == 0)
+        return qn_jobs_vault(jobs, &view->place.vault);
+    if (!args_text(view->args, "from", QN_NAME_SIZE_MAX, &from))
+        return QN_ERR_INVALID;
+    snprintf(site, sizeof(site), "%.*s", (int)from.size, (const char *)from.data);
+    QN_TRY(
+        qn_jobs_copy(jobs, site, &qn_view_progress(view->view)->is_cancelled, &view->place.copy));
+    view->place.vault = qn_copy_vault_of(view->place.copy);
+    return QN_OK;
+}
 
 void qn_backup_view_run(struct qn_view *raw)
 {
     const struct qn_view_task *task = qn_view_task(raw);
-    struct backup_view view = {.view = raw, .args = qn_buf_view(&task->args)};
-    enum qn_err err = qn_jobs_vault(qn_view_jobs(raw), &view.vault);
-    if (err != QN_OK) {
-        refuse(&view, err, "vault-failed", qn_span_str(qn_err_name(err)));
-        return;
-    }
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-        if (!qn_span_eq_str(qn_buf_view(&task->command), commands[i].command))
-            continue;
-        if (args_are_only(view.args, commands[i].args))
-            commands[i].run(&view);
-        else
-            refuse(&view, QN_ERR_INVALID, "bad-request", qn_buf_view(&task->command));
-        return;
-    }
-    refuse(&view, QN_ERR_NOTFOUND, "unknown-command", qn_buf_view(&task->command));
+    struct backup_view view = {
+        .view = raw, .args = qn_buf_view(&task->args), .place = {.view = raw}};
+    enum qn_err err = open_place(&view);
+    if (err != QN_OK)
+        refuse(&view, err, err == QN_ERR_BUSY ? "vault-busy" : "vault-failed",
+               qn_span_str(qn_err_name(err)));
+    else
+        run_command(&view, qn_buf_view(&task->command));
+    qn_copy_vault_close(view.place.copy);
 }

@@ -6,6 +6,9 @@
 struct qn_backups {
     struct qn_vault_key key;
     struct qn_driver *driver;
+    struct qn_copies *copies;
+    struct qn_copy_source *source; /* of packs that the vault lacks, from whichever holder */
+    struct qn_pack_source packs;
     struct qn_jobs *jobs;
     struct qn_files *files;
     struct qn_views *views;
@@ -25,8 +28,22 @@ static void on_result(void *context, struct qn_file_result *result)
         qn_driver_file(backups->driver, result);
 }
 
+static void ask_core(void *context, uint64_t token, struct qn_span command, struct qn_span args)
+{
+    struct qn_backups *backups = context;
+    qn_driver_request(backups->driver, token, command, args, qn_span_str("syncd"));
+}
+
+static void tell_gone(void *context, uint64_t token)
+{
+    qn_driver_request_gone(((struct qn_backups *)context)->driver, token);
+}
+
 static void start(struct qn_backups *backups, const struct qn_backups_options *options)
 {
+    backups->copies = qn_copies_new(options->loop, options->log);
+    backups->source = qn_copy_source_new(backups->copies, NULL, NULL);
+    backups->packs = qn_copy_source_view(backups->source);
     struct qn_jobs_options jobs = {.loop = options->loop,
                                    .state_dir = options->state_dir,
                                    .site = options->site,
@@ -35,6 +52,8 @@ static void start(struct qn_backups *backups, const struct qn_backups_options *o
                                    .map_size = INDEX_MAP_SIZE,
                                    .store = options->store,
                                    .reader_socket = options->reader_socket,
+                                   .source = &backups->packs,
+                                   .copies = backups->copies,
                                    .on_news = on_news,
                                    .context = backups};
     struct qn_files_options files = {.loop = options->loop,
@@ -66,6 +85,9 @@ enum qn_err qn_backups_new(const struct qn_backups_options *options,
 void qn_backups_set_driver(struct qn_backups *backups, struct qn_driver *driver)
 {
     backups->driver = driver;
+    qn_copies_set_core(
+        backups->copies,
+        &(struct qn_copies_core){.request = ask_core, .gone = tell_gone, .context = backups});
 }
 
 void qn_backups_free(struct qn_backups *backups)
@@ -73,11 +95,19 @@ void qn_backups_free(struct qn_backups *backups)
     if (backups == NULL)
         return;
     backups->driver = NULL;
+    qn_copies_end(backups->copies);
     qn_views_free(backups->views);
     qn_jobs_free(backups->jobs);
     qn_files_free(backups->files);
+    qn_copy_source_free(backups->source);
+    qn_copies_free(backups->copies);
     qn_vault_key_deinit(&backups->key);
     qn_free(backups);
+}
+
+struct qn_copies *qn_backups_copies(struct qn_backups *backups)
+{
+    return backups->copies;
 }
 
 struct qn_views *qn_backups_views(struct qn_backups *backups)

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "app/copies.h"
 #include "app/driver.h"
 #include "app/files.h"
 #include "app/jobs.h"
@@ -17,6 +18,7 @@ struct qn_backups_options {
     const char *site; /* name */
     const struct qn_site_id *id;
     const struct qn_public_key *recovery_seal;
+    struct qn_log *log;
     struct qn_store *store;               /* outlives the backups */
     const char *reader_socket;            /* of the reading unit; NULL: the disk is read directly */
     void (*on_view_ready)(void *context); /* some view has more to take */
@@ -30,6 +32,7 @@ void qn_backups_set_driver(struct qn_backups *backups, struct qn_driver *driver)
 /* After the control socket and the driver ended, before the loop does. Waits for jobs and views,
  * at most about a second. Accepts NULL. */
 void qn_backups_free(struct qn_backups *backups);
+struct qn_copies *qn_backups_copies(struct qn_backups *backups);
 struct qn_views *qn_backups_views(struct qn_backups *backups);
 /* The vault's key, sealed to the recovery kit, and its epoch; borrowed. */
 struct qn_span qn_backups_sealed_key(const struct qn_backups *backups, uint64_t *ret_epoch);

@@ -137,7 +137,9 @@ void daemon_on_view_ready(void *context)
 void daemon_on_reply(void *context, uint64_t request, const struct qn_effect *reply)
 {
     struct daemon *daemon = context;
-    if (daemon->control != NULL)
+    if ((request & QN_COPIES_TOKEN) != 0)
+        qn_copies_reply(qn_backups_copies(daemon->backups), request, reply);
+    else if (daemon->control != NULL)
         qn_control_reply(daemon->control, request, reply);
 }
 

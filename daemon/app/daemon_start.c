@@ -222,6 +222,7 @@ static enum qn_err start_backups(struct daemon *daemon)
                                          .recovery_seal = &daemon->setup.recovery_seal,
                                          .store = daemon->store,
                                          .reader_socket = qn_config_reader(&daemon->config),
+                                         .log = &daemon->log,
                                          .on_view_ready = daemon_on_view_ready,
                                          .context = daemon};
     return qn_backups_new(&options, &daemon->backups);

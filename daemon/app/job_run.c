@@ -338,13 +338,14 @@ static enum qn_err run_verify(struct qn_job_run *run, struct qn_vault *vault, st
     struct qn_verify_counts counts;
     QN_TRY(qn_cursor_bool(&cursor, &reads_data));
     QN_TRY(qn_vault_verify(vault, reads_data, &run->progress, on_report, run, &counts));
-    qn_pack_map(out, 7);
+    qn_pack_map(out, 8);
     pack_count(out, "bad_chunks", counts.bad_chunks);
     pack_count(out, "bad_packs", counts.bad_packs);
     pack_count(out, "bytes", counts.bytes);
     pack_count(out, "chunks", counts.chunks);
     pack_count(out, "missing_chunks", counts.missing_chunks);
     pack_count(out, "packs", counts.packs);
+    pack_count(out, "repaired", counts.repaired);
     pack_count(out, "snapshots", counts.snapshots);
     return QN_OK;
 }
@@ -390,6 +391,28 @@ static enum qn_err run_catalog(struct qn_job_run *run, struct qn_vault *vault, s
     return err;
 }
 
+/* From a holder. The catalog that follows tells the core what is here then. */
+static enum qn_err run_rebuild(struct qn_job_run *run, struct qn_vault *vault,
+                               const struct qn_jobs_options *jobs, struct qn_buf *out)
+{
+    struct qn_span args = qn_buf_view(&run->job->args), text;
+    struct qn_cursor cursor = qn_cursor(args_value(args, "data"));
+    char site[QN_NAME_SIZE_MAX + 1];
+    bool wants_data;
+    struct qn_rebuild_counts counts;
+    if (jobs->copies == NULL || !args_text(args, "site", QN_NAME_SIZE_MAX, &text))
+        return QN_ERR_INVALID;
+    QN_TRY(qn_cursor_bool(&cursor, &wants_data));
+    snprintf(site, sizeof(site), "%.*s", (int)text.size, (const char *)text.data);
+    QN_TRY(qn_copies_rebuild(jobs->copies, site, vault, wants_data, &run->progress, on_report, run,
+                             &counts));
+    qn_pack_map(out, 3);
+    pack_count(out, "bad", counts.bad);
+    pack_count(out, "packs", counts.packs);
+    pack_count(out, "snapshots", counts.snapshots);
+    return QN_OK;
+}
+
 static enum qn_err run_kind(struct qn_job_run *run, const struct qn_jobs_options *options,
                             struct qn_buf *out)
 {
@@ -410,6 +433,8 @@ static enum qn_err run_kind(struct qn_job_run *run, const struct qn_jobs_options
         return qn_job_drill(run, vault, out);
     case QN_JOB_CATALOG:
         return run_catalog(run, vault, out);
+    case QN_JOB_REBUILD:
+        return run_rebuild(run, vault, options, out);
     }
     return QN_ERR_INVALID;
 }

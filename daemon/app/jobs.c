@@ -122,6 +122,19 @@ enum qn_err qn_jobs_vault(struct qn_jobs *jobs, struct qn_vault **ret_vault)
     return err;
 }
 
+enum qn_err qn_jobs_copy(struct qn_jobs *jobs, const char *site, const atomic_bool *is_cancelled,
+                         struct qn_copy_vault **ret_copy)
+{
+    struct qn_copy_vault_options options = {.copies = jobs->options.copies,
+                                            .state_dir = jobs->options.state_dir,
+                                            .site = site,
+                                            .master = jobs->options.master,
+                                            .epoch = jobs->options.epoch,
+                                            .map_size = jobs->options.map_size,
+                                            .is_cancelled = is_cancelled};
+    return qn_copy_vault_open(&options, ret_copy);
+}
+
 static struct qn_job *take(struct qn_jobs *jobs, struct qn_job_run *run)
 {
     struct qn_job *job = NULL;

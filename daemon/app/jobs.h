@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "app/copies.h"
 #include "core/job.h"
 #include "loop/loop.h"
 #include "store/store.h"
@@ -27,7 +28,8 @@ struct qn_jobs_options {
     uint64_t map_size;                   /* of the vault's index */
     struct qn_store *store;              /* goes into each snapshot; NULL: it does not */
     const char *reader_socket;           /* NULL: read the disk directly */
-    const struct qn_pack_source *source; /* packs that only a holder has */
+    const struct qn_pack_source *source; /* packs that only a holder has; borrowed; or NULL */
+    struct qn_copies *copies;            /* NULL: there are none (tests) */
     void (*on_news)(void *context, const struct qn_job_event *event);
     void *context;
 };
@@ -41,6 +43,10 @@ void qn_jobs_free(struct qn_jobs *jobs);
 struct qn_store *qn_jobs_store(const struct qn_jobs *jobs); /* of the options */
 /* Whether there is one; qn_jobs_vault makes it. */
 bool qn_jobs_has_vault(const struct qn_jobs *jobs);
+/* The copy at a holder, for a thread of a reader; qn_copy_vault_close. */
+enum qn_err QN_CHECKED qn_jobs_copy(struct qn_jobs *jobs, const char *site,
+                                    const atomic_bool *is_cancelled,
+                                    struct qn_copy_vault **ret_copy);
 /* The vault, opened at the first call (which may take a second). Threads of readers; never the loop
  * thread. */
 enum qn_err QN_CHECKED qn_jobs_vault(struct qn_jobs *jobs, struct qn_vault **ret_vault);

@@ -13,6 +13,10 @@ const char *qn_snapshot_code(enum qn_err err)
     case QN_ERR_TIMEOUT:
     case QN_ERR_CLOSED:
         return "no-copy-reachable";
+    case QN_ERR_DENIED:
+        return "holder-refused";
+    case QN_ERR_BUSY:
+        return "vault-busy";
     case QN_ERR_SIGNATURE:
     case QN_ERR_CORRUPT:
         return "vault-bad";
@@ -82,6 +86,40 @@ static enum qn_err take(qn_snapshot_vec *snapshots, size_t at, struct qn_snapsho
     return QN_OK;
 }
 
+/* The code of an error that a holder's lists gave, or the packs that they name. */
+static const char *copy_code(const struct qn_copy_vault *copy, enum qn_err err)
+{
+    bool is_of_disk = err == QN_ERR_NOSPACE || err == QN_ERR_IO;
+    if (qn_copy_vault_code(copy) != NULL)
+        return qn_copy_vault_code(copy);
+    if (err == QN_ERR_TIMEOUT || err == QN_ERR_CLOSED)
+        return "holder-offline";
+    return err == QN_ERR_DENIED || err == QN_ERR_BUSY || is_of_disk ? qn_snapshot_code(err)
+                                                                    : "holder-bad";
+}
+
+static enum qn_err list_all(const struct qn_snapshot_place *place, const char *plan,
+                            qn_snapshot_vec *out)
+{
+    if (place->copy != NULL)
+        return qn_copy_vault_snapshots(place->copy, plan, out);
+    return qn_vault_snapshots(place->vault, plan, NULL, NULL, out);
+}
+
+/* What a holder keeps comes here before it is looked into. */
+static enum qn_err bring(const struct qn_snapshot_place *place, struct qn_span from,
+                         struct qn_snapshot_info *info)
+{
+    if (place->copy == NULL)
+        return QN_OK;
+    enum qn_err err = qn_copy_vault_adopt(place->copy, &info->name);
+    if (err == QN_OK)
+        return QN_OK;
+    qn_view_refuse(place->view, err, copy_code(place->copy, err), from);
+    qn_buf_deinit(&info->plain);
+    return err;
+}
+
 /* `store`: the list of what the site knows in the place of its files. */
 static enum qn_err pick_list(struct qn_view *view, struct qn_span args,
                              struct qn_snapshot_info *info)
@@ -101,10 +139,12 @@ static enum qn_err pick_list(struct qn_view *view, struct qn_span args,
     return err;
 }
 
-enum qn_err qn_snapshot_pick(struct qn_view *view, struct qn_vault *vault, struct qn_span args,
+enum qn_err qn_snapshot_pick(const struct qn_snapshot_place *place, struct qn_span args,
                              const char *key, struct qn_snapshot_info *ret_info)
 {
-    struct qn_span name, text = qn_span(NULL, 0);
+    struct qn_view *view = place->view;
+    struct qn_snapshot_info info;
+    struct qn_span name, text = qn_span(NULL, 0), from = qn_span(NULL, 0);
     char plan[QN_NAME_SIZE_MAX + 1];
     qn_snapshot_vec snapshots = {0};
     if (!args_text(args, "name", QN_NAME_SIZE_MAX, &name)) {
@@ -115,18 +155,24 @@ enum qn_err qn_snapshot_pick(struct qn_view *view, struct qn_vault *vault, struc
         qn_view_refuse(view, QN_ERR_INVALID, "bad-request", qn_span_str(key));
         return QN_ERR_INVALID;
     }
+    (void)args_text(args, "from", QN_NAME_SIZE_MAX, &from);
     snprintf(plan, sizeof(plan), "%.*s", (int)name.size, (const char *)name.data);
-    enum qn_err err = qn_vault_snapshots(vault, plan, NULL, NULL, &snapshots);
+    enum qn_err err = list_all(place, plan, &snapshots);
     size_t at = err == QN_OK ? find(&snapshots, text) : 0;
     if (err != QN_OK)
-        qn_view_refuse(view, err, qn_snapshot_code(err), name);
+        place->copy == NULL ? qn_view_refuse(view, err, qn_snapshot_code(err), name)
+                            : qn_view_refuse(view, err, copy_code(place->copy, err), from);
     else if (at == SIZE_MAX)
         qn_view_refuse(view, err = QN_ERR_INVALID, "snapshot-ambiguous", text);
     else if (at == snapshots.count)
         qn_view_refuse(view, err = QN_ERR_NOTFOUND, "snapshot-unknown",
                        text.size > 0 ? text : name);
     else
-        err = take(&snapshots, at, ret_info);
+        err = take(&snapshots, at, &info);
     qn_snapshots_deinit(&snapshots);
-    return err == QN_OK ? pick_list(view, args, ret_info) : err;
+    QN_TRY(err);
+    QN_TRY(bring(place, from, &info));
+    QN_TRY(pick_list(view, args, &info));
+    *ret_info = info;
+    return QN_OK;
 }

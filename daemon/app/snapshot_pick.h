@@ -4,12 +4,16 @@
 
 #include "app/views_impl.h"
 
+struct qn_snapshot_place {
+    struct qn_view *view;
+    struct qn_vault *vault;
+    struct qn_copy_vault *copy; /* whose vault it is, to fetch from there what is chosen; or NULL */
+};
 /* Takes `name` (the plan) and the snapshot's text under `key` from the arguments; with `store`:
  * true the list of the site's own store stands in the place of its files. On an error the view was
  * answered. ret_info->plain is the caller's to release. */
-enum qn_err QN_CHECKED qn_snapshot_pick(struct qn_view *view, struct qn_vault *vault,
-                                        struct qn_span args, const char *key,
-                                        struct qn_snapshot_info *ret_info);
+enum qn_err QN_CHECKED qn_snapshot_pick(const struct qn_snapshot_place *place, struct qn_span args,
+                                        const char *key, struct qn_snapshot_info *ret_info);
 /* The code (docs/control.md 5) of an error that reading a vault gave. */
 const char *qn_snapshot_code(enum qn_err err);
 /* A path as people give it ("/srv/data/", "srv/data") as the list has it. */

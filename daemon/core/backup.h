@@ -48,8 +48,8 @@ struct plan_change {
 
 struct want {
     enum qn_job_kind kind;
-    char plan[QN_NAME_SIZE_MAX + 1]; /* "" : all */
-    bool reads_data;                 /* VERIFY */
+    char plan[QN_NAME_SIZE_MAX + 1]; /* "" : all; REBUILD: the holder */
+    bool reads_data;                 /* VERIFY, REBUILD: with packs of kind DATA */
 };
 
 struct running {
@@ -120,6 +120,7 @@ struct backup {
     int32_t offset_s;    /* local time minus UTC, as of the last event */
     uint64_t catalog_ms; /* monotonic: when the book is compared with the vault; UINT64_MAX: not */
     bool is_prune_due;   /* a run ended: what the keep rules let go, once the book shows it */
+    uint64_t bad_count;  /* packs and chunks that the last verification found, and no copy had */
     bool is_place_seen;  /* the agreements were looked at since the ledger moved */
     uint64_t place_token,
         place_ms; /* an acceptance on its way; not before, after one that failed */

@@ -1,3 +1,5 @@
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/args.h"
@@ -86,6 +88,15 @@ static void pack_drill(struct qn_core *core, const struct want *want, struct qn_
     qn_pack_u64(out, qn_prng_next(&core->prng));
 }
 
+static void pack_rebuild(const struct want *want, struct qn_buf *out)
+{
+    qn_pack_map(out, 2);
+    qn_pack_cstr(out, "data");
+    qn_pack_bool(out, want->reads_data);
+    qn_pack_cstr(out, "site");
+    qn_pack_cstr(out, want->plan);
+}
+
 /* The arguments of a job; false if its plan is gone meanwhile. */
 static bool pack_args(struct qn_core *core, const struct want *want, struct qn_buf *out)
 {
@@ -107,6 +118,9 @@ static bool pack_args(struct qn_core *core, const struct want *want, struct qn_b
         return plan != NULL;
     case QN_JOB_CATALOG:
         qn_pack_map(out, 0);
+        return true;
+    case QN_JOB_REBUILD:
+        pack_rebuild(want, out);
         return true;
     }
     return false;
@@ -356,6 +370,20 @@ static void drill_ended(struct qn_core *core, struct plan *plan, enum qn_err err
     book(core, QN_INTENT_PLAN_DRILLED, &intent);
 }
 
+/* What came of the copies: a note, and an alert for what none of them had. */
+static void repairs_ended(struct qn_core *core, enum qn_err err, struct qn_span payload)
+{
+    char text[32];
+    uint64_t repaired = count_of(payload, "repaired");
+    if (repaired > 0) {
+        snprintf(text, sizeof(text), "%" PRIu64, repaired);
+        core_note(core, "vault-repaired", QN_OK, text);
+    }
+    if (core->backup->running.what.kind == QN_JOB_VERIFY && err == QN_OK)
+        core->backup->bad_count = count_of(payload, "bad_packs") + count_of(payload, "bad_chunks") +
+                                  count_of(payload, "missing_chunks");
+}
+
 /* Whether keep rules or partial snapshots let something go. */
 static void prune_after(struct qn_core *core, struct plan *plan)
 {
@@ -393,9 +421,10 @@ static void job_ended(struct qn_core *core, enum qn_err err, struct qn_span payl
         catalog_ended(core);
     else if (running->what.kind == QN_JOB_CATALOG)
         running->had_book_error = true; /* try again */
+    repairs_ended(core, err, payload);
     if (err != QN_OK && err != QN_ERR_CLOSED)
         core_note(core, "job-failed", err, running->what.plan);
-    if (running->what.kind == QN_JOB_PRUNE)
+    if (running->what.kind == QN_JOB_PRUNE || running->what.kind == QN_JOB_REBUILD)
         catalog_at(core, core->now_ms);
     else if (running->had_book_error)
         catalog_at(core, core->now_ms + CATALOG_RETRY_MS);

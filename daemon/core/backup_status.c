@@ -209,6 +209,8 @@ void backup_alerts(const struct qn_core *core, backup_alert alert, void *context
         alerts_of_runs(core, *plan, alert, context);
         alerts_of_copies(core, *plan, alert, context);
     }
+    if (core->backup->bad_count > 0)
+        alert(context, "critical", "vault-bad", core->name, core->backup->bad_count, 0);
     alerts_of_holders(core, alert, context);
     alerts_of_places(core, alert, context);
     qn_vec_each (&book->held, held) {

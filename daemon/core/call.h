@@ -46,6 +46,9 @@ void call_conflict_resolve(const struct call *call);
 void call_verify(const struct call *call);
 /* request_plan.c, request_backup.c, request_holder.c */
 struct plan *call_plan(const struct call *call); /* the named plan; else answers, and NULL */
+bool call_flag(const struct call *call, const char *key); /* false if it is absent */
+/* Queues a job; its end answers the request. `plan` as in struct want. */
+void call_run_job(const struct call *call, enum qn_job_kind kind, const char *plan);
 void call_backup_create(const struct call *call);
 void call_backup_change(const struct call *call);
 void call_backup_delete(const struct call *call);
@@ -59,3 +62,9 @@ void call_backup_forget(const struct call *call);
 void call_holder_list(const struct call *call);
 void call_holder_accept(const struct call *call);
 void call_holder_quota(const struct call *call);
+/* request_fetch.c */
+void call_vault_fetch(const struct call *call);
+void call_vault_keys(const struct call *call);
+void call_vault_lists(const struct call *call);
+void call_vault_names(const struct call *call);
+void call_vault_rebuild(const struct call *call);

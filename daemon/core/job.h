@@ -23,6 +23,9 @@ enum qn_job_kind {
     QN_JOB_DRILL,
     /* {} : tells all packs and snapshots of the local vault, to bring the book up to it */
     QN_JOB_CATALOG,
+    /* {"data": bool, "site": text} : makes the local vault whole from that holder: its snapshots,
+     * the packs of kind META, with `data` all of them. DONE: {"bad","packs","snapshots"} */
+    QN_JOB_REBUILD,
 };
 
 struct qn_job {

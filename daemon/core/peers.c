@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "core/bulk.h"
+#include "core/fetch.h"
 
 struct peer *core_peer(const struct qn_core *core, const struct qn_site_id *site)
 {
@@ -42,6 +43,7 @@ static void forget_peer(struct qn_core *core, size_t index)
         core_close(core, peer->bulk->link);
         bulk_down(core, peer->bulk, QN_OK);
     }
+    fetch_lost(core, peer->bulk);
     peer_free(peer);
     qn_vec_remove(&core->peers, index);
 }

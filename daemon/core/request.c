@@ -2,6 +2,7 @@
 
 #include "core/backup.h"
 #include "core/call.h"
+#include "core/fetch.h"
 #include "model/bugs.h"
 
 void call_fail(const struct call *call, enum qn_err err, const char *code, struct qn_span object)
@@ -107,6 +108,11 @@ static const struct {
     {"holder.list", "", call_holder_list, false},
     {"holder.accept", "owner", call_holder_accept, true},
     {"holder.quota", "owner quota_bytes", call_holder_quota, true},
+    {"vault.fetch", "name not offset site size", call_vault_fetch, false},
+    {"vault.keys", "site", call_vault_keys, false},
+    {"vault.lists", "after site", call_vault_lists, false},
+    {"vault.names", "after list site", call_vault_names, false},
+    {"vault.rebuild", "data site", call_vault_rebuild, false},
 };
 
 static bool may_run(const struct call *call)
@@ -155,6 +161,7 @@ void request_gone(struct qn_core *core, uint64_t request)
 {
     verify_gone(core, request);
     waiters_gone(core, request);
+    fetch_gone(core, request);
     qn_vec_each (&core->pending, pending)
         if (pending->kind == PENDING_REPLY && pending->request == request)
             pending->kind = PENDING_QUIET;

@@ -138,18 +138,20 @@ void call_backup_list(const struct call *call)
 
 /* ---- jobs on request ---- */
 
-static bool flag(const struct call *call, const char *key)
+bool call_flag(const struct call *call, const char *key)
 {
     struct qn_cursor cursor = qn_cursor(args_value(call->args, key));
     bool value;
     return qn_cursor_bool(&cursor, &value) == QN_OK && value;
 }
 
-static void run_job(const struct call *call, enum qn_job_kind kind, const char *plan)
+void call_run_job(const struct call *call, enum qn_job_kind kind, const char *plan)
 {
-    struct want want = {.kind = kind, .reads_data = flag(call, "read_data")};
+    struct want want = {.kind = kind,
+                        .reads_data = call_flag(call, "read_data") || call_flag(call, "data")};
     snprintf(want.plan, sizeof(want.plan), "%s", plan);
-    struct waiter waiter = {.request = call->id, .what = want, .wants_copies = flag(call, "wait")};
+    struct waiter waiter = {
+        .request = call->id, .what = want, .wants_copies = call_flag(call, "wait")};
     backup_want(call->core, &want);
     backup_wait(call->core, &waiter);
     backup_next_job(call->core);
@@ -159,7 +161,7 @@ void call_backup_run(const struct call *call)
 {
     const struct plan *plan = call_plan(call);
     if (plan != NULL)
-        run_job(call, QN_JOB_BACKUP, plan->name);
+        call_run_job(call, QN_JOB_BACKUP, plan->name);
 }
 
 void call_backup_stop(const struct call *call)
@@ -177,18 +179,18 @@ void call_backup_stop(const struct call *call)
 
 void call_backup_prune(const struct call *call)
 {
-    run_job(call, QN_JOB_PRUNE, "");
+    call_run_job(call, QN_JOB_PRUNE, "");
 }
 
 void call_backup_verify(const struct call *call)
 {
     if (args_value(call->args, "name").size == 0) {
-        run_job(call, QN_JOB_VERIFY, "");
+        call_run_job(call, QN_JOB_VERIFY, "");
         return;
     }
     const struct plan *plan = call_plan(call);
     if (plan != NULL)
-        run_job(call, QN_JOB_VERIFY, plan->name);
+        call_run_job(call, QN_JOB_VERIFY, plan->name);
 }
 
 /* ---- forget: says what the keep rules do, and does it ---- */
@@ -230,8 +232,8 @@ void call_backup_forget(const struct call *call)
     qn_buf_init(&data, 64);
     backup_choose(call->core, plan, &names);
     tell_choice(call, plan, &names);
-    if (!flag(call, "dry_run") && names.size > 0) {
-        run_job(call, QN_JOB_PRUNE, plan->name);
+    if (!call_flag(call, "dry_run") && names.size > 0) {
+        call_run_job(call, QN_JOB_PRUNE, plan->name);
         return;
     }
     qn_pack_map(&data, 1);

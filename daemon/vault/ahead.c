@@ -108,7 +108,7 @@ struct qn_ahead *qn_ahead_new(struct qn_vault *vault, const struct qn_ahead_sink
     pthread_mutex_init(&ahead->mutex, NULL);
     pthread_cond_init(&ahead->for_workers, NULL);
     pthread_cond_init(&ahead->for_owner, NULL);
-    ahead->worker_count = vault->workers;
+    ahead->worker_count = vault->readers;
     for (unsigned i = 0; i < ahead->worker_count; i++)
         QN_ASSERT(pthread_create(&ahead->workers[i].thread, NULL, work, ahead) == 0);
     return ahead;

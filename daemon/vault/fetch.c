@@ -1,5 +1,6 @@
 #include "vault/fetch.h"
 
+#include "vault/mend.h"
 #include "vault/vault_private.h"
 
 /* A run as it lies in a pack. */
@@ -149,6 +150,54 @@ static enum qn_err know_pack(struct qn_fetcher *fetcher, uint32_t number)
     return qn_index_get_pack(fetcher->view, number, &fetcher->pack);
 }
 
+/* Not: a holder that cannot be reached now. */
+static bool is_bad(const struct qn_fetch *chunks, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        enum qn_err err = chunks[i].err;
+        if (err == QN_ERR_SIGNATURE || err == QN_ERR_CORRUPT || err == QN_ERR_NOTFOUND ||
+            err == QN_ERR_INVALID || err == QN_ERR_IO)
+            return true;
+    }
+    return false;
+}
+
+/* The rows of what is still wanted, as they are now; false: not all in one pack any more. */
+static bool find_again(struct qn_fetcher *fetcher, struct qn_fetch *chunks, size_t count)
+{
+    uint32_t pack = chunks[0].row.pack;
+    for (size_t i = 0; i < count; i++) {
+        struct qn_blob blob = chunks[i].row.blob;
+        if (chunks[i].err == QN_OK)
+            continue;
+        if (qn_fetch_find(fetcher, blob.kind, &blob.id, blob.raw_size, &chunks[i].row) != QN_OK ||
+            chunks[i].row.pack != pack)
+            return false;
+        if (i > 0 && chunks[i].row.blob.offset < end_of(&chunks[i - 1]))
+            return false;
+    }
+    return true;
+}
+
+/* A copy of the pack takes its place: the rows of one that a holder only said to have may have been
+ * wrong. */
+static enum qn_err mend(struct qn_fetcher *fetcher, struct qn_fetch *chunks, size_t count)
+{
+    QN_TRY(qn_vault_mend(fetcher->vault, &fetcher->pack.name));
+    qn_fetcher_rest(fetcher);
+    fetcher->started = 0;
+    if (!find_again(fetcher, chunks, count))
+        return QN_ERR_STATE;
+    return know_pack(fetcher, chunks[0].row.pack);
+}
+
+/* Whether a copy that could not take the pack's place may still give single chunks. */
+static bool may_have_chunks(enum qn_err err)
+{
+    return err != QN_ERR_NOTFOUND && err != QN_ERR_TIMEOUT && err != QN_ERR_CLOSED &&
+           err != QN_ERR_STATE;
+}
+
 void qn_fetch_run(struct qn_fetcher *fetcher, struct qn_fetch *chunks, size_t count)
 {
     enum qn_err err = know_pack(fetcher, chunks[0].row.pack);
@@ -156,8 +205,16 @@ void qn_fetch_run(struct qn_fetcher *fetcher, struct qn_fetch *chunks, size_t co
         chunks[i].err = err == QN_OK ? QN_ERR_NOTFOUND : err;
     if (err != QN_OK)
         return;
-    bool is_done = fetcher->pack.state == QN_PACK_PRESENT && try_run(fetcher, chunks, count, true);
-    if (!is_done && fetcher->vault->has_source)
+    bool is_local = fetcher->pack.state == QN_PACK_PRESENT;
+    bool has_source = fetcher->vault->has_source;
+    if (!is_local && !has_source)
+        return;
+    if (try_run(fetcher, chunks, count, is_local) || !has_source || !is_bad(chunks, count))
+        return;
+    err = mend(fetcher, chunks, count);
+    if (err == QN_OK)
+        (void)try_run(fetcher, chunks, count, true);
+    else if (is_local && may_have_chunks(err))
         (void)try_run(fetcher, chunks, count, false);
 }
 

@@ -11,13 +11,14 @@ struct qn_taker {
     uint8_t *bytes;
     size_t size;
     QN_VEC(struct qn_index_addition) additions; /* own their blobs */
-    size_t rows;
+    size_t rows, rows_max;
 };
 
 struct qn_taker *qn_taker_new(struct qn_vault *vault)
 {
     struct qn_taker *taker = QN_NEW(struct qn_taker);
     taker->vault = vault;
+    taker->rows_max = QN_INDEX_ADD_ROWS;
     taker->unpacker = qn_unpacker_new(&vault->keys);
     return taker;
 }
@@ -124,9 +125,11 @@ static enum qn_err read_blobs(struct qn_taker *taker, const struct qn_pack_name 
 enum qn_err qn_taker_flush(struct qn_taker *taker)
 {
     enum qn_err err = QN_OK;
+    pthread_mutex_lock(&taker->vault->taking);
     if (taker->additions.count > 0)
         err = qn_index_add(taker->vault->index, taker->additions.items, taker->additions.count,
                            false);
+    pthread_mutex_unlock(&taker->vault->taking);
     drop_additions(taker);
     return err;
 }
@@ -140,27 +143,84 @@ enum qn_err qn_take_up(struct qn_taker *taker, const struct qn_pack_name *name, 
     addition.blobs = qn_memdup(taker->blobs.items, addition.count * sizeof(struct qn_blob));
     qn_vec_push(&taker->additions, addition);
     taker->rows += addition.count;
-    bool is_much = taker->rows >= QN_INDEX_ADD_ROWS || taker->additions.count >= BATCH_PACKS;
+    bool is_much = taker->rows >= taker->rows_max || taker->additions.count >= BATCH_PACKS;
     return is_much ? qn_taker_flush(taker) : QN_OK;
 }
 
 /* ---- many packs ---- */
 
-/* What these keys do not open, or nobody has, is passed over: it may be put right later. */
-static enum qn_err take_up_all(struct qn_vault *vault, const struct qn_pack_name *names,
-                               size_t count, const bool *is_local)
+/* Several takers share a list: those of packs at a holder wait for the line most of the time. */
+struct crew {
+    struct qn_vault *vault;
+    const struct qn_pack_name *names;
+    const bool *is_local;
+    size_t count, takers;
+    pthread_mutex_t mutex; /* of what follows */
+    size_t next;
+    enum qn_err err;
+};
+
+/* False: none is left, or it failed elsewhere. */
+static bool next_of(struct crew *crew, size_t *ret_i)
 {
-    struct qn_taker *taker = qn_taker_new(vault);
+    pthread_mutex_lock(&crew->mutex);
+    bool has_more = crew->err == QN_OK && crew->next < crew->count;
+    if (has_more)
+        *ret_i = crew->next++;
+    pthread_mutex_unlock(&crew->mutex);
+    return has_more;
+}
+
+/* What these keys do not open, or nobody has, is passed over: it may be put right later. */
+static void *take_up_some(void *context)
+{
+    struct crew *crew = context;
+    struct qn_taker *taker = qn_taker_new(crew->vault);
     enum qn_err err = QN_OK;
-    for (size_t i = 0; i < count && err == QN_OK; i++) {
-        err = qn_take_up(taker, &names[i], is_local[i]);
+    taker->rows_max = QN_INDEX_ADD_ROWS / crew->takers; /* so many rows wait in all of them */
+    for (size_t i; err == QN_OK && next_of(crew, &i);) {
+        err = qn_take_up(taker, &crew->names[i], crew->is_local[i]);
         if (err == QN_ERR_UNSUPPORTED || err == QN_ERR_NOTFOUND || is_damage(err))
             err = QN_OK;
     }
     if (err == QN_OK)
         err = qn_taker_flush(taker);
     qn_taker_free(taker);
-    return err;
+    pthread_mutex_lock(&crew->mutex);
+    if (crew->err == QN_OK)
+        crew->err = err;
+    pthread_mutex_unlock(&crew->mutex);
+    return NULL;
+}
+
+/* One is enough for the disk. */
+static size_t takers_for(const bool *is_local, size_t count)
+{
+    size_t elsewhere = 0;
+    for (size_t i = 0; i < count; i++)
+        elsewhere += !is_local[i];
+    return elsewhere == 0 ? 1 : elsewhere < QN_VAULT_WORKERS_MAX ? elsewhere : QN_VAULT_WORKERS_MAX;
+}
+
+static enum qn_err take_up_all(struct qn_vault *vault, const struct qn_pack_name *names,
+                               size_t count, const bool *is_local)
+{
+    struct crew crew = {.vault = vault,
+                        .names = names,
+                        .is_local = is_local,
+                        .count = count,
+                        .takers = takers_for(is_local, count)};
+    pthread_t threads[QN_VAULT_WORKERS_MAX];
+    size_t started = 0;
+    pthread_mutex_init(&crew.mutex, NULL);
+    while (started + 1 < crew.takers &&
+           pthread_create(&threads[started], NULL, take_up_some, &crew) == 0)
+        started++;
+    take_up_some(&crew);
+    for (size_t i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    pthread_mutex_destroy(&crew.mutex);
+    return crew.err;
 }
 
 enum qn_err qn_vault_take_up_list(struct qn_vault *vault, struct qn_span names)

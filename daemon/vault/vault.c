@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "vault/fetch.h"
+#include "vault/mend.h"
 #include "vault/vault_private.h"
 
 #define LOCK_NAME      "lock"
@@ -100,6 +101,9 @@ static struct qn_vault *make(const struct qn_vault_options *options)
     vault->dir = qn_strdup(options->dir);
     vault->level = options->level < 1 ? 1 : options->level > 19 ? 19 : options->level;
     vault->workers = workers_of(options);
+    vault->readers = options->readers == 0 ? vault->workers : options->readers;
+    if (vault->readers > QN_VAULT_WORKERS_MAX)
+        vault->readers = QN_VAULT_WORKERS_MAX;
     vault->pack_size = pack_size_of(options);
     vault->map_size = options->map_size;
     vault->prune_live_max = QN_PRUNE_LIVE_MAX;
@@ -109,7 +113,9 @@ static struct qn_vault *make(const struct qn_vault_options *options)
     qn_vault_keys_init(&vault->keys, options->master, options->epoch);
     vault->chunker = qn_chunker_new(vault->keys.chunker);
     pthread_mutex_init(&vault->writing, NULL);
+    pthread_mutex_init(&vault->taking, NULL);
     pthread_mutex_init(&vault->listing, NULL);
+    vault->mender = qn_mender_new(vault);
     return vault;
 }
 
@@ -149,7 +155,9 @@ void qn_vault_close(struct qn_vault *vault)
     qn_os_lock_free(vault->lock);
     qn_chunker_free(vault->chunker);
     qn_vault_keys_deinit(&vault->keys);
+    qn_mender_free(vault->mender);
     pthread_mutex_destroy(&vault->writing);
+    pthread_mutex_destroy(&vault->taking);
     pthread_mutex_destroy(&vault->listing);
     qn_free(vault->dir);
     qn_free(vault);

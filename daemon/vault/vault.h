@@ -35,6 +35,12 @@ struct qn_pack_source {
     /* Of a whole pack. NULL: packs that are not in the pool cannot be taken up by qn_vault_adopt,
      * only read if the index knows them. */
     enum qn_err (*size)(void *context, const struct qn_pack_name *name, size_t *ret_size);
+    /* What came of a pack was not it: from now on it is asked of another holder. False: there is
+     * no other one. NULL: there never is. */
+    bool (*another)(void *context, const struct qn_pack_name *name);
+    /* A pack of the pool was lost or damaged: it is whole again (QN_OK), or no copy of it could be
+     * had. On a thread of a job or a reader. NULL: nobody wants to know. */
+    void (*mended)(void *context, const struct qn_pack_name *name, enum qn_err err);
     void *context;
 };
 
@@ -45,6 +51,7 @@ struct qn_vault_options {
     size_t pack_size;                    /* goal; 4 to 16 MiB by line speed */
     int level;                           /* of zstd */
     unsigned workers;                    /* threads that squeeze and seal; 0: by the cores */
+    unsigned readers;                    /* threads that read ahead; 0: as many as workers */
     uint64_t map_size;                   /* of the index: address space */
     const struct qn_pack_source *source; /* NULL: the local pool only */
 };
@@ -177,9 +184,12 @@ enum qn_err QN_CHECKED qn_vault_restore(struct qn_vault *vault,
 
 struct qn_verify_counts {
     uint64_t packs, bad_packs, chunks, bad_chunks, missing_chunks, snapshots, bytes;
+    uint64_t repaired; /* packs that were bad or lost, and were put right from a copy */
 };
-/* Every snapshot's list and every chunk it names is in the index and in a pack of the right size;
- * with `reads_data` every pack against its name and every chunk against its id. */
+/* With a source, packs that are bad, and lost ones that a snapshot needs, are fetched from a copy
+ * and count as whole then. Every snapshot's list and every chunk it names is in the index and in a
+ * pack of the right size; with `reads_data` every pack against its name and every chunk against its
+ * id. */
 enum qn_err QN_CHECKED qn_vault_verify(struct qn_vault *vault, bool reads_data,
                                        struct qn_vault_progress *progress,
                                        qn_vault_report on_report, void *context,
@@ -214,6 +224,13 @@ struct qn_vault_sizes {
     uint64_t packs, pack_bytes, chunks, snapshots;
 };
 void qn_vault_sizes(struct qn_vault *vault, struct qn_vault_sizes *ret_sizes);
+/* Fetches the packs that the index knows and the pool lacks, those of kind META only or `all`, from
+ * the source. What no copy has is reported ("missing-pack") and counted in *ret_lost. Safe to stop
+ * and to begin again. */
+enum qn_err QN_CHECKED qn_vault_complete(struct qn_vault *vault, bool all,
+                                         struct qn_vault_progress *progress,
+                                         qn_vault_report on_report, void *context,
+                                         uint64_t *ret_fetched, uint64_t *ret_lost);
 /* Puts a good copy of a bad or lost pack back. QN_ERR_SIGNATURE: not that pack. */
 enum qn_err QN_CHECKED qn_vault_repair(struct qn_vault *vault, const struct qn_pack_name *name,
                                        struct qn_span bytes);

@@ -20,7 +20,7 @@ struct qn_vault {
     struct qn_chunker *chunker;
     size_t pack_size;
     int level;
-    unsigned workers;
+    unsigned workers, readers;
     uint64_t map_size;
     size_t prune_live_max; /* ids that prune has in memory at a time */
     struct qn_pack_source source;
@@ -29,7 +29,9 @@ struct qn_vault {
     struct qn_pool *pool;
     struct qn_index *index;
     pthread_mutex_t writing; /* one writing job at a time */
+    pthread_mutex_t taking;  /* packs of several takers come into the index one after the other */
     pthread_mutex_t listing;
+    struct qn_mender *mender;
     struct qn_fetcher *lister; /* of all iterators over lists, under `listing`; made when needed */
 };
 

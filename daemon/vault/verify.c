@@ -1,5 +1,6 @@
 #include "base/assert.h"
 #include "vault/mark.h"
+#include "vault/mend.h"
 
 /* Every pack against its name and every chunk in it against its id, on the workers; then what the
  * snapshots need against the index and what is known of the packs. */
@@ -147,15 +148,37 @@ static void note_pack(struct verify *verify, const struct qn_index_pack *pack, e
     }
 }
 
+/* Without the mutex: it may take as long as the line. */
+static bool mend(struct verify *verify, const struct qn_index_pack *pack)
+{
+    if (qn_vault_mend(verify->vault, &pack->name) != QN_OK)
+        return false;
+    pthread_mutex_lock(&verify->mutex);
+    verify->counts.repaired++;
+    pthread_mutex_unlock(&verify->mutex);
+    return true;
+}
+
+static enum qn_err check_once(struct checker *checker, const struct qn_index_pack *pack,
+                              uint64_t *ret_bad_chunks)
+{
+    const struct verify *verify = checker->verify;
+    *ret_bad_chunks = 0;
+    QN_TRY(check_size(checker->verify, pack));
+    if (!verify->reads_data)
+        return QN_OK;
+    QN_TRY(check_name(checker, pack));
+    return check_blobs(checker, pack, ret_bad_chunks);
+}
+
 static void check_pack(struct checker *checker, const struct qn_index_pack *pack)
 {
     struct verify *verify = checker->verify;
     uint64_t bad_chunks = 0;
-    enum qn_err err = check_size(verify, pack);
-    if (err == QN_OK && verify->reads_data)
-        err = check_name(checker, pack);
-    if (err == QN_OK && verify->reads_data)
-        err = check_blobs(checker, pack, &bad_chunks);
+    enum qn_err err = check_once(checker, pack, &bad_chunks);
+    bool is_bad = (err != QN_OK && err != QN_ERR_NOTFOUND) || bad_chunks > 0;
+    if (is_bad && mend(verify, pack))
+        err = check_once(checker, pack, &bad_chunks);
     note_pack(verify, pack, err, bad_chunks);
 }
 
@@ -211,7 +234,7 @@ static void report_chunk(struct verify *verify, enum qn_err err, const struct qn
 {
     if (!qn_chunk_set_add(&verify->lost, id))
         return;
-    bool is_missing = err == QN_ERR_NOTFOUND;
+    bool is_missing = err == QN_ERR_NOTFOUND || err == QN_ERR_TIMEOUT || err == QN_ERR_DENIED;
     verify->counts.missing_chunks += is_missing;
     verify->counts.bad_chunks += !is_missing && !verify->reads_data; /* else counted in its pack */
     report(verify, is_missing ? "missing-chunk" : "bad-chunk", path);
@@ -226,21 +249,33 @@ static enum qn_err fetch_anyway(struct verify *verify, const struct qn_index_row
     return fetch.err;
 }
 
+static bool is_lost(enum qn_err err)
+{
+    return err == QN_ERR_NOTFOUND || err == QN_ERR_CORRUPT || err == QN_ERR_SIGNATURE ||
+           err == QN_ERR_INVALID || err == QN_ERR_UNSUPPORTED || err == QN_ERR_TIMEOUT ||
+           err == QN_ERR_DENIED;
+}
+
 static enum qn_err check_pack_of(struct verify *verify, const struct qn_index_row *row)
 {
     struct qn_index_pack pack;
     if (!qn_pack_set_has(&verify->bad, row->pack))
         return qn_index_get_pack(verify->view, row->pack, &pack);
     QN_TRY(qn_index_get_pack(verify->view, row->pack, &pack));
-    if (!qn_pack_set_has(&verify->told, row->pack) && !verify->vault->has_source)
+    bool is_told = qn_pack_set_has(&verify->told, row->pack);
+    if (is_told && pack.state == QN_PACK_PRESENT)
+        return fetch_anyway(verify, row);
+    if (is_told)
+        return QN_ERR_NOTFOUND;
+    if (!mend(verify, &pack)) {
         report_pack(verify, "missing-pack", &pack);
-    return fetch_anyway(verify, row);
-}
-
-static bool is_lost(enum qn_err err)
-{
-    return err == QN_ERR_NOTFOUND || err == QN_ERR_CORRUPT || err == QN_ERR_SIGNATURE ||
-           err == QN_ERR_INVALID || err == QN_ERR_UNSUPPORTED;
+        enum qn_err err = fetch_anyway(verify, row);
+        return pack.state == QN_PACK_PRESENT || err == QN_OK || !is_lost(err) ? err
+                                                                              : QN_ERR_NOTFOUND;
+    }
+    qn_pack_set_remove(&verify->bad, row->pack);
+    qn_fetcher_rest(verify->fetcher);
+    return QN_OK;
 }
 
 static enum qn_err check_chunk(void *context, enum qn_blob_kind kind, const struct qn_chunk_id *id,

@@ -201,7 +201,8 @@ int ctl_run_backup_ls(struct ctl *ctl)
     int code = take_names(ctl, ctl->arguments.items[0], &names);
     if (code != CTL_DONE)
         return code;
-    ctl_args_init(&args, 5);
+    ctl_args_init(&args, 6);
+    ctl_arg_str(&args, "from", ctl_value(ctl, "from"));
     ctl_arg_str(&args, "name", names.plan);
     qn_pack_cstr(&args, "path");
     if (ctl->arguments.count > 1)
@@ -213,8 +214,9 @@ int ctl_run_backup_ls(struct ctl *ctl)
     ctl_arg_str(&args, "snapshot", or_nil(names.snapshot));
     qn_pack_cstr(&args, "store");
     qn_pack_bool(&args, ctl_has(ctl, "store"));
-    code = ctl_call(ctl, "backup.ls", &args,
-                    &(struct ctl_sink){.on_data = on_entries, .context = &view});
+    code = ctl_call(
+        ctl, "backup.ls", &args,
+        &(struct ctl_sink){.on_data = on_entries, .context = &view, .waits_for_ever = true});
     if (code == CTL_DONE && ctl->is_json)
         ctl_json_list_end(&view.json);
     return code;
@@ -322,9 +324,10 @@ int ctl_run_backup_diff(struct ctl *ctl)
         return code;
     if (strcmp(a.plan, b.plan) != 0)
         return ctl_usage_error(ctl, _("both snapshots must be of one plan"));
-    ctl_args_init(&args, 3);
+    ctl_args_init(&args, 4);
     ctl_arg_str(&args, "a", or_nil(a.snapshot));
     ctl_arg_str(&args, "b", or_nil(b.snapshot));
+    ctl_arg_str(&args, "from", ctl_value(ctl, "from"));
     ctl_arg_str(&args, "name", a.plan);
     code = ctl_call(
         ctl, "backup.diff", &args,
@@ -454,7 +457,8 @@ static int finish(struct restore *restore)
 
 static void pack_wanted(struct ctl *ctl, const struct names *names, struct qn_buf *args)
 {
-    ctl_args_init(args, 4);
+    ctl_args_init(args, 5);
+    ctl_arg_str(args, "from", ctl_value(ctl, "from"));
     ctl_arg_str(args, "name", names->plan);
     qn_pack_cstr(args, "paths");
     qn_pack_array(args, ctl->arguments.count - 1);

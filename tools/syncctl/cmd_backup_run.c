@@ -208,6 +208,9 @@ static void print_verify(const struct ctl *ctl, struct qn_span end)
             ctl_map_u64(end, "snapshots"), ctl_map_u64(end, "packs"), ctl_map_u64(end, "bad_packs"),
             ctl_map_u64(end, "chunks"), ctl_map_u64(end, "bad_chunks"),
             ctl_map_u64(end, "missing_chunks"));
+    if (ctl_map_u64(end, "repaired") > 0)
+        fprintf(ctl->out, _("packs put right from copies: %" PRIu64 "\n"),
+                ctl_map_u64(end, "repaired"));
     print_size(ctl, _("checked"), ctl_map_u64(end, "bytes"));
     print_copies(ctl, end);
 }

@@ -89,8 +89,14 @@ static const struct ctl_option run_options[] = {
     {NULL, NULL, NULL},
 };
 
+#define FROM_OPTION                                                                                \
+    {                                                                                              \
+        "from", "SITE", N_("read the copy at that site, not the vault of this one")                \
+    }
+
 static const struct ctl_option ls_options[] = {
     {"recursive", NULL, N_("with everything below")},
+    FROM_OPTION,
     {"store", NULL, N_("the copy of the site's own store instead of the files")},
     {NULL, NULL, NULL},
 };
@@ -98,9 +104,12 @@ static const struct ctl_option ls_options[] = {
 static const struct ctl_option restore_options[] = {
     {"to", "DIR", N_("the folder to restore into; it is made if it is not there")},
     {"overwrite", NULL, N_("replace what is there")},
+    FROM_OPTION,
     {"store", NULL, N_("the copy of the site's own store instead of the files")},
     {NULL, NULL, NULL},
 };
+
+static const struct ctl_option diff_options[] = {FROM_OPTION, {NULL, NULL, NULL}};
 
 static const struct ctl_option backup_verify_options[] = {
     {"read-data", NULL, N_("read every pack and every chunk")},
@@ -179,8 +188,8 @@ const struct ctl_command ctl_commands[] = {
      ctl_run_backup_ls},
     {"backup", "find", "[NAME] PATTERN", 1, 2, N_("find files by name in all snapshots"), NULL,
      ctl_run_backup_find},
-    {"backup", "diff", "NAME@A NAME@B", 2, 2, N_("what changed between two snapshots"), NULL,
-     ctl_run_backup_diff},
+    {"backup", "diff", "NAME@A NAME@B", 2, 2, N_("what changed between two snapshots"),
+     diff_options, ctl_run_backup_diff},
     {"backup", "restore", "NAME[@SNAPSHOT] [PATH...]", 1, 256,
      N_("restore files into a folder, with modes, times, owners and links"), restore_options,
      ctl_run_backup_restore},

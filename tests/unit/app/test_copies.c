@@ -1,0 +1,724 @@
+/* Reading the copy at a holder, which is played by the test: what comes back, what it costs, and
+ * what a holder that lies can do. The loop has a thread of its own; the test's thread asks. */
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "app/copies.h"
+#include "core/args.h"
+#include "os/os.h"
+#include "proto/pack.h"
+#include "support/span.h"
+#include "world.h"
+
+static const uint8_t master[QN_MASTER_KEY_SIZE] = {7}; /* of world.c */
+
+enum lie {
+    HONEST,
+    LIE_BYTES,    /* changed ones */
+    LIE_SWAP,     /* another pack under each name */
+    LIE_SHORT,    /* packs end early */
+    LIE_ENDLESS,  /* lists that never end */
+    LIE_AGAIN,    /* the same list again and again */
+    LIE_COUNT,    /* fewer names than said */
+    LIE_ORDER,    /* names that do not ascend */
+    LIE_SNAPSHOT, /* the snapshot was changed, and named anew */
+    LIE_NONSENSE, /* no rows at all */
+    LIE_SILENT,   /* no answer */
+    LIE_AWAY,     /* the core gives it up */
+};
+
+struct late { /* a request that is answered when its time on the line is over */
+    uint64_t token, due_ms;
+    struct qn_buf command, args;
+};
+
+struct stage {
+    struct world world;
+    struct qn_loop *loop;
+    struct qn_mailbox *stopper;
+    struct qn_log log;
+    pthread_t thread;
+    struct qn_copies *copies;
+    struct qn_copy_vault *copy;
+    atomic_bool is_cancelled;
+    /* the holder */
+    _Atomic enum lie lie;
+    char packs[TMP_PATH_SIZE];
+    struct qn_buf sealed, live;
+    struct qn_pack_name other;
+    _Atomic uint64_t delay_ms; /* there and back */
+    struct qn_timer *line;
+    QN_VEC(struct late) late; /* the loop's thread */
+    _Atomic uint64_t requests, served;
+};
+
+/* ---- the holder, on the loop's thread ---- */
+
+static void reply_end(struct stage *stage, uint64_t token, struct qn_buf *data)
+{
+    cr_assert_eq(qn_buf_status(data), QN_OK);
+    struct qn_effect effect = {
+        .kind = QN_EFFECT_REPLY, .reply = QN_REPLY_END, .bytes = data->data, .size = data->size};
+    stage->served += data->size;
+    qn_copies_reply(stage->copies, token, &effect);
+    qn_buf_deinit(data);
+}
+
+static void reply_error(struct stage *stage, uint64_t token, enum qn_err err, const char *code)
+{
+    struct qn_effect effect = {
+        .kind = QN_EFFECT_REPLY, .reply = QN_REPLY_ERROR, .err = err, .code = code};
+    qn_copies_reply(stage->copies, token, &effect);
+}
+
+static void pack_page(struct qn_buf *data, struct qn_span body, bool is_last)
+{
+    qn_buf_init(data, body.size + 64);
+    qn_pack_map(data, 2);
+    qn_pack_cstr(data, "body");
+    qn_pack_bin(data, body);
+    qn_pack_cstr(data, "last");
+    qn_pack_bool(data, is_last);
+}
+
+static void pack_row(const struct stage *stage, const uint8_t id[32], struct qn_span sealed,
+                     struct qn_buf *body)
+{
+    struct qn_snapshot_name name;
+    qn_snapshot_name_of(sealed, &name);
+    qn_pack_array(body, 6);
+    qn_pack_bin(body, qn_span(id, 32));
+    qn_pack_bin(body, QN_SPAN_OF(name.bytes));
+    qn_pack_u64(body, 1000);
+    qn_pack_u64(body, 2000);
+    qn_pack_u64(body, stage->live.size / 32);
+    qn_pack_bin(body, sealed);
+}
+
+/* The id of a list that comes behind `after`. */
+static void next_id(struct qn_span args, uint8_t ret_id[32])
+{
+    struct qn_cursor cursor = qn_cursor(args_value(args, "after"));
+    memset(ret_id, 0, 32);
+    if (qn_cursor_bytes(&cursor, ret_id, 32) != QN_OK)
+        return;
+    for (size_t i = 32; i-- > 0 && ++ret_id[i] == 0;)
+        ;
+}
+
+static void give_lists(struct stage *stage, uint64_t token, struct qn_span args)
+{
+    struct qn_buf body, data;
+    uint8_t id[32];
+    enum lie lie = stage->lie;
+    next_id(args, id);
+    if (lie == LIE_AGAIN)
+        memset(id, 1, sizeof(id));
+    QN_AUTO_BUF struct qn_buf sealed;
+    qn_buf_init(&sealed, stage->sealed.size);
+    qn_buf_append_span(&sealed, qn_buf_view(&stage->sealed));
+    if (lie == LIE_SNAPSHOT)
+        sealed.data[100] ^= 1;
+    qn_buf_init(&body, sealed.size + 1024);
+    qn_pack_array(&body, 1);
+    if (lie == LIE_NONSENSE)
+        qn_pack_cstr(&body, "nonsense");
+    else
+        pack_row(stage, id, qn_buf_view(&sealed), &body);
+    pack_page(&data, qn_buf_view(&body), lie != LIE_ENDLESS && lie != LIE_AGAIN);
+    qn_buf_deinit(&body);
+    reply_end(stage, token, &data);
+}
+
+static void give_names(struct stage *stage, uint64_t token, struct qn_span args)
+{
+    struct qn_span names = qn_buf_view(&stage->live);
+    struct qn_buf data, body;
+    (void)args;
+    qn_buf_init(&body, names.size);
+    qn_buf_append_span(&body, names);
+    if (stage->lie == LIE_COUNT)
+        body.size -= 32;
+    if (stage->lie == LIE_ORDER)
+        memcpy(body.data + 32, body.data, 32);
+    pack_page(&data, qn_buf_view(&body), true);
+    qn_buf_deinit(&body);
+    reply_end(stage, token, &data);
+}
+
+static enum qn_err read_held(const struct stage *stage, const struct qn_pack_name *name,
+                             struct qn_buf *out)
+{
+    char path[2 * TMP_PATH_SIZE];
+    char *hex = span_hex(QN_SPAN_OF((stage->lie == LIE_SWAP ? &stage->other : name)->bytes));
+    snprintf(path, sizeof(path), "%.600s/%.2s/%s", stage->packs, hex, hex);
+    qn_free(hex);
+    return qn_os_read_file(path, 32 << 20, out);
+}
+
+static void give_pack(struct stage *stage, uint64_t token, struct qn_span args)
+{
+    struct qn_pack_name name;
+    struct qn_cursor cursor = qn_cursor(args_value(args, "name"));
+    uint64_t offset, size;
+    QN_AUTO_BUF struct qn_buf whole;
+    struct qn_buf data;
+    qn_buf_init(&whole, 32 << 20);
+    if (qn_cursor_bytes(&cursor, name.bytes, 32) != QN_OK || !args_u64(args, "offset", &offset) ||
+        !args_u64(args, "size", &size) || read_held(stage, &name, &whole) != QN_OK) {
+        reply_error(stage, token, QN_ERR_NOTFOUND, "not-held");
+        return;
+    }
+    if (stage->lie == LIE_SHORT)
+        whole.size = whole.size * 3 / 4;
+    if (offset >= whole.size) {
+        reply_error(stage, token, QN_ERR_CORRUPT, "holder-bad");
+        return;
+    }
+    size = size < whole.size - offset ? size : whole.size - offset;
+    if (stage->lie == LIE_BYTES)
+        whole.data[offset + size / 2] ^= 1;
+    qn_buf_init(&data, size + 128);
+    qn_pack_map(&data, 3);
+    qn_pack_cstr(&data, "bytes");
+    qn_pack_bin(&data, qn_span(whole.data + offset, size));
+    qn_pack_cstr(&data, "site");
+    qn_pack_cstr(&data, "two");
+    qn_pack_cstr(&data, "size");
+    qn_pack_u64(&data, whole.size);
+    reply_end(stage, token, &data);
+}
+
+static void answer(struct stage *stage, uint64_t token, struct qn_span command, struct qn_span args)
+{
+    if (stage->lie == LIE_AWAY)
+        reply_error(stage, token, QN_ERR_TIMEOUT, "holder-offline");
+    else if (qn_span_eq_str(command, "vault.lists"))
+        give_lists(stage, token, args);
+    else if (qn_span_eq_str(command, "vault.names"))
+        give_names(stage, token, args);
+    else
+        give_pack(stage, token, args);
+}
+
+static void put_on_line(struct stage *stage, uint64_t token, struct qn_span command,
+                        struct qn_span args)
+{
+    struct late *late = qn_vec_push_slot(&stage->late);
+    *late = (struct late){.token = token, .due_ms = qn_os_boot_ms() + stage->delay_ms};
+    qn_buf_init(&late->command, command.size);
+    qn_buf_init(&late->args, args.size);
+    qn_buf_append_span(&late->command, command);
+    qn_buf_append_span(&late->args, args);
+    if (stage->late.count == 1)
+        qn_timer_set(stage->line, stage->delay_ms);
+}
+
+static void on_line(void *context)
+{
+    struct stage *stage = context;
+    while (stage->late.count > 0 && stage->late.items[0].due_ms <= qn_os_boot_ms()) {
+        struct late late = stage->late.items[0];
+        qn_vec_remove(&stage->late, 0);
+        answer(stage, late.token, qn_buf_view(&late.command), qn_buf_view(&late.args));
+        qn_buf_deinit(&late.command);
+        qn_buf_deinit(&late.args);
+    }
+    if (stage->late.count > 0)
+        qn_timer_set(stage->line, stage->late.items[0].due_ms - qn_os_boot_ms() + 1);
+}
+
+static void on_request(void *context, uint64_t token, struct qn_span command, struct qn_span args)
+{
+    struct stage *stage = context;
+    stage->requests++;
+    if (stage->lie == LIE_SILENT)
+        return;
+    if (stage->delay_ms > 0)
+        put_on_line(stage, token, command, args);
+    else
+        answer(stage, token, command, args);
+}
+
+static void on_gone(void *context, uint64_t token)
+{
+    (void)context, (void)token;
+}
+
+/* ---- the stage ---- */
+
+static void on_stop(void *context)
+{
+    qn_loop_stop(context);
+}
+
+static void *run_loop(void *context)
+{
+    qn_loop_run(context);
+    return NULL;
+}
+
+static void start_copies(struct stage *stage)
+{
+    qn_log_init(&stage->log, QN_LOG_ERROR, qn_os_boot_ms);
+    cr_assert_eq(qn_loop_new(&stage->loop), QN_OK);
+    stage->stopper = qn_mailbox_new(stage->loop, on_stop, stage->loop);
+    stage->line = qn_timer_new(stage->loop, on_line, stage);
+    stage->copies = qn_copies_new(stage->loop, &stage->log);
+    qn_copies_set_core(
+        stage->copies,
+        &(struct qn_copies_core){.request = on_request, .gone = on_gone, .context = stage});
+    cr_assert_eq(pthread_create(&stage->thread, NULL, run_loop, stage->loop), 0);
+}
+
+/* A backup whose packs and list the holder has; the vault here is gone. */
+static void keep_copy(struct stage *stage)
+{
+    struct world *w = &stage->world;
+    struct qn_snapshot_name name;
+    world_backup(w, &name);
+    qn_buf_init(&stage->sealed, QN_SNAPSHOT_SIZE_MAX);
+    qn_buf_init(&stage->live, QN_LIVE_SIZE_MAX);
+    cr_assert_eq(qn_vault_snapshot_files(w->vault, &name, &stage->sealed, &stage->live), QN_OK);
+    memcpy(&stage->other, stage->live.data, sizeof(stage->other));
+    world_close(w);
+    char from[TMP_PATH_SIZE];
+    tmp_dir_at(&w->dir, "vault/packs", from);
+    tmp_dir_at(&w->dir, "held", stage->packs);
+    cr_assert_eq(rename(from, stage->packs), 0);
+    world_remove(w->vault_dir);
+}
+
+static void stage_init(struct stage *stage)
+{
+    *stage = (struct stage){0};
+    world_init(&stage->world);
+    start_copies(stage);
+}
+
+static void stage_deinit(struct stage *stage)
+{
+    stage->world.vault = stage->copy == NULL ? stage->world.vault : NULL;
+    qn_copy_vault_close(stage->copy);
+    qn_mailbox_post(stage->stopper);
+    pthread_join(stage->thread, NULL);
+    qn_copies_end(stage->copies);
+    qn_copies_free(stage->copies);
+    qn_mailbox_free(stage->stopper);
+    qn_timer_free(stage->line);
+    qn_vec_free(&stage->late);
+    while (qn_loop_turn(stage->loop))
+        ;
+    qn_loop_free(stage->loop);
+    qn_buf_deinit(&stage->sealed);
+    qn_buf_deinit(&stage->live);
+    world_deinit(&stage->world);
+}
+#define STAGE                                                                                      \
+    __attribute__((cleanup(stage_deinit))) struct stage s;                                         \
+    stage_init(&s)
+
+static enum qn_err open_copy(struct stage *stage)
+{
+    struct qn_copy_vault_options options = {.copies = stage->copies,
+                                            .state_dir = stage->world.dir.path,
+                                            .site = "two",
+                                            .master = master,
+                                            .epoch = 1,
+                                            .map_size = 64 << 20,
+                                            .is_cancelled = &stage->is_cancelled};
+    enum qn_err err = qn_copy_vault_open(&options, &stage->copy);
+    if (err == QN_OK)
+        stage->world.vault = qn_copy_vault_of(stage->copy);
+    return err;
+}
+
+static void close_copy(struct stage *stage)
+{
+    qn_copy_vault_close(stage->copy);
+    stage->copy = NULL;
+    stage->world.vault = NULL;
+}
+
+/* Lists, chooses the one there is, restores it. */
+static enum qn_err restore(struct stage *stage)
+{
+    qn_snapshot_vec snapshots = {0};
+    QN_TRY(qn_copy_vault_snapshots(stage->copy, NULL, &snapshots));
+    enum qn_err err = snapshots.count == 1 ? QN_OK : QN_ERR_NOTFOUND;
+    if (err == QN_OK)
+        err = qn_copy_vault_adopt(stage->copy, &snapshots.items[0].name);
+    if (err == QN_OK)
+        err = world_try_restore(&stage->world, &snapshots.items[0].snapshot, NULL, 0);
+    qn_snapshots_deinit(&snapshots);
+    return err;
+}
+
+static void fill(struct stage *stage)
+{
+    world_fill(&stage->world, 80);
+    world_random_file(&stage->world, "large", 7 << 20);
+    keep_copy(stage);
+}
+
+/* ---- what comes back ---- */
+
+Test(copies, everything_comes_back)
+{
+    STAGE;
+    fill(&s);
+    cr_assert_eq(open_copy(&s), QN_OK);
+    cr_assert_eq(restore(&s), QN_OK);
+    world_check_restored(&s.world);
+}
+
+Test(copies, the_second_time_the_directories_are_known)
+{
+    STAGE;
+    struct qn_copy_traffic first, second;
+    fill(&s);
+    cr_assert_eq(open_copy(&s), QN_OK);
+    cr_assert_eq(restore(&s), QN_OK);
+    qn_copy_vault_traffic(s.copy, &first);
+    close_copy(&s);
+    cr_assert_eq(open_copy(&s), QN_OK);
+    cr_assert_eq(restore(&s), QN_OK);
+    qn_copy_vault_traffic(s.copy, &second);
+    world_check_restored(&s.world);
+    cr_assert_lt(second.requests, first.requests);
+}
+
+Test(copies, one_at_a_time)
+{
+    STAGE;
+    fill(&s);
+    cr_assert_eq(open_copy(&s), QN_OK);
+    struct qn_copy_vault *first = s.copy, *second = NULL;
+    struct qn_copy_vault_options options = {.copies = s.copies,
+                                            .state_dir = s.world.dir.path,
+                                            .site = "two",
+                                            .master = master,
+                                            .epoch = 1,
+                                            .map_size = 64 << 20};
+    cr_assert_eq(qn_copy_vault_open(&options, &second), QN_ERR_BUSY);
+    s.copy = first;
+}
+
+/* ---- what it costs ---- */
+
+static enum qn_err take_entry(void *context, const struct qn_entry *entry)
+{
+    (void)context, (void)entry;
+    return QN_OK;
+}
+
+static enum qn_err take_bytes(void *context, const uint8_t *bytes, size_t size)
+{
+    (void)bytes;
+    *(size_t *)context += size;
+    return QN_OK;
+}
+
+static enum qn_err take_end(void *context, enum qn_err err)
+{
+    (void)context;
+    return err;
+}
+
+/* How many bytes of a file came. */
+static size_t read_one(struct stage *stage, const char *name)
+{
+    char path[TMP_PATH_SIZE];
+    qn_snapshot_vec snapshots = {0};
+    struct qn_span wanted = qn_span_str(world_at(&stage->world, name, path));
+    size_t got = 0;
+    cr_assert_eq(qn_copy_vault_snapshots(stage->copy, NULL, &snapshots), QN_OK);
+    cr_assert_eq(qn_copy_vault_adopt(stage->copy, &snapshots.items[0].name), QN_OK);
+    struct qn_restore_options options = {.snapshot = &snapshots.items[0].snapshot,
+                                         .paths = &wanted,
+                                         .path_count = 1,
+                                         .on_entry = take_entry,
+                                         .on_bytes = take_bytes,
+                                         .on_entry_end = take_end,
+                                         .context = &got};
+    cr_assert_eq(qn_vault_restore(stage->world.vault, &options), QN_OK);
+    qn_snapshots_deinit(&snapshots);
+    return got;
+}
+
+/* One file of a copy of which nothing is known here yet: no more than heads and directories of all
+ * packs, and a little around what is read. */
+Test(copies, one_file_costs_little_more_than_itself)
+{
+    STAGE;
+    struct qn_copy_traffic traffic;
+    char path[TMP_PATH_SIZE];
+    const size_t size = 300000;
+    world_fill(&s.world, 300);
+    for (int i = 0; i < 20; i++) {
+        snprintf(path, sizeof(path), "more%d", i);
+        world_random_file(&s.world, path, 1 << 20);
+    }
+    world_random_file(&s.world, "wanted", size);
+    keep_copy(&s);
+    size_t packs = s.live.size / 32;
+    cr_assert_gt(packs, 15);
+    cr_assert_eq(open_copy(&s), QN_OK);
+    cr_assert_eq(read_one(&s, "wanted"), size);
+    qn_copy_vault_traffic(s.copy, &traffic);
+    fprintf(stderr, "one file of %zu bytes, %zu packs: %zu bytes more, %zu requests\n", size, packs,
+            (size_t)traffic.bytes - size, (size_t)traffic.requests);
+    cr_assert_leq(traffic.bytes, size + packs * 4 * 1024 + 64 * 1024);
+    cr_assert_leq(traffic.requests, 2 * packs + 20);
+    close_copy(&s);
+    cr_assert_eq(open_copy(&s), QN_OK); /* once more, with the directories */
+    cr_assert_eq(read_one(&s, "wanted"), size);
+    qn_copy_vault_traffic(s.copy, &traffic);
+    fprintf(stderr, "the same again: %zu bytes more, %zu waits\n", (size_t)traffic.bytes - size,
+            (size_t)traffic.waits);
+    cr_assert_leq(traffic.bytes, size + 64 * 1024);
+}
+
+/* Over a line of 60 ms the copy of many small files and a large one takes few round trips: it is
+ * read ahead, side by side. */
+Test(copies, a_long_line)
+{
+    STAGE;
+    const uint64_t round_trip_ms = 60;
+    struct qn_copy_traffic traffic;
+    world_fill(&s.world, 400);
+    world_random_file(&s.world, "large", 20 << 20);
+    keep_copy(&s);
+    s.delay_ms = round_trip_ms;
+    cr_assert_eq(open_copy(&s), QN_OK);
+    uint64_t begin_ms = qn_os_boot_ms();
+    cr_assert_eq(restore(&s), QN_OK);
+    uint64_t rounds = (qn_os_boot_ms() - begin_ms) / round_trip_ms;
+    qn_copy_vault_traffic(s.copy, &traffic);
+    fprintf(stderr, "%zu packs, %zu bytes, %zu requests: as long as %zu round trips\n",
+            s.live.size / 32, (size_t)traffic.bytes, (size_t)traffic.requests, (size_t)rounds);
+    s.delay_ms = 0;
+    world_check_restored(&s.world);
+    cr_assert_lt(rounds, traffic.requests);
+}
+
+/* ---- holders that lie ---- */
+
+/* Nothing that is restored differs from what was saved: whole files or none. */
+static void check_nothing_wrong(struct stage *stage)
+{
+    char wanted[TMP_PATH_SIZE];
+    world_at(&stage->world, "large", wanted);
+    const char *path = world_restored(&stage->world, "large");
+    QN_AUTO_BUF struct qn_buf got, saved;
+    qn_buf_init(&got, 32 << 20);
+    qn_buf_init(&saved, 32 << 20);
+    cr_assert_eq(qn_os_read_file(wanted, 32 << 20, &saved), QN_OK);
+    if (qn_os_read_file(path, 32 << 20, &got) != QN_OK || got.size == 0)
+        return;
+    cr_assert_leq(got.size, saved.size);
+    cr_assert_eq(memcmp(got.data, saved.data, got.size), 0);
+}
+
+static void check_lie(enum lie lie)
+{
+    STAGE;
+    fill(&s);
+    s.lie = lie;
+    cr_assert_eq(open_copy(&s), QN_OK);
+    cr_assert_neq(restore(&s), QN_OK);
+    check_nothing_wrong(&s);
+    s.lie = HONEST; /* what was kept of the lies is thrown away, and then all is well */
+    qn_copy_vault_distrust(s.copy);
+    close_copy(&s);
+    cr_assert_eq(open_copy(&s), QN_OK);
+    cr_assert_eq(restore(&s), QN_OK);
+    world_check_restored(&s.world);
+}
+
+Test(copies, changed_bytes)
+{
+    check_lie(LIE_BYTES);
+}
+
+Test(copies, other_packs)
+{
+    check_lie(LIE_SWAP);
+}
+
+Test(copies, short_packs)
+{
+    check_lie(LIE_SHORT);
+}
+
+Test(copies, fewer_names)
+{
+    check_lie(LIE_COUNT);
+}
+
+Test(copies, names_out_of_order)
+{
+    check_lie(LIE_ORDER);
+}
+
+Test(copies, a_changed_snapshot)
+{
+    check_lie(LIE_SNAPSHOT);
+}
+
+Test(copies, nonsense)
+{
+    check_lie(LIE_NONSENSE);
+}
+
+Test(copies, the_same_list_again_and_again)
+{
+    check_lie(LIE_AGAIN);
+}
+
+/* Its bytes are good but for one thing at a time: data that is changed only after the directories
+ * came. */
+Test(copies, changed_bytes_behind_good_directories)
+{
+    STAGE;
+    fill(&s);
+    qn_snapshot_vec snapshots = {0};
+    cr_assert_eq(open_copy(&s), QN_OK);
+    cr_assert_eq(qn_copy_vault_snapshots(s.copy, NULL, &snapshots), QN_OK);
+    cr_assert_eq(qn_copy_vault_adopt(s.copy, &snapshots.items[0].name), QN_OK);
+    s.lie = LIE_BYTES;
+    (void)!world_try_restore(&s.world, &snapshots.items[0].snapshot, NULL, 0);
+    qn_snapshots_deinit(&snapshots);
+    check_nothing_wrong(&s);
+}
+
+Test(copies, lists_without_an_end)
+{
+    STAGE;
+    fill(&s);
+    s.lie = LIE_ENDLESS;
+    qn_snapshot_vec snapshots = {0};
+    cr_assert_eq(open_copy(&s), QN_OK);
+    cr_assert_eq(qn_copy_vault_snapshots(s.copy, NULL, &snapshots), QN_ERR_LIMIT);
+    cr_assert_leq(s.requests, 65536 + 2);
+}
+
+/* ---- what ends a wait ---- */
+
+Test(copies, a_holder_that_is_away)
+{
+    STAGE;
+    fill(&s);
+    s.lie = LIE_AWAY;
+    cr_assert_eq(open_copy(&s), QN_OK);
+    cr_assert_eq(restore(&s), QN_ERR_TIMEOUT);
+}
+
+static void *cancel(void *context)
+{
+    struct stage *stage = context;
+    while (stage->requests == 0) /* until it waits */
+        sched_yield();
+    stage->is_cancelled = true;
+    return NULL;
+}
+
+Test(copies, who_asked_may_give_up)
+{
+    STAGE;
+    pthread_t thread;
+    fill(&s);
+    s.lie = LIE_SILENT;
+    cr_assert_eq(open_copy(&s), QN_OK);
+    cr_assert_eq(pthread_create(&thread, NULL, cancel, &s), 0);
+    cr_assert_eq(restore(&s), QN_ERR_CLOSED);
+    pthread_join(thread, NULL);
+}
+
+Test(copies, nothing_is_waited_for_after_the_end)
+{
+    STAGE;
+    fill(&s);
+    cr_assert_eq(open_copy(&s), QN_OK);
+    qn_copies_end(s.copies);
+    cr_assert_eq(restore(&s), QN_ERR_CLOSED);
+}
+
+/* ---- a vault from a copy ---- */
+
+struct rebuilt {
+    struct qn_copy_source *source;
+    struct qn_pack_source packs;
+};
+
+static void open_empty(struct stage *stage, struct rebuilt *rebuilt)
+{
+    rebuilt->source = qn_copy_source_new(stage->copies, NULL, NULL);
+    stage->world.pack_source = qn_copy_source_view(rebuilt->source);
+    stage->world.has_pack_source = true;
+    world_open(&stage->world);
+}
+
+Test(copies, a_vault_is_made_whole)
+{
+    STAGE;
+    struct rebuilt rebuilt;
+    struct qn_rebuild_counts counts;
+    fill(&s);
+    open_empty(&s, &rebuilt);
+    cr_assert_eq(
+        qn_copies_rebuild(s.copies, "two", s.world.vault, false, NULL, NULL, NULL, &counts), QN_OK);
+    cr_assert_eq(counts.snapshots, 1);
+    cr_assert_eq(counts.packs, 1);
+    cr_assert_eq(counts.bad, 0);
+    world_restore(&s.world);
+    world_check_restored(&s.world);
+    cr_assert_eq(qn_copies_rebuild(s.copies, "two", s.world.vault, true, NULL, NULL, NULL, &counts),
+                 QN_OK);
+    cr_assert_eq(world_count_packs(&s.world), s.live.size / 32);
+    s.lie = LIE_AWAY;
+    world_restore(&s.world);
+    world_check_restored(&s.world);
+    world_close(&s.world);
+    qn_copy_source_free(rebuilt.source);
+}
+
+Test(copies, small_packs_too)
+{
+    STAGE;
+    struct rebuilt rebuilt;
+    struct qn_rebuild_counts counts;
+    world_random_file(&s.world, "small", 5000);
+    keep_copy(&s);
+    open_empty(&s, &rebuilt);
+    cr_assert_eq(qn_copies_rebuild(s.copies, "two", s.world.vault, true, NULL, NULL, NULL, &counts),
+                 QN_OK);
+    cr_assert_eq(counts.packs, s.live.size / 32);
+    cr_assert_eq(counts.bad, 0);
+    world_restore(&s.world);
+    world_check_restored(&s.world);
+    world_close(&s.world);
+    qn_copy_source_free(rebuilt.source);
+}
+
+Test(copies, a_vault_is_not_made_of_lies)
+{
+    STAGE;
+    struct rebuilt rebuilt;
+    struct qn_rebuild_counts counts;
+    fill(&s);
+    open_empty(&s, &rebuilt);
+    s.lie = LIE_SNAPSHOT;
+    cr_assert_eq(
+        qn_copies_rebuild(s.copies, "two", s.world.vault, false, NULL, NULL, NULL, &counts), QN_OK);
+    cr_assert_eq(counts.snapshots, 0);
+    cr_assert_eq(counts.bad, 1);
+    s.lie = LIE_BYTES;
+    cr_assert_eq(qn_copies_rebuild(s.copies, "two", s.world.vault, true, NULL, NULL, NULL, &counts),
+                 QN_OK);
+    cr_assert_eq(world_count_packs(&s.world), 0);
+    world_close(&s.world);
+    qn_copy_source_free(rebuilt.source);
+}
