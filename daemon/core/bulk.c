@@ -197,6 +197,7 @@ static void call(struct qn_core *core, struct bulk *bulk)
     core_message(core, QN_MSG_BULK_CALL, 0);
     core_send(core, bulk->peer->session->link);
     bulk->called_ms = core->now_ms;
+    bulk->called_link = bulk->peer->session->link;
     bulk->has_failed_dials = false;
     bulk->dial_ms = core->now_ms + BULK_CALL_MS;
 }
@@ -228,6 +229,15 @@ static void connect_now(struct qn_core *core, struct bulk *bulk)
     bulk->is_called = false;
 }
 
+/* A first connection that was replaced, or broke, may have taken the call with it. */
+static void call_again(struct qn_core *core, struct bulk *bulk)
+{
+    if (bulk->called_ms == 0 || bulk->called_link == bulk->peer->session->link)
+        return;
+    bulk->called_ms = 0;
+    bulk->dial_ms = core->now_ms;
+}
+
 static void tick_unconnected(struct qn_core *core, struct bulk *bulk)
 {
     const struct session *session = bulk->peer->session;
@@ -235,6 +245,7 @@ static void tick_unconnected(struct qn_core *core, struct bulk *bulk)
     bool is_wanted = bulk->is_wanted || bulk->is_called;
     if (!is_wanted || !is_reachable || bulk->dial_token != 0)
         return;
+    call_again(core, bulk);
     if (core->now_ms >= bulk->dial_ms)
         connect_now(core, bulk);
     else

@@ -44,6 +44,7 @@ struct bulk {
     unsigned failures;
     size_t address_next;
     uint64_t called_ms;    /* 0: we did not ask the other to dial */
+    qn_link called_link;   /* the first connection on which we did */
     uint64_t used_ms;      /* when something moved last, monotonic */
     bool is_wanted;        /* a part has work for a connection */
     bool is_called;        /* the other end has, and asks for our dial */

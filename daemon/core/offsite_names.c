@@ -236,9 +236,9 @@ static enum qn_err take_compared(struct qn_core *core, struct bulk *bulk, struct
 }
 
 /* What cannot be compared now is compared on the next connection. */
-static void give_up(struct qn_core *core, struct bulk *bulk, enum qn_err err)
+static void give_up(struct qn_core *core, struct bulk *bulk, const char *code, enum qn_err err)
 {
-    core_note(core, "read-failed", err, holder_name(core, bulk));
+    core_note(core, code, err, holder_name(core, bulk));
     names_end(bulk->offsite);
     offsite_open(core, bulk);
 }
@@ -250,7 +250,7 @@ void names_compared(struct qn_core *core, struct bulk *bulk, struct qn_read_resu
         return;
     enum qn_err err = result->err == QN_OK ? take_compared(core, bulk, &answer) : result->err;
     if (err != QN_OK)
-        give_up(core, bulk, err);
+        give_up(core, bulk, "read-failed", err);
     else if (bulk->offsite->names.commits == 0)
         go_on(core, bulk);
 }
@@ -262,7 +262,7 @@ void names_fixed(struct qn_core *core, struct bulk *bulk, const struct qn_outcom
         return;
     names->commits--;
     if (outcome->err != QN_OK)
-        give_up(core, bulk, outcome->err);
+        give_up(core, bulk, "book-failed", outcome->err);
     else if (names->commits == 0)
         go_on(core, bulk);
 }

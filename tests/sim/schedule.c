@@ -411,6 +411,8 @@ static void let_time_pass(struct sim_world *world)
         world_run(world, world->now_ms + 20000);
     }
     world->is_scrubbed = days > 0;
+    world_leap(world, 25ull * 3600 * 1000); /* a holder that was restored is asked once a day */
+    world_run(world, world->now_ms + 60000);
     for (size_t i = 0; i < 2; i++) {
         world_leap(world, 11 * 60000);
         world_run(world, world->now_ms + 60000);

@@ -194,6 +194,20 @@ Test(bulk, two_that_call_each_other_do_not_wait)
     cr_assert_neq(dialled(), 0);
 }
 
+Test(bulk, a_call_on_a_connection_that_was_replaced_is_said_again)
+{
+    link_first(false);
+    bulk_want(rig.core, bulk());
+    rig_wait(&rig, 1);
+    cr_assert_eq(called(), 1);
+    rig_link(&rig);
+    peer()->session->link = RIG_LINK + 1; /* of the same number in the rig */
+    rig_wait(&rig, 100);
+    cr_assert_eq(called(), 2);
+    rig_wait(&rig, 100);
+    cr_assert_eq(called(), 2);
+}
+
 Test(bulk, of_two_connections_the_one_of_the_smaller_identity_stays)
 {
     bool we_are_smaller = qn_site_id_cmp(&rig.core->site, &peer()->site) < 0;
