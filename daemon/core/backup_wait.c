@@ -123,6 +123,19 @@ static void finish(struct qn_core *core, size_t at)
     drop(core, at);
 }
 
+/* To the byte while something goes there, else what the book knows. */
+static uint64_t bytes_missing_at(const struct qn_core *core, const struct qn_site_id *holder)
+{
+    const struct peer *peer = core_peer(core, holder);
+    const struct copy_view *copy = book_copy(core, holder);
+    const struct qn_own_totals *totals = &core->backup->book.totals;
+    struct offsite_progress progress;
+    if (peer == NULL || !bulk_is_up(peer->bulk))
+        return copy == NULL ? totals->bytes : qn_copy_missing_bytes(&copy->copy, totals);
+    offsite_progress(peer->bulk, &progress);
+    return progress.bytes_left;
+}
+
 /* What the holders of the plan lack of all that is here. */
 static uint64_t bytes_missing(const struct qn_core *core, const struct waiter *waiter)
 {
@@ -130,14 +143,8 @@ static uint64_t bytes_missing(const struct qn_core *core, const struct waiter *w
     uint64_t missing = 0;
     if (plan == NULL)
         return 0;
-    qn_vec_each (&plan->row.copies, holder) {
-        const struct peer *peer = core_peer(core, holder);
-        struct offsite_progress progress;
-        if (peer == NULL)
-            continue;
-        offsite_progress(peer->bulk, &progress);
-        missing += progress.bytes_left;
-    }
+    qn_vec_each (&plan->row.copies, holder)
+        missing += bytes_missing_at(core, holder);
     return missing;
 }
 

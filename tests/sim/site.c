@@ -453,6 +453,9 @@ static void forget_disk(struct sim_world *world, struct sim_site *site)
     site->is_restored = false;
     vault_deinit(&site->vault);
     site->vault = (struct sim_vault){0};
+    files_deinit(site); /* what it held for others, too: its promises are void */
+    custody_forget(world, site);
+    site->is_off = true;
 }
 
 static void take_new_key(struct sim_site *site)
