@@ -48,7 +48,7 @@ mkdir "$work/mails"
 cat >"$work/sendmail" <<SCRIPT
 #!/bin/sh
 [ "\$*" = "-t -i" ] || exit 64
-if [ -e "$work/mail.broken" ]; then echo "no route to the world" >&2; exit 75; fi
+if [ -e "$work/mail.broken" ]; then cat >/dev/null; echo "no route to the world" >&2; exit 75; fi
 cat >"$work/mails/new.\$\$" && mv "$work/mails/new.\$\$" "$work/mails/mail.\$\$"
 SCRIPT
 chmod 0700 "$work/sendmail"
