@@ -180,6 +180,35 @@ struct joining { /* this site joins, or is recovered */
     char refused[32];
 };
 
+/* What comes back after a recovery: core/recover.h. */
+enum recovery_stage {
+    RECOVERY_NONE, /* there is none, or it is complete */
+    RECOVERY_KEY,
+    RECOVERY_VAULT,
+    RECOVERY_STORE,
+};
+
+struct recovery_holder {
+    struct qn_site_id site;
+    uint64_t retry_ms; /* not asked before; monotonic */
+    bool is_asked;     /* KEY: the answer is awaited */
+    bool has_none;     /* KEY: it said so */
+    bool is_done;      /* VAULT: what it has is here */
+};
+
+struct recovery {
+    enum recovery_stage stage;
+    QN_VEC(struct recovery_holder) holders; /* sites that promised to hold the vault, ever */
+    bool is_busy;                           /* a job waits or runs */
+    struct qn_site_id from;                 /* VAULT: of that job */
+    uint64_t retry_ms;                      /* STORE: not before */
+    size_t commits;                         /* STORE: on their way */
+    bool needs_another;                     /* VAULT: what those that are done have does not help */
+    bool has_more;                          /* STORE: the job stopped before the end */
+    bool has_failed;                        /* STORE: one of the commits */
+    QN_VEC(struct qn_coll_id) failed;       /* STORE: passed over until the round is over */
+};
+
 enum pending_kind {
     PENDING_REPLY, /* a request waits for its commit */
     PENDING_APPLY,
@@ -194,6 +223,7 @@ enum pending_kind {
     PENDING_HOLD,
     PENDING_FETCH,
     PENDING_CUSTODY, /* core/custodian.c: what is held, of all owners */
+    PENDING_RECOVER, /* what a recovery brings back */
     PENDING_QUIET,   /* nobody waits */
 };
 
@@ -278,9 +308,10 @@ struct qn_core {
     bool allows_guests;
     uint64_t guests_until_ms; /* wall clock */
     bool is_started;
-    bool is_keyless;  /* a site in recovery: the key of its vault is not back yet */
-    bool has_renewed; /* since the start, because of what a peer claimed */
-    bool is_in_doubt; /* as model/doubt.h has it, or it is about to */
+    struct recovery recovery;
+    uint8_t sealed_key[QN_HELD_KEY_SIZE_MAX]; /* what options.sealed_key shows */
+    bool has_renewed;                         /* since the start, because of what a peer claimed */
+    bool is_in_doubt;                         /* as model/doubt.h has it, or it is about to */
     uint64_t next_token;
     uint64_t persist_ms, purge_ms, retry_ms;
     struct qn_timetable rate; /* of what goes to holders */
@@ -303,8 +334,9 @@ void core_note(struct qn_core *core, const char *code, enum qn_err err, const ch
 void core_dial(struct qn_core *core, uint64_t token, const char *address, enum qn_link_kind kind,
                const struct qn_public_key *expected);
 void core_admit(struct qn_core *core);
-/* Ends a recovery: the sealed key of the vault as a holder gave it; empty: none of them has it. */
+/* In a recovery: the sealed key of the vault as a holder gave it; empty: none of them has it. */
 void core_vault_key(struct qn_core *core, struct qn_span sealed);
+void core_recovered(struct qn_core *core); /* the recovery is complete */
 /* Queues an intent (payload taken) and remembers what its outcome is for. */
 struct pending *core_commit(struct qn_core *core, enum qn_intent_kind kind,
                             struct qn_buf *take_payload, enum pending_kind pending);
@@ -475,8 +507,8 @@ void join_stop(struct qn_core *core, const char *code);
 enum qn_err QN_CHECKED recover_say_hello(struct qn_core *core, const uint8_t exporter[32]);
 /* With the whole ledger: takes the place back with a new key, or sees that it has it. */
 enum qn_err QN_CHECKED recover_ask(struct qn_core *core);
-/* It has its place again: what is left is the key of its vault, if anybody keeps one. */
-void recover_settle(struct qn_core *core);
+/* The key of the vault of a site in recovery is not back yet. */
+bool core_is_keyless(const struct qn_core *core);
 /* Whom that key is awaited from, as shown; "" if from nobody. */
 const char *recover_key_holder(const struct qn_core *core);
 

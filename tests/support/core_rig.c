@@ -164,6 +164,7 @@ static void keep(struct rig *rig, struct qn_effect *effect)
         rig->has_dialled_bulk |= effect->link_kind == QN_LINK_BULK;
         break;
     case QN_EFFECT_ADMIT:
+    case QN_EFFECT_RECOVERED:
     case QN_EFFECT_JOB_STOP:
         break;
     }
