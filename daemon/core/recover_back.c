@@ -95,13 +95,29 @@ static void recovered(struct qn_core *core)
     core_recovered(core);
 }
 
+/* The end is told when the snapshots are shown. */
+static void end_tick(struct qn_core *core)
+{
+    struct backup *backup = core->backup;
+    if (backup->book_token != 0)
+        return; /* its answer is an event */
+    if (!backup->is_book_stale) {
+        recovered(core);
+        return;
+    }
+    backup->book_ms = core->now_ms;
+    core_wake(core, core->now_ms + 1);
+}
+
 /* Everything that the last job told is stored, or was refused. */
 static void store_tick(struct qn_core *core)
 {
     struct recovery *recovery = &core->recovery;
     if (recovery->commits > 0)
         return;
-    if (core->now_ms >= recovery->retry_ms)
+    if (recovery->is_whole)
+        end_tick(core);
+    else if (core->now_ms >= recovery->retry_ms)
         want(core, QN_JOB_RECALL, "");
     else
         core_wake(core, recovery->retry_ms);
@@ -111,10 +127,9 @@ static void store_tick(struct qn_core *core)
 static void round_ended(struct qn_core *core)
 {
     struct recovery *recovery = &core->recovery;
-    if (recovery->failed.count == 0) {
-        recovered(core);
+    recovery->is_whole = recovery->failed.count == 0;
+    if (recovery->is_whole)
         return;
-    }
     recovery->failed.count = 0;
     recovery->retry_ms = core->now_ms + RECOVER_RETRY_MS;
 }
@@ -144,10 +159,9 @@ static bool has_undone_holder(const struct qn_core *core)
 /* No snapshot of those that are here carries a copy: one of another holder may. */
 static void no_copy(struct qn_core *core)
 {
-    if (!has_undone_holder(core)) {
-        recovered(core);
+    core->recovery.is_whole = !has_undone_holder(core);
+    if (core->recovery.is_whole)
         return;
-    }
     core->recovery.stage = RECOVERY_VAULT;
     core->recovery.needs_another = true;
 }

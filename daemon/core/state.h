@@ -206,6 +206,7 @@ struct recovery {
     bool needs_another;                     /* VAULT: what those that are done have does not help */
     bool has_more;                          /* STORE: the job stopped before the end */
     bool has_failed;                        /* STORE: one of the commits */
+    bool is_whole;                          /* STORE: nothing is left to come */
     QN_VEC(struct qn_coll_id) failed;       /* STORE: passed over until the round is over */
 };
 
