@@ -85,7 +85,7 @@ mkdir "$tree"
 head -c 20000000 /dev/urandom >"$tree/large"
 head -c 300000 /dev/urandom >"$tree/first"
 expect "a plan with two holders" ctl one backup create house --path "$tree" --exclude '*.tmp' \
-    --schedule 'daily 02:30' --keep 7d,5w --copies two,three --lock 30d
+    --schedule 'daily 02:30' --keep 'last 10' --copies two,three --lock 30d
 expect "a run that waits for its copies" ctl one backup run house --wait
 await "all is at both" complete two three
 plan=$(plan)
