@@ -169,8 +169,10 @@ static void link_up(struct qn_core *core, const struct qn_event *event)
         peers_link_up(core, event);
         break;
     case QN_LINK_GUEST:
-        if (event->is_dialled)
+        if (event->is_dialled && !tell_up(core, event))
             join_up(core, event);
+        else if (event->is_dialled)
+            break;
         else
             guest_up(core, event);
         break;
@@ -187,6 +189,8 @@ static void link_down(struct qn_core *core, const struct qn_event *event)
         join_down(core);
     else if (core_guest(core, event->link) != NULL)
         guest_down(core, event->link);
+    else if (tell_down(core, event->link))
+        return;
     else if (bulk != NULL)
         bulk_down(core, bulk, event->err);
     else
@@ -210,6 +214,8 @@ static void frame_arrived(struct qn_core *core, const struct qn_event *event)
         guest_frame(core, guest, event->frame);
     else if (core->joining.link == event->link)
         join_frame(core, event->frame);
+    else if (tell_answered(core, event->link))
+        return;
     else if (bulk != NULL)
         bulk_frame(core, bulk, event->frame);
     else if (peer != NULL)

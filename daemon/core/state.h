@@ -141,12 +141,16 @@ struct peer {
     bool is_contact_dirty;
     struct bulk *bulk;  /* core/bulk.h */
     bool knows_we_left; /* it refused this site's key after its withdrawal */
+    bool is_to_be_told; /* it refused this site's new key: the next dial tells it (tell.c) */
+    uint64_t tell_ms;   /* not again before */
+    qn_link tell_link;
 };
 
 enum guest_state {
     GUEST_NEW,
     GUEST_PROVEN, /* it knows the invitation's secret, or has the kit of a member */
     GUEST_ADMITTING,
+    GUEST_TELLING, /* a member with a new key, which is being stored */
 };
 
 struct guest { /* a site that joins through this one, or is recovered */
@@ -489,6 +493,15 @@ enum qn_err QN_CHECKED guest_heard_recover(struct qn_core *core, struct guest *g
                                            struct qn_cursor *cursor);
 enum qn_err QN_CHECKED guest_heard_rotate(struct qn_core *core, struct guest *guest,
                                           struct qn_cursor *cursor);
+/* tell.c: a member that was recovered, and comes with its own entries of the ledger. */
+enum qn_err QN_CHECKED guest_heard_key(struct qn_core *core, struct guest *guest,
+                                       struct qn_cursor *cursor);
+void guest_key_stored(struct qn_core *core, struct guest *guest);
+/* The other side: a dial was refused; a link that is for telling came up, heard, went. */
+void tell_refused(struct qn_core *core, struct peer *peer);
+bool tell_up(struct qn_core *core, const struct qn_event *event);
+bool tell_answered(struct qn_core *core, qn_link link);
+bool tell_down(struct qn_core *core, qn_link link);
 /* Why a RotateKey was not taken. */
 const char *guest_rotate_refusal(enum qn_err err);
 
