@@ -1,6 +1,6 @@
 /* A recovered site and a member that knows only its old key (docs/protocol.md, 8.11): whom that
  * member admits may never have met who helped, so nobody but the site itself can tell it. It comes
- * as a guest with its own last entries of the ledger; RotateKey proves itself. */
+ * as a guest with its RotateKey, which proves itself, and the entries of the ledger before it. */
 #include "core/state.h"
 #include "model/ledger_entry.h"
 
@@ -9,38 +9,45 @@
 
 /* ---- what is said ---- */
 
-static bool is_own(const struct qn_core *core, struct qn_span bytes)
+static bool is_rotation_to(struct qn_span bytes, const struct qn_public_key *key,
+                           struct qn_site_id *ret_site)
 {
     struct qn_entry entry;
-    return qn_entry_unpack(bytes, &entry) == QN_OK && qn_site_id_eq(&entry.author, &core->site);
+    bool is_it = qn_entry_unpack(bytes, &entry) == QN_OK && entry.body.is_understood &&
+                 entry.body.type == QN_BODY_ROTATE_KEY &&
+                 qn_public_key_eq(&entry.body.rotate.key, key);
+    if (is_it)
+        *ret_site = entry.author;
+    return is_it;
 }
 
-/* The index of the first of the last own entries that fit, and how many they are. */
-static size_t find_first(const struct qn_core *core, size_t *ret_count)
+/* RotateKey, and as many of the entries before it as fit: it may build on some of them. */
+static void choose(const struct qn_core *core, size_t *ret_first, size_t *ret_end)
 {
-    size_t first = qn_ledger_count(core->ledger), size = 0;
-    *ret_count = 0;
-    for (size_t i = first; i-- > 0;) {
-        struct qn_span bytes = qn_ledger_entry(core->ledger, i);
-        if (!is_own(core, bytes))
-            continue;
-        size += bytes.size + 5;
+    size_t end = qn_ledger_count(core->ledger), size = 0;
+    struct qn_site_id site;
+    while (end > 0 &&
+           !is_rotation_to(qn_ledger_entry(core->ledger, end - 1), &core->options.keys.site, &site))
+        end--;
+    size_t first = end;
+    while (first > 0) {
+        size += qn_ledger_entry(core->ledger, first - 1).size + 5;
         if (size > TELL_SIZE_MAX)
             break;
-        first = i;
-        ++*ret_count;
+        first--;
     }
-    return first;
+    *ret_first = first;
+    *ret_end = end;
 }
 
 static void say(struct qn_core *core, qn_link link)
 {
-    size_t count, first = find_first(core, &count);
+    size_t first, end;
+    choose(core, &first, &end);
     struct qn_buf *out = core_message(core, QN_MSG_KEY_TELL, 1);
-    qn_pack_array(out, count);
-    for (size_t i = first; i < qn_ledger_count(core->ledger); i++)
-        if (is_own(core, qn_ledger_entry(core->ledger, i)))
-            qn_pack_bin(out, qn_ledger_entry(core->ledger, i));
+    qn_pack_array(out, end - first);
+    for (size_t i = first; i < end; i++)
+        qn_pack_bin(out, qn_ledger_entry(core->ledger, i));
     core_send(core, link);
 }
 
@@ -103,28 +110,18 @@ bool tell_answered(struct qn_core *core, qn_link link)
 
 /* ---- the member's side ---- */
 
-/* All by one other member; and one of them gives it the key of this very connection. */
+/* One of them gives another site the key of this very connection. */
 static enum qn_err check(const struct qn_core *core, struct guest *guest, struct qn_cursor entries)
 {
-    const struct qn_group *group = qn_ledger_group(core->ledger);
     size_t count;
     bool has_key = false;
     QN_TRY(qn_cursor_array(&entries, QN_GUEST_FRAME_SIZE_MAX, &count));
     for (size_t i = 0; i < count; i++) {
         struct qn_span bytes;
-        struct qn_entry entry;
         QN_TRY(qn_cursor_bin(&entries, QN_LEDGER_ENTRY_SIZE_MAX, &bytes));
-        QN_TRY(qn_entry_unpack(bytes, &entry));
-        if (i == 0)
-            guest->lost = entry.author;
-        if (!qn_site_id_eq(&entry.author, &guest->lost))
-            return QN_ERR_DENIED;
-        has_key |= entry.body.is_understood && entry.body.type == QN_BODY_ROTATE_KEY &&
-                   qn_public_key_eq(&entry.body.rotate.key, &guest->key);
+        has_key |= is_rotation_to(bytes, &guest->key, &guest->lost);
     }
-    const struct qn_site *site = has_key ? qn_group_site(group, &guest->lost) : NULL;
-    bool is_member = site != NULL && site->state == QN_SITE_MEMBER;
-    return is_member && !qn_site_id_eq(&site->id, &core->site) ? QN_OK : QN_ERR_DENIED;
+    return has_key && !qn_site_id_eq(&guest->lost, &core->site) ? QN_OK : QN_ERR_DENIED;
 }
 
 enum qn_err guest_heard_key(struct qn_core *core, struct guest *guest, struct qn_cursor *cursor)
