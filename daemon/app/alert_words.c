@@ -26,6 +26,10 @@ static const struct row rows[] = {
      N_("Run `syncctl recover` in a new state directory, with --from of a site of its group.")},
     {"recover-key", N_("the key of this site's backups is not back yet from site @"),
      N_("Wait until site @ can be reached; backups run again then.")},
+    {"recover-vault", N_("this site's backups are being taken over from site @"),
+     N_("Wait; site @ must be reachable from here meanwhile.")},
+    {"recover-store", N_("this site reads its plans and records back from its backups"),
+     N_("Wait; if it lasts, see `journalctl -u quoin`.")},
     {"key-replaced", N_("this site was recovered on another machine, which has its place now"),
      N_("Stop this daemon. If nobody recovered the site, the kit is in the wrong hands: recover "
         "the "

@@ -1,6 +1,7 @@
 #include "app/backups.h"
 
 #include "app/setup.h"
+#include "app/site_store.h"
 
 #define INDEX_MAP_SIZE ((uint64_t)64 * 1024 * 1024 * 1024) /* address space, not disk */
 #define SCRUB_RATE     (32 * 1024 * 1024)
@@ -55,6 +56,7 @@ static void start(struct qn_backups *backups, const struct qn_backups_options *o
                                    .epoch = backups->key.epoch,
                                    .map_size = INDEX_MAP_SIZE,
                                    .store = options->store,
+                                   .store_map_size = options->config->map_size,
                                    .reader_socket = options->reader_socket,
                                    .source = &backups->packs,
                                    .copies = backups->copies,
@@ -126,12 +128,31 @@ void qn_backups_on_vault_key(void *context, struct qn_span sealed)
     if (options->kit_seed == NULL)
         return;
     enum qn_err err = take_key(backups, sealed);
-    if (err == QN_OK)
-        err = qn_setup_end_recovery(options->state_dir);
-    if (err != QN_OK)
+    if (err != QN_OK) {
         qn_log(options->log, QN_LOG_ERROR,
                "the key of the vault could not be taken over (%s); it is tried again at the next "
                "start",
+               qn_err_name(err));
+        return;
+    }
+    uint64_t epoch;
+    struct qn_span kept = qn_backups_sealed_key(backups, &epoch);
+    qn_core_set_sealed_key(qn_driver_core(backups->driver), kept, epoch);
+}
+
+void qn_backups_on_recovered(void *context)
+{
+    struct qn_backups *backups = context;
+    const struct qn_backups_options *options = &backups->options;
+    char path[4096];
+    qn_recalled_path(options->state_dir, path, sizeof(path));
+    enum qn_err err = qn_site_store_remove(path);
+    if (err == QN_OK && backups->has_key)
+        err = qn_setup_end_recovery(options->state_dir);
+    if (err != QN_OK)
+        qn_log(options->log, QN_LOG_ERROR,
+               "the files of the recovery could not be removed (%s); that is tried again at the "
+               "next start",
                qn_err_name(err));
 }
 
@@ -171,7 +192,7 @@ struct qn_views *qn_backups_views(struct qn_backups *backups)
 struct qn_span qn_backups_sealed_key(const struct qn_backups *backups, uint64_t *ret_epoch)
 {
     *ret_epoch = backups->key.epoch;
-    return QN_SPAN_OF(backups->key.sealed);
+    return qn_span(backups->key.sealed, backups->has_key ? sizeof(backups->key.sealed) : 0);
 }
 
 void qn_backups_on_job(void *context, struct qn_job *take_job)

@@ -39,13 +39,15 @@ void qn_backups_set_driver(struct qn_backups *backups, struct qn_driver *driver)
 void qn_backups_free(struct qn_backups *backups);
 struct qn_copies *qn_backups_copies(struct qn_backups *backups);
 struct qn_views *qn_backups_views(struct qn_backups *backups);
-/* The vault's key, sealed to the recovery kit, and its epoch; borrowed. */
+/* The vault's key, sealed to the recovery kit, and its epoch; borrowed. Empty: it is not here. */
 struct qn_span qn_backups_sealed_key(const struct qn_backups *backups, uint64_t *ret_epoch);
 
 /* For the driver's options; `context` is the qn_backups. */
 void qn_backups_on_job(void *context, struct qn_job *take_job);
 void qn_backups_on_job_stop(void *context, uint64_t token);
 void qn_backups_on_file(void *context, struct qn_file_work *take_work);
-/* Ends a recovery: opens the sealed key with the kit, or makes a new one if there is none; then the
- * vault works and the kit's seed goes. What fails is logged, and comes again at the next start. */
+/* In a recovery: opens the sealed key with the kit, or makes a new one if there is none; then the
+ * vault works. What fails is logged, and comes again at the next start. */
 void qn_backups_on_vault_key(void *context, struct qn_span sealed);
+/* The recovery is complete: the copy of the store and the kit's seed go, in this order. */
+void qn_backups_on_recovered(void *context);

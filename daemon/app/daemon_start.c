@@ -227,6 +227,7 @@ static enum qn_err load_core(struct daemon *daemon)
         .genesis = qn_span(daemon->setup.genesis, daemon->setup.genesis_size),
         .join = has_code ? &code : NULL,
         .recovery = daemon->recovery,
+        .kit_seed = daemon->setup.has_kit_seed ? daemon->setup.kit_seed : NULL,
         .addresses = (const char(*)[QN_ADDRESS_SIZE_MAX + 1]) daemon->addresses,
         .address_count = daemon->address_count,
         .seed = seed,
@@ -283,6 +284,7 @@ static enum qn_err start_driver(struct daemon *daemon)
                                                   .on_job_stop = qn_backups_on_job_stop,
                                                   .on_file = qn_backups_on_file,
                                                   .on_vault_key = qn_backups_on_vault_key,
+                                                  .on_recovered = qn_backups_on_recovered,
                                                   .work = daemon->backups});
     qn_backups_set_driver(daemon->backups, daemon->driver);
     QN_TRY(qn_store_start(daemon->store, daemon->applier, qn_driver_wake, daemon->driver));

@@ -142,6 +142,10 @@ static void carry_out(struct qn_driver *driver, struct qn_effect *effect)
         if (o->on_vault_key != NULL)
             o->on_vault_key(o->work, qn_span(effect->bytes, effect->size));
         break;
+    case QN_EFFECT_RECOVERED:
+        if (o->on_recovered != NULL)
+            o->on_recovered(o->work);
+        break;
     case QN_EFFECT_NOTE:
         qn_log_note(o->log, effect->code, effect->err, effect->object);
         break;

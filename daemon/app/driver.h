@@ -35,8 +35,9 @@ struct qn_driver_options {
     void (*on_job)(void *work, struct qn_job *take_job);
     void (*on_job_stop)(void *work, uint64_t token);
     void (*on_file)(void *work, struct qn_file_work *take_work);
-    /* A recovery ends: the sealed key of the vault, or nothing (core.h, VAULT_KEY). May be NULL. */
+    /* In a recovery: the sealed key of the vault, or nothing (core.h, VAULT_KEY). May be NULL. */
     void (*on_vault_key)(void *work, struct qn_span sealed);
+    void (*on_recovered)(void *work); /* core.h, RECOVERED; NULL if on_vault_key is */
     void *work;
 };
 

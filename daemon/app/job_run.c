@@ -35,7 +35,7 @@ void qn_job_pack_progress(const struct qn_vault_progress *progress, struct qn_bu
     pack_count(out, "stored", atomic_load(&progress->bytes_stored));
 }
 
-static void tell(struct qn_job_run *run, enum qn_job_news news, enum qn_err err,
+void qn_job_tell(struct qn_job_run *run, enum qn_job_news news, enum qn_err err,
                  struct qn_buf *take_payload)
 {
     struct qn_job_item item = {
@@ -52,7 +52,7 @@ static void tell_packs(struct qn_job_run *run, struct qn_span rows)
     qn_pack_map(&payload, 1);
     qn_pack_cstr(&payload, "packs");
     qn_pack_bin(&payload, rows);
-    tell(run, QN_JOB_PACKS, QN_OK, &payload);
+    qn_job_tell(run, QN_JOB_PACKS, QN_OK, &payload);
 }
 
 static void append_pack(const struct qn_pack_name *name, size_t size, enum qn_pack_kind kind,
@@ -97,7 +97,7 @@ void qn_job_tell_problem(struct qn_job_run *run, const struct qn_job_problem *pr
     struct qn_buf payload;
     qn_buf_init(&payload, QN_PATH_SIZE_MAX + QN_PROCESS_TAIL_SIZE + 256);
     pack_problem(problem, &payload);
-    tell(run, QN_JOB_PROBLEM, QN_OK, &payload);
+    qn_job_tell(run, QN_JOB_PROBLEM, QN_OK, &payload);
 }
 
 void qn_job_on_report(void *context, const char *what, struct qn_span path, int errno_value)
@@ -146,7 +146,7 @@ void qn_job_on_snapshot(void *context, const struct qn_snapshot_name *name)
         qn_vault_snapshot_files(vault, name, &sealed, &live) == QN_OK &&
         qn_vault_snapshot_read(vault, qn_buf_view(&sealed), &info.plain, &info.snapshot) == QN_OK) {
         pack_snapshot(&info, qn_buf_view(&live), &payload);
-        tell(run, QN_JOB_SNAPSHOT, QN_OK, &payload);
+        qn_job_tell(run, QN_JOB_SNAPSHOT, QN_OK, &payload);
     } else {
         qn_buf_deinit(&payload);
         qn_job_problem(run, "snapshot", QN_SPAN_OF(name->bytes));
@@ -314,6 +314,8 @@ static enum qn_err run_kind(struct qn_job_run *run, const struct qn_jobs_options
         return run_catalog(run, vault, out);
     case QN_JOB_REBUILD:
         return run_rebuild(run, vault, options, out);
+    case QN_JOB_RECALL:
+        return qn_job_recall(run, vault, options, out);
     }
     return QN_ERR_INVALID;
 }
@@ -327,5 +329,5 @@ void qn_job_run(struct qn_job_run *run, const struct qn_jobs_options *options)
         qn_buf_reset(&out);
         qn_pack_map(&out, 0);
     }
-    tell(run, QN_JOB_DONE, err, &out);
+    qn_job_tell(run, QN_JOB_DONE, err, &out);
 }

@@ -46,6 +46,9 @@ void qn_jobs_tell(struct qn_jobs *jobs, struct qn_job_item *take_item);
 void qn_job_run_init(struct qn_job_run *run, struct qn_jobs *jobs, struct qn_job *job);
 /* Does the work and tells its end. The job's thread. */
 void qn_job_run(struct qn_job_run *run, const struct qn_jobs_options *options);
+/* News, payload taken. The job's thread; waits while there is no room. */
+void qn_job_tell(struct qn_job_run *run, enum qn_job_news news, enum qn_err err,
+                 struct qn_buf *take_payload);
 /* Tells of one thing that is wrong. The job's thread. */
 void qn_job_tell_problem(struct qn_job_run *run, const struct qn_job_problem *problem);
 /* For the callbacks of the vault; the context is the run. */
@@ -58,6 +61,9 @@ void qn_job_problem(struct qn_job_run *run, const char *what, struct qn_span pat
  * differed. */
 enum qn_err QN_CHECKED qn_job_drill(struct qn_job_run *run, struct qn_vault *vault,
                                     struct qn_buf *out);
+/* A piece of what the copy of the site's store has (job_recall.c): appends the map of DONE. */
+enum qn_err QN_CHECKED qn_job_recall(struct qn_job_run *run, struct qn_vault *vault,
+                                     const struct qn_jobs_options *jobs, struct qn_buf *out);
 /* A run of a plan (job_backup.c): appends the map of DONE. */
 enum qn_err QN_CHECKED qn_job_backup(struct qn_job_run *run, struct qn_vault *vault,
                                      const struct qn_jobs_options *jobs, struct qn_buf *out);

@@ -27,6 +27,7 @@ struct qn_jobs_options {
     const uint8_t *master; /* borrowed; NULL: not known yet, see qn_jobs_set_key */
     uint32_t epoch;
     uint64_t map_size;                   /* of the vault's index */
+    uint64_t store_map_size;             /* RECALL: of the copy of the store */
     struct qn_store *store;              /* goes into each snapshot; NULL: it does not */
     const char *reader_socket;           /* NULL: read the disk directly */
     const struct qn_pack_source *source; /* packs that only a holder has; borrowed; or NULL */
@@ -34,6 +35,9 @@ struct qn_jobs_options {
     void (*on_news)(void *context, const struct qn_job_event *event);
     void *context;
 };
+
+/* Where a RECALL keeps the copy of the store; it may go when the recovery is complete. */
+void qn_recalled_path(const char *state_dir, char *ret_path, size_t size);
 
 struct qn_jobs *qn_jobs_new(const struct qn_jobs_options *options);
 /* The commands of the configuration, copied; they hold for the runs that begin from then on. */

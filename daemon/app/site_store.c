@@ -100,6 +100,16 @@ static enum qn_err sync_parent(const char *path)
     return qn_os_sync_dir(parent);
 }
 
+enum qn_err qn_site_store_remove(const char *path)
+{
+    char fresh[PATH_MAX];
+    int length = snprintf(fresh, sizeof(fresh), "%s.new", path);
+    if (length < 0 || (size_t)length >= sizeof(fresh))
+        return QN_ERR_LIMIT;
+    QN_TRY(remove_store(fresh));
+    return remove_store(path);
+}
+
 static enum qn_err restore_to(struct qn_vault *vault, const struct qn_snapshot *snapshot,
                               const struct qn_store_options *options)
 {

@@ -19,3 +19,5 @@ enum qn_err QN_CHECKED qn_site_store_put(struct qn_store *store, struct qn_backu
 enum qn_err QN_CHECKED qn_site_store_restore(struct qn_vault *vault,
                                              const struct qn_store_options *options,
                                              uint64_t *ret_ms);
+/* Removes such a folder, also one that was half made. Fine if there is none. */
+enum qn_err QN_CHECKED qn_site_store_remove(const char *path);

@@ -11,8 +11,8 @@
 #include "chunk/keys.h"
 #include "crypto/key.h"
 #include "crypto/seal.h"
+#include "model/invitation.h"
 
-#define QN_VAULT_KEY_INFO  "quoin vault key 1"
 #define QN_SEALED_KEY_SIZE (4 + QN_MASTER_KEY_SIZE + QN_SEAL_OVERHEAD)
 
 struct qn_vault_key {

@@ -23,7 +23,8 @@
 #define QN_GUEST_TIME_MAX_MS     10000
 #define QN_UNKNOWN_SLOTS_MAX     32 /* connections that have not authenticated yet */
 #define QN_HANDSHAKE_TIME_MAX_MS 10000
-#define QN_OPS_BATCH_SIZE        (256 * 1024) /* wished size of one OPS message */
+#define QN_RECALL_SIZE           (2 * 1024 * 1024) /* of operations, of one job of a recovery */
+#define QN_OPS_BATCH_SIZE        (256 * 1024)      /* wished size of one OPS message */
 #define QN_OPS_BATCH_OPS_MAX     2000
 #define QN_OPS_WINDOW_SIZE       (512 * 1024)      /* unacknowledged bytes a lane */
 #define QN_OPS_WINDOW_COUNT      64                /* and messages */

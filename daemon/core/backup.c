@@ -122,6 +122,13 @@ void plan_changes(struct qn_core *core, uint64_t token, struct qn_span name, str
     qn_buf_append_span(&change->packed, packed);
 }
 
+void plan_comes_back(struct qn_core *core, uint64_t token, struct qn_span name,
+                     struct qn_span packed, const struct qn_plan_runs *runs)
+{
+    plan_changes(core, token, name, packed);
+    core->backup->changes.items[core->backup->changes.count - 1].runs = *runs;
+}
+
 bool plan_is_coming(const struct qn_core *core, struct qn_span name)
 {
     qn_vec_each (&core->backup->changes, change)
@@ -136,6 +143,11 @@ static void take_change(struct qn_core *core, const struct plan_change *change)
         plan_drop(core, qn_span_str(change->name));
     else if (plan_take(core, qn_buf_view(&change->packed)) != QN_OK)
         core_note(core, "book-failed", QN_ERR_CORRUPT, change->name); /* it was just packed */
+    struct plan *plan = backup_plan(core, qn_span_str(change->name));
+    if (change->runs.start_ms == 0 || plan == NULL)
+        return;
+    plan->runs = change->runs;
+    plan_reckon(core, plan);
 }
 
 void plans_committed(struct qn_core *core, uint64_t token, enum qn_err err)

@@ -43,7 +43,8 @@ struct plan_change {
     uint64_t token; /* of the commit */
     bool is_removal;
     char name[QN_NAME_SIZE_MAX + 1];
-    struct qn_buf packed; /* empty for a removal */
+    struct qn_buf packed;     /* empty for a removal */
+    struct qn_plan_runs runs; /* of one that comes back; else start_ms is 0 */
 };
 
 struct want {
@@ -138,6 +139,9 @@ struct plan *backup_plan(const struct qn_core *core, struct qn_span name);
 /* A commit stores this plan (`packed` empty: removes it); it holds once that is durable. */
 void plan_changes(struct qn_core *core, uint64_t token, struct qn_span name, struct qn_span packed);
 void plans_committed(struct qn_core *core, uint64_t token, enum qn_err err);
+/* The same of a plan of a site in recovery, with what is known of its runs. */
+void plan_comes_back(struct qn_core *core, uint64_t token, struct qn_span name,
+                     struct qn_span packed, const struct qn_plan_runs *runs);
 bool plan_is_coming(const struct qn_core *core, struct qn_span name);
 uint64_t plan_period_ms(const struct plan *plan);          /* of its schedule; 0: not by itself */
 void plan_reckon(struct qn_core *core, struct plan *plan); /* when it is due next */

@@ -4,6 +4,7 @@
 
 #include "core/args.h"
 #include "core/offsite.h"
+#include "core/recover.h"
 
 #define RETRY_MS (3600ull * 1000) /* a run that failed is tried again, before its turn */
 
@@ -122,6 +123,9 @@ static bool pack_args(struct qn_core *core, const struct want *want, struct qn_b
     case QN_JOB_REBUILD:
         pack_rebuild(want, out);
         return true;
+    case QN_JOB_RECALL:
+        recover_pack_recall(core, out);
+        return true;
     }
     return false;
 }
@@ -149,7 +153,7 @@ static void note_start(struct qn_core *core, const char *name)
 
 void backup_next_job(struct qn_core *core)
 {
-    if (core->is_keyless) /* the vault cannot be opened yet */
+    if (core_is_keyless(core)) /* the vault cannot be opened yet */
         return;
     struct backup *backup = core->backup;
     struct running *running = &backup->running;
@@ -445,6 +449,8 @@ static void job_ended(struct qn_core *core, enum qn_err err, struct qn_span payl
     struct qn_cursor name = qn_cursor(args_value(payload, "name"));
     bool has_snapshot = qn_cursor_bytes(&name, snapshot.bytes, sizeof(snapshot.bytes)) == QN_OK;
     waiters_done(core, token, err, &data, has_snapshot ? &snapshot : NULL, last.token);
+    struct want done = running->what;
+    recover_job_ended(core, &done, err, payload);
     backup_next_job(core);
 }
 
@@ -464,6 +470,12 @@ void backup_news(struct qn_core *core, const struct qn_job_event *event)
         break;
     case QN_JOB_SNAPSHOT:
         heard_snapshot(core, event->payload);
+        break;
+    case QN_JOB_PLAN:
+        recover_heard_plan(core, event->payload);
+        break;
+    case QN_JOB_OPS:
+        recover_heard_ops(core, event->payload);
         break;
     case QN_JOB_PROBLEM:
         problem_note(core, event->payload);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "core/hold.h"
+#include "core/recover.h"
 #include "model/doubt.h"
 
 struct qn_core *qn_core_new(const struct qn_core_options *options)
@@ -18,7 +19,9 @@ struct qn_core *qn_core_new(const struct qn_core_options *options)
     qn_buf_append_span(&core->genesis, options->genesis);
     qn_buf_init(&core->frame, QN_FRAME_SIZE_MAX);
     core->site = options->site;
-    core->is_keyless = options->recovery != NULL;
+    qn_core_set_sealed_key(core, options->sealed_key, options->key_epoch);
+    if (options->recovery != NULL)
+        core->recovery.stage = options->sealed_key.size > 0 ? RECOVERY_VAULT : RECOVERY_KEY;
     core->ledger = qn_ledger_new();
     core->prng.state = options->seed;
     core->backup = backup_new();
@@ -28,6 +31,15 @@ struct qn_core *qn_core_new(const struct qn_core_options *options)
         core->joining.code = *options->join;
     core->joining.is_active = options->join != NULL;
     return core;
+}
+
+void qn_core_set_sealed_key(struct qn_core *core, struct qn_span sealed, uint64_t epoch)
+{
+    QN_ASSERT(sealed.size <= sizeof(core->sealed_key));
+    if (sealed.size > 0)
+        memcpy(core->sealed_key, sealed.data, sealed.size);
+    core->options.sealed_key = qn_span(core->sealed_key, sealed.size);
+    core->options.key_epoch = epoch;
 }
 
 static void free_tables(struct qn_core *core)
@@ -58,6 +70,7 @@ void qn_core_free(struct qn_core *core)
     join_free(&core->joining);
     backup_free(core->backup);
     custodian_free(core->custodian);
+    recovery_free(&core->recovery);
     qn_ledger_free(core->ledger);
     qn_buf_deinit(&core->genesis);
     qn_buf_deinit(&core->frame);
@@ -145,8 +158,6 @@ static void start(struct qn_core *core)
     }
     if (core->joining.is_active)
         join_start(core);
-    else
-        recover_settle(core);
     core_refresh_admitted(core);
     backup_start(core);
 }
@@ -158,8 +169,10 @@ static void link_up(struct qn_core *core, const struct qn_event *event)
         peers_link_up(core, event);
         break;
     case QN_LINK_GUEST:
-        if (event->is_dialled)
+        if (event->is_dialled && !tell_up(core, event))
             join_up(core, event);
+        else if (event->is_dialled)
+            break;
         else
             guest_up(core, event);
         break;
@@ -176,6 +189,8 @@ static void link_down(struct qn_core *core, const struct qn_event *event)
         join_down(core);
     else if (core_guest(core, event->link) != NULL)
         guest_down(core, event->link);
+    else if (tell_down(core, event->link))
+        return;
     else if (bulk != NULL)
         bulk_down(core, bulk, event->err);
     else
@@ -199,6 +214,8 @@ static void frame_arrived(struct qn_core *core, const struct qn_event *event)
         guest_frame(core, guest, event->frame);
     else if (core->joining.link == event->link)
         join_frame(core, event->frame);
+    else if (tell_answered(core, event->link))
+        return;
     else if (bulk != NULL)
         bulk_frame(core, bulk, event->frame);
     else if (peer != NULL)
@@ -238,6 +255,9 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
     case PENDING_FETCH:
     case PENDING_CUSTODY:
         bulk_outcome(core, &pending, outcome);
+        break;
+    case PENDING_RECOVER:
+        recover_outcome(core, &pending, outcome);
         break;
     case PENDING_QUIET:
         if (outcome->err != QN_OK)
@@ -361,6 +381,7 @@ static void run_deadlines(struct qn_core *core)
             session_tick(core, *peer);
     verify_tick(core);
     backup_tick(core);
+    recover_tick(core); /* behind what compares the book with the vault */
     bulk_tick(core);
     if (core->now_ms >= core->purge_ms)
         purge(core);

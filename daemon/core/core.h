@@ -37,12 +37,14 @@ struct qn_core_options {
     /* Of a site that lost everything: the key of its kit (borrowed), else NULL. Then `join` has the
      * group's prefix and the addresses to ask at, and no secret. */
     const struct qn_signer *recovery;
+    const uint8_t *kit_seed; /* with `recovery`: opens the key of the vault; borrowed, secret */
     const char (*addresses)[QN_ADDRESS_SIZE_MAX + 1]; /* where others reach this site */
     size_t address_count;
     uint64_t seed;             /* jitter */
     uint64_t disk_bytes;       /* of the file system of the state: a tenth is the default quota */
     struct qn_digest boot;     /* of this run of the machine: SHA-256 of the boot's id */
-    struct qn_span sealed_key; /* of the vault, sealed to the kit: for holders; borrowed */
+    struct qn_span sealed_key; /* of the vault, sealed to the kit: for holders; copied; empty
+                                * while a site in recovery has none */
     uint64_t key_epoch;        /* of it, from 1 */
     const struct qn_timetable *rate; /* of what goes to holders; copied; NULL: no limit */
 };
@@ -130,9 +132,11 @@ enum qn_effect_kind {
     QN_EFFECT_JOB_STOP,
     QN_EFFECT_FILE, /* file work */
     /* A recovered site: the key of its vault, sealed to its kit; no bytes: nobody has one, and the
-     * vault begins anew. Once in the life of a core whose options have `recovery`. */
+     * vault begins anew. At most once in the life of a core whose options have `recovery`; then
+     * qn_core_set_sealed_key. */
     QN_EFFECT_VAULT_KEY,
-    QN_EFFECT_NOTE, /* for the log */
+    QN_EFFECT_RECOVERED, /* everything that can come back is here: `recovery` is needed no more */
+    QN_EFFECT_NOTE,      /* for the log */
 };
 
 enum qn_reply_kind {
@@ -180,6 +184,9 @@ void qn_core_read(struct qn_kv *kv, const struct qn_read *read, struct qn_read_r
 void qn_read_free(struct qn_read *read);
 void qn_read_result_deinit(struct qn_read_result *result);
 
+/* The key of the vault is here, or was made: at most QN_HELD_KEY_SIZE_MAX bytes, copied. Between
+ * steps. */
+void qn_core_set_sealed_key(struct qn_core *core, struct qn_span sealed, uint64_t epoch);
 /* The timetable was changed. Between steps. */
 void qn_core_set_rate(struct qn_core *core, const struct qn_timetable *rate);
 

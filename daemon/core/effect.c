@@ -87,9 +87,14 @@ void core_dial(struct qn_core *core, uint64_t token, const char *address, enum q
 void core_vault_key(struct qn_core *core, struct qn_span sealed)
 {
     struct qn_effect *e = effect(core, QN_EFFECT_VAULT_KEY);
-    core->is_keyless = false;
+    core->recovery.stage = RECOVERY_VAULT;
     e->size = sealed.size;
     e->bytes = sealed.size == 0 ? NULL : qn_memdup(sealed.data, sealed.size);
+}
+
+void core_recovered(struct qn_core *core)
+{
+    effect(core, QN_EFFECT_RECOVERED);
 }
 
 void core_admit(struct qn_core *core)

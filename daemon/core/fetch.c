@@ -1,4 +1,4 @@
-#include "core/fetch.h"
+#include "core/recover.h"
 
 #define BODY_DEPTH_MAX 4 /* of the rows of a list */
 
@@ -51,6 +51,15 @@ static const char *code_of(enum qn_err err)
     }
 }
 
+static void refuse(struct qn_core *core, const struct qn_site_id *holder,
+                   const struct fetch_ask *ask, enum qn_err err, const char *code)
+{
+    if (ask->is_own)
+        recover_heard_keys(core, holder, err, qn_span(NULL, 0));
+    else
+        core_reply_error(core, ask->request, err, code, name_of(core, holder));
+}
+
 static struct fetch_ask take(struct fetch *fetch, size_t i)
 {
     struct fetch_ask ask = fetch->asks.items[i];
@@ -63,7 +72,7 @@ static void failed(struct qn_core *core, const struct bulk *bulk, struct fetch_a
                    enum qn_err err)
 {
     if (!ask.is_anywhere) {
-        core_reply_error(core, ask.request, err, code_of(err), name_of(core, &bulk->peer->site));
+        refuse(core, &bulk->peer->site, &ask, err, code_of(err));
         return;
     }
     ask.was_offline |= err != QN_ERR_NOTFOUND;
@@ -308,6 +317,8 @@ static enum qn_err heard_list(struct qn_core *core, struct bulk *bulk, struct qn
     struct fetch_ask ask = answered(bulk->fetch, i);
     if (code.size > 0)
         failed(core, bulk, ask, err_of(code));
+    else if (ask.is_own)
+        recover_heard_keys(core, &bulk->peer->site, QN_OK, body);
     else
         reply_rows(core, &ask, is_last, body);
     return QN_OK;
@@ -361,12 +372,11 @@ void fetch_start(struct qn_core *core, const struct qn_site_id *holder, const st
 {
     struct bulk *bulk = bulk_of(core, holder);
     if (bulk == NULL) {
-        core_reply_error(core, ask->request, QN_ERR_NOTFOUND, "site-unknown",
-                         name_of(core, holder));
+        refuse(core, holder, ask, QN_ERR_NOTFOUND, "site-unknown");
         return;
     }
     if (bulk->fetch->asks.count >= FETCH_WAITING_MAX) {
-        core_reply_error(core, ask->request, QN_ERR_BUSY, "vault-busy", name_of(core, holder));
+        refuse(core, holder, ask, QN_ERR_BUSY, "vault-busy");
         return;
     }
     qn_vec_push(&bulk->fetch->asks, *ask);
@@ -427,7 +437,7 @@ void fetch_start_anywhere(struct qn_core *core, const struct fetch_ask *ask)
 static void forget(struct fetch *fetch, uint64_t request)
 {
     for (size_t i = fetch->asks.count; i-- > 0;) {
-        if (fetch->asks.items[i].request != request)
+        if (fetch->asks.items[i].request != request || fetch->asks.items[i].is_own)
             continue;
         fetch->late += fetch->asks.items[i].number != 0;
         qn_vec_remove(&fetch->asks, i);

@@ -51,6 +51,7 @@ struct fetch_ask {
     uint64_t offset, size;  /* PACK */
     struct qn_digest after; /* LISTS: the list, NAMES: the name behind which it goes on */
     bool has_after;
+    bool is_own;      /* KEYS: the core's, for a recovery (core/recover.h) */
     bool is_anywhere; /* PACK: the next holder is asked where one does not have it */
     struct qn_site_id tried[FETCH_HOLDERS_MAX];
     size_t tried_count;

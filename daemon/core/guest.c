@@ -167,7 +167,9 @@ void guest_outcome(struct qn_core *core, const struct pending *pending,
     struct guest *guest = core_guest(core, pending->link);
     if (guest == NULL)
         return;
-    if (outcome->err == QN_OK)
+    if (guest->state == GUEST_TELLING)
+        guest_key_stored(core, guest);
+    else if (outcome->err == QN_OK)
         say_admitted(core, guest);
     else if (guest->is_recovery)
         guest_refuse(core, guest, guest_rotate_refusal(outcome->err));
@@ -195,6 +197,8 @@ static enum qn_err dispatch(struct qn_core *core, struct guest *guest, struct qn
         return heard_join(core, guest, &cursor);
     if (number == QN_MSG_RECOVER_HELLO && guest->state == GUEST_NEW)
         return guest_heard_recover(core, guest, &cursor);
+    if (number == QN_MSG_KEY_TELL && guest->state == GUEST_NEW)
+        return guest_heard_key(core, guest, &cursor);
     if (number == QN_MSG_RECOVER_ROTATE && guest->state == GUEST_PROVEN && guest->is_recovery)
         return guest_heard_rotate(core, guest, &cursor);
     return QN_ERR_STATE;

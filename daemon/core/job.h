@@ -26,6 +26,10 @@ enum qn_job_kind {
     /* {"data": bool, "site": text} : makes the local vault whole from that holder: its snapshots,
      * the packs of kind META, with `data` all of them. DONE: {"bad","packs","snapshots"} */
     QN_JOB_REBUILD,
+    /* {"colls": [coll bin, clock, ...]} : what the copy of the site's store in the newest snapshot
+     * has beyond that, as PLANs and OPS, about QN_RECALL_SIZE of it. DONE: {"more": bool};
+     * QN_ERR_NOTFOUND: no snapshot carries a copy */
+    QN_JOB_RECALL,
 };
 
 struct qn_job {
@@ -44,6 +48,11 @@ enum qn_job_news {
      * "bytes_stored", "files"} : a snapshot is durable; also for each one whose list of packs
      * changed (PRUNE) */
     QN_JOB_SNAPSHOT,
+    /* RECALL: {"packed": bin, "plan": text, "started": ms}: a plan, and when its newest whole
+     * snapshot was begun, 0: there is none */
+    QN_JOB_PLAN,
+    /* RECALL: {"coll": bin, "ops": bin}: operations, as the body of an OPS message */
+    QN_JOB_OPS,
     QN_JOB_PROBLEM, /* {"errno": u64, "path": bin, "what": text} */
     /* the counts of vault.h, by their names (DRILL: {"bytes","compared","differing","files",
      * "snapshot": bin}); or {} with err */

@@ -255,7 +255,6 @@ void join_outcome(struct qn_core *core, const struct qn_outcome *outcome)
     if (joining->link != 0)
         core_close(core, joining->link);
     joining->link = 0;
-    recover_settle(core);
 }
 
 static void note_refusal(struct qn_core *core)

@@ -215,6 +215,10 @@ void peers_dial_failed(struct qn_core *core, const struct qn_event *event)
             (*slot)->failures++;
             (*slot)->address_next++;
             (*slot)->knows_we_left = !core_is_member(core) && event->err == QN_ERR_DENIED;
+            if (event->err == QN_ERR_DENIED)
+                tell_refused(core, *slot);
+            else
+                (*slot)->is_to_be_told = false;
             dial_later(core, *slot);
         }
 }
@@ -255,12 +259,13 @@ static void dial(struct qn_core *core, struct peer *peer)
     if (site == NULL || !peer_address(peer, peer->address_next, address))
         return;
     peer->dial_token = core_token(core);
-    core_dial(core, peer->dial_token, address, QN_LINK_MEMBER, &site->keys.site);
+    core_dial(core, peer->dial_token, address, peer->is_to_be_told ? QN_LINK_GUEST : QN_LINK_MEMBER,
+              &site->keys.site);
 }
 
 static bool can_be_dialled(const struct peer *peer)
 {
-    return peer->session == NULL && peer->dial_token == 0 &&
+    return peer->session == NULL && peer->dial_token == 0 && peer->tell_link == 0 &&
            (peer->said.address_count > 0 || peer->hint[0] != '\0');
 }
 

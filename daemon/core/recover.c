@@ -1,7 +1,7 @@
 /* Coming back with nothing but the kit: what differs from joining (join.c; docs/protocol.md, 8.7).
  * The site keeps its identity and gets a new key; what it wrote before comes back from the others,
  * and it writes on as a new incarnation, because its store is new. */
-#include "core/state.h"
+#include "core/recover.h"
 
 enum qn_err recover_say_hello(struct qn_core *core, const uint8_t exporter[32])
 {
@@ -66,26 +66,81 @@ enum qn_err recover_ask(struct qn_core *core)
     return QN_OK;
 }
 
-/* Who promised to hold the vault, also if it was long ago: the key lies beside the packs. */
-static const struct qn_place *place_of(const struct qn_core *core)
+/* ---- what it still lacks ---- */
+
+void recovery_free(struct recovery *recovery)
 {
-    const struct qn_group *group = qn_ledger_group(core->ledger);
-    qn_vec_each (&group->places, place)
-        if (qn_site_id_eq(&place->owner, &core->site) && place->state != QN_PLACE_PROPOSED)
-            return place;
+    qn_vec_free(&recovery->holders);
+    qn_vec_free(&recovery->failed);
+}
+
+bool core_is_keyless(const struct qn_core *core)
+{
+    return core->recovery.stage == RECOVERY_KEY;
+}
+
+const char *recover_name(const struct qn_core *core, const struct qn_site_id *id)
+{
+    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), id);
+    return site == NULL ? "?" : site->name;
+}
+
+struct recovery_holder *recover_holder(struct qn_core *core, const struct qn_site_id *site)
+{
+    qn_vec_each (&core->recovery.holders, holder)
+        if (qn_site_id_eq(&holder->site, site))
+            return holder;
     return NULL;
 }
 
-void recover_settle(struct qn_core *core)
+/* Also of a place that ended long ago: the key lies beside the packs. A site that left the group
+ * cannot be asked. */
+static bool is_holder(const struct qn_core *core, const struct qn_place *place)
 {
-    if (core->is_keyless && core_has_key(core) && place_of(core) == NULL)
-        core_vault_key(core, qn_span(NULL, 0));
+    return qn_site_id_eq(&place->owner, &core->site) && place->state != QN_PLACE_PROPOSED &&
+           core_peer(core, &place->holder) != NULL;
+}
+
+static void refresh_holders(struct qn_core *core)
+{
+    struct recovery *recovery = &core->recovery;
+    for (size_t i = recovery->holders.count; i-- > 0;)
+        if (core_peer(core, &recovery->holders.items[i].site) == NULL)
+            qn_vec_remove(&recovery->holders, i);
+    qn_vec_each (&qn_ledger_group(core->ledger)->places, place)
+        if (is_holder(core, place) && recover_holder(core, &place->holder) == NULL)
+            qn_vec_push(&recovery->holders, ((struct recovery_holder){.site = place->holder}));
+}
+
+void recover_tick(struct qn_core *core)
+{
+    if (core->recovery.stage == RECOVERY_NONE || core->joining.is_active || !core_has_key(core))
+        return;
+    refresh_holders(core);
+    if (core->recovery.stage == RECOVERY_KEY)
+        recover_key_tick(core);
+    if (core->recovery.stage != RECOVERY_KEY)
+        recover_back_tick(core);
 }
 
 const char *recover_key_holder(const struct qn_core *core)
 {
-    const struct qn_place *place = core->is_keyless ? place_of(core) : NULL;
-    const struct qn_site *holder =
-        place == NULL ? NULL : qn_group_site(qn_ledger_group(core->ledger), &place->holder);
-    return holder == NULL ? "" : holder->name;
+    qn_vec_each (&core->recovery.holders, holder)
+        if (!holder->has_none)
+            return recover_name(core, &holder->site);
+    return "";
+}
+
+void recover_alerts(const struct qn_core *core, recover_alert alert, void *context)
+{
+    const struct recovery *recovery = &core->recovery;
+    if (recovery->stage == RECOVERY_STORE)
+        alert(context, "recover-store", core->name);
+    qn_vec_each (&recovery->holders, holder) {
+        const char *name = recover_name(core, &holder->site);
+        if (recovery->stage == RECOVERY_KEY && !holder->has_none)
+            alert(context, "recover-key", name);
+        if (recovery->stage == RECOVERY_VAULT && !holder->is_done)
+            alert(context, "recover-vault", name);
+    }
 }

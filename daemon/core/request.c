@@ -135,7 +135,7 @@ static bool may_run(const struct call *call, struct qn_span command)
         call_fail(call, QN_ERR_STATE, "withdrawn", qn_span_str(core->name));
     else if (!core_has_key(core))
         call_fail(call, QN_ERR_STATE, "key-replaced", qn_span_str(core->name));
-    else if (core->is_keyless && needs_vault(command))
+    else if (core_is_keyless(core) && needs_vault(command))
         call_fail(call, QN_ERR_STATE, "recovering", qn_span_str(recover_key_holder(core)));
     else if (group->needs_upgrade)
         call_fail(call, QN_ERR_UNSUPPORTED, "upgrade-needed", qn_span_str(group->name));

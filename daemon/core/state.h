@@ -141,12 +141,16 @@ struct peer {
     bool is_contact_dirty;
     struct bulk *bulk;  /* core/bulk.h */
     bool knows_we_left; /* it refused this site's key after its withdrawal */
+    bool is_to_be_told; /* it refused this site's new key: the next dial tells it (tell.c) */
+    uint64_t tell_ms;   /* not again before */
+    qn_link tell_link;
 };
 
 enum guest_state {
     GUEST_NEW,
     GUEST_PROVEN, /* it knows the invitation's secret, or has the kit of a member */
     GUEST_ADMITTING,
+    GUEST_TELLING, /* a member with a new key, which is being stored */
 };
 
 struct guest { /* a site that joins through this one, or is recovered */
@@ -180,6 +184,36 @@ struct joining { /* this site joins, or is recovered */
     char refused[32];
 };
 
+/* What comes back after a recovery: core/recover.h. */
+enum recovery_stage {
+    RECOVERY_NONE, /* there is none, or it is complete */
+    RECOVERY_KEY,
+    RECOVERY_VAULT,
+    RECOVERY_STORE,
+};
+
+struct recovery_holder {
+    struct qn_site_id site;
+    uint64_t retry_ms; /* not asked before; monotonic */
+    bool is_asked;     /* KEY: the answer is awaited */
+    bool has_none;     /* KEY: it said so */
+    bool is_done;      /* VAULT: what it has is here */
+};
+
+struct recovery {
+    enum recovery_stage stage;
+    QN_VEC(struct recovery_holder) holders; /* sites that promised to hold the vault, ever */
+    bool is_busy;                           /* a job waits or runs */
+    struct qn_site_id from;                 /* VAULT: of that job */
+    uint64_t retry_ms;                      /* STORE: not before */
+    size_t commits;                         /* STORE: on their way */
+    bool needs_another;                     /* VAULT: what those that are done have does not help */
+    bool has_more;                          /* STORE: the job stopped before the end */
+    bool has_failed;                        /* STORE: one of the commits */
+    bool is_whole;                          /* STORE: nothing is left to come */
+    QN_VEC(struct qn_coll_id) failed;       /* STORE: passed over until the round is over */
+};
+
 enum pending_kind {
     PENDING_REPLY, /* a request waits for its commit */
     PENDING_APPLY,
@@ -194,6 +228,7 @@ enum pending_kind {
     PENDING_HOLD,
     PENDING_FETCH,
     PENDING_CUSTODY, /* core/custodian.c: what is held, of all owners */
+    PENDING_RECOVER, /* what a recovery brings back */
     PENDING_QUIET,   /* nobody waits */
 };
 
@@ -278,9 +313,10 @@ struct qn_core {
     bool allows_guests;
     uint64_t guests_until_ms; /* wall clock */
     bool is_started;
-    bool is_keyless;  /* a site in recovery: the key of its vault is not back yet */
-    bool has_renewed; /* since the start, because of what a peer claimed */
-    bool is_in_doubt; /* as model/doubt.h has it, or it is about to */
+    struct recovery recovery;
+    uint8_t sealed_key[QN_HELD_KEY_SIZE_MAX]; /* what options.sealed_key shows */
+    bool has_renewed;                         /* since the start, because of what a peer claimed */
+    bool is_in_doubt;                         /* as model/doubt.h has it, or it is about to */
     uint64_t next_token;
     uint64_t persist_ms, purge_ms, retry_ms;
     struct qn_timetable rate; /* of what goes to holders */
@@ -303,8 +339,9 @@ void core_note(struct qn_core *core, const char *code, enum qn_err err, const ch
 void core_dial(struct qn_core *core, uint64_t token, const char *address, enum qn_link_kind kind,
                const struct qn_public_key *expected);
 void core_admit(struct qn_core *core);
-/* Ends a recovery: the sealed key of the vault as a holder gave it; empty: none of them has it. */
+/* In a recovery: the sealed key of the vault as a holder gave it; empty: none of them has it. */
 void core_vault_key(struct qn_core *core, struct qn_span sealed);
+void core_recovered(struct qn_core *core); /* the recovery is complete */
 /* Queues an intent (payload taken) and remembers what its outcome is for. */
 struct pending *core_commit(struct qn_core *core, enum qn_intent_kind kind,
                             struct qn_buf *take_payload, enum pending_kind pending);
@@ -456,6 +493,15 @@ enum qn_err QN_CHECKED guest_heard_recover(struct qn_core *core, struct guest *g
                                            struct qn_cursor *cursor);
 enum qn_err QN_CHECKED guest_heard_rotate(struct qn_core *core, struct guest *guest,
                                           struct qn_cursor *cursor);
+/* tell.c: a member that was recovered, and comes with its own entries of the ledger. */
+enum qn_err QN_CHECKED guest_heard_key(struct qn_core *core, struct guest *guest,
+                                       struct qn_cursor *cursor);
+void guest_key_stored(struct qn_core *core, struct guest *guest);
+/* The other side: a dial was refused; a link that is for telling came up, heard, went. */
+void tell_refused(struct qn_core *core, struct peer *peer);
+bool tell_up(struct qn_core *core, const struct qn_event *event);
+bool tell_answered(struct qn_core *core, qn_link link);
+bool tell_down(struct qn_core *core, qn_link link);
 /* Why a RotateKey was not taken. */
 const char *guest_rotate_refusal(enum qn_err err);
 
@@ -475,8 +521,8 @@ void join_stop(struct qn_core *core, const char *code);
 enum qn_err QN_CHECKED recover_say_hello(struct qn_core *core, const uint8_t exporter[32]);
 /* With the whole ledger: takes the place back with a new key, or sees that it has it. */
 enum qn_err QN_CHECKED recover_ask(struct qn_core *core);
-/* It has its place again: what is left is the key of its vault, if anybody keeps one. */
-void recover_settle(struct qn_core *core);
+/* The key of the vault of a site in recovery is not back yet. */
+bool core_is_keyless(const struct qn_core *core);
 /* Whom that key is awaited from, as shown; "" if from nobody. */
 const char *recover_key_holder(const struct qn_core *core);
 

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/backup.h"
+#include "core/recover.h"
 
 struct alerts {
     QN_VEC(struct qn_alert) list;
@@ -54,6 +54,11 @@ static void alerts_of_peer(const struct peer *peer, const char *name, struct ale
         add(alerts, "attention", "bad-peer", name);
 }
 
+static void alert_of_recovery(void *context, const char *code, const char *object)
+{
+    add(context, "attention", code, object);
+}
+
 static void alerts_of_group(const struct qn_core *core, struct alerts *alerts)
 {
     const struct qn_group *group = qn_ledger_group(core->ledger);
@@ -70,8 +75,7 @@ static void alerts_of_group(const struct qn_core *core, struct alerts *alerts)
         add(alerts, "critical", "key-replaced", core->name);
         return;
     }
-    if (core->is_keyless)
-        add(alerts, "attention", "recover-key", recover_key_holder(core));
+    recover_alerts(core, alert_of_recovery, alerts);
     qn_vec_each (&core->peers, peer) {
         const struct qn_site *site = qn_group_site(group, &(*peer)->site);
         alerts_of_peer(*peer, site == NULL ? "?" : site->name, alerts);

@@ -45,6 +45,7 @@ enum qn_err QN_CHECKED qn_kit_keys(const uint8_t seed[QN_SEED_SIZE], struct qn_p
 /* Their secret halves: what proves the kit; what opens what was sealed to it (crypto/seal.h). */
 enum qn_err QN_CHECKED qn_kit_signer(const uint8_t seed[QN_SEED_SIZE],
                                      struct qn_signer **ret_signer);
+#define QN_VAULT_KEY_INFO "quoin vault key 1" /* of the key of a vault, sealed to a kit */
 void qn_kit_seal_seed(const uint8_t seed[QN_SEED_SIZE], uint8_t ret_seed[QN_SEED_SIZE]);
 void qn_kit_print(const struct qn_kit *kit, struct qn_buf *out);
 /* QN_ERR_INVALID: mistyped, or a line is missing; QN_ERR_UNSUPPORTED: of a newer version. */

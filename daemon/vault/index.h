@@ -22,6 +22,10 @@
 enum qn_pack_state { /* stored: never renumber */
                      QN_PACK_PRESENT = 1,
                      QN_PACK_MISSING = 2, /* not in the pool: read from a source, if there is one */
+                     /* Never was in this pool: it came with the list of a holder that keeps it.
+                      * Read from there, and as good as a present one for what a backup finds
+                      * stored already, until no holder has it. */
+                     QN_PACK_ELSEWHERE = 3,
 };
 
 struct qn_index_pack {

@@ -96,7 +96,7 @@ enum qn_err qn_index_pack_decode(uint32_t number, const MDB_val *value,
                                  .state = (enum qn_pack_state)bytes[37],
                                  .dead_run = qn_read_u64(bytes + 38)};
     bool is_good_kind = pack.kind == QN_PACK_DATA || pack.kind == QN_PACK_META;
-    bool is_good_state = pack.state == QN_PACK_PRESENT || pack.state == QN_PACK_MISSING;
+    bool is_good_state = pack.state >= QN_PACK_PRESENT && pack.state <= QN_PACK_ELSEWHERE;
     if (!is_good_kind || !is_good_state || pack.size > QN_PACK_SIZE_MAX)
         return QN_ERR_CORRUPT;
     memcpy(pack.name.bytes, bytes, sizeof(pack.name.bytes));

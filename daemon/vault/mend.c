@@ -115,6 +115,29 @@ static void remember(struct qn_mender *mender, const struct qn_pack_name *name, 
     mender->next = (mender->next + 1) % QN_MEND_TRIED_MAX;
 }
 
+/* Whether it was never here, so that fetching it mends nothing. */
+static bool is_elsewhere(struct qn_vault *vault, const struct qn_pack_name *name,
+                         struct qn_index_pack *ret_pack)
+{
+    struct qn_index_view *view = qn_index_view_new(vault->index);
+    enum qn_err err = qn_index_find_pack(view, name, ret_pack);
+    qn_index_view_free(view);
+    return err == QN_OK && ret_pack->state == QN_PACK_ELSEWHERE;
+}
+
+/* No holder has it: what a backup finds is not stored by it any more. */
+static enum qn_err note_missing(struct qn_vault *vault, struct qn_index_pack *pack)
+{
+    struct qn_index_batch *batch;
+    pack->state = QN_PACK_MISSING;
+    QN_TRY(qn_index_begin(vault->index, &batch));
+    enum qn_err err = qn_index_set_pack(batch, pack);
+    if (err == QN_OK)
+        return qn_index_commit(batch);
+    qn_index_abort(batch);
+    return err;
+}
+
 static enum qn_err mend(struct qn_mender *mender, const struct qn_pack_name *name)
 {
     struct qn_vault *vault = mender->vault;
@@ -124,9 +147,13 @@ static enum qn_err mend(struct qn_mender *mender, const struct qn_pack_name *nam
         return err;
     if (is_whole(vault, name))
         return was ? QN_OK : QN_ERR_STATE;
+    struct qn_index_pack pack;
+    bool was_elsewhere = is_elsewhere(vault, name, &pack);
     err = fetch_whole(vault, name);
+    if (was_elsewhere && err == QN_ERR_NOTFOUND)
+        QN_TRY(note_missing(vault, &pack));
     remember(mender, name, qn_os_boot_ms() + 1, err);
-    if (vault->source.mended != NULL)
+    if (vault->source.mended != NULL && !(was_elsewhere && err == QN_OK))
         vault->source.mended(vault->source.context, name, err);
     return err;
 }
@@ -162,7 +189,7 @@ static enum qn_err next_missing(struct qn_index_view *view, bool all, struct qn_
 {
     do
         QN_TRY(qn_index_next_pack(view, pack->number, pack));
-    while (pack->state != QN_PACK_MISSING || (!all && pack->kind != QN_PACK_META));
+    while (pack->state == QN_PACK_PRESENT || (!all && pack->kind != QN_PACK_META));
     return QN_OK;
 }
 

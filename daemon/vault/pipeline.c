@@ -56,7 +56,7 @@ static enum qn_err check_pack(struct qn_lane *lane, uint32_t number)
         return QN_OK;
     struct qn_index_pack pack;
     QN_TRY(qn_index_get_pack(lane->view, number, &pack));
-    if (pack.state != QN_PACK_PRESENT)
+    if (pack.state == QN_PACK_MISSING)
         return QN_ERR_NOTFOUND;
     qn_pack_set_add(&lane->present, number);
     return QN_OK;

@@ -137,7 +137,7 @@ enum qn_err qn_taker_flush(struct qn_taker *taker)
 enum qn_err qn_take_up(struct qn_taker *taker, const struct qn_pack_name *name, bool is_local)
 {
     struct qn_index_addition addition = {
-        .pack = {.name = *name, .state = is_local ? QN_PACK_PRESENT : QN_PACK_MISSING}};
+        .pack = {.name = *name, .state = is_local ? QN_PACK_PRESENT : QN_PACK_ELSEWHERE}};
     QN_TRY(read_blobs(taker, name, is_local, &addition.pack));
     addition.count = taker->blobs.count;
     addition.blobs = qn_memdup(taker->blobs.items, addition.count * sizeof(struct qn_blob));
@@ -273,7 +273,7 @@ static enum qn_err note_state(struct reconciler *r, enum qn_pack_state state)
 {
     struct qn_index_pack pack;
     QN_TRY(qn_index_get_pack(r->view, r->number, &pack));
-    if (pack.state == state)
+    if (pack.state == state || (state == QN_PACK_MISSING && pack.state == QN_PACK_ELSEWHERE))
         return QN_OK;
     pack.state = state;
     qn_vec_push(&r->changed, pack);

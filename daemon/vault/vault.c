@@ -241,7 +241,7 @@ enum qn_err qn_vault_packs(struct qn_vault *vault,
     struct qn_index_pack pack = {0};
     enum qn_err err;
     while ((err = qn_index_next_pack(view, pack.number, &pack)) == QN_OK)
-        if (pack.state == QN_PACK_PRESENT)
+        if (pack.state != QN_PACK_MISSING)
             on_pack(context, &pack.name, pack.size, pack.kind);
     qn_index_view_free(view);
     return err == QN_ERR_NOTFOUND ? QN_OK : err;

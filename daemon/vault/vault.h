@@ -221,7 +221,7 @@ struct qn_prune_counts {
 enum qn_err QN_CHECKED qn_vault_prune(struct qn_vault *vault,
                                       const struct qn_prune_options *options,
                                       struct qn_prune_counts *ret_counts);
-/* Tells every pack of the index. */
+/* Tells every pack of the index that is here, or at a holder only. */
 enum qn_err QN_CHECKED qn_vault_packs(struct qn_vault *vault,
                                       void (*on_pack)(void *context,
                                                       const struct qn_pack_name *name, size_t size,

@@ -47,31 +47,31 @@ static void tell_end(struct sim_world *world, struct sim_link *link, size_t end,
 }
 
 /* What TLS decides: the target must be up and reachable and admit the key, and be who was meant. */
-static bool is_let_in(struct sim_world *world, const struct sim_event *event)
+static enum qn_err let_in(struct sim_world *world, const struct sim_event *event)
 {
     const struct sim_site *from = &world->sites[event->site], *to = &world->sites[event->target];
     if (!to->is_up || world->is_blocked[event->site][event->target] ||
         world->is_blocked[event->target][event->site])
-        return false;
+        return QN_ERR_TIMEOUT;
     if (event->has_expected && !qn_public_key_eq(&event->expected, &to->keys.site))
-        return false;
+        return QN_ERR_DENIED;
     size_t count;
     bool allows_guests;
     const struct qn_public_key *keys = qn_core_admitted(to->core, &count, &allows_guests);
     if (event->link_kind == QN_LINK_GUEST)
-        return allows_guests;
+        return allows_guests ? QN_OK : QN_ERR_DENIED;
     for (size_t i = 0; i < count; i++)
         if (qn_public_key_eq(&keys[i], &from->keys.site))
-            return true;
-    return false;
+            return QN_OK;
+    return QN_ERR_DENIED;
 }
 
 void network_dial(struct sim_world *world, const struct sim_event *event)
 {
     struct sim_site *from = &world->sites[event->site];
-    if (event->target >= world->site_count || !is_let_in(world, event)) {
-        struct qn_event failed = {
-            .kind = QN_EVENT_DIAL_FAILED, .token = event->token, .err = QN_ERR_TIMEOUT};
+    enum qn_err err = event->target >= world->site_count ? QN_ERR_TIMEOUT : let_in(world, event);
+    if (err != QN_OK) {
+        struct qn_event failed = {.kind = QN_EVENT_DIAL_FAILED, .token = event->token, .err = err};
         site_step(world, from, &failed);
         return;
     }

@@ -2,6 +2,7 @@
  * operations: a collection is what its operations set minus what they removed. */
 #include <stdlib.h>
 
+#include "model/doubt.h"
 #include "model/peers.h"
 #include "proto/pack.h"
 #include "sim/world.h"
@@ -379,11 +380,11 @@ static bool knows_address(struct memkv *disk, const struct sim_site *site)
            announcement.size > 0;
 }
 
-/* Whoever only ever met the lost site hears of its new key from nobody. */
-static bool may_meet(struct sim_site *a, struct sim_site *b)
+/* The new machine learns from the helper where the others are, and tells them its key. Who is
+ * dialled by nobody hears of it from nobody. */
+static bool can_be_told(struct sim_site *helper, struct sim_site *other)
 {
-    return oracle_knows(a->disk, b) && oracle_knows(b->disk, a) &&
-           (knows_address(a->disk, b) || knows_address(b->disk, a));
+    return oracle_knows(helper->disk, other) && knows_address(helper->disk, other);
 }
 
 bool oracle_may_help(struct sim_world *world, const struct sim_site *site, struct sim_site *helper)
@@ -396,7 +397,7 @@ bool oracle_may_help(struct sim_world *world, const struct sim_site *site, struc
         if (other == site || other == helper)
             continue;
         may_help &= covers(ledger, other->disk, &site->id);
-        may_help &= !oracle_knows(other->disk, other) || may_meet(other, helper);
+        may_help &= !oracle_knows(other->disk, other) || can_be_told(helper, other);
     }
     qn_ledger_free(ledger);
     return may_help;
@@ -552,13 +553,21 @@ static void ledger_is_small(struct sim_world *world, const struct sim_site *refe
     qn_ledger_free(ledger);
 }
 
-/* A joining site may have lost its host; one with a kit only waits for a helper that is out itself.
- */
+/* Its store may be an old copy, and nobody whom it could compare ledgers with can be reached. */
+static bool is_in_doubt(const struct sim_site *site)
+{
+    bool is_in_doubt;
+    QN_ASSERT(qn_doubt_get(memkv_reader(site->disk), &is_in_doubt) == QN_OK);
+    return is_in_doubt;
+}
+
+/* A joining site may have lost its host; one with a kit only waits for a helper that is out itself,
+ * or in doubt for ever. */
 static void is_still_out(struct sim_world *world, const struct sim_site *site)
 {
     const struct sim_site *helper = &world->sites[site->helper];
-    if (site->has_kit && !helper->is_cast_out && !is_withdrawn(world, helper->index) &&
-        qn_core_group(helper->core) != NULL)
+    if (site->has_kit && !helper->is_cast_out && !is_in_doubt(helper) &&
+        !is_withdrawn(world, helper->index) && qn_core_group(helper->core) != NULL)
         world_fail(world, "at rest: %s was not recovered", site->name);
 }
 

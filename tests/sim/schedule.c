@@ -309,23 +309,23 @@ static void disturb_disk(struct sim_world *world, struct sim_site *site)
         site->files.is_full = !site->files.is_full && world_chance(world, 500);
 }
 
-static bool has_another_burnt(const struct sim_world *world, const struct sim_site *site)
+/* One that is not back yet asks this one: if it forgot its ledger now, it could be in doubt for
+ * ever. Or any at all, with `helper` NULL. */
+static bool is_awaited(const struct sim_world *world, const struct sim_site *helper)
 {
     for (size_t i = 0; i < world->site_count; i++)
-        if (i != site->index && world->sites[i].burnt > 0)
+        if (world->sites[i].has_kit && (helper == NULL || world->sites[i].helper == helper->index))
             return true;
     return false;
 }
 
-/* Somebody takes the kit out of the safe, and the address of a site that is there. One site only: a
- * third that was away while all others changed their keys lets none of them in
- * (docs/ledger.md, "What it does not do"). */
+/* Somebody takes the kit out of the safe, and the address of a site that is there. One after the
+ * other: of two that ask each other neither comes back. */
 static void burn(struct sim_world *world, struct sim_site *site)
 {
     struct sim_site *helper = &world->sites[world_below(world, world->site_count)];
     if (helper == site || !is_member(helper) || helper->is_cast_out || site->is_cast_out ||
-        has_left(world, helper) || has_another_burnt(world, site) ||
-        !oracle_may_help(world, site, helper))
+        has_left(world, helper) || is_awaited(world, NULL) || !oracle_may_help(world, site, helper))
         return;
     site_burn(world, site, helper);
 }
@@ -377,7 +377,7 @@ static void act(struct sim_world *world, size_t early)
         else if (dice < 400 && !site->is_up)
             site_start(world, site); /* it still has its code, and must not come back by it */
     } else if (!site->is_up) {
-        if (dice < 300 && site->image != NULL)
+        if (dice < 300 && site->image != NULL && !is_awaited(world, site))
             site_restore_image(world, site);
         else if (dice > 850)
             burn(world, site);

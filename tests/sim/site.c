@@ -185,6 +185,8 @@ static void carry_out(struct sim_world *world, struct sim_site *site, struct qn_
         effect->file = NULL;
         break;
     case QN_EFFECT_VAULT_KEY:
+        break;
+    case QN_EFFECT_RECOVERED:
         site->has_kit = false;
         break;
     case QN_EFFECT_NOTE:

@@ -53,16 +53,19 @@ void rig_start(struct rig *rig)
     const struct world_site *site = &rig->world.sites[0];
     qn_core_free(rig->core);
     rig_forget(rig);
-    rig->core = qn_core_new(&(struct qn_core_options){.site = site->id,
-                                                      .signer = site->signer,
-                                                      .keys = site->keys,
-                                                      .name = site->name,
-                                                      .legal_entity = "",
-                                                      .version = "test",
-                                                      .disk_bytes = rig->disk_bytes,
-                                                      .boot = rig->boot,
-                                                      .sealed_key = qn_span_str("sealed"),
-                                                      .key_epoch = 1});
+    rig->core = qn_core_new(
+        &(struct qn_core_options){.site = site->id,
+                                  .signer = site->signer,
+                                  .keys = site->keys,
+                                  .name = site->name,
+                                  .legal_entity = "",
+                                  .version = "test",
+                                  .disk_bytes = rig->disk_bytes,
+                                  .boot = rig->boot,
+                                  .recovery = rig->recovery,
+                                  .kit_seed = rig->kit_seed,
+                                  .sealed_key = qn_span_str(rig->recovery == NULL ? "sealed" : ""),
+                                  .key_epoch = 1});
     QN_ASSERT(qn_core_load(rig->core, memkv_reader(rig->disk)) == QN_OK);
     rig_step(rig, (struct qn_event){.kind = QN_EVENT_START});
 }
@@ -160,6 +163,12 @@ static void keep(struct rig *rig, struct qn_effect *effect)
         effect->file = NULL;
         break;
     case QN_EFFECT_VAULT_KEY:
+        rig->keys++;
+        rig->key_size = effect->size;
+        break;
+    case QN_EFFECT_RECOVERED:
+        rig->recovered++;
+        break;
     case QN_EFFECT_DIAL:
         rig->has_dialled_bulk |= effect->link_kind == QN_LINK_BULK;
         break;

@@ -22,6 +22,8 @@ struct rig {
     int64_t wall_ahead_ms; /* somebody set this site's wall clock */
     struct qn_digest boot; /* of the next rig_start */
     uint64_t disk_bytes;
+    const struct qn_signer *recovery; /* of the next rig_start: it is recovered; and has no key */
+    const uint8_t *kit_seed;
     /* the effects since the last rig_forget */
     QN_VEC(struct qn_buf) frames;      /* sent on RIG_LINK and RIG_BULK; oldest first */
     QN_VEC(struct qn_buf) bulk_frames; /* those of RIG_BULK, once more */
@@ -32,6 +34,9 @@ struct rig {
     bool has_closed_bulk; /* RIG_BULK */
     bool has_dialled_bulk;
     const char *note;   /* the first code */
+    size_t keys;        /* VAULT_KEY */
+    size_t key_size;    /* of the last one */
+    size_t recovered;   /* RECOVERED */
     const char *code;   /* of the last refused request */
     size_t replies;     /* requests that were answered or refused */
     struct qn_buf end;  /* what the last answer carried */

@@ -174,6 +174,55 @@ Test(recover, the_link_of_the_old_key_ends)
     cr_assert(rig.has_closed);
 }
 
+/* [RotateKey of LOST to `key`], as it comes from the site itself. */
+static void tell(const struct qn_signer *key)
+{
+    struct qn_buf entry, out;
+    rotate_entry(rig.world.ledger, key, &entry);
+    rig_message(&out, QN_MSG_KEY_TELL, 1);
+    qn_pack_array(&out, 1);
+    qn_pack_bin(&out, qn_buf_view(&entry));
+    qn_buf_deinit(&entry);
+    rig_frame(&rig, &out);
+}
+
+Test(recover, the_site_tells_its_new_key_itself)
+{
+    guest_with(fresh);
+    tell(fresh);
+    cr_assert_eq(rig.frames.count, 0, "nothing of the group is told");
+    rig_commit(&rig);
+    cr_assert_str_eq(rig.note, "key-told");
+    cr_assert(rig.has_closed);
+    cr_assert(qn_public_key_eq(&lost()->keys.site, qn_signer_public(fresh)));
+}
+
+Test(recover, a_key_that_is_not_of_who_tells_it)
+{
+    struct qn_signer *other = world_signer("other", 1);
+    guest_with(other);
+    tell(fresh);
+    is_thrown_out();
+    qn_signer_free(other);
+}
+
+Test(recover, a_new_key_that_the_kit_did_not_give)
+{
+    struct qn_buf entry, out;
+    guest_with(fresh);
+    rotate_entry(rig.world.ledger, fresh, &entry);
+    rig_message(&out, QN_MSG_KEY_TELL, 1);
+    qn_pack_array(&out, 1);
+    entry.data[entry.size - 80] ^= 1; /* before the entry's signature: in the proof */
+    qn_pack_bin(&out, qn_buf_view(&entry));
+    qn_buf_deinit(&entry);
+    rig_frame(&rig, &out);
+    if (rig.intents.count > 0)
+        rig_commit(&rig);
+    cr_assert(rig.has_closed);
+    cr_assert_not(qn_public_key_eq(&lost()->keys.site, qn_signer_public(fresh)));
+}
+
 Test(recover, a_kit_of_nobody)
 {
     guest_with(fresh);

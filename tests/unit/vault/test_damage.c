@@ -239,6 +239,55 @@ Test(damage, a_new_machine_adopts_snapshots_and_restores_from_the_source)
     qn_buf_deinit(&live);
 }
 
+static void adopt_of(struct world *w, const struct qn_buf *sealed, const struct qn_buf *live)
+{
+    world_close(w);
+    world_remove(w->vault_dir);
+    world_open(w);
+    cr_assert_eq(qn_vault_adopt(w->vault, qn_buf_view(sealed), qn_buf_view(live)), QN_OK);
+}
+
+/* What a holder has is not stored again; also after a start, which looks at the pool. */
+Test(damage, a_backup_on_a_new_machine_stores_only_what_is_new)
+{
+    WORLD;
+    char folder[TMP_PATH_SIZE];
+    struct qn_snapshot_name name;
+    QN_AUTO_BUF struct qn_buf sealed, live;
+    world_fill(&w, 60);
+    uint64_t first = world_backup(&w, &name).bytes_stored;
+    qn_buf_init(&sealed, 1 << 20);
+    qn_buf_init(&live, 1 << 20);
+    cr_assert_eq(qn_vault_snapshot_files(w.vault, &name, &sealed, &live), QN_OK);
+    move_elsewhere(&w, folder);
+    adopt_of(&w, &sealed, &live);
+    world_reopen(&w);
+    cr_assert_lt(world_backup(&w, NULL).bytes_stored, first / 10);
+    world_restore(&w);
+    world_check_restored(&w);
+}
+
+/* Until it turns out that nobody has it. */
+Test(damage, what_no_holder_has_any_more_is_stored_again)
+{
+    WORLD;
+    char folder[TMP_PATH_SIZE];
+    struct qn_snapshot_name name;
+    QN_AUTO_BUF struct qn_buf sealed, live;
+    uint64_t fetched, lost;
+    world_fill(&w, 60);
+    uint64_t first = world_backup(&w, &name).bytes_stored;
+    qn_buf_init(&sealed, 1 << 20);
+    qn_buf_init(&live, 1 << 20);
+    cr_assert_eq(qn_vault_snapshot_files(w.vault, &name, &sealed, &live), QN_OK);
+    move_elsewhere(&w, folder);
+    adopt_of(&w, &sealed, &live);
+    world_remove(folder);
+    cr_assert_eq(qn_vault_complete(w.vault, true, NULL, NULL, NULL, &fetched, &lost), QN_OK);
+    cr_assert_gt(lost, 0);
+    cr_assert_gt(world_backup(&w, NULL).bytes_stored, first / 2);
+}
+
 Test(damage, foreign_files_among_the_packs)
 {
     WORLD;
