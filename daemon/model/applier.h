@@ -69,8 +69,6 @@ enum qn_intent_kind {
     QN_INTENT_COPY_FORGOTTEN, /* [holder, list] */
     QN_INTENT_COPY_DROP,      /* [holder, rows max]; answer: [is end] */
     QN_INTENT_COPY_PROOF,     /* [holder, verified ms, ended ms, started ms, at, bad, unknown] */
-    QN_INTENT_TOKENS_ADD,     /* [pack, round, tokens as one binary] */
-    QN_INTENT_TOKEN_TAKE,     /* [pack]; answer: [round, token] */
 };
 
 /* Owned by whoever holds it; qn_intent_free. Linked by the writer's queue. */

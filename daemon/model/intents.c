@@ -418,8 +418,6 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
     case QN_INTENT_COPY_FORGOTTEN:
     case QN_INTENT_COPY_DROP:
     case QN_INTENT_COPY_PROOF:
-    case QN_INTENT_TOKENS_ADD:
-    case QN_INTENT_TOKEN_TAKE:
         return qn_intent_run_book(applier, intent->kind, &cursor, outcome);
     }
     return QN_ERR_INVALID;
