@@ -106,6 +106,8 @@
 #define QN_COPIES_MAX           16            /* holders of one plan */
 #define QN_COPY_NAMES_MAX       (1024 * 1024) /* packs that a holder may say it has */
 #define QN_COPY_UNKNOWN_MAX     65536         /* of those, that this site knows nothing of */
+#define QN_COPY_UNREAD_MAX      1024          /* counted of those that cannot be read here */
+#define QN_MEND_PACKS_MAX       256           /* own packs that wait to be put right from a copy */
 
 /* --- the control socket --- */
 #define QN_CONTROL_CLIENTS_MAX    64

@@ -26,6 +26,9 @@ enum qn_job_kind {
     /* {"data": bool, "site": text} : makes the local vault whole from that holder: its snapshots,
      * the packs of kind META, with `data` all of them. DONE: {"bad","packs","snapshots"} */
     QN_JOB_REBUILD,
+    /* {"packs": bin: joined names} : each of the own packs that is damaged or missing is fetched
+     * from a copy. DONE: {"lost","repaired","whole"} */
+    QN_JOB_MEND,
 };
 
 struct qn_job {
@@ -67,6 +70,7 @@ enum qn_file_kind {
                         */
     QN_FILE_PROOF,     /* HMAC-SHA-256 with the 32 bytes of `bytes` over the whole file */
     QN_FILE_SWEEP,     /* removes arriving files that did not grow for `size` ms */
+    QN_FILE_LIST,      /* names of whole files, ascending, joined: `size` at most, behind `name` */
 };
 
 struct qn_file_work {
@@ -84,7 +88,7 @@ struct qn_file_result {
     bool is_whole;       /* APPEND */
     uint64_t size;       /* PART_SIZE; READ: of the whole file */
     uint64_t free_bytes; /* of the disk, after PART_SIZE and APPEND */
-    struct qn_buf bytes; /* READ, SNAPSHOT, PROOF; owned */
+    struct qn_buf bytes; /* READ, SNAPSHOT, PROOF, LIST; owned */
 };
 
 void qn_job_free(struct qn_job *job); /* accept NULL */

@@ -170,6 +170,14 @@ enum qn_err QN_CHECKED qn_book_list_sum(struct qn_kv *kv, const struct qn_site_i
 enum qn_err QN_CHECKED qn_book_copy_drop(struct qn_kv *kv, const struct qn_site_id *holder,
                                          size_t count_max, bool *ret_is_end);
 
+/* An own pack that the holder lacks cannot be read here: noted until it is there, or is gone here.
+ * Fine if it is there, or is not in the book. */
+enum qn_err QN_CHECKED qn_book_unread(struct qn_kv *kv, const struct qn_site_id *holder,
+                                      const struct qn_digest *pack);
+/* How many are noted, at most QN_COPY_UNREAD_MAX. */
+enum qn_err QN_CHECKED qn_book_unread_count(struct qn_kv *kv, const struct qn_site_id *holder,
+                                            uint64_t *ret_count);
+
 struct qn_book_next {
     struct qn_digest pack;
     uint64_t size, order;

@@ -247,6 +247,11 @@ enum qn_err QN_CHECKED qn_custody_sweep(struct qn_kv *kv, const struct qn_site_i
 enum qn_err QN_CHECKED qn_custody_unlinked(struct qn_kv *kv, const struct qn_site_id *owner,
                                            struct qn_span names);
 
+/* Appends those of the names that have no row at all: their files are of no use to anybody.
+ * QN_ERR_INVALID: half a name. */
+enum qn_err QN_CHECKED qn_custody_strays(struct qn_kv *kv, const struct qn_site_id *owner,
+                                         struct qn_span names, struct qn_buf *strays);
+
 /* ---- scrubbing ---- */
 
 /* The next pack to read, and from when on (lock time), so that each is read once in

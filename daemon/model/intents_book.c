@@ -195,7 +195,10 @@ static enum qn_err run_acked(struct run *run)
     return QN_OK;
 }
 
-static enum qn_err run_lost(struct run *run)
+typedef enum qn_err (*of_pack)(struct qn_kv *kv, const struct qn_site_id *holder,
+                               const struct qn_digest *pack);
+
+static enum qn_err run_of_packs(struct run *run, of_pack act)
 {
     struct qn_site_id holder;
     struct qn_span names;
@@ -204,7 +207,7 @@ static enum qn_err run_lost(struct run *run)
     QN_TRY(read_names(run, &names));
     for (size_t at = 0; at < names.size; at += QN_DIGEST_SIZE) {
         struct qn_digest name = name_at(names, at);
-        QN_TRY(qn_book_lost(run->kv, &holder, &name));
+        QN_TRY(act(run->kv, &holder, &name));
     }
     return QN_OK;
 }
@@ -286,7 +289,7 @@ static enum qn_err run_kind(struct run *run, enum qn_intent_kind kind)
     case QN_INTENT_COPY_ACKED:
         return run_acked(run);
     case QN_INTENT_COPY_LOST:
-        return run_lost(run);
+        return run_of_packs(run, qn_book_lost);
     case QN_INTENT_COPY_LIST:
         return run_list_acked(run);
     case QN_INTENT_COPY_FORGOTTEN:
@@ -295,6 +298,8 @@ static enum qn_err run_kind(struct run *run, enum qn_intent_kind kind)
         return run_drop(run);
     case QN_INTENT_COPY_PROOF:
         return run_proof(run);
+    case QN_INTENT_COPY_UNREAD:
+        return run_of_packs(run, qn_book_unread);
     }
     return QN_ERR_INVALID;
 }

@@ -604,7 +604,7 @@ static void find_let_in_by_cast_out(struct sim_world *world)
             const struct sim_site *other = &world->sites[k];
             if (k == i || !is_in(world, site) || !oracle_knows(other->disk, site))
                 continue;
-            is_of_lost |= other->is_cast_out;
+            is_of_lost |= other->is_cast_out && oracle_knows(site->disk, other);
             is_known |= is_in(world, other);
         }
         site->is_cast_out |= is_of_lost && !is_known;
