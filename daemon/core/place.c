@@ -101,7 +101,7 @@ static bool propose_again(struct qn_core *core, const struct qn_group *group)
             const struct qn_place *place = qn_group_place(group, &core->site, holder);
             if ((place != NULL && place->state == QN_PLACE_ENDED) ||
                 place_is_asked(core, holder, (*plan)->row.lock_days) ||
-                !qn_group_may_hold(group, &core->site, holder))
+                core_peer(core, holder) == NULL) /* it is no member */
                 continue;
             place_propose(core, holder, PLACE_QUOTA_ASKED, (*plan)->row.lock_days);
             return true;
