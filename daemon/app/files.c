@@ -156,6 +156,19 @@ static enum qn_err do_remove(struct work *work)
     return qn_pool_sync(work->pool);
 }
 
+/* No file has the name that is all zero, so that is before the first. */
+static enum qn_err do_list(struct work *work)
+{
+    const struct qn_file_work *what = work->what;
+    size_t count = 0;
+    if (what->size > QN_HELD_SWEEP_PACKS_MAX)
+        return QN_ERR_LIMIT;
+    QN_AUTO_FREE struct qn_pack_name *names = qn_alloc(QN_HELD_SWEEP_PACKS_MAX * sizeof(names[0]));
+    QN_TRY(qn_pool_list(work->pool, &what->name, (size_t)what->size, names, &count));
+    qn_buf_append(&work->result.bytes, names, count * sizeof(names[0]));
+    return qn_buf_status(&work->result.bytes);
+}
+
 static enum qn_err do_kind(struct work *work)
 {
     switch (work->what->kind) {
@@ -175,6 +188,8 @@ static enum qn_err do_kind(struct work *work)
         return do_proof(work);
     case QN_FILE_SWEEP:
         return qn_pool_part_sweep(work->pool, work->what->size);
+    case QN_FILE_LIST:
+        return do_list(work);
     }
     return QN_ERR_INVALID;
 }

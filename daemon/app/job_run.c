@@ -292,6 +292,21 @@ static enum qn_err run_rebuild(struct qn_job_run *run, struct qn_vault *vault,
     return QN_OK;
 }
 
+/* What the core could not read. */
+static enum qn_err run_mend(struct qn_job_run *run, struct qn_vault *vault, struct qn_buf *out)
+{
+    struct qn_cursor cursor = qn_cursor(args_value(qn_buf_view(&run->job->args), "packs"));
+    struct qn_span names;
+    struct qn_mend_counts counts;
+    QN_TRY(qn_cursor_bin(&cursor, SIZE_MAX, &names));
+    QN_TRY(qn_vault_mend_packs(vault, names, &run->progress, &counts));
+    qn_pack_map(out, 3);
+    pack_count(out, "lost", counts.lost);
+    pack_count(out, "repaired", counts.repaired);
+    pack_count(out, "whole", counts.whole);
+    return QN_OK;
+}
+
 static enum qn_err run_kind(struct qn_job_run *run, const struct qn_jobs_options *options,
                             struct qn_buf *out)
 {
@@ -316,6 +331,8 @@ static enum qn_err run_kind(struct qn_job_run *run, const struct qn_jobs_options
         return run_rebuild(run, vault, options, out);
     case QN_JOB_RECALL:
         return qn_job_recall(run, vault, options, out);
+    case QN_JOB_MEND:
+        return run_mend(run, vault, out);
     }
     return QN_ERR_INVALID;
 }

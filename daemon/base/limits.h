@@ -89,9 +89,11 @@
 #define QN_HELD_PART_DAYS        7           /* from the last piece of one */
 /* What is left on the disk: the store, the ledger and the own backups still work. A share of it,
  * but no more than they need. */
-#define QN_HELD_FLOOR_SHARE     20
-#define QN_HELD_FLOOR_MAX       (1024 * 1024 * 1024)
-#define QN_HELD_SCRUB_DAYS      30                 /* each pack is read within so many */
+#define QN_HELD_FLOOR_SHARE 20
+#define QN_HELD_FLOOR_MAX   (1024 * 1024 * 1024)
+#define QN_HELD_SCRUB_DAYS  30 /* each pack is read within so many */
+#define QN_HELD_SCRUB_ROUND_DAYS                                                                   \
+    24 /* all of them, one after the other, if none comes or goes meanwhile */
 #define QN_HELD_SWEEP_PACKS_MAX 1024               /* packs looked at in one transaction */
 #define QN_LOCK_UNPROVEN_MAX_MS (24 * 3600 * 1000) /* by which lock time may be ahead */
 #define QN_LOCK_WITNESSES_MIN   2                  /* peers whose median confirms a gap */
@@ -105,7 +107,8 @@
 #define QN_COPIES_MAX           16            /* holders of one plan */
 #define QN_COPY_NAMES_MAX       (1024 * 1024) /* packs that a holder may say it has */
 #define QN_COPY_UNKNOWN_MAX     65536         /* of those, that this site knows nothing of */
-#define QN_TOKENS_MAX           64            /* stored for one pack */
+#define QN_COPY_UNREAD_MAX      1024          /* counted of those that cannot be read here */
+#define QN_MEND_PACKS_MAX       256           /* own packs that wait to be put right from a copy */
 
 /* --- the control socket --- */
 #define QN_CONTROL_CLIENTS_MAX    64

@@ -4,6 +4,7 @@ struct backup *backup_new(void)
 {
     struct backup *backup = QN_NEW(struct backup);
     backup->catalog_ms = UINT64_MAX;
+    qn_buf_init(&backup->mend, QN_MEND_PACKS_MAX * sizeof(struct qn_digest));
     qn_buf_init(&backup->running.progress, 4096);
     qn_buf_init(&backup->running.first, QN_PLAN_FIRST_SIZE_MAX);
     qn_buf_init(&backup->running.packs, PACKS_BATCH * PACK_ROW_SIZE * 1024);
@@ -33,6 +34,7 @@ void backup_free(struct backup *backup)
     qn_vec_each (&backup->waiters, waiter)
         qn_buf_deinit(&waiter->data);
     qn_vec_free(&backup->waiters);
+    qn_buf_deinit(&backup->mend);
     qn_buf_deinit(&backup->running.progress);
     qn_buf_deinit(&backup->running.first);
     qn_buf_deinit(&backup->running.packs);

@@ -123,10 +123,11 @@ struct backup {
     int32_t offset_s;    /* local time minus UTC, as of the last event */
     uint64_t catalog_ms; /* monotonic: when the book is compared with the vault; UINT64_MAX: not */
     bool is_prune_due;   /* a run ended: what the keep rules let go, once the book shows it */
+    struct qn_buf mend;  /* names of own packs that could not be read and wait for a MEND job */
     uint64_t bad_count;  /* packs and chunks that the last verification found, and no copy had */
     bool is_place_seen;  /* the agreements were looked at since the ledger moved */
     uint64_t place_token,
-        place_ms; /* an acceptance on its way; not before, after one that failed */
+        place_ms; /* an answer or a question on its way; not before, after one that failed */
 };
 
 /* ---- backup.c: life, what is due ---- */
@@ -157,6 +158,10 @@ void backup_outcome(struct qn_core *core, const struct pending *pending,
 void backup_read_done(struct qn_core *core, struct qn_read_result *result);
 void problem_note(struct qn_core *core, struct qn_span problem); /* backup_problem.c */
 bool backup_is_running(const struct qn_core *core, const char *plan);
+/* An own pack could not be read: it is put right from a copy when its turn has come; offsite_mended
+ * follows. Passed over while QN_MEND_PACKS_MAX wait. */
+void backup_mend(struct qn_core *core, const struct qn_digest *pack);
+bool backup_is_mending(const struct qn_core *core);
 
 /* ---- backup_keep.c: what is forgotten ---- */
 /* Appends the names of the snapshots that the keep rules of a plan let go (NULL: of all plans), 32
@@ -211,9 +216,14 @@ const struct copy_view *book_copy(const struct qn_core *core, const struct qn_si
 uint64_t book_stored_bytes(const struct qn_core *core, const char *plan);
 
 /* ---- place.c: agreements between owner and holder ---- */
+#define PLACE_QUOTA_ASKED (1ull << 50) /* as much as the holder lends by itself */
+/* Whether an agreement of so many days, or more, was asked for and did not end. */
+bool place_is_asked(const struct qn_core *core, const struct qn_site_id *holder,
+                    uint32_t lock_days);
 void place_propose(struct qn_core *core, const struct qn_site_id *holder, uint64_t quota_bytes,
                    uint32_t lock_days);
-void place_tick(struct qn_core *core); /* after the ledger moved: what may be accepted */
+/* After the ledger moved: what may be accepted, and what plans ask for and could not be stored. */
+void place_tick(struct qn_core *core);
 /* The intent's payload of a PlaceAccept, never of more than was asked for. */
 void place_pack_accept(const struct qn_core *core, const struct qn_place *place,
                        uint64_t quota_bytes, struct qn_buf *ret_payload);

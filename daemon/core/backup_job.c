@@ -98,6 +98,39 @@ static void pack_rebuild(const struct want *want, struct qn_buf *out)
     qn_pack_cstr(out, want->plan);
 }
 
+/* ---- what cannot be read ---- */
+
+void backup_mend(struct qn_core *core, const struct qn_digest *pack)
+{
+    struct qn_buf *names = &core->backup->mend;
+    struct want want = {.kind = QN_JOB_MEND};
+    for (size_t at = 0; at < names->size; at += sizeof(*pack))
+        if (memcmp(names->data + at, pack->bytes, sizeof(*pack)) == 0)
+            return;
+    if (names->size < QN_MEND_PACKS_MAX * sizeof(*pack))
+        qn_buf_append_span(names, qn_digest_view(pack));
+    qn_vec_each (&core->backup->wants, other)
+        if (want_is_same(other, &want))
+            return;
+    qn_vec_push(&core->backup->wants, want); /* also while one runs: it has other names */
+    core_wake(core, core->now_ms);
+}
+
+bool backup_is_mending(const struct qn_core *core)
+{
+    const struct running *running = &core->backup->running;
+    return core->backup->mend.size > 0 ||
+           (running->token != 0 && running->what.kind == QN_JOB_MEND);
+}
+
+static void pack_mend(struct qn_core *core, struct qn_buf *out)
+{
+    qn_pack_map(out, 1);
+    qn_pack_cstr(out, "packs");
+    qn_pack_bin(out, qn_buf_view(&core->backup->mend));
+    qn_buf_reset(&core->backup->mend);
+}
+
 /* The arguments of a job; false if its plan is gone meanwhile. */
 static bool pack_args(struct qn_core *core, const struct want *want, struct qn_buf *out)
 {
@@ -125,6 +158,9 @@ static bool pack_args(struct qn_core *core, const struct want *want, struct qn_b
         return true;
     case QN_JOB_RECALL:
         recover_pack_recall(core, out);
+        return true;
+    case QN_JOB_MEND:
+        pack_mend(core, out);
         return true;
     }
     return false;
@@ -435,6 +471,8 @@ static void job_ended(struct qn_core *core, enum qn_err err, struct qn_span payl
     else if (running->what.kind == QN_JOB_CATALOG)
         running->had_book_error = true; /* try again */
     repairs_ended(core, err, payload);
+    if (running->what.kind == QN_JOB_MEND)
+        offsite_mended(core, count_of(payload, "repaired") + count_of(payload, "whole") > 0);
     if (err != QN_OK && err != QN_ERR_CLOSED)
         core_note(core, "job-failed", err, running->what.plan);
     if (running->what.kind == QN_JOB_PRUNE || running->what.kind == QN_JOB_REBUILD)

@@ -86,8 +86,8 @@ void backup_pack_status(const struct qn_core *core, struct qn_buf *out)
 /* Lock time as people's time: only the difference to now means something. */
 uint64_t held_scrubbed_ms(const struct qn_core *core, const struct qn_held *held)
 {
-    uint64_t ago = core->backup->book.lock_ms - held->scrub_start_ms;
-    return held->scrub_start_ms == 0 || ago > core->wall_ms ? 0 : core->wall_ms - ago;
+    uint64_t ago = core->backup->book.lock_ms - held->scrub_plan_ms;
+    return held->scrub_done == 0 || ago > core->wall_ms ? 0 : core->wall_ms - ago;
 }
 
 void held_pack_status(const struct qn_core *core, struct qn_buf *out)

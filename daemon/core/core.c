@@ -54,6 +54,9 @@ static void free_tables(struct qn_core *core)
         verify_free(*verify);
     qn_vec_each (&core->pending, pending)
         qn_buf_deinit(&pending->data);
+    qn_vec_each (&core->early, early)
+        qn_buf_deinit(early);
+    qn_vec_free(&core->early);
     qn_vec_free(&core->peers);
     qn_vec_free(&core->colls);
     qn_vec_free(&core->guests);

@@ -282,6 +282,9 @@ void custodian_outcome(struct qn_core *core, const struct pending *pending,
     case CUSTODIAN_UNLINKED:
         custodian_unlinked(core, outcome->err);
         break;
+    case CUSTODIAN_STRAYS:
+        custodian_strays(core, outcome);
+        break;
     case CUSTODIAN_CALM:
         if (outcome->err != QN_OK)
             core_note(core, "commit-failed", outcome->err, "alarms");
@@ -314,6 +317,8 @@ void custodian_file_done(struct qn_core *core, const struct pending *pending,
 {
     if (pending->seq == CUSTODIAN_SCRUB)
         scrubbed(core, pending, result->err);
+    else if (pending->seq == CUSTODIAN_LISTED)
+        custodian_listed(core, result);
     else
         custodian_removed(core, pending, result->err);
 }

@@ -1,6 +1,9 @@
 /* Letting go, owner by owner: a step of the sweep condemns packs, their files are removed, then
  * their rows go. A crash between two of them is made good by the next sweep. Steps keep a distance,
- * so that a sweep of many packs does not delay anybody. */
+ * so that a sweep of many packs does not delay anybody.
+ *
+ * The first sweep after a start goes through the files, too: one that was durable before a crash,
+ * and whose row was not, is of no use to anybody, and its owner sends it again. */
 #include "core/hold_impl.h"
 
 #define SWEEP_PACKS   256 /* looked at in one step */
@@ -145,9 +148,9 @@ void custodian_removed(struct qn_core *core, const struct pending *pending, enum
         return;
     }
     sweep->removing--;
-    if (err == QN_OK)
+    if (err == QN_OK && !sweep->is_at_strays) /* those have no row */
         qn_buf_append_span(&sweep->gone, qn_buf_view(&pending->data));
-    else
+    else if (err != QN_OK)
         core_note(core, "held-file-failed", err, "sweep");
     remove_files(core);
 }
@@ -158,6 +161,80 @@ void custodian_unlinked(struct qn_core *core, enum qn_err err)
         core_note(core, "commit-failed", err, "sweep"); /* the next sweep finds them again */
     book_touch(core);
     step_later(core);
+}
+
+/* ---- files without a row ---- */
+
+static void list_files(struct qn_core *core)
+{
+    struct custodian_sweep *sweep = &core->custodian->sweep;
+    struct qn_file_work *work = QN_NEW(struct qn_file_work);
+    *work = (struct qn_file_work){
+        .kind = QN_FILE_LIST, .owner = sweep->owner, .size = QN_HELD_SWEEP_PACKS_MAX};
+    memcpy(work->name.bytes, sweep->after.bytes, sizeof(work->name.bytes));
+    sweep->is_waiting = true;
+    custodian_mark(core_file(core, work, PENDING_CUSTODY), &sweep->owner, CUSTODIAN_LISTED);
+}
+
+/* Asked of the writer, not read: what it stored before is told before. */
+void custodian_listed(struct qn_core *core, const struct qn_file_result *result)
+{
+    struct custodian_sweep *sweep = &core->custodian->sweep;
+    struct qn_span names = qn_buf_view(&result->bytes);
+    struct qn_buf payload;
+    bool is_right =
+        names.size % QN_DIGEST_SIZE == 0 && names.size <= QN_HELD_SWEEP_PACKS_MAX * QN_DIGEST_SIZE;
+    sweep->is_strays_end = true;
+    if (result->err != QN_OK || !is_right || names.size == 0) {
+        if (result->err != QN_OK)
+            core_note(core, "held-file-failed", result->err, "files");
+        step_later(core);
+        return;
+    }
+    sweep->is_strays_end = names.size < QN_HELD_SWEEP_PACKS_MAX * QN_DIGEST_SIZE;
+    memcpy(sweep->after.bytes, names.data + names.size - QN_DIGEST_SIZE, QN_DIGEST_SIZE);
+    begin_payload(sweep, 2, &payload);
+    qn_pack_bin(&payload, names);
+    custodian_clock(core);
+    custodian_mark(core_commit(core, QN_INTENT_HELD_STRAYS, &payload, PENDING_CUSTODY),
+                   &sweep->owner, CUSTODIAN_STRAYS);
+}
+
+/* One that is arriving, or whose row is on its way, is passed over (is_arriving). Whatever is done
+ * with a file of that name from now on is done after its removal. */
+void custodian_strays(struct qn_core *core, const struct qn_outcome *outcome)
+{
+    struct custodian_sweep *sweep = &core->custodian->sweep;
+    struct qn_cursor cursor = qn_cursor(qn_span(outcome->answer, outcome->answer_size));
+    struct qn_span names = {0};
+    size_t count;
+    enum qn_err err = outcome->err;
+    if (err == QN_OK)
+        err = qn_cursor_array(&cursor, 1, &count);
+    if (err == QN_OK)
+        err = qn_cursor_bin(&cursor, QN_HELD_SWEEP_PACKS_MAX * QN_DIGEST_SIZE, &names);
+    if (err != QN_OK) {
+        give_up(core, err);
+        return;
+    }
+    qn_buf_reset(&sweep->names);
+    qn_buf_reset(&sweep->gone);
+    qn_buf_append_span(&sweep->names, names);
+    sweep->next = 0;
+    remove_files(core);
+}
+
+/* Whether there is more of them to look at. */
+static bool goes_on_with_files(struct qn_core *core)
+{
+    struct custodian_sweep *sweep = &core->custodian->sweep;
+    if (!sweep->has_owner || !sweep->seeks_strays || sweep->is_strays_end)
+        return false;
+    if (!sweep->is_at_strays)
+        sweep->after = (struct qn_digest){0};
+    sweep->is_at_strays = true;
+    list_files(core);
+    return true;
 }
 
 /* ---- from owner to owner ---- */
@@ -180,7 +257,7 @@ static bool next_owner(struct custodian *custodian)
             continue;
         sweep->owner = owner->site;
         sweep->has_owner = true;
-        sweep->is_end = false;
+        sweep->is_end = sweep->is_at_strays = sweep->is_strays_end = false;
         sweep->after = (struct qn_digest){0};
         return true;
     }
@@ -196,15 +273,19 @@ static void start(struct qn_core *core)
     qn_buf_init(&custodian->sweep.gone, QN_HELD_SWEEP_PACKS_MAX * QN_DIGEST_SIZE);
     custodian->sweep.is_end = true; /* of nothing: the first owner is next */
     custodian->sweep.is_active = true;
+    custodian->sweep.seeks_strays = !custodian->has_sought && !core->is_in_doubt;
 }
 
 static void go_on(struct qn_core *core)
 {
     struct custodian_sweep *sweep = &core->custodian->sweep;
     if (sweep->is_end) {
+        if (goes_on_with_files(core))
+            return;
         if (sweep->has_owner)
             sweep_parts(core);
         if (!next_owner(core->custodian)) {
+            core->custodian->has_sought |= sweep->seeks_strays;
             custodian_sweep_deinit(sweep);
             return;
         }

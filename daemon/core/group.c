@@ -108,12 +108,15 @@ static void forward(struct qn_core *core, struct peer *peer, struct qn_span entr
     core_send(core, peer->session->link);
 }
 
-/* New entries are in the store: everybody else gets them, and what follows from them is done. */
+/* New entries are in the store: everybody else gets them, and what follows from them is done. A
+ * peer whose HELLO is still on its way gets them by comparing, behind what else it lacks: it would
+ * hang up on who says that it left, and never hear the rest. */
 void group_changed(struct qn_core *core, struct qn_span entries, qn_link source)
 {
     add_entries(core, entries);
     qn_vec_each (&core->peers, slot)
-        if ((*slot)->session != NULL && (*slot)->session->link != source)
+        if ((*slot)->session != NULL && (*slot)->session->has_hello &&
+            (*slot)->session->link != source)
             forward(core, *slot, entries);
     core_refresh_colls(core);
     core_refresh_peers(core);

@@ -284,6 +284,8 @@ enum custodian_what {
     CUSTODIAN_UNLINKED,
     CUSTODIAN_PARTS,
     CUSTODIAN_CALM,
+    CUSTODIAN_LISTED,
+    CUSTODIAN_STRAYS,
 };
 
 struct custodian_sweep {
@@ -293,6 +295,9 @@ struct custodian_sweep {
     bool has_owner;
     struct qn_digest after;
     bool is_end;         /* of the packs of this owner */
+    bool seeks_strays;   /* the first sweep since the start: files without a row, too */
+    bool is_at_strays;   /* the packs of this owner are done, its files are looked at */
+    bool is_strays_end;  /* and that is done, too */
     struct qn_buf names; /* to be unlinked */
     struct qn_buf gone;  /* those that are */
     size_t next, removing;
@@ -309,6 +314,7 @@ struct custodian {
     bool is_scrubbing;
     uint64_t scrub_ms; /* not before */
     uint64_t sweep_ms; /* the next one */
+    bool has_sought;   /* a sweep since the start looked for files without a row */
     struct custodian_sweep sweep;
 };
 
@@ -326,5 +332,7 @@ struct pending *custodian_mark(struct pending *pending, const struct qn_site_id 
 void custodian_sweep_tick(struct qn_core *core);
 void custodian_swept(struct qn_core *core, const struct qn_outcome *outcome);
 void custodian_unlinked(struct qn_core *core, enum qn_err err);
+void custodian_listed(struct qn_core *core, const struct qn_file_result *result);
+void custodian_strays(struct qn_core *core, const struct qn_outcome *outcome);
 void custodian_removed(struct qn_core *core, const struct pending *pending, enum qn_err err);
 void custodian_sweep_deinit(struct custodian_sweep *sweep);

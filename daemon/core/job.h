@@ -30,6 +30,9 @@ enum qn_job_kind {
      * has beyond that, as PLANs and OPS, about QN_RECALL_SIZE of it. DONE: {"more": bool};
      * QN_ERR_NOTFOUND: no snapshot carries a copy */
     QN_JOB_RECALL,
+    /* {"packs": bin: joined names} : each of the own packs that is damaged or missing is fetched
+     * from a copy. DONE: {"lost","repaired","whole"} */
+    QN_JOB_MEND,
 };
 
 struct qn_job {
@@ -76,6 +79,7 @@ enum qn_file_kind {
                         */
     QN_FILE_PROOF,     /* HMAC-SHA-256 with the 32 bytes of `bytes` over the whole file */
     QN_FILE_SWEEP,     /* removes arriving files that did not grow for `size` ms */
+    QN_FILE_LIST,      /* names of whole files, ascending, joined: `size` at most, behind `name` */
 };
 
 struct qn_file_work {
@@ -93,7 +97,7 @@ struct qn_file_result {
     bool is_whole;       /* APPEND */
     uint64_t size;       /* PART_SIZE; READ: of the whole file */
     uint64_t free_bytes; /* of the disk, after PART_SIZE and APPEND */
-    struct qn_buf bytes; /* READ, SNAPSHOT, PROOF; owned */
+    struct qn_buf bytes; /* READ, SNAPSHOT, PROOF, LIST; owned */
 };
 
 void qn_job_free(struct qn_job *job); /* accept NULL */

@@ -193,11 +193,15 @@ static enum qn_err heard_refusal(struct qn_core *core, struct bulk *bulk, struct
 
 static enum qn_err heard_key(struct qn_core *core, struct bulk *bulk, struct qn_cursor *fields)
 {
-    uint64_t epoch;
+    uint64_t epoch, code;
     QN_TRY(qn_cursor_u64(fields, &epoch));
+    QN_TRY(qn_cursor_u64(fields, &code));
     if (!bulk->offsite->is_key_asked || epoch != core->options.key_epoch)
         return QN_ERR_INVALID;
-    bulk->offsite->holder_epoch = epoch;
+    if (code == QN_OFFER_WANTED)
+        bulk->offsite->holder_epoch = epoch;
+    else /* said again on the next connection */
+        core_note(core, "key-refused", QN_ERR_DENIED, holder_name(core, bulk));
     return QN_OK;
 }
 
@@ -318,6 +322,8 @@ void offsite_file_done(struct qn_core *core, struct bulk *bulk, const struct pen
         packs_piece(core, bulk, number, result);
     else if (tag == TAG_SNAPSHOT || tag == TAG_BASE)
         lists_file_done(core, bulk, tag, result);
+    else if (tag == TAG_SUSPECT)
+        packs_suspect_read(core, bulk, result->err);
     else if (tag == TAG_VALUE || tag == TAG_OWN)
         proofs_file_done(core, bulk, tag, number, result);
 }
@@ -351,8 +357,37 @@ static void want(struct qn_core *core, struct bulk *bulk)
     }
 }
 
+/* One that is busy for weeks is heard once a day, too: nothing new begins, and when all that is
+ * under way has landed the sums are compared anew. */
+bool offsite_is_ending(const struct qn_core *core, const struct bulk *bulk)
+{
+    const struct offsite *offsite = bulk->offsite;
+    return offsite->role == ROLE_SEND && core->now_ms >= offsite->heard_ms + ASK_EVERY_MS;
+}
+
+static bool has_landed(const struct offsite *offsite)
+{
+    const struct packs *packs = &offsite->packs;
+    return offsite->asks == 0 && packs->queue.count == 0 && !packs->is_scanning &&
+           packs->acks.count == 0 && packs->acking.count == 0 &&
+           offsite->lists.state == LIST_NONE && !offsite->lists.is_forgetting &&
+           !offsite->lists.has_asked_forget && offsite->lists.forget_commits == 0 &&
+           proofs_are_idle(offsite);
+}
+
+static void compare_anew(struct qn_core *core, struct bulk *bulk)
+{
+    offsite_drop(bulk->offsite);
+    begin(core, bulk);
+}
+
 static void tick_open(struct qn_core *core, struct bulk *bulk)
 {
+    if (offsite_is_ending(core, bulk) && has_landed(bulk->offsite)) {
+        compare_anew(core, bulk);
+        return;
+    }
+    core_wake(core, bulk->offsite->heard_ms + ASK_EVERY_MS);
     tick_key(core, bulk);
     packs_tick(core, bulk);
     lists_tick(core, bulk);
@@ -406,5 +441,5 @@ bool offsite_is_full(const struct bulk *bulk)
 
 uint64_t offsite_bad_packs(const struct bulk *bulk)
 {
-    return bulk->offsite->role == ROLE_SEND ? bulk->offsite->packs.unreadable : 0;
+    return bulk->offsite->role == ROLE_SEND ? bulk->offsite->unread_packs : 0;
 }

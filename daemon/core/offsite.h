@@ -28,6 +28,8 @@ bool offsite_is_busy(const struct qn_core *core, const struct bulk *bulk);
 enum qn_err QN_CHECKED offsite_read(struct qn_kv *kv, struct qn_span args, struct qn_buf *out);
 /* Packs or snapshots were made or went, or the ledger moved: look again. */
 void offsite_touch(struct qn_core *core);
+/* Own packs that could not be read were looked after; `some_are_whole`: and can be read now. */
+void offsite_mended(struct qn_core *core, bool some_are_whole);
 /* For alerts: it takes nothing more; packs that it lacks and that cannot be read here either. */
 bool offsite_is_full(const struct bulk *bulk);
 uint64_t offsite_bad_packs(const struct bulk *bulk);

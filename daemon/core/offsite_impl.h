@@ -75,13 +75,15 @@ enum tag { /* upper half of pending.seq */
            TAG_VALUE,     /* lower half: index in the batch */
            TAG_OWN,       /* whether the own copy of a bad pack is whole */
            TAG_PROVEN,
+           TAG_SUSPECT, /* whether a pack that the holder did not find whole is whole here */
+           TAG_QUIET,   /* nothing waits for it */
 };
 #define tag_of(tag, number) ((uint64_t)(tag) << 32 | (number))
 
 /* ---- arguments of a QN_READ_COPY: [what, holder, ...]; answers are canonical arrays ---- */
 enum copy_read {
     COPY_READ_LOOK,    /* [] -> [pack sum, list sum, packs, list, forget: bool, own packs, missing
-                          bytes, proof: 6 u64] */
+                          bytes, unread packs, proof: 6 u64] */
     COPY_READ_PACKS,   /* [after, count] -> [after, is end, [name, size, order, ...]] */
     COPY_READ_ACKED,   /* likewise: those that are there */
     COPY_READ_LIST,    /* [after] -> [after, snapshot or nil, names, count, base or nil, names,
@@ -161,8 +163,9 @@ struct packs {
     uint64_t blocked_ms; /* no offers until then; outlives connections, as is_full */
     uint64_t ack_ms;     /* after a commit that failed */
     bool is_full;
-    uint64_t unreadable; /* packs that it lacks and that cannot be read here */
-    bool has_claims;     /* it has packs, it says, that we did not see acknowledged */
+    bool is_suspecting; /* the own copy of `suspect` is being read */
+    struct qn_digest suspect;
+    bool has_claims; /* it has packs, it says, that we did not see acknowledged */
 };
 
 enum list_state {
@@ -222,6 +225,7 @@ struct proofs {
     QN_VEC(struct challenge) batch;
     uint32_t next, reading;      /* that are being read here */
     QN_VEC(struct range) ranges; /* to ask; the last is next */
+    bool has_mended;             /* what could not be read of the batch was tried to be put right */
     uint64_t after;
     bool is_end;
     uint64_t request, asked_ms;
@@ -238,6 +242,7 @@ struct offsite {
     uint64_t look_token, look_ms;
     bool has_packs, has_list, has_forget;
     uint64_t own_packs, missing_bytes; /* that are there; that are not */
+    uint64_t unread_packs;             /* that are not, and cannot be read here */
     struct qn_digest pack_sum, list_sum;
     uint64_t want_ms;  /* not connected before, for what could not be done */
     uint64_t heard_ms; /* of its state; 0: not since the start */
@@ -288,6 +293,8 @@ enum qn_err QN_CHECKED read_joined(struct qn_cursor *cursor, size_t count_max,
                                    struct qn_span *ret_names);
 
 void offsite_drop(struct offsite *offsite); /* what goes on in the connection */
+/* It is to be compared anew: nothing new begins. */
+bool offsite_is_ending(const struct qn_core *core, const struct bulk *bulk);
 
 /* ---- offsite_look.c ---- */
 void offsite_refresh_role(struct qn_core *core, struct bulk *bulk);
@@ -330,11 +337,20 @@ void packs_block(struct qn_core *core, struct bulk *bulk);
 struct outgoing *pack_find(struct packs *packs, const struct qn_digest *name); /* NULL: none */
 void pack_drop(struct packs *packs, struct outgoing *pack);
 void pack_skip(struct packs *packs, struct outgoing *pack); /* not in this connection again */
+void pack_skip_named(struct packs *packs, const struct qn_digest *name);
+/* Offered again in a minute. */
+void pack_later(struct qn_core *core, struct packs *packs, struct outgoing *pack);
 void pack_acked(struct packs *packs, struct outgoing *pack);
 /* The holder does not take it now, or never: `code` is an enum qn_offer. */
 void pack_refused(struct qn_core *core, struct bulk *bulk, struct outgoing *pack, uint64_t code);
 
 /* ---- offsite_send.c ---- */
+/* The own copy of a pack cannot be read: that is noted, and it is put right from another copy. */
+void pack_unread(struct qn_core *core, struct bulk *bulk, const struct qn_digest *name,
+                 enum qn_err err);
+/* It was sent to its end, and is not whole there: is it whole here? */
+void pack_suspect(struct qn_core *core, struct bulk *bulk, const struct qn_digest *name);
+void packs_suspect_read(struct qn_core *core, struct bulk *bulk, enum qn_err err);
 void packs_read_ahead(struct qn_core *core, struct bulk *bulk);
 void packs_send_pieces(struct qn_core *core, struct bulk *bulk);
 void packs_commit_acks(struct qn_core *core, struct bulk *bulk);

@@ -403,7 +403,7 @@ void lists_tick(struct qn_core *core, struct bulk *bulk)
     }
     if (bulk->offsite->role != ROLE_SEND)
         lists->needs_list = false;
-    if (lists->needs_list && lists->state == LIST_NONE)
+    if (lists->needs_list && lists->state == LIST_NONE && !offsite_is_ending(core, bulk))
         look(core, bulk);
     send_pieces(core, bulk);
 }

@@ -97,6 +97,7 @@ static enum qn_err take_look(struct offsite *offsite, struct qn_cursor *answer)
     QN_TRY(qn_cursor_bool(answer, &offsite->has_forget));
     QN_TRY(qn_cursor_u64(answer, &offsite->own_packs));
     QN_TRY(qn_cursor_u64(answer, &offsite->missing_bytes));
+    QN_TRY(qn_cursor_u64(answer, &offsite->unread_packs));
     return take_proof(offsite, answer);
 }
 
@@ -139,6 +140,19 @@ void offsite_looked(struct qn_core *core, struct bulk *bulk, struct qn_read_resu
             ask(core, bulk);
         look_again(offsite);
     }
+}
+
+void offsite_mended(struct qn_core *core, bool some_are_whole)
+{
+    qn_vec_each (&core->peers, peer) {
+        struct offsite *offsite = (*peer)->bulk->offsite;
+        offsite->proofs.retry_ms = 0;
+        if (!some_are_whole || offsite->stage != STAGE_OPEN)
+            continue;
+        offsite->packs.skipped.count = 0;
+        packs_look(offsite, true);
+    }
+    offsite_touch(core);
 }
 
 void offsite_touch(struct qn_core *core)

@@ -62,10 +62,25 @@ void pack_skip(struct packs *packs, struct outgoing *pack)
     pack_drop(packs, pack);
 }
 
+void pack_skip_named(struct packs *packs, const struct qn_digest *name)
+{
+    struct outgoing *pack = pack_find(packs, name);
+    if (pack != NULL)
+        pack_skip(packs, pack);
+    else if (packs->skipped.count < SKIPPED_MAX)
+        qn_vec_push(&packs->skipped, *name);
+}
+
 static void look_again_at(struct packs *packs, uint64_t at_ms)
 {
     if (packs->rescan_ms == 0 || at_ms < packs->rescan_ms)
         packs->rescan_ms = at_ms;
+}
+
+void pack_later(struct qn_core *core, struct packs *packs, struct outgoing *pack)
+{
+    pack_drop(packs, pack);
+    look_again_at(packs, core->now_ms + LATER_MS);
 }
 
 void pack_acked(struct packs *packs, struct outgoing *pack)
@@ -82,7 +97,7 @@ void packs_start(struct qn_core *core, struct bulk *bulk)
     pace_reset(&packs->pace, core->now_ms);
     packs->needs_scan = true;
     packs->scan_after = 0;
-    packs->sent_bytes = packs->unreadable = 0;
+    packs->sent_bytes = 0;
 }
 
 void packs_end(struct offsite *offsite)
@@ -94,7 +109,7 @@ void packs_end(struct offsite *offsite)
     packs->queue.count = packs->pieces.count = packs->flights.count = 0;
     packs->acks.count = packs->acking.count = packs->skipped.count = 0;
     packs->inflight = packs->rescan_ms = packs->ack_ms = 0;
-    packs->needs_scan = packs->is_scanning = false;
+    packs->needs_scan = packs->is_scanning = packs->is_suspecting = false;
 }
 
 void packs_free(struct packs *packs)
@@ -141,7 +156,8 @@ static void scan(struct qn_core *core, struct bulk *bulk)
     struct packs *packs = &bulk->offsite->packs;
     if (packs->needs_scan && core->now_ms < packs->blocked_ms)
         put_off(packs);
-    if (!packs->needs_scan || packs->is_scanning || !has_room_for_offers(packs))
+    if (!packs->needs_scan || packs->is_scanning || !has_room_for_offers(packs) ||
+        offsite_is_ending(core, bulk))
         return;
     if (packs->is_restarted)
         packs->scan_after = 0;
@@ -244,8 +260,9 @@ void pack_refused(struct qn_core *core, struct bulk *bulk, struct outgoing *pack
         pack_drop(packs, pack);
         packs_block(core, bulk);
     } else if (code == QN_OFFER_LATER) {
-        pack_drop(packs, pack);
-        look_again_at(packs, core->now_ms + LATER_MS);
+        if (pack->size > 0 && pack->sent_at == pack->size)
+            pack_suspect(core, bulk, &pack->name);
+        pack_later(core, packs, pack);
     } else {
         core_note(core, "pack-refused", QN_ERR_DENIED, holder_name(core, bulk));
         pack_skip(packs, pack);

@@ -115,12 +115,20 @@ static enum qn_err take_batch(struct proofs *proofs, struct qn_cursor *answer)
     return QN_OK;
 }
 
-static void give_up(struct qn_core *core, struct bulk *bulk, enum qn_err err)
+/* The batch begins anew later: what was found in it counts then, not twice. */
+static void put_off(struct qn_core *core, struct bulk *bulk)
 {
     struct proofs *proofs = &bulk->offsite->proofs;
-    core_note(core, "proof-failed", err, holder_name(core, bulk));
     clear(proofs);
+    proofs->is_known = false; /* until the row is read again */
     proofs->retry_ms = core->now_ms + FULL_MS;
+    bulk->offsite->is_dirty = true;
+}
+
+static void give_up(struct qn_core *core, struct bulk *bulk, enum qn_err err)
+{
+    core_note(core, "proof-failed", err, holder_name(core, bulk));
+    put_off(core, bulk);
 }
 
 void proofs_read_done(struct qn_core *core, struct bulk *bulk, struct qn_read_result *result)
@@ -138,6 +146,20 @@ void proofs_read_done(struct qn_core *core, struct bulk *bulk, struct qn_read_re
         proofs->state = PROOF_READING;
 }
 
+/* ---- what cannot be read here ---- */
+
+/* It is put right from a copy, and the batch begins anew then; what cannot be read after that is
+ * unknown. False: it was tried. */
+static bool mend_first(struct qn_core *core, struct bulk *bulk)
+{
+    struct proofs *proofs = &bulk->offsite->proofs;
+    if (proofs->has_mended)
+        return false;
+    put_off(core, bulk);
+    proofs->has_mended = true;
+    return true;
+}
+
 /* ---- what the answer is to be: from the own packs ---- */
 
 static void read_own(struct qn_core *core, struct bulk *bulk, enum qn_file_kind kind,
@@ -153,6 +175,21 @@ static void read_own(struct qn_core *core, struct bulk *bulk, enum qn_file_kind 
              tag);
 }
 
+/* Whether some of the batch is not here; it is asked of a copy. */
+static bool lacks_own(struct qn_core *core, struct bulk *bulk)
+{
+    struct proofs *proofs = &bulk->offsite->proofs;
+    bool lacks = false;
+    qn_vec_each (&proofs->batch, challenge) {
+        if (challenge->is_here)
+            continue;
+        if (!proofs->has_mended)
+            backup_mend(core, &challenge->pack.pack);
+        lacks = true;
+    }
+    return lacks;
+}
+
 static void read_values(struct qn_core *core, struct bulk *bulk)
 {
     struct proofs *proofs = &bulk->offsite->proofs;
@@ -163,6 +200,8 @@ static void read_values(struct qn_core *core, struct bulk *bulk)
         proofs->reading++;
     }
     if (proofs->next < proofs->batch.count || proofs->reading > 0)
+        return;
+    if (lacks_own(core, bulk) && mend_first(core, bulk))
         return;
     for (size_t i = proofs->batch.count; i-- > 0;) { /* what is not here cannot be compared */
         proofs->row.unknown += !proofs->batch.items[i].is_here;
@@ -274,8 +313,12 @@ static void own_checked(struct qn_core *core, struct bulk *bulk, uint32_t index,
         proofs->row.bad++;
         core_note(core, "copy-differs", QN_ERR_CORRUPT, holder_name(core, bulk));
     } else {
-        proofs->row.unknown++;
         core_note(core, "pack-not-read", err, holder_name(core, bulk));
+        if (!proofs->has_mended)
+            backup_mend(core, &proofs->batch.items[index].pack.pack);
+        if (mend_first(core, bulk))
+            return;
+        proofs->row.unknown++;
     }
     proofs->ranges.count--;
     proofs->state = PROOF_READY;
@@ -329,6 +372,7 @@ static void commit_batch(struct qn_core *core, struct bulk *bulk)
             row->verified_ms = core->wall_ms;
     }
     commit_row(core, bulk, row);
+    proofs->has_mended = false; /* the next batch has other packs */
     proofs->state = PROOF_COMMITTING;
 }
 
@@ -354,8 +398,10 @@ void proofs_committed(struct qn_core *core, struct bulk *bulk, const struct qn_o
 static bool may_begin(const struct qn_core *core, const struct bulk *bulk)
 {
     const struct offsite *offsite = bulk->offsite;
-    return offsite->role == ROLE_SEND && offsite->proofs.is_known && packs_are_idle(offsite) &&
-           lists_are_idle(offsite) && core->now_ms >= offsite->proofs.retry_ms;
+    return offsite->role == ROLE_SEND && offsite->proofs.is_known &&
+           !offsite_is_ending(core, bulk) && packs_are_idle(offsite) && lists_are_idle(offsite) &&
+           core->now_ms >= offsite->proofs.retry_ms &&
+           !(offsite->proofs.has_mended && backup_is_mending(core));
 }
 
 static void begin(struct qn_core *core, struct bulk *bulk)

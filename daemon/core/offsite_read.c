@@ -67,7 +67,7 @@ static enum qn_err read_look(struct reader *reader)
     struct qn_own_totals totals;
     struct qn_own_snap snap;
     struct qn_digest sum, list;
-    uint64_t after;
+    uint64_t after, unread;
     bool has_packs, has_list, has_forget;
     QN_TRY(qn_book_copy_get(reader->kv, &reader->holder, &copy));
     QN_TRY(qn_book_totals(reader->kv, &totals));
@@ -75,7 +75,8 @@ static enum qn_err read_look(struct reader *reader)
     QN_TRY(find_packs(reader, &has_packs));
     QN_TRY(is_found(find_list(reader, 0, &after, &snap), &has_list));
     QN_TRY(is_found(qn_book_next_forget(reader->kv, &reader->holder, NULL, &list), &has_forget));
-    qn_pack_array(reader->out, 13);
+    QN_TRY(qn_book_unread_count(reader->kv, &reader->holder, &unread));
+    qn_pack_array(reader->out, 14);
     pack_digest(reader, &copy.sum);
     pack_digest(reader, &sum);
     qn_pack_bool(reader->out, has_packs);
@@ -83,6 +84,7 @@ static enum qn_err read_look(struct reader *reader)
     qn_pack_bool(reader->out, has_forget);
     qn_pack_u64(reader->out, copy.own_packs);
     qn_pack_u64(reader->out, qn_copy_missing_bytes(&copy, &totals));
+    qn_pack_u64(reader->out, unread);
     return pack_proof(reader);
 }
 

@@ -52,15 +52,58 @@ void packs_read_ahead(struct qn_core *core, struct bulk *bulk)
     }
 }
 
+static void commit_unread(struct qn_core *core, struct bulk *bulk, const struct qn_digest *name)
+{
+    struct qn_buf payload = copy_intent(bulk, 1);
+    qn_pack_bin(&payload, qn_digest_view(name));
+    commit_copy(core, bulk, QN_INTENT_COPY_UNREAD, &payload, TAG_QUIET);
+}
+
+void pack_unread(struct qn_core *core, struct bulk *bulk, const struct qn_digest *name,
+                 enum qn_err err)
+{
+    core_note(core, "pack-not-read", err, holder_name(core, bulk));
+    commit_unread(core, bulk, name);
+    backup_mend(core, name);
+}
+
+/* One that is gone or damaged is left until it is put right; anything else may pass. */
 static void not_readable(struct qn_core *core, struct bulk *bulk, struct outgoing *pack,
                          enum qn_err err)
 {
+    struct packs *packs = &bulk->offsite->packs;
+    bool is_damaged = err == QN_ERR_NOTFOUND || err == QN_ERR_CORRUPT;
     bool may_be_pruned = err == QN_ERR_NOTFOUND && core->backup->running.token != 0;
-    if (!may_be_pruned) { /* else the book will say so */
-        core_note(core, "pack-not-read", err, holder_name(core, bulk));
-        bulk->offsite->packs.unreadable++;
-    }
-    pack_skip(&bulk->offsite->packs, pack);
+    if (!may_be_pruned && (is_damaged || err == QN_ERR_IO)) /* else the book will say so */
+        pack_unread(core, bulk, &pack->name, err);
+    if (is_damaged)
+        pack_skip(packs, pack);
+    else
+        pack_later(core, packs, pack);
+}
+
+/* ---- what arrives damaged: the holder's disk, the way, or the own copy ---- */
+
+void pack_suspect(struct qn_core *core, struct bulk *bulk, const struct qn_digest *name)
+{
+    struct packs *packs = &bulk->offsite->packs;
+    struct qn_file_work what = {.kind = QN_FILE_SCRUB};
+    if (packs->is_suspecting || !may_read_file(bulk))
+        return; /* it is sent again, and then comes here again */
+    packs->is_suspecting = true;
+    packs->suspect = *name;
+    memcpy(what.name.bytes, name->bytes, sizeof(what.name.bytes));
+    own_file(core, bulk, &what, qn_span(NULL, 0), tag_of(TAG_SUSPECT, 0));
+}
+
+void packs_suspect_read(struct qn_core *core, struct bulk *bulk, enum qn_err err)
+{
+    struct packs *packs = &bulk->offsite->packs;
+    packs->is_suspecting = false;
+    if (err != QN_ERR_CORRUPT)
+        return;
+    pack_skip_named(packs, &packs->suspect);
+    pack_unread(core, bulk, &packs->suspect, err);
 }
 
 void packs_piece(struct qn_core *core, struct bulk *bulk, uint32_t number,

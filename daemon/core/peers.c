@@ -66,6 +66,17 @@ static void take_key(struct qn_core *core, struct peer *peer, const struct qn_pu
     peer->key = *key;
 }
 
+/* What came before the entry that brings its key (keep_early). */
+static void try_early(struct qn_core *core)
+{
+    for (size_t left = core->early.count; left > 0; left--) {
+        struct qn_buf announcement = core->early.items[0];
+        qn_vec_remove(&core->early, 0);
+        peer_announced(core, qn_buf_view(&announcement)); /* which may keep it once more */
+        qn_buf_deinit(&announcement);
+    }
+}
+
 /* One peer for every other member; none for who left. A site that left itself keeps them, to tell
  * each of them, until it is refused: that proves that they know. */
 void core_refresh_peers(struct qn_core *core)
@@ -91,22 +102,33 @@ void core_refresh_peers(struct qn_core *core)
         if (site == NULL || site->state != QN_SITE_MEMBER || !core_was_admitted(core))
             forget_peer(core, i);
     }
+    try_early(core);
 }
 
 /* ---- announcements: who can be reached where ---- */
 
-void peer_announced(struct qn_core *core, struct qn_span announcement)
+/* Announcements and entries of the ledger come in any order, and the former are said once in a
+ * connection. One per site, the oldest goes for a new one: who says so may be anybody. */
+static void keep_early(struct qn_core *core, const struct qn_announcement *said,
+                       struct qn_span announcement)
 {
-    struct qn_announcement said;
-    if (qn_announcement_unpack(announcement, &said) != QN_OK)
-        return;
-    struct peer *peer = core_peer(core, &said.site);
-    const struct qn_group *group = qn_ledger_group(core->ledger);
-    if (peer == NULL || (peer->announcement != NULL && said.hlc <= peer->said.hlc))
-        return;
-    const struct qn_site *site = qn_group_site(group, &said.site);
-    if (site == NULL || qn_announcement_verify(&said, &site->keys.site) != QN_OK)
-        return;
+    for (size_t i = core->early.count; i-- > 0;) {
+        struct qn_announcement other;
+        bool is_of_site =
+            qn_announcement_unpack(qn_buf_view(&core->early.items[i]), &other) == QN_OK &&
+            qn_site_id_eq(&other.site, &said->site);
+        if (!is_of_site && (i > 0 || core->early.count < QN_SITES_MAX))
+            continue;
+        qn_buf_deinit(&core->early.items[i]);
+        qn_vec_remove(&core->early, i);
+    }
+    struct qn_buf *early = qn_vec_push_slot(&core->early);
+    qn_buf_init(early, announcement.size);
+    qn_buf_append_span(early, announcement);
+}
+
+static void take_announcement(struct qn_core *core, struct peer *peer, struct qn_span announcement)
+{
     qn_free(peer->announcement);
     peer->announcement = qn_memdup(announcement.data, announcement.size);
     peer->announcement_size = announcement.size;
@@ -116,6 +138,23 @@ void peer_announced(struct qn_core *core, struct qn_span announcement)
     peer->is_contact_dirty = true;
     if (peer->session == NULL && peer->dial_token == 0)
         peer->dial_ms = core->now_ms;
+}
+
+void peer_announced(struct qn_core *core, struct qn_span announcement)
+{
+    struct qn_announcement said;
+    if (qn_announcement_unpack(announcement, &said) != QN_OK)
+        return;
+    struct peer *peer = core_peer(core, &said.site);
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    const struct qn_site *site = group == NULL ? NULL : qn_group_site(group, &said.site);
+    if (qn_site_id_eq(&said.site, &core->site) ||
+        (peer != NULL && peer->announcement != NULL && said.hlc <= peer->said.hlc))
+        return;
+    if (site == NULL || qn_announcement_verify(&said, &site->keys.site) != QN_OK)
+        keep_early(core, &said, announcement);
+    else if (peer != NULL)
+        take_announcement(core, peer, announcement);
 }
 
 void core_pack_own_announcement(struct qn_core *core, struct qn_buf *out)

@@ -20,7 +20,8 @@ void place_propose(struct qn_core *core, const struct qn_site_id *holder, uint64
     qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
     qn_body_place_pack(&qn_ledger_group(core->ledger)->id, &place, &body);
     pack_append(&body, &payload);
-    core_commit(core, QN_INTENT_LEDGER_APPEND, &payload, PENDING_QUIET);
+    core->backup->place_token =
+        core_commit(core, QN_INTENT_LEDGER_APPEND, &payload, PENDING_QUIET)->token;
 }
 
 void place_pack_accept(const struct qn_core *core, const struct qn_place *place,
@@ -64,9 +65,9 @@ static void accept_one(struct qn_core *core, const struct qn_group *group,
         core_commit(core, QN_INTENT_LEDGER_APPEND, &payload, PENDING_QUIET)->token;
 }
 
-/* Whether an acceptance is on its way, or failed a moment ago: else a ledger that moves meanwhile
- * would have it said twice, and a full disk not at all. */
-static bool is_accepting(struct qn_core *core)
+/* Whether an acceptance or a proposal is on its way, or failed a moment ago: else a ledger that
+ * moves meanwhile would have it said twice, and a full disk not at all. */
+static bool is_at_it(struct qn_core *core)
 {
     struct backup *backup = core->backup;
     qn_vec_each (&core->pending, pending)
@@ -83,14 +84,40 @@ static bool is_accepting(struct qn_core *core)
     return true;
 }
 
+bool place_is_asked(const struct qn_core *core, const struct qn_site_id *holder, uint32_t lock_days)
+{
+    const struct qn_place *place =
+        qn_group_place(qn_ledger_group(core->ledger), &core->site, holder);
+    return place != NULL && place->state != QN_PLACE_ENDED && place->asked_quota_bytes > 0 &&
+           place->asked_lock_days >= lock_days;
+}
+
+/* What a plan asked for when it was made, and could not be stored then. One that ended stays so
+ * until a person changes the plan. */
+static bool propose_again(struct qn_core *core, const struct qn_group *group)
+{
+    qn_vec_each (&core->backup->plans, plan)
+        qn_vec_each (&(*plan)->row.copies, holder) {
+            const struct qn_place *place = qn_group_place(group, &core->site, holder);
+            if ((place != NULL && place->state == QN_PLACE_ENDED) ||
+                place_is_asked(core, holder, (*plan)->row.lock_days) ||
+                core_peer(core, holder) == NULL) /* it is no member */
+                continue;
+            place_propose(core, holder, PLACE_QUOTA_ASKED, (*plan)->row.lock_days);
+            return true;
+        }
+    return false;
+}
+
 /* One at a time: the ledger moves, and it is asked again. */
 void place_tick(struct qn_core *core)
 {
     const struct qn_group *group = qn_ledger_group(core->ledger);
-    if (is_accepting(core) || core->backup->is_place_seen || group == NULL ||
-        !core_may_append(core))
+    if (is_at_it(core) || core->backup->is_place_seen || group == NULL || !core_may_append(core))
         return;
     core->backup->is_place_seen = true;
+    if (propose_again(core, group))
+        return;
     qn_vec_each (&group->places, place) {
         if (!qn_site_id_eq(&place->holder, &core->site) || !place->is_pending ||
             place->asked_quota_bytes == 0 || !qn_group_may_hold(group, &place->owner, &core->site))

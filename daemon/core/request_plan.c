@@ -1,8 +1,7 @@
 #include "core/backup.h"
 #include "core/call.h"
 
-#define QUOTA_ASKED (1ull << 50) /* as much as the holder lends by itself */
-#define LOCK_DAYS   30
+#define LOCK_DAYS 30
 
 /* A plan as it is being made of a request and, when it is changed, of the plan before. */
 struct draft {
@@ -133,15 +132,9 @@ static bool take_copies(struct draft *draft)
 static void ask_holders(const struct draft *draft)
 {
     struct qn_core *core = draft->call->core;
-    const struct qn_group *group = qn_ledger_group(core->ledger);
-    qn_vec_each (&draft->plan.copies, holder) {
-        const struct qn_place *place = qn_group_place(group, &core->site, holder);
-        bool is_asked = place != NULL && place->state != QN_PLACE_ENDED &&
-                        place->asked_quota_bytes > 0 &&
-                        place->asked_lock_days >= draft->plan.lock_days;
-        if (!is_asked)
-            place_propose(core, holder, QUOTA_ASKED, draft->plan.lock_days);
-    }
+    qn_vec_each (&draft->plan.copies, holder)
+        if (!place_is_asked(core, holder, draft->plan.lock_days))
+            place_propose(core, holder, PLACE_QUOTA_ASKED, draft->plan.lock_days);
 }
 
 static void commit_plan(const struct draft *draft)

@@ -303,6 +303,7 @@ struct qn_core {
     struct qn_ledger *ledger;
     QN_VEC(struct coll *) colls;
     QN_VEC(struct peer *) peers;
+    QN_VEC(struct qn_buf) early; /* announcements whose key the ledger does not have yet */
     QN_VEC(struct guest *) guests;
     struct joining joining;
     struct backup *backup;       /* core/backup.h */

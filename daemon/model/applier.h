@@ -51,6 +51,7 @@ enum qn_intent_kind {
     QN_INTENT_HELD_CALM,     /* [owner, alarms] */
     QN_INTENT_HELD_TERMS,    /* [owner]: only what the ledger says */
     QN_INTENT_HELD_KEY,      /* [owner, epoch, sealed key] */
+    QN_INTENT_HELD_STRAYS,   /* [owner, names]; answer: [those without a row] */
 
     /* The owner's side (book.h). Of a batch, what came before a refusal stays. */
     QN_INTENT_PLAN_PUT,      /* [packed plan as a binary] */
@@ -69,8 +70,7 @@ enum qn_intent_kind {
     QN_INTENT_COPY_FORGOTTEN, /* [holder, list] */
     QN_INTENT_COPY_DROP,      /* [holder, rows max]; answer: [is end] */
     QN_INTENT_COPY_PROOF,     /* [holder, verified ms, ended ms, started ms, at, bad, unknown] */
-    QN_INTENT_TOKENS_ADD,     /* [pack, round, tokens as one binary] */
-    QN_INTENT_TOKEN_TAKE,     /* [pack]; answer: [round, token] */
+    QN_INTENT_COPY_UNREAD,    /* [holder, names] */
 };
 
 /* Owned by whoever holds it; qn_intent_free. Linked by the writer's queue. */

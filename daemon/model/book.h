@@ -1,6 +1,6 @@
-/* The owner's book: its plans, its packs and snapshots, what each holder acknowledged, and the
- * tokens to challenge holders with (docs/custody.md). A book of hints about files: the vault is the
- * authority on what is here, the holder on what is there; both can be read again into it.
+/* The owner's book: its plans, its packs and snapshots, what each holder acknowledged and how far
+ * that was proven (docs/custody.md). A book of hints about files: the vault is the authority on
+ * what is here, the holder on what is there; both can be read again into it.
  *
  * Invariants:
  *   - Every number of a holder equals a recount: what is missing there is known without a scan.
@@ -8,7 +8,6 @@
  *     are sent in it. A snapshot needs only packs up to its `order`.
  *   - A list is to be forgotten at a holder only after its snapshot is gone here, or after the list
  *     that replaces it was acknowledged there.
- *   - A token is handed out once.
  *
  * Times are this site's wall clock in ms. Sizes in bytes. Thread: as in custody.h.
  */
@@ -98,7 +97,7 @@ enum qn_err QN_CHECKED qn_book_pack_add(struct qn_kv *kv, const struct qn_digest
 enum qn_err QN_CHECKED qn_book_pack_get(struct qn_kv *kv, const struct qn_digest *pack,
                                         struct qn_own_pack *ret_pack);
 /* The pack was removed here. What holders acknowledged of it stays known: they still hold it. Fine
- * if it is not there. Its tokens go, and their rounds: by its fresh salt no pack comes again. */
+ * if it is not there. */
 enum qn_err QN_CHECKED qn_book_pack_remove(struct qn_kv *kv, const struct qn_digest *pack);
 
 struct qn_own_snap {
@@ -171,6 +170,14 @@ enum qn_err QN_CHECKED qn_book_list_sum(struct qn_kv *kv, const struct qn_site_i
 enum qn_err QN_CHECKED qn_book_copy_drop(struct qn_kv *kv, const struct qn_site_id *holder,
                                          size_t count_max, bool *ret_is_end);
 
+/* An own pack that the holder lacks cannot be read here: noted until it is there, or is gone here.
+ * Fine if it is there, or is not in the book. */
+enum qn_err QN_CHECKED qn_book_unread(struct qn_kv *kv, const struct qn_site_id *holder,
+                                      const struct qn_digest *pack);
+/* How many are noted, at most QN_COPY_UNREAD_MAX. */
+enum qn_err QN_CHECKED qn_book_unread_count(struct qn_kv *kv, const struct qn_site_id *holder,
+                                            uint64_t *ret_count);
+
 struct qn_book_next {
     struct qn_digest pack;
     uint64_t size, order;
@@ -235,24 +242,3 @@ enum qn_err QN_CHECKED qn_book_next_acked(struct qn_kv *kv, const struct qn_site
                                           uint64_t after_order, size_t count_max,
                                           struct qn_book_next *out, size_t *ret_count,
                                           uint64_t *ret_after, bool *ret_is_end);
-
-/* ---- challenge tokens ---- */
-
-#define QN_TOKEN_SIZE 16
-
-/* token = first 16 bytes of HMAC-SHA-256(key of (pack, round), bytes of the pack), made by who has
- * the pack. The key goes to the holder with the challenge, so a token serves once. */
-struct qn_token {
-    uint8_t bytes[QN_TOKEN_SIZE];
-};
-/* Which round the next token that is added will have; 0 at first, never lower than before. */
-enum qn_err QN_CHECKED qn_book_token_round(struct qn_kv *kv, const struct qn_digest *pack,
-                                           uint32_t *ret_round, size_t *ret_left);
-/* Adds tokens for `round`, round + 1, ... QN_ERR_STATE: that is not the next round; QN_ERR_LIMIT:
- * more than QN_TOKENS_MAX would be left. QN_ERR_NOTFOUND: no such pack. */
-enum qn_err QN_CHECKED qn_book_tokens_add(struct qn_kv *kv, const struct qn_digest *pack,
-                                          uint32_t round, const struct qn_token *tokens,
-                                          size_t count);
-/* Takes the oldest token. QN_ERR_NOTFOUND: none left. */
-enum qn_err QN_CHECKED qn_book_token_take(struct qn_kv *kv, const struct qn_digest *pack,
-                                          uint32_t *ret_round, struct qn_token *ret_token);

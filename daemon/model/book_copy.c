@@ -210,10 +210,20 @@ static enum qn_err advance(struct qn_kv *kv, const struct qn_site_id *holder,
 
 /* ---- acknowledgements ---- */
 
+static enum qn_err forget_unread(struct qn_kv *kv, const struct qn_site_id *holder,
+                                 const struct qn_digest *name)
+{
+    struct qn_key key;
+    return qn_may_miss(
+        qn_kv_del(kv, QN_TABLE_COPY, qn_key_copy_of(&key, holder, QN_TAG_UNREAD, name)));
+}
+
 static enum qn_err acked_own(struct qn_kv *kv, const struct qn_site_id *holder,
-                             const struct qn_own_pack *pack, struct qn_copy *copy)
+                             const struct qn_digest *name, const struct qn_own_pack *pack,
+                             struct qn_copy *copy)
 {
     count_own(copy, pack->size);
+    QN_TRY(forget_unread(kv, holder, name));
     return pack->order <= copy->frontier ? find_lost(kv, holder, copy, pack->order) : QN_OK;
 }
 
@@ -237,7 +247,7 @@ enum qn_err qn_book_acked(struct qn_kv *kv, const struct qn_site_id *holder,
     count(&copy, name, pack.size);
     QN_TRY(put_ack(kv, holder, name, pack.size, now_ms));
     if (is_own)
-        QN_TRY(acked_own(kv, holder, &pack, &copy));
+        QN_TRY(acked_own(kv, holder, name, &pack, &copy));
     QN_TRY(qn_book_totals(kv, &totals));
     QN_TRY(advance(kv, holder, &totals, &copy));
     return qn_copy_put(kv, holder, &copy);
@@ -277,6 +287,37 @@ enum qn_err qn_book_lost(struct qn_kv *kv, const struct qn_site_id *holder,
     return qn_copy_put(kv, holder, &copy);
 }
 
+/* Beside the row of the holder, which qn_copy_next finds first. */
+enum qn_err qn_book_unread(struct qn_kv *kv, const struct qn_site_id *holder,
+                           const struct qn_digest *name)
+{
+    struct qn_own_pack pack;
+    struct qn_copy copy;
+    struct qn_key key;
+    bool is_acked;
+    QN_TRY(qn_copy_has(kv, holder, QN_TAG_PACK, name, &is_acked));
+    enum qn_err err = qn_book_pack_get(kv, name, &pack);
+    if (is_acked || err == QN_ERR_NOTFOUND)
+        return QN_OK;
+    QN_TRY(err);
+    QN_TRY(qn_book_copy_get(kv, holder, &copy));
+    QN_TRY(qn_copy_put(kv, holder, &copy));
+    return qn_kv_put(kv, QN_TABLE_COPY, qn_key_copy_of(&key, holder, QN_TAG_UNREAD, name),
+                     qn_span(NULL, 0));
+}
+
+enum qn_err qn_book_unread_count(struct qn_kv *kv, const struct qn_site_id *holder,
+                                 uint64_t *ret_count)
+{
+    QN_AUTO_FREE struct qn_digest *names = qn_alloc(QN_COPY_UNREAD_MAX * sizeof(names[0]));
+    size_t count;
+    bool is_end;
+    QN_TRY(
+        qn_copy_names(kv, holder, QN_TAG_UNREAD, NULL, QN_COPY_UNREAD_MAX, names, &count, &is_end));
+    *ret_count = count;
+    return QN_OK;
+}
+
 /* ---- changes of what is here ---- */
 
 /* A holder may have it already, from before it was removed here; then with the size that counts. */
@@ -303,6 +344,7 @@ static enum qn_err removed_at(struct qn_kv *kv, const struct qn_site_id *holder,
                               struct qn_copy *copy)
 {
     bool is_acked;
+    QN_TRY(forget_unread(kv, holder, name));
     QN_TRY(qn_copy_has(kv, holder, QN_TAG_PACK, name, &is_acked));
     if (is_acked)
         return uncount_own(copy, pack->size);

@@ -24,6 +24,7 @@ struct qn_span qn_key_lost(struct qn_key *key, const struct qn_site_id *holder, 
 #define QN_TAG_LIST      'l' /* list that was acknowledged -> snapshot, when */
 #define QN_TAG_FORGET    'f' /* list that is to be forgotten -> snapshot */
 #define QN_TAG_PROOF     'v' /* how far the holder was challenged */
+#define QN_TAG_UNREAD    'u' /* pack that it lacks and that cannot be read here */
 #define QN_KEY_COPY_SIZE (2 * QN_DIGEST_SIZE + 1)
 
 enum qn_err QN_CHECKED qn_own_totals_put(struct qn_kv *kv, const struct qn_own_totals *totals);

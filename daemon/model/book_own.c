@@ -158,7 +158,6 @@ enum qn_err qn_book_pack_remove(struct qn_kv *kv, const struct qn_digest *name)
     QN_TRY(qn_kv_del(kv, QN_TABLE_OWN_PACK, pack_key(&key, name)));
     QN_TRY(qn_must_exist(
         qn_kv_del(kv, QN_TABLE_OWN_PACK, qn_key_ordered(&key, QN_TAG_ORDER, pack.order))));
-    QN_TRY(qn_may_miss(qn_kv_del(kv, QN_TABLE_TOKEN, qn_digest_view(name))));
     QN_TRY(qn_own_totals_put(kv, &totals));
     return qn_copies_removed(kv, name, &pack, &totals);
 }

@@ -26,7 +26,7 @@ static enum qn_err agree_new(struct qn_kv *kv, const struct qn_site_id *owner, u
     struct qn_held held = {.quota_bytes = terms->quota_bytes,
                            .lock_days = terms->lock_days,
                            .since_lock_ms = now_ms,
-                           .scrub_start_ms = now_ms};
+                           .scrub_plan_ms = now_ms};
     return qn_held_put(kv, owner, &held);
 }
 

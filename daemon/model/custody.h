@@ -49,8 +49,9 @@ struct qn_held {
     uint64_t interval_ms;                        /* a backup is expected so often; 0: not at all */
     uint32_t alarms;                             /* enum qn_held_alarm */
     uint64_t since_lock_ms;                      /* first agreement */
-    uint64_t scrub_start_ms, scrub_done;         /* the present round: start, packs done */
-    struct qn_digest scrub_at;                   /* the last pack done in it; zero: none */
+    uint64_t scrub_plan_ms; /* when the last step was to be made; before the first: from when on */
+    uint64_t scrub_done;    /* steps that were made */
+    struct qn_digest scrub_at; /* the pack of the last one; zero: none */
 };
 
 /* QN_ERR_NOTFOUND: nothing was ever agreed with that owner. */
@@ -246,10 +247,15 @@ enum qn_err QN_CHECKED qn_custody_sweep(struct qn_kv *kv, const struct qn_site_i
 enum qn_err QN_CHECKED qn_custody_unlinked(struct qn_kv *kv, const struct qn_site_id *owner,
                                            struct qn_span names);
 
+/* Appends those of the names that have no row at all: their files are of no use to anybody.
+ * QN_ERR_INVALID: half a name. */
+enum qn_err QN_CHECKED qn_custody_strays(struct qn_kv *kv, const struct qn_site_id *owner,
+                                         struct qn_span names, struct qn_buf *strays);
+
 /* ---- scrubbing ---- */
 
-/* The next pack to read, and from when on (lock time): a round takes QN_HELD_SCRUB_DAYS, evenly.
- * QN_ERR_NOTFOUND: no packs. */
+/* The next pack to read, and from when on (lock time), so that each is read once in
+ * QN_HELD_SCRUB_DAYS. QN_ERR_NOTFOUND: no packs. */
 enum qn_err QN_CHECKED qn_custody_scrub_next(struct qn_kv *kv, const struct qn_site_id *owner,
                                              struct qn_digest *ret_pack, uint64_t *ret_size,
                                              uint64_t *ret_due_ms);

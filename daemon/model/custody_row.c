@@ -93,7 +93,7 @@ static enum qn_err read_held(struct qn_span row, struct qn_held *ret_held)
     held.interval_ms = qn_fixed_u64(&fixed);
     held.alarms = qn_fixed_u32(&fixed);
     held.since_lock_ms = qn_fixed_u64(&fixed);
-    held.scrub_start_ms = qn_fixed_u64(&fixed);
+    held.scrub_plan_ms = qn_fixed_u64(&fixed);
     held.scrub_done = qn_fixed_u64(&fixed);
     held.scrub_at = qn_fixed_digest(&fixed);
     QN_TRY(qn_fixed_end(&fixed));
@@ -119,7 +119,7 @@ static void write_held(const struct qn_held *held, struct qn_buf *row)
     qn_buf_append_u64(row, held->interval_ms);
     qn_buf_append_u32(row, held->alarms);
     qn_buf_append_u64(row, held->since_lock_ms);
-    qn_buf_append_u64(row, held->scrub_start_ms);
+    qn_buf_append_u64(row, held->scrub_plan_ms);
     qn_buf_append_u64(row, held->scrub_done);
     qn_buf_append_span(row, qn_digest_view(&held->scrub_at));
 }

@@ -1,4 +1,9 @@
-/* Reading what is held, evenly over a month, and what becomes of a pack that is damaged. */
+/* Reading what is held, evenly, and what becomes of a pack that is damaged.
+ *
+ * The packs are read in the order of their names, around and around, one step each time
+ * QN_HELD_SCRUB_ROUND_DAYS / packs have passed. Wherever a pack arrives, at most all the others are
+ * before it, so it is read within a round; a round is shorter than QN_HELD_SCRUB_DAYS, because
+ * steps become longer when packs go. */
 #include "model/custody_impl.h"
 
 void qn_held_make_good(struct qn_held *held, const struct qn_digest *name,
@@ -12,12 +17,16 @@ void qn_held_make_good(struct qn_held *held, const struct qn_digest *name,
         held->alarms &= ~(uint32_t)QN_HELD_ALARM_BAD;
 }
 
-static uint64_t due_ms(const struct qn_held *held)
+/* One step of the way around: all packs in QN_HELD_SCRUB_ROUND_DAYS. */
+static uint64_t step_ms(const struct qn_held *held)
 {
     uint64_t count = held->pack_count > 0 ? held->pack_count : 1;
-    uint64_t done = held->scrub_done < count ? held->scrub_done : count;
-    uint64_t round_ms = QN_HELD_SCRUB_DAYS * QN_DAY_MS;
-    return held->scrub_start_ms + round_ms / count * done + round_ms % count * done / count;
+    return QN_HELD_SCRUB_ROUND_DAYS * QN_DAY_MS / count;
+}
+
+static uint64_t due_ms(const struct qn_held *held)
+{
+    return held->scrub_done > 0 ? held->scrub_plan_ms + step_ms(held) : held->scrub_plan_ms;
 }
 
 /* The first pack behind `after` that can be read. */
@@ -32,17 +41,15 @@ static enum qn_err next_good(struct qn_kv *kv, const struct qn_site_id *owner,
     }
 }
 
-/* *ret_is_new_round: it is the first of the next round. */
+/* In the order of names, around and around. */
 static enum qn_err scrub_next(struct qn_kv *kv, const struct qn_site_id *owner,
                               const struct qn_held *held, struct qn_digest *ret_name,
-                              struct qn_held_pack *ret_pack, bool *ret_is_new_round)
+                              struct qn_held_pack *ret_pack)
 {
-    *ret_is_new_round = false;
     enum qn_err err =
         next_good(kv, owner, held->scrub_done > 0 ? &held->scrub_at : NULL, ret_name, ret_pack);
     if (err != QN_ERR_NOTFOUND || held->scrub_done == 0)
         return err;
-    *ret_is_new_round = true;
     return next_good(kv, owner, NULL, ret_name, ret_pack);
 }
 
@@ -52,31 +59,35 @@ enum qn_err qn_custody_scrub_next(struct qn_kv *kv, const struct qn_site_id *own
 {
     struct qn_held held;
     struct qn_held_pack pack;
-    bool is_new_round;
     QN_TRY(qn_held_get(kv, owner, &held));
-    QN_TRY(scrub_next(kv, owner, &held, ret_pack, &pack, &is_new_round));
+    QN_TRY(scrub_next(kv, owner, &held, ret_pack, &pack));
     *ret_size = pack.size;
-    *ret_due_ms =
-        is_new_round ? qn_ms_after(held.scrub_start_ms, QN_HELD_SCRUB_DAYS) : due_ms(&held);
+    *ret_due_ms = due_ms(&held);
     return QN_OK;
 }
 
-/* Only the pack whose turn it is moves the round: others are read because somebody asked. */
-static enum qn_err move_round(struct qn_kv *kv, const struct qn_site_id *owner, uint64_t now_ms,
-                              const struct qn_digest *name, struct qn_held *held)
+/* When this step was to be made, so that what was late is caught up with. Nothing is made up for
+ * before the first pack, nor for more than a round. */
+static uint64_t plan_ms(const struct qn_held *held, uint64_t now_ms)
+{
+    uint64_t round_ms = QN_HELD_SCRUB_ROUND_DAYS * QN_DAY_MS, plan = due_ms(held);
+    uint64_t earliest_ms = now_ms > round_ms ? now_ms - round_ms : 0;
+    if (held->scrub_done == 0 || plan > now_ms)
+        return now_ms;
+    return plan > earliest_ms ? plan : earliest_ms;
+}
+
+/* Only the pack whose turn it is moves on: others are read because somebody asked. */
+static enum qn_err move_on(struct qn_kv *kv, const struct qn_site_id *owner, uint64_t now_ms,
+                           const struct qn_digest *name, struct qn_held *held)
 {
     struct qn_digest next;
     struct qn_held_pack pack;
-    bool is_new_round;
-    enum qn_err err = scrub_next(kv, owner, held, &next, &pack, &is_new_round);
+    enum qn_err err = scrub_next(kv, owner, held, &next, &pack);
     QN_TRY(qn_may_miss(err));
     if (err != QN_OK || !qn_digest_eq(&next, name))
         return QN_OK;
-    if (is_new_round) {
-        uint64_t planned_ms = qn_ms_after(held->scrub_start_ms, QN_HELD_SCRUB_DAYS);
-        held->scrub_start_ms = planned_ms > now_ms ? planned_ms : now_ms;
-        held->scrub_done = 0;
-    }
+    held->scrub_plan_ms = plan_ms(held, now_ms);
     held->scrub_done++;
     held->scrub_at = *name;
     return QN_OK;
@@ -103,7 +114,7 @@ enum qn_err qn_custody_scrubbed(struct qn_kv *kv, const struct qn_site_id *owner
     QN_TRY(qn_held_pack_get(kv, owner, name, &pack));
     if (pack.is_condemned)
         return QN_ERR_BUSY;
-    QN_TRY(move_round(kv, owner, now_ms, name, &held));
+    QN_TRY(move_on(kv, owner, now_ms, name, &held));
     pack.scrubbed_ms = now_ms;
     if (is_good)
         qn_held_make_good(&held, name, &pack);

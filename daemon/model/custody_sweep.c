@@ -240,3 +240,20 @@ enum qn_err qn_held_pack_until(struct qn_kv *kv, const struct qn_site_id *owner,
     *ret_until_ms = until_ms;
     return QN_OK;
 }
+
+enum qn_err qn_custody_strays(struct qn_kv *kv, const struct qn_site_id *owner,
+                              struct qn_span names, struct qn_buf *strays)
+{
+    if (names.size % QN_DIGEST_SIZE != 0)
+        return QN_ERR_INVALID;
+    for (size_t at = 0; at < names.size; at += QN_DIGEST_SIZE) {
+        struct qn_digest name;
+        struct qn_held_pack pack;
+        memcpy(name.bytes, names.data + at, sizeof(name.bytes));
+        enum qn_err err = qn_held_pack_get(kv, owner, &name, &pack);
+        QN_TRY(qn_may_miss(err));
+        if (err == QN_ERR_NOTFOUND)
+            qn_buf_append_span(strays, qn_digest_view(&name));
+    }
+    return QN_OK;
+}

@@ -402,6 +402,7 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
     case QN_INTENT_HELD_CALM:
     case QN_INTENT_HELD_TERMS:
     case QN_INTENT_HELD_KEY:
+    case QN_INTENT_HELD_STRAYS:
         return qn_intent_run_custody(applier, intent->kind, &cursor, outcome);
     case QN_INTENT_PLAN_PUT:
     case QN_INTENT_PLAN_REMOVE:
@@ -418,8 +419,7 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
     case QN_INTENT_COPY_FORGOTTEN:
     case QN_INTENT_COPY_DROP:
     case QN_INTENT_COPY_PROOF:
-    case QN_INTENT_TOKENS_ADD:
-    case QN_INTENT_TOKEN_TAKE:
+    case QN_INTENT_COPY_UNREAD:
         return qn_intent_run_book(applier, intent->kind, &cursor, outcome);
     }
     return QN_ERR_INVALID;

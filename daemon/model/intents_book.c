@@ -195,7 +195,10 @@ static enum qn_err run_acked(struct run *run)
     return QN_OK;
 }
 
-static enum qn_err run_lost(struct run *run)
+typedef enum qn_err (*of_pack)(struct qn_kv *kv, const struct qn_site_id *holder,
+                               const struct qn_digest *pack);
+
+static enum qn_err run_of_packs(struct run *run, of_pack act)
 {
     struct qn_site_id holder;
     struct qn_span names;
@@ -204,7 +207,7 @@ static enum qn_err run_lost(struct run *run)
     QN_TRY(read_names(run, &names));
     for (size_t at = 0; at < names.size; at += QN_DIGEST_SIZE) {
         struct qn_digest name = name_at(names, at);
-        QN_TRY(qn_book_lost(run->kv, &holder, &name));
+        QN_TRY(act(run->kv, &holder, &name));
     }
     return QN_OK;
 }
@@ -262,38 +265,6 @@ static enum qn_err run_proof(struct run *run)
     return qn_book_proof_put(run->kv, &holder, &proof);
 }
 
-/* ---- tokens ---- */
-
-static enum qn_err run_tokens_add(struct run *run)
-{
-    struct qn_digest pack;
-    struct qn_span bytes;
-    uint32_t round;
-    struct qn_token tokens[QN_TOKENS_MAX];
-    QN_TRY(qn_intent_array(run->cursor, 3));
-    QN_TRY(qn_intent_digest(run->cursor, &pack));
-    QN_TRY(qn_intent_u32(run->cursor, &round));
-    QN_TRY(qn_cursor_bin(run->cursor, sizeof(tokens), &bytes));
-    if (bytes.size == 0 || bytes.size % QN_TOKEN_SIZE != 0)
-        return QN_ERR_INVALID;
-    memcpy(tokens, bytes.data, bytes.size);
-    return qn_book_tokens_add(run->kv, &pack, round, tokens, bytes.size / QN_TOKEN_SIZE);
-}
-
-static enum qn_err run_token_take(struct run *run)
-{
-    struct qn_digest pack;
-    struct qn_token token;
-    uint32_t round;
-    QN_TRY(qn_intent_array(run->cursor, 1));
-    QN_TRY(qn_intent_digest(run->cursor, &pack));
-    QN_TRY(qn_book_token_take(run->kv, &pack, &round, &token));
-    qn_pack_array(&run->answer, 2);
-    qn_pack_u64(&run->answer, round);
-    qn_pack_bin(&run->answer, QN_SPAN_OF(token.bytes));
-    return QN_OK;
-}
-
 static enum qn_err run_kind(struct run *run, enum qn_intent_kind kind)
 {
     switch ((int)kind) { /* of all kinds, those of this file */
@@ -318,7 +289,7 @@ static enum qn_err run_kind(struct run *run, enum qn_intent_kind kind)
     case QN_INTENT_COPY_ACKED:
         return run_acked(run);
     case QN_INTENT_COPY_LOST:
-        return run_lost(run);
+        return run_of_packs(run, qn_book_lost);
     case QN_INTENT_COPY_LIST:
         return run_list_acked(run);
     case QN_INTENT_COPY_FORGOTTEN:
@@ -327,10 +298,8 @@ static enum qn_err run_kind(struct run *run, enum qn_intent_kind kind)
         return run_drop(run);
     case QN_INTENT_COPY_PROOF:
         return run_proof(run);
-    case QN_INTENT_TOKENS_ADD:
-        return run_tokens_add(run);
-    case QN_INTENT_TOKEN_TAKE:
-        return run_token_take(run);
+    case QN_INTENT_COPY_UNREAD:
+        return run_of_packs(run, qn_book_unread);
     }
     return QN_ERR_INVALID;
 }

@@ -214,6 +214,19 @@ static enum qn_err run_unlinked(struct run *run)
     return qn_custody_unlinked(run->applier->kv, &run->owner, names);
 }
 
+static enum qn_err run_strays(struct run *run)
+{
+    struct qn_span names;
+    QN_TRY(begin(run, 2));
+    QN_TRY(qn_cursor_bin(run->cursor, QN_HELD_SWEEP_PACKS_MAX * QN_DIGEST_SIZE, &names));
+    QN_AUTO_BUF struct qn_buf strays;
+    qn_buf_init(&strays, QN_HELD_SWEEP_PACKS_MAX * QN_DIGEST_SIZE);
+    QN_TRY(qn_custody_strays(run->applier->kv, &run->owner, names, &strays));
+    qn_pack_array(&run->answer, 1);
+    qn_pack_bin(&run->answer, qn_buf_view(&strays));
+    return QN_OK;
+}
+
 static enum qn_err run_scrubbed(struct run *run)
 {
     struct qn_digest pack;
@@ -283,6 +296,8 @@ static enum qn_err run_kind(struct run *run, enum qn_intent_kind kind)
         return begin(run, 1);
     case QN_INTENT_HELD_KEY:
         return run_key(run);
+    case QN_INTENT_HELD_STRAYS:
+        return run_strays(run);
     }
     return QN_ERR_INVALID;
 }

@@ -42,7 +42,7 @@ enum qn_table {
     QN_TABLE_OWN_PACK,   /* pack -> size, kind, order; order -> pack; totals */
     QN_TABLE_OWN_SNAP,   /* snapshot -> row; order -> snapshot */
     QN_TABLE_COPY,       /* holder -> totals; holder, pack or list -> acknowledged */
-    QN_TABLE_TOKEN,      /* pack -> challenge tokens that are left */
+    QN_TABLE_TOKEN,      /* nothing (ADR 0011); the number stays taken */
     QN_TABLE_HELD_KEY,   /* owner, epoch -> its vault's key, sealed */
     QN_TABLE_COUNT,
 };

@@ -176,6 +176,38 @@ static bool is_lost(enum qn_err err)
            err == QN_ERR_LIMIT || err == QN_ERR_UNSUPPORTED;
 }
 
+static enum qn_err mend_known(struct qn_vault *vault, const struct qn_pack_name *name,
+                              struct qn_mend_counts *counts)
+{
+    struct qn_index_view *view = qn_index_view_new(vault->index);
+    struct qn_index_pack pack;
+    enum qn_err err = qn_index_find_pack(view, name, &pack);
+    qn_index_view_free(view);
+    if (err == QN_ERR_NOTFOUND)
+        return QN_OK;
+    QN_TRY(err);
+    err = qn_vault_mend(vault, name);
+    counts->repaired += err == QN_OK;
+    counts->whole += err == QN_ERR_STATE;
+    counts->lost += is_lost(err) && err != QN_ERR_UNSUPPORTED;
+    return err == QN_ERR_STATE || (is_lost(err) && err != QN_ERR_UNSUPPORTED) ? QN_OK : err;
+}
+
+enum qn_err qn_vault_mend_packs(struct qn_vault *vault, struct qn_span names,
+                                struct qn_vault_progress *progress,
+                                struct qn_mend_counts *ret_counts)
+{
+    *ret_counts = (struct qn_mend_counts){0};
+    for (size_t at = 0; at + QN_DIGEST_SIZE <= names.size; at += QN_DIGEST_SIZE) {
+        struct qn_pack_name name;
+        if (qn_progress_cancelled(progress))
+            return QN_ERR_CLOSED;
+        memcpy(name.bytes, names.data + at, sizeof(name.bytes));
+        QN_TRY(mend_known(vault, &name, ret_counts));
+    }
+    return QN_OK;
+}
+
 static void report_lost(qn_vault_report on_report, void *context, const struct qn_pack_name *name)
 {
     QN_AUTO_BUF struct qn_buf hex;

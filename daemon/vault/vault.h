@@ -238,6 +238,15 @@ enum qn_err QN_CHECKED qn_vault_complete(struct qn_vault *vault, bool all,
                                          struct qn_vault_progress *progress,
                                          qn_vault_report on_report, void *context,
                                          uint64_t *ret_fetched, uint64_t *ret_lost);
+/* Puts those of these packs (names joined) right from copies that are damaged or missing; one that
+ * the index does not know was pruned, and is not brought back. QN_ERR_CLOSED: cancelled;
+ * QN_ERR_UNSUPPORTED: there is no source of whole packs. */
+struct qn_mend_counts {
+    uint64_t repaired, whole, lost;
+};
+enum qn_err QN_CHECKED qn_vault_mend_packs(struct qn_vault *vault, struct qn_span names,
+                                           struct qn_vault_progress *progress,
+                                           struct qn_mend_counts *ret_counts);
 /* Puts a good copy of a bad or lost pack back. QN_ERR_SIGNATURE: not that pack. */
 enum qn_err QN_CHECKED qn_vault_repair(struct qn_vault *vault, const struct qn_pack_name *name,
                                        struct qn_span bytes);

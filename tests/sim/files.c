@@ -185,6 +185,29 @@ static void sweep(struct sim_site *site, const struct qn_site_id *owner)
             qn_buf_reset(&(*slot)->part);
 }
 
+/* Behind a name, ascending. */
+static void list(const struct sim_site *site, const struct qn_file_work *what,
+                 struct qn_file_result *result)
+{
+    struct qn_digest after, best;
+    memcpy(after.bytes, what->name.bytes, sizeof(after.bytes));
+    for (size_t count = 0; count < what->size; count++, after = best) {
+        bool is_found = false;
+        qn_vec_each (&site->files.held, slot) {
+            const struct sim_file *file = *slot;
+            if (!file->is_whole || !qn_site_id_eq(&file->owner, &what->owner) ||
+                memcmp(file->name.bytes, after.bytes, sizeof(after.bytes)) <= 0 ||
+                (is_found && memcmp(file->name.bytes, best.bytes, sizeof(best.bytes)) >= 0))
+                continue;
+            best = file->name;
+            is_found = true;
+        }
+        if (!is_found)
+            return;
+        qn_buf_append_span(&result->bytes, qn_digest_view(&best));
+    }
+}
+
 static enum qn_err do_kind(struct sim_world *world, struct sim_site *site,
                            const struct qn_file_work *what, struct qn_file_result *result)
 {
@@ -209,6 +232,9 @@ static enum qn_err do_kind(struct sim_world *world, struct sim_site *site,
         return do_proof(site, what, result);
     case QN_FILE_SWEEP:
         sweep(site, &what->owner);
+        return QN_OK;
+    case QN_FILE_LIST:
+        list(site, what, result);
         return QN_OK;
     }
     return QN_ERR_INVALID;

@@ -603,14 +603,31 @@ static void site_at_rest(struct sim_world *world, const struct sim_site *referen
         custody_at_rest(world, site);
 }
 
+/* Whom only somebody cast out knows was let in by it, and is out with it. */
+static void find_let_in_by_cast_out(struct sim_world *world)
+{
+    for (size_t i = 0; i < world->site_count; i++) {
+        struct sim_site *site = &world->sites[i];
+        bool is_known = false, is_of_lost = false;
+        for (size_t k = 0; k < world->site_count; k++) {
+            const struct sim_site *other = &world->sites[k];
+            if (k == i || !is_in(world, site) || !oracle_knows(other->disk, site))
+                continue;
+            is_of_lost |= other->is_cast_out && oracle_knows(site->disk, other);
+            is_known |= is_in(world, other);
+        }
+        site->is_cast_out |= is_of_lost && !is_known;
+    }
+}
+
 void oracle_at_rest(struct sim_world *world)
 {
+    find_let_in_by_cast_out(world);
     const struct sim_site *reference = first_in(world);
-    if (reference == NULL) {
+    if (reference == NULL && world->withdrawn.count == 0)
         world_fail(world, "at rest: no site is in the group");
-        return;
-    }
-    ledger_is_small(world, reference);
+    if (reference != NULL)
+        ledger_is_small(world, reference);
     for (size_t i = 0; i < world->site_count; i++) {
         struct sim_site *site = &world->sites[i];
         if (is_in(world, site))

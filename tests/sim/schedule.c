@@ -404,8 +404,7 @@ static bool is_busy(const struct sim_world *world)
  */
 static void let_time_pass(struct sim_world *world)
 {
-    size_t days =
-        world->rotten > 0 ? 66 : 0; /* what came in the midst of a round waits for the next */
+    size_t days = world->rotten > 0 ? 33 : 0; /* each is read in 30 days, also what came last */
     for (size_t i = 0; i < days && world->failure[0] == '\0'; i += 3) {
         world_leap(world, 3ull * 24 * 3600 * 1000);
         world_run(world, world->now_ms + 20000);

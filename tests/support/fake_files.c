@@ -1,5 +1,7 @@
 #include "support/fake_files.h"
 
+#include <stdlib.h>
+
 #include "crypto/digest.h"
 
 void fake_files_deinit(struct fake_files *files)
@@ -109,6 +111,24 @@ static void drop_parts(struct fake_files *files, const struct qn_site_id *owner)
     }
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return memcmp(a, b, QN_DIGEST_SIZE);
+}
+
+static void list(const struct fake_files *files, const struct qn_file_work *work,
+                 struct qn_file_result *result)
+{
+    qn_vec_each (&files->items, file)
+        if (file->is_whole && qn_site_id_eq(&file->owner, &work->owner) &&
+            memcmp(&file->name, work->name.bytes, QN_DIGEST_SIZE) > 0)
+            qn_buf_append(&result->bytes, &file->name, QN_DIGEST_SIZE);
+    if (result->bytes.size > 0)
+        qsort(result->bytes.data, result->bytes.size / QN_DIGEST_SIZE, QN_DIGEST_SIZE, by_name);
+    if (result->bytes.size > work->size * QN_DIGEST_SIZE)
+        qn_buf_truncate(&result->bytes, work->size * QN_DIGEST_SIZE);
+}
+
 static enum qn_err run(struct fake_files *files, const struct qn_file_work *work,
                        struct qn_file_result *result)
 {
@@ -132,6 +152,9 @@ static enum qn_err run(struct fake_files *files, const struct qn_file_work *work
     case QN_FILE_SWEEP:
         if (files->are_parts_old)
             drop_parts(files, &work->owner);
+        return QN_OK;
+    case QN_FILE_LIST:
+        list(files, work, result);
         return QN_OK;
     case QN_FILE_SNAPSHOT:
         break;

@@ -195,20 +195,27 @@ static void on_offer(struct offsite_rig *rig, struct qn_cursor *fields)
 }
 
 static void say_ack(struct offsite_rig *rig, const struct qn_digest *name, uint64_t offset,
-                    bool is_whole)
+                    bool is_whole, uint64_t code)
 {
     struct qn_buf out;
     rig_message(&out, QN_MSG_PACK_ACK, 4);
     qn_pack_bin(&out, qn_digest_view(name));
     qn_pack_u64(&out, offset);
     qn_pack_bool(&out, is_whole);
-    qn_pack_u64(&out, 0);
+    qn_pack_u64(&out, code);
     offsite_rig_say(rig, &out);
+}
+
+static bool is_right(const struct held_part *part)
+{
+    struct qn_digest found;
+    QN_DIGEST(&found, qn_buf_view(&part->bytes));
+    return qn_digest_eq(&found, &part->name);
 }
 
 static void on_put(struct offsite_rig *rig, struct qn_cursor *fields)
 {
-    struct qn_digest name = digest_of(fields), found;
+    struct qn_digest name = digest_of(fields);
     uint64_t size = number_of(fields), offset = number_of(fields);
     struct qn_span bytes = bytes_of(fields);
     struct held_part *part = part_of(rig, &name);
@@ -219,15 +226,16 @@ static void on_put(struct offsite_rig *rig, struct qn_cursor *fields)
         return;
     qn_buf_append_span(&part->bytes, bytes);
     rig->put_bytes += bytes.size;
-    if (part->bytes.size == size) {
-        QN_DIGEST(&found, qn_buf_view(&part->bytes));
-        QN_ASSERT(qn_digest_eq(&found, &name));
-        part->is_whole = true;
+    if (part->bytes.size == size && !is_right(part)) {
+        qn_buf_reset(&part->bytes);
+        say_ack(rig, &name, 0, false, QN_OFFER_LATER);
+        return;
     }
+    part->is_whole = part->bytes.size == size;
     if (rig->lies.foreign_ack)
         name.bytes[3] ^= 1;
     say_ack(rig, &name, rig->lies.early_whole ? size : part->bytes.size + rig->lies.too_far,
-            part->is_whole || rig->lies.early_whole);
+            part->is_whole || rig->lies.early_whole, 0);
 }
 
 /* ---- lists ---- */
@@ -425,10 +433,14 @@ static void on_proof(struct offsite_rig *rig, struct qn_cursor *fields)
 static void on_key(struct offsite_rig *rig, struct qn_cursor *fields)
 {
     struct qn_buf out;
-    rig->key_epoch = number_of(fields);
+    uint64_t epoch = number_of(fields);
     QN_ASSERT(qn_span_eq_str(bytes_of(fields), "sealed"));
-    rig_message(&out, QN_MSG_KEY_ACK, 1);
-    qn_pack_u64(&out, rig->key_epoch);
+    rig->keys_heard++;
+    if (!rig->lies.refuses_key)
+        rig->key_epoch = epoch;
+    rig_message(&out, QN_MSG_KEY_ACK, 2);
+    qn_pack_u64(&out, epoch);
+    qn_pack_u64(&out, rig->lies.refuses_key ? QN_OFFER_QUOTA : QN_OFFER_WANTED);
     offsite_rig_say(rig, &out);
 }
 

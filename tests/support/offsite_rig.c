@@ -71,14 +71,20 @@ static enum qn_err read_snapshot(struct offsite_rig *rig, const struct qn_file_w
     return QN_ERR_NOTFOUND;
 }
 
-static enum qn_err read_pack(const struct own_pack *pack, const struct qn_file_work *work,
+static enum qn_err read_pack(struct own_pack *pack, const struct qn_file_work *work,
                              struct qn_file_result *result)
 {
     result->size = pack->bytes.size;
+    if (pack->busy_reads > 0) {
+        pack->busy_reads--;
+        return QN_ERR_BUSY;
+    }
     if (work->offset > pack->bytes.size || work->size > pack->bytes.size - work->offset)
         return QN_ERR_INVALID;
     qn_buf_append(&result->bytes, pack->bytes.data + work->offset,
                   work->size == 0 ? pack->bytes.size : work->size);
+    if (pack->is_rotten)
+        result->bytes.data[0] ^= 1;
     return QN_OK;
 }
 
@@ -98,7 +104,7 @@ static enum qn_err do_file(struct offsite_rig *rig, const struct qn_file_work *w
     QN_ASSERT(qn_site_id_eq(&work->owner, &rig->rig.world.sites[0].id));
     if (work->kind == QN_FILE_SNAPSHOT)
         return read_snapshot(rig, work, result);
-    const struct own_pack *pack = own_pack(rig, work->name.bytes);
+    struct own_pack *pack = own_pack(rig, work->name.bytes);
     if (pack == NULL || pack->is_gone)
         return QN_ERR_NOTFOUND;
     if (work->kind == QN_FILE_READ)
@@ -106,7 +112,7 @@ static enum qn_err do_file(struct offsite_rig *rig, const struct qn_file_work *w
     if (work->kind == QN_FILE_PROOF)
         return prove(pack, work, result);
     QN_ASSERT(work->kind == QN_FILE_SCRUB);
-    return pack->is_rotten ? QN_ERR_SIGNATURE : QN_OK;
+    return pack->is_rotten ? QN_ERR_CORRUPT : QN_OK;
 }
 
 static void run_file(struct offsite_rig *rig)

@@ -14,6 +14,7 @@ struct own_pack { /* in the made-up vault */
     struct qn_digest name;
     struct qn_buf bytes;
     bool is_gone, is_rotten;
+    unsigned busy_reads; /* so many reads fail with QN_ERR_BUSY */
 };
 
 struct own_snapshot {
@@ -50,6 +51,7 @@ struct holder_lies {
     const char *list_code; /* to each list */
     bool no_base;          /* does not know any base */
     bool is_mad;           /* says things besides: what does not fit then is passed over */
+    bool refuses_key;      /* does not keep it */
     bool foreign_forgot;   /* answers about a list that it was not asked to forget */
 };
 
@@ -66,7 +68,7 @@ struct offsite_rig {
     struct qn_buf list; /* pieces of the list that arrives */
     size_t list_bytes;  /* of all pieces that ever came */
     size_t put_bytes;   /* of packs that ever came */
-    size_t expect_count, proofs_asked;
+    size_t expect_count, proofs_asked, keys_heard;
     uint64_t expected_ms;
     uint64_t lag_ms; /* each unit takes so long */
     size_t units;    /* carried out */

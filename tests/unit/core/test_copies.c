@@ -102,6 +102,38 @@ Test(copies, a_pack_that_rotted_is_found_and_sent_again)
     cr_assert_gt(proof.verified_ms, verified_ms, "after a day it is proven that all is well");
 }
 
+/* Others may come before it: a run, a drill. */
+static void reach_mend(void)
+{
+    for (int i = 0; i < 10 && rig.rig.job->kind != QN_JOB_MEND; i++) {
+        rig_job(&rig.rig, QN_JOB_DONE, QN_ERR_CLOSED, NULL);
+        rest();
+    }
+    cr_assert_eq(rig.rig.job->kind, QN_JOB_MEND);
+}
+
+static void mend_end(const char *what, uint64_t number)
+{
+    struct qn_buf counts;
+    reach_mend();
+    qn_buf_init(&counts, 256);
+    qn_pack_map(&counts, 1);
+    qn_pack_cstr(&counts, what);
+    qn_pack_u64(&counts, number);
+    rig_job(&rig.rig, QN_JOB_DONE, QN_OK, &counts);
+    qn_buf_deinit(&counts);
+}
+
+/* The names that the job is about: one. */
+static void assert_mends(const struct qn_digest *name)
+{
+    reach_mend();
+    struct qn_cursor names = qn_cursor(args_value(qn_buf_view(&rig.rig.job->args), "packs"));
+    struct qn_digest found;
+    cr_assert_eq(qn_cursor_bytes(&names, found.bytes, sizeof(found.bytes)), QN_OK);
+    cr_assert(qn_digest_eq(&found, name));
+}
+
 Test(copies, a_damaged_own_pack_does_not_accuse_the_holder)
 {
     offsite_rig_backup(&rig, 8, 10 * KIB, true);
@@ -109,11 +141,49 @@ Test(copies, a_damaged_own_pack_does_not_accuse_the_holder)
     rest();
     rig.packs[3].is_rotten = true;
     pass_days(8);
+    assert_mends(&rig.packs[3].name);
+    mend_end("lost", 1);
+    rest();
     struct qn_proof proof = offsite_rig_proof(&rig);
     cr_assert_eq(proof.bad, 0);
     cr_assert_eq(proof.unknown, 1);
     cr_assert_eq(offsite_rig_copy(&rig).own_packs, 8);
     cr_assert_eq(rig.put_bytes, 8 * 10 * KIB);
+}
+
+/* It is fetched from a copy, and then there is nothing that was not proven. */
+Test(copies, what_cannot_be_read_is_put_right_before_it_is_unknown)
+{
+    offsite_rig_backup(&rig, 8, 10 * KIB, true);
+    offsite_rig_up(&rig);
+    rest();
+    uint64_t verified_ms = offsite_rig_proof(&rig).verified_ms;
+    rig.packs[5].is_gone = true;
+    pass_days(8);
+    cr_assert_eq(offsite_rig_proof(&rig).unknown, 0, "not yet");
+    assert_mends(&rig.packs[5].name);
+    rig.packs[5].is_gone = false;
+    mend_end("repaired", 1);
+    rest();
+    struct qn_proof proof = offsite_rig_proof(&rig);
+    cr_assert_eq(proof.unknown, 0);
+    cr_assert_gt(proof.verified_ms, verified_ms);
+}
+
+/* What the holder lost is counted once, although the batch began anew. */
+Test(copies, a_batch_that_begins_anew_counts_nothing_twice)
+{
+    offsite_rig_backup(&rig, 8, 10 * KIB, true);
+    offsite_rig_up(&rig);
+    rest();
+    qn_vec_each (&rig.parts, part)
+        part->is_rotten |= qn_digest_eq(&part->name, &rig.packs[0].name);
+    rig.packs[7].is_rotten = true;
+    pass_days(8);
+    mend_end("lost", 1);
+    rest();
+    cr_assert_eq(offsite_rig_proof(&rig).bad, 1);
+    cr_assert_eq(offsite_rig_proof(&rig).unknown, 1);
 }
 
 Test(copies, a_holder_that_proves_nothing_has_nothing)
@@ -266,4 +336,82 @@ Test(copies, a_full_holder_and_a_lost_pack_raise_alerts)
     offsite_rig_up(&rig);
     rest();
     cr_assert_eq(alerts(), 1);
+}
+
+/* A pack that rotted here before it was sent is found out by the holder. */
+Test(copies, a_pack_that_is_damaged_here_is_not_sent_again_and_again)
+{
+    offsite_rig_backup(&rig, 3, 10 * KIB, true);
+    rig.packs[1].is_rotten = true;
+    offsite_rig_up(&rig);
+    cr_assert(offsite_rig_run(&rig, RESTS, 30 * LATER_MS / 10));
+    size_t put = rig.put_bytes;
+    cr_assert_eq(put, 3 * 10 * KIB);
+    assert_mends(&rig.packs[1].name);
+    cr_assert_eq(alerts(), 1);
+    rig.packs[1].is_rotten = false;
+    mend_end("repaired", 1);
+    if (!rig.is_up)
+        offsite_rig_up(&rig);
+    rest();
+    cr_assert(is_all_there());
+    cr_assert_eq(alerts(), 0);
+}
+
+Test(copies, a_lost_pack_stays_an_alert_over_a_restart)
+{
+    offsite_rig_backup(&rig, 3, 10 * KIB, true);
+    rig.packs[0].is_gone = true;
+    offsite_rig_up(&rig);
+    rest();
+    cr_assert_eq(alerts(), 1);
+    offsite_rig_cut(&rig);
+    rig_start(&rig.rig);
+    rest();
+    cr_assert_eq(alerts(), 1, "though nobody was asked since");
+}
+
+Test(copies, a_pack_that_could_not_be_read_just_now_is_read_again)
+{
+    offsite_rig_backup(&rig, 3, 10 * KIB, true);
+    rig.packs[1].busy_reads = 1;
+    offsite_rig_up(&rig);
+    cr_assert(offsite_rig_run(&rig, RESTS, LATER_MS));
+    cr_assert(is_all_there());
+    cr_assert_eq(alerts(), 0);
+}
+
+Test(copies, a_key_that_was_refused_is_offered_again)
+{
+    rig.lies.refuses_key = true;
+    offsite_rig_backup(&rig, 1, 10 * KIB, true);
+    offsite_rig_up(&rig);
+    rest();
+    cr_assert_eq(rig.keys_heard, 1);
+    cr_assert_str_eq(rig.rig.note, "key-refused");
+    rig.lies.refuses_key = false;
+    offsite_rig_cut(&rig);
+    offsite_rig_up(&rig);
+    rest();
+    cr_assert_eq(rig.keys_heard, 2);
+    cr_assert_eq(rig.key_epoch, 1);
+}
+
+/* A connection that is busy for weeks does not keep it from being found. */
+Test(copies, what_is_lost_while_packs_go_is_found_within_a_day)
+{
+    rig.rig.now_ms += 2 * ASK_EVERY_MS;
+    offsite_rig_backup(&rig, 60, 10 * KIB, true);
+    offsite_rig_up(&rig);
+    for (int i = 0; i < 100000 && offsite_rig_copy(&rig).own_packs < 3; i++)
+        if (!offsite_rig_unit(&rig))
+            rig_wait(&rig.rig, 50);
+    size_t asked = rig.expect_count;
+    cr_assert_lt(offsite_rig_copy(&rig).own_packs, 60);
+    rig.parts.items[0].is_whole = false;
+    qn_buf_reset(&rig.parts.items[0].bytes);
+    offsite_rig_state(&rig)->heard_ms -= ASK_EVERY_MS;
+    rest();
+    cr_assert_eq(rig.expect_count, asked + 1);
+    cr_assert(is_all_there());
 }

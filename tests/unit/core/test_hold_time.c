@@ -2,6 +2,7 @@
  * overdue. */
 #include <criterion/criterion.h>
 
+#include "core/state.h"
 #include "support/hold_rig.h"
 
 #define PACKS 8
@@ -194,6 +195,39 @@ Test(hold_time, a_crash_between_file_and_row)
     hold_rig_restart(&hold, false);
     hold_rig_pass(&hold, 3600000);
     cr_assert_eq(memkv_count(hold.rig.disk, QN_TABLE_HELD_PACK), 0);
+}
+
+/* A file that was durable, and whose row was not. */
+static void add_stray(void)
+{
+    struct fake_file *file = qn_vec_push_slot(&hold.files.items);
+    *file = (struct fake_file){.owner = hold.rig.world.sites[RIG_OWNER].id, .is_whole = true};
+    qn_buf_init(&file->bytes, 16);
+    qn_buf_append_u64(&file->bytes, 1);
+    memset(file->name.bytes, 0x77, sizeof(file->name.bytes));
+}
+
+Test(hold_time, a_file_without_a_row_goes_after_a_start)
+{
+    send_packs();
+    add_stray();
+    hold_rig_restart(&hold, false);
+    hold_rig_pass(&hold, 3600000);
+    cr_assert_eq(hold.files.items.count, PACKS, "and no other");
+    cr_assert_eq(rig_held(&hold, RIG_OWNER).good_count, PACKS);
+}
+
+Test(hold_time, a_file_without_a_row_stays_while_the_store_is_in_doubt)
+{
+    send_packs();
+    add_stray();
+    hold_rig_restart(&hold, false);
+    hold.rig.core->is_in_doubt = true; /* it may be an old one: who knows what it forgot */
+    hold_rig_pass(&hold, 3600000);
+    cr_assert_eq(hold.files.items.count, PACKS + 1);
+    hold.rig.core->is_in_doubt = false;
+    hold_rig_pass(&hold, 2ull * 3600000);
+    cr_assert_eq(hold.files.items.count, PACKS);
 }
 
 Test(hold_time, parts_that_nobody_finishes_go)

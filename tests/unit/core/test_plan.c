@@ -339,23 +339,60 @@ static bool status_has(const char *text)
     return memmem(status.data, status.size, text, strlen(text)) != NULL;
 }
 
+static void pack_plan_with_copy(struct qn_buf *out)
+{
+    qn_pack_map(out, 3);
+    qn_pack_cstr(out, "copies");
+    qn_pack_array(out, 1);
+    qn_pack_cstr(out, rig.world.sites[1].name);
+    qn_pack_cstr(out, "name");
+    qn_pack_cstr(out, "house");
+    qn_pack_cstr(out, "paths");
+    qn_pack_array(out, 1);
+    qn_pack_bin(out, qn_span_str("/srv"));
+}
+
 static void ask_create_with_copy(void)
 {
     struct qn_buf args;
     qn_buf_init(&args, 1024);
-    qn_pack_map(&args, 3);
-    qn_pack_cstr(&args, "copies");
-    qn_pack_array(&args, 1);
-    qn_pack_cstr(&args, rig.world.sites[1].name);
-    qn_pack_cstr(&args, "name");
-    qn_pack_cstr(&args, "house");
-    qn_pack_cstr(&args, "paths");
-    qn_pack_array(&args, 1);
-    qn_pack_bin(&args, qn_span_str("/srv"));
+    pack_plan_with_copy(&args);
     rig_request(&rig, "backup.create", &args);
     qn_buf_deinit(&args);
     rig_commit(&rig);
     cr_assert_null(rig.code);
+}
+
+static bool has_intent(enum qn_intent_kind kind)
+{
+    qn_vec_each (&rig.intents, intent)
+        if ((*intent)->kind == kind)
+            return true;
+    return false;
+}
+
+/* The store took the plan and not the question to the holder, which went first. */
+Test(plan, a_place_that_could_not_be_asked_for_is_asked_for_again)
+{
+    struct qn_buf args;
+    end_catalog(QN_OK);
+    qn_buf_init(&args, 1024);
+    pack_plan_with_copy(&args);
+    rig_request(&rig, "backup.create", &args);
+    qn_buf_deinit(&args);
+    cr_assert_eq(rig.intents.items[0]->kind, QN_INTENT_LEDGER_APPEND);
+    struct qn_intent *place = rig.intents.items[0];
+    qn_vec_remove(&rig.intents, 0);
+    rig_commit(&rig);
+    cr_assert_null(rig.code);
+    qn_vec_push(&rig.intents, place);
+    rig_fail_commit(&rig, QN_ERR_NOSPACE);
+    cr_assert_not(has_intent(QN_INTENT_LEDGER_APPEND), "not at once");
+    rig_wait(&rig, 10000);
+    cr_assert(has_intent(QN_INTENT_LEDGER_APPEND));
+    rig_commit(&rig);
+    rig_wait(&rig, 10000);
+    cr_assert_not(has_intent(QN_INTENT_LEDGER_APPEND), "once");
 }
 
 static void holder_says(enum qn_intent_kind kind, struct qn_buf *take_payload)

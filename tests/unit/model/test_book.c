@@ -1,4 +1,4 @@
-/* Plans, own packs and snapshots, tokens (model/book.h). */
+/* Plans, own packs and snapshots (model/book.h). */
 #include <criterion/criterion.h>
 #include <stdio.h>
 
@@ -373,40 +373,6 @@ Test(book, snapshots_come_in_the_order_in_which_they_were_made)
     cr_assert_eq(qn_book_snap_put(kv, &row), QN_ERR_LIMIT);
 }
 
-/* ---- tokens ---- */
-
-Test(book, a_token_is_handed_out_once)
-{
-    struct qn_digest pack = digest('p', 1);
-    struct qn_token tokens[QN_TOKENS_MAX], token;
-    uint32_t round, next = 0;
-    size_t left;
-    for (size_t i = 0; i < QN_TOKENS_MAX; i++)
-        memset(tokens[i].bytes, (int)i, sizeof(tokens[i].bytes));
-    cr_assert_eq(qn_book_tokens_add(kv, &pack, 0, tokens, 1), QN_ERR_NOTFOUND);
-    cr_assert_eq(qn_book_pack_add(kv, &pack, 10, 1), QN_OK);
-    cr_assert_eq(qn_book_tokens_add(kv, &pack, 0, tokens, QN_TOKENS_MAX + 1), QN_ERR_LIMIT);
-    cr_assert_eq(qn_book_tokens_add(kv, &pack, 1, tokens, 1), QN_ERR_STATE);
-    cr_assert_eq(qn_book_tokens_add(kv, &pack, 0, tokens, 3), QN_OK);
-    for (int i = 0; i < 200; i++) {
-        cr_assert_eq(qn_book_token_round(kv, &pack, &round, &left), QN_OK);
-        if (left == 0) {
-            cr_assert_eq(qn_book_token_take(kv, &pack, &round, &token), QN_ERR_NOTFOUND);
-            cr_assert_eq(qn_book_token_round(kv, &pack, &round, &left), QN_OK);
-            cr_assert_eq(round, next);
-            cr_assert_eq(qn_book_tokens_add(kv, &pack, round - 1, tokens, 1), QN_ERR_STATE);
-            cr_assert_eq(qn_book_tokens_add(kv, &pack, round, tokens, QN_TOKENS_MAX), QN_OK);
-            cr_assert_eq(qn_book_tokens_add(kv, &pack, round + QN_TOKENS_MAX, tokens, 1),
-                         QN_ERR_LIMIT);
-        }
-        cr_assert_eq(qn_book_token_take(kv, &pack, &round, &token), QN_OK);
-        cr_assert_eq(round, next++);
-        cr_assert_eq(token.bytes[5], i < 3 ? i : (i - 3) % QN_TOKENS_MAX);
-    }
-    cr_assert_eq(qn_book_pack_remove(kv, &pack), QN_OK);
-    cr_assert_eq(memkv_count(memkv, QN_TABLE_TOKEN), 0);
-}
-
 Test(book, rows_that_do_not_read_are_damage)
 {
     struct qn_digest name = digest('p', 1);
@@ -414,8 +380,6 @@ Test(book, rows_that_do_not_read_are_damage)
     struct qn_own_snap snap;
     struct qn_own_totals totals;
     struct qn_copy copy;
-    struct qn_token token;
-    uint32_t round;
     struct qn_site_id holder = {{1}};
     uint8_t key[33] = "p", row[400] = {1};
     memcpy(key + 1, name.bytes, 32);
@@ -432,6 +396,4 @@ Test(book, rows_that_do_not_read_are_damage)
     key[0] = 's';
     cr_assert_eq(qn_kv_put(kv, QN_TABLE_OWN_SNAP, QN_SPAN_OF(key), QN_SPAN_OF(row)), QN_OK);
     cr_assert_eq(qn_book_snap_get(kv, &name, &snap), QN_ERR_CORRUPT, "a plan's name too long");
-    cr_assert_eq(qn_kv_put(kv, QN_TABLE_TOKEN, qn_digest_view(&name), qn_span(row, 22)), QN_OK);
-    cr_assert_eq(qn_book_token_take(kv, &name, &round, &token), QN_ERR_CORRUPT);
 }

@@ -167,6 +167,39 @@ Test(book_copies, packs_are_sent_in_the_order_in_which_they_were_made)
     audit(0, 2);
 }
 
+static void unread(size_t holder, uint64_t number)
+{
+    struct qn_digest name = pack(number);
+    cr_assert_eq(qn_book_unread(kv, &holders[holder], &name), QN_OK);
+}
+
+static uint64_t unread_count(size_t holder)
+{
+    uint64_t count;
+    cr_assert_eq(qn_book_unread_count(kv, &holders[holder], &count), QN_OK);
+    return count;
+}
+
+Test(book_copies, what_cannot_be_read_is_noted_until_it_is_there_or_gone)
+{
+    for (uint64_t i = 0; i < 4; i++)
+        add(i);
+    ack(0, 3);
+    for (uint64_t i = 0; i < 6; i++) { /* one is there, two are not in the book */
+        unread(0, i);
+        unread(0, i);
+    }
+    cr_assert_eq(unread_count(0), 3);
+    unread(1, 2); /* of which nothing was known before */
+    ack(0, 0);
+    cr_assert_eq(unread_count(0), 2);
+    drop(2);
+    cr_assert_eq(unread_count(0), 1);
+    cr_assert_eq(unread_count(1), 0);
+    audit(0, 2);
+    audit(1, 2);
+}
+
 Test(book_copies, the_books_of_holders_equal_a_recount)
 {
     for (uint64_t seed = 1; seed <= 40; seed++) {

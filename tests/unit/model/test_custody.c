@@ -229,47 +229,83 @@ static uint64_t scrub_once(uint64_t *ret_due_ms)
     return 0;
 }
 
-Test(custody, each_pack_is_read_once_a_month_evenly)
+static uint64_t due(void)
 {
     struct qn_digest name;
-    uint64_t size, due_ms, last_ms = 0;
+    uint64_t size, due_ms;
+    cr_assert_eq(
+        qn_custody_scrub_next(memkv_reader(holder.memkv), &holder.owner, &name, &size, &due_ms),
+        QN_OK);
+    return due_ms;
+}
+
+Test(custody, each_pack_is_read_once_a_round_evenly)
+{
+    struct qn_digest name;
+    uint64_t size, due_ms;
+    bool is_seen[QN_HELD_SCRUB_ROUND_DAYS];
     cr_assert_eq(
         qn_custody_scrub_next(memkv_reader(holder.memkv), &holder.owner, &name, &size, &due_ms),
         QN_ERR_NOTFOUND);
-    bool is_seen[30] = {0};
-    for (uint64_t i = 0; i < 30; i++)
+    for (uint64_t i = 0; i < QN_HELD_SCRUB_ROUND_DAYS; i++)
         cr_assert_eq(custody_store(&holder, i, 10), QN_OK);
-    for (int round = 0; round < 3; round++) {
-        memset(is_seen, 0, sizeof(is_seen));
-        for (int i = 0; i < 30; i++) {
-            cr_assert_eq(qn_custody_scrub_next(memkv_reader(holder.memkv), &holder.owner, &name,
-                                               &size, &due_ms),
-                         QN_OK);
-            cr_assert_eq(due_ms, CUSTODY_START_MS + (uint64_t)(round * 30 + i) * DAY);
-            if (due_ms > custody_now(&holder))
-                custody_pass(&holder, due_ms - custody_now(&holder));
-            uint64_t pack = scrub_once(&due_ms);
-            cr_assert_not(is_seen[pack]);
-            is_seen[pack] = true;
-            cr_assert_geq(due_ms, last_ms);
-            last_ms = due_ms;
-        }
+    for (uint64_t i = 0; i < 3 * QN_HELD_SCRUB_ROUND_DAYS; i++) {
+        if (i % QN_HELD_SCRUB_ROUND_DAYS == 0)
+            memset(is_seen, 0, sizeof(is_seen));
+        cr_assert_eq(due(), CUSTODY_START_MS + i * DAY);
+        if (due() > custody_now(&holder))
+            custody_pass(&holder, due() - custody_now(&holder));
+        uint64_t pack = scrub_once(&due_ms);
+        cr_assert_not(is_seen[pack]);
+        is_seen[pack] = true;
     }
+}
+
+/* Packs come all the time, most of them at once: none waits longer than was promised. */
+Test(custody, what_comes_in_the_midst_of_a_round_is_read_in_a_month)
+{
+    uint64_t read_ms[400], due_ms;
+    size_t count = 0;
+    for (unsigned day = 0; day < 150; day++) {
+        size_t more = day % 30 == 1 ? 60 : day % 3 == 0;
+        for (; more > 0; more--) {
+            cr_assert_eq(custody_store(&holder, count, 10), QN_OK);
+            read_ms[count++] = custody_now(&holder);
+        }
+        while (due() <= custody_now(&holder)) {
+            uint64_t pack = scrub_once(&due_ms);
+            read_ms[pack] = custody_now(&holder);
+        }
+        for (size_t i = 0; i < count; i++)
+            cr_assert_leq(custody_now(&holder) - read_ms[i], QN_HELD_SCRUB_DAYS * DAY, "pack %zu",
+                          i);
+        custody_pass(&holder, DAY);
+    }
+    cr_assert_gt(count, 300);
 }
 
 Test(custody, a_round_that_is_late_catches_up)
 {
     uint64_t due_ms;
-    for (uint64_t i = 0; i < 10; i++)
+    for (uint64_t i = 0; i < 12; i++)
         cr_assert_eq(custody_store(&holder, i, 10), QN_OK);
+    scrub_once(&due_ms);
     custody_pass(&holder, 100ull * DAY);
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 13; i++) {
         scrub_once(&due_ms);
         cr_assert_leq(due_ms, custody_now(&holder));
     }
-    scrub_once(&due_ms); /* begins the next round now */
+    cr_assert_eq(due(), custody_now(&holder) + 2ull * DAY, "but not with more than a round");
+}
+
+Test(custody, nothing_is_made_up_for_before_the_first_pack)
+{
+    uint64_t due_ms;
+    custody_pass(&holder, 100ull * DAY);
+    for (uint64_t i = 0; i < 12; i++)
+        cr_assert_eq(custody_store(&holder, i, 10), QN_OK);
     scrub_once(&due_ms);
-    cr_assert_eq(due_ms, custody_now(&holder) + 3ull * DAY);
+    cr_assert_eq(due(), custody_now(&holder) + 2ull * DAY);
 }
 
 Test(custody, a_bad_pack_is_not_here_until_it_is_sent_again)

@@ -473,27 +473,6 @@ Test(custody_intents, a_proof_is_noted)
     cr_assert_eq(proof.unknown, 6);
 }
 
-Test(custody_intents, tokens_are_added_and_taken)
-{
-    struct qn_digest name = pack(1);
-    add_pack(&name);
-    qn_pack_array(&payload, 3);
-    digest(&name);
-    qn_pack_u64(&payload, 0);
-    qn_pack_bin(&payload, qn_span("0123456789abcdefFEDCBA9876543210", 32));
-    cr_assert_eq(run(QN_INTENT_TOKENS_ADD)->err, QN_OK);
-    for (uint64_t round = 0; round < 2; round++) {
-        cr_assert_eq(with_digest(QN_INTENT_TOKEN_TAKE, &name), QN_OK);
-        struct qn_cursor cursor = answer();
-        uint8_t token[16];
-        cr_array(&cursor, 2);
-        cr_u64(&cursor, round);
-        cr_assert_eq(qn_cursor_bytes(&cursor, token, sizeof(token)), QN_OK);
-        cr_assert_eq(token[0], round == 0 ? '0' : 'F');
-    }
-    cr_assert_eq(with_digest(QN_INTENT_TOKEN_TAKE, &name), QN_ERR_NOTFOUND);
-}
-
 Test(custody_intents, an_aborted_transaction_takes_its_answers_along)
 {
     struct qn_digest zero = {0};
@@ -521,7 +500,7 @@ Test(custody_intents, payloads_that_are_no_payloads_are_refused)
 {
     tick(0);
     agree(1000, 1);
-    for (int kind = QN_INTENT_LOCK_CLOCK; kind <= QN_INTENT_TOKEN_TAKE; kind++) {
+    for (int kind = QN_INTENT_LOCK_CLOCK; kind <= QN_INTENT_COPY_UNREAD; kind++) {
         qn_pack_array(&payload, 17);
         cr_assert_eq(run((enum qn_intent_kind)kind)->err, QN_ERR_INVALID, "kind %d", kind);
         qn_pack_array(&payload, 1);

@@ -369,3 +369,31 @@ Test(mend, rows_from_a_holder_that_lied_do_not_stay)
     world_restore(&w);
     world_check_restored(&w);
 }
+
+/* What is asked for by name: what is whole stays, what nobody has is counted, and what was pruned
+ * does not come back. */
+Test(mend, packs_are_put_right_by_name)
+{
+    WORLD;
+    char path[TMP_PATH_SIZE];
+    struct qn_pack_name names[3];
+    struct qn_mend_counts counts;
+    start(&w);
+    cr_assert_geq(world_count_packs(&w), 2);
+    size_t packs = world_count_packs(&w);
+    names[0] = pack_at(&w, 0);
+    names[1] = pack_at(&w, 1);
+    memset(&names[2], 0x42, sizeof(names[2])); /* not in the index */
+    world_flip(world_pack_path(&w, &names[0], path), 200);
+    cr_assert_eq(qn_vault_mend_packs(w.vault, qn_span(names, sizeof(names)), NULL, &counts), QN_OK);
+    cr_assert_eq(counts.repaired, 1);
+    cr_assert_eq(counts.whole, 1);
+    cr_assert_eq(counts.lost, 0);
+    cr_assert_eq(world_count_packs(&w), packs);
+    struct qn_verify_counts verified = world_verify(&w, true);
+    cr_assert_eq(bad_of(&verified), 0);
+    cr_assert_eq(unlink(world_pack_path(&w, &names[1], path)), 0);
+    holders[0].is_silent = holders[1].is_silent = true;
+    cr_assert_eq(qn_vault_mend_packs(w.vault, qn_span(names, sizeof(names)), NULL, &counts), QN_OK);
+    cr_assert_eq(counts.lost, 1);
+}
