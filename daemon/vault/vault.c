@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "vault/fetch.h"
+#include "vault/hints.h"
 #include "vault/mend.h"
 #include "vault/vault_private.h"
 
@@ -156,6 +157,7 @@ void qn_vault_close(struct qn_vault *vault)
     qn_chunker_free(vault->chunker);
     qn_vault_keys_deinit(&vault->keys);
     qn_mender_free(vault->mender);
+    qn_hints_free(vault->hints);
     pthread_mutex_destroy(&vault->writing);
     pthread_mutex_destroy(&vault->taking);
     pthread_mutex_destroy(&vault->listing);

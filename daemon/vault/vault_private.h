@@ -32,6 +32,7 @@ struct qn_vault {
     pthread_mutex_t taking;  /* packs of several takers come into the index one after the other */
     pthread_mutex_t listing;
     struct qn_mender *mender;
+    struct qn_hints *hints;    /* NULL: none were ever given */
     struct qn_fetcher *lister; /* of all iterators over lists, under `listing`; made when needed */
 };
 
