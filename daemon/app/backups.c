@@ -57,6 +57,7 @@ static void start(struct qn_backups *backups, const struct qn_backups_options *o
                                    .store = options->store,
                                    .reader_socket = options->reader_socket,
                                    .source = &backups->packs,
+                                   .holders = backups->source,
                                    .copies = backups->copies,
                                    .on_news = on_news,
                                    .context = backups};

@@ -39,7 +39,8 @@ struct qn_copy_source {
     struct qn_copies *copies;
     char *site; /* NULL: any */
     const atomic_bool *is_cancelled;
-    pthread_mutex_t mutex; /* of what follows */
+    atomic_bool is_stopped; /* is_cancelled, if nobody gave one */
+    pthread_mutex_t mutex;  /* of what follows */
     pthread_cond_t is_changed;
     struct window windows[WINDOWS_MAX];
     uint64_t uses;
@@ -54,7 +55,7 @@ struct qn_copy_source *qn_copy_source_new(struct qn_copies *copies, const char *
     struct qn_copy_source *source = QN_NEW(struct qn_copy_source);
     source->copies = copies;
     source->site = site == NULL ? NULL : qn_strdup(site);
-    source->is_cancelled = is_cancelled;
+    source->is_cancelled = is_cancelled == NULL ? &source->is_stopped : is_cancelled;
     pthread_mutex_init(&source->mutex, NULL);
     pthread_cond_init(&source->is_changed, NULL);
     return source;
@@ -70,6 +71,11 @@ void qn_copy_source_free(struct qn_copy_source *source)
     pthread_mutex_destroy(&source->mutex);
     qn_free(source->site);
     qn_free(source);
+}
+
+void qn_copy_source_stop(struct qn_copy_source *source, bool is_stopped)
+{
+    atomic_store(&source->is_stopped, is_stopped);
 }
 
 void qn_copy_source_traffic(struct qn_copy_source *source, struct qn_copy_traffic *ret_traffic)

@@ -125,6 +125,8 @@ static enum qn_err mend(struct qn_mender *mender, const struct qn_pack_name *nam
     if (is_whole(vault, name))
         return was ? QN_OK : QN_ERR_STATE;
     err = fetch_whole(vault, name);
+    if (err == QN_ERR_CLOSED) /* who asked gave up: it says nothing of the pack */
+        return err;
     remember(mender, name, qn_os_boot_ms() + 1, err);
     if (vault->source.mended != NULL)
         vault->source.mended(vault->source.context, name, err);

@@ -268,6 +268,8 @@ static enum qn_err check_pack_of(struct verify *verify, const struct qn_index_ro
     if (is_told)
         return QN_ERR_NOTFOUND;
     if (!mend(verify, &pack)) {
+        if (qn_progress_cancelled(verify->progress))
+            return QN_ERR_CLOSED;
         report_pack(verify, "missing-pack", &pack);
         enum qn_err err = fetch_anyway(verify, row);
         return pack.state == QN_PACK_PRESENT || err == QN_OK || !is_lost(err) ? err

@@ -522,6 +522,28 @@ Test(copies, one_file_costs_little_more_than_itself)
     check_one_file(packs == NULL ? 50 : strtoul(packs, NULL, 10));
 }
 
+/* Names so long that nodes stand above nodes: one round trip more. */
+Test(copies, one_file_of_a_tall_list)
+{
+    STAGE;
+    char name[256];
+    for (int i = 0; i < 4000; i++) {
+        for (size_t at = 0; at < 208; at += 16)
+            snprintf(name + at, sizeof(name) - at, "%016llx",
+                     (unsigned long long)qn_prng_next(&s.world.prng));
+        world_write(&s.world, name, name, (size_t)(i % 100));
+    }
+    world_random_file(&s.world, "77 wanted", WANTED);
+    keep_copy(&s);
+    cr_assert_eq(open_copy(&s), QN_OK);
+    s.delay_ms = 60;
+    cr_assert_eq(read_one(&s, "77 wanted"), WANTED);
+    fprintf(stderr, "tall: %zu bytes beyond the file, %zu round trips\n", (size_t)s.served - WANTED,
+            (size_t)s.rounds);
+    cr_assert_eq(s.rounds, 5);
+    cr_assert_leq(s.served, WANTED + 64 * 1024);
+}
+
 /* Its chunks are named by manifests: places say where those of both are. */
 Test(copies, a_large_file_costs_little_more_too)
 {
@@ -768,17 +790,6 @@ Test(copies, who_asked_may_give_up)
     pthread_join(thread, NULL);
 }
 
-Test(copies, nothing_is_waited_for_after_the_end)
-{
-    STAGE;
-    fill(&s);
-    cr_assert_eq(open_copy(&s), QN_OK);
-    qn_copies_end(s.copies);
-    cr_assert_eq(restore(&s), QN_ERR_CLOSED);
-}
-
-/* ---- a vault from a copy ---- */
-
 struct rebuilt {
     struct qn_copy_source *source;
     struct qn_pack_source packs;
@@ -791,6 +802,54 @@ static void open_empty(struct stage *stage, struct rebuilt *rebuilt)
     stage->world.has_pack_source = true;
     world_open(&stage->world);
 }
+
+static void *stop(void *context)
+{
+    struct qn_copy_source *source = ((struct rebuilt *)context)->source;
+    qn_copy_source_stop(source, true);
+    return NULL;
+}
+
+/* The source of a site's own vault belongs to nobody: the job that waits for it stops it. */
+Test(copies, a_source_can_be_stopped_and_goes_on)
+{
+    STAGE;
+    struct rebuilt rebuilt;
+    struct qn_rebuild_counts counts;
+    pthread_t thread;
+    fill(&s);
+    open_empty(&s, &rebuilt);
+    cr_assert_eq(
+        qn_copies_rebuild(s.copies, "two", s.world.vault, false, NULL, NULL, NULL, &counts), QN_OK);
+    s.lie = LIE_SILENT;
+    cr_assert_eq(pthread_create(&thread, NULL, stop, &rebuilt), 0);
+    qn_snapshot_vec snapshots = {0};
+    cr_assert_eq(qn_vault_snapshots(s.world.vault, NULL, NULL, NULL, &snapshots), QN_OK);
+    cr_assert_eq(world_try_restore(&s.world, &snapshots.items[0].snapshot, NULL, 0), QN_OK);
+    qn_snapshots_deinit(&snapshots);
+    QN_AUTO_BUF struct qn_buf got;
+    qn_buf_init(&got, 32 << 20);
+    enum qn_err err = qn_os_read_file(world_restored(&s.world, "large"), 32 << 20, &got);
+    cr_assert(err == QN_ERR_NOTFOUND || got.size < (7 << 20));
+    pthread_join(thread, NULL);
+    s.lie = HONEST;
+    qn_copy_source_stop(rebuilt.source, false);
+    world_restore(&s.world);
+    world_check_restored(&s.world);
+    world_close(&s.world);
+    qn_copy_source_free(rebuilt.source);
+}
+
+Test(copies, nothing_is_waited_for_after_the_end)
+{
+    STAGE;
+    fill(&s);
+    cr_assert_eq(open_copy(&s), QN_OK);
+    qn_copies_end(s.copies);
+    cr_assert_eq(restore(&s), QN_ERR_CLOSED);
+}
+
+/* ---- a vault from a copy ---- */
 
 Test(copies, a_vault_is_made_whole)
 {
