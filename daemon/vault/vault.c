@@ -108,6 +108,7 @@ static struct qn_vault *make(const struct qn_vault_options *options)
     vault->pack_size = pack_size_of(options);
     vault->map_size = options->map_size;
     vault->prune_live_max = QN_PRUNE_LIVE_MAX;
+    vault->verify_fetch_max = QN_VERIFY_FETCH_MAX;
     vault->has_source = options->source != NULL;
     if (vault->has_source)
         vault->source = *options->source;

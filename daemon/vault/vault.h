@@ -206,12 +206,15 @@ enum qn_err QN_CHECKED qn_vault_restore(struct qn_vault *vault,
 
 struct qn_verify_counts {
     uint64_t packs, bad_packs, chunks, bad_chunks, missing_chunks, snapshots, bytes;
-    uint64_t repaired; /* packs that were bad or lost, and were put right from a copy */
+    uint64_t repaired;  /* packs that were bad or lost, and were put right from a copy */
+    uint64_t elsewhere; /* packs with bytes of files that are not here and were not looked at */
 };
 /* With a source, packs that are bad, and lost ones that a snapshot needs, are fetched from a copy
- * and count as whole then. Every snapshot's list and every chunk it names is in the index and in a
- * pack of the right size; with `reads_data` every pack against its name and every chunk against its
- * id. */
+ * and count as whole then. Where more than QN_VERIFY_FETCH_MAX of bytes of files is lost, it is a
+ * vault whose files are at holders only: those are left there, and counted; it is for
+ * qn_vault_complete to bring them. Every snapshot's list and every chunk it names is in the index
+ * and in a pack of the right size; with `reads_data` every pack against its name and every chunk
+ * against its id. */
 enum qn_err QN_CHECKED qn_vault_verify(struct qn_vault *vault, bool reads_data,
                                        struct qn_vault_progress *progress,
                                        qn_vault_report on_report, void *context,

@@ -5,7 +5,7 @@
 
 #include "os/os.h"
 #include "support/span.h"
-#include "vault/vault.h"
+#include "vault/vault_private.h"
 #include "world.h"
 
 /* Two holders; the second is asked once the first was found to be wrong. */
@@ -199,6 +199,23 @@ Test(mend, verify_brings_lost_packs_back)
     cr_assert_eq(bad_of(&counts), 0);
     cr_assert_eq(counts.repaired, packs);
     cr_assert_eq(world_count_packs(&w), packs);
+}
+
+/* A vault of which only the lists are here, as after a recovery: a look at it is no download. */
+Test(mend, a_vault_without_its_files_is_not_fetched_by_the_way)
+{
+    WORLD;
+    start(&w);
+    size_t packs = world_count_packs(&w);
+    lose_all(&w);
+    world_reopen(&w);
+    w.vault->verify_fetch_max = 1 << 20;
+    struct qn_verify_counts counts = world_verify(&w, true);
+    cr_assert_eq(bad_of(&counts), 0);
+    cr_assert_eq(w.report_count, 0);
+    cr_assert_gt(counts.elsewhere, 5);
+    cr_assert_eq(counts.elsewhere + counts.repaired, packs); /* the lists came */
+    cr_assert_eq(world_count_packs(&w), counts.repaired);
 }
 
 Test(mend, what_no_copy_has_is_told)
