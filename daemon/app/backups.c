@@ -59,6 +59,7 @@ static void start(struct qn_backups *backups, const struct qn_backups_options *o
                                    .store_map_size = options->config->map_size,
                                    .reader_socket = options->reader_socket,
                                    .source = &backups->packs,
+                                   .holders = backups->source,
                                    .copies = backups->copies,
                                    .on_news = on_news,
                                    .context = backups};

@@ -59,11 +59,13 @@ void qn_copies_note(struct qn_copies *copies, const char *code, enum qn_err err,
 /* ---- packs (copy_source.c): any thread ---- */
 
 struct qn_copy_source;
-/* Of one site, or of whichever holder has them (NULL). `is_cancelled` may be NULL, or is borrowed.
- */
+/* Of one site, or of whichever holder has them (NULL). `is_cancelled` is borrowed, or NULL: then
+ * qn_copy_source_stop says it. */
 struct qn_copy_source *qn_copy_source_new(struct qn_copies *copies, const char *site,
                                           const atomic_bool *is_cancelled);
-void qn_copy_source_free(struct qn_copy_source *source);                  /* accepts NULL */
+void qn_copy_source_free(struct qn_copy_source *source); /* accepts NULL */
+/* Whoever waits for packs gets QN_ERR_CLOSED, now and until it is said otherwise. */
+void qn_copy_source_stop(struct qn_copy_source *source, bool is_stopped);
 struct qn_pack_source qn_copy_source_view(struct qn_copy_source *source); /* borrows it */
 struct qn_copy_traffic {
     uint64_t requests, bytes, waits; /* asked; received; round trips that somebody waited for */

@@ -39,7 +39,8 @@ struct qn_copy_source {
     struct qn_copies *copies;
     char *site; /* NULL: any */
     const atomic_bool *is_cancelled;
-    pthread_mutex_t mutex; /* of what follows */
+    atomic_bool is_stopped; /* is_cancelled, if nobody gave one */
+    pthread_mutex_t mutex;  /* of what follows */
     pthread_cond_t is_changed;
     struct window windows[WINDOWS_MAX];
     uint64_t uses;
@@ -54,7 +55,7 @@ struct qn_copy_source *qn_copy_source_new(struct qn_copies *copies, const char *
     struct qn_copy_source *source = QN_NEW(struct qn_copy_source);
     source->copies = copies;
     source->site = site == NULL ? NULL : qn_strdup(site);
-    source->is_cancelled = is_cancelled;
+    source->is_cancelled = is_cancelled == NULL ? &source->is_stopped : is_cancelled;
     pthread_mutex_init(&source->mutex, NULL);
     pthread_cond_init(&source->is_changed, NULL);
     return source;
@@ -70,6 +71,11 @@ void qn_copy_source_free(struct qn_copy_source *source)
     pthread_mutex_destroy(&source->mutex);
     qn_free(source->site);
     qn_free(source);
+}
+
+void qn_copy_source_stop(struct qn_copy_source *source, bool is_stopped)
+{
+    atomic_store(&source->is_stopped, is_stopped);
 }
 
 void qn_copy_source_traffic(struct qn_copy_source *source, struct qn_copy_traffic *ret_traffic)
@@ -395,6 +401,56 @@ static enum qn_err read_pack(void *context, const struct qn_pack_name *name, siz
     return err;
 }
 
+/* ---- several ranges at once ---- */
+
+struct piece {
+    struct qn_pack_read *read;
+    size_t at, size; /* of the read */
+    struct qn_copies_ask ask;
+};
+
+/* Those of one round; all of them are waited for. */
+static void end_pieces(struct qn_copy_source *source, struct piece *pieces, size_t count_of)
+{
+    size_t all = 0;
+    for (size_t i = 0; i < count_of; i++) {
+        struct piece *piece = &pieces[i];
+        size_t got = 0, total = 0;
+        enum qn_err err = take_piece(source, piece->read->name, &piece->ask, piece->size,
+                                     piece->read->out + piece->at, &got, &total);
+        if (err == QN_OK && got != piece->size)
+            err = QN_ERR_CORRUPT;
+        if (piece->read->err == QN_OK)
+            piece->read->err = err;
+        all += got;
+    }
+    if (count_of > 0)
+        count(source, count_of, all);
+}
+
+static void read_packs(void *context, struct qn_pack_read *reads, size_t read_count)
+{
+    struct qn_copy_source *source = context;
+    struct piece pieces[PIECES_MAX];
+    size_t open = 0;
+    for (size_t i = 0; i < read_count; i++) {
+        struct qn_pack_read *read = &reads[i];
+        bool is_possible =
+            read->offset <= QN_PACK_SIZE_MAX && read->size <= QN_PACK_SIZE_MAX - read->offset;
+        read->err = is_possible ? QN_OK : QN_ERR_CORRUPT;
+        for (size_t at = 0; is_possible && at < read->size; at += PIECE_SIZE) {
+            size_t size = read->size - at < PIECE_SIZE ? read->size - at : PIECE_SIZE;
+            if (open == PIECES_MAX) {
+                end_pieces(source, pieces, open);
+                open = 0;
+            }
+            pieces[open] = (struct piece){.read = read, .at = at, .size = size};
+            begin_piece(source, read->name, read->offset + at, size, &pieces[open++].ask);
+        }
+    }
+    end_pieces(source, pieces, open);
+}
+
 static enum qn_err size_of_pack(void *context, const struct qn_pack_name *name, size_t *ret_size)
 {
     struct qn_copy_source *source = context;
@@ -435,6 +491,7 @@ static void on_mended(void *context, const struct qn_pack_name *name, enum qn_er
 struct qn_pack_source qn_copy_source_view(struct qn_copy_source *source)
 {
     return (struct qn_pack_source){.read = read_pack,
+                                   .read_all = read_packs,
                                    .size = size_of_pack,
                                    .another = source->site == NULL ? ask_another : NULL,
                                    .mended = source->site == NULL ? on_mended : NULL,

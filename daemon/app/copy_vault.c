@@ -19,7 +19,8 @@ struct qn_copy_vault {
     const atomic_bool *is_cancelled;
     struct qn_copy_source *source;
     struct qn_vault *vault;
-    qn_copy_row_vec rows; /* of the last qn_copy_vault_snapshots */
+    qn_copy_row_vec rows;                   /* of the last qn_copy_vault_snapshots */
+    QN_VEC(struct qn_snapshot_name) hinted; /* of them: read by their places so far */
     bool is_distrusted;
     const char *code; /* of the core's last answer about lists */
 };
@@ -88,6 +89,7 @@ void qn_copy_vault_close(struct qn_copy_vault *copy)
     qn_vault_close(copy->vault);
     qn_copy_source_free(copy->source);
     qn_copy_rows_deinit(&copy->rows);
+    qn_vec_free(&copy->hinted);
     qn_free(copy->site);
     qn_free(copy);
 }
@@ -153,6 +155,7 @@ enum qn_err qn_copy_vault_snapshots(struct qn_copy_vault *copy, const char *plan
     uint64_t bad = 0;
     enum qn_err err = QN_OK;
     qn_copy_rows_deinit(&copy->rows);
+    copy->hinted.count = 0;
     QN_TRY(qn_copy_rows(&options, &copy->rows, &bad));
     for (size_t i = 0; i < copy->rows.count && err == QN_OK; i++)
         err = add_info(copy, &copy->rows.items[i], out);
@@ -165,16 +168,46 @@ enum qn_err qn_copy_vault_snapshots(struct qn_copy_vault *copy, const char *plan
     return err;
 }
 
-enum qn_err qn_copy_vault_adopt(struct qn_copy_vault *copy, const struct qn_snapshot_name *name)
+static const struct qn_copy_row *find_row(const struct qn_copy_vault *copy,
+                                          const struct qn_snapshot_name *name)
+{
+    qn_vec_each (&copy->rows, row)
+        if (memcmp(&row->info.name, name, sizeof(*name)) == 0)
+            return row;
+    return NULL;
+}
+
+/* Its list, and the directories of all its packs. */
+static enum qn_err adopt_whole(struct qn_copy_vault *copy, const struct qn_copy_row *row)
 {
     struct qn_copy_rows_options options = rows_of(copy, NULL);
     QN_AUTO_BUF struct qn_buf live;
     qn_buf_init(&live, QN_LIVE_SIZE_MAX);
-    qn_vec_each (&copy->rows, row) {
-        if (memcmp(&row->info.name, name, sizeof(*name)) != 0)
-            continue;
-        QN_TRY(qn_copy_row_names(&options, row, &live));
-        return qn_vault_adopt(copy->vault, qn_buf_view(&row->sealed), qn_buf_view(&live));
+    QN_TRY(qn_copy_row_names(&options, row, &live));
+    return qn_vault_adopt(copy->vault, qn_buf_view(&row->sealed), qn_buf_view(&live));
+}
+
+/* What the places did not find. On a thread that reads, while the owner's waits. */
+static enum qn_err complete(void *context)
+{
+    struct qn_copy_vault *copy = context;
+    enum qn_err err = QN_OK;
+    for (size_t i = 0; i < copy->hinted.count && err == QN_OK; i++) {
+        const struct qn_copy_row *row = find_row(copy, &copy->hinted.items[i]);
+        err = row == NULL ? QN_ERR_NOTFOUND : adopt_whole(copy, row);
     }
-    return QN_ERR_NOTFOUND;
+    return err;
+}
+
+enum qn_err qn_copy_vault_adopt(struct qn_copy_vault *copy, const struct qn_snapshot_name *name)
+{
+    const struct qn_copy_row *row = find_row(copy, name);
+    if (row == NULL)
+        return QN_ERR_NOTFOUND;
+    enum qn_err err = qn_vault_hint(copy->vault, &row->info.snapshot, complete, copy);
+    if (err == QN_ERR_NOTFOUND)
+        return adopt_whole(copy, row);
+    if (err == QN_OK)
+        qn_vec_push(&copy->hinted, *name);
+    return err;
 }

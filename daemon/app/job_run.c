@@ -217,11 +217,12 @@ static enum qn_err run_verify(struct qn_job_run *run, struct qn_vault *vault, st
     struct qn_verify_counts counts;
     QN_TRY(qn_cursor_bool(&cursor, &reads_data));
     QN_TRY(qn_vault_verify(vault, reads_data, &run->progress, qn_job_on_report, run, &counts));
-    qn_pack_map(out, 8);
+    qn_pack_map(out, 9);
     pack_count(out, "bad_chunks", counts.bad_chunks);
     pack_count(out, "bad_packs", counts.bad_packs);
     pack_count(out, "bytes", counts.bytes);
     pack_count(out, "chunks", counts.chunks);
+    pack_count(out, "elsewhere", counts.elsewhere);
     pack_count(out, "missing_chunks", counts.missing_chunks);
     pack_count(out, "packs", counts.packs);
     pack_count(out, "repaired", counts.repaired);

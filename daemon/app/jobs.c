@@ -141,6 +141,14 @@ enum qn_err qn_jobs_copy(struct qn_jobs *jobs, const char *site, const atomic_bo
     return qn_copy_vault_open(&options, ret_copy);
 }
 
+/* With the mutex. A reader of the vault that waits for the same holder at that moment is told so
+ * too, and can ask again. */
+static void stop_waiting(struct qn_jobs *jobs, bool is_stopped)
+{
+    if (jobs->options.holders != NULL)
+        qn_copy_source_stop(jobs->options.holders, is_stopped);
+}
+
 static struct qn_job *take(struct qn_jobs *jobs, struct qn_job_run *run)
 {
     struct qn_job *job = NULL;
@@ -162,6 +170,7 @@ static void finished(struct qn_jobs *jobs)
 {
     pthread_mutex_lock(&jobs->mutex);
     jobs->running = NULL;
+    stop_waiting(jobs, jobs->is_ending);
     pthread_mutex_unlock(&jobs->mutex);
 }
 
@@ -263,8 +272,10 @@ static void drop_queued(struct qn_jobs *jobs, size_t at)
 void qn_jobs_stop(struct qn_jobs *jobs, uint64_t token)
 {
     pthread_mutex_lock(&jobs->mutex);
-    if (jobs->running != NULL && jobs->running->job->token == token)
+    if (jobs->running != NULL && jobs->running->job->token == token) {
         atomic_store(&jobs->running->progress.is_cancelled, true);
+        stop_waiting(jobs, true);
+    }
     for (size_t i = jobs->queue.count; i-- > 0;)
         if (jobs->queue.items[i]->token == token)
             drop_queued(jobs, i);
@@ -278,6 +289,7 @@ static void end_thread(struct qn_jobs *jobs)
     jobs->is_ending = true;
     if (jobs->running != NULL)
         atomic_store(&jobs->running->progress.is_cancelled, true);
+    stop_waiting(jobs, true);
     pthread_cond_signal(&jobs->is_wanted);
     pthread_cond_broadcast(&jobs->is_room);
     pthread_mutex_unlock(&jobs->mutex);

@@ -31,7 +31,9 @@ struct qn_jobs_options {
     struct qn_store *store;              /* goes into each snapshot; NULL: it does not */
     const char *reader_socket;           /* NULL: read the disk directly */
     const struct qn_pack_source *source; /* packs that only a holder has; borrowed; or NULL */
-    struct qn_copies *copies;            /* NULL: there are none (tests) */
+    struct qn_copy_source *holders; /* what is behind `source`: waits no longer than its job; or
+                                       NULL */
+    struct qn_copies *copies;       /* NULL: there are none (tests) */
     void (*on_news)(void *context, const struct qn_job_event *event);
     void *context;
 };

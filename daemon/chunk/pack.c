@@ -22,7 +22,7 @@ void qn_blob_record_write(const struct qn_blob *blob, uint8_t out[QN_BLOB_RECORD
 
 bool qn_blob_is_possible(const struct qn_blob *blob)
 {
-    if (blob->kind < QN_BLOB_DATA || blob->kind > QN_BLOB_NODE)
+    if (blob->kind < QN_BLOB_DATA || blob->kind > QN_BLOB_PLACES)
         return false;
     if (blob->raw_size > QN_BLOB_SIZE_MAX)
         return false;

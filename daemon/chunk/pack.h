@@ -35,6 +35,7 @@ enum qn_blob_kind {                       /* stored: never renumber */
                     QN_BLOB_MANIFEST = 2, /* ids of a large file's chunks (tree.h) */
                     QN_BLOB_LEAF = 3,     /* entries of a snapshot's file list (tree.h) */
                     QN_BLOB_NODE = 4,     /* fan-out index over leaves or nodes (tree.h) */
+                    QN_BLOB_PLACES = 5,   /* where what a chunk of a list names is (places.h) */
 };
 
 struct qn_pack_name {

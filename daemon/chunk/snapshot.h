@@ -34,6 +34,9 @@ struct qn_snapshot {
     struct qn_tree_root root;
     struct qn_tree_root store; /* a list of its own: what the site knows; empty: not in it */
     struct qn_backup_counts counts;
+    /* Where the root of the list is, and its places (places.h); empty: not known. */
+    struct qn_span places;
+    uint64_t places_run; /* the last completed prune run when they were written; 0 without them */
     /* Canonical msgpack: an array of at most QN_SNAPSHOT_PATHS_MAX binaries, the absolute paths of
      * the plan. */
     struct qn_span paths;

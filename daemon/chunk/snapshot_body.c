@@ -1,12 +1,14 @@
 #include "chunk/snapshot_body.h"
 
 #include "base/text.h"
+#include "chunk/places.h"
 #include "proto/cursor.h"
 #include "proto/pack.h"
 
 #define VERSION     1 /* without the site's store */
 #define ITEM_COUNT  10
 #define VERSION_2   2 /* with it, as the last item */
+#define VERSION_3   3 /* with places; the store may be empty */
 #define COUNT_COUNT (sizeof(struct qn_backup_counts) / sizeof(uint64_t))
 
 _Static_assert(COUNT_COUNT == 10, "the counts are an array of u64, in the order of their members");
@@ -42,6 +44,19 @@ static enum qn_err check_paths(struct qn_span paths)
     return qn_cursor_finish(&cursor);
 }
 
+static enum qn_err pass_place(void *context, const struct qn_place *place)
+{
+    (void)context, (void)place;
+    return QN_OK;
+}
+
+static enum qn_err check_places(const struct qn_snapshot *snapshot)
+{
+    if (snapshot->places.size == 0)
+        return snapshot->places_run == 0 ? QN_OK : QN_ERR_INVALID;
+    return qn_places_read(snapshot->places, pass_place, NULL);
+}
+
 static enum qn_err check(const struct qn_snapshot *snapshot)
 {
     if (!is_name(snapshot->plan) || !is_name(snapshot->site))
@@ -50,6 +65,7 @@ static enum qn_err check(const struct qn_snapshot *snapshot)
         return QN_ERR_INVALID;
     if (snapshot->sequence == 0)
         return QN_ERR_INVALID;
+    QN_TRY(check_places(snapshot));
     return check_paths(snapshot->paths);
 }
 
@@ -73,12 +89,27 @@ static void pack_counts(const struct qn_backup_counts *counts, struct qn_buf *ou
         qn_pack_u64(out, numbers[i]);
 }
 
+/* There is one form of every snapshot. */
+static uint64_t version_of(const struct qn_snapshot *snapshot)
+{
+    if (snapshot->places.size > 0)
+        return VERSION_3;
+    return snapshot->store.levels > 0 ? VERSION_2 : VERSION;
+}
+
+static size_t count_of(uint64_t version)
+{
+    return version == VERSION_3   ? ITEM_COUNT + 3
+           : version == VERSION_2 ? ITEM_COUNT + 1
+                                  : ITEM_COUNT;
+}
+
 enum qn_err qn_snapshot_body_pack(const struct qn_snapshot *snapshot, struct qn_buf *out)
 {
     QN_TRY(check(snapshot));
-    bool has_store = snapshot->store.levels > 0;
-    qn_pack_array(out, ITEM_COUNT + has_store);
-    qn_pack_u64(out, has_store ? VERSION_2 : VERSION);
+    uint64_t version = version_of(snapshot);
+    qn_pack_array(out, count_of(version));
+    qn_pack_u64(out, version);
     qn_pack_cstr(out, snapshot->plan);
     qn_pack_cstr(out, snapshot->site);
     qn_pack_u64(out, snapshot->started_ms);
@@ -88,8 +119,12 @@ enum qn_err qn_snapshot_body_pack(const struct qn_snapshot *snapshot, struct qn_
     pack_root(&snapshot->root, out);
     pack_counts(&snapshot->counts, out);
     qn_pack_raw(out, snapshot->paths);
-    if (has_store)
+    if (version >= VERSION_2)
         pack_root(&snapshot->store, out);
+    if (version >= VERSION_3) {
+        qn_pack_bin(out, snapshot->places);
+        qn_pack_u64(out, snapshot->places_run);
+    }
     return qn_buf_status(out);
 }
 
@@ -136,11 +171,17 @@ static enum qn_err read_counts(struct qn_cursor *cursor, struct qn_backup_counts
     return QN_OK;
 }
 
-/* There is one form of a snapshot without it: the first. */
-static enum qn_err read_store(struct qn_cursor *cursor, struct qn_tree_root *ret_store)
+/* The items behind the paths. What could be said in an earlier version is. */
+static enum qn_err read_later(struct qn_cursor *cursor, uint64_t version,
+                              struct qn_snapshot *ret_snapshot)
 {
-    QN_TRY(read_root(cursor, ret_store));
-    return ret_store->levels > 0 ? QN_OK : QN_ERR_INVALID;
+    if (version >= VERSION_2)
+        QN_TRY(read_root(cursor, &ret_snapshot->store));
+    if (version >= VERSION_3) {
+        QN_TRY(qn_cursor_bin(cursor, QN_SNAPSHOT_SIZE_MAX, &ret_snapshot->places));
+        QN_TRY(qn_cursor_u64(cursor, &ret_snapshot->places_run));
+    }
+    return version_of(ret_snapshot) == version ? QN_OK : QN_ERR_INVALID;
 }
 
 static enum qn_err read_items(struct qn_cursor *cursor, uint64_t version,
@@ -155,8 +196,7 @@ static enum qn_err read_items(struct qn_cursor *cursor, uint64_t version,
     QN_TRY(read_root(cursor, &ret_snapshot->root));
     QN_TRY(read_counts(cursor, &ret_snapshot->counts));
     QN_TRY(qn_cursor_skip(cursor, 1, &ret_snapshot->paths));
-    if (version == VERSION_2)
-        QN_TRY(read_store(cursor, &ret_snapshot->store));
+    QN_TRY(read_later(cursor, version, ret_snapshot));
     QN_TRY(qn_cursor_finish(cursor));
     return check(ret_snapshot);
 }
@@ -171,10 +211,9 @@ enum qn_err qn_snapshot_body_read(struct qn_span body, struct qn_snapshot *ret_s
     if (qn_cursor_array(&cursor, UINT16_MAX, &count) != QN_OK || count == 0 ||
         qn_cursor_u64(&cursor, &version) != QN_OK || version == 0)
         return QN_ERR_CORRUPT;
-    if (version > VERSION_2)
+    if (version > VERSION_3)
         return QN_ERR_UNSUPPORTED;
-    size_t wanted = ITEM_COUNT + (version == VERSION_2);
-    if (count != wanted || read_items(&cursor, version, &snapshot) != QN_OK)
+    if (count != count_of(version) || read_items(&cursor, version, &snapshot) != QN_OK)
         return QN_ERR_CORRUPT;
     *ret_snapshot = snapshot;
     return QN_OK;

@@ -152,12 +152,13 @@ static void end_of_verify(const struct qn_core *core, const struct waiter *waite
                           struct qn_buf *out)
 {
     struct qn_span counts = qn_buf_view(&waiter->data);
-    qn_pack_map(out, 9);
+    qn_pack_map(out, 10);
     take_count(out, "bad_chunks", counts);
     take_count(out, "bad_packs", counts);
     take_count(out, "bytes", counts);
     take_count(out, "chunks", counts);
     pack_copies(core, backup_plan(core, qn_span_str(waiter->what.plan)), out);
+    take_count(out, "elsewhere", counts);
     take_count(out, "missing_chunks", counts);
     take_count(out, "packs", counts);
     take_count(out, "repaired", counts);

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "proto/pack.h"
@@ -244,6 +245,8 @@ static void describe(struct qn_backup *backup, const struct qn_tree_root *root, 
                                 .is_partial = is_partial,
                                 .root = *root,
                                 .store = backup->store,
+                                .places = qn_buf_view(&backup->places),
+                                .places_run = backup->places.size > 0 ? backup->places_run : 0,
                                 .paths = qn_buf_view(&backup->paths)};
     qn_pipeline_counts(backup->pipeline, &backup->counts.bytes_new, &backup->counts.bytes_stored,
                        &packs);
@@ -263,6 +266,28 @@ static enum qn_err forget_obsolete(struct qn_backup *backup)
     return QN_OK;
 }
 
+static int name_cmp(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct qn_pack_name));
+}
+
+/* Every pack that the snapshot needs, ascending. */
+static enum qn_err list_packs(struct qn_backup *backup, qn_pack_name_vec *packs)
+{
+    QN_TRY(qn_pipeline_live(backup->pipeline, packs));
+    if (backup->places_packs.count == 0)
+        return QN_OK;
+    qn_vec_each (&backup->places_packs, name)
+        qn_vec_push(packs, *name);
+    qsort(packs->items, packs->count, sizeof(*packs->items), name_cmp);
+    size_t count = 1;
+    for (size_t i = 1; i < packs->count; i++)
+        if (name_cmp(&packs->items[count - 1], &packs->items[i]) != 0)
+            packs->items[count++] = packs->items[i];
+    packs->count = count;
+    return QN_OK;
+}
+
 /* All that the list says is durable and in the index before the snapshot is. */
 static enum qn_err take_snapshot(struct qn_backup *backup, bool is_partial,
                                  struct qn_tree_root *ret_root, struct qn_snapshot_name *ret_name)
@@ -272,8 +297,10 @@ static enum qn_err take_snapshot(struct qn_backup *backup, bool is_partial,
     QN_TRY(qn_window_drain(backup));
     QN_TRY(qn_tree_builder_finish(backup->tree, ret_root));
     QN_TRY(qn_pipeline_flush(backup->pipeline));
+    if (!is_partial)
+        QN_TRY(qn_backup_places(backup, ret_root));
     describe(backup, ret_root, is_partial, &snapshot);
-    enum qn_err err = qn_pipeline_live(backup->pipeline, &packs);
+    enum qn_err err = list_packs(backup, &packs);
     if (err == QN_OK)
         err = qn_vault_commit(backup->vault, &snapshot, packs.items, packs.count, ret_name);
     qn_vec_free(&packs);
@@ -442,6 +469,7 @@ static enum qn_err find_previous(struct qn_backup *backup)
     qn_snapshot_vec all = {0};
     QN_TRY(qn_vault_snapshots(backup->vault, NULL, NULL, NULL, &all));
     const struct qn_snapshot *best = NULL;
+    size_t best_at = 0;
     qn_vec_each (&all, it) {
         const struct qn_snapshot *snapshot = &it->snapshot;
         if (snapshot->sequence >= backup->sequence)
@@ -449,12 +477,15 @@ static enum qn_err find_previous(struct qn_backup *backup)
         if (strcmp(snapshot->plan, backup->options->plan) != 0)
             continue;
         if (best == NULL || best->is_partial || !snapshot->is_partial)
-            best = snapshot;
+            best = snapshot, best_at = (size_t)(it - all.items);
         if (snapshot->is_partial)
             qn_vec_push(&backup->obsolete, it->name);
     }
     if (best != NULL) {
         backup->previous_root = best->root;
+        backup->previous_name = all.items[best_at].name;
+        backup->previous_run = best->places_run;
+        qn_buf_append_span(&backup->previous_places, best->places);
         backup->previous = qn_tree_iter_new(&backup->previous_root, qn_fetch_tree, backup->fetcher);
     }
     qn_snapshots_deinit(&all);
@@ -502,6 +533,8 @@ static enum qn_err start(struct qn_backup *backup)
     const struct qn_backup_options *options = backup->options;
     QN_TRY(check_options(options));
     backup->sequence = 1;
+    qn_buf_init(&backup->places, QN_SNAPSHOT_SIZE_MAX);
+    qn_buf_init(&backup->previous_places, QN_SNAPSHOT_SIZE_MAX);
     pack_paths(backup);
     backup->fetcher = qn_fetcher_new(backup->vault);
     QN_TRY(find_previous(backup));
@@ -528,6 +561,9 @@ static void finish(struct qn_backup *backup)
     qn_walk_free(backup->walk);
     qn_window_deinit(backup);
     qn_buf_deinit(&backup->paths);
+    qn_buf_deinit(&backup->places);
+    qn_buf_deinit(&backup->previous_places);
+    qn_vec_free(&backup->places_packs);
     qn_vec_each (&backup->lost, it)
         qn_buf_deinit(it);
     qn_vec_free(&backup->lost);

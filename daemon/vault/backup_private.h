@@ -62,6 +62,13 @@ struct qn_backup {
     struct qn_entry before;        /* the next of it, if has_before */
     bool has_before;
     struct qn_tree_root previous_root;
+    struct qn_snapshot_name previous_name;
+    struct qn_buf previous_places;
+    uint64_t previous_run; /* its places_run */
+    /* Of the snapshot that is being made (backup_places.c). */
+    struct qn_buf places;
+    uint64_t places_run;
+    qn_pack_name_vec places_packs; /* that it needs although this run did not look into them */
     uint64_t sequence, partial_last_ms, entries_seen;
     size_t stream_next;                       /* of options->streams: those before it are done */
     QN_VEC(struct qn_snapshot_name) obsolete; /* partial ones, gone with the next snapshot */
@@ -99,6 +106,9 @@ enum qn_err QN_CHECKED qn_backup_read_stream(struct qn_backup *backup, size_t in
 enum qn_err QN_CHECKED qn_backup_read_bytes(struct qn_backup *backup, struct qn_span bytes);
 /* backup_store.c: has the list of what the site knows made. */
 enum qn_err QN_CHECKED qn_backup_store(struct qn_backup *backup);
+/* backup_places.c: after a flush, writes where everything in the list is, into `places`; these and
+ * their packs are flushed too. */
+enum qn_err QN_CHECKED qn_backup_places(struct qn_backup *backup, const struct qn_tree_root *root);
 /* The folders above a path that are not in the list already, since `last` was the entry before. */
 enum qn_err QN_CHECKED qn_backup_add_parents(struct qn_backup *backup, struct qn_span path,
                                              struct qn_span last, int64_t mtime_s);

@@ -1,5 +1,6 @@
 #include "vault/fetch.h"
 
+#include "vault/hints.h"
 #include "vault/mend.h"
 #include "vault/vault_private.h"
 
@@ -56,12 +57,27 @@ void qn_fetcher_rest(struct qn_fetcher *fetcher)
     fetcher->pack.number = 0;
 }
 
+/* The index, else what places say, else the index when all directories are in it. */
+static enum qn_err find(struct qn_fetcher *fetcher, const struct qn_chunk_id *id,
+                        struct qn_index_row *ret_row)
+{
+    struct qn_hints *hints = fetcher->vault->hints;
+    enum qn_err err = qn_index_get(fetcher->view, id, ret_row);
+    if (err != QN_ERR_NOTFOUND || hints == NULL)
+        return err;
+    if (qn_hints_find(hints, id, ret_row) == QN_OK)
+        return QN_OK;
+    qn_fetcher_rest(fetcher);
+    QN_TRY(qn_hints_complete(hints));
+    return qn_index_get(fetcher->view, id, ret_row);
+}
+
 enum qn_err qn_fetch_find(struct qn_fetcher *fetcher, enum qn_blob_kind kind,
                           const struct qn_chunk_id *id, uint64_t raw_size,
                           struct qn_index_row *ret_row)
 {
     struct qn_index_row row;
-    QN_TRY(qn_index_get(fetcher->view, id, &row));
+    QN_TRY(find(fetcher, id, &row));
     bool is_other = row.blob.kind != kind || (raw_size != 0 && row.blob.raw_size != raw_size);
     if (is_other || row.blob.raw_size > QN_BLOB_SIZE_MAX || row.blob.stored_size > QN_BLOB_SIZE_MAX)
         return QN_ERR_CORRUPT;
@@ -71,28 +87,72 @@ enum qn_err qn_fetch_find(struct qn_fetcher *fetcher, enum qn_blob_kind kind,
 
 /* ---- bytes of a pack, from the pool or the source ---- */
 
-static enum qn_err read_bytes(struct qn_fetcher *fetcher, bool is_local, size_t offset, size_t size,
-                              uint8_t *out)
+static void read_all(struct qn_fetcher *fetcher, struct qn_pack_read *reads, size_t count)
 {
-    const struct qn_pack_name *name = &fetcher->pack.name;
-    if (is_local)
-        return qn_pool_read(fetcher->vault->pool, name, offset, size, out);
     struct qn_pack_source *source = &fetcher->vault->source;
-    return source->read(source->context, name, offset, size, out);
+    if (source->read_all != NULL) {
+        source->read_all(source->context, reads, count);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        reads[i].err = source->read(source->context, reads[i].name, reads[i].offset, reads[i].size,
+                                    reads[i].out);
 }
 
-static enum qn_err start_pack(struct qn_fetcher *fetcher, bool is_local)
+static bool is_started(const struct qn_fetcher *fetcher, bool is_local)
 {
-    if (fetcher->started == fetcher->pack.number && fetcher->is_started_local == is_local)
-        return QN_OK;
-    uint8_t head[QN_PACK_HEAD_SIZE];
+    return fetcher->started == fetcher->pack.number && fetcher->is_started_local == is_local;
+}
+
+static enum qn_err take_head(struct qn_fetcher *fetcher, bool is_local, const uint8_t *head)
+{
     enum qn_pack_kind kind;
     fetcher->started = 0;
-    QN_TRY(read_bytes(fetcher, is_local, 0, sizeof(head), head));
-    QN_TRY(qn_unpacker_start(fetcher->unpacker, QN_SPAN_OF(head), &kind));
+    QN_TRY(qn_unpacker_start(fetcher->unpacker, qn_span(head, QN_PACK_HEAD_SIZE), &kind));
     fetcher->started = fetcher->pack.number;
     fetcher->is_started_local = is_local;
     return QN_OK;
+}
+
+/* Bytes of a pack, and its head before them if it is not known. */
+static enum qn_err read_local(struct qn_fetcher *fetcher, size_t offset, size_t size)
+{
+    uint8_t head[QN_PACK_HEAD_SIZE];
+    const struct qn_pack_name *name = &fetcher->pack.name;
+    struct qn_pool *pool = fetcher->vault->pool;
+    if (!is_started(fetcher, true)) {
+        QN_TRY(qn_pool_read(pool, name, 0, sizeof(head), head));
+        QN_TRY(take_head(fetcher, true, head));
+    }
+    return qn_pool_read(pool, name, offset, size, fetcher->sealed);
+}
+
+/* The source reads ahead, which is what many chunks need. */
+static enum qn_err read_in_order(struct qn_fetcher *fetcher, size_t offset, size_t size)
+{
+    uint8_t head[QN_PACK_HEAD_SIZE];
+    const struct qn_pack_name *name = &fetcher->pack.name;
+    const struct qn_pack_source *source = &fetcher->vault->source;
+    if (!is_started(fetcher, false)) {
+        QN_TRY(source->read(source->context, name, 0, sizeof(head), head));
+        QN_TRY(take_head(fetcher, false, head));
+    }
+    return source->read(source->context, name, offset, size, fetcher->sealed);
+}
+
+/* Few chunks: the head comes beside them, and the line is waited for once. */
+static enum qn_err read_at_once(struct qn_fetcher *fetcher, size_t offset, size_t size)
+{
+    uint8_t head[QN_PACK_HEAD_SIZE];
+    const struct qn_pack_name *name = &fetcher->pack.name;
+    struct qn_pack_read reads[2] = {
+        {.name = name, .offset = offset, .size = size, .out = fetcher->sealed},
+        {.name = name, .size = sizeof(head), .out = head}};
+    bool is_known = is_started(fetcher, false);
+    read_all(fetcher, reads, is_known ? 1 : 2);
+    QN_TRY(reads[0].err);
+    QN_TRY(reads[1].err);
+    return is_known ? QN_OK : take_head(fetcher, false, head);
 }
 
 static size_t end_of(const struct qn_fetch *chunk)
@@ -104,12 +164,14 @@ static size_t end_of(const struct qn_fetch *chunk)
 static enum qn_err read_run(struct qn_fetcher *fetcher, const struct qn_fetch *chunks, size_t count,
                             bool is_local)
 {
-    QN_TRY(start_pack(fetcher, is_local));
     size_t offset = chunks[0].row.blob.offset, end = end_of(&chunks[count - 1]);
     if (end <= offset || end - offset > SCRATCH_SIZE_MAX)
         return QN_ERR_CORRUPT;
     make_room(&fetcher->sealed, &fetcher->sealed_size, end - offset);
-    return read_bytes(fetcher, is_local, offset, end - offset, fetcher->sealed);
+    if (is_local)
+        return read_local(fetcher, offset, end - offset);
+    return qn_hints_is_hint(fetcher->pack.number) ? read_at_once(fetcher, offset, end - offset)
+                                                  : read_in_order(fetcher, offset, end - offset);
 }
 
 static void open_run(struct qn_fetcher *fetcher, struct qn_fetch *chunks, size_t count)
@@ -147,6 +209,10 @@ static enum qn_err know_pack(struct qn_fetcher *fetcher, uint32_t number)
     if (fetcher->pack.number == number)
         return QN_OK;
     fetcher->pack.number = 0;
+    if (qn_hints_is_hint(number)) {
+        qn_hints_pack(fetcher->vault->hints, number, &fetcher->pack);
+        return QN_OK;
+    }
     return qn_index_get_pack(fetcher->view, number, &fetcher->pack);
 }
 
@@ -198,6 +264,33 @@ static bool may_have_chunks(enum qn_err err)
            err != QN_ERR_STATE;
 }
 
+/* Where the index has it, when all directories are in it. */
+static enum qn_err find_in_index(struct qn_fetcher *fetcher, struct qn_fetch *chunk)
+{
+    struct qn_blob wanted = chunk->row.blob;
+    qn_fetcher_rest(fetcher);
+    QN_TRY(qn_hints_complete(fetcher->vault->hints));
+    QN_TRY(qn_index_get(fetcher->view, &wanted.id, &chunk->row));
+    bool is_same =
+        chunk->row.blob.kind == wanted.kind && chunk->row.blob.raw_size == wanted.raw_size;
+    return is_same ? QN_OK : QN_ERR_CORRUPT;
+}
+
+/* Places that are not true any more, or a holder that gives something else. One after the other:
+ * the index may have them in several packs. */
+static void look_again(struct qn_fetcher *fetcher, struct qn_fetch *chunks, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (chunks[i].err == QN_OK)
+            continue;
+        enum qn_err err = find_in_index(fetcher, &chunks[i]);
+        if (err == QN_OK)
+            qn_fetch_run(fetcher, &chunks[i], 1);
+        else
+            chunks[i].err = err;
+    }
+}
+
 void qn_fetch_run(struct qn_fetcher *fetcher, struct qn_fetch *chunks, size_t count)
 {
     enum qn_err err = know_pack(fetcher, chunks[0].row.pack);
@@ -211,6 +304,10 @@ void qn_fetch_run(struct qn_fetcher *fetcher, struct qn_fetch *chunks, size_t co
         return;
     if (try_run(fetcher, chunks, count, is_local) || !has_source || !is_bad(chunks, count))
         return;
+    if (qn_hints_is_hint(fetcher->pack.number)) {
+        look_again(fetcher, chunks, count);
+        return;
+    }
     err = mend(fetcher, chunks, count);
     if (err == QN_OK)
         (void)try_run(fetcher, chunks, count, true);
@@ -218,14 +315,79 @@ void qn_fetch_run(struct qn_fetcher *fetcher, struct qn_fetch *chunks, size_t co
         (void)try_run(fetcher, chunks, count, false);
 }
 
+/* ---- a chunk with its places ---- */
+
+struct beside {
+    struct qn_index_row row;
+    struct qn_index_pack pack;
+    uint8_t head[QN_PACK_HEAD_SIZE];
+    uint8_t *sealed;
+};
+
+/* Two reads: the head of its pack and the blob. */
+static void begin_beside(struct qn_fetcher *fetcher, const struct qn_index_row *row,
+                         struct beside *beside, struct qn_pack_read *reads)
+{
+    size_t size = qn_blob_span_size(&row->blob);
+    beside->row = *row;
+    qn_hints_pack(fetcher->vault->hints, row->pack, &beside->pack);
+    beside->sealed = qn_alloc(size);
+    reads[0] = (struct qn_pack_read){
+        .name = &beside->pack.name, .size = sizeof(beside->head), .out = beside->head};
+    reads[1] = (struct qn_pack_read){.name = &beside->pack.name,
+                                     .offset = row->blob.offset,
+                                     .size = size,
+                                     .out = beside->sealed};
+}
+
+static enum qn_err open_beside(struct qn_fetcher *fetcher, const struct beside *beside,
+                               const struct qn_pack_read *reads, uint8_t *out)
+{
+    QN_TRY(reads[0].err);
+    QN_TRY(reads[1].err);
+    fetcher->pack = beside->pack;
+    QN_TRY(take_head(fetcher, false, beside->head));
+    return qn_unpacker_blob(fetcher->unpacker, &beside->row.blob,
+                            qn_span(beside->sealed, reads[1].size), fetcher->mac, out);
+}
+
+static enum qn_err end_beside(struct qn_fetcher *fetcher, struct beside *beside,
+                              const struct qn_pack_read *reads, uint8_t *out)
+{
+    enum qn_err err = open_beside(fetcher, beside, reads, out);
+    qn_free(beside->sealed);
+    return err;
+}
+
+/* A chunk of a list at a holder, and its places, which whoever goes on from there needs next: at
+ * once. Not everything comes by the way: what did not is left to the usual one. */
+static void fetch_both(struct qn_fetcher *fetcher, struct qn_fetch *chunk,
+                       const struct qn_index_row *places)
+{
+    struct beside beside[2];
+    struct qn_pack_read reads[4];
+    begin_beside(fetcher, &chunk->row, &beside[0], &reads[0]);
+    begin_beside(fetcher, places, &beside[1], &reads[2]);
+    read_all(fetcher, reads, 4);
+    QN_AUTO_FREE uint8_t *plain = qn_alloc(places->blob.raw_size);
+    chunk->err = end_beside(fetcher, &beside[0], &reads[0], chunk->out);
+    if (end_beside(fetcher, &beside[1], &reads[2], plain) == QN_OK)
+        qn_hints_add(fetcher->vault->hints, qn_span(plain, places->blob.raw_size));
+}
+
 enum qn_err qn_fetch_chunk(struct qn_fetcher *fetcher, enum qn_blob_kind kind,
                            const struct qn_chunk_id *id, struct qn_buf *out)
 {
-    struct qn_fetch chunk = {0};
+    struct qn_hints *hints = fetcher->vault->hints;
+    struct qn_fetch chunk = {.err = QN_ERR_NOTFOUND};
+    struct qn_index_row places;
     QN_TRY(qn_fetch_find(fetcher, kind, id, 0, &chunk.row));
     make_room(&fetcher->plain, &fetcher->plain_size, chunk.row.blob.raw_size);
     chunk.out = fetcher->plain;
-    qn_fetch_run(fetcher, &chunk, 1);
+    if (hints != NULL && qn_hints_is_hint(chunk.row.pack) && qn_hints_take(hints, id, &places))
+        fetch_both(fetcher, &chunk, &places);
+    if (chunk.err != QN_OK)
+        qn_fetch_run(fetcher, &chunk, 1);
     QN_TRY(chunk.err);
     qn_buf_append(out, chunk.out, chunk.row.blob.raw_size);
     return qn_buf_status(out);

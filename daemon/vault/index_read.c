@@ -54,7 +54,7 @@ void qn_index_row_encode(const struct qn_index_row *row, uint8_t out[QN_INDEX_RO
 
 static bool is_kind(unsigned kind)
 {
-    return kind >= QN_BLOB_DATA && kind <= QN_BLOB_NODE;
+    return kind >= QN_BLOB_DATA && kind <= QN_BLOB_PLACES;
 }
 
 enum qn_err qn_index_row_decode(const MDB_val *value, struct qn_index_row *ret_row)

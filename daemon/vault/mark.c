@@ -1,5 +1,7 @@
 #include "vault/mark.h"
 
+#include "chunk/places.h"
+
 struct marking {
     struct qn_marker *marker;
     enum qn_err err; /* of the callbacks of qn_tree_visit, which cannot say it */
@@ -92,6 +94,60 @@ static enum qn_err mark_list(struct marking *marking, const struct qn_tree_root 
     return marking->err != QN_OK ? marking->err : err;
 }
 
+/* ---- places ---- */
+
+struct place_walk {
+    struct marking *marking;
+    unsigned depth;
+    enum qn_blob_kind above; /* of the row before */
+};
+
+static enum qn_err mark_places(struct marking *marking, struct qn_span places, unsigned depth);
+
+/* Those of a leaf name no further ones: they need not be read. */
+static enum qn_err mark_place(void *context, const struct qn_place *place)
+{
+    struct place_walk *walk = context;
+    struct qn_chunk_set *visited = &walk->marking->marker->visited;
+    enum qn_blob_kind above = walk->above;
+    walk->above = place->blob.kind;
+    if (place->blob.kind != QN_BLOB_PLACES || qn_chunk_set_has(visited, &place->blob.id))
+        return QN_OK;
+    if (qn_progress_cancelled(walk->marking->marker->progress))
+        return QN_ERR_CLOSED;
+    QN_TRY(tell(walk->marking, QN_BLOB_PLACES, &place->blob.id, 0));
+    if (above == QN_BLOB_NODE) {
+        QN_AUTO_BUF struct qn_buf plain;
+        qn_buf_init(&plain, QN_BLOB_SIZE_MAX);
+        QN_TRY(qn_fetch_chunk(walk->marking->marker->fetcher, QN_BLOB_PLACES, &place->blob.id,
+                              &plain));
+        QN_TRY(mark_places(walk->marking, qn_buf_view(&plain), walk->depth + 1));
+    }
+    qn_chunk_set_add(visited, &place->blob.id);
+    return QN_OK;
+}
+
+static enum qn_err mark_places(struct marking *marking, struct qn_span places, unsigned depth)
+{
+    struct place_walk walk = {.marking = marking, .depth = depth};
+    if (depth > QN_PLACES_DEPTH_MAX)
+        return QN_ERR_CORRUPT;
+    return places.size == 0 ? QN_OK : qn_places_read(places, mark_place, &walk);
+}
+
+static bool is_lost(enum qn_err err)
+{
+    return err == QN_ERR_NOTFOUND || err == QN_ERR_CORRUPT || err == QN_ERR_SIGNATURE ||
+           err == QN_ERR_INVALID || err == QN_ERR_IO;
+}
+
+/* No snapshot needs them: lost ones are no fault of it. */
+static enum qn_err mark_hints(struct marking *marking, struct qn_span places)
+{
+    enum qn_err err = mark_places(marking, places, 0);
+    return is_lost(err) ? QN_OK : err;
+}
+
 enum qn_err qn_mark(struct qn_marker *marker, const struct qn_snapshot *snapshot)
 {
     struct marking marking = {.marker = marker};
@@ -100,6 +156,8 @@ enum qn_err qn_mark(struct qn_marker *marker, const struct qn_snapshot *snapshot
     enum qn_err err = mark_list(&marking, &snapshot->root);
     enum qn_err store_err = mark_list(&marking, &snapshot->store);
     err = err != QN_OK ? err : store_err;
+    if (err == QN_OK)
+        err = mark_hints(&marking, snapshot->places);
     qn_buf_deinit(&marking.leaf);
     qn_buf_deinit(&marking.path_bytes);
     qn_fetcher_rest(marker->fetcher);

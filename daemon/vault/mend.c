@@ -152,6 +152,8 @@ static enum qn_err mend(struct qn_mender *mender, const struct qn_pack_name *nam
     err = fetch_whole(vault, name);
     if (was_elsewhere && err == QN_ERR_NOTFOUND)
         QN_TRY(note_missing(vault, &pack));
+    if (err == QN_ERR_CLOSED) /* who asked gave up: it says nothing of the pack */
+        return err;
     remember(mender, name, qn_os_boot_ms() + 1, err);
     if (vault->source.mended != NULL && !(was_elsewhere && err == QN_OK))
         vault->source.mended(vault->source.context, name, err);

@@ -2,6 +2,7 @@
 
 #include "vault/ahead.h"
 #include "vault/entry_copy.h"
+#include "vault/hints.h"
 
 /* ---- one content ---- */
 
@@ -238,8 +239,12 @@ static enum qn_err restore_below(struct restore *restore, struct qn_span path)
 {
     struct qn_entry entry;
     enum qn_err err;
-    while ((err = next_entry(restore, &entry)) == QN_OK && qn_path_is_below(entry.path, path))
+    while ((err = next_entry(restore, &entry)) == QN_OK && qn_path_is_below(entry.path, path)) {
+        bool is_all = entry.type != QN_ENTRY_DIR && qn_span_eq(entry.path, path);
         QN_TRY(add_entry(restore, &entry));
+        if (is_all) /* what follows may be in a chunk that nobody needs */
+            return QN_OK;
+    }
     return err == QN_ERR_NOTFOUND ? QN_OK : err;
 }
 
@@ -295,6 +300,8 @@ enum qn_err qn_vault_restore(struct qn_vault *vault, const struct qn_restore_opt
     struct qn_ahead_sink sink = {
         .on_entry = hand_entry, .on_bytes = hand_bytes, .on_end = hand_end, .context = &restore};
     choose_paths(&restore);
+    if (restore.paths.count == 0 && vault->hints != NULL)
+        QN_TRY(qn_hints_complete(vault->hints)); /* so much is sooner found by directories */
     tell_totals(&restore);
     restore.ahead = qn_ahead_new(vault, &sink);
     enum qn_err err = qn_vault_list(vault, options->snapshot, &restore.iter);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "vault/hints.h"
 #include "vault/vault_private.h"
 
 #define FOLDER_NAME   "snapshots"
@@ -161,6 +162,18 @@ enum qn_err qn_vault_adopt(struct qn_vault *vault, struct qn_span sealed, struct
     enum qn_err err = adopt(vault, sealed, live);
     pthread_mutex_unlock(&vault->writing);
     return err;
+}
+
+enum qn_err qn_vault_hint(struct qn_vault *vault, const struct qn_snapshot *snapshot,
+                          qn_vault_complete_fn complete, void *context)
+{
+    if (snapshot->places.size == 0)
+        return QN_ERR_NOTFOUND;
+    if (vault->hints == NULL)
+        vault->hints = qn_hints_new();
+    qn_hints_set_complete(vault->hints, complete, context);
+    qn_hints_add(vault->hints, snapshot->places);
+    return QN_OK;
 }
 
 /* ---- sweeping ---- */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "vault/fetch.h"
+#include "vault/hints.h"
 #include "vault/mend.h"
 #include "vault/vault_private.h"
 
@@ -107,6 +108,7 @@ static struct qn_vault *make(const struct qn_vault_options *options)
     vault->pack_size = pack_size_of(options);
     vault->map_size = options->map_size;
     vault->prune_live_max = QN_PRUNE_LIVE_MAX;
+    vault->verify_fetch_max = QN_VERIFY_FETCH_MAX;
     vault->has_source = options->source != NULL;
     if (vault->has_source)
         vault->source = *options->source;
@@ -156,6 +158,7 @@ void qn_vault_close(struct qn_vault *vault)
     qn_chunker_free(vault->chunker);
     qn_vault_keys_deinit(&vault->keys);
     qn_mender_free(vault->mender);
+    qn_hints_free(vault->hints);
     pthread_mutex_destroy(&vault->writing);
     pthread_mutex_destroy(&vault->taking);
     pthread_mutex_destroy(&vault->listing);

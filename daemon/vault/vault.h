@@ -26,12 +26,21 @@
 
 struct qn_vault;
 
+struct qn_pack_read {
+    const struct qn_pack_name *name;
+    size_t offset, size;
+    uint8_t *out;
+    enum qn_err err; /* set by who reads */
+};
+
 /* Bytes of packs that are not in the local pool: from a holder. Blocking; called from the threads
  * of reading jobs, several at a time. QN_ERR_NOTFOUND, QN_ERR_CLOSED, QN_ERR_TIMEOUT. */
 struct qn_pack_source {
     /* `size` bytes at `offset`. */
     enum qn_err (*read)(void *context, const struct qn_pack_name *name, size_t offset, size_t size,
                         uint8_t *out);
+    /* Several, side by side: as long as one. NULL: one after the other. */
+    void (*read_all)(void *context, struct qn_pack_read *reads, size_t count);
     /* Of a whole pack. NULL: packs that are not in the pool cannot be taken up by qn_vault_adopt,
      * only read if the index knows them. */
     enum qn_err (*size)(void *context, const struct qn_pack_name *name, size_t *ret_size);
@@ -145,6 +154,12 @@ enum qn_err QN_CHECKED qn_vault_snapshot_files(struct qn_vault *vault,
  * not know are taken up, from the pool or the source: their directories only. */
 enum qn_err QN_CHECKED qn_vault_adopt(struct qn_vault *vault, struct qn_span sealed,
                                       struct qn_span live);
+/* Instead of adopting it at once: a snapshot that says where its chunks are is read by that, and
+ * `complete`, which adopts it, is called only when that is not enough: by a thread that reads,
+ * once. Before anything of it is read. QN_ERR_NOTFOUND: it does not say. */
+typedef enum qn_err (*qn_vault_complete_fn)(void *context);
+enum qn_err QN_CHECKED qn_vault_hint(struct qn_vault *vault, const struct qn_snapshot *snapshot,
+                                     qn_vault_complete_fn complete, void *context);
 /* Opens a sealed snapshot; `plain` keeps what the spans of *ret_snapshot borrow from. */
 enum qn_err QN_CHECKED qn_vault_snapshot_read(struct qn_vault *vault, struct qn_span sealed,
                                               struct qn_buf *plain,
@@ -191,12 +206,15 @@ enum qn_err QN_CHECKED qn_vault_restore(struct qn_vault *vault,
 
 struct qn_verify_counts {
     uint64_t packs, bad_packs, chunks, bad_chunks, missing_chunks, snapshots, bytes;
-    uint64_t repaired; /* packs that were bad or lost, and were put right from a copy */
+    uint64_t repaired;  /* packs that were bad or lost, and were put right from a copy */
+    uint64_t elsewhere; /* packs with bytes of files that are not here and were not looked at */
 };
 /* With a source, packs that are bad, and lost ones that a snapshot needs, are fetched from a copy
- * and count as whole then. Every snapshot's list and every chunk it names is in the index and in a
- * pack of the right size; with `reads_data` every pack against its name and every chunk against its
- * id. */
+ * and count as whole then. Where more than QN_VERIFY_FETCH_MAX of bytes of files is lost, it is a
+ * vault whose files are at holders only: those are left there, and counted; it is for
+ * qn_vault_complete to bring them. Every snapshot's list and every chunk it names is in the index
+ * and in a pack of the right size; with `reads_data` every pack against its name and every chunk
+ * against its id. */
 enum qn_err QN_CHECKED qn_vault_verify(struct qn_vault *vault, bool reads_data,
                                        struct qn_vault_progress *progress,
                                        qn_vault_report on_report, void *context,

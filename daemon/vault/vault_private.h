@@ -10,6 +10,7 @@
 #include "vault/vault.h"
 
 #define QN_VAULT_WORKERS_MAX 16
+#define QN_VERIFY_FETCH_MAX  ((uint64_t)64 * 1024 * 1024)
 #define QN_PRUNE_LIVE_MAX    ((size_t)1536 * 1024) /* ids of one pass: a set of 32 MiB */
 
 struct qn_fetcher;
@@ -22,7 +23,8 @@ struct qn_vault {
     int level;
     unsigned workers, readers;
     uint64_t map_size;
-    size_t prune_live_max; /* ids that prune has in memory at a time */
+    size_t prune_live_max;     /* ids that prune has in memory at a time */
+    uint64_t verify_fetch_max; /* bytes of lost packs that a verification brings back */
     struct qn_pack_source source;
     bool has_source;
     struct qn_os_lock *lock;
@@ -32,6 +34,7 @@ struct qn_vault {
     pthread_mutex_t taking;  /* packs of several takers come into the index one after the other */
     pthread_mutex_t listing;
     struct qn_mender *mender;
+    struct qn_hints *hints;    /* NULL: none were ever given */
     struct qn_fetcher *lister; /* of all iterators over lists, under `listing`; made when needed */
 };
 

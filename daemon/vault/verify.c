@@ -16,6 +16,8 @@ struct verify {
     uint32_t next_pack; /* the last number that was taken */
     enum qn_err err;
     struct qn_pack_set bad, told; /* packs that are not whole, or not there; those reported */
+    struct qn_pack_set elsewhere; /* packs that were left where they are */
+    uint64_t lost_size;           /* of packs with bytes of files that are not there */
     /* The second half, one thread. */
     struct qn_fetcher *fetcher;
     struct qn_chunk_set lost; /* reported already */
@@ -137,6 +139,8 @@ static void note_pack(struct verify *verify, const struct qn_index_pack *pack, e
     verify->counts.bad_chunks += bad_chunks;
     if (err != QN_OK || bad_chunks > 0)
         qn_pack_set_add(&verify->bad, pack->number);
+    if (err == QN_ERR_NOTFOUND && pack->kind == QN_PACK_DATA)
+        verify->lost_size += pack->size;
     if ((err != QN_OK && err != QN_ERR_NOTFOUND) || bad_chunks > 0) {
         verify->counts.bad_packs++;
         report_pack(verify, "bad-pack", pack);
@@ -256,18 +260,35 @@ static bool is_lost(enum qn_err err)
            err == QN_ERR_DENIED;
 }
 
+/* Too much was lost to be brought back by the way: what holders have is proven by their proofs. */
+static bool is_elsewhere(struct verify *verify, const struct qn_index_pack *pack)
+{
+    size_t size;
+    const struct qn_vault *vault = verify->vault;
+    if (!vault->has_source || verify->lost_size <= vault->verify_fetch_max ||
+        pack->kind != QN_PACK_DATA || qn_pool_size(vault->pool, &pack->name, &size) == QN_OK)
+        return false;
+    verify->counts.elsewhere += !qn_pack_set_has(&verify->elsewhere, pack->number);
+    qn_pack_set_add(&verify->elsewhere, pack->number);
+    return true;
+}
+
 static enum qn_err check_pack_of(struct verify *verify, const struct qn_index_row *row)
 {
     struct qn_index_pack pack;
     if (!qn_pack_set_has(&verify->bad, row->pack))
         return qn_index_get_pack(verify->view, row->pack, &pack);
     QN_TRY(qn_index_get_pack(verify->view, row->pack, &pack));
+    if (is_elsewhere(verify, &pack))
+        return QN_OK;
     bool is_told = qn_pack_set_has(&verify->told, row->pack);
     if (is_told && pack.state == QN_PACK_PRESENT)
         return fetch_anyway(verify, row);
     if (is_told)
         return QN_ERR_NOTFOUND;
     if (!mend(verify, &pack)) {
+        if (qn_progress_cancelled(verify->progress))
+            return QN_ERR_CLOSED;
         report_pack(verify, "missing-pack", &pack);
         enum qn_err err = fetch_anyway(verify, row);
         return pack.state == QN_PACK_PRESENT || err == QN_OK || !is_lost(err) ? err
@@ -283,13 +304,15 @@ static enum qn_err check_chunk(void *context, enum qn_blob_kind kind, const stru
 {
     struct verify *verify = context;
     struct qn_index_row row;
-    verify->counts.chunks++;
+    bool is_hint = kind == QN_BLOB_PLACES; /* nothing is lost with them */
+    verify->counts.chunks += !is_hint;
     enum qn_err err = qn_fetch_find(verify->fetcher, kind, id, size, &row);
     if (err == QN_OK)
         err = check_pack_of(verify, &row);
     if (!is_lost(err))
         return err;
-    report_chunk(verify, err, id, path);
+    if (!is_hint)
+        report_chunk(verify, err, id, path);
     return QN_OK;
 }
 
@@ -356,6 +379,7 @@ enum qn_err qn_vault_verify(struct qn_vault *vault, bool reads_data,
     qn_chunk_set_deinit(&verify.lost);
     qn_pack_set_deinit(&verify.bad);
     qn_pack_set_deinit(&verify.told);
+    qn_pack_set_deinit(&verify.elsewhere);
     qn_index_view_free(verify.view);
     qn_fetcher_free(verify.fetcher);
     return err;

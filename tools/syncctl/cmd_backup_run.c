@@ -246,6 +246,9 @@ static void print_verify(const struct ctl *ctl, struct qn_span end)
     if (ctl_map_u64(end, "repaired") > 0)
         fprintf(ctl->out, _("packs put right from copies: %" PRIu64 "\n"),
                 ctl_map_u64(end, "repaired"));
+    if (ctl_map_u64(end, "elsewhere") > 0)
+        fprintf(ctl->out, _("packs that are only at other sites, and were not read: %" PRIu64 "\n"),
+                ctl_map_u64(end, "elsewhere"));
     print_size(ctl, _("checked"), ctl_map_u64(end, "bytes"));
     print_copies(ctl, end);
 }

@@ -193,7 +193,7 @@ Test(pack, impossible_blobs_are_not_taken)
     cr_assert_eq(qn_packer_add(f.packer, 1, &id, ten, 11, false, &blob), QN_ERR_INVALID);
     cr_assert_eq(qn_packer_add(f.packer, 1, &id, ten, 10, true, &blob), QN_ERR_INVALID);
     cr_assert_eq(qn_packer_add(f.packer, 0, &id, ten, 10, false, &blob), QN_ERR_INVALID);
-    cr_assert_eq(qn_packer_add(f.packer, 5, &id, ten, 10, false, &blob), QN_ERR_INVALID);
+    cr_assert_eq(qn_packer_add(f.packer, 6, &id, ten, 10, false, &blob), QN_ERR_INVALID);
     cr_assert_eq(qn_packer_add(f.packer, 1, &id, large, large.size, false, &blob), QN_ERR_LIMIT);
     cr_assert_eq(qn_packer_add(f.packer, 1, &id, ten, QN_BLOB_SIZE_MAX + 1, true, &blob),
                  QN_ERR_LIMIT);

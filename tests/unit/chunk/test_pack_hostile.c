@@ -118,7 +118,7 @@ Test(hostile, a_directory_lists_possible_blobs_that_lie_before_it)
     cr_assert_eq(out.items[1].offset, QN_PACK_HEAD_SIZE + qn_blob_span_size(&good[0]));
     static const struct qn_blob impossible[] = {
         {.kind = 0},
-        {.kind = 5},
+        {.kind = 6},
         {.kind = 1, .raw_size = 10, .stored_size = 11},
         {.kind = 1, .raw_size = 10, .stored_size = 10, .is_squeezed = true},
         {.kind = 1, .raw_size = QN_BLOB_SIZE_MAX + 1, .stored_size = 10, .is_squeezed = true},
