@@ -7,8 +7,8 @@
 #include "core/args.h"
 #include "proto/pack.h"
 
-#define BATCH_SIZE (128 * 1024)
-#define PIECE_SIZE (256 * 1024)
+#define BATCH_SIZE (120 * 1024)
+#define PIECE_SIZE (128 * 1024)
 
 /* One command while it runs. */
 struct backup_view {
@@ -39,13 +39,13 @@ static enum qn_err batch_flush(struct backup_view *view)
 {
     if (view->count == 0)
         return QN_OK;
-    struct qn_buf item;
-    qn_buf_init(&item, view->batch.size + 16);
-    qn_pack_array(&item, view->count);
-    qn_pack_raw(&item, qn_buf_view(&view->batch));
+    struct qn_buf *out;
+    QN_TRY(qn_view_begin(view->view, &out));
+    qn_pack_array(out, view->count);
+    qn_pack_raw(out, qn_buf_view(&view->batch));
     qn_buf_reset(&view->batch);
     view->count = 0;
-    return qn_view_put(view->view, &item);
+    return qn_view_end(view->view);
 }
 
 static enum qn_err batch_added(struct backup_view *view)
@@ -57,17 +57,16 @@ static enum qn_err batch_added(struct backup_view *view)
 
 static void batch_end(struct backup_view *view, enum qn_err err)
 {
-    struct qn_buf item;
+    QN_AUTO_BUF struct qn_buf item;
     if (err == QN_OK)
         err = batch_flush(view);
     qn_buf_deinit(&view->batch);
     qn_buf_init(&item, 16);
     qn_pack_nil(&item);
     if (err == QN_OK)
-        qn_view_finish(view->view, &item);
+        qn_view_finish(view->view, qn_buf_view(&item));
     else
         qn_view_refuse(view->view, err, qn_snapshot_code(err), qn_span_str(""));
-    qn_buf_deinit(&item);
 }
 
 static void add_entry(const struct qn_entry *entry, struct qn_buf *out)
@@ -293,44 +292,39 @@ static void run_diff(struct backup_view *view)
 
 /* ---- restore ---- */
 
-static enum qn_err put_pair(struct backup_view *view, const char *key, struct qn_span raw,
-                            size_t size_max)
+/* An answer of one member; its value is to be packed into *ret_out, then qn_view_end. */
+static enum qn_err begin_pair(struct backup_view *view, const char *key, struct qn_buf **ret_out)
 {
-    struct qn_buf item;
-    qn_buf_init(&item, size_max + 64);
-    qn_pack_map(&item, 1);
-    qn_pack_cstr(&item, key);
-    qn_pack_raw(&item, raw);
-    return qn_view_put(view->view, &item);
+    QN_TRY(qn_view_begin(view->view, ret_out));
+    qn_pack_map(*ret_out, 1);
+    qn_pack_cstr(*ret_out, key);
+    return QN_OK;
 }
 
 static enum qn_err on_entry(void *context, const struct qn_entry *entry)
 {
     struct backup_view *view = context;
-    QN_AUTO_BUF struct qn_buf raw;
-    qn_buf_init(&raw, QN_ENTRY_SIZE_MAX + 16);
-    add_entry(entry, &raw);
+    struct qn_buf *out;
     view->entries++;
-    QN_TRY(qn_buf_status(&raw));
-    return put_pair(view, "e", qn_buf_view(&raw), raw.size);
+    QN_TRY(begin_pair(view, "e", &out));
+    add_entry(entry, out);
+    return qn_view_end(view->view);
 }
 
 static enum qn_err put_piece(struct backup_view *view, const uint8_t *bytes, size_t size)
 {
-    struct qn_buf item;
-    qn_buf_init(&item, size + 64);
-    qn_pack_map(&item, 1);
-    qn_pack_cstr(&item, "b");
-    qn_pack_bin(&item, qn_span(bytes, size));
-    return qn_view_put(view->view, &item);
+    struct qn_buf *out;
+    QN_TRY(begin_pair(view, "b", &out));
+    qn_pack_bin(out, qn_span(bytes, size));
+    return qn_view_end(view->view);
 }
 
 static enum qn_err put_hole(struct backup_view *view, size_t size)
 {
-    QN_AUTO_BUF struct qn_buf raw;
-    qn_buf_init(&raw, 16);
-    qn_pack_u64(&raw, size);
-    return put_pair(view, "h", qn_buf_view(&raw), raw.size);
+    struct qn_buf *out;
+    QN_TRY(begin_pair(view, "h", &out));
+    qn_pack_u64(out, size);
+    return qn_view_end(view->view);
 }
 
 static enum qn_err on_bytes(void *context, const uint8_t *bytes, size_t size)
@@ -347,11 +341,11 @@ static enum qn_err on_bytes(void *context, const uint8_t *bytes, size_t size)
 static enum qn_err on_entry_end(void *context, enum qn_err err)
 {
     struct backup_view *view = context;
-    QN_AUTO_BUF struct qn_buf raw;
-    qn_buf_init(&raw, 64);
+    struct qn_buf *out;
     view->errors += err != QN_OK;
-    qn_pack_cstr(&raw, err == QN_OK ? "" : qn_err_name(err));
-    return put_pair(view, "x", qn_buf_view(&raw), raw.size);
+    QN_TRY(begin_pair(view, "x", &out));
+    qn_pack_cstr(out, err == QN_OK ? "" : qn_err_name(err));
+    return qn_view_end(view->view);
 }
 
 static enum qn_err take_paths(struct qn_span args, struct qn_span *paths, size_t *ret_count)
@@ -371,19 +365,19 @@ static enum qn_err take_paths(struct qn_span args, struct qn_span *paths, size_t
 static enum qn_err put_totals(struct backup_view *view, const struct qn_snapshot *snapshot,
                               bool is_whole)
 {
-    struct qn_buf item;
-    qn_buf_init(&item, 128);
-    qn_pack_map(&item, 2);
-    qn_pack_cstr(&item, "bytes");
-    is_whole ? qn_pack_u64(&item, snapshot->root.size) : qn_pack_nil(&item);
-    qn_pack_cstr(&item, "entries");
-    is_whole ? qn_pack_u64(&item, snapshot->root.entry_count) : qn_pack_nil(&item);
-    return qn_view_put(view->view, &item);
+    struct qn_buf *out;
+    QN_TRY(qn_view_begin(view->view, &out));
+    qn_pack_map(out, 2);
+    qn_pack_cstr(out, "bytes");
+    is_whole ? qn_pack_u64(out, snapshot->root.size) : qn_pack_nil(out);
+    qn_pack_cstr(out, "entries");
+    is_whole ? qn_pack_u64(out, snapshot->root.entry_count) : qn_pack_nil(out);
+    return qn_view_end(view->view);
 }
 
 static void finish_restore(struct backup_view *view)
 {
-    struct qn_buf item;
+    QN_AUTO_BUF struct qn_buf item;
     qn_buf_init(&item, 128);
     qn_pack_map(&item, 3);
     qn_pack_cstr(&item, "bytes");
@@ -392,7 +386,7 @@ static void finish_restore(struct backup_view *view)
     qn_pack_u64(&item, view->entries);
     qn_pack_cstr(&item, "errors");
     qn_pack_u64(&item, view->errors);
-    qn_view_finish(view->view, &item);
+    qn_view_finish(view->view, qn_buf_view(&item));
 }
 
 static bool is_wrong(enum qn_err err)

@@ -14,6 +14,7 @@ static void client_gone(uv_handle_t *handle)
     struct client *client = handle->data;
     struct qn_control *control = client->control;
     qn_buf_deinit(&client->in);
+    qn_buf_deinit(&client->sent);
     qn_vec_free(&client->requests);
     qn_free(client);
     control_handle_gone(control);
@@ -44,39 +45,54 @@ void client_close(struct client *client)
 struct write {
     uv_write_t request;
     struct client *client;
-    size_t size;
-    uint8_t bytes[];
+    struct qn_buf bytes;
 };
+
+static void end_write(struct write *write)
+{
+    struct client *client = write->client;
+    client->queued -= write->bytes.size;
+    qn_buf_deinit(&client->sent);
+    client->sent = write->bytes;
+    qn_free(write);
+}
 
 /* libuv calls it from the loop, never from inside uv_write. */
 static void on_written(uv_write_t *request, int status)
 {
     struct write *write = request->data;
     struct client *client = write->client;
-    client->queued -= write->size;
-    qn_free(write);
+    end_write(write);
     if (status != 0)
         client_close(client);
     else
         client_take_turn(client);
 }
 
-void client_send(struct client *client, struct qn_span frame)
+void client_send_frames(struct client *client, struct qn_buf *take_frames)
 {
-    struct write *write = qn_alloc(sizeof(*write) + 4 + frame.size);
+    struct write *write = QN_NEW(struct write);
     write->client = client;
-    write->size = 4 + frame.size;
+    write->bytes = *take_frames;
+    *take_frames = (struct qn_buf){0};
     write->request.data = write;
-    qn_write_u32(write->bytes, (uint32_t)frame.size);
-    memcpy(write->bytes + 4, frame.data, frame.size);
-    uv_buf_t buf = uv_buf_init((char *)write->bytes, (unsigned)write->size);
-    client->queued += write->size;
+    uv_buf_t buf = uv_buf_init((char *)write->bytes.data, (unsigned)write->bytes.size);
+    client->queued += write->bytes.size;
     if (!client->is_closing &&
         uv_write(&write->request, (uv_stream_t *)&client->pipe, &buf, 1, on_written) == 0)
         return;
-    client->queued -= write->size;
-    qn_free(write);
+    end_write(write);
     client_close(client);
+}
+
+void client_send(struct client *client, struct qn_span frame)
+{
+    struct qn_buf bytes;
+    qn_buf_init(&bytes, 4 + frame.size);
+    (void)!qn_buf_reserve(&bytes, 4 + frame.size);
+    qn_buf_append_u32(&bytes, (uint32_t)frame.size);
+    qn_buf_append_span(&bytes, frame);
+    client_send_frames(client, &bytes);
 }
 
 /* ---- frames in ---- */

@@ -23,7 +23,8 @@ struct client {
     struct qn_control *control;
     char user[QN_USER_SIZE_MAX + 1];
     struct qn_buf in;
-    size_t queued; /* bytes that are being written */
+    size_t queued;      /* bytes that are being written */
+    struct qn_buf sent; /* memory of what was; may serve again */
     QN_VEC(struct request) requests;
     bool is_reading, is_closing;
     char chunk[64 * 1024];
@@ -51,6 +52,8 @@ void control_handle_gone(struct qn_control *control); /* the last one frees it *
 void control_accept(struct qn_control *control);
 void client_close(struct client *client);
 void client_send(struct client *client, struct qn_span frame);
+/* Whole frames with their lengths, taken. */
+void client_send_frames(struct client *client, struct qn_buf *take_frames);
 /* It can take answers; false: nothing more is read for it or asked by it until it reads. */
 bool client_has_room(const struct client *client);
 void client_set_reading(struct client *client);

@@ -100,25 +100,32 @@ void qn_control_reply(struct qn_control *control, uint64_t token, const struct q
     }
 }
 
-/* The next answers of a request that reads. */
-static enum qn_err next_answers(struct client *client, struct request *request, struct qn_buf *out,
-                                bool *ret_is_end, bool *ret_waits, struct qn_refusal *refusal)
+/* What a view has ready, as its thread made it; false when it has ended. */
+static bool run_view(struct client *client, struct request *request, bool *ret_waits)
 {
-    *ret_waits = false;
-    if (request->view != NULL)
-        return qn_view_next(request->view, out, ret_is_end, ret_waits, refusal);
-    return qn_stream_next(request->stream, client->control->driver, out, ret_is_end, refusal);
+    struct qn_buf frames;
+    struct qn_refusal refusal;
+    bool is_end;
+    qn_view_give_back(request->view, &client->sent);
+    if (qn_view_next(request->view, &frames, &is_end, ret_waits, &refusal) != QN_OK) {
+        answer_error(client, request->id, refusal.err, refusal.code, refusal.object);
+        return false;
+    }
+    if (frames.size > 0)
+        client_send_frames(client, &frames);
+    return !is_end;
 }
 
 /* One slice of one stream; false when it has ended. */
-static bool run_stream(struct client *client, struct request *request, bool *ret_waits)
+static bool run_stream(struct client *client, struct request *request)
 {
     QN_AUTO_BUF struct qn_buf data;
     struct qn_refusal refusal;
     bool is_end = false;
     uint64_t id = request->id;
     qn_buf_init(&data, QN_CONTROL_FRAME_SIZE_MAX - 512);
-    if (next_answers(client, request, &data, &is_end, ret_waits, &refusal) != QN_OK) {
+    if (qn_stream_next(request->stream, client->control->driver, &data, &is_end, &refusal) !=
+        QN_OK) {
         answer_error(client, id, refusal.err, refusal.code, refusal.object);
         return false;
     }
@@ -141,8 +148,10 @@ void request_run_streams(struct client *client)
         if (request->stream == NULL && request->view == NULL)
             continue;
         uint64_t token = request->token;
-        bool waits;
-        if (!run_stream(client, request, &waits))
+        bool waits = false;
+        bool goes_on =
+            request->view != NULL ? run_view(client, request, &waits) : run_stream(client, request);
+        if (!goes_on)
             drop_request(client, token);
         else if (waits)
             continue;
@@ -201,7 +210,7 @@ static void start_view(struct client *client, uint64_t id, struct qn_span comman
 {
     struct qn_refusal refusal;
     struct qn_view *view;
-    if (qn_view_open(client->control->options.views, command, args, &view, &refusal) != QN_OK) {
+    if (qn_view_open(client->control->options.views, id, command, args, &view, &refusal) != QN_OK) {
         answer_error(client, id, refusal.err, refusal.code, refusal.object);
         return;
     }

@@ -6,6 +6,11 @@
 
 #include "app/views_impl.h"
 #include "base/assert.h"
+#include "proto/pack.h"
+
+#define FULL_SIZE   (124 * 1024) /* frames of so much go to the queue */
+#define BUFFER_SIZE (256 * 1024) /* such frames and one more, as a rule */
+#define SPARE_MAX   4
 
 struct qn_views {
     struct qn_jobs *jobs;
@@ -19,12 +24,18 @@ struct qn_view {
     struct qn_views *views;
     struct qn_view_task task;
     struct qn_vault_progress progress;
-    QN_VEC(struct qn_buf) items;
-    size_t size; /* of the items */
+    uint64_t id;
+    struct qn_buf filling;        /* frames; while is_packing, of the thread alone */
+    size_t frame_at;              /* in it: the frame that is being packed */
+    QN_VEC(struct qn_buf) ready;  /* frames that are to be taken before those */
+    QN_VEC(struct qn_buf) spares; /* empty */
+    size_t size;                  /* of those that are ready */
     struct qn_refusal refusal;
-    bool is_done;  /* the last item is that of the end, or `refusal` is set */
-    bool is_gone;  /* nobody reads */
-    bool is_ended; /* the thread is */
+    bool is_packing;
+    bool is_waited; /* the reader found nothing */
+    bool is_done;   /* the last frame is that of the end, or `refusal` is set */
+    bool is_gone;   /* nobody reads */
+    bool is_ended;  /* the thread is */
 };
 
 static const char *const commands[] = {"backup.ls", "backup.diff", "backup.find", "backup.restore"};
@@ -59,37 +70,99 @@ bool qn_view_is_gone(struct qn_view *view)
     return atomic_load(&view->progress.is_cancelled);
 }
 
-static void push(struct qn_view *view, struct qn_buf *take_item)
+/* The mutex is held. */
+static struct qn_buf take_buffer(struct qn_view *view)
 {
-    view->size += take_item->size;
-    qn_vec_push(&view->items, *take_item);
-    *take_item = (struct qn_buf){0};
+    if (view->spares.count > 0)
+        return view->spares.items[--view->spares.count];
+    struct qn_buf buffer;
+    qn_buf_init(&buffer, FULL_SIZE + QN_CONTROL_FRAME_SIZE_MAX + 64);
+    (void)!qn_buf_reserve(&buffer, BUFFER_SIZE);
+    return buffer;
 }
 
-enum qn_err qn_view_put(struct qn_view *view, struct qn_buf *take_item)
+static void queue_full(struct qn_view *view)
+{
+    if (view->filling.size < FULL_SIZE)
+        return;
+    view->size += view->filling.size;
+    qn_vec_push(&view->ready, view->filling);
+    view->filling = (struct qn_buf){0};
+}
+
+static void start_frame(struct qn_view *view)
+{
+    struct qn_buf *out = &view->filling;
+    if (out->data == NULL)
+        *out = take_buffer(view);
+    view->frame_at = out->size;
+    qn_buf_append_u32(out, 0);
+    qn_pack_map(out, 3);
+    qn_pack_cstr(out, "data");
+}
+
+/* A frame that is too large is taken back. */
+static enum qn_err close_frame(struct qn_view *view, const char *type)
+{
+    struct qn_buf *out = &view->filling;
+    qn_pack_cstr(out, "id");
+    qn_pack_u64(out, view->id);
+    qn_pack_cstr(out, "type");
+    qn_pack_cstr(out, type);
+    size_t size = out->size - view->frame_at - 4;
+    if (qn_buf_status(out) == QN_OK && size <= QN_CONTROL_FRAME_SIZE_MAX) {
+        qn_write_u32(out->data + view->frame_at, (uint32_t)size);
+        return QN_OK;
+    }
+    qn_buf_truncate(out, view->frame_at);
+    out->is_over = false;
+    return QN_ERR_LIMIT;
+}
+
+enum qn_err qn_view_begin(struct qn_view *view, struct qn_buf **ret_out)
 {
     struct qn_views *views = view->views;
     pthread_mutex_lock(&views->mutex);
     while (view->size >= QN_VIEW_QUEUE_SIZE && !view->is_gone)
         pthread_cond_wait(&views->is_changed, &views->mutex);
-    bool is_gone = view->is_gone;
-    if (!is_gone)
-        push(view, take_item);
+    view->is_packing = !view->is_gone;
+    if (view->is_packing)
+        start_frame(view);
+    bool is_packing = view->is_packing;
     pthread_mutex_unlock(&views->mutex);
-    qn_buf_deinit(take_item);
-    if (is_gone)
-        return QN_ERR_CLOSED;
-    qn_mailbox_post(views->mailbox);
-    return QN_OK;
+    *ret_out = &view->filling;
+    return is_packing ? QN_OK : QN_ERR_CLOSED;
 }
 
-void qn_view_finish(struct qn_view *view, struct qn_buf *take_item)
+/* Wakes the reader if it waits: while it is busy, frames gather. */
+static void unlock_and_tell(struct qn_view *view)
+{
+    struct qn_views *views = view->views;
+    bool is_waited = view->is_waited;
+    view->is_waited = false;
+    pthread_mutex_unlock(&views->mutex);
+    if (is_waited)
+        qn_mailbox_post(views->mailbox);
+}
+
+enum qn_err qn_view_end(struct qn_view *view)
+{
+    enum qn_err err = close_frame(view, "data");
+    pthread_mutex_lock(&view->views->mutex);
+    view->is_packing = false;
+    queue_full(view);
+    unlock_and_tell(view);
+    return err;
+}
+
+void qn_view_finish(struct qn_view *view, struct qn_span payload)
 {
     pthread_mutex_lock(&view->views->mutex);
-    push(view, take_item);
+    start_frame(view);
+    qn_pack_raw(&view->filling, payload);
+    QN_ASSERT(close_frame(view, "end") == QN_OK); /* a few numbers */
     view->is_done = true;
-    pthread_mutex_unlock(&view->views->mutex);
-    qn_mailbox_post(view->views->mailbox);
+    unlock_and_tell(view);
 }
 
 void qn_view_refuse(struct qn_view *view, enum qn_err err, const char *code, struct qn_span object)
@@ -100,15 +173,18 @@ void qn_view_refuse(struct qn_view *view, enum qn_err err, const char *code, str
     snprintf(view->refusal.object, sizeof(view->refusal.object), "%.*s", (int)object.size,
              (const char *)object.data);
     view->is_done = true;
-    pthread_mutex_unlock(&view->views->mutex);
-    qn_mailbox_post(view->views->mailbox);
+    unlock_and_tell(view);
 }
 
 static void free_memory(struct qn_view *view)
 {
-    qn_vec_each (&view->items, item)
-        qn_buf_deinit(item);
-    qn_vec_free(&view->items);
+    qn_vec_each (&view->ready, frames)
+        qn_buf_deinit(frames);
+    qn_vec_each (&view->spares, spare)
+        qn_buf_deinit(spare);
+    qn_vec_free(&view->ready);
+    qn_vec_free(&view->spares);
+    qn_buf_deinit(&view->filling);
     qn_buf_deinit(&view->task.command);
     qn_buf_deinit(&view->task.args);
     qn_free(view);
@@ -182,14 +258,15 @@ static bool enter(struct qn_views *views)
     return has_room;
 }
 
-enum qn_err qn_view_open(struct qn_views *views, struct qn_span command, struct qn_span args,
-                         struct qn_view **ret_view, struct qn_refusal *refusal)
+enum qn_err qn_view_open(struct qn_views *views, uint64_t id, struct qn_span command,
+                         struct qn_span args, struct qn_view **ret_view, struct qn_refusal *refusal)
 {
     *refusal = (struct qn_refusal){.err = QN_ERR_BUSY, .code = "vault-busy"};
     if (!enter(views))
         return QN_ERR_BUSY;
     struct qn_view *view = QN_NEW(struct qn_view);
     view->views = views;
+    view->id = id;
     qn_buf_init(&view->task.command, command.size);
     qn_buf_init(&view->task.args, args.size);
     qn_buf_append_span(&view->task.command, command);
@@ -217,41 +294,51 @@ void qn_view_free(struct qn_view *view)
     pthread_mutex_unlock(&views->mutex);
 }
 
-static void take_all(struct qn_view *view, struct qn_buf *out, bool *ret_is_end)
+static bool has_frames(const struct qn_view *view)
 {
-    /* what the end carries goes alone */
-    bool has_end = view->is_done && view->refusal.code == NULL;
-    size_t taken = 0, most = view->items.count - (has_end && view->items.count > 1 ? 1 : 0);
-    while (taken < most &&
-           (taken == 0 || out->size + view->items.items[taken].size <= QN_SLICE_SIZE)) {
-        qn_buf_append_span(out, qn_buf_view(&view->items.items[taken]));
-        view->size -= view->items.items[taken].size;
-        qn_buf_deinit(&view->items.items[taken]);
-        taken++;
-    }
-    memmove(view->items.items, view->items.items + taken,
-            (view->items.count - taken) * sizeof(view->items.items[0]));
-    view->items.count -= taken;
-    *ret_is_end = view->is_done && view->items.count == 0;
+    return view->ready.count > 0 || (!view->is_packing && view->filling.size > 0);
 }
 
-enum qn_err qn_view_next(struct qn_view *view, struct qn_buf *out, bool *ret_is_end,
+static void take_frames(struct qn_view *view, struct qn_buf *ret_frames)
+{
+    if (view->ready.count == 0) {
+        *ret_frames = view->filling;
+        view->filling = (struct qn_buf){0};
+        return;
+    }
+    *ret_frames = view->ready.items[0];
+    view->size -= ret_frames->size;
+    qn_vec_remove(&view->ready, 0);
+    pthread_cond_broadcast(&view->views->is_changed);
+}
+
+enum qn_err qn_view_next(struct qn_view *view, struct qn_buf *ret_frames, bool *ret_is_end,
                          bool *ret_waits, struct qn_refusal *refusal)
 {
-    struct qn_views *views = view->views;
-    pthread_mutex_lock(&views->mutex);
-    *ret_waits = view->items.count == 0 && !view->is_done;
-    *ret_is_end = false;
     enum qn_err err = QN_OK;
-    if (view->items.count > 0)
-        take_all(view, out, ret_is_end);
-    else if (view->is_done) {
+    *ret_frames = (struct qn_buf){0};
+    pthread_mutex_lock(&view->views->mutex);
+    if (has_frames(view)) {
+        take_frames(view, ret_frames);
+    } else if (view->is_done && view->refusal.code != NULL) {
         *refusal = view->refusal;
         err = view->refusal.err;
     }
-    if (view->refusal.code != NULL) /* what came before it goes out first */
-        *ret_is_end = false;
-    pthread_cond_broadcast(&views->is_changed);
-    pthread_mutex_unlock(&views->mutex);
+    bool is_over = view->is_done && !has_frames(view);
+    *ret_is_end = is_over && view->refusal.code == NULL; /* a refusal goes alone */
+    *ret_waits = view->is_waited = ret_frames->size == 0 && !view->is_done;
+    pthread_mutex_unlock(&view->views->mutex);
     return err;
+}
+
+void qn_view_give_back(struct qn_view *view, struct qn_buf *take_frames)
+{
+    pthread_mutex_lock(&view->views->mutex);
+    if (take_frames->data != NULL && view->spares.count < SPARE_MAX) {
+        qn_buf_reset(take_frames);
+        qn_vec_push(&view->spares, *take_frames);
+        *take_frames = (struct qn_buf){0};
+    }
+    pthread_mutex_unlock(&view->views->mutex);
+    qn_buf_deinit(take_frames);
 }

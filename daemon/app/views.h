@@ -9,7 +9,7 @@
 #include "app/stream_view.h"
 
 #define QN_VIEWS_MAX       8                 /* under way; the next one is told to come again */
-#define QN_VIEW_QUEUE_SIZE (2 * 1024 * 1024) /* of answers that wait for the client */
+#define QN_VIEW_QUEUE_SIZE (2 * 1024 * 1024) /* of frames that wait for the client */
 
 struct qn_views;
 struct qn_view;
@@ -21,11 +21,16 @@ struct qn_views *qn_views_new(struct qn_loop *loop, struct qn_jobs *jobs,
 void qn_views_free(struct qn_views *views);
 
 bool qn_view_knows(struct qn_span command);
-enum qn_err QN_CHECKED qn_view_open(struct qn_views *views, struct qn_span command,
+/* `id`: of the request, as its answers carry it. */
+enum qn_err QN_CHECKED qn_view_open(struct qn_views *views, uint64_t id, struct qn_span command,
                                     struct qn_span args, struct qn_view **ret_view,
                                     struct qn_refusal *refusal);
 /* Nobody reads it any more: its thread ends soon. */
 void qn_view_free(struct qn_view *view);
-/* Like qn_stream_next; *ret_waits: nothing is there yet, on_ready will tell. */
-enum qn_err QN_CHECKED qn_view_next(struct qn_view *view, struct qn_buf *out, bool *ret_is_end,
-                                    bool *ret_waits, struct qn_refusal *refusal);
+/* The next frames as the client reads them, the caller's from now on; they may be empty.
+ * *ret_is_end: with the last one. *ret_waits: nothing is there yet, on_ready will tell. An error:
+ * the refusal is all that is left to be told. */
+enum qn_err QN_CHECKED qn_view_next(struct qn_view *view, struct qn_buf *ret_frames,
+                                    bool *ret_is_end, bool *ret_waits, struct qn_refusal *refusal);
+/* Frames that were sent (taken): their memory serves again. */
+void qn_view_give_back(struct qn_view *view, struct qn_buf *take_frames);

@@ -9,10 +9,12 @@ struct qn_view_task { /* copied from the request; owned by the view */
 
 const struct qn_view_task *qn_view_task(const struct qn_view *view);
 struct qn_jobs *qn_view_jobs(const struct qn_view *view);
-/* Queues one answer (taken), waiting while the queue is full. QN_ERR_CLOSED: nobody reads it. */
-enum qn_err QN_CHECKED qn_view_put(struct qn_view *view, struct qn_buf *take_item);
-/* The payload of the end (taken). Once, last; or qn_view_refuse. */
-void qn_view_finish(struct qn_view *view, struct qn_buf *take_item);
+/* One answer: begin, pack one value into *ret_out, end. Begin waits while the queue is full;
+ * QN_ERR_CLOSED: nobody reads it. */
+enum qn_err QN_CHECKED qn_view_begin(struct qn_view *view, struct qn_buf **ret_out);
+enum qn_err QN_CHECKED qn_view_end(struct qn_view *view);
+/* The payload of the end. Once, last; or qn_view_refuse. Not between begin and end. */
+void qn_view_finish(struct qn_view *view, struct qn_span payload);
 void qn_view_refuse(struct qn_view *view, enum qn_err err, const char *code, struct qn_span object);
 bool qn_view_is_gone(struct qn_view *view);
 /* Set by the thread before it calls into the vault, so that a view whose client left ends soon. */

@@ -24,11 +24,24 @@ enum search { SEARCH_NONE, SEARCH_LEVEL, SEARCH_LONG, SEARCH_LONGER };
 /* Of the samples' size at the level. In the whole, long matches gain more: a bit more is enough. */
 #define LONG_PERMILLE 1004
 
+/* Of samples that shrink as well as others did a short while ago, only that is tried: they are of
+ * the same kind, and what was best for those is best for them. */
+#define KINDS         4
+#define KIND_PERMILLE 20 /* of the samples: so much more or less is the same */
+#define KIND_USES_MAX 16 /* then everything is tried again */
+
+struct kind {
+    enum search search; /* SEARCH_NONE: free */
+    size_t samples_size, permille, uses;
+};
+
 struct qn_squeezer {
     ZSTD_CCtx *context;
     ZSTD_DCtx *back;
     int level;
     enum search search; /* what the context is set to */
+    struct kind kinds[KINDS];
+    size_t next_kind; /* that is forgotten for a new one */
     uint8_t samples[SAMPLE_COUNT * SAMPLE_SIZE], probed[SAMPLE_COUNT * SAMPLE_SIZE];
 };
 
@@ -105,25 +118,78 @@ static size_t try_samples(struct qn_squeezer *squeezer, enum search search, stru
     return compress(squeezer, search, samples, squeezer->probed, worth_size(samples.size));
 }
 
+/* ---- kinds of content ---- */
+
+static size_t permille_of(size_t size, struct qn_span samples)
+{
+    return size * 1000 / samples.size;
+}
+
+/* Samples of small inputs shrink less: they are compared with such of about the same size. */
+static bool is_of_kind(const struct kind *kind, struct qn_span samples, size_t permille)
+{
+    bool is_close =
+        permille + KIND_PERMILLE >= kind->permille && permille <= kind->permille + KIND_PERMILLE;
+    bool is_alike =
+        samples.size * 4 <= kind->samples_size * 5 && kind->samples_size * 4 <= samples.size * 5;
+    return kind->search != SEARCH_NONE && is_close && is_alike;
+}
+
+static struct kind *find_kind(struct qn_squeezer *squeezer, struct qn_span samples, size_t permille)
+{
+    for (size_t i = 0; i < KINDS; i++)
+        if (is_of_kind(&squeezer->kinds[i], samples, permille))
+            return &squeezer->kinds[i];
+    return NULL;
+}
+
+static void remember(struct qn_squeezer *squeezer, struct qn_span samples, size_t permille,
+                     enum search search)
+{
+    struct kind *kind = find_kind(squeezer, samples, permille);
+    if (kind == NULL)
+        kind = &squeezer->kinds[squeezer->next_kind++ % KINDS];
+    *kind = (struct kind){.search = search, .samples_size = samples.size, .permille = permille};
+}
+
+/* ---- choosing ---- */
+
 static bool is_long_better(size_t with_long, size_t with_level)
 {
     return with_level == 0 || with_long * 1000 <= with_level * LONG_PERMILLE;
+}
+
+static enum search try_others(struct qn_squeezer *squeezer, struct qn_span samples,
+                              size_t with_long)
+{
+    size_t with_level = try_samples(squeezer, SEARCH_LEVEL, samples);
+    if (!is_long_better(with_long, with_level))
+        return SEARCH_LEVEL;
+    size_t with_longer = try_samples(squeezer, SEARCH_LONGER, samples);
+    return with_longer > 0 && with_longer < with_long ? SEARCH_LONGER : SEARCH_LONG;
+}
+
+static enum search probe_level(struct qn_squeezer *squeezer, struct qn_span samples)
+{
+    return try_samples(squeezer, SEARCH_LEVEL, samples) > 0 ? SEARCH_LEVEL : SEARCH_NONE;
 }
 
 /* How the samples say that it should be tried; SEARCH_NONE: it does not shrink. */
 static enum search probe(struct qn_squeezer *squeezer, struct qn_span raw)
 {
     struct qn_span samples = take_samples(squeezer, raw);
-    size_t with_level = try_samples(squeezer, SEARCH_LEVEL, samples);
-    if (with_level > 0 && squeezer->level > LONG_LEVEL_MAX)
-        return SEARCH_LEVEL;
-    size_t with_long = try_samples(squeezer, SEARCH_LONG, samples);
+    size_t with_long = 0;
+    if (squeezer->level <= LONG_LEVEL_MAX)
+        with_long = try_samples(squeezer, SEARCH_LONG, samples);
     if (with_long == 0)
-        return with_level > 0 ? SEARCH_LEVEL : SEARCH_NONE;
-    if (!is_long_better(with_long, with_level))
-        return SEARCH_LEVEL;
-    size_t with_longer = try_samples(squeezer, SEARCH_LONGER, samples);
-    return with_longer > 0 && with_longer < with_long ? SEARCH_LONGER : SEARCH_LONG;
+        return probe_level(squeezer, samples);
+    size_t permille = permille_of(with_long, samples);
+    struct kind *kind = find_kind(squeezer, samples, permille);
+    if (kind != NULL && kind->uses++ < KIND_USES_MAX)
+        return kind->search;
+    enum search search = try_others(squeezer, samples, with_long);
+    remember(squeezer, samples, permille, search);
+    return search;
 }
 
 static enum search choose(struct qn_squeezer *squeezer, struct qn_span raw)

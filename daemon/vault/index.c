@@ -13,7 +13,8 @@
 #define MAP_SIZE_UNIT ((uint64_t)64 << 10) /* a multiple of any page size */
 #define TABLE_COUNT   4
 #define NUMBER_SIZE   4
-#define ADD_STEP      1024 /* rows of one transaction: each may copy a page, onto the heap */
+#define ADD_PAGES     1024 /* that one transaction may copy onto the heap, about */
+#define ROWS_PER_PAGE 32   /* at least, of new ones: pages are half full at worst */
 
 struct qn_index_batch {
     struct qn_index *index;
@@ -263,14 +264,29 @@ static enum qn_err end_batch(struct qn_index_batch *batch, enum qn_err err)
     return err;
 }
 
+/* How many of `count` sorted rows one transaction takes. Each copies a page or, since ids are
+ * spread evenly and there are so few pages or so many rows, shares it with its neighbours. */
+static enum qn_err rows_at_once(const struct qn_index_batch *batch, size_t count, size_t *ret_rows)
+{
+    MDB_stat stat;
+    QN_TRY(qn_index_err(mdb_stat(batch->txn, batch->index->chunks, &stat)));
+    size_t pages = stat.ms_leaf_pages + count / ROWS_PER_PAGE + 1;
+    size_t shared = (size_t)((uint64_t)ADD_PAGES * count / pages);
+    *ret_rows = shared > ADD_PAGES ? shared : ADD_PAGES;
+    return QN_OK;
+}
+
 static enum qn_err add_rows(struct qn_index *index, const struct qn_index_addition *additions,
                             const struct new_row *rows, size_t count, bool replaces)
 {
-    for (size_t at = 0; at < count; at += ADD_STEP) {
+    for (size_t at = 0, some; at < count; at += some) {
         struct qn_index_batch *batch;
-        size_t some = count - at < ADD_STEP ? count - at : ADD_STEP;
         QN_TRY(qn_index_begin(index, &batch));
-        QN_TRY(end_batch(batch, write_rows(batch, additions, rows + at, some, replaces)));
+        enum qn_err err = rows_at_once(batch, count, &some);
+        some = err == QN_OK && some < count - at ? some : count - at;
+        if (err == QN_OK)
+            err = write_rows(batch, additions, rows + at, some, replaces);
+        QN_TRY(end_batch(batch, err));
     }
     return QN_OK;
 }

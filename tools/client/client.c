@@ -14,13 +14,13 @@
 #include "proto/pack.h"
 
 #define ANSWER_DEPTH_MAX (QN_VALUE_DEPTH_MAX + 16)
-#define READ_SIZE        (64 * 1024)
+#define READ_SIZE        (256 * 1024)
 
 struct qn_client {
     int socket;
     uint64_t last_id;
     struct qn_buf in, out;
-    size_t answered; /* bytes of `in` that the last answer borrows */
+    size_t answered; /* bytes of `in` up to the end of the last answer, which borrows some */
 };
 
 static enum qn_err connect_err(int reason)
@@ -151,24 +151,29 @@ static enum qn_err wait_readable(int fd, int64_t deadline_ms)
     }
 }
 
+/* Answers that were given are moved away here, not one by one: a read brings many small ones. */
 static enum qn_err read_some(struct qn_client *client, int64_t deadline_ms)
 {
-    QN_TRY(wait_readable(client->socket, deadline_ms));
-    uint8_t bytes[READ_SIZE];
-    ssize_t size = recv(client->socket, bytes, sizeof(bytes), 0);
-    if (size < 0 && errno == EINTR)
-        return QN_OK;
+    struct qn_buf *in = &client->in;
+    qn_buf_consume(in, client->answered);
+    client->answered = 0;
+    uint8_t *room = qn_buf_reserve(in, READ_SIZE);
+    if (room == NULL)
+        return QN_ERR_LIMIT;
+    ssize_t size = recv(client->socket, room, READ_SIZE, MSG_DONTWAIT);
+    if (size < 0 && (errno == EAGAIN || errno == EINTR))
+        return wait_readable(client->socket, deadline_ms);
     if (size <= 0)
         return QN_ERR_CLOSED;
-    qn_buf_append(&client->in, bytes, (size_t)size);
-    return qn_buf_status(&client->in);
+    in->size += (size_t)size;
+    return QN_OK;
 }
 
 /* Whether a whole frame is there; *ret_frame borrows it. */
 static enum qn_err cut_frame(struct qn_client *client, bool *ret_is_whole,
                              struct qn_span *ret_frame)
 {
-    struct qn_span in = qn_buf_view(&client->in);
+    struct qn_span in = qn_span_from(qn_buf_view(&client->in), client->answered);
     *ret_is_whole = false;
     if (in.size < 4)
         return QN_OK;
@@ -226,14 +231,12 @@ enum qn_err qn_client_receive(struct qn_client *client, int timeout_ms,
                               struct qn_client_answer *ret_answer)
 {
     int64_t deadline_ms = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
-    qn_buf_consume(&client->in, client->answered);
-    client->answered = 0;
     for (;;) {
         bool is_whole;
         struct qn_span frame;
         QN_TRY(cut_frame(client, &is_whole, &frame));
         if (is_whole) {
-            client->answered = 4 + frame.size;
+            client->answered += 4 + frame.size;
             return parse_answer(frame, ret_answer);
         }
         QN_TRY(read_some(client, deadline_ms));
