@@ -244,6 +244,7 @@ struct offsite {
     enum stage stage;
     qn_link link;
     bool is_stopped; /* it refused */
+    bool needs_more; /* than the first connection carries: nothing goes on there */
     bool needs_ask;  /* the interval is another one */
     unsigned asks;   /* that were not answered */
     uint64_t holder_epoch;
@@ -267,6 +268,8 @@ static inline bool is_present(const struct offsite *offsite, qn_link link)
 }
 
 /* ---- offsite.c ---- */
+/* What is next is too much for the first connection: it waits for the second one. */
+void offsite_needs_more(struct qn_core *core, struct bulk *bulk);
 /* What it has is compared: on to the work. */
 void offsite_open(struct qn_core *core, struct bulk *bulk);
 const char *holder_name(const struct qn_core *core, const struct bulk *bulk);
