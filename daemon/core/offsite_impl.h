@@ -20,7 +20,7 @@
 #include "core/offsite.h"
 #include "core/pace.h"
 
-#define LOOK_MS           1000
+#define LOOK_MS           250
 #define ASK_EVERY_MS      (24ull * 3600 * 1000) /* each holder is heard so often: what it scrubbed */
 #define LATER_MS          60000                 /* offered again: the holder said later */
 #define FULL_MS           600000                /* likewise: no room there */

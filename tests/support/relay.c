@@ -15,10 +15,12 @@
  *   cut                  every connection is reset, what is on the line is lost
  *   cut-every MS         that, so often, from now on; 0: never
  *   refuse | accept      what becomes of new connections
- *   count                {"connections": made so far, "open": now, "cuts": of `cut` and
- * `cut-every`, "out": bytes that left towards the target, "in": and from it} per-connection
- * [{"out": .., "in": ..}, ...], of all that were made, in order It ends with the end of its input.
- * Bytes are those of TCP: its own headers are not in them.
+ *   count                what all connections came to: see say_count
+ *   per-connection       the same of each that was made, in order
+ *   waits                of each: how long packets to the target waited for their turn, since this
+ *                        was asked
+ * It ends with the end of its input. Bytes are those of TCP: its own headers are not in them. "out"
+ * is towards the target.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -74,6 +76,7 @@ struct connection {
 
 struct counts {
     uint64_t bytes[DIRECTIONS];
+    uint64_t packets, wait_us, wait_us_max; /* OUT */
 };
 
 static struct {
@@ -189,9 +192,20 @@ static bool has_room(const struct line *line, uint64_t now)
     return line->free_us <= now + relay.queue_us;
 }
 
+static void count_wait(const struct packet *packet, uint64_t wait_us)
+{
+    struct counts *counts = &relay.counts[relay.connections[packet->connection].number];
+    counts->packets++;
+    counts->wait_us += wait_us;
+    if (wait_us > counts->wait_us_max)
+        counts->wait_us_max = wait_us;
+}
+
 static void put_on_line(struct line *line, struct packet *packet, uint64_t now)
 {
     uint64_t start = line->free_us > now ? line->free_us : now;
+    if (line == &relay.lines[OUT])
+        count_wait(packet, start - now);
     line->free_us = start + (relay.rate == 0 ? 0 : packet->size * 1000000 / relay.rate);
     packet->at_us = line->free_us + relay.delay_us;
     if (line->last == NULL)
@@ -317,6 +331,20 @@ static void say_each(void)
     puts("]");
 }
 
+static void say_waits(void)
+{
+    size_t count = relay.made < COUNTED_MAX ? relay.made : COUNTED_MAX;
+    putchar('[');
+    for (size_t i = 0; i < count; i++) {
+        struct counts *counts = &relay.counts[i];
+        uint64_t mean_us = counts->packets == 0 ? 0 : counts->wait_us / counts->packets;
+        printf("%s{\"packets\": %" PRIu64 ", \"mean_us\": %" PRIu64 ", \"most_us\": %" PRIu64 "}",
+               i == 0 ? "" : ", ", counts->packets, mean_us, counts->wait_us_max);
+        counts->packets = counts->wait_us = counts->wait_us_max = 0;
+    }
+    puts("]");
+}
+
 static bool is_about_number(const char *word, uint64_t number)
 {
     if (strcmp(word, "rate") == 0)
@@ -350,6 +378,8 @@ static bool carry_out(char *line)
         say_count();
     else if (strcmp(word, "per-connection") == 0)
         say_each();
+    else if (strcmp(word, "waits") == 0)
+        say_waits();
     else
         return false;
     return true;
@@ -357,7 +387,8 @@ static bool carry_out(char *line)
 
 static void command(char *line)
 {
-    bool is_answered = strncmp(line, "count", 5) == 0 || strncmp(line, "per-", 4) == 0;
+    bool is_answered = strncmp(line, "count", 5) == 0 || strncmp(line, "per-", 4) == 0 ||
+                       strncmp(line, "waits", 5) == 0;
     if (!carry_out(line))
         puts("?");
     else if (!is_answered)
