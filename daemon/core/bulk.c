@@ -19,7 +19,7 @@ struct bulk *bulk_of(struct qn_core *core, const struct qn_site_id *site)
 struct bulk *bulk_of_link(struct qn_core *core, qn_link link)
 {
     qn_vec_each (&core->peers, peer)
-        if (link != 0 && (*peer)->bulk->link == link)
+        if (link != 0 && (*peer)->bulk->link == link && !(*peer)->bulk->is_narrow)
             return (*peer)->bulk;
     return NULL;
 }
@@ -49,6 +49,11 @@ void bulk_want(struct qn_core *core, struct bulk *bulk)
     bulk->is_wanted = true;
 }
 
+void bulk_want_little(struct qn_core *core, struct bulk *bulk)
+{
+    bulk->is_little_wanted = true;
+}
+
 void bulk_used(struct qn_core *core, struct bulk *bulk)
 {
     bulk->used_ms = core->now_ms;
@@ -59,12 +64,18 @@ bool bulk_is_up(const struct bulk *bulk)
     return bulk->link != 0 && bulk->has_hello;
 }
 
+bool bulk_is_wide(const struct bulk *bulk)
+{
+    return bulk_is_up(bulk) && !bulk->is_narrow;
+}
+
 /* A part may still be saying something when the connection has just ended. */
 void bulk_send(struct qn_core *core, struct bulk *bulk)
 {
     if (bulk->link == 0)
         return;
-    core_send(core, bulk->link);
+    QN_ASSERT(!bulk->is_narrow || core->frame.size <= BULK_NARROW_FRAME);
+    core_send(core, bulk->is_narrow ? bulk->peer->session->link : bulk->link);
     bulk_used(core, bulk);
 }
 
@@ -106,6 +117,46 @@ static void hang_up(struct qn_core *core, struct bulk *bulk, enum qn_err err)
     bulk_down(core, bulk, err);
 }
 
+void bulk_hang_up(struct qn_core *core, struct bulk *bulk, enum qn_err err)
+{
+    if (bulk->is_narrow)
+        peer_hang_up(core, bulk->peer);
+    else
+        hang_up(core, bulk, err);
+}
+
+/* ---- on the first connection ---- */
+
+/* Every time another name: an answer that an earlier time waited for is not taken for one of this.
+ */
+static void go_narrow(struct qn_core *core, struct bulk *bulk)
+{
+    bulk->link = 1ull << 63 | core_token(core);
+    bulk->is_narrow = bulk->has_hello = true;
+    bulk->is_little_wanted = false;
+    bulk->up_ms = bulk->used_ms = core->now_ms;
+    offsite_up(core, bulk);
+    hold_up(core, bulk);
+    core_wake(core, core->now_ms);
+}
+
+static void end_narrow(struct qn_core *core, struct bulk *bulk)
+{
+    bulk->link = 0;
+    bulk->has_hello = false;
+    offsite_down(core, bulk);
+    hold_down(core, bulk);
+    bulk->is_narrow = false;
+}
+
+void bulk_session_ends(struct qn_core *core, struct peer *peer)
+{
+    if (peer->bulk->is_narrow)
+        end_narrow(core, peer->bulk);
+}
+
+/* ---- the second connection ---- */
+
 void bulk_up(struct qn_core *core, const struct qn_event *event)
 {
     const struct qn_group *group = qn_ledger_group(core->ledger);
@@ -117,6 +168,8 @@ void bulk_up(struct qn_core *core, const struct qn_event *event)
     }
     if (event->is_dialled && bulk->dial_token == event->token)
         bulk->dial_token = 0;
+    if (bulk->is_narrow)
+        end_narrow(core, bulk);
     if (bulk->link != 0 && peer_keeps_old(core, bulk->peer, bulk->is_dialled, event->is_dialled)) {
         core_close(core, event->link);
         return;
@@ -243,7 +296,11 @@ static void tick_unconnected(struct qn_core *core, struct bulk *bulk)
     const struct session *session = bulk->peer->session;
     bool is_reachable = session != NULL && session->has_hello && core_is_member(core);
     bool is_wanted = bulk->is_wanted || bulk->is_called;
-    if (!is_wanted || !is_reachable || bulk->dial_token != 0)
+    if (!is_reachable || bulk->dial_token != 0)
+        return;
+    if (!is_wanted && bulk->is_little_wanted && bulk->link == 0)
+        go_narrow(core, bulk);
+    if (!is_wanted)
         return;
     call_again(core, bulk);
     if (core->now_ms >= bulk->dial_ms)
@@ -256,8 +313,8 @@ static void tick_unconnected(struct qn_core *core, struct bulk *bulk)
 
 static bool is_busy(const struct qn_core *core, const struct bulk *bulk)
 {
-    return bulk->has_hello &&
-           (offsite_is_busy(core, bulk) || hold_is_busy(core, bulk) || fetch_is_busy(core, bulk));
+    return bulk->has_hello && (offsite_is_busy(core, bulk) || hold_is_busy(core, bulk) ||
+                               (!bulk->is_narrow && fetch_is_busy(core, bulk)));
 }
 
 static void tick_connected(struct qn_core *core, struct bulk *bulk)
@@ -269,7 +326,10 @@ static void tick_connected(struct qn_core *core, struct bulk *bulk)
     }
     if (!bulk->has_hello)
         bulk->failures++;
-    hang_up(core, bulk, QN_OK);
+    if (bulk->is_narrow)
+        end_narrow(core, bulk);
+    else
+        hang_up(core, bulk, QN_OK);
 }
 
 static void tick_parts(struct qn_core *core, struct bulk *bulk)
@@ -288,7 +348,7 @@ void bulk_tick(struct qn_core *core)
         tick_parts(core, (*peer)->bulk);
         if ((*peer)->bulk->link != 0)
             tick_connected(core, (*peer)->bulk);
-        if ((*peer)->bulk->link == 0)
+        if ((*peer)->bulk->link == 0 || (*peer)->bulk->is_narrow)
             tick_unconnected(core, (*peer)->bulk);
     }
 }
@@ -309,7 +369,7 @@ static enum qn_err heard_hello(struct qn_core *core, struct bulk *bulk, struct q
     if (!qn_digest_eq(&group_id, &qn_ledger_group(core->ledger)->id))
         return QN_ERR_DENIED;
     bulk->has_hello = true;
-    bulk->is_wanted = false; /* a part that has work says so again */
+    bulk->is_wanted = bulk->is_little_wanted = false; /* a part that has work says so again */
     if (!bulk->is_bad)
         bulk->failures = 0;
     offsite_up(core, bulk);
@@ -323,7 +383,7 @@ static enum qn_err heard_refusal(struct qn_core *core, struct bulk *bulk, struct
 {
     struct qn_cursor again = *fields;
     QN_TRY(offsite_frame(core, bulk, QN_MSG_VAULT_REFUSED, fields));
-    return bulk_is_up(bulk) ? fetch_frame(core, bulk, QN_MSG_VAULT_REFUSED, &again) : QN_OK;
+    return bulk_is_wide(bulk) ? fetch_frame(core, bulk, QN_MSG_VAULT_REFUSED, &again) : QN_OK;
 }
 
 static enum qn_err dispatch(struct qn_core *core, struct bulk *bulk, uint64_t number,
@@ -377,6 +437,47 @@ void bulk_frame(struct qn_core *core, struct bulk *bulk, struct qn_span frame)
         err = dispatch(core, bulk, number, &cursor);
     if (err != QN_OK)
         bulk_bad(core, bulk, "bad-frame", err);
+}
+
+/* ---- on the first connection ---- */
+
+bool bulk_is_message(uint64_t number)
+{
+    return number >= QN_MSG_VAULT_ASK && number <= QN_MSG_PACK_OFFERED;
+}
+
+static bool is_for_holder(uint64_t number)
+{
+    return number == QN_MSG_VAULT_ASK || number == QN_MSG_LIST_PUT ||
+           number == QN_MSG_LIST_FORGET || number == QN_MSG_PROOF_ASK || number == QN_MSG_KEY_PUT;
+}
+
+static bool is_for_owner(uint64_t number)
+{
+    return number == QN_MSG_VAULT_STATE || number == QN_MSG_VAULT_REFUSED ||
+           number == QN_MSG_LIST_ACK || number == QN_MSG_LIST_FORGOT || number == QN_MSG_PROOF ||
+           number == QN_MSG_KEY_ACK;
+}
+
+/* Who asks here has no second connection. A young one it may just not know of yet, and will ask
+ * there again; an old one has ended at its side. */
+enum qn_err bulk_narrow_frame(struct qn_core *core, struct peer *peer, uint64_t number,
+                              struct qn_cursor *fields)
+{
+    struct bulk *bulk = peer->bulk;
+    if (!is_for_holder(number) && !is_for_owner(number))
+        return QN_ERR_STATE;
+    if (!core_is_member(core))
+        return QN_OK;
+    if (is_for_holder(number) && bulk->link != 0 && !bulk->is_narrow &&
+        core->now_ms >= bulk->up_ms + BULK_YOUNG_MS)
+        hang_up(core, bulk, QN_OK);
+    if (is_for_holder(number) && bulk->link == 0)
+        go_narrow(core, bulk);
+    if (!bulk->is_narrow)
+        return QN_OK; /* an answer that nobody waits for any more */
+    bulk_used(core, bulk);
+    return dispatch(core, bulk, number, fields);
 }
 
 /* ---- what is on its way ---- */

@@ -143,7 +143,7 @@ static void send_ask(struct qn_core *core, struct bulk *bulk, struct fetch_ask *
 static void pump(struct qn_core *core, struct bulk *bulk)
 {
     struct fetch *fetch = bulk->fetch;
-    if (!bulk_is_up(bulk))
+    if (!bulk_is_wide(bulk))
         return;
     for (size_t i = 0; i < fetch->asks.count && fetch->open < BULK_REQUESTS_MAX; i++)
         if (fetch->asks.items[i].number == 0)
@@ -173,7 +173,7 @@ void fetch_tick(struct qn_core *core, struct bulk *bulk)
     struct fetch *fetch = bulk->fetch;
     for (size_t i = 0; i < fetch->asks.count;) {
         struct fetch_ask *ask = &fetch->asks.items[i];
-        bool waits_for_turn = ask->number == 0 && bulk_is_up(bulk);
+        bool waits_for_turn = ask->number == 0 && bulk_is_wide(bulk);
         if (waits_for_turn || core->now_ms < ask->deadline_ms)
             i++;
         else
@@ -184,7 +184,7 @@ void fetch_tick(struct qn_core *core, struct bulk *bulk)
     bulk_want(core, bulk);
     pump(core, bulk);
     qn_vec_each (&fetch->asks, ask)
-        if (ask->number != 0 || !bulk_is_up(bulk))
+        if (ask->number != 0 || !bulk_is_wide(bulk))
             core_wake(core, ask->deadline_ms);
 }
 
@@ -399,7 +399,7 @@ static bool was_tried(const struct fetch_ask *ask, const struct qn_site_id *site
 /* How soon an answer may come from there. */
 static unsigned nearness(const struct bulk *bulk)
 {
-    if (bulk_is_up(bulk))
+    if (bulk_is_wide(bulk))
         return 3;
     return bulk->peer->session != NULL ? 2 : 1;
 }

@@ -398,8 +398,7 @@ void hold_read_done(struct qn_core *core, struct bulk *bulk, const struct pendin
     if (err == QN_OK)
         return;
     core_note(core, "read-failed", err, "held");
-    core_close(core, bulk->link);
-    bulk_down(core, bulk, err);
+    bulk_hang_up(core, bulk, err);
 }
 
 static void file_done_of_link(struct qn_core *core, struct bulk *bulk, uint64_t tag,

@@ -256,7 +256,7 @@ static void finish(struct qn_core *core, struct bulk *bulk)
     struct qn_buf payload;
     hold_payload(bulk, 3, &payload);
     qn_pack_bin(&payload, qn_digest_view(&list->id));
-    qn_pack_u64(&payload, BULK_NAMES_MAX);
+    qn_pack_u64(&payload, bulk->is_narrow ? BULK_NARROW_NAMES : BULK_NAMES_MAX);
     hold_commit(core, bulk, QN_INTENT_HELD_FINISH, &payload,
                 hold_tag(HOLD_LIST_DONE, list->number));
 }

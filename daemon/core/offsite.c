@@ -121,7 +121,14 @@ void offsite_up(struct qn_core *core, struct bulk *bulk)
     struct offsite *offsite = bulk->offsite;
     offsite_drop(offsite);
     offsite->link = bulk->link;
-    offsite->is_stopped = false;
+    offsite->is_stopped = offsite->needs_more = false;
+}
+
+void offsite_needs_more(struct qn_core *core, struct bulk *bulk)
+{
+    offsite_drop(bulk->offsite);
+    bulk->offsite->needs_more = true;
+    bulk_want(core, bulk);
 }
 
 static bool is_idle(const struct offsite *offsite)
@@ -139,6 +146,7 @@ void offsite_down(struct qn_core *core, struct bulk *bulk)
     offsite->link = 0;
     offsite->look_token = 0;
     offsite->is_dirty = true;
+    offsite->needs_more = false;
 }
 
 static void stop(struct qn_core *core, struct bulk *bulk)
@@ -352,8 +360,10 @@ static void want(struct qn_core *core, struct bulk *bulk)
             core_wake(core, offsite->packs.blocked_ms);
     } else if (core->now_ms < offsite->want_ms) {
         core_wake(core, offsite->want_ms);
-    } else {
+    } else if (offsite->has_packs && core->now_ms >= offsite->packs.blocked_ms) {
         bulk_want(core, bulk);
+    } else {
+        bulk_want_little(core, bulk);
     }
 }
 
@@ -381,6 +391,12 @@ static void compare_anew(struct qn_core *core, struct bulk *bulk)
     begin(core, bulk);
 }
 
+static bool has_packs_to_send(const struct qn_core *core, const struct offsite *offsite)
+{
+    return offsite->role == ROLE_SEND && offsite->has_packs &&
+           core->now_ms >= offsite->packs.blocked_ms;
+}
+
 static void tick_open(struct qn_core *core, struct bulk *bulk)
 {
     if (offsite_is_ending(core, bulk) && has_landed(bulk->offsite)) {
@@ -388,6 +404,10 @@ static void tick_open(struct qn_core *core, struct bulk *bulk)
         return;
     }
     core_wake(core, bulk->offsite->heard_ms + ASK_EVERY_MS);
+    if (bulk->is_narrow && has_packs_to_send(core, bulk->offsite)) {
+        offsite_needs_more(core, bulk);
+        return;
+    }
     tick_key(core, bulk);
     packs_tick(core, bulk);
     lists_tick(core, bulk);
@@ -405,7 +425,7 @@ void offsite_tick(struct qn_core *core, struct bulk *bulk)
         return;
     }
     bool is_up = bulk_is_up(bulk) && bulk->link == offsite->link;
-    if (is_up && offsite->stage == STAGE_OFF &&
+    if (is_up && offsite->stage == STAGE_OFF && !offsite->needs_more &&
         (!offsite->is_stopped || core->now_ms >= offsite->want_ms))
         begin(core, bulk);
     offsite_look(core, bulk);

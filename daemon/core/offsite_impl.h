@@ -20,7 +20,7 @@
 #include "core/offsite.h"
 #include "core/pace.h"
 
-#define LOOK_MS           1000
+#define LOOK_MS           250
 #define ASK_EVERY_MS      (24ull * 3600 * 1000) /* each holder is heard so often: what it scrubbed */
 #define LATER_MS          60000                 /* offered again: the holder said later */
 #define FULL_MS           600000                /* likewise: no room there */
@@ -249,6 +249,7 @@ struct offsite {
     enum stage stage;
     qn_link link;
     bool is_stopped; /* it refused */
+    bool needs_more; /* than the first connection carries: nothing goes on there */
     bool needs_ask;  /* the interval is another one */
     unsigned asks;   /* that were not answered */
     uint64_t holder_epoch;
@@ -272,6 +273,8 @@ static inline bool is_present(const struct offsite *offsite, qn_link link)
 }
 
 /* ---- offsite.c ---- */
+/* What is next is too much for the first connection: it waits for the second one. */
+void offsite_needs_more(struct qn_core *core, struct bulk *bulk);
 /* What it has is compared: on to the work. */
 void offsite_open(struct qn_core *core, struct bulk *bulk);
 const char *holder_name(const struct qn_core *core, const struct bulk *bulk);

@@ -236,6 +236,10 @@ static void compose(struct qn_core *core, struct bulk *bulk)
         failed(core, bulk, "list-not-made", err);
         return;
     }
+    if (bulk->is_narrow && lists->packed.size > BULK_NARROW_LIST) {
+        offsite_needs_more(core, bulk);
+        return;
+    }
     lists->has_base = has_base;
     lists->piece = 0;
     lists->piece_size = lists->packed.size <= 8 * LIST_PIECE ? LIST_PIECE : BULK_LIST_PIECE;

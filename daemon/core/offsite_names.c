@@ -42,6 +42,10 @@ void names_start(struct qn_core *core, struct bulk *bulk, bool packs_equal, bool
 {
     struct names *names = &bulk->offsite->names;
     names_end(bulk->offsite);
+    if (bulk->is_narrow && !(packs_equal && lists_equal)) {
+        offsite_needs_more(core, bulk);
+        return;
+    }
     bulk->offsite->stage = STAGE_NAMES;
     names->are_equal[PACKS] = packs_equal;
     names->are_equal[LISTS] = lists_equal;

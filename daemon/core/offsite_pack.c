@@ -95,7 +95,7 @@ void packs_start(struct qn_core *core, struct bulk *bulk)
 {
     struct packs *packs = &bulk->offsite->packs;
     pace_reset(&packs->pace, core->now_ms);
-    packs->needs_scan = true;
+    packs->needs_scan = !bulk->is_narrow;
     packs->scan_after = 0;
     packs->sent_bytes = 0;
 }
@@ -335,6 +335,8 @@ void packs_tick(struct qn_core *core, struct bulk *bulk)
     } else if (packs->rescan_ms != 0) {
         core_wake(core, packs->rescan_ms);
     }
+    if (bulk->is_narrow)
+        packs->needs_scan = packs->is_restarted = false; /* what there is needs more */
     scan(core, bulk);
     offer(core, bulk);
     packs_read_ahead(core, bulk);

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PACE_TARGET_MS    40 /* of queue that bulk may cause, well below the protocol's 100 ms */
+#define PACE_TARGET_MS    46 /* of queue that bulk may cause, well below the protocol's 100 ms */
 #define PACE_WINDOW_MIN   (4 * 1024) /* 33 ms of a line of 1 Mbit/s */
 #define PACE_WINDOW_FIRST (8 * 1024)
 #define PACE_WINDOW_MAX   (4 * 1024 * 1024)

@@ -90,6 +90,7 @@ static void note_peer(struct qn_core *core, const struct peer *peer, const char 
 void session_end(struct qn_core *core, struct peer *peer)
 {
     struct session *session = peer->session;
+    bulk_session_ends(core, peer);
     peer->session = NULL;
     peer_heard(core, peer);
     if (session->has_hello)
@@ -281,6 +282,8 @@ static enum qn_err dispatch(struct qn_core *core, struct peer *peer, uint64_t nu
         bulk_called(core, peer);
         return QN_OK;
     default:
+        if (bulk_is_message(number))
+            return bulk_narrow_frame(core, peer, number, cursor);
         return heard_about_share(core, peer, number, cursor);
     }
 }
@@ -402,6 +405,8 @@ void session_frame(struct qn_core *core, struct peer *peer, struct qn_span frame
     if (err == QN_OK)
         err = qn_cursor_u64(&cursor, &number);
     peer_heard(core, peer);
+    if (err == QN_OK && bulk_is_message(number) && frame.size > BULK_NARROW_FRAME)
+        err = QN_ERR_LIMIT;
     if (err == QN_OK)
         err = dispatch(core, peer, number, &cursor);
     if (err != QN_OK && peer->session != NULL)

@@ -18,7 +18,7 @@ source "$integ_root/tools/lib/sites.sh"
 export LC_ALL=C.UTF-8 LANGUAGE='' NO_COLOR=1
 unset QUOIN_STATE NOTIFY_SOCKET WATCHDOG_USEC JOURNAL_STREAM RUNTIME_DIRECTORY
 
-readonly patience_s=25
+patience_s=25 # a test of much work sets more; it is only spent where something fails
 work=''
 names=()
 answer='' # what the last expect or refuse printed

@@ -117,10 +117,17 @@ static void keep_bytes(struct qn_buf *frame, const struct qn_effect *effect)
     qn_buf_append(frame, effect->bytes, effect->size);
 }
 
+/* On the first connection; the number is one byte behind that of the array. */
+static bool is_of_bulk(const struct qn_effect *effect)
+{
+    uint8_t number = effect->size > 1 ? ((const uint8_t *)effect->bytes)[1] : 0;
+    return number >= QN_MSG_VAULT_ASK && number <= QN_MSG_PACK_OFFERED;
+}
+
 static void keep_frame(struct rig *rig, const struct qn_effect *effect)
 {
     keep_bytes(qn_vec_push_slot(&rig->frames), effect);
-    if (effect->link == RIG_BULK)
+    if (effect->link == RIG_BULK || is_of_bulk(effect))
         keep_bytes(qn_vec_push_slot(&rig->bulk_frames), effect);
 }
 

@@ -26,7 +26,7 @@ struct rig {
     const uint8_t *kit_seed;
     /* the effects since the last rig_forget */
     QN_VEC(struct qn_buf) frames;      /* sent on RIG_LINK and RIG_BULK; oldest first */
-    QN_VEC(struct qn_buf) bulk_frames; /* those of RIG_BULK, once more */
+    QN_VEC(struct qn_buf) bulk_frames; /* those of bulk, on either, once more */
     QN_VEC(struct qn_read *) reads;
     QN_VEC(struct qn_intent *) intents;
     QN_VEC(struct qn_file_work *) files;

@@ -18,7 +18,7 @@ void offsite_rig_say(struct offsite_rig *rig, struct qn_buf *take_bytes)
 {
     QN_ASSERT(qn_buf_status(take_bytes) == QN_OK);
     rig_step(&rig->rig, (struct qn_event){.kind = QN_EVENT_FRAME,
-                                          .link = RIG_BULK,
+                                          .link = rig->is_up ? RIG_BULK : RIG_LINK,
                                           .frame = qn_buf_view(take_bytes)});
     qn_buf_deinit(take_bytes);
 }

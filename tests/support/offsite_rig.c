@@ -44,8 +44,10 @@ static struct own_snapshot *make_snapshot(struct offsite_rig *rig)
 {
     QN_ASSERT(rig->snap_count < OFFSITE_SNAPS_MAX);
     struct own_snapshot *snap = &rig->snaps[rig->snap_count++];
-    qn_buf_init(&snap->sealed, 1024);
+    qn_buf_init(&snap->sealed, QN_HELD_SEALED_SIZE_MAX);
     qn_buf_printf(&snap->sealed, "sealed snapshot %zu", rig->snap_count);
+    while (snap->sealed.size < rig->sealed_size)
+        qn_buf_append_u8(&snap->sealed, 's');
     QN_DIGEST(&snap->name, qn_buf_view(&snap->sealed));
     qn_buf_init(&snap->live, OFFSITE_PACKS_MAX * QN_DIGEST_SIZE);
     for (size_t i = 0; i < rig->pack_count; i++)
@@ -131,7 +133,8 @@ static void run_frame(struct offsite_rig *rig)
 {
     struct qn_buf frame = rig->rig.bulk_frames.items[0];
     qn_vec_remove(&rig->rig.bulk_frames, 0);
-    if (rig->is_up)
+    bool is_on_first = rig->hears_first && rig->rig.core->peers.items[0]->bulk->is_narrow;
+    if (rig->is_up || is_on_first)
         offsite_holder_hear(rig, qn_buf_view(&frame));
     qn_buf_deinit(&frame);
 }

@@ -60,7 +60,7 @@ struct offsite_rig {
     struct own_pack packs[OFFSITE_PACKS_MAX];
     size_t pack_count;
     struct own_snapshot snaps[OFFSITE_SNAPS_MAX];
-    size_t snap_count;
+    size_t snap_count, sealed_size; /* snapshots are at least that long */
     QN_VEC(struct held_part) parts;
     QN_VEC(struct held_list_row) lists;
     struct holder_lies lies;
@@ -73,6 +73,7 @@ struct offsite_rig {
     uint64_t lag_ms; /* each unit takes so long */
     size_t units;    /* carried out */
     bool is_up;
+    bool hears_first; /* also what is said on the first connection */
 };
 
 /* A group of two in which site 1 holds for site 0, and a plan that names it. */
@@ -100,7 +101,8 @@ struct qn_copy offsite_rig_copy(struct offsite_rig *rig);
 struct qn_proof offsite_rig_proof(struct offsite_rig *rig);
 bool offsite_rig_is_complete(struct offsite_rig *rig, size_t snapshot);
 bool offsite_rig_holds(struct offsite_rig *rig, const struct qn_digest *name);
-/* Sends a frame as the holder; the bytes are taken. */
+/* Sends a frame as the holder, on the second connection or, without one, on the first; the bytes
+ * are taken. */
 void offsite_rig_say(struct offsite_rig *rig, struct qn_buf *take_bytes);
 /* A frame of the owner arrives at the holder. */
 void offsite_holder_hear(struct offsite_rig *rig, struct qn_span frame);

@@ -128,7 +128,7 @@ site_start() {
     site_pid[$name]=$!
     disown "$!" # or the shell would comment on how it ended
     local tries
-    for ((tries = 0; tries < 150; tries++)); do
+    for ((tries = 0; tries < 600; tries++)); do
         grep -qx 'syncd: ready' "$log.start" && return 0
         kill -0 "${site_pid[$name]}" 2>/dev/null || break
         sleep 0.1

@@ -341,6 +341,96 @@ Test(bulk, an_older_peer_refuses_it_and_is_asked_rarely)
     cr_assert(peer()->session != NULL, "the first connection knows nothing of it");
 }
 
+/* ---- what is little, on the first connection ---- */
+
+static void say_first(enum qn_message number, size_t size)
+{
+    struct qn_buf out;
+    rig_message(&out, number, 1);
+    uint8_t *bytes = qn_alloc(size);
+    memset(bytes, 0, size);
+    qn_pack_bin(&out, qn_span(bytes, size));
+    rig_frame(&rig, &out);
+    qn_free(bytes);
+}
+
+static void ask_first(void)
+{
+    struct qn_buf out;
+    struct qn_digest sum = {{0}};
+    rig_message(&out, QN_MSG_VAULT_ASK, 3);
+    qn_pack_bin(&out, qn_digest_view(&sum));
+    qn_pack_bin(&out, qn_digest_view(&sum));
+    qn_pack_u64(&out, 0);
+    rig_frame(&rig, &out);
+}
+
+Test(bulk, little_is_said_on_the_first_until_it_is_idle)
+{
+    link_first(true);
+    bulk_want_little(rig.core, bulk());
+    rig_wait(&rig, 1);
+    cr_assert(bulk_is_up(bulk()) && !bulk_is_wide(bulk()));
+    cr_assert_eq(dialled(), 0);
+    qn_link link = bulk()->link;
+    rig_wait(&rig, BULK_IDLE_MS + 10);
+    cr_assert_not(bulk_is_up(bulk()));
+    bulk_want_little(rig.core, bulk());
+    rig_wait(&rig, 1);
+    cr_assert(bulk_is_up(bulk()));
+    cr_assert_neq(bulk()->link, link, "an answer to before is not one to now");
+    rig_step(&rig,
+             (struct qn_event){.kind = QN_EVENT_LINK_DOWN, .link = RIG_LINK, .err = QN_ERR_CLOSED});
+    cr_assert_not(bulk_is_up(bulk()));
+}
+
+Test(bulk, who_is_asked_on_the_first_answers_there)
+{
+    link_first(false);
+    ask_first();
+    cr_assert(bulk()->is_narrow);
+    cr_assert_eq(rig_count(&rig, QN_MSG_VAULT_REFUSED), 1, "nobody keeps anything here");
+    cr_assert_not(rig.has_closed);
+}
+
+Test(bulk, the_second_connection_takes_over)
+{
+    link_first(true);
+    bulk_want_little(rig.core, bulk());
+    rig_wait(&rig, 1);
+    cr_assert(bulk()->is_narrow);
+    come_up();
+    cr_assert(bulk_is_wide(bulk()));
+    say_first(QN_MSG_VAULT_STATE, 1);
+    cr_assert(bulk_is_wide(bulk()), "an answer that nobody waits for");
+    ask_first();
+    cr_assert(bulk_is_wide(bulk()), "asked before it knew of the second");
+    rig_wait(&rig, BULK_YOUNG_MS);
+    ask_first();
+    cr_assert(bulk()->is_narrow, "it has ended there");
+    cr_assert_not(rig.has_closed);
+}
+
+Test(bulk, only_what_is_little_may_be_said_on_the_first)
+{
+    static const enum qn_message much[] = {
+        QN_MSG_NAMES_ASK, QN_MSG_NAMES,    QN_MSG_PACK_OFFER, QN_MSG_PACK_OFFERED, QN_MSG_PACK_PUT,
+        QN_MSG_PACK_ACK,  QN_MSG_PACK_GET, QN_MSG_PACK_DATA,  QN_MSG_LIST_GET,     QN_MSG_LIST_DATA,
+    };
+    for (size_t i = 0; i < sizeof(much) / sizeof(much[0]); i++) {
+        link_first(true);
+        rig_forget(&rig);
+        rig.has_closed = false;
+        say_first(much[i], 1);
+        cr_assert(rig.has_closed, "%d", (int)much[i]);
+        cr_assert_str_eq(rig.note, "bad-frame");
+    }
+    link_first(true);
+    rig.has_closed = false;
+    say_first(QN_MSG_LIST_PUT, BULK_NARROW_FRAME);
+    cr_assert(rig.has_closed);
+}
+
 /* ---- what comes too late ---- */
 
 Test(bulk, answers_for_who_is_gone_are_dropped)

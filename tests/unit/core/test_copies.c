@@ -204,7 +204,7 @@ Test(copies, a_proof_that_does_not_come_is_given_up)
     offsite_rig_up(&rig);
     rest();
     cr_assert(offsite_is_busy(rig.rig.core, bulk));
-    cr_assert(offsite_rig_run(&rig, RESTS, PROOF_ANSWER_MS + 1000));
+    rig_wait(&rig.rig, PROOF_ANSWER_MS);
     cr_assert_not(offsite_is_busy(rig.rig.core, bulk));
     cr_assert_eq(offsite_rig_proof(&rig).verified_ms, 0);
 }

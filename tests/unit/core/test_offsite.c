@@ -34,6 +34,11 @@ static bool is_all_there(void)
     return true;
 }
 
+static const struct bulk *bulk_of_rig(void)
+{
+    return rig.rig.core->peers.items[0]->bulk;
+}
+
 static size_t sent(enum qn_message number)
 {
     return rig_count(&rig.rig, number);
@@ -104,17 +109,134 @@ Test(offsite, a_connection_is_wanted_when_there_is_something_to_send)
     cr_assert(bulk->is_wanted);
 }
 
+static void link_anew(void)
+{
+    rig_step(&rig.rig,
+             (struct qn_event){.kind = QN_EVENT_LINK_DOWN, .link = RIG_LINK, .err = QN_ERR_CLOSED});
+    cr_assert_not(bulk_is_up(bulk_of_rig()));
+    rest();
+    rig_link(&rig.rig);
+    rest();
+}
+
 Test(offsite, a_holder_is_heard_every_day)
 {
-    struct bulk *bulk = rig.rig.core->peers.items[0]->bulk;
-    cr_assert(bulk->is_wanted, "and at the start");
+    size_t asked = sent(QN_MSG_VAULT_ASK);
+    rig.hears_first = true;
+    link_anew();
+    cr_assert_eq(sent(QN_MSG_VAULT_ASK), asked + 1, "and at the start");
+    for (uint64_t ms = 0; ms < ASK_EVERY_MS; ms += ASK_EVERY_MS / 8) {
+        cr_assert_eq(sent(QN_MSG_VAULT_ASK), asked + 1);
+        rig_wait(&rig.rig, ASK_EVERY_MS / 8);
+        rest();
+    }
+    cr_assert_eq(sent(QN_MSG_VAULT_ASK), asked + 2);
+    cr_assert_not(bulk_of_rig()->is_wanted);
+}
+
+/* ---- on the first connection ---- */
+
+/* Everything is there, and the second connection has gone. */
+static void send_first(void)
+{
+    offsite_rig_backup(&rig, 5, 10 * KIB, true);
     offsite_rig_up(&rig);
     rest();
+    cr_assert(offsite_rig_is_complete(&rig, 0));
     offsite_rig_cut(&rig);
-    cr_assert(offsite_rig_run(&rig, RESTS, 2000));
-    cr_assert_not(bulk->is_wanted);
-    rig_wait(&rig.rig, ASK_EVERY_MS);
-    cr_assert(bulk->is_wanted);
+    rest();
+    cr_assert_not(bulk_of_rig()->is_wanted);
+    rig.hears_first = true;
+}
+
+Test(offsite, a_run_without_packs_needs_no_second_connection)
+{
+    send_first();
+    size_t lists = sent(QN_MSG_LIST_PUT);
+    offsite_rig_backup(&rig, 0, 0, true);
+    rest();
+    cr_assert(offsite_rig_is_complete(&rig, 1));
+    cr_assert_eq(sent(QN_MSG_LIST_PUT), lists + 1);
+    offsite_rig_forget_first(&rig);
+    offsite_rig_backup(&rig, 0, 0, true);
+    rest();
+    cr_assert(rig.lists.items[0].is_forgotten);
+    cr_assert_not(bulk_of_rig()->is_wanted);
+    cr_assert_null(rig.rig.note);
+}
+
+Test(offsite, the_holder_is_challenged_there_too)
+{
+    send_first();
+    uint64_t verified_ms = offsite_rig_proof(&rig).verified_ms;
+    for (unsigned i = 0; i < 2; i++) { /* a minute more, to be asked what it has */
+        rig_wait(&rig.rig, PROOF_EVERY_MS);
+        rest();
+    }
+    cr_assert_gt(offsite_rig_proof(&rig).verified_ms, verified_ms);
+    cr_assert_not(bulk_of_rig()->is_wanted);
+}
+
+/* Nothing of what is too much goes there, and all of it on the second one. */
+static void assert_needs_second(enum qn_message number)
+{
+    size_t before = sent(number);
+    rest();
+    cr_assert_eq(sent(number), before);
+    cr_assert(bulk_of_rig()->is_wanted);
+    cr_assert_not(rig.rig.has_closed);
+    offsite_rig_up(&rig);
+    rest();
+    cr_assert_gt(sent(number), before);
+    cr_assert_null(rig.rig.note);
+    cr_assert(is_all_there());
+}
+
+Test(offsite, packs_need_the_second_connection)
+{
+    send_first();
+    offsite_rig_backup(&rig, 0, 0, true);
+    rest();
+    cr_assert_not(bulk_of_rig()->is_wanted);
+    offsite_rig_backup(&rig, 2, 10 * KIB, true); /* while there was little to say */
+    assert_needs_second(QN_MSG_PACK_PUT);
+    cr_assert(offsite_rig_is_complete(&rig, 2));
+}
+
+Test(offsite, what_differs_needs_the_second_connection)
+{
+    send_first();
+    rig.parts.items[2].is_whole = false;
+    rig.parts.items[2].bytes.size = 0;
+    offsite_rig_backup(&rig, 0, 0, true);
+    assert_needs_second(QN_MSG_NAMES_ASK);
+    cr_assert(offsite_rig_is_complete(&rig, 1));
+}
+
+Test(offsite, a_long_list_needs_the_second_connection)
+{
+    send_first();
+    rig.sealed_size = BULK_NARROW_LIST;
+    offsite_rig_backup(&rig, 0, 0, true);
+    assert_needs_second(QN_MSG_LIST_PUT);
+    cr_assert(offsite_rig_is_complete(&rig, 1));
+}
+
+/* An answer of before is not taken for one of now. */
+Test(offsite, the_first_connection_breaks_in_the_middle)
+{
+    send_first();
+    offsite_rig_backup(&rig, 0, 0, true);
+    while (sent(QN_MSG_LIST_PUT) < 2)
+        cr_assert(offsite_rig_run(&rig, 1, 2000) || rig.units > 0);
+    rig_step(&rig.rig,
+             (struct qn_event){.kind = QN_EVENT_LINK_DOWN, .link = RIG_LINK, .err = QN_ERR_CLOSED});
+    cr_assert_not(bulk_is_up(rig.rig.core->peers.items[0]->bulk));
+    rest();
+    rig_link(&rig.rig);
+    rest();
+    cr_assert(offsite_rig_is_complete(&rig, 1));
+    cr_assert_str_eq(rig.rig.note, "offline", "and nothing else");
 }
 
 Test(offsite, one_without_an_agreement_gets_nothing)
