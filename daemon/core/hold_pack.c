@@ -333,6 +333,8 @@ void hold_stored(struct qn_core *core, struct bulk *bulk, uint64_t number, enum 
     if (err != QN_OK) {
         bool has_no_row = err == QN_ERR_LIMIT || err == QN_ERR_BUSY || err == QN_ERR_DENIED;
         core_note(core, "held-pack-refused", err, "");
+        if (!has_no_row)
+            core->custodian->has_sought = false; /* it may stay without one: the next sweep looks */
         refuse(core, bulk, pack, hold_refusal(err), has_no_row);
         return;
     }

@@ -217,6 +217,27 @@ Test(hold_time, a_file_without_a_row_goes_after_a_start)
     cr_assert_eq(rig_held(&hold, RIG_OWNER).good_count, PACKS);
 }
 
+Test(hold_time, a_file_whose_row_could_not_be_stored_goes)
+{
+    struct rig_pack pack;
+    struct qn_file_result result;
+    send_packs();
+    hold_rig_pass(&hold, 3600000); /* the first sweep is over */
+    hold_rig_reconnect(&hold);
+    rig_pack_init(&pack, PACKS + 1, RIG_PACK);
+    say_offer(&hold, 1, &(struct offered){.name = pack.name, .size = RIG_PACK}, 1);
+    hold_rig_settle(&hold);
+    say_put(&hold, &pack, 0, RIG_PACK);
+    fake_files_run(&hold.files, hold.rig.files.items[0], &result);
+    rig_file(&hold.rig, &result);
+    rig_fail_commit(&hold.rig, QN_ERR_NOSPACE);
+    cr_assert_eq(hold.files.items.count, PACKS + 1);
+    hold_rig_reconnect(&hold);
+    hold_rig_pass(&hold, 2ull * 3600000);
+    cr_assert_eq(hold.files.items.count, PACKS);
+    rig_pack_deinit(&pack);
+}
+
 Test(hold_time, a_file_without_a_row_stays_while_the_store_is_in_doubt)
 {
     send_packs();
