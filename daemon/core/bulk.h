@@ -34,6 +34,8 @@
 #define BULK_NAMES_MAX    4096
 #define BULK_OFFERS_MAX   256
 #define BULK_REQUESTS_MAX 16
+#define BULK_PROOF_PREFIX                                                                          \
+    6 /* bytes of a name: of a million packs hardly two are alike in so many */
 #define BULK_NARROW_FRAME (16 * 1024) /* of the largest message on the first connection */
 #define BULK_NARROW_LIST  (12 * 1024) /* a packed list that fits one */
 #define BULK_NARROW_NAMES 256         /* that an answer there may name */

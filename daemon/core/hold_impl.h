@@ -32,7 +32,6 @@
     (QN_HELD_LIST_NAMES_MAX * QN_DIGEST_SIZE + QN_HELD_SEALED_SIZE_MAX + 1024)
 #define HOLD_LIST_PIECES   ((HOLD_LIST_SIZE_MAX + BULK_LIST_PIECE - 1) / BULK_LIST_PIECE)
 #define HOLD_LIST_BATCH    4096 /* names in one intent; whole chunks */
-#define HOLD_PROOF_PREFIX  8
 #define HOLD_PROOF_TOKEN   16
 #define CUSTODIAN_MS       60000 /* the lock clock */
 #define CUSTODIAN_SWEEP_MS 3600000

@@ -188,7 +188,7 @@ static enum qn_err read_pack(struct read *read)
 }
 
 /* The first good pack whose name begins so. */
-static enum qn_err resolve(struct read *read, const uint8_t prefix[HOLD_PROOF_PREFIX])
+static enum qn_err resolve(struct read *read, const uint8_t prefix[BULK_PROOF_PREFIX])
 {
     static const struct qn_digest zero = {0};
     struct qn_digest before, found;
@@ -196,7 +196,7 @@ static enum qn_err resolve(struct read *read, const uint8_t prefix[HOLD_PROOF_PR
     size_t count;
     bool is_end;
     memset(before.bytes, 0, sizeof(before.bytes));
-    memcpy(before.bytes, prefix, HOLD_PROOF_PREFIX);
+    memcpy(before.bytes, prefix, BULK_PROOF_PREFIX);
     enum qn_err err = qn_held_pack_get(read->kv, &read->owner, &before, &pack);
     if (err == QN_OK && !pack.is_bad && !pack.is_condemned) {
         qn_buf_append_span(read->out, qn_digest_view(&before));
@@ -205,7 +205,7 @@ static enum qn_err resolve(struct read *read, const uint8_t prefix[HOLD_PROOF_PR
     if (err != QN_OK && err != QN_ERR_NOTFOUND)
         return err;
     QN_TRY(qn_held_names(read->kv, &read->owner, &before, 1, &found, &count, &is_end));
-    bool fits = count == 1 && memcmp(found.bytes, prefix, HOLD_PROOF_PREFIX) == 0;
+    bool fits = count == 1 && memcmp(found.bytes, prefix, BULK_PROOF_PREFIX) == 0;
     qn_buf_append_span(read->out, qn_digest_view(fits ? &found : &zero));
     return QN_OK;
 }
@@ -213,8 +213,8 @@ static enum qn_err resolve(struct read *read, const uint8_t prefix[HOLD_PROOF_PR
 static enum qn_err read_resolved(struct read *read)
 {
     struct qn_span prefixes;
-    QN_TRY(qn_cursor_bin(&read->args, BULK_NAMES_MAX * HOLD_PROOF_PREFIX, &prefixes));
-    for (size_t at = 0; at + HOLD_PROOF_PREFIX <= prefixes.size; at += HOLD_PROOF_PREFIX)
+    QN_TRY(qn_cursor_bin(&read->args, BULK_NAMES_MAX * BULK_PROOF_PREFIX, &prefixes));
+    for (size_t at = 0; at + BULK_PROOF_PREFIX <= prefixes.size; at += BULK_PROOF_PREFIX)
         QN_TRY(resolve(read, prefixes.data + at));
     return QN_OK;
 }

@@ -166,8 +166,8 @@ static enum qn_err ask_proof(struct qn_core *core, struct bulk *bulk, struct hol
     struct qn_span prefixes;
     struct qn_buf args;
     QN_TRY(qn_cursor_bytes(fields, request->key, sizeof(request->key)));
-    QN_TRY(qn_cursor_bin(fields, BULK_NAMES_MAX * HOLD_PROOF_PREFIX, &prefixes));
-    if (prefixes.size % HOLD_PROOF_PREFIX != 0)
+    QN_TRY(qn_cursor_bin(fields, BULK_NAMES_MAX * BULK_PROOF_PREFIX, &prefixes));
+    if (prefixes.size % BULK_PROOF_PREFIX != 0)
         return QN_ERR_INVALID;
     qn_buf_init(&request->wanted, BULK_NAMES_MAX * QN_DIGEST_SIZE);
     qn_buf_init(&request->tokens, BULK_NAMES_MAX * HOLD_PROOF_TOKEN);

@@ -37,7 +37,7 @@
 #define PROOF_AGAIN_MS    (24ull * 3600 * 1000) /* after a round that found something */
 #define PROOF_SPREAD_MS   (12ull * 3600 * 1000)
 #define PROOF_ANSWER_MS   600000 /* for one batch */
-#define PROOF_BATCH       64     /* packs: about 1 GiB that both ends read */
+#define PROOF_BATCH       128    /* packs: about 1 GiB that both ends read */
 #define PROOF_READS       2      /* packs that are read at once here */
 #define PROOF_VALUE       16
 #define COMPARE_LOST_MAX  4096 /* names in one answer of a comparison, of packs */

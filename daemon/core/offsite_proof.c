@@ -236,10 +236,10 @@ static void ask(struct qn_core *core, struct bulk *bulk)
 {
     struct proofs *proofs = &bulk->offsite->proofs;
     const struct range *range = last_range(proofs);
-    uint8_t prefixes[PROOF_BATCH * 8];
+    uint8_t prefixes[PROOF_BATCH * BULK_PROOF_PREFIX];
     size_t size = 0;
-    for (uint32_t i = range->from; i < range->to; i++, size += 8)
-        memcpy(prefixes + size, proofs->batch.items[i].pack.pack.bytes, 8);
+    for (uint32_t i = range->from; i < range->to; i++, size += BULK_PROOF_PREFIX)
+        memcpy(prefixes + size, proofs->batch.items[i].pack.pack.bytes, BULK_PROOF_PREFIX);
     proofs->request = core_token(core);
     struct qn_buf *out = core_message(core, QN_MSG_PROOF_ASK, 3);
     qn_pack_u64(out, proofs->request);

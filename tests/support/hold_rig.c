@@ -1,3 +1,4 @@
+#include "core/bulk.h"
 #include "support/hold_rig.h"
 
 #include <stdlib.h>
@@ -272,9 +273,9 @@ void say_proof_ask(struct hold_rig *hold, uint64_t request, const uint8_t key[32
 {
     struct qn_buf out;
     QN_AUTO_BUF struct qn_buf prefixes;
-    qn_buf_init(&prefixes, 8 * count);
+    qn_buf_init(&prefixes, BULK_PROOF_PREFIX * count);
     for (size_t i = 0; i < count; i++)
-        qn_buf_append(&prefixes, names[i].bytes, 8);
+        qn_buf_append(&prefixes, names[i].bytes, BULK_PROOF_PREFIX);
     rig_message(&out, QN_MSG_PROOF_ASK, 3);
     qn_pack_u64(&out, request);
     qn_pack_bin(&out, qn_span(key, 32));

@@ -397,7 +397,7 @@ static void add_value(struct offsite_rig *rig, const uint8_t prefix[8], struct q
     static const uint8_t none[PROOF_VALUE];
     qn_vec_each (&rig->parts, part) {
         struct qn_digest own, mac;
-        if (memcmp(part->name.bytes, prefix, 8) != 0 || !part->is_whole)
+        if (memcmp(part->name.bytes, prefix, BULK_PROOF_PREFIX) != 0 || !part->is_whole)
             continue;
         qn_hmac(key, qn_digest_view(&part->name), &own);
         qn_hmac(qn_digest_view(&own), qn_buf_view(&part->bytes), &mac);
@@ -419,7 +419,7 @@ static void on_proof(struct offsite_rig *rig, struct qn_cursor *fields)
     rig->proofs_asked++;
     if (rig->lies.silent_proof)
         return;
-    for (size_t at = 0; at < prefixes.size; at += 8)
+    for (size_t at = 0; at < prefixes.size; at += BULK_PROOF_PREFIX)
         add_value(rig, prefixes.data + at, key, &values);
     QN_DIGEST(&digest, qn_buf_view(&values));
     digest.bytes[7] ^= rig->lies.wrong_proof;

@@ -7,7 +7,7 @@
 #include "core/offsite_impl.h"
 #include "support/core_rig.h"
 
-#define OFFSITE_PACKS_MAX 96
+#define OFFSITE_PACKS_MAX 160
 #define OFFSITE_SNAPS_MAX 16
 
 struct own_pack { /* in the made-up vault */
