@@ -620,8 +620,24 @@ static void find_let_in_by_cast_out(struct sim_world *world)
     }
 }
 
+/* Who was cast out by a key that nobody knew any more may have told it since (docs/protocol.md
+ * 8.11): it is in again where another that is in knows it by its present key. */
+static void find_back_in(struct sim_world *world)
+{
+    for (size_t i = 0; i < world->site_count; i++) {
+        struct sim_site *site = &world->sites[i];
+        for (size_t k = 0; site->is_cast_out && k < world->site_count; k++) {
+            const struct sim_site *other = &world->sites[k];
+            bool is_mutual = k != i && is_in(world, other) && oracle_knows(other->disk, site) &&
+                             oracle_knows(site->disk, other);
+            site->is_cast_out = !is_mutual;
+        }
+    }
+}
+
 void oracle_at_rest(struct sim_world *world)
 {
+    find_back_in(world);
     find_let_in_by_cast_out(world);
     const struct sim_site *reference = first_in(world);
     if (reference == NULL && world->withdrawn.count == 0)
