@@ -80,6 +80,8 @@ struct waiter {
     uint64_t forgotten; /* PRUNE: how many snapshots went */
     /* Of the copies, since the job is done: what they lacked at most, and lack now, in bytes. */
     uint64_t copies_ms, bytes_lacked, bytes_missing;
+    uint64_t sent_before; /* backup.sent_bytes when it began to wait */
+    bool was_told_full;   /* that a holder has no room */
 };
 
 /* One snapshot and how far each holder of its plan has it. */
@@ -118,6 +120,7 @@ struct backup {
     struct qn_book_view book;
     bool is_book_stale;
     uint64_t book_ms, book_token, stale_token;
+    uint64_t sent_bytes; /* of packs, to holders, that were acknowledged since the start */
     uint64_t tell_ms;    /* monotonic: the next word on copies to those that wait */
     uint64_t prune_ms;   /* monotonic: the next weekly one */
     int32_t offset_s;    /* local time minus UTC, as of the last event */

@@ -86,7 +86,7 @@ static void pack_id(const struct qn_digest *name, struct qn_buf *out)
     qn_pack_cstr(out, id);
 }
 
-static void end_of_run(const struct waiter *waiter, struct qn_buf *out)
+static void end_of_run(const struct qn_core *core, const struct waiter *waiter, struct qn_buf *out)
 {
     static const char *const keys[] = {"bytes",  "bytes_new",     "bytes_read", "bytes_stored",
                                        "errors", "files_changed", "files_new",  "files_unchanged"};
@@ -96,7 +96,7 @@ static void end_of_run(const struct waiter *waiter, struct qn_buf *out)
     for (size_t i = 0; i < count; i++)
         take_count(out, keys[i], counts);
     pack_id(&waiter->snapshot, out);
-    pack_count(out, "sent", waiter->bytes_lacked - waiter->bytes_missing);
+    pack_count(out, "sent", core->backup->sent_bytes - waiter->sent_before);
 }
 
 static bool is_online(const struct qn_core *core, const struct qn_site_id *site)
@@ -168,7 +168,7 @@ static void end_of_verify(const struct qn_core *core, const struct waiter *waite
 void answer_end(const struct qn_core *core, const struct waiter *waiter, struct qn_buf *out)
 {
     if (waiter->what.kind == QN_JOB_BACKUP) {
-        end_of_run(waiter, out);
+        end_of_run(core, waiter, out);
     } else if (waiter->what.kind == QN_JOB_VERIFY) {
         end_of_verify(core, waiter, out);
     } else if (waiter->what.kind == QN_JOB_PRUNE && waiter->what.plan[0] != '\0') {

@@ -8,6 +8,7 @@ void backup_wait(struct qn_core *core, const struct waiter *waiter)
     struct waiter *added = qn_vec_push_slot(&core->backup->waiters);
     const struct running *running = &core->backup->running;
     *added = *waiter;
+    added->sent_before = core->backup->sent_bytes;
     qn_buf_init(&added->data, 4096);
     if (running->token != 0 && want_is_same(&running->what, &waiter->what))
         added->token = running->token;
@@ -204,10 +205,40 @@ void waiters_committed(struct qn_core *core, uint64_t commit, enum qn_err err)
     }
 }
 
+/* It goes on waiting: somebody may give more room. */
+static void tell_full(struct qn_core *core, struct waiter *waiter, const struct qn_site_id *holder)
+{
+    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), holder);
+    QN_AUTO_BUF struct qn_buf data;
+    qn_buf_init(&data, 1024);
+    qn_pack_map(&data, 2);
+    qn_pack_cstr(&data, "path");
+    qn_pack_bin(&data, qn_span_str(site == NULL ? "?" : site->name));
+    qn_pack_cstr(&data, "what");
+    qn_pack_cstr(&data, "quota-full");
+    core_reply_data(core, waiter->request, &data);
+    waiter->was_told_full = true;
+}
+
+static void look_for_room(struct qn_core *core, struct waiter *waiter)
+{
+    const struct plan *plan = backup_plan(core, qn_span_str(waiter->what.plan));
+    if (plan == NULL || waiter->was_told_full)
+        return;
+    qn_vec_each (&plan->row.copies, holder) {
+        const struct peer *peer = core_peer(core, holder);
+        if (peer == NULL || !offsite_is_full(peer->bulk))
+            continue;
+        tell_full(core, waiter, holder);
+        return;
+    }
+}
+
 static void tell_copies(struct qn_core *core, struct waiter *waiter)
 {
     QN_AUTO_BUF struct qn_buf data;
     qn_buf_init(&data, 1024);
+    look_for_room(core, waiter);
     measure(core, waiter);
     answer_copies(core, waiter, &data);
     core_reply_data(core, waiter->request, &data);

@@ -237,6 +237,7 @@ struct proofs {
 struct offsite {
     enum role role;
     uint64_t interval_ms;
+    uint64_t quota_bytes; /* that the holder agreed to, when it was looked at last */
     bool is_role_known;
     bool is_dirty; /* the book, the plans or the ledger may say something else */
     uint64_t look_token, look_ms;
@@ -336,6 +337,7 @@ uint64_t packs_room(struct qn_core *core, struct offsite *offsite);
 void packs_wake(struct qn_core *core, const struct offsite *offsite);
 /* The holder is full: nothing is offered for a while. */
 void packs_block(struct qn_core *core, struct bulk *bulk);
+void packs_unblock(struct qn_core *core, struct bulk *bulk); /* there may be room: offer again */
 
 struct outgoing *pack_find(struct packs *packs, const struct qn_digest *name); /* NULL: none */
 void pack_drop(struct packs *packs, struct outgoing *pack);
@@ -362,6 +364,7 @@ void packs_commit_acks(struct qn_core *core, struct bulk *bulk);
 void lists_end(struct offsite *offsite);
 void lists_free(struct lists *lists);
 void lists_tick(struct qn_core *core, struct bulk *bulk);
+void lists_unblock(struct qn_core *core, struct bulk *bulk); /* those that were put off: now */
 bool lists_are_idle(const struct offsite *offsite);
 enum qn_err QN_CHECKED lists_acked(struct qn_core *core, struct bulk *bulk,
                                    struct qn_cursor *fields);

@@ -62,6 +62,12 @@ static void put_off(struct qn_core *core, struct lists *lists, uint64_t delay_ms
         lists->retry_ms = core->now_ms + delay_ms;
 }
 
+void lists_unblock(struct qn_core *core, struct bulk *bulk)
+{
+    if (bulk->offsite->lists.retry_ms != 0)
+        bulk->offsite->lists.retry_ms = core->now_ms;
+}
+
 static bool is_put_off(const struct lists *lists)
 {
     qn_vec_each (&lists->skipped, skipped)

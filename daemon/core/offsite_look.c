@@ -12,7 +12,7 @@ static bool is_named(const struct plan *plan, const struct qn_site_id *holder)
 }
 
 static enum role role_of(const struct qn_core *core, const struct qn_site_id *holder,
-                         uint64_t *ret_interval_ms)
+                         uint64_t *ret_interval_ms, uint64_t *ret_quota)
 {
     const struct qn_group *group = qn_ledger_group(core->ledger);
     const struct qn_place *place =
@@ -30,15 +30,29 @@ static enum role role_of(const struct qn_core *core, const struct qn_site_id *ho
             interval = period;
     }
     *ret_interval_ms = interval;
+    *ret_quota = place->quota_bytes;
     return is_in_a_plan && place->state == QN_PLACE_ACCEPTED ? ROLE_SEND : ROLE_FORGET;
+}
+
+/* A holder that had no room and agreed to more is asked at once. */
+static void take_quota(struct qn_core *core, struct bulk *bulk, uint64_t quota)
+{
+    struct offsite *offsite = bulk->offsite;
+    if (quota > offsite->quota_bytes && offsite->packs.is_full) {
+        packs_unblock(core, bulk);
+        lists_unblock(core, bulk);
+        offsite->want_ms = 0;
+    }
+    offsite->quota_bytes = quota;
 }
 
 /* The holder hears of another interval at once. */
 void offsite_refresh_role(struct qn_core *core, struct bulk *bulk)
 {
     struct offsite *offsite = bulk->offsite;
-    uint64_t interval = 0;
-    enum role role = role_of(core, holder_of(bulk), &interval);
+    uint64_t interval = 0, quota = 0;
+    enum role role = role_of(core, holder_of(bulk), &interval, &quota);
+    take_quota(core, bulk, quota);
     bool is_same = offsite->is_role_known && role == offsite->role;
     if (is_same && interval == offsite->interval_ms)
         return;

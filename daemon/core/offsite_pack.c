@@ -252,6 +252,12 @@ void packs_block(struct qn_core *core, struct bulk *bulk)
     put_off(packs);
 }
 
+void packs_unblock(struct qn_core *core, struct bulk *bulk)
+{
+    bulk->offsite->packs.blocked_ms = core->now_ms;
+    look_again_at(&bulk->offsite->packs, core->now_ms);
+}
+
 /* It does not take the pack now, or never. */
 void pack_refused(struct qn_core *core, struct bulk *bulk, struct outgoing *pack, uint64_t code)
 {

@@ -386,11 +386,11 @@ static void make_plan(struct offsite_rig *rig)
     qn_buf_deinit(&args);
 }
 
-static void accept_place(struct offsite_rig *rig)
+void offsite_rig_accept(struct offsite_rig *rig, uint64_t quota)
 {
     struct rig *inner = &rig->rig;
     struct qn_buf body = {0}, entry = {0}, payload;
-    world_accept_body(&inner->world, inner->core->ledger, 0, 1, 1ull << 40, 30, &body);
+    world_accept_body(&inner->world, inner->core->ledger, 0, 1, quota, 30, &body);
     QN_ASSERT(world_write(&inner->world, inner->core->ledger, 1, &body, &entry) == QN_OK);
     qn_buf_init(&payload, 8192);
     qn_pack_array(&payload, 1);
@@ -413,7 +413,7 @@ void offsite_rig_init(struct offsite_rig *rig)
     settle(rig);
     make_plan(rig);
     settle(rig);
-    accept_place(rig);
+    offsite_rig_accept(rig, 1ull << 40);
     settle(rig);
     rig->rig.note = NULL;
 }

@@ -79,6 +79,8 @@ struct offsite_rig {
 /* A group of two in which site 1 holds for site 0, and a plan that names it. */
 void offsite_rig_init(struct offsite_rig *rig);
 void offsite_rig_deinit(struct offsite_rig *rig);
+/* The holder agrees to hold so many bytes from now on. */
+void offsite_rig_accept(struct offsite_rig *rig, uint64_t quota);
 /* A run of the plan stores so many new packs of that size and, with `has_snapshot`, a snapshot that
  * needs all packs that are not gone. */
 void offsite_rig_backup(struct offsite_rig *rig, size_t count, size_t size, bool has_snapshot);

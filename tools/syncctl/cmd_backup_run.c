@@ -86,6 +86,9 @@ static const char *problem_text(struct qn_span what)
         {"missing-chunk", N_("a chunk is missing")},
         {"snapshot", N_("a snapshot cannot be read")},
         {"bad-snapshot", N_("a snapshot cannot be read")},
+        {"quota-full",
+         N_("has no room for the copy; give it more there (syncctl backup holder quota); "
+            "this goes on waiting")},
         {"store", N_("the site's own store is not in this snapshot")},
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)

@@ -338,6 +338,26 @@ Test(copies, a_full_holder_and_a_lost_pack_raise_alerts)
     cr_assert_eq(alerts(), 1);
 }
 
+/* It need not be waited for that the owner tries again by itself. */
+Test(copies, more_room_is_used_at_once)
+{
+    offsite_rig_backup(&rig, 3, 10 * KIB, true);
+    rig.lies.offer = QN_OFFER_QUOTA;
+    offsite_rig_up(&rig);
+    rest();
+    cr_assert_eq(alerts(), 1);
+    cr_assert_not(is_all_there());
+    rig.lies.offer = 0;
+    rest();
+    cr_assert_not(is_all_there());
+    offsite_rig_accept(&rig, 1ull << 41);
+    if (!rig.is_up)
+        offsite_rig_up(&rig);
+    cr_assert(offsite_rig_run(&rig, RESTS, 2000));
+    cr_assert(is_all_there());
+    cr_assert_eq(alerts(), 0);
+}
+
 /* A pack that rotted here before it was sent is found out by the holder. */
 Test(copies, a_pack_that_is_damaged_here_is_not_sent_again_and_again)
 {
