@@ -19,7 +19,8 @@ static enum role role_of(const struct qn_core *core, const struct qn_site_id *ho
         group == NULL ? NULL : qn_group_place(group, &core->site, holder);
     uint64_t interval = 0;
     bool is_in_a_plan = false;
-    if (place == NULL || place->state == QN_PLACE_PROPOSED || !core_is_member(core))
+    if (place == NULL || place->state == QN_PLACE_PROPOSED || !core_is_member(core) ||
+        core->recovery.stage != RECOVERY_NONE) /* what it wants is not known before its plans are */
         return ROLE_NONE;
     qn_vec_each (&core->backup->plans, plan) {
         uint64_t period = plan_period_ms(*plan);

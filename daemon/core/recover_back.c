@@ -5,6 +5,7 @@
  * incarnation. Of the rest of the copy only the plans count: what others know is theirs to tell,
  * and what was held for them burnt. */
 #include "core/args.h"
+#include "core/offsite.h"
 #include "core/recover.h"
 
 /* ---- the vault ---- */
@@ -91,6 +92,7 @@ void recover_pack_recall(const struct qn_core *core, struct qn_buf *out)
 static void recovered(struct qn_core *core)
 {
     core->recovery.stage = RECOVERY_NONE;
+    offsite_touch(core);
     core_note(core, "recovery-complete", QN_OK, core->name);
     core_recovered(core);
 }

@@ -121,6 +121,10 @@ equal "only what is new was sent" 1 "$((after - before < before / 10))"
 site_start three
 await "and at three" complete two three
 for holder in two three; do
+    expect "$holder was not told to expect nothing" holds "$holder" \
+        '[.alerts[].code] | index("held-expect") | not' status
+done
+for holder in two three; do
     equal "$holder has what it locked" '' \
         "$(held_files "$holder" | LC_ALL=C comm -13 - "$work/held.$holder")"
 done
