@@ -124,15 +124,6 @@ const char *qn_copy_vault_code(const struct qn_copy_vault *copy)
     return copy->code;
 }
 
-static int by_age(const void *a, const void *b)
-{
-    const struct qn_snapshot_info *first = a, *second = b;
-    uint64_t x = first->snapshot.sequence, y = second->snapshot.sequence;
-    if (x == y)
-        x = first->snapshot.started_ms, y = second->snapshot.started_ms;
-    return (x > y) - (x < y);
-}
-
 /* The rows keep what the spans of their snapshots borrow from; these are for whoever chooses. */
 static enum qn_err add_info(struct qn_copy_vault *copy, const struct qn_copy_row *row,
                             qn_snapshot_vec *out)
@@ -163,8 +154,8 @@ enum qn_err qn_copy_vault_snapshots(struct qn_copy_vault *copy, const char *plan
         qn_copies_note(copy->copies, "copy-strange", QN_ERR_SIGNATURE, copy->site);
     if (err != QN_OK)
         qn_snapshots_deinit(out);
-    else if (out->count > 0)
-        qsort(out->items, out->count, sizeof(*out->items), by_age);
+    else
+        qn_snapshots_sort(out);
     return err;
 }
 

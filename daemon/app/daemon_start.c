@@ -97,26 +97,14 @@ static int take_lock(struct daemon *daemon)
 
 /* ---- the rooms ---- */
 
-static uint64_t writer_wall_ms(void *context)
-{
-    return qn_os_wall_ms();
-}
-
-static uint64_t writer_entropy(void *context)
-{
-    uint64_t entropy;
-    qn_os_random(&entropy, sizeof(entropy));
-    return entropy;
-}
-
 static enum qn_err open_store(struct daemon *daemon)
 {
     char path[4096];
     snprintf(path, sizeof(path), "%s/store", daemon->options->state_dir);
     struct qn_store_options options = {.path = path,
                                        .map_size = daemon->config.map_size,
-                                       .wall_ms = writer_wall_ms,
-                                       .entropy = writer_entropy};
+                                       .wall_ms = qn_store_wall_ms,
+                                       .entropy = qn_store_entropy};
     QN_TRY(qn_store_open(&options, &daemon->store));
     QN_TRY(qn_signer_new(daemon->setup.seed, &daemon->signer));
     if (daemon->setup.has_kit_seed)

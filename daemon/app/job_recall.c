@@ -21,20 +21,6 @@ struct recall {
     bool has_more;
 };
 
-static uint64_t wall_ms(void *context)
-{
-    (void)context;
-    return qn_os_wall_ms();
-}
-
-static uint64_t entropy(void *context)
-{
-    uint64_t value;
-    (void)context;
-    qn_os_random(&value, sizeof(value));
-    return value;
-}
-
 /* ---- plans ---- */
 
 static uint64_t newest_of(const qn_snapshot_vec *snapshots, const struct qn_plan *plan)
@@ -169,8 +155,10 @@ enum qn_err qn_job_recall(struct qn_job_run *run, struct qn_vault *vault,
     struct qn_store *store;
     struct recall recall = {.run = run, .snapshots = &snapshots};
     qn_recalled_path(jobs->state_dir, path, sizeof(path));
-    struct qn_store_options options = {
-        .path = path, .map_size = jobs->store_map_size, .wall_ms = wall_ms, .entropy = entropy};
+    struct qn_store_options options = {.path = path,
+                                       .map_size = jobs->store_map_size,
+                                       .wall_ms = qn_store_wall_ms,
+                                       .entropy = qn_store_entropy};
     QN_TRY(make_copy(vault, &options));
     QN_TRY(qn_vault_snapshots(vault, NULL, NULL, NULL, &snapshots));
     enum qn_err err = qn_store_open(&options, &store);

@@ -190,7 +190,9 @@ void waiters_tell_copies(struct qn_core *core);
 
 /* ---- backup_answer.c: what is said about work, as docs/control.md has it ---- */
 /* The map of a PROGRESS, with the rate and the time left. */
-void answer_progress(const struct qn_core *core, struct qn_span progress, struct qn_buf *out);
+void answer_progress(const struct qn_core *core, struct qn_span told, struct qn_buf *out);
+/* The member `id` of a snapshot: key and value. */
+void answer_id(const struct qn_digest *name, struct qn_buf *out);
 /* Of the phase in which copies are waited for. */
 void answer_copies(const struct qn_core *core, const struct waiter *waiter, struct qn_buf *out);
 /* What ends a request whose job is done; `waiter->data` is what the job told. */

@@ -38,46 +38,58 @@ static void pack_left(struct qn_buf *out, uint64_t done, uint64_t total, uint64_
         qn_pack_u64(out, total > done ? (total - done) / rate : 0);
 }
 
-void answer_progress(const struct qn_core *core, struct qn_span progress, struct qn_buf *out)
+struct progress {
+    const char *phase;
+    uint64_t bytes_done, bytes_total, errors, files_done, files_total, stored;
+};
+
+/* What was done in so many ms. */
+static void pack_progress(const struct progress *progress, uint64_t ms, struct qn_buf *out)
 {
-    uint64_t done = count_of(progress, "bytes_done"), total = count_of(progress, "bytes_total");
-    uint64_t rate = rate_of(done, core->now_ms - core->backup->running.started_ms);
+    uint64_t rate = rate_of(progress->bytes_done, ms);
     qn_pack_map(out, 9);
-    pack_count(out, "bytes_done", done);
-    pack_count(out, "bytes_total", total);
-    take_count(out, "errors", progress);
-    take_count(out, "files_done", progress);
-    take_count(out, "files_total", progress);
-    pack_left(out, done, total, rate);
+    pack_count(out, "bytes_done", progress->bytes_done);
+    pack_count(out, "bytes_total", progress->bytes_total);
+    pack_count(out, "errors", progress->errors);
+    pack_count(out, "files_done", progress->files_done);
+    pack_count(out, "files_total", progress->files_total);
+    pack_left(out, progress->bytes_done, progress->bytes_total, rate);
     qn_pack_cstr(out, "phase");
-    qn_pack_cstr(out, "files");
+    qn_pack_cstr(out, progress->phase);
     pack_count(out, "rate", rate);
-    take_count(out, "stored", progress);
+    pack_count(out, "stored", progress->stored);
+}
+
+void answer_progress(const struct qn_core *core, struct qn_span told, struct qn_buf *out)
+{
+    struct progress progress = {.phase = "files",
+                                .bytes_done = count_of(told, "bytes_done"),
+                                .bytes_total = count_of(told, "bytes_total"),
+                                .errors = count_of(told, "errors"),
+                                .files_done = count_of(told, "files_done"),
+                                .files_total = count_of(told, "files_total"),
+                                .stored = count_of(told, "stored")};
+    pack_progress(&progress, core->now_ms - core->backup->running.started_ms, out);
 }
 
 void answer_copies(const struct qn_core *core, const struct waiter *waiter, struct qn_buf *out)
 {
     struct qn_span counts = qn_buf_view(&waiter->data);
-    uint64_t total = waiter->bytes_lacked, done = total - waiter->bytes_missing;
-    uint64_t rate = rate_of(done, core->now_ms - waiter->copies_ms);
     uint64_t files = count_of(counts, "files_new") + count_of(counts, "files_changed") +
                      count_of(counts, "files_unchanged");
-    qn_pack_map(out, 9);
-    pack_count(out, "bytes_done", done);
-    pack_count(out, "bytes_total", total);
-    take_count(out, "errors", counts);
-    pack_count(out, "files_done", files);
-    pack_count(out, "files_total", files);
-    pack_left(out, done, total, rate);
-    qn_pack_cstr(out, "phase");
-    qn_pack_cstr(out, "copies");
-    pack_count(out, "rate", rate);
-    pack_count(out, "stored", count_of(counts, "bytes_stored"));
+    struct progress progress = {.phase = "copies",
+                                .bytes_done = waiter->bytes_lacked - waiter->bytes_missing,
+                                .bytes_total = waiter->bytes_lacked,
+                                .errors = count_of(counts, "errors"),
+                                .files_done = files,
+                                .files_total = files,
+                                .stored = count_of(counts, "bytes_stored")};
+    pack_progress(&progress, core->now_ms - waiter->copies_ms, out);
 }
 
 /* ---- the end ---- */
 
-static void pack_id(const struct qn_digest *name, struct qn_buf *out)
+void answer_id(const struct qn_digest *name, struct qn_buf *out)
 {
     char id[9];
     for (size_t i = 0; i < 4; i++)
@@ -95,7 +107,7 @@ static void end_of_run(const struct qn_core *core, const struct waiter *waiter, 
     qn_pack_map(out, count + 2);
     for (size_t i = 0; i < count; i++)
         take_count(out, keys[i], counts);
-    pack_id(&waiter->snapshot, out);
+    answer_id(&waiter->snapshot, out);
     pack_count(out, "sent", core->backup->sent_bytes - waiter->sent_before);
 }
 

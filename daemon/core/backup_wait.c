@@ -124,17 +124,20 @@ static void finish(struct qn_core *core, size_t at)
     drop(core, at);
 }
 
+static bool waits_for_copies(const struct waiter *waiter)
+{
+    return waiter->is_for_copies && waiter->has_snapshot && waiter->wants_copies;
+}
+
 /* To the byte while something goes there, else what the book knows. */
 static uint64_t bytes_missing_at(const struct qn_core *core, const struct qn_site_id *holder)
 {
     const struct peer *peer = core_peer(core, holder);
     const struct copy_view *copy = book_copy(core, holder);
     const struct qn_own_totals *totals = &core->backup->book.totals;
-    struct offsite_progress progress;
     if (peer == NULL || !bulk_is_up(peer->bulk))
         return copy == NULL ? totals->bytes : qn_copy_missing_bytes(&copy->copy, totals);
-    offsite_progress(peer->bulk, &progress);
-    return progress.bytes_left;
+    return offsite_bytes_left(peer->bulk);
 }
 
 /* What the holders of the plan lack of all that is here. */
@@ -165,7 +168,7 @@ static void answer(struct qn_core *core, size_t at)
     waiter->copies_ms = core->now_ms;
     if (waiter->forgotten > 0)
         waiter->reads = core->backup->book_token != 0 ? 2 : 1;
-    if (waiter->has_snapshot && waiter->wants_copies)
+    if (waits_for_copies(waiter))
         measure(core, waiter);
     if (!is_waited_for(core, waiter))
         finish(core, at);
@@ -251,16 +254,11 @@ void waiters_tick(struct qn_core *core)
         if (!waiter->is_for_copies)
             continue;
         waiter->reads -= waiter->reads > 0;
-        if (waiter->has_snapshot && waiter->wants_copies)
+        if (waits_for_copies(waiter))
             tell_copies(core, waiter);
         if (!is_waited_for(core, waiter))
             finish(core, i);
     }
-}
-
-static bool waits_for_copies(const struct waiter *waiter)
-{
-    return waiter->is_for_copies && waiter->has_snapshot && waiter->wants_copies;
 }
 
 void waiters_tell_copies(struct qn_core *core)

@@ -446,12 +446,9 @@ bool offsite_is_busy(const struct qn_core *core, const struct bulk *bulk)
 
 /* ---- what is shown ---- */
 
-void offsite_progress(const struct bulk *bulk, struct offsite_progress *ret_progress)
+uint64_t offsite_bytes_left(const struct bulk *bulk)
 {
-    const struct packs *packs = &bulk->offsite->packs;
-    *ret_progress = (struct offsite_progress){.bytes_left = packs_left(bulk->offsite),
-                                              .bytes_sent = packs->sent_bytes,
-                                              .rate = packs->pace.rate};
+    return packs_left(bulk->offsite);
 }
 
 bool offsite_is_full(const struct bulk *bulk)

@@ -33,8 +33,5 @@ void offsite_mended(struct qn_core *core, bool some_are_whole);
 /* For alerts: it takes nothing more; packs that it lacks and that cannot be read here either. */
 bool offsite_is_full(const struct bulk *bulk);
 uint64_t offsite_bad_packs(const struct bulk *bulk);
-/* What goes on with one holder, for progress. */
-struct offsite_progress {
-    uint64_t bytes_left, bytes_sent, rate; /* of this connection; bytes per second */
-};
-void offsite_progress(const struct bulk *bulk, struct offsite_progress *ret_progress);
+/* What the holder lacks, less what it acknowledged of packs that are on their way. */
+uint64_t offsite_bytes_left(const struct bulk *bulk);

@@ -154,7 +154,7 @@ struct packs {
     struct acks acking;               /* being committed */
     QN_VEC(struct qn_digest) skipped; /* in this connection */
     struct pace pace;
-    uint64_t inflight, sent_bytes;
+    uint64_t inflight;
     uint32_t piece_number;
     bool needs_scan, is_scanning;
     bool is_restarted; /* the next scan begins at the first pack */

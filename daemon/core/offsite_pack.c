@@ -97,7 +97,6 @@ void packs_start(struct qn_core *core, struct bulk *bulk)
     pace_reset(&packs->pace, core->now_ms);
     packs->needs_scan = !bulk->is_narrow;
     packs->scan_after = 0;
-    packs->sent_bytes = 0;
 }
 
 void packs_end(struct offsite *offsite)

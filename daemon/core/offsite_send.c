@@ -222,7 +222,6 @@ static void landed(struct qn_core *core, struct packs *packs, const struct outgo
         qn_vec_remove(&packs->flights, i);
     }
     packs->inflight -= size;
-    packs->sent_bytes += size;
     core->backup->sent_bytes += size;
     if (size > 0)
         pace_acked(&packs->pace, core->now_ms, core->now_ms - sent_ms, size);

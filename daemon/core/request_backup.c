@@ -95,16 +95,12 @@ static void pack_snapshot(const struct qn_core *core, const struct snap_view *vi
 {
     const struct qn_own_snap *snap = &view->snap;
     const struct plan *plan = backup_plan(core, qn_span_str(snap->plan));
-    char id[9];
-    for (size_t i = 0; i < 4; i++)
-        snprintf(id + 2 * i, 3, "%02x", snap->name.bytes[i]);
     qn_pack_map(out, 9);
     qn_pack_cstr(out, "copies");
     pack_copies(core, plan, view, out);
     qn_pack_cstr(out, "files");
     qn_pack_u64(out, snap->files);
-    qn_pack_cstr(out, "id");
-    qn_pack_cstr(out, id);
+    answer_id(&snap->name, out);
     qn_pack_cstr(out, "locked_until");
     pack_time(out, locked_until(core, plan, view));
     qn_pack_cstr(out, "new_bytes");

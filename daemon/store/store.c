@@ -14,6 +14,18 @@ struct qn_store {
     struct qn_writer *writer; /* NULL before qn_store_start */
 };
 
+uint64_t qn_store_wall_ms(void *context)
+{
+    return qn_os_wall_ms();
+}
+
+uint64_t qn_store_entropy(void *context)
+{
+    uint64_t entropy;
+    qn_os_random(&entropy, sizeof(entropy));
+    return entropy;
+}
+
 enum qn_err qn_store_open(const struct qn_store_options *options, struct qn_store **ret_store)
 {
     struct qn_store *store = QN_NEW(struct qn_store);

@@ -25,6 +25,9 @@ struct qn_store_options {
     uint64_t (*entropy)(void *context);
     void *context;
 };
+/* The clock and the randomness of this machine, for the options. */
+uint64_t qn_store_wall_ms(void *context);
+uint64_t qn_store_entropy(void *context);
 
 /* QN_ERR_BUSY: another process, or this one, has it open. QN_ERR_UNSUPPORTED: a newer schema.
  * QN_ERR_CORRUPT. Others: of the operating system. */

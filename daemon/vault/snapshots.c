@@ -265,6 +265,12 @@ static int by_age(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+void qn_snapshots_sort(qn_snapshot_vec *snapshots)
+{
+    if (snapshots->count > 0)
+        qsort(snapshots->items, snapshots->count, sizeof(*snapshots->items), by_age);
+}
+
 enum qn_err qn_vault_snapshots(struct qn_vault *vault, const char *plan, qn_vault_report on_report,
                                void *context, qn_snapshot_vec *out)
 {
@@ -278,8 +284,7 @@ enum qn_err qn_vault_snapshots(struct qn_vault *vault, const char *plan, qn_vaul
         qn_snapshots_deinit(out);
         return err;
     }
-    if (out->count > 0)
-        qsort(out->items, out->count, sizeof(*out->items), by_age);
+    qn_snapshots_sort(out);
     return QN_OK;
 }
 

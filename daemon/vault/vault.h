@@ -145,6 +145,7 @@ typedef QN_VEC(struct qn_snapshot_info) qn_snapshot_vec;
 enum qn_err QN_CHECKED qn_vault_snapshots(struct qn_vault *vault, const char *plan,
                                           qn_vault_report on_report, void *context,
                                           qn_snapshot_vec *out);
+void qn_snapshots_sort(qn_snapshot_vec *snapshots); /* oldest first */
 void qn_snapshots_deinit(qn_snapshot_vec *snapshots);
 /* The sealed file and its list of packs (sorted names, 32 bytes each), for the way to a holder. */
 enum qn_err QN_CHECKED qn_vault_snapshot_files(struct qn_vault *vault,

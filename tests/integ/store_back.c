@@ -12,20 +12,6 @@
 
 #define MAP_SIZE ((uint64_t)1 << 30)
 
-static uint64_t wall_ms(void *context)
-{
-    (void)context;
-    return qn_os_wall_ms();
-}
-
-static uint64_t entropy(void *context)
-{
-    uint64_t value;
-    (void)context;
-    qn_os_random(&value, sizeof(value));
-    return value;
-}
-
 static enum qn_err open_vault(const char *state, struct qn_vault **ret_vault)
 {
     char dir[4096];
@@ -55,11 +41,12 @@ int main(int argc, char **argv)
         return 64;
     enum qn_err err = open_vault(argv[1], &vault);
     if (err == QN_OK)
-        err = qn_site_store_restore(
-            vault,
-            &(struct qn_store_options){
-                .path = argv[2], .map_size = MAP_SIZE, .wall_ms = wall_ms, .entropy = entropy},
-            &made_ms);
+        err = qn_site_store_restore(vault,
+                                    &(struct qn_store_options){.path = argv[2],
+                                                               .map_size = MAP_SIZE,
+                                                               .wall_ms = qn_store_wall_ms,
+                                                               .entropy = qn_store_entropy},
+                                    &made_ms);
     qn_vault_close(vault);
     printf("%s %" PRIu64 "\n", qn_err_name(err), made_ms);
     return err == QN_OK ? 0 : 2;

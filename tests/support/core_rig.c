@@ -70,6 +70,18 @@ void rig_start(struct rig *rig)
     rig_step(rig, (struct qn_event){.kind = QN_EVENT_START});
 }
 
+void rig_agree(struct rig *rig)
+{
+    struct qn_buf body;
+    world_place_body(&rig->world, 1, 1000, 30, &body);
+    QN_ASSERT(world_append(&rig->world, 0, &body) == QN_OK);
+    qn_buf_deinit(&body);
+    world_accept_body(&rig->world, rig->world.ledger, 0, 1, 1000, 30, &body);
+    QN_ASSERT(world_append(&rig->world, 1, &body) == QN_OK);
+    qn_buf_deinit(&body);
+    store_ledger(rig);
+}
+
 void rig_link(struct rig *rig)
 {
     struct qn_buf out;

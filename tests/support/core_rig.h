@@ -50,6 +50,8 @@ void rig_deinit(struct rig *rig);
 void rig_start(struct rig *rig);
 /* The peer's link comes up, and its HELLO says the ledger that both have. */
 void rig_link(struct rig *rig);
+/* Before rig_start: the ledger says that site 1 keeps copies for site 0. */
+void rig_agree(struct rig *rig);
 
 /* The second connection of the peer comes up (again), and both say hello. */
 void rig_bulk(struct rig *rig);

@@ -58,6 +58,14 @@ bool offsite_rig_holds(struct offsite_rig *rig, const struct qn_digest *name)
     return part != NULL && part->is_whole && !part->is_rotten;
 }
 
+bool offsite_rig_has_all(struct offsite_rig *rig)
+{
+    for (size_t i = 0; i < rig->pack_count; i++)
+        if (!rig->packs[i].is_gone && !offsite_rig_holds(rig, &rig->packs[i].name))
+            return false;
+    return true;
+}
+
 static struct held_part *make_part(struct offsite_rig *rig, const struct qn_digest *name,
                                    uint64_t size)
 {

@@ -102,6 +102,8 @@ bool offsite_rig_run(struct offsite_rig *rig, size_t units_max, uint64_t ms);
 struct qn_copy offsite_rig_copy(struct offsite_rig *rig);
 struct qn_proof offsite_rig_proof(struct offsite_rig *rig);
 bool offsite_rig_is_complete(struct offsite_rig *rig, size_t snapshot);
+/* Whether every pack that is not gone here is there. */
+bool offsite_rig_has_all(struct offsite_rig *rig);
 bool offsite_rig_holds(struct offsite_rig *rig, const struct qn_digest *name);
 /* Sends a frame as the holder, on the second connection or, without one, on the first; the bytes
  * are taken. */

@@ -27,14 +27,6 @@ static void rest(void)
     cr_assert(offsite_rig_run(&rig, RESTS, 5000), "it never comes to rest");
 }
 
-static bool is_all_there(void)
-{
-    for (size_t i = 0; i < rig.pack_count; i++)
-        if (!rig.packs[i].is_gone && !offsite_rig_holds(&rig, &rig.packs[i].name))
-            return false;
-    return true;
-}
-
 /* ---- proof ---- */
 
 static void pass_days(unsigned days)
@@ -91,7 +83,7 @@ Test(copies, a_pack_that_rotted_is_found_and_sent_again)
     rig.parts.items[13].is_rotten = true;
     rig.parts.items[5].is_rotten = true;
     pass_days(8);
-    cr_assert(is_all_there());
+    cr_assert(offsite_rig_has_all(&rig));
     struct qn_proof proof = offsite_rig_proof(&rig);
     cr_assert_eq(proof.bad, 2);
     cr_assert_eq(proof.verified_ms, verified_ms);
@@ -346,15 +338,15 @@ Test(copies, more_room_is_used_at_once)
     offsite_rig_up(&rig);
     rest();
     cr_assert_eq(alerts(), 1);
-    cr_assert_not(is_all_there());
+    cr_assert_not(offsite_rig_has_all(&rig));
     rig.lies.offer = 0;
     rest();
-    cr_assert_not(is_all_there());
+    cr_assert_not(offsite_rig_has_all(&rig));
     offsite_rig_accept(&rig, 1ull << 41);
     if (!rig.is_up)
         offsite_rig_up(&rig);
     cr_assert(offsite_rig_run(&rig, RESTS, 2000));
-    cr_assert(is_all_there());
+    cr_assert(offsite_rig_has_all(&rig));
     cr_assert_eq(alerts(), 0);
 }
 
@@ -374,7 +366,7 @@ Test(copies, a_pack_that_is_damaged_here_is_not_sent_again_and_again)
     if (!rig.is_up)
         offsite_rig_up(&rig);
     rest();
-    cr_assert(is_all_there());
+    cr_assert(offsite_rig_has_all(&rig));
     cr_assert_eq(alerts(), 0);
 }
 
@@ -397,7 +389,7 @@ Test(copies, a_pack_that_could_not_be_read_just_now_is_read_again)
     rig.packs[1].busy_reads = 1;
     offsite_rig_up(&rig);
     cr_assert(offsite_rig_run(&rig, RESTS, LATER_MS));
-    cr_assert(is_all_there());
+    cr_assert(offsite_rig_has_all(&rig));
     cr_assert_eq(alerts(), 0);
 }
 
@@ -433,5 +425,5 @@ Test(copies, what_is_lost_while_packs_go_is_found_within_a_day)
     offsite_rig_state(&rig)->heard_ms -= ASK_EVERY_MS;
     rest();
     cr_assert_eq(rig.expect_count, asked + 1);
-    cr_assert(is_all_there());
+    cr_assert(offsite_rig_has_all(&rig));
 }

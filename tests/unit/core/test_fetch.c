@@ -14,19 +14,6 @@ static struct bulk *bulk(void)
     return rig.core->peers.items[0]->bulk;
 }
 
-static void store_ledger(void)
-{
-    struct qn_kv *kv = memkv_begin(rig.disk);
-    for (size_t i = 0; i < qn_ledger_count(rig.world.ledger); i++) {
-        uint8_t key[8];
-        qn_write_u64(key, i);
-        cr_assert_eq(
-            qn_kv_put(kv, QN_TABLE_LEDGER, QN_SPAN_OF(key), qn_ledger_entry(rig.world.ledger, i)),
-            QN_OK);
-    }
-    cr_assert_eq(memkv_commit(rig.disk), QN_OK);
-}
-
 static void link_first(void)
 {
     rig_link(&rig);
@@ -37,15 +24,8 @@ static void link_first(void)
 /* Site 1 keeps copies for site 0. */
 static void start(void)
 {
-    struct qn_buf body;
     rig_init(&rig, 1);
-    world_place_body(&rig.world, 1, 1000, 30, &body);
-    cr_assert_eq(world_append(&rig.world, 0, &body), QN_OK);
-    qn_buf_deinit(&body);
-    world_accept_body(&rig.world, rig.world.ledger, 0, 1, 1000, 30, &body);
-    cr_assert_eq(world_append(&rig.world, 1, &body), QN_OK);
-    qn_buf_deinit(&body);
-    store_ledger();
+    rig_agree(&rig);
     rig_start(&rig);
     strcpy(rig.core->peers.items[0]->hint, "192.0.2.1:8404");
     link_first();

@@ -26,14 +26,6 @@ static void rest(void)
     cr_assert(offsite_rig_run(&rig, RESTS, 5000), "it never comes to rest");
 }
 
-static bool is_all_there(void)
-{
-    for (size_t i = 0; i < rig.pack_count; i++)
-        if (!rig.packs[i].is_gone && !offsite_rig_holds(&rig, &rig.packs[i].name))
-            return false;
-    return true;
-}
-
 static const struct bulk *bulk_of_rig(void)
 {
     return rig.rig.core->peers.items[0]->bulk;
@@ -59,7 +51,7 @@ Test(offsite, everything_arrives_and_is_complete)
     rest();
     cr_assert(rig.is_up);
     cr_assert_null(rig.rig.note);
-    cr_assert(is_all_there());
+    cr_assert(offsite_rig_has_all(&rig));
     cr_assert(offsite_rig_is_complete(&rig, 0));
     cr_assert_eq(offsite_rig_copy(&rig).own_packs, 5);
     cr_assert_eq(rig.put_bytes, 5 * 200 * KIB, "each byte once");
@@ -85,14 +77,14 @@ Test(offsite, packs_go_while_the_run_goes_on)
     offsite_rig_begin_run(&rig);
     offsite_rig_store(&rig, PACKS_BATCH, 10 * KIB);
     rest();
-    cr_assert(is_all_there());
+    cr_assert(offsite_rig_has_all(&rig));
     offsite_rig_snapshot(&rig);
     rest();
     cr_assert(offsite_rig_is_complete(&rig, 0), "also of a run that is under way");
     offsite_rig_store(&rig, 2, 10 * KIB);
     offsite_rig_end_run(&rig);
     rest();
-    cr_assert(is_all_there());
+    cr_assert(offsite_rig_has_all(&rig));
 }
 
 Test(offsite, a_connection_is_wanted_when_there_is_something_to_send)
@@ -189,7 +181,7 @@ static void assert_needs_second(enum qn_message number)
     rest();
     cr_assert_gt(sent(number), before);
     cr_assert_null(rig.rig.note);
-    cr_assert(is_all_there());
+    cr_assert(offsite_rig_has_all(&rig));
 }
 
 Test(offsite, packs_need_the_second_connection)
@@ -333,7 +325,7 @@ Test(offsite, a_cut_anywhere_costs_what_was_not_acknowledged)
         offsite_rig_up(&rig);
         rest();
         cr_assert(rig.is_up, "cut %zu", cut);
-        cr_assert(is_all_there(), "cut %zu", cut);
+        cr_assert(offsite_rig_has_all(&rig), "cut %zu", cut);
         cr_assert(offsite_rig_is_complete(&rig, 0), "cut %zu", cut);
         cr_assert_eq(rig.put_bytes, 3 * 150 * KIB, "cut %zu: it goes on at the byte", cut);
     }
@@ -383,7 +375,7 @@ Test(offsite, what_the_holder_lost_is_sent_again)
     }
     offsite_rig_up(&rig);
     rest();
-    cr_assert(is_all_there());
+    cr_assert(offsite_rig_has_all(&rig));
     cr_assert_eq(offsite_rig_copy(&rig).own_packs, 12);
     cr_assert(offsite_rig_is_complete(&rig, 0));
 }
@@ -466,7 +458,7 @@ Test(offsite, a_list_with_missing_packs_waits_for_them)
     }
     rest();
     cr_assert_eq(rig.put_bytes, 50 * KIB, "one pack came twice");
-    cr_assert(is_all_there());
+    cr_assert(offsite_rig_has_all(&rig));
     cr_assert(offsite_rig_is_complete(&rig, 0));
 }
 
@@ -504,7 +496,7 @@ Test(offsite, a_pack_that_is_pruned_meanwhile_is_passed_over)
     offsite_rig_up(&rig);
     rest();
     cr_assert(rig.is_up);
-    cr_assert(is_all_there());
+    cr_assert(offsite_rig_has_all(&rig));
     cr_assert_null(rig.rig.note);
     cr_assert_eq(offsite_bad_packs(rig.rig.core->peers.items[0]->bulk), 0);
 }
@@ -646,7 +638,7 @@ Test(offsite, sums_that_are_wrongly_equal_are_found_by_the_proof)
     rig.rig.now_ms += 8ull * 24 * 3600 * 1000;
     offsite_rig_up(&rig);
     rest();
-    cr_assert(is_all_there());
+    cr_assert(offsite_rig_has_all(&rig));
     cr_assert_eq(rig.put_bytes, 7 * 10 * KIB, "the one pack came again");
 }
 
@@ -693,7 +685,7 @@ Test(offsite, what_is_read_ahead_is_bounded)
     cr_assert_leq(files_max, FILE_WORK_MAX);
     cr_assert_leq(ahead_max, READ_AHEAD + BULK_PIECE);
     rest();
-    cr_assert(is_all_there());
+    cr_assert(offsite_rig_has_all(&rig));
 }
 
 /* Work of connections that are gone counts too: a flapping line must not pile it up. */

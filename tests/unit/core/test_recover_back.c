@@ -10,31 +10,6 @@ static struct rig rig;
 static struct qn_signer *kit;
 static const uint8_t kit_seed[QN_SEED_SIZE] = {7, 7, 7}, other_seed[QN_SEED_SIZE] = {8};
 
-static void store_ledger(void)
-{
-    struct qn_kv *kv = memkv_begin(rig.disk);
-    for (size_t i = 0; i < qn_ledger_count(rig.world.ledger); i++) {
-        uint8_t key[8];
-        qn_write_u64(key, i);
-        cr_assert_eq(
-            qn_kv_put(kv, QN_TABLE_LEDGER, QN_SPAN_OF(key), qn_ledger_entry(rig.world.ledger, i)),
-            QN_OK);
-    }
-    cr_assert_eq(memkv_commit(rig.disk), QN_OK);
-}
-
-static void agree(void)
-{
-    struct qn_buf body;
-    world_place_body(&rig.world, 1, 1000, 30, &body);
-    cr_assert_eq(world_append(&rig.world, 0, &body), QN_OK);
-    qn_buf_deinit(&body);
-    world_accept_body(&rig.world, rig.world.ledger, 0, 1, 1000, 30, &body);
-    cr_assert_eq(world_append(&rig.world, 1, &body), QN_OK);
-    qn_buf_deinit(&body);
-    store_ledger();
-}
-
 static void setup(void)
 {
     rig_init(&rig, 1);
@@ -53,7 +28,7 @@ TestSuite(recover_back, .init = setup, .fini = teardown);
 
 static void start_linked(void)
 {
-    agree();
+    rig_agree(&rig);
     rig_start(&rig);
     strcpy(rig.core->peers.items[0]->hint, "192.0.2.1:8404");
     rig_link(&rig);
@@ -135,7 +110,7 @@ Test(recover_back, a_site_that_nobody_held_begins_anew)
 
 Test(recover_back, while_the_holder_is_away_it_is_waited_for)
 {
-    agree();
+    rig_agree(&rig);
     rig_start(&rig);
     rig_wait(&rig, 1000 * RECOVER_RETRY_MS);
     cr_assert_eq(rig.keys, 0);
