@@ -104,6 +104,7 @@ void bulk_read_done(struct qn_core *core, const struct pending *pending,
                     struct qn_read_result *result);
 void bulk_file_done(struct qn_core *core, struct qn_file_result *result);
 void bulk_tick(struct qn_core *core);
+/* ---- bulk_work.c ---- */
 /* Commits, reads and file work of the parts: as core_commit and core_read_later, with the pending
  * filled in. */
 struct pending *bulk_commit(struct qn_core *core, struct bulk *bulk, enum qn_intent_kind kind,
