@@ -1,6 +1,7 @@
 #include "vault/index.h"
 
 #include <limits.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -126,9 +127,18 @@ enum qn_err qn_index_begin(struct qn_index *index, struct qn_index_batch **ret_b
     return QN_OK;
 }
 
+/* Where the disk ends within a write, LMDB says EIO (see is_cut_short in store/kv_lmdb.c). */
+static enum qn_err commit_err(struct qn_index *index, int code)
+{
+    int file;
+    if (code == EIO && mdb_env_get_fd(index->mdb, &file) == MDB_SUCCESS && qn_os_is_full(file))
+        return QN_ERR_NOSPACE;
+    return qn_index_err(code);
+}
+
 enum qn_err qn_index_commit(struct qn_index_batch *batch)
 {
-    enum qn_err err = qn_index_err(mdb_txn_commit(batch->txn));
+    enum qn_err err = commit_err(batch->index, mdb_txn_commit(batch->txn));
     qn_free(batch);
     return err;
 }

@@ -203,7 +203,7 @@ line=$(sed -n "s|^ExecStart=/bin/sh -c '\\(.*\\)'$|\\1|p" "$integ_root/packaging
 [[ $line == /usr/sbin/sendmail*sent ]] || fail "the unit runs something else: $line"
 printf '#!/bin/sh\n%s\n' "${line//\/usr\/sbin\/sendmail/$work/sendmail}" >"$work/unit"
 chmod 0700 "$work/unit"
-socat "UNIX-LISTEN:$work/mail.sock,fork" "EXEC:$work/unit,stderr" </dev/null >/dev/null 2>&1 &
+socat -t 60 "UNIX-LISTEN:$work/mail.sock,fork" "EXEC:$work/unit,stderr" </dev/null >/dev/null 2>&1 &
 helpers=($!)
 await "the unit listens" test -S "$work/mail.sock"
 touch "$work/mail.broken"

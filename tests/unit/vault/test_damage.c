@@ -523,8 +523,10 @@ Test(damage, a_small_file_system)
     world_fill(&w, 40);
     world_backup(&w, NULL);
     world_random_file(&w, "too-much", 20 << 20);
-    for (int i = 0; i < 3; i++)
-        cr_assert_eq(try_backup(&w), QN_ERR_NOSPACE);
+    for (int i = 0; i < 3; i++) {
+        enum qn_err err = try_backup(&w);
+        cr_assert_eq(err, QN_ERR_NOSPACE, "run %d: %s", i, qn_err_name(err));
+    }
     char path[TMP_PATH_SIZE];
     cr_assert_eq(unlink(world_at(&w, "too-much", path)), 0);
     world_prune(&w, 10); /* what the runs left is found dead, and goes with the next one */
