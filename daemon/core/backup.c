@@ -275,6 +275,7 @@ void backup_tick(struct qn_core *core)
         core_wake(core, backup->prune_ms);
     place_tick(core);
     backup_next_job(core);
+    backup_tell_packs(core);
     read_book(core);
     waiters_tell_copies(core);
 }

@@ -25,8 +25,9 @@
 #define PARTIAL_MS       (24ull * 3600 * 1000) /* a first run leaves a snapshot each day */
 #define CATALOG_RETRY_MS 30000                 /* after the store refused something */
 #define PACKS_BATCH      64                    /* packs in one intent */
-#define PACK_ROW_SIZE    37                    /* of QN_JOB_PACKS */
-#define HOLDERS_SHOWN    32                    /* holders of all plans together */
+#define PACKS_EVERY_MS   1000 /* and how often one is made of fewer: copies begin with the run */
+#define PACK_ROW_SIZE    37   /* of QN_JOB_PACKS */
+#define HOLDERS_SHOWN    32   /* holders of all plans together */
 
 struct plan {
     struct qn_buf packed; /* as stored; `row` borrows from it */
@@ -58,6 +59,7 @@ struct running {
     struct want what;
     struct qn_buf progress; /* the map of the last PROGRESS */
     struct qn_buf packs;    /* rows of packs that are not committed yet */
+    uint64_t packs_ms;      /* monotonic: not before, unless they are many or the last ones */
     struct qn_buf names;    /* CATALOG: packs that were told; PRUNE: snapshots that go */
     struct qn_buf snaps;    /* CATALOG: snapshots that were told */
     uint64_t started_ms;    /* monotonic */
@@ -160,6 +162,7 @@ void backup_outcome(struct qn_core *core, const struct pending *pending,
                     const struct qn_outcome *outcome);
 void backup_read_done(struct qn_core *core, struct qn_read_result *result);
 void problem_note(struct qn_core *core, struct qn_span problem); /* backup_problem.c */
+void backup_tell_packs(struct qn_core *core); /* packs of the running job, if it is time */
 bool backup_is_running(const struct qn_core *core, const char *plan);
 /* An own pack could not be read: it is put right from a copy when its turn has come; offsite_mended
  * follows. Passed over while QN_MEND_PACKS_MAX wait. */
@@ -185,6 +188,8 @@ void waiters_done(struct qn_core *core, uint64_t token, enum qn_err err, const s
 void waiters_committed(struct qn_core *core, uint64_t commit, enum qn_err err);
 void waiters_tick(struct qn_core *core); /* the copies moved */
 void waiters_gone(struct qn_core *core, uint64_t request);
+/* A holder has a list whole: who waits for that sees it in the next read of the book, at once. */
+void waiters_look(struct qn_core *core);
 /* Tells those that wait for copies how far they are, now and then; wakes for it. */
 void waiters_tell_copies(struct qn_core *core);
 

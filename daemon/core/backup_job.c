@@ -238,6 +238,18 @@ static void flush_packs(struct qn_core *core)
     }
     book(core, QN_INTENT_OWN_PACKS, &payload);
     qn_buf_reset(&running->packs);
+    running->packs_ms = core->now_ms + PACKS_EVERY_MS;
+}
+
+void backup_tell_packs(struct qn_core *core)
+{
+    const struct running *running = &core->backup->running;
+    if (running->packs.size == 0)
+        return;
+    if (core->now_ms >= running->packs_ms)
+        flush_packs(core);
+    else
+        core_wake(core, running->packs_ms);
 }
 
 static void heard_packs(struct qn_core *core, struct qn_span payload)

@@ -208,6 +208,17 @@ void waiters_committed(struct qn_core *core, uint64_t commit, enum qn_err err)
     }
 }
 
+void waiters_look(struct qn_core *core)
+{
+    bool is_waited = false;
+    qn_vec_each (&core->backup->waiters, waiter)
+        is_waited |= waits_for_copies(waiter);
+    if (!is_waited)
+        return;
+    core->backup->book_ms = core->now_ms;
+    book_touch(core);
+}
+
 /* It goes on waiting: somebody may give more room. */
 static void tell_full(struct qn_core *core, struct waiter *waiter, const struct qn_site_id *holder)
 {

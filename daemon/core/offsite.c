@@ -282,6 +282,8 @@ void offsite_outcome(struct qn_core *core, struct bulk *bulk, const struct pendi
     book_touch(core);
     if (outcome->err != QN_OK)
         core_note(core, "book-failed", outcome->err, holder_name(core, bulk));
+    if (tag == TAG_LISTED)
+        waiters_look(core);
     if (!is_present(bulk->offsite, pending->link))
         return;
     if (tag == TAG_FIXED)

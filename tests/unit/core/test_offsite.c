@@ -70,6 +70,35 @@ Test(offsite, who_waits_for_copies_is_answered_when_they_are_complete)
     cr_assert_eq(rig.rig.replies, before + 1);
 }
 
+Test(offsite, who_waits_for_copies_is_answered_at_once_although_the_book_was_just_read)
+{
+    offsite_rig_up(&rig);
+    rest();
+    size_t before = rig.rig.replies;
+    offsite_rig_backup(&rig, 1, KIB, true);
+    cr_assert(offsite_rig_run(&rig, RESTS, BOOK_MS / 2));
+    cr_assert(offsite_rig_is_complete(&rig, 0));
+    cr_assert_eq(rig.rig.replies, before + 1);
+}
+
+Test(offsite, a_few_packs_go_once_a_second_while_the_run_goes_on)
+{
+    offsite_rig_up(&rig);
+    rest();
+    offsite_rig_begin_run(&rig);
+    offsite_rig_store(&rig, 1, KIB);
+    offsite_rig_store(&rig, 2, KIB);
+    uint64_t end_ms = rig.rig.now_ms + PACKS_EVERY_MS / 2;
+    while (rig.put_bytes == 0 && rig.rig.now_ms < end_ms) {
+        cr_assert(offsite_rig_run(&rig, RESTS, 0));
+        rig_wait(&rig.rig, 10);
+    }
+    cr_assert_eq(rig.put_bytes, KIB, "the first one at once, the others later");
+    rest();
+    cr_assert_eq(rig.put_bytes, 3 * KIB);
+    cr_assert(offsite_rig_has_all(&rig));
+}
+
 Test(offsite, packs_go_while_the_run_goes_on)
 {
     offsite_rig_up(&rig);
