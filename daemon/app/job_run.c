@@ -8,6 +8,7 @@
 #include "proto/pack.h"
 
 #define DEAD_PERCENT  10
+#define DEAD_BYTES    (64 * 1024)
 #define PACK_ROW_SIZE (sizeof(struct qn_pack_name) + 5)
 #define CATALOG_PACKS 1024 /* told at once */
 
@@ -193,6 +194,7 @@ static bool is_pinned(void *context, const struct qn_pack_name *name)
 static enum qn_err run_prune(struct qn_job_run *run, struct qn_vault *vault, struct qn_buf *out)
 {
     struct qn_prune_options options = {.dead_percent = DEAD_PERCENT,
+                                       .dead_bytes = DEAD_BYTES,
                                        .is_pinned = is_pinned,
                                        .progress = &run->progress,
                                        .on_pack = qn_job_on_pack,

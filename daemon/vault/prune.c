@@ -166,6 +166,12 @@ static int by_worth(const void *a, const void *b)
     return (first < second) - (first > second);
 }
 
+static uint64_t tolerated(const struct qn_prune_options *options, uint64_t total)
+{
+    uint64_t part = total / 100 * options->dead_percent;
+    return part > options->dead_bytes ? part : options->dead_bytes;
+}
+
 static void choose(struct qn_prune *prune)
 {
     QN_VEC(struct candidate) candidates = {0};
@@ -181,8 +187,7 @@ static void choose(struct qn_prune *prune)
     }
     if (candidates.count > 0)
         qsort(candidates.items, candidates.count, sizeof(*candidates.items), by_worth);
-    const unsigned percent = prune->options->dead_percent;
-    for (size_t i = 0; i < candidates.count && garbage > total / 100 * percent; i++) {
+    for (size_t i = 0; i < candidates.count && garbage > tolerated(prune->options, total); i++) {
         qn_pack_set_add(&prune->moved, candidates.items[i].number);
         garbage -= candidates.items[i].garbage;
         total -= candidates.items[i].garbage;

@@ -223,6 +223,7 @@ enum qn_err QN_CHECKED qn_vault_verify(struct qn_vault *vault, bool reads_data,
 
 struct qn_prune_options {
     unsigned dead_percent; /* tolerated in all packs together: 10 */
+    uint64_t dead_bytes;   /* tolerated in any case: less is not worth what is sent to holders */
     /* A pack that must stay as it is (locked at a holder, or being sent): never packed again. */
     bool (*is_pinned)(void *context, const struct qn_pack_name *name);
     struct qn_vault_progress *progress;

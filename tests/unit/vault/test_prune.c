@@ -190,6 +190,26 @@ static bool is_pinned(void *context, const struct qn_pack_name *name)
     return true;
 }
 
+/* What is written anew is sent to every holder again: a little dead space is cheaper. */
+Test(prune, a_little_is_tolerated_whatever_part_it_is)
+{
+    WORLD;
+    struct qn_snapshot_name old;
+    struct qn_prune_counts counts;
+    struct qn_prune_options options = {.dead_percent = 10, .dead_bytes = 16 << 20};
+    half_dead(&w, &old);
+    cr_assert_eq(qn_vault_forget(w.vault, &old), QN_OK);
+    cr_assert_eq(qn_vault_prune(w.vault, &options, &counts), QN_OK);
+    cr_assert_eq(counts.packs_rewritten, 0);
+    uint64_t dead = counts.bytes_dead_left;
+    cr_assert_gt(dead, 100 * 40000 - 1);
+    options.dead_bytes = dead - 1;
+    cr_assert_eq(qn_vault_prune(w.vault, &options, &counts), QN_OK);
+    cr_assert_gt(counts.packs_rewritten, 0);
+    cr_assert_leq(counts.bytes_dead_left, options.dead_bytes);
+    check_clean(&w, 1);
+}
+
 Test(prune, pinned_packs_stay)
 {
     WORLD;
