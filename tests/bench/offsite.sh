@@ -1,23 +1,28 @@
 #!/bin/bash
 # What copies of backups cost on a line: real daemons over a relay; one JSON document.
 #
-#   tests/bench/offsite.sh BUILD [--quick] [--alone] [--keep]
+#   tests/bench/offsite.sh BUILD [--quick] [--alone] [--only STEP,...] [--keep]
 #
-# Over 8 Mbit/s with 60 ms of round trip, unless said otherwise:
-# use         how much of the line a first backup uses until its copy is complete: bytes of the packs
-#             (of restic's and borg's: of the store) by what the line carries in that time
-# live        how long at most what the first connection sends waits for its turn during that; and how
-#             long a record takes from being put here to being read there, before and during
+# The steps, in this order; over 8 Mbit/s with 60 ms of round trip, unless said otherwise:
+# use         how much of the line an upload uses: bytes of the packs (of restic's and borg's: of the
+#             store) by what the line carries in the time; `use` from the first byte of the second
+#             connection until the copy is complete, `use_of_command` from the start of the command
+#             to its end, with the reading and cutting of the files; `at` are seconds since that start
+# live        during an upload: how long at most what the first connection sends waits for its turn;
+#             and how long a record takes from being put here to being read there, before and during
 # unchanged   bytes of a backup in which nothing changed, until the copy is complete: with the
 #             bulk connection closed, as at night, and with the one that stands
 # forget      bytes and seconds of a run of the keep rules with its pruning
 # proof       bytes of one verification of the holder's copy, per GB (the line is fast for that); it
 #             follows the first upload, so those of the second connection, which is up then
 # cut         bytes of an upload over 2 Mbit/s that is cut every 30 s, by what it was without
+# others      `use` and `unchanged` of restic and borg
 #
 # Bytes are those of TCP, with TLS, of both directions and all connections, counted at the relay;
 # for `cut` of the direction to the holder. restic (sftp) and borg go over an sshd of their own
-# through a relay alike; --alone leaves them out. --quick is for seeing that it works.
+# through a relay alike; --alone leaves them out. --quick is for seeing that it works. It takes 4 minutes,
+# most of them waits until an idle second connection is closed and uploads over the slow line. Every wait
+# has an end: what is not in time ends the script with its name.
 set -euo pipefail
 here=$(dirname "$0")
 # shellcheck source=lib.sh
@@ -25,20 +30,23 @@ source "$here/lib.sh"
 # shellcheck source=../support/line.sh
 source "$here/../support/line.sh"
 
-build=$1 is_quick=false is_alone=false
+build=$1 is_quick=false steps=proof,unchanged,forget,use,live,cut,others
 shift
 while (($# > 0)); do
     case $1 in
     --quick) is_quick=true && shift ;;
-    --alone) is_alone=true && shift ;;
+    --alone) steps=${steps%,others} && shift ;;
+    --only) steps=$2 && shift 2 ;;
     --keep) bench_keep=true && shift ;;
     *) echo "offsite.sh: $1?" >&2 && exit 64 ;;
     esac
 done
 readonly line_rate=1000000 slow_rate=250000 delay_ms=30
-upload_mb=128 big_mb=1024 cut_mb=32 puts=100
+readonly wait_max=90 others_max=1200
+rate=0 # of the line, now
+upload_mb=128 big_mb=1024 whole_mb=32 cut_mb=32 puts=100
 if $is_quick; then
-    upload_mb=8 big_mb=64 cut_mb=8 puts=5
+    upload_mb=8 big_mb=64 whole_mb=2 cut_mb=10 puts=5
 fi
 
 bench_begin "$build"
@@ -74,7 +82,11 @@ seconds() { awk -v n=$(($2 - $1)) 'BEGIN {printf "%.3f", n / 1e9}'; }
 
 # --- two sites; the owner reaches the holder over the line, the holder cannot dial the owner ---
 
-ctl() { site_ctl "$@"; }
+ctl() { # SITE ARGUMENT...
+    local name=$1
+    shift
+    timeout "$wait_max" "$syncctl" --state "$(site_state "$name")" "$@"
+}
 
 is_online() { ctl "$1" --json status | jq -e '[.sites[] | select(.state == "online")] | length == 1'; }
 
@@ -115,9 +127,10 @@ is_verified() {
 
 # Nothing has moved for a second.
 settle() {
-    local before='' bytes
+    local before='' bytes deadline=$((SECONDS + wait_max))
     bytes=$(line_bytes line)
     while [[ $bytes != "$before" ]]; do
+        ((SECONDS < deadline)) || { echo "not in time: a quiet line" >&2 && return 1; }
         before=$bytes
         sleep 1
         bytes=$(line_bytes line)
@@ -126,7 +139,16 @@ settle() {
 
 has_one_connection() { [[ $(line_say line count | jq .open) == 1 ]]; }
 
-run() { ctl owner --quiet backup run house --wait >/dev/null; }
+set_rate() {
+    rate=$1
+    line_say line "rate $rate" >/dev/null
+}
+
+run() { # [MB]: that are new; it may take three times what they take
+    local limit=$((wait_max + (rate == 0 ? 0 : 3000000 * ${1:-0} / rate)))
+    timeout "$limit" "$syncctl" --state "$(site_state owner)" --quiet backup run house --wait >/dev/null ||
+        { echo "backup run: $? within $limit s" >&2 && return 1; }
+}
 
 # --- figures ---
 
@@ -134,7 +156,8 @@ put_and_read() { # NUMBER: ms from the command to put until it can be read there
     local start
     start=$(now)
     ctl owner record put people "k$1" n="$1" >/dev/null
-    until ctl holder record get people "k$1" >/dev/null 2>&1; do :; done
+    timeout "$wait_max" sh -c 'until "$@" >/dev/null 2>&1; do :; done' sh \
+        "$syncctl" --state "$(site_state holder)" record get people "k$1"
     echo $((($(now) - start) / 1000000))
 }
 
@@ -146,23 +169,55 @@ live() { # FROM: a JSON array of ms
     done | jq -sc sort
 }
 
-figure_use_and_live() {
-    local start held quiet busy
-    quiet=$(live 0)
+# Counts of the line, by the time in ns, until an upload is over.
+sample() { # PID FILE
+    while kill -0 "$1" 2>/dev/null; do
+        echo "$(now) $(line_say line per-connection)"
+        sleep 0.05
+    done >"$2"
+}
+
+# Of the last connection, which is the one that the packs took: when its first byte went, when so many
+# had, as seconds since START.
+moments() { # START FILE BYTES
+    jq -Rnc --argjson start "$1" --argjson bytes "$3" '
+        [inputs | split(" ") as [$at] | {at: ((($at | tonumber) - $start) / 1e9 * 1000 | round / 1000),
+            out: (.[($at | length):] | fromjson)}] as $all |
+        ($all[0].out | length) as $old | [$all[] | {at, out: (.out[$old:] | map(.out) | add // 0)}] as $all |
+        def after($n): first($all[] | select(.out > $n) | .at) // null;
+        {first_byte: after(0), tenth: after($bytes / 10), nine_tenths: after($bytes * 9 / 10),
+         last_byte: after($bytes)}' "$2"
+}
+
+figure_use() {
+    local held start end bytes runner
+    until_ok 120 has_one_connection
     new_data first "$upload_mb"
     held=$(held_bytes)
     start=$(now)
-    run &
-    local runner=$!
+    run "$upload_mb" &
+    runner=$!
+    sample "$runner" "$work/samples"
+    wait "$runner"
+    end=$(now)
+    bytes=$(($(held_bytes) - held))
+    note use "$(jq -nc --argjson bytes "$bytes" --argjson s "$(seconds "$start" "$end")" --argjson rate "$rate" \
+        --argjson at "$(moments "$start" "$work/samples" "$bytes")" '
+        def part($s): $bytes / $s / $rate * 1000 | round / 1000;
+        {quoin: {bytes: $bytes, s: $s, use: part($s - $at.first_byte), use_of_command: part($s), at: $at}}')"
+}
+
+figure_live() {
+    local quiet busy runner waited
+    quiet=$(live 0)
+    new_data second "$upload_mb"
+    run "$upload_mb" &
+    runner=$!
     line_say line waits >/dev/null
     busy=$(live 1000)
     kill -0 "$runner" 2>/dev/null || echo "the upload ended before the records were put" >&2
-    local took waited
     waited=$(line_say line waits | jq '.[1]') # it is the one after the guest's
     wait "$runner"
-    took=$(seconds "$start" "$(now)")
-    note use "$(jq -nc --argjson bytes $(($(held_bytes) - held)) --argjson s "$took" --argjson rate "$line_rate" \
-        '{quoin: {bytes: $bytes, s: $s, use: ($bytes / $s / $rate * 1000 | round / 1000)}}')"
     note live "$(jq -nc --argjson quiet "$quiet" --argjson busy "$busy" --argjson waited "$waited" '
         def median: .[length / 2 | floor];
         {waited_ms: {mean: ($waited.mean_us / 1000 | round), most: ($waited.most_us / 1000 | round)},
@@ -181,7 +236,7 @@ cost_of_run() {
 }
 
 figure_unchanged() {
-    run # the first without the big one
+    run # the first without what was proven
     until_ok 120 has_one_connection
     local closed
     closed=$(cost_of_run)
@@ -191,7 +246,7 @@ figure_unchanged() {
 # The rule takes away all but the last snapshot: files went between them.
 figure_forget() {
     new_data passing 2
-    run
+    run 2
     rm "$tree/passing"
     run
     until_ok 120 has_one_connection
@@ -212,37 +267,39 @@ bulk_bytes() { line_say line per-connection | jq '.[2:] | map(.in + .out) | add'
 
 figure_proof() {
     new_data big "$big_mb"
+    set_rate 0
     run
     local before size start
     before=$(bulk_bytes)
     size=$(held_bytes)
     start=$(now)
     until_ok 300 is_verified
+    rm "$tree/big" # not just before the next run, which would look at it again in the one after
     settle
-    rm "$tree/big"
+    set_rate "$line_rate"
     note proof "$(jq -nc --argjson bytes $(($(bulk_bytes) - before)) --argjson held "$size" \
         --argjson s "$(seconds "$start" "$(now)")" \
         '{bytes: $bytes, held: $held, s: $s, per_gb: ($bytes / $held * 1e9 | round)}')"
 }
 
-upload_out() { # NAME: bytes to the holder, of an upload that was begun with the line cut
+upload_out() { # NAME MB: bytes to the holder, of an upload that was begun with the line cut
     local before held
-    new_data "$1" "$cut_mb"
+    new_data "$1" "$2"
     settle
     before=$(line_say line count | jq .out)
     held=$(held_bytes)
-    run
+    run "$2"
     jq -nc --argjson out $(($(line_say line count | jq .out) - before)) --argjson held $(($(held_bytes) - held)) \
         '{out: $out, held: $held}'
 }
 
 figure_cut() {
     local whole broken cuts
-    line_say line "rate $slow_rate" >/dev/null
-    whole=$(upload_out whole)
+    set_rate "$slow_rate"
+    whole=$(upload_out whole "$whole_mb")
     cuts=$(line_say line count | jq .cuts)
     line_say line "cut-every 30000" >/dev/null
-    broken=$(upload_out broken)
+    broken=$(upload_out broken "$cut_mb")
     line_say line "cut-every 0" >/dev/null
     cuts=$(($(line_say line count | jq .cuts) - cuts))
     note cut "$(jq -nc --argjson whole "$whole" --argjson broken "$broken" --argjson cuts "$cuts" '
@@ -271,8 +328,8 @@ others_begin() {
     until_ok 20 $ssh 127.0.0.1 true
 }
 
-restic_() { restic -q -r "sftp:127.0.0.1:$work/restic" -o sftp.command="$ssh 127.0.0.1 -s sftp" "$@"; }
-borg_() { BORG_RSH=$ssh borg "$@"; }
+restic_() { timeout "$others_max" restic -q -r "sftp:127.0.0.1:$work/restic" -o sftp.command="$ssh 127.0.0.1 -s sftp" "$@"; }
+borg_() { BORG_RSH=$ssh timeout "$others_max" borg "$@"; }
 
 store_bytes() { du -sb --apparent-size "$work/$1" | cut -f1; }
 
@@ -300,13 +357,14 @@ other_unchanged() { # PROGRAM COMMAND...
 figure_others() {
     export RESTIC_PASSWORD=bench BORG_PASSPHRASE=bench BORG_BASE_DIR=$work/borg-base
     export RESTIC_CACHE_DIR=$work/restic-cache BORG_RELOCATED_REPO_ACCESS_IS_OK=yes
+    [[ -e $tree/first ]] || new_data first "$upload_mb"
     others_begin
     restic_ init >/dev/null
-    other restic restic_ backup "$tree"
-    other_unchanged restic restic_ backup "$tree"
+    other restic restic_ backup "$tree/first"
+    other_unchanged restic restic_ backup "$tree/first"
     borg_ init -e repokey "ssh://127.0.0.1:$ssh_port$work/borg" 2>/dev/null
-    other borg borg_ create "ssh://127.0.0.1:$ssh_port$work/borg::one" "$tree"
-    other_unchanged borg borg_ create "ssh://127.0.0.1:$ssh_port$work/borg::two" "$tree"
+    other borg borg_ create "ssh://127.0.0.1:$ssh_port$work/borg::one" "$tree/first"
+    other_unchanged borg borg_ create "ssh://127.0.0.1:$ssh_port$work/borg::two" "$tree/first"
 }
 
 document() {
@@ -317,15 +375,14 @@ document() {
             use: ($all.use.quoin.use >= 0.96), live: ($all.live.waited_ms.most <= 100),
             unchanged: ($all.unchanged.closed.bytes <= 2048 and $all.unchanged.open.bytes <= 2048),
             forget: ($all.forget.bytes <= 4096 and $all.forget.s <= 1),
-            proof: ($all.proof.bytes > 0 and $all.proof.per_gb <= 1024), cut: ($all.cut.wasted <= 0.02)}}' "$work/notes"
+            proof: ($all.proof.bytes > 0 and $all.proof.per_gb <= 1024), cut: ($all.cut.wasted <= 0.02)}
+            | with_entries(select($all[.key] != null))}' "$work/notes"
 }
 
 make_sites
-figure_proof
-line_say line "rate $line_rate" >/dev/null
-figure_unchanged
-figure_forget
-figure_use_and_live
-figure_cut
-$is_alone || figure_others
+set_rate "$line_rate"
+for step in ${steps//,/ }; do
+    echo "$step ..." >&2
+    "figure_$step"
+done
 document
