@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/args.h"
+#include "core/backup.h"
 #include "proto/pack.h"
 #include "sim/world.h"
 
@@ -27,9 +28,11 @@ void vault_deinit(struct sim_vault *vault)
     vault->job = NULL;
 }
 
+/* Now and then so much later that packs are told to the book, and sent, while the job goes on. */
 static void later(struct sim_world *world, struct sim_site *site)
 {
-    world_push(world, (struct sim_event){.at_ms = world->now_ms + 1 + world_below(world, 60),
+    uint64_t most_ms = world_chance(world, 100) ? 3 * PACKS_EVERY_MS : 60;
+    world_push(world, (struct sim_event){.at_ms = world->now_ms + 1 + world_below(world, most_ms),
                                          .kind = SIM_JOB,
                                          .site = site->index,
                                          .life = site->life});
