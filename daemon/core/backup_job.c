@@ -241,10 +241,19 @@ static void flush_packs(struct qn_core *core)
     running->packs_ms = core->now_ms + PACKS_EVERY_MS;
 }
 
+static bool has_copies(const struct qn_core *core)
+{
+    qn_vec_each (&core->backup->plans, plan)
+        if ((*plan)->row.copies.count > 0)
+            return true;
+    return false;
+}
+
+/* Nobody else waits for them: without copies they come with the others. */
 void backup_tell_packs(struct qn_core *core)
 {
     const struct running *running = &core->backup->running;
-    if (running->packs.size == 0)
+    if (running->packs.size == 0 || !has_copies(core))
         return;
     if (core->now_ms >= running->packs_ms)
         flush_packs(core);

@@ -31,7 +31,7 @@ void vault_deinit(struct sim_vault *vault)
 /* Now and then so much later that packs are told to the book, and sent, while the job goes on. */
 static void later(struct sim_world *world, struct sim_site *site)
 {
-    uint64_t most_ms = world_chance(world, 100) ? 3 * PACKS_EVERY_MS : 60;
+    uint64_t most_ms = world_chance(world, 20) ? 3 * PACKS_EVERY_MS : 60;
     world_push(world, (struct sim_event){.at_ms = world->now_ms + 1 + world_below(world, most_ms),
                                          .kind = SIM_JOB,
                                          .site = site->index,
