@@ -16,7 +16,7 @@
 # proof       bytes of one verification of the holder's copy, per GB (the line is fast for that); it
 #             follows the first upload, so those of the second connection, which is up then
 # cut         bytes of an upload over 2 Mbit/s that is cut every 30 s, by what it was without
-# others      `use` and `unchanged` of restic and borg
+# others      `use` (of the whole command) and `unchanged` of restic and borg
 #
 # Bytes are those of TCP, with TLS, of both directions and all connections, counted at the relay;
 # for `cut` of the direction to the holder. restic (sftp) and borg go over an sshd of their own
