@@ -20,7 +20,8 @@
 #
 # Bytes are those of TCP, with TLS, of both directions and all connections, counted at the relay;
 # for `cut` of the direction to the holder. restic (sftp) and borg go over an sshd of their own
-# through a relay alike; --alone leaves them out. --quick is for seeing that it works. It takes 4 minutes,
+# through a relay alike; --alone leaves them out. --quick is for seeing that it works: with little data
+# start and end weigh too much for `use` and `proof` to be met. It takes 6 minutes,
 # most of them waits until an idle second connection is closed and uploads over the slow line. Every wait
 # has an end: what is not in time ends the script with its name.
 set -euo pipefail
