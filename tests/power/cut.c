@@ -1,6 +1,7 @@
 /* What a disk holds after a power cut. What was synced is there. Of the rest each of these may be,
  * or may not, as POSIX leaves it open: every piece of every write, a file's new size (the bytes in
- * between are zeros), every name made, moved (at once: it never has both names, or none) or removed.
+ * between are zeros), every name made, moved (at once: it never has both names, or none) or
+ * removed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -162,8 +163,8 @@ static bool fill(const struct power_disk *disk, struct power_cut *cut,
 static bool write_file(const char *path, const struct qn_buf *content)
 {
     FILE *file = fopen(path, "wbe");
-    bool is_good = file != NULL && (content->size == 0 ||
-                                    fwrite(content->data, content->size, 1, file) == 1);
+    bool is_good =
+        file != NULL && (content->size == 0 || fwrite(content->data, content->size, 1, file) == 1);
     return file != NULL && fclose(file) == 0 && is_good;
 }
 
@@ -190,7 +191,8 @@ static bool make(const struct power_disk *disk, struct power_cut *cut,
     return symlink(text, path) == 0;
 }
 
-/* Modes and times as they were last set, if that survives; after what is in a folder. */
+/* Modes and times as they were last set, if that survives; after what is in a folder. A file system
+ * with a journal does not keep a name and lose what was said of the file before. */
 static bool dress(const struct power_disk *disk, struct power_cut *cut,
                   const struct power_object *object)
 {
@@ -199,8 +201,8 @@ static bool dress(const struct power_disk *disk, struct power_cut *cut,
     for (size_t i = object->first; i != POWER_NONE; i = disk->ops.items[i].next) {
         const struct power_op *op = &disk->ops.items[i];
         bool is_mode = op->record->kind == POWER_MODE, is_times = op->record->kind == POWER_TIMES;
-        if ((!is_mode && !is_times) ||
-            !(is_safe(disk, cut, op, op->object) || survives(cut, op)))
+        bool is_kept = op->position < object->named || is_safe(disk, cut, op, op->object);
+        if ((!is_mode && !is_times) || (!is_kept && !survives(cut, op)))
             continue;
         if (is_mode)
             mode = op->record->mode & 07777;
@@ -260,8 +262,11 @@ static void keep_names(struct power_disk *disk, struct power_cut *cut, power_nam
         if (!is_about_names(op))
             continue;
         size_t by = op->record->kind == POWER_RENAME ? op->to_folder : op->folder;
-        if (is_safe(disk, cut, op, by) || survives(cut, op))
-            power_names_apply(names, op);
+        if (!is_safe(disk, cut, op, by) && !survives(cut, op))
+            continue;
+        power_names_apply(names, op);
+        if (op->record->kind != POWER_REMOVE)
+            disk->objects.items[op->object].named = op->position;
     }
 }
 

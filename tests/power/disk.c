@@ -37,9 +37,9 @@ static void set_entry(power_names *names, size_t folder, const char *name, size_
     if (entry != NULL)
         entry->object = object;
     else
-        qn_vec_push(names, ((struct power_entry){.folder = folder,
-                                                 .object = object,
-                                                 .name = strndup(name, name_size)}));
+        qn_vec_push(names,
+                    ((struct power_entry){
+                        .folder = folder, .object = object, .name = strndup(name, name_size)}));
 }
 
 static void rename_entry(power_names *names, const struct power_op *op)
@@ -253,8 +253,8 @@ bool power_disk_read(struct power_disk *disk, const char *path, size_t count_max
     struct stat status;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     bool is_open = fd >= 0 && fstat(fd, &status) == 0 && status.st_size > 0;
-    void *log = is_open ? mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0)
-                        : MAP_FAILED;
+    void *log =
+        is_open ? mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
     if (fd >= 0)
         close(fd);
     if (log == MAP_FAILED) {

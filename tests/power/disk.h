@@ -1,5 +1,5 @@
-/* What a log (log.h) says, read into memory: objects (files, folders, links), what was done to each,
- * and the moments in between. Belongs to power_replay, one thread.
+/* What a log (log.h) says, read into memory: objects (files, folders, links), what was done to
+ * each, and the moments in between. Belongs to power_replay, one thread.
  */
 #pragma once
 
@@ -15,10 +15,10 @@ struct power_op {
     const struct power_record *record; /* in the log */
     const char *name, *to_name;        /* not ended by a zero */
     const uint8_t *data;
-    uint64_t position;                    /* of the record in the log */
-    size_t object, folder, to_folder;     /* POWER_NONE: none */
-    size_t next;                          /* of the same object */
-    bool is_durable;                      /* written through */
+    uint64_t position;                /* of the record in the log */
+    size_t object, folder, to_folder; /* POWER_NONE: none */
+    size_t next;                      /* of the same object */
+    bool is_durable;                  /* written through */
 };
 
 struct power_object {
@@ -27,6 +27,7 @@ struct power_object {
     size_t first, last; /* ops on its content; POWER_NONE: none */
     size_t top;         /* the object right below the root that it was made in */
     uint64_t synced;    /* ops before this position of the log are on the disk */
+    uint64_t named;     /* the last op that gave it a name and survives */
     bool is_mapped;
     const struct power_op *made;
     char *path; /* where it was written to; NULL: not yet */
@@ -48,15 +49,15 @@ void power_names_free(power_names *names);
 struct power_disk {
     uint8_t *log;
     size_t log_size;
-    QN_VEC(struct power_op) ops; /* the records that stand before the cut */
+    QN_VEC(struct power_op) ops;         /* the records that stand before the cut */
     QN_VEC(struct power_object) objects; /* the first one is the root */
-    void *by_file; /* tsearch: the latest object of an inode */
+    void *by_file;                       /* tsearch: the latest object of an inode */
     power_names names;
     bool lies; /* the disk says that it synced, and did not */
 };
 
-/* Maps the log and reads `count_max` records at most; false: it cannot be read, or is no log (told on
- * standard error). */
+/* Maps the log and reads `count_max` records at most; false: it cannot be read, or is no log (told
+ * on standard error). */
 bool power_disk_read(struct power_disk *disk, const char *path, size_t count_max);
 void power_disk_free(struct power_disk *disk);
 
@@ -73,9 +74,9 @@ const char *power_how_name(enum power_how how);
 
 struct power_cut {
     enum power_how how;
-    uint64_t moment; /* ORDER, JOURNAL: position in the log */
-    size_t piece;    /* 512 or 4096 bytes are written or are not */
-    unsigned odds;   /* RANDOM, JOURNAL: of 100 */
+    uint64_t moment;           /* ORDER, JOURNAL: position in the log */
+    size_t piece;              /* 512 or 4096 bytes are written or are not */
+    unsigned odds;             /* RANDOM, JOURNAL: of 100 */
     const char *const *spared; /* names below the root that had power */
     size_t spared_count;
     struct qn_prng prng;

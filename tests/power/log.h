@@ -2,9 +2,9 @@
  * by replay.c. Records follow each other; each is followed by its two names and its data. Numbers
  * are as the machine has them: a log does not travel.
  *
- * The order is that in which the calls took effect: a call and its record are made under one lock of
- * all processes. Only a sync is not, since others go on meanwhile: it says how far the log was when it
- * began, and covers what stands before.
+ * The order is that in which the calls took effect: a call and its record are made under one lock
+ * of all processes. Only a sync is not, since others go on meanwhile: it says how far the log was
+ * when it began, and covers what stands before.
  */
 #pragma once
 

@@ -102,6 +102,7 @@ prune() {
 restore() {
     id=$(ctl one backup list all --json | jq -r 'max_by(.time).id')
     mark "phase restore"
+    mark "restoring $id $1"
     ctl one --quiet backup restore "all@$id" --to "$work/disk/restored-$1"
     mark "restored $id $1"
 }
@@ -201,6 +202,15 @@ make_state() {
     mkdir "$work/state"
     how=$("$replay" cut "$work/log" "$cut" "$((seed * 1000000 + state))" "$work/state" $lies \
         "${spare[@]}")
+    [[ $victims == two ]] || start_machine_again
+}
+
+# All runs in one boot of this machine: what is marked with that was so with the one before.
+start_machine_again() {
+    local file
+    for file in "$work"/state/restored-*/.quoin-restore.unfinished; do
+        [[ ! -s $file ]] || sed -i "s/^$(cat /proc/sys/kernel/random/boot_id)/the-boot-before-the-power-was-cut-000/" "$file"
+    done
 }
 
 open_one() {
@@ -244,11 +254,13 @@ check_restored() {
         diff -r "$work/tree-$round" "$work/state/restored-$round$work/tree" >&2 || exit 1
     done || lost "what was restored is not there"
     [[ $phase == restore ]] || return 0
-    read -r id round < <(before "$cut" snapshot | tail -n 1)
+    read -r id round < <(before "$cut" restoring | tail -n 1) || return 0
     ctl one --quiet backup restore "all@$id" --to "$work/state/restored-$round" >"$work/out" 2>&1 ||
         lost "a restore does not go on: $(cat "$work/out")"
     diff -r "$work/tree-$round" "$work/state/restored-$round$work/tree" >&2 ||
         lost "a restore that went on is wrong"
+    [[ ! -e $work/state/restored-$round/.quoin-restore.unfinished ]] ||
+        lost "a restore that is finished is not marked so"
 }
 
 # It works on as if nothing had been.

@@ -2,7 +2,8 @@
  * QN_POWER_LOG (log.h). The calls are made without libc's functions of these names, so that it does
  * not matter what else (a sanitizer) takes their place.
  *
- * Not logged, since nothing here does it: owners, extended attributes, copy_file_range, sendfile.
+ * Not logged, since nothing here does it: owners, extended attributes, copy_file_range, sendfile,
+ * what stdio writes to files.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,9 +40,9 @@ static void lock(void)
     pthread_mutex_lock(&mutex);
     if (log_fd < 0) {
         const char *path = getenv(POWER_LOG_VARIABLE);
-        log_fd = path == NULL ? -1
-                              : (int)syscall(SYS_openat, AT_FDCWD, path,
-                                             O_WRONLY | O_APPEND | O_CLOEXEC, 0);
+        log_fd = path == NULL
+                     ? -1
+                     : (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_APPEND | O_CLOEXEC, 0);
         if (log_fd < 0)
             give_up("no log");
     }
@@ -218,25 +219,19 @@ EXPORT int openat(int dir, const char *path, int flags, ...)
     unlock();                                                                                      \
     return code;
 
-EXPORT int mkdirat(int dir, const char *path, mode_t mode)
-{
-    MAKING(dir, path, NULL, syscall(SYS_mkdirat, dir, path, mode))
-}
+EXPORT int mkdirat(int dir, const char *path,
+                   mode_t mode){MAKING(dir, path, NULL, syscall(SYS_mkdirat, dir, path, mode))}
 
 EXPORT int mkdir(const char *path, mode_t mode)
 {
     return mkdirat(AT_FDCWD, path, mode);
 }
 
-EXPORT int symlinkat(const char *text, int dir, const char *path)
-{
-    MAKING(dir, path, text, syscall(SYS_symlinkat, text, dir, path))
-}
+EXPORT int symlinkat(const char *text, int dir, const char *path){
+    MAKING(dir, path, text, syscall(SYS_symlinkat, text, dir, path))}
 
-EXPORT int mknodat(int dir, const char *path, mode_t mode, dev_t device)
-{
-    MAKING(dir, path, NULL, syscall(SYS_mknodat, dir, path, mode, device))
-}
+EXPORT int mknodat(int dir, const char *path, mode_t mode, dev_t device){
+    MAKING(dir, path, NULL, syscall(SYS_mknodat, dir, path, mode, device))}
 
 EXPORT int linkat(int from_dir, const char *from, int dir, const char *path, int flags)
 {
@@ -491,8 +486,7 @@ EXPORT int syncfs(int fd)
 }
 
 /* ---- the same calls under the names that they have with large files ---- */
-#define ALSO(name, other, type, ...)                                                               \
-    EXPORT type other(__VA_ARGS__) __attribute__((alias(#name)));
+#define ALSO(name, other, type, ...) EXPORT type other(__VA_ARGS__) __attribute__((alias(#name)));
 ALSO(open, open64, int, const char *, int, ...)
 ALSO(openat, openat64, int, int, const char *, int, ...)
 ALSO(pwrite, pwrite64, ssize_t, int, const void *, size_t, off_t)

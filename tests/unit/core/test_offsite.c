@@ -101,8 +101,8 @@ Test(offsite, a_connection_is_wanted_when_there_is_something_to_send)
     cr_assert(bulk->is_wanted);
 }
 
-/* The book is looked into at most four times a second: what came since then is not what could not be
- * done before the connection ended. */
+/* The book is looked into at most four times a second: what came since then is not what could not
+ * be done before the connection ended. */
 Test(offsite, a_cut_before_what_is_new_was_looked_at_does_not_put_it_off)
 {
     struct bulk *bulk = rig.rig.core->peers.items[0]->bulk;
