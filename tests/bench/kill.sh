@@ -135,13 +135,14 @@ upload() {
         return
     fi
     if kill -0 "$job" 2>/dev/null; then
-        kill -9 "$holder_pid" && wait "$holder_pid" 2>/dev/null || true
+        kill -9 "$holder_pid"
+        wait "$holder_pid" 2>/dev/null || true
         start_holder
-        killed[upload]=$((${killed[upload]} + 1))
+        killed[upload]=$((killed[upload] + 1))
         wait "$job" || fail "a run that waits for its copies does not go on: $(cat "$work/out")"
     else
-        ended[upload]=$((${ended[upload]} + 1))
-        took_us[upload]=$((${took_us[upload]} * 9 / 10))
+        ended[upload]=$((ended[upload] + 1))
+        took_us[upload]=$((took_us[upload] * 9 / 10))
         wait "$job" || fail "$(cat "$work/out")"
     fi
     snapshots "$kept" >"$work/after"

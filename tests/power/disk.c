@@ -129,12 +129,11 @@ static void add_to_content(struct power_disk *disk, size_t object, size_t op)
 
 static void note_sync(struct power_disk *disk, const struct power_op *op)
 {
-    if (disk->lies)
-        return;
     qn_vec_each (&disk->objects, object) {
+        bool lies = S_ISDIR(object->mode) ? disk->lies_of_names : disk->lies_of_files;
         bool is_it = op->record->kind == POWER_SYNC_ALL ||
                      (op->object != POWER_NONE && object == &disk->objects.items[op->object]);
-        if (is_it && object->synced < op->record->offset)
+        if (is_it && !lies && object->synced < op->record->offset)
             object->synced = op->record->offset;
     }
 }
@@ -142,7 +141,7 @@ static void note_sync(struct power_disk *disk, const struct power_op *op)
 /* The WRITEs from that position on are those that were written through. */
 static void note_durable(struct power_disk *disk, const struct power_op *op)
 {
-    for (size_t i = disk->ops.count - 1; i-- > 0 && !disk->lies;) {
+    for (size_t i = disk->ops.count - 1; i-- > 0 && !disk->lies_of_files;) {
         if (disk->ops.items[i].position < op->record->offset)
             return;
         disk->ops.items[i].is_durable = true;

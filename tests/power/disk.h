@@ -53,7 +53,8 @@ struct power_disk {
     QN_VEC(struct power_object) objects; /* the first one is the root */
     void *by_file;                       /* tsearch: the latest object of an inode */
     power_names names;
-    bool lies; /* the disk says that it synced, and did not */
+    /* The disk says that it synced the content of files, the names in folders, and did not. */
+    bool lies_of_files, lies_of_names;
 };
 
 /* Maps the log and reads `count_max` records at most; false: it cannot be read, or is no log (told

@@ -3,19 +3,19 @@
 # records, and the other one keeps its copies. Then disks are made as they may be after a power cut at
 # some moment of that (replay.c), and the real programs have to open them.
 #
-#   power.sh BUILD [STATES] [SEED] [--lies]
+#   power.sh BUILD [STATES] [SEED] [--lies-of-files] [--lies-of-names]
 #
 # Of every state: ready and answering within a second, nothing unlocked by hand; every snapshot and
 # record that was acknowledged before is there, all data is whole; a restore goes on, or what it said
 # that it restored is there; what the holder acknowledged it has. STATES: QN_POWER_STATES. The second is
 # only insisted on if that is set: not on a machine that is busy with all tests.
 #
-# --lies: disks that did not sync what they said. The test then has to find a loss, or it fails.
+# --lies...: disks that did not sync what they said. The test then has to find a loss, or it fails.
 set -euo pipefail
 # shellcheck source=../integ/lib.sh
 source "$(dirname "$0")/../integ/lib.sh"
 
-build=$1 states=${QN_POWER_STATES:-${2:-60}} seed=${3:-1} lies=${4:-}
+build=$1 states=${QN_POWER_STATES:-${2:-60}} seed=${3:-1} lies=("${@:4}")
 rounds=4 opened_ms_max=0 patience_s=60
 phases=(put backup upload prune restore)
 declare -A tried=()
@@ -188,7 +188,7 @@ lost() {
     found_loss=true
     printf 'state %s (%s, power lost by %s, %s, before %s): %s\n' \
         "$state" "$phase" "$victims" "$how" "$cut" "$*" >&2
-    [[ -n $lies ]] && return
+    ((${#lies[@]} == 0)) || return 0
     cp "$work/log" "$work/marks" "${TMPDIR:-/tmp}" 2>/dev/null || true
     fail "state $state"
 }
@@ -200,7 +200,7 @@ make_state() {
     [[ $victims == one ]] && spare=(--spare two)
     rm -rf "$work/state" "$(runtime_folder one)" "$(runtime_folder two)"
     mkdir "$work/state"
-    how=$("$replay" cut "$work/log" "$cut" "$((seed * 1000000 + state))" "$work/state" $lies \
+    how=$("$replay" cut "$work/log" "$cut" "$((seed * 1000000 + state))" "$work/state" "${lies[@]}" \
         "${spare[@]}")
     [[ $victims == two ]] || start_machine_again
 }
@@ -215,8 +215,9 @@ start_machine_again() {
 
 open_one() {
     local begun ms
+    : >"$work/state/one.log.start"
     begun=$(date +%s%3N)
-    "$syncd" --state "$work/state/one" >"$work/state/one.log.start" 2>"$work/state/one.log" &
+    "$syncd" --state "$work/state/one" >>"$work/state/one.log.start" 2>"$work/state/one.log" &
     site_pid[one]=$!
     disown "$!"
     until grep -qx 'syncd: ready' "$work/state/one.log.start"; do
@@ -231,7 +232,7 @@ open_one() {
 
 check_one() {
     local missing
-    open_one || { lost "one does not start"; return 0; }
+    open_one || { lost "one does not start: $(cat "$work/state/one.log")" && return; }
     missing=$(required_snapshots "$cut" | comm -23 - "$work/there")
     [[ -z $missing ]] || lost "lost snapshots: $missing"
     ctl one --json record list c 2>/dev/null | jq -r '.[].key' | sort >"$work/there"
@@ -277,6 +278,7 @@ check_held() {
     local round
     round=$(before "$cut" copied | tail -n 1 | cut -d ' ' -f 2)
     [[ -n $round ]] || return 0
+    [[ -d $work/state/two/held ]] || { lost "the holder lost everything" && return; }
     find "$work/state/two/held" -type f -path '*/??/*' -exec sha256sum {} + |
         sed 's,  .*/, ,' >"$work/sums"
     awk '$1 != $2 { exit 1 }' "$work/sums" || lost "a held pack is not what its name says"
@@ -286,13 +288,22 @@ check_held() {
 
 check_copy() {
     local id round
-    site_start two 2>"$work/out" || { lost "two does not start"; return 0; }
+    site_start two 2>"$work/out" || { lost "two does not start: $(cat "$work/out")" && return; }
+    [[ $phase != upload ]] || check_sends_on
+    $found_loss && return
     read -r id round < <(before "$cut" copied | tail -n 1) || return 0
     required_snapshots "$cut" | grep -qxF "$id" || return 0
-    await "a copy is complete" copy_is_complete "$id" >"$work/out" || lost "a copy is gone"
+    (await "a copy is complete" copy_is_complete "$id") >"$work/out" 2>&1 ||
+        { lost "a copy is gone: $(cat "$work/out")" && return; }
     ctl one --quiet backup restore "all@$id" --from two --to "$work/state/copy" >"$work/out" 2>&1 ||
         lost "no restore from the holder: $(cat "$work/out")"
     diff -r "$work/tree-$round" "$work/state/copy$work/tree" >&2 || lost "the copy differs"
+}
+
+# A pack that was arriving may have any bytes at its end.
+check_sends_on() {
+    timeout "$patience_s" "$syncctl" --state "$work/state/one" --quiet backup run all --wait \
+        >"$work/out" 2>&1 || lost "nothing is sent any more: $(cat "$work/out")"
 }
 
 copy_is_complete() {
@@ -333,4 +344,4 @@ for ((state = 1; state <= states; state++)); do
 done
 printf '{"what": "power", "seed": %s, "states": %s, %s"lost": %s, "opened_ms_max": %s}\n' \
     "$seed" "$states" "$(summary)" "$found" "$opened_ms_max"
-[[ -z $lies ]] || ((found > 0)) || fail "a disk that lies is not found out"
+((${#lies[@]} == 0 || found > 0)) || fail "a disk that lies is not found out"

@@ -337,7 +337,7 @@ static off_t place_of_write(int fd)
 /* offset -1: where the file is. */
 static ssize_t do_write(int fd, const struct iovec *parts, int count, off_t offset)
 {
-    uint64_t file;
+    uint64_t file = 0;
     bool is = is_ours(fd, &file);
     if (is)
         lock();
@@ -441,7 +441,7 @@ EXPORT int utimensat(int dir, const char *path, const struct timespec times[2], 
 
 EXPORT void *mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset)
 {
-    uint64_t file;
+    uint64_t file = 0;
     bool is_shared = (flags & MAP_TYPE) == MAP_SHARED && protection & PROT_WRITE;
     if (is_shared && is_ours(fd, &file)) {
         lock();

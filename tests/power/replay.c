@@ -3,7 +3,8 @@
  *   power_replay begin LOG FOLDER          an empty log, of what will be done below a folder
  *   power_replay mark LOG TEXT             writes down that this moment is past
  *   power_replay marks LOG                 "INDEX TEXT" for each mark, and "INDEX end"
- *   power_replay cut LOG INDEX SEED OUT [--keep | --lies] [--spare NAME]...
+ *   power_replay cut LOG INDEX SEED OUT [--keep] [--lies-of-files] [--lies-of-names]
+ *                [--spare NAME]...
  *       what the disk holds if the power goes before that record, as the seed has it, below OUT; in
  *       one line: what happened to that which was not synced. --keep: it is all there. --lies: the
  *       disk had said that it synced, and had not. --spare: this folder's machine had power.
@@ -75,8 +76,10 @@ static bool parse_options(int count, char **arguments, struct power_disk *disk,
     for (int i = 0; i < count; i++) {
         if (strcmp(arguments[i], "--keep") == 0)
             *ret_keeps = true;
-        else if (strcmp(arguments[i], "--lies") == 0)
-            disk->lies = true;
+        else if (strcmp(arguments[i], "--lies-of-files") == 0)
+            disk->lies_of_files = true;
+        else if (strcmp(arguments[i], "--lies-of-names") == 0)
+            disk->lies_of_names = true;
         else if (strcmp(arguments[i], "--spare") == 0 && i + 1 < count &&
                  cut->spared_count < SPARED_MAX)
             spared[cut->spared_count++] = arguments[++i];
