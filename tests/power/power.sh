@@ -341,6 +341,7 @@ victims_of=(one two both one)
 for ((state = 1; state <= states; state++)); do
     check_state "${victims_of[$((state / 5 % 4))]}"
     ! $found_loss || found=$((found + 1))
+    ((state % 100 != 0)) || echo "$state states, opened within $opened_ms_max ms" >&2
 done
 printf '{"what": "power", "seed": %s, "states": %s, %s"lost": %s, "opened_ms_max": %s}\n' \
     "$seed" "$states" "$(summary)" "$found" "$opened_ms_max"
