@@ -25,6 +25,15 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
+/* Not before a sanitizer has begun, which makes such calls itself: linked to it, this comes later.
+ */
+static bool is_on;
+
+__attribute__((constructor)) static void start(void)
+{
+    is_on = true;
+}
+
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = -1;
 
@@ -105,7 +114,7 @@ static bool is_ours(int fd, uint64_t *ret_file)
 {
     struct stat status;
     int error = errno;
-    bool is = fd >= 0 && fstat(fd, &status) == 0 &&
+    bool is = is_on && fd >= 0 && fstat(fd, &status) == 0 &&
               (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) && is_below_root(fd);
     if (is)
         *ret_file = status.st_ino;
@@ -122,6 +131,8 @@ struct place {
 static bool find_place(int dir, const char *path, struct place *place)
 {
     char above[PATH_MAX];
+    if (!is_on)
+        return false;
     size_t size = strlen(path);
     while (size > 1 && path[size - 1] == '/')
         size--;
