@@ -443,7 +443,7 @@ EXPORT int utimensat(int dir, const char *path, const struct timespec times[2], 
     struct power_record record = {.kind = POWER_TIMES};
     lock();
     int code = (int)syscall(SYS_utimensat, dir, path, times, flags);
-    bool is_fd = path == NULL || path[0] == '\0';
+    bool is_fd = path[0] == '\0';
     if (code == 0 && (is_fd ? is_ours(dir, &record.file) : is_ours_at(dir, path, &record.file)))
         append(record, NULL, NULL, times, 2 * sizeof(times[0]));
     unlock();
