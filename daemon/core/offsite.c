@@ -136,11 +136,18 @@ static bool is_idle(const struct offsite *offsite)
     return packs_are_idle(offsite) && lists_are_idle(offsite) && proofs_are_idle(offsite);
 }
 
-/* What was left though nothing was under way could not be done: not at once again. */
+/* The book has nothing that was not seen. */
+static bool is_looked_at(const struct offsite *offsite)
+{
+    return !offsite->is_dirty && offsite->look_token == 0;
+}
+
+/* What was left though nothing was under way could not be done: not at once again. What came since
+ * the book was looked into was not tried. */
 void offsite_down(struct qn_core *core, struct bulk *bulk)
 {
     struct offsite *offsite = bulk->offsite;
-    if (offsite->stage == STAGE_OPEN && is_idle(offsite))
+    if (offsite->stage == STAGE_OPEN && is_idle(offsite) && is_looked_at(offsite))
         offsite->want_ms = core->now_ms + FULL_MS;
     offsite_drop(offsite);
     offsite->link = 0;

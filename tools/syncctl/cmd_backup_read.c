@@ -484,6 +484,7 @@ int ctl_run_backup_restore(struct ctl *ctl)
         return code;
     restore.options.context = &restore;
     pack_wanted(ctl, &names, &args);
+    restore.options.what = qn_buf_view(&args);
     qn_buf_init(&restore.path, QN_PATH_SIZE_MAX);
     bool has_progress = ctl->is_err_terminal && !ctl->is_quiet && !ctl->is_json;
     ctl_progress_begin(&restore.progress, has_progress ? ctl->err : NULL, 0);

@@ -106,6 +106,17 @@ static enum qn_err fail_target(const struct ctl_restore_options *options, int er
     return err;
 }
 
+static int begin_mark(struct ctl_restore *restore)
+{
+    struct qn_digest what;
+    int fd, error = ctl_places_fd(&restore->places, &fd);
+    QN_DIGEST(&what, restore->options.what);
+    if (error == 0)
+        error = ctl_restore_mark_begin(&restore->mark, fd, &what);
+    restore->places.redoes = restore->mark.distrusts;
+    return error;
+}
+
 /* Of a target that holds something already, a part may be restored. */
 static bool has_room(struct ctl_restore *restore)
 {
@@ -133,6 +144,8 @@ enum qn_err ctl_restore_new(const struct ctl_restore_options *options,
     restore->places.context = restore;
     if (error == 0 && is_empty && !has_room(restore))
         error = ENOSPC;
+    if (error == 0)
+        error = begin_mark(restore);
     if (error != 0) {
         ctl_restore_free(restore);
         return fail_target(options, error);
@@ -168,7 +181,11 @@ enum qn_err ctl_restore_finish(struct ctl_restore *restore)
 {
     QN_ASSERT(!restore->is_file);
     ctl_places_leave(&restore->places, qn_span(NULL, 0));
-    int error = ctl_places_sync(&restore->places);
+    int fd, error = ctl_places_sync(&restore->places);
+    if (error == 0)
+        error = ctl_places_fd(&restore->places, &fd);
+    if (error == 0)
+        error = ctl_restore_mark_end(&restore->mark, fd);
     if (error == 0)
         return QN_OK;
     qn_buf_reset(&restore->path);
@@ -189,6 +206,7 @@ static void set_object(struct ctl_restore_object *object, struct qn_span name, i
     object->name[name.size] = '\0';
     object->fresh = strcmp(object->name, FRESH_NAME) == 0 ? FRESH_NAME_2 : FRESH_NAME;
     object->dir = dir;
+    object->replaces = false;
 }
 
 /* Without renameat2(RENAME_NOREPLACE), which some file systems lack: a second name instead. */
@@ -202,7 +220,8 @@ static int publish_by_link(const struct ctl_restore_object *object)
 /* Gives what was made its name. 0 or errno; then it is gone. */
 static int publish(const struct ctl_restore *restore, const struct ctl_restore_object *object)
 {
-    unsigned flags = restore->options.overwrites ? 0 : RENAME_NOREPLACE;
+    bool may_replace = restore->options.overwrites || object->replaces;
+    unsigned flags = may_replace ? 0 : RENAME_NOREPLACE;
     int error = 0;
     if (renameat2(object->dir, object->fresh, object->dir, object->name, flags) != 0)
         error = errno;
@@ -251,16 +270,31 @@ enum qn_err ctl_restore_complete(struct ctl_restore *restore, int fd, uint64_t *
     return ctl_restore_publish(restore, count);
 }
 
+/* Some file systems keep whole seconds only. */
+static bool has_time(const struct qn_entry *entry, const struct stat *status)
+{
+    return status->st_mtim.tv_sec == entry->mtime_s &&
+           (status->st_mtim.tv_nsec == entry->mtime_ns || status->st_mtim.tv_nsec == 0);
+}
+
+bool ctl_restore_is_torn(const struct ctl_restore *restore, const struct qn_entry *entry,
+                         const struct stat *status)
+{
+    bool is_file = entry->type == QN_ENTRY_FILE || entry->type == QN_ENTRY_HARDLINK;
+    return restore->mark.distrusts && is_file && S_ISREG(status->st_mode) &&
+           has_time(entry, status) &&
+           (entry->type == QN_ENTRY_HARDLINK || (uint64_t)status->st_size <= entry->size);
+}
+
 static bool is_same(const struct ctl_restore_object *object, const struct qn_entry *entry,
                     const struct stat *status)
 {
     char target[QN_PATH_SIZE_MAX + 1];
     ssize_t size;
     switch (entry->type) {
-    case QN_ENTRY_FILE: /* some file systems keep whole seconds only */
+    case QN_ENTRY_FILE:
         return S_ISREG(status->st_mode) && (uint64_t)status->st_size == entry->size &&
-               status->st_mtim.tv_sec == entry->mtime_s &&
-               (status->st_mtim.tv_nsec == entry->mtime_ns || status->st_mtim.tv_nsec == 0);
+               has_time(entry, status);
     case QN_ENTRY_SYMLINK:
         size = S_ISLNK(status->st_mode)
                    ? readlinkat(object->dir, object->name, target, sizeof(target))
@@ -285,12 +319,15 @@ static bool is_same(const struct ctl_restore_object *object, const struct qn_ent
 enum ctl_restore_standing ctl_restore_look(struct ctl_restore *restore,
                                            const struct qn_entry *entry)
 {
-    const struct ctl_restore_object *object = &restore->object;
+    struct ctl_restore_object *object = &restore->object;
     struct stat status;
     if (ctl_places_deepest(&restore->places)->is_new)
         return CTL_RESTORE_FREE;
     if (fstatat(object->dir, object->name, &status, AT_SYMLINK_NOFOLLOW) != 0)
         return CTL_RESTORE_FREE; /* whatever is wrong shows when it is made */
+    object->replaces = ctl_restore_is_torn(restore, entry, &status);
+    if (object->replaces)
+        return CTL_RESTORE_FREE;
     if (is_same(object, entry, &status))
         return CTL_RESTORE_SAME;
     if (S_ISDIR(status.st_mode))

@@ -5,7 +5,8 @@
  *   there meanwhile (restore_place.h).
  * - An object appears under its name only when it is whole, and never in place of another one,
  *   unless it may overwrite. A file of the same size and time of modification is taken for restored
- *   already: a restore that was interrupted goes on where it stopped.
+ *   already: a restore that was interrupted goes on where it stopped. Where a power cut interrupted
+ * it such files are written again (restore_mark.h).
  * - One fault is about one object: it is told, counted, and the rest goes on. Only what would stop
  *   every further object ends it: a full or failing disk.
  * - Durable when ctl_restore_finish has returned; there is no fsync per file.
@@ -46,7 +47,8 @@ struct ctl_restore_counts {
 };
 
 struct ctl_restore_options {
-    const char *target; /* made if it is not there, but not the folders above it */
+    struct qn_span what; /* names what is restored: the same bytes when it is restored again */
+    const char *target;  /* made if it is not there, but not the folders above it */
     bool overwrites;
     uint64_t bytes_expected,
         entries_expected; /* 0: not known; checked against a new target's disk */

@@ -283,7 +283,7 @@ static int enter(struct ctl_places *places, const char *name, struct ctl_meta *m
     place->has_acl = !is_new && gives_acl(fd);
     if (!is_new)
         note_device(places, fd, status.st_dev);
-    if (meta != NULL && (is_new || overwrites || is_unfinished(&status))) {
+    if (meta != NULL && (is_new || overwrites || places->redoes || is_unfinished(&status))) {
         place->is_finished = false;
         place->meta = *meta;
         *meta = (struct ctl_meta){0};

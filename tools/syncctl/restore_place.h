@@ -33,6 +33,7 @@ struct ctl_places {
     } devices[CTL_PLACE_DEVICES_MAX]; /* file systems written to */
     size_t device_count;
     bool has_more_devices;
+    bool redoes; /* folders that are there get their attributes anew */
     /* A folder was left: what could not be put on it, or why not. */
     void (*on_left)(void *context, struct qn_span path, int error,
                     const struct ctl_meta_loss *loss);

@@ -1,6 +1,9 @@
 /* Shared by restore_out.c and restore_special.c, and by nobody else. */
 #pragma once
 
+#include <sys/stat.h>
+
+#include "restore_mark.h"
 #include "restore_out.h"
 #include "restore_place.h"
 
@@ -10,12 +13,14 @@ struct ctl_restore_object {
     char name[CTL_RESTORE_NAME_SIZE_MAX + 1];
     const char *fresh; /* its name while it is being made */
     int dir;           /* its folder; belongs to the places */
+    bool replaces;     /* what a power cut left of it */
 };
 
 struct ctl_restore {
     struct ctl_restore_options options;
     struct ctl_restore_counts counts;
     struct ctl_places places;
+    struct ctl_restore_mark mark;
     struct ctl_owners *owners;
     struct qn_buf path;   /* of the entry in hand */
     struct qn_buf failed; /* a folder that nothing can be put into; empty: none */
@@ -41,6 +46,10 @@ enum qn_err QN_CHECKED ctl_restore_fail(struct ctl_restore *restore, enum ctl_re
                                         int error);
 enum ctl_restore_standing ctl_restore_look(struct ctl_restore *restore,
                                            const struct qn_entry *entry);
+/* What a restore that lost its power left of a file: it may have any content. It has its time (a
+ * file system that keeps a name keeps what was said of its file before) and may be shorter. */
+bool ctl_restore_is_torn(const struct ctl_restore *restore, const struct qn_entry *entry,
+                         const struct stat *status);
 /* True if the object is to be made; else that is told or counted. */
 bool ctl_restore_is_free(struct ctl_restore *restore, enum ctl_restore_standing standing);
 /* Gives what was made the name of the object in hand, and counts it. */

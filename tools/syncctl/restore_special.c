@@ -131,9 +131,10 @@ static enum qn_err link_open(struct ctl_restore *restore, int fd)
 }
 
 static enum ctl_restore_standing look_for_link(struct ctl_restore *restore,
+                                               const struct qn_entry *entry,
                                                const struct stat *first)
 {
-    const struct ctl_restore_object *object = &restore->object;
+    struct ctl_restore_object *object = &restore->object;
     struct stat status;
     if (fstatat(object->dir, object->name, &status, AT_SYMLINK_NOFOLLOW) != 0)
         return CTL_RESTORE_FREE;
@@ -141,7 +142,8 @@ static enum ctl_restore_standing look_for_link(struct ctl_restore *restore,
         return CTL_RESTORE_SAME;
     if (S_ISDIR(status.st_mode))
         return CTL_RESTORE_IS_FOLDER;
-    return restore->options.overwrites ? CTL_RESTORE_FREE : CTL_RESTORE_TAKEN;
+    object->replaces = ctl_restore_is_torn(restore, entry, &status);
+    return restore->options.overwrites || object->replaces ? CTL_RESTORE_FREE : CTL_RESTORE_TAKEN;
 }
 
 enum qn_err ctl_restore_hard_link(struct ctl_restore *restore, const struct qn_entry *entry)
@@ -153,7 +155,7 @@ enum qn_err ctl_restore_hard_link(struct ctl_restore *restore, const struct qn_e
     if (fd < 0)
         return ctl_restore_fail(restore, CTL_RESTORE_NO_FIRST, 0);
     enum qn_err err = QN_OK;
-    if (ctl_restore_is_free(restore, look_for_link(restore, &first)))
+    if (ctl_restore_is_free(restore, look_for_link(restore, entry, &first)))
         err = link_open(restore, fd);
     close(fd);
     return err;

@@ -130,6 +130,21 @@ Test(offsite, a_connection_is_wanted_when_there_is_something_to_send)
     cr_assert(bulk->is_wanted);
 }
 
+/* The book is looked into at most four times a second: what came since then is not what could not
+ * be done before the connection ended. */
+Test(offsite, a_cut_before_what_is_new_was_looked_at_does_not_put_it_off)
+{
+    struct bulk *bulk = rig.rig.core->peers.items[0]->bulk;
+    offsite_rig_up(&rig);
+    rest();
+    offsite_rig_backup(&rig, 1, 10 * KIB, true);
+    cr_assert(offsite_rig_run(&rig, RESTS, 0));
+    cr_assert(offsite_rig_state(&rig)->is_dirty, "it is not looked at yet");
+    offsite_rig_cut(&rig);
+    cr_assert(offsite_rig_run(&rig, RESTS, 5000));
+    cr_assert(bulk->is_wanted);
+}
+
 static void link_anew(void)
 {
     rig_step(&rig.rig,
