@@ -230,6 +230,8 @@ bool bulk_dial_failed(struct qn_core *core, const struct qn_event *event)
         bulk->is_bad |= event->err == QN_ERR_DENIED || event->err == QN_ERR_UNSUPPORTED;
         bulk->has_failed_dials = true;
         dial_later(core, bulk);
+        if (bulk->is_narrow) /* the other end may have seen it, and passed over the first one */
+            offsite_in_doubt(core, bulk);
         return true;
     }
     return false;

@@ -154,7 +154,7 @@ struct hold {
     size_t files;        /* pieces of file work on their way */
     size_t commits;      /* that the owner's messages caused and that are on their way */
     size_t names_asked;
-    bool is_state_asked;
+    bool is_state_asked, is_asked_again;
     struct qn_digest pack_sum, list_sum;
     bool has_lease;
     struct qn_lease_id lease;

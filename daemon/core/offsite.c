@@ -122,13 +122,8 @@ void offsite_up(struct qn_core *core, struct bulk *bulk)
     offsite_drop(offsite);
     offsite->link = bulk->link;
     offsite->is_stopped = offsite->needs_more = false;
-}
-
-void offsite_needs_more(struct qn_core *core, struct bulk *bulk)
-{
-    offsite_drop(bulk->offsite);
-    bulk->offsite->needs_more = true;
-    bulk_want(core, bulk);
+    offsite->waits_ms = 0;
+    offsite->repeats = 0;
 }
 
 static bool is_idle(const struct offsite *offsite)
@@ -173,7 +168,7 @@ static enum qn_err heard_state(struct qn_core *core, struct bulk *bulk, struct q
     bool packs_equal, lists_equal;
     uint64_t quota, used, room, pack_count, list_count, epoch;
     if (offsite->asks == 0)
-        return QN_ERR_STATE;
+        return bulk->is_narrow ? QN_OK : QN_ERR_STATE; /* it was asked again */
     offsite->asks--;
     QN_TRY(qn_cursor_bool(fields, &packs_equal));
     QN_TRY(qn_cursor_bool(fields, &lists_equal));
@@ -385,7 +380,7 @@ static bool has_landed(const struct offsite *offsite)
            proofs_are_idle(offsite);
 }
 
-static void compare_anew(struct qn_core *core, struct bulk *bulk)
+void offsite_compare_anew(struct qn_core *core, struct bulk *bulk)
 {
     offsite_drop(bulk->offsite);
     begin(core, bulk);
@@ -400,7 +395,7 @@ static bool has_packs_to_send(const struct qn_core *core, const struct offsite *
 static void tick_open(struct qn_core *core, struct bulk *bulk)
 {
     if (offsite_is_ending(core, bulk) && has_landed(bulk->offsite)) {
-        compare_anew(core, bulk);
+        offsite_compare_anew(core, bulk);
         return;
     }
     core_wake(core, bulk->offsite->heard_ms + ASK_EVERY_MS);
@@ -429,6 +424,8 @@ void offsite_tick(struct qn_core *core, struct bulk *bulk)
         (!offsite->is_stopped || core->now_ms >= offsite->want_ms))
         begin(core, bulk);
     offsite_look(core, bulk);
+    if (is_up && bulk->is_narrow)
+        offsite_tick_narrow(core, bulk);
     if (is_up && offsite->stage == STAGE_OPEN)
         tick_open(core, bulk);
     if (!is_up)

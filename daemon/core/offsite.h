@@ -24,6 +24,8 @@ void offsite_file_done(struct qn_core *core, struct bulk *bulk, const struct pen
 void offsite_tick(struct qn_core *core, struct bulk *bulk);
 /* Whether it waits for something on this connection, or has something to send. */
 bool offsite_is_busy(const struct qn_core *core, const struct bulk *bulk);
+/* On the first connection: what was said there may have been passed over. */
+void offsite_in_doubt(struct qn_core *core, struct bulk *bulk);
 /* A read of kind QN_READ_COPY: arguments as offsite_read.c says, in any read transaction. */
 enum qn_err QN_CHECKED offsite_read(struct qn_kv *kv, struct qn_span args, struct qn_buf *out);
 /* Packs or snapshots were made or went, or the ledger moved: look again. */

@@ -333,6 +333,13 @@ void proofs_file_done(struct qn_core *core, struct bulk *bulk, enum tag tag, uin
         own_checked(core, bulk, number, result->err);
 }
 
+void proofs_say_again(struct offsite *offsite)
+{
+    struct proofs *proofs = &offsite->proofs;
+    if (proofs->state == PROOF_ASKED)
+        proofs->state = PROOF_READY; /* an answer to before is passed over */
+}
+
 /* ---- what came of a batch ---- */
 
 static void commit_row(struct qn_core *core, struct bulk *bulk, const struct qn_proof *row)

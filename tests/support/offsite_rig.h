@@ -74,6 +74,8 @@ struct offsite_rig {
     size_t units;    /* carried out */
     bool is_up;
     bool hears_first; /* also what is said on the first connection */
+    size_t deaf;      /* so many of these messages are passed over there */
+    enum qn_message deaf_to;
 };
 
 /* A group of two in which site 1 holds for site 0, and a plan that names it. */
