@@ -94,8 +94,9 @@ static const char *copy_code(const struct qn_copy_vault *copy, enum qn_err err)
         return qn_copy_vault_code(copy);
     if (err == QN_ERR_TIMEOUT || err == QN_ERR_CLOSED)
         return "holder-offline";
-    return err == QN_ERR_DENIED || err == QN_ERR_BUSY || is_of_disk ? qn_snapshot_code(err)
-                                                                    : "holder-bad";
+    if (err == QN_ERR_BUSY)
+        return "holder-busy";
+    return err == QN_ERR_DENIED || is_of_disk ? qn_snapshot_code(err) : "holder-bad";
 }
 
 static enum qn_err list_all(const struct qn_snapshot_place *place, const char *plan,

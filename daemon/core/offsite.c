@@ -333,14 +333,13 @@ void offsite_file_done(struct qn_core *core, struct bulk *bulk, const struct pen
 
 /* ---- what is due ---- */
 
-static bool has_work(const struct qn_core *core, const struct bulk *bulk)
+static bool has_work(struct qn_core *core, const struct bulk *bulk)
 {
     const struct offsite *offsite = bulk->offsite;
     if (offsite->role != ROLE_SEND)
         return offsite->has_forget;
     return (offsite->has_packs && core->now_ms >= offsite->packs.blocked_ms) || offsite->has_list ||
-           offsite->has_forget ||
-           (offsite->proofs.is_known && proofs_due_ms(core, bulk) <= core->wall_ms);
+           offsite->has_forget || proofs_are_due(core, bulk);
 }
 
 /* Unconnected: for work, and now and then to hear what became of the packs. */

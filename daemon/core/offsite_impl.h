@@ -230,6 +230,7 @@ struct proofs {
     bool is_end;
     uint64_t request, asked_ms;
     uint64_t retry_ms;
+    uint64_t busy_ms; /* the holder wants no challenge before; outlives connections */
     QN_VEC(struct qn_digest) lost;
     size_t commits;
 };
@@ -399,6 +400,8 @@ bool proofs_are_idle(const struct offsite *offsite);
 void proofs_say_again(struct offsite *offsite);
 /* Wall clock; UINT64_MAX: nothing is there to prove. */
 uint64_t proofs_due_ms(const struct qn_core *core, const struct bulk *bulk);
+/* Wakes the core when it will be. */
+bool proofs_are_due(struct qn_core *core, const struct bulk *bulk);
 enum qn_err QN_CHECKED proofs_answer(struct qn_core *core, struct bulk *bulk,
                                      struct qn_cursor *fields);
 void proofs_read_done(struct qn_core *core, struct bulk *bulk, struct qn_read_result *result);

@@ -61,6 +61,16 @@ uint64_t proofs_due_ms(const struct qn_core *core, const struct bulk *bulk)
     return row->ended_ms + PROOF_EVERY_MS - spread_ms(core, bulk);
 }
 
+bool proofs_are_due(struct qn_core *core, const struct bulk *bulk)
+{
+    const struct proofs *proofs = &bulk->offsite->proofs;
+    if (!proofs->is_known || proofs_due_ms(core, bulk) > core->wall_ms)
+        return false;
+    if (core->now_ms < proofs->busy_ms)
+        core_wake(core, proofs->busy_ms);
+    return core->now_ms >= proofs->busy_ms;
+}
+
 /* ---- the batch ---- */
 
 static void look(struct qn_core *core, struct bulk *bulk)
@@ -275,6 +285,26 @@ static void differs(struct qn_core *core, struct bulk *bulk)
     proofs->state = PROOF_READY;
 }
 
+/* A holder that is busy says when to come again; the batch begins anew then. */
+static enum qn_err refused(struct qn_core *core, struct bulk *bulk, struct qn_span code,
+                           struct qn_cursor *fields)
+{
+    struct proofs *proofs = &bulk->offsite->proofs;
+    struct qn_span none;
+    uint64_t again_ms;
+    if (!qn_span_eq_str(code, "busy")) {
+        give_up(core, bulk, QN_ERR_DENIED);
+        return QN_OK;
+    }
+    QN_TRY(qn_cursor_bin(fields, 0, &none));
+    QN_TRY(qn_cursor_u64(fields, &again_ms));
+    put_off(core, bulk);
+    if (again_ms < LATER_MS)
+        again_ms = LATER_MS;
+    proofs->busy_ms = core->now_ms + (again_ms < PROOF_AGAIN_MS ? again_ms : PROOF_AGAIN_MS);
+    return QN_OK;
+}
+
 enum qn_err proofs_answer(struct qn_core *core, struct bulk *bulk, struct qn_cursor *fields)
 {
     struct proofs *proofs = &bulk->offsite->proofs;
@@ -288,10 +318,8 @@ enum qn_err proofs_answer(struct qn_core *core, struct bulk *bulk, struct qn_cur
         QN_TRY(read_digest(fields, &told));
     if (proofs->state != PROOF_ASKED || request != proofs->request)
         return QN_OK; /* of one that was given up */
-    if (code.size > 0) {
-        give_up(core, bulk, QN_ERR_DENIED);
-        return QN_OK;
-    }
+    if (code.size > 0)
+        return refused(core, bulk, code, fields);
     expected(proofs, last_range(proofs), &digest);
     if (qn_digest_eq(&told, &digest)) {
         proofs->ranges.count--;
@@ -407,7 +435,7 @@ static bool may_begin(const struct qn_core *core, const struct bulk *bulk)
     const struct offsite *offsite = bulk->offsite;
     return offsite->role == ROLE_SEND && offsite->proofs.is_known &&
            !offsite_is_ending(core, bulk) && packs_are_idle(offsite) && lists_are_idle(offsite) &&
-           core->now_ms >= offsite->proofs.retry_ms &&
+           core->now_ms >= offsite->proofs.retry_ms && core->now_ms >= offsite->proofs.busy_ms &&
            !(offsite->proofs.has_mended && backup_is_mending(core));
 }
 
@@ -425,6 +453,8 @@ void proofs_tick(struct qn_core *core, struct bulk *bulk)
     struct proofs *proofs = &bulk->offsite->proofs;
     if (proofs->state == PROOF_NONE && may_begin(core, bulk))
         begin(core, bulk);
+    else if (core->now_ms < proofs->busy_ms)
+        core_wake(core, proofs->busy_ms);
     if (proofs->state == PROOF_READING)
         read_values(core, bulk);
     if (proofs->state == PROOF_READY && proofs->ranges.count > 0)

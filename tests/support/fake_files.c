@@ -133,6 +133,9 @@ static enum qn_err run(struct fake_files *files, const struct qn_file_work *work
                        struct qn_file_result *result)
 {
     struct fake_file *file = fake_files_find(files, &work->owner, &work->name);
+    bool is_read = work->kind == QN_FILE_READ || work->kind == QN_FILE_PROOF;
+    if (is_read && files->read_err != QN_OK)
+        return files->read_err;
     switch (work->kind) {
     case QN_FILE_PART_SIZE:
         result->size = file == NULL || file->is_whole ? 0 : file->bytes.size;

@@ -48,6 +48,7 @@ struct holder_lies {
     bool too_far;       /* acknowledges more than was sent */
     bool wrong_proof;
     bool silent_proof;
+    uint64_t busy_ms;      /* to each challenge: again after so long */
     const char *list_code; /* to each list */
     bool no_base;          /* does not know any base */
     bool is_mad;           /* says things besides: what does not fit then is passed over */

@@ -126,6 +126,8 @@ static const struct row rows[] = {
         "--from.")},
     {"holder-refused", N_("that site keeps no vault for this one, or does not give it"),
      N_("`syncctl backup plans` shows which sites keep copies; ask the IT person there.")},
+    {"holder-busy", N_("the site with the copy is too busy to give it"),
+     N_("Try again in a moment, or choose another copy with --from.")},
     {"holder-bad", N_("what that site gave is not what this site stored there"),
      N_("Choose another copy with --from; ask the IT person there to check the disk.")},
     {"not-held", N_("that site does not have this"),

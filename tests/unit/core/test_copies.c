@@ -201,6 +201,31 @@ Test(copies, a_proof_that_does_not_come_is_given_up)
     cr_assert_eq(offsite_rig_proof(&rig).verified_ms, 0);
 }
 
+/* It is asked when it said, over other connections and not before, and is not blamed. */
+Test(copies, a_holder_that_is_busy_is_challenged_when_it_said)
+{
+    offsite_rig_backup(&rig, 4, 10 * KIB, true);
+    rig.lies.busy_ms = 4 * 3600000;
+    offsite_rig_up(&rig);
+    rest();
+    cr_assert_eq(rig.proofs_asked, 1);
+    cr_assert_null(rig.rig.note);
+    rig.lies.busy_ms = 0;
+    offsite_rig_cut(&rig);
+    rig.hears_first = true;
+    for (int i = 0; i < 39; i++) {
+        rig_wait(&rig.rig, 6 * 60000);
+        rest();
+    }
+    cr_assert_eq(rig.proofs_asked, 1);
+    for (int i = 0; i < 3; i++) {
+        rig_wait(&rig.rig, 6 * 60000);
+        rest();
+    }
+    cr_assert_eq(rig.proofs_asked, 2);
+    cr_assert_neq(offsite_rig_proof(&rig).verified_ms, 0);
+}
+
 /* ---- what is shown ---- */
 
 /* The bytes of the last answer of that kind in the last step. */
