@@ -72,6 +72,7 @@ enum qn_message {                   /* on the wire: never renumber */
                   QN_MSG_KEY_ACK = 68,   /* epoch, enum qn_offer (0: it is kept) */
                   QN_MSG_PACK_OFFER = 69,   /* lease 16 B, [name, size, ...] */
                   QN_MSG_PACK_OFFERED = 70, /* [name, enum qn_offer, have bytes, ...] */
+                  QN_MSG_PACK_BAD = 71,     /* names joined */
 };
 
 enum qn_clock_flags {

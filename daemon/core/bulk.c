@@ -415,6 +415,7 @@ static enum qn_err dispatch(struct qn_core *core, struct bulk *bulk, uint64_t nu
     case QN_MSG_LIST_FORGOT:
     case QN_MSG_PROOF:
     case QN_MSG_KEY_ACK:
+    case QN_MSG_PACK_BAD:
         return offsite_frame(core, bulk, (enum qn_message)number, fields);
     case QN_MSG_PACK_DATA:
     case QN_MSG_LIST_DATA:

@@ -230,9 +230,22 @@ static void scrubbed(struct qn_core *core, const struct pending *pending, enum q
         custodian_mark(core_commit(core, QN_INTENT_HELD_SCRUBBED, &payload, PENDING_CUSTODY),
                        &pending->site, CUSTODIAN_SCRUBBED);
     commit->level = err != QN_OK;
+    qn_buf_init(&commit->data, QN_DIGEST_SIZE);
+    qn_buf_append_span(&commit->data, qn_buf_view(&pending->data));
 }
 
-/* The owner is told by what it asks first on the next connection, so there shall be one. */
+/* On a second connection that stands the owner hears of it; else by what it asks first on the next
+ * one, so there shall be one. */
+static void tell_owner(struct qn_core *core, struct bulk *bulk, const struct qn_buf *pack)
+{
+    if (!bulk_is_wide(bulk)) {
+        bulk_want(core, bulk);
+        return;
+    }
+    qn_pack_bin(core_message(core, QN_MSG_PACK_BAD, 1), qn_buf_view(pack));
+    bulk_send(core, bulk);
+}
+
 static void scrub_was_stored(struct qn_core *core, const struct pending *pending, enum qn_err err)
 {
     struct bulk *bulk = bulk_of(core, &pending->site);
@@ -245,7 +258,7 @@ static void scrub_was_stored(struct qn_core *core, const struct pending *pending
     if (err == QN_OK && was_bad) {
         core_note(core, "held-pack-damaged", QN_ERR_CORRUPT, "");
         if (bulk != NULL)
-            bulk_want(core, bulk);
+            tell_owner(core, bulk, &pending->data);
         book_touch(core);
     }
     custodian_read(core);

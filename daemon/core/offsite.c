@@ -122,6 +122,7 @@ void offsite_up(struct qn_core *core, struct bulk *bulk)
     offsite_drop(offsite);
     offsite->link = bulk->link;
     offsite->is_stopped = offsite->needs_more = false;
+    offsite->told_bad = 0;
     offsite->waits_ms = 0;
     offsite->repeats = 0;
 }
@@ -222,6 +223,23 @@ static void tick_key(struct qn_core *core, struct bulk *bulk)
     bulk_send(core, bulk);
 }
 
+/* Its scrub found them: they are sent again at once. What is too much waits for the comparison. */
+static enum qn_err heard_bad(struct qn_core *core, struct bulk *bulk, struct qn_cursor *fields)
+{
+    struct offsite *offsite = bulk->offsite;
+    struct qn_span names;
+    QN_TRY(read_joined(fields, BULK_OFFERS_MAX, &names));
+    size_t count = names.size / QN_DIGEST_SIZE;
+    if (count == 0)
+        return QN_ERR_INVALID;
+    if (offsite->role != ROLE_SEND || offsite->told_bad + count > TOLD_BAD_MAX)
+        return QN_OK;
+    offsite->told_bad += count;
+    core_note(core, "copy-differs", QN_ERR_CORRUPT, holder_name(core, bulk));
+    commit_lost(core, bulk, names, TAG_BAD);
+    return QN_OK;
+}
+
 static enum qn_err dispatch(struct qn_core *core, struct bulk *bulk, enum qn_message number,
                             struct qn_cursor *fields)
 {
@@ -244,6 +262,8 @@ static enum qn_err dispatch(struct qn_core *core, struct bulk *bulk, enum qn_mes
         return proofs_answer(core, bulk, fields);
     case QN_MSG_KEY_ACK:
         return heard_key(core, bulk, fields);
+    case QN_MSG_PACK_BAD:
+        return heard_bad(core, bulk, fields);
     }
     return QN_ERR_UNSUPPORTED;
 }
@@ -252,7 +272,8 @@ static enum qn_err dispatch(struct qn_core *core, struct bulk *bulk, enum qn_mes
 enum qn_err offsite_frame(struct qn_core *core, struct bulk *bulk, enum qn_message number,
                           struct qn_cursor *fields)
 {
-    bool is_at_any_time = number == QN_MSG_VAULT_STATE || number == QN_MSG_VAULT_REFUSED;
+    bool is_at_any_time =
+        number == QN_MSG_VAULT_STATE || number == QN_MSG_VAULT_REFUSED || number == QN_MSG_PACK_BAD;
     switch (bulk->offsite->stage) {
     case STAGE_OFF:
     case STAGE_LOOK:
@@ -289,6 +310,8 @@ void offsite_outcome(struct qn_core *core, struct bulk *bulk, const struct pendi
         forgets_committed(core, bulk, outcome);
     else if (tag == TAG_PROVEN)
         proofs_committed(core, bulk, outcome);
+    else if (tag == TAG_BAD)
+        packs_look(bulk->offsite, true);
 }
 
 void offsite_read_done(struct qn_core *core, struct bulk *bulk, const struct pending *pending,

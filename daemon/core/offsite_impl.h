@@ -42,6 +42,7 @@
 #define PROOF_VALUE       16
 #define COMPARE_LOST_MAX  4096 /* names in one answer of a comparison, of packs */
 #define COMPARE_LISTS_MAX 256  /* and of lists: each is a commit */
+#define TOLD_BAD_MAX      1024 /* packs that a holder says to be damaged, in one connection */
 
 enum role {
     ROLE_NONE,
@@ -76,6 +77,7 @@ enum tag { /* upper half of pending.seq */
            TAG_OWN,       /* whether the own copy of a bad pack is whole */
            TAG_PROVEN,
            TAG_SUSPECT, /* whether a pack that the holder did not find whole is whole here */
+           TAG_BAD,     /* packs that the holder says to be damaged */
            TAG_QUIET,   /* nothing waits for it */
 };
 #define tag_of(tag, number) ((uint64_t)(tag) << 32 | (number))
@@ -254,6 +256,7 @@ struct offsite {
     bool needs_more;   /* than the first connection carries: nothing goes on there */
     bool needs_ask;    /* the interval is another one */
     unsigned asks;     /* that were not answered */
+    size_t told_bad;   /* packs that it said to be damaged, in this connection */
     uint64_t waits_ms; /* on the first connection: since when, 0 not; and what was said again */
     unsigned repeats;
     uint64_t holder_epoch;

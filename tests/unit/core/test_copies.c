@@ -201,6 +201,73 @@ Test(copies, a_proof_that_does_not_come_is_given_up)
     cr_assert_eq(offsite_rig_proof(&rig).verified_ms, 0);
 }
 
+/* The holder's own reading found a pack damaged. */
+static void tell_bad(const struct qn_digest *name)
+{
+    struct qn_buf out;
+    qn_vec_each (&rig.parts, part) {
+        if (!qn_digest_eq(&part->name, name))
+            continue;
+        part->is_whole = part->is_rotten = false;
+        part->bytes.size = 0;
+    }
+    rig_message(&out, QN_MSG_PACK_BAD, 1);
+    qn_pack_bin(&out, qn_digest_view(name));
+    offsite_rig_say(&rig, &out);
+}
+
+Test(copies, what_a_holder_says_to_be_damaged_is_sent_again_at_once)
+{
+    offsite_rig_backup(&rig, 8, 10 * KIB, true);
+    offsite_rig_up(&rig);
+    rest();
+    size_t asked = rig_count(&rig.rig, QN_MSG_NAMES_ASK);
+    uint64_t before_ms = rig.rig.now_ms;
+    tell_bad(&rig.packs[3].name);
+    rest();
+    cr_assert_leq(rig.rig.now_ms - before_ms, 10000);
+    cr_assert(rig.is_up);
+    cr_assert(offsite_rig_has_all(&rig));
+    cr_assert_eq(rig.put_bytes, 9 * 10 * KIB, "it, and no other");
+    cr_assert_eq(rig_count(&rig.rig, QN_MSG_NAMES_ASK), asked, "nothing had to be compared");
+    cr_assert_str_eq(rig.rig.note, "copy-differs");
+}
+
+/* Nor is it whole here: it comes from another copy first. */
+Test(copies, what_is_damaged_at_both_ends_comes_from_another_copy)
+{
+    offsite_rig_backup(&rig, 8, 10 * KIB, true);
+    offsite_rig_up(&rig);
+    rest();
+    rig.packs[3].is_gone = true;
+    tell_bad(&rig.packs[3].name);
+    rest();
+    assert_mends(&rig.packs[3].name);
+    rig.packs[3].is_gone = false;
+    mend_end("repaired", 1);
+    rest();
+    cr_assert(offsite_rig_holds(&rig, &rig.packs[3].name));
+}
+
+Test(copies, who_calls_everything_damaged_is_not_listened_to)
+{
+    struct qn_buf out;
+    offsite_rig_backup(&rig, 8, 10 * KIB, true);
+    offsite_rig_up(&rig);
+    rest();
+    for (size_t i = 0; i < 2 * TOLD_BAD_MAX; i++) {
+        rig_message(&out, QN_MSG_PACK_BAD, 1);
+        qn_pack_bin(&out, qn_digest_view(&rig.packs[i % 8].name));
+        offsite_rig_say(&rig, &out);
+        if (i % 64 == 0)
+            rest();
+    }
+    rest();
+    cr_assert(rig.is_up);
+    cr_assert_eq(offsite_rig_state(&rig)->told_bad, TOLD_BAD_MAX);
+    cr_assert(offsite_rig_has_all(&rig));
+}
+
 /* It is asked when it said, over other connections and not before, and is not blamed. */
 Test(copies, a_holder_that_is_busy_is_challenged_when_it_said)
 {
