@@ -294,6 +294,7 @@ enum custodian_what {
     CUSTODIAN_READ,
     CUSTODIAN_SCRUB,
     CUSTODIAN_SCRUBBED,
+    CUSTODIAN_FOUND, /* a challenge found one that is damaged */
     CUSTODIAN_SWEEP,
     CUSTODIAN_REMOVED,
     CUSTODIAN_UNLINKED,
@@ -344,6 +345,9 @@ void custodian_sweep_soon(struct qn_core *core);
 void custodian_read(struct qn_core *core);
 struct pending *custodian_mark(struct pending *pending, const struct qn_site_id *owner,
                                enum custodian_what what);
+/* What the owner had read is damaged: noted, so that it can send it again. */
+void custodian_found_bad(struct qn_core *core, const struct qn_site_id *owner,
+                         const struct qn_digest *pack);
 void custodian_sweep_tick(struct qn_core *core);
 void custodian_swept(struct qn_core *core, const struct qn_outcome *outcome);
 void custodian_unlinked(struct qn_core *core, enum qn_err err);

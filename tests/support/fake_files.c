@@ -97,6 +97,8 @@ static enum qn_err prove(const struct fake_file *file, const struct qn_file_work
     struct qn_digest mac;
     if (file == NULL || !file->is_whole)
         return QN_ERR_NOTFOUND;
+    if (!is_right(file))
+        return QN_ERR_CORRUPT;
     qn_hmac(qn_buf_view(&work->bytes), qn_buf_view(&file->bytes), &mac);
     qn_buf_append_span(&result->bytes, qn_digest_view(&mac));
     return QN_OK;

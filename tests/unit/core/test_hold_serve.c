@@ -409,3 +409,19 @@ Test(hold_serve, a_challenge_of_more_than_a_day_allows_is_none)
     cr_assert_eq(hold.files.count, count, "nothing was read");
     cr_assert_str_eq(challenge(names, 1).code, "");
 }
+
+/* Else it would say to have it when the owner offers it again. */
+Test(hold_serve, what_a_challenge_finds_damaged_is_wanted_again)
+{
+    struct qn_digest names[2] = {rig_pack_name(0, RIG_PACK), rig_pack_name(1, RIG_PACK)};
+    for (uint64_t i = 0; i < 2; i++)
+        cr_assert_eq(send_pack(&hold, i, RIG_PACK), QN_OFFER_WANTED);
+    cr_assert_eq(send_pack(&hold, 1, RIG_PACK), QN_OFFER_HERE);
+    fake_files_find(&hold.files, &hold.rig.world.sites[RIG_OWNER].id, &names[1])->bytes.data[9]++;
+    cr_assert_str_eq(challenge(names, 2).code, "");
+    cr_assert_eq(rig_held(&hold, RIG_OWNER).bad_count, 1);
+    cr_assert_eq(send_pack(&hold, 0, RIG_PACK), QN_OFFER_HERE);
+    cr_assert_eq(send_pack(&hold, 1, RIG_PACK), QN_OFFER_WANTED);
+    cr_assert_eq(rig_held(&hold, RIG_OWNER).bad_count, 0);
+    cr_assert(rig_has_pack(&hold, RIG_OWNER, 1, RIG_PACK));
+}
