@@ -437,6 +437,7 @@ void offsite_tick(struct qn_core *core, struct bulk *bulk)
     struct offsite *offsite = bulk->offsite;
     if (offsite->is_dirty || !offsite->is_role_known)
         offsite_refresh_role(core, bulk);
+    demand_tick(core, bulk);
     if (offsite->role == ROLE_NONE) {
         offsite->is_dirty = false; /* until plans or ledger move */
         return;

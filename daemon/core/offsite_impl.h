@@ -219,8 +219,24 @@ enum proof_state {
     PROOF_COMMITTING,
 };
 
+enum demand_kind {
+    DEMAND_NONE,
+    DEMAND_SAMPLE,
+    DEMAND_ALL,
+};
+
+struct demand { /* a challenge that somebody asked for */
+    enum demand_kind kind;
+    enum challenge_result result; /* once there is none any more */
+    uint64_t at;                  /* SAMPLE: the order of the pack behind which it begins */
+    uint64_t moved_ms;            /* when something was compared last, monotonic */
+    uint64_t packs, bytes, bad;
+};
+
 struct proofs {
     enum proof_state state;
+    struct demand demand;
+    bool is_sample;      /* the batch is; else it is of the round */
     struct qn_proof row; /* as in the book, or about to be */
     bool is_known;
     uint8_t key[32];
@@ -394,6 +410,11 @@ void forgets_read_done(struct qn_core *core, struct bulk *bulk, struct qn_read_r
 enum qn_err QN_CHECKED forgets_done(struct qn_core *core, struct bulk *bulk,
                                     struct qn_cursor *fields);
 void forgets_committed(struct qn_core *core, struct bulk *bulk, const struct qn_outcome *outcome);
+
+/* ---- offsite_demand.c ---- */
+void demand_end(struct qn_core *core, struct bulk *bulk, enum challenge_result result);
+void demand_count(struct qn_core *core, struct bulk *bulk);
+void demand_tick(struct qn_core *core, struct bulk *bulk);
 
 /* ---- offsite_proof.c ---- */
 void proofs_end(struct offsite *offsite);

@@ -104,7 +104,7 @@ static const struct {
     {"backup.stop", "name", call_backup_stop, false},
     {"backup.forget", "dry_run name", call_backup_forget, false},
     {"backup.prune", "", call_backup_prune, false},
-    {"backup.verify", "name read_data", call_backup_verify, false},
+    {"backup.verify", "name read_data timeout_ms", call_backup_verify, false},
     {"holder.list", "", call_holder_list, false},
     {"holder.accept", "owner", call_holder_accept, true},
     {"holder.quota", "owner quota_bytes", call_holder_quota, true},
