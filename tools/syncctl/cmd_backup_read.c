@@ -272,7 +272,8 @@ int ctl_run_backup_find(struct ctl *ctl)
     struct view view = {.ctl = ctl, .json = {.out = ctl->out}};
     QN_AUTO_BUF struct qn_buf args = {0};
     size_t last = ctl->arguments.count - 1;
-    ctl_args_init(&args, 2);
+    ctl_args_init(&args, 3);
+    ctl_arg_str(&args, "from", ctl_value(ctl, "from"));
     ctl_arg_str(&args, "name", last > 0 ? ctl->arguments.items[0] : NULL);
     ctl_arg_str(&args, "pattern", ctl->arguments.items[last]);
     int code =
