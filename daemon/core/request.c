@@ -83,6 +83,7 @@ static const struct {
     {"site.revoke", "name", call_site_revoke, true},
     {"site.withdraw", "name", call_site_withdraw, true},
     {"site.set", "entity", call_site_set, true},
+    {"site.trust", "name", call_site_trust, false},
     {"collection.create", "members name", call_collection_create, true},
     {"collection.grant", "name site", call_collection_grant, true},
     {"collection.ungrant", "name site", call_collection_ungrant, true},
