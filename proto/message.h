@@ -66,11 +66,13 @@ enum qn_message {                   /* on the wire: never renumber */
                                               the list), id or nil, after or nil */
                   QN_MSG_LIST_DATA = 64,   /* request, code or nil, is last, body */
                   QN_MSG_PROOF_ASK = 65, /* request, key 32 B, prefixes of names joined, 6 B each */
-                  QN_MSG_PROOF = 66,     /* request, code or nil, digest */
+                  QN_MSG_PROOF = 66,     /* request, code or nil, digest; with a code: none, and
+                                            the ms after which to ask again */
                   QN_MSG_KEY_PUT = 67,   /* epoch, sealed key */
                   QN_MSG_KEY_ACK = 68,   /* epoch, enum qn_offer (0: it is kept) */
                   QN_MSG_PACK_OFFER = 69,   /* lease 16 B, [name, size, ...] */
                   QN_MSG_PACK_OFFERED = 70, /* [name, enum qn_offer, have bytes, ...] */
+                  QN_MSG_PACK_BAD = 71,     /* names joined */
 };
 
 enum qn_clock_flags {

@@ -50,6 +50,10 @@ static const struct row rows[] = {
      N_("See the messages of the daemon: `journalctl -u quoin`.")},
     {"kit-unconfirmed", N_("the recovery kit still lies in the state directory"),
      N_("Print recovery-kit.txt, lock it away, then run `syncctl kit confirm`.")},
+    {"in-doubt",
+     N_("this site may have been restored from an old copy, and met no other site since"),
+     N_("Let another site be reached: they compare. If none exists any more, run `syncctl site "
+        "trust @`.")},
     {"withdrawn", N_("this site is no longer a member of its group"),
      N_("Join again in a new state directory, with an invitation.")},
     {"name-clash", N_("two sites or two collections bear the name @"),

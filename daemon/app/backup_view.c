@@ -189,24 +189,112 @@ static enum qn_err find_in(struct backup_view *view, const struct qn_snapshot_in
     return err == QN_ERR_NOTFOUND ? QN_OK : err;
 }
 
+/* In each snapshot, of a holder's copy after it was brought here. False: the view was answered. */
+static bool find_in_all(struct backup_view *view, const qn_snapshot_vec *snapshots,
+                        const char *pattern, enum qn_err *ret_err)
+{
+    struct qn_span from = qn_span(NULL, 0);
+    (void)args_text(view->args, "from", QN_NAME_SIZE_MAX, &from);
+    *ret_err = QN_OK;
+    for (size_t i = 0; i < snapshots->count && *ret_err == QN_OK; i++) {
+        const struct qn_snapshot_info *info = &snapshots->items[i];
+        if (qn_snapshot_bring(&view->place, from, &info->name) != QN_OK)
+            return false;
+        *ret_err = find_in(view, info, pattern);
+    }
+    return true;
+}
+
 static void run_find(struct backup_view *view)
 {
-    struct qn_span text, name = qn_span(NULL, 0);
-    char pattern[QN_PATH_SIZE_MAX + 1], plan[QN_NAME_SIZE_MAX + 1];
+    struct qn_span text;
+    char pattern[QN_PATH_SIZE_MAX + 1];
     qn_snapshot_vec snapshots = {0};
+    enum qn_err err;
     if (!args_text(view->args, "pattern", QN_PATH_SIZE_MAX, &text)) {
         qn_view_refuse(view->view, QN_ERR_INVALID, "bad-pattern", qn_span_str(""));
         return;
     }
-    bool has_plan = args_text(view->args, "name", QN_NAME_SIZE_MAX, &name);
+    if (qn_snapshot_all(&view->place, view->args, &snapshots) != QN_OK)
+        return;
     snprintf(pattern, sizeof(pattern), "%.*s", (int)text.size, (const char *)text.data);
-    snprintf(plan, sizeof(plan), "%.*s", (int)name.size, (const char *)name.data);
     batch_start(view);
-    enum qn_err err =
-        qn_vault_snapshots(view->place.vault, has_plan ? plan : NULL, NULL, NULL, &snapshots);
-    for (size_t i = 0; i < snapshots.count && err == QN_OK; i++)
-        err = find_in(view, &snapshots.items[i], pattern);
+    if (find_in_all(view, &snapshots, pattern, &err))
+        batch_end(view, err);
+    else
+        qn_buf_deinit(&view->batch);
     qn_snapshots_deinit(&snapshots);
+}
+
+/* ---- the snapshots of a copy ---- */
+
+static void pack_id(const struct qn_snapshot_name *name, struct qn_buf *out)
+{
+    char id[9];
+    for (size_t i = 0; i < 4; i++)
+        snprintf(id + 2 * i, 3, "%02x", name->bytes[i]);
+    qn_pack_cstr(out, "id");
+    qn_pack_cstr(out, id);
+}
+
+/* A holder tells of lists that it has whole. */
+static void pack_copy(struct qn_span site, uint64_t locked_ms, struct qn_buf *out)
+{
+    qn_pack_cstr(out, "copies");
+    qn_pack_array(out, 1);
+    qn_pack_map(out, 4);
+    qn_pack_cstr(out, "complete");
+    qn_pack_bool(out, true);
+    qn_pack_cstr(out, "locked_until");
+    qn_pack_u64(out, locked_ms);
+    qn_pack_cstr(out, "missing_bytes");
+    qn_pack_u64(out, 0);
+    qn_pack_cstr(out, "site");
+    qn_pack_str(out, site);
+}
+
+static enum qn_err put_snapshot(struct backup_view *view, const struct qn_snapshot_info *info,
+                                struct qn_span site)
+{
+    const struct qn_snapshot *snapshot = &info->snapshot;
+    uint64_t locked_ms = qn_copy_vault_locked_until(view->place.copy, &info->name);
+    struct qn_buf *out;
+    QN_TRY(qn_view_begin(view->view, &out));
+    qn_pack_map(out, 9);
+    pack_copy(site, locked_ms, out);
+    qn_pack_cstr(out, "files");
+    qn_pack_u64(out, snapshot->root.entry_count);
+    pack_id(&info->name, out);
+    qn_pack_cstr(out, "locked_until");
+    qn_pack_u64(out, locked_ms);
+    qn_pack_cstr(out, "new_bytes");
+    qn_pack_u64(out, snapshot->counts.bytes_stored);
+    qn_pack_cstr(out, "partial");
+    qn_pack_bool(out, snapshot->is_partial);
+    qn_pack_cstr(out, "plan");
+    qn_pack_cstr(out, snapshot->plan);
+    qn_pack_cstr(out, "size");
+    qn_pack_u64(out, snapshot->counts.bytes);
+    qn_pack_cstr(out, "time");
+    qn_pack_u64(out, snapshot->started_ms);
+    return qn_view_end(view->view);
+}
+
+static void run_list(struct backup_view *view)
+{
+    qn_snapshot_vec snapshots = {0};
+    struct qn_span from;
+    enum qn_err err = QN_OK;
+    if (view->place.copy == NULL || !args_text(view->args, "from", QN_NAME_SIZE_MAX, &from)) {
+        refuse(view, QN_ERR_INVALID, "bad-request", qn_span_str("from"));
+        return;
+    }
+    if (qn_snapshot_all(&view->place, view->args, &snapshots) != QN_OK)
+        return;
+    for (size_t i = 0; i < snapshots.count && err == QN_OK; i++)
+        err = put_snapshot(view, &snapshots.items[i], from);
+    qn_snapshots_deinit(&snapshots);
+    batch_start(view);
     batch_end(view, err);
 }
 
@@ -434,7 +522,8 @@ static const struct {
     void (*run)(struct backup_view *view);
 } commands[] = {
     {"backup.ls", "from name path recursive snapshot store", run_ls},
-    {"backup.find", "name pattern", run_find},
+    {"backup.find", "from name pattern", run_find},
+    {"backup.held", "from name", run_list},
     {"backup.diff", "a b from name", run_diff},
     {"backup.restore", "from name paths snapshot store", run_restore},
 };

@@ -96,6 +96,9 @@ enum qn_err QN_CHECKED qn_copy_vault_snapshots(struct qn_copy_vault *copy, const
 /* Gets the list of one of them, and the directories of its packs: then the vault can read it. */
 enum qn_err QN_CHECKED qn_copy_vault_adopt(struct qn_copy_vault *copy,
                                            const struct qn_snapshot_name *name);
+/* Until when that site keeps a snapshot locked, as its wall clock will show it; 0: not known. */
+uint64_t qn_copy_vault_locked_until(const struct qn_copy_vault *copy,
+                                    const struct qn_snapshot_name *name);
 /* Why the last call failed, if the core said so (docs/control.md 5, static text); else NULL. */
 const char *qn_copy_vault_code(const struct qn_copy_vault *copy);
 /* What was read did not fit together: nothing that was kept of this copy is believed next time. */

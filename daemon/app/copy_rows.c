@@ -112,7 +112,7 @@ static enum qn_err read_row(struct rows *rows, struct qn_cursor *cursor)
 {
     struct qn_copy_row row = {0};
     struct qn_span sealed;
-    uint64_t received_ms, locked_ms;
+    uint64_t received_ms;
     size_t count;
     QN_TRY(qn_cursor_array(cursor, 6, &count));
     if (count != 6)
@@ -120,7 +120,7 @@ static enum qn_err read_row(struct rows *rows, struct qn_cursor *cursor)
     QN_TRY(qn_cursor_bytes(cursor, row.list.bytes, sizeof(row.list.bytes)));
     QN_TRY(qn_cursor_bytes(cursor, row.info.name.bytes, sizeof(row.info.name.bytes)));
     QN_TRY(qn_cursor_u64(cursor, &received_ms));
-    QN_TRY(qn_cursor_u64(cursor, &locked_ms));
+    QN_TRY(qn_cursor_u64(cursor, &row.locked_ms));
     QN_TRY(qn_cursor_u64(cursor, &row.name_count));
     QN_TRY(qn_cursor_bin(cursor, QN_SNAPSHOT_SIZE_MAX, &sealed));
     if (rows->has_last && memcmp(&rows->last, &row.list, sizeof(row.list)) >= 0)

@@ -8,6 +8,7 @@
 struct qn_copy_row {
     struct qn_digest list;
     uint64_t name_count; /* packs */
+    uint64_t locked_ms;  /* until then, by the holder's wall clock */
     struct qn_buf sealed;
     struct qn_snapshot_info info;
 };

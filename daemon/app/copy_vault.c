@@ -168,6 +168,13 @@ static const struct qn_copy_row *find_row(const struct qn_copy_vault *copy,
     return NULL;
 }
 
+uint64_t qn_copy_vault_locked_until(const struct qn_copy_vault *copy,
+                                    const struct qn_snapshot_name *name)
+{
+    const struct qn_copy_row *row = find_row(copy, name);
+    return row == NULL ? 0 : row->locked_ms;
+}
+
 /* Its list, and the directories of all its packs. */
 static enum qn_err adopt_whole(struct qn_copy_vault *copy, const struct qn_copy_row *row)
 {

@@ -90,18 +90,24 @@ static enum qn_err do_read(struct work *work)
     return qn_pool_read(work->pool, &what->name, what->offset, wanted, result->bytes.data);
 }
 
+/* Of content that is not what the name says nothing is proven: it is put aside, as a scrub does. */
 static enum qn_err do_proof(struct work *work)
 {
-    struct qn_digest mac;
+    struct qn_digest mac, digest;
     size_t size;
     QN_TRY(qn_pool_size(work->pool, &work->what->name, &size));
     if (size > QN_PACK_SIZE_MAX)
         return QN_ERR_LIMIT;
     uint8_t *bytes = qn_alloc(size == 0 ? 1 : size);
     enum qn_err err = qn_pool_read(work->pool, &work->what->name, 0, size, bytes);
-    if (err == QN_OK)
+    if (err == QN_OK) {
         qn_hmac(qn_buf_view(&work->what->bytes), qn_span(bytes, size), &mac);
+        QN_DIGEST(&digest, qn_span(bytes, size));
+    }
     qn_free(bytes);
+    if (err == QN_OK && memcmp(digest.bytes, work->what->name.bytes, sizeof(digest.bytes)) != 0)
+        return qn_pool_scrub(work->pool, &work->what->name, 0) == QN_OK ? QN_ERR_BUSY
+                                                                        : QN_ERR_CORRUPT;
     if (err == QN_OK)
         qn_buf_append_span(&work->result.bytes, qn_digest_view(&mac));
     return err;

@@ -94,8 +94,9 @@ static const char *copy_code(const struct qn_copy_vault *copy, enum qn_err err)
         return qn_copy_vault_code(copy);
     if (err == QN_ERR_TIMEOUT || err == QN_ERR_CLOSED)
         return "holder-offline";
-    return err == QN_ERR_DENIED || err == QN_ERR_BUSY || is_of_disk ? qn_snapshot_code(err)
-                                                                    : "holder-bad";
+    if (err == QN_ERR_BUSY)
+        return "holder-busy";
+    return err == QN_ERR_DENIED || is_of_disk ? qn_snapshot_code(err) : "holder-bad";
 }
 
 static enum qn_err list_all(const struct qn_snapshot_place *place, const char *plan,
@@ -106,17 +107,37 @@ static enum qn_err list_all(const struct qn_snapshot_place *place, const char *p
     return qn_vault_snapshots(place->vault, plan, NULL, NULL, out);
 }
 
-/* What a holder keeps comes here before it is looked into. */
-static enum qn_err bring(const struct qn_snapshot_place *place, struct qn_span from,
-                         struct qn_snapshot_info *info)
+enum qn_err qn_snapshot_bring(const struct qn_snapshot_place *place, struct qn_span from,
+                              const struct qn_snapshot_name *name)
 {
     if (place->copy == NULL)
         return QN_OK;
-    enum qn_err err = qn_copy_vault_adopt(place->copy, &info->name);
-    if (err == QN_OK)
-        return QN_OK;
-    qn_view_refuse(place->view, err, copy_code(place->copy, err), from);
-    qn_buf_deinit(&info->plain);
+    enum qn_err err = qn_copy_vault_adopt(place->copy, name);
+    if (err != QN_OK)
+        qn_view_refuse(place->view, err, copy_code(place->copy, err), from);
+    return err;
+}
+
+static void refuse_list(const struct qn_snapshot_place *place, enum qn_err err, struct qn_span name,
+                        struct qn_span from)
+{
+    if (place->copy == NULL)
+        qn_view_refuse(place->view, err, qn_snapshot_code(err), name);
+    else
+        qn_view_refuse(place->view, err, copy_code(place->copy, err), from);
+}
+
+enum qn_err qn_snapshot_all(const struct qn_snapshot_place *place, struct qn_span args,
+                            qn_snapshot_vec *out)
+{
+    struct qn_span name = qn_span(NULL, 0), from = qn_span(NULL, 0);
+    char plan[QN_NAME_SIZE_MAX + 1];
+    bool has_plan = args_text(args, "name", QN_NAME_SIZE_MAX, &name);
+    (void)args_text(args, "from", QN_NAME_SIZE_MAX, &from);
+    snprintf(plan, sizeof(plan), "%.*s", (int)name.size, (const char *)name.data);
+    enum qn_err err = list_all(place, has_plan ? plan : NULL, out);
+    if (err != QN_OK)
+        refuse_list(place, err, name, from);
     return err;
 }
 
@@ -160,8 +181,7 @@ enum qn_err qn_snapshot_pick(const struct qn_snapshot_place *place, struct qn_sp
     enum qn_err err = list_all(place, plan, &snapshots);
     size_t at = err == QN_OK ? find(&snapshots, text) : 0;
     if (err != QN_OK)
-        place->copy == NULL ? qn_view_refuse(view, err, qn_snapshot_code(err), name)
-                            : qn_view_refuse(view, err, copy_code(place->copy, err), from);
+        refuse_list(place, err, name, from);
     else if (at == SIZE_MAX)
         qn_view_refuse(view, err = QN_ERR_INVALID, "snapshot-ambiguous", text);
     else if (at == snapshots.count)
@@ -171,7 +191,10 @@ enum qn_err qn_snapshot_pick(const struct qn_snapshot_place *place, struct qn_sp
         err = take(&snapshots, at, &info);
     qn_snapshots_deinit(&snapshots);
     QN_TRY(err);
-    QN_TRY(bring(place, from, &info));
+    err = qn_snapshot_bring(place, from, &info.name);
+    if (err != QN_OK)
+        qn_buf_deinit(&info.plain);
+    QN_TRY(err);
     QN_TRY(pick_list(view, args, &info));
     *ret_info = info;
     return QN_OK;

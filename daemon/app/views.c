@@ -38,7 +38,8 @@ struct qn_view {
     bool is_ended;  /* the thread is */
 };
 
-static const char *const commands[] = {"backup.ls", "backup.diff", "backup.find", "backup.restore"};
+static const char *const commands[] = {"backup.ls", "backup.diff", "backup.find", "backup.held",
+                                       "backup.restore"};
 
 bool qn_view_knows(struct qn_span command)
 {

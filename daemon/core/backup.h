@@ -82,8 +82,9 @@ struct waiter {
     uint64_t forgotten; /* PRUNE: how many snapshots went */
     /* Of the copies, since the job is done: what they lacked at most, and lack now, in bytes. */
     uint64_t copies_ms, bytes_lacked, bytes_missing;
-    uint64_t sent_before; /* backup.sent_bytes when it began to wait */
-    bool was_told_full;   /* that a holder has no room */
+    uint64_t sent_before;     /* backup.sent_bytes when it began to wait */
+    bool was_told_full;       /* that a holder has no room */
+    uint64_t proofs_until_ms; /* VERIFY: so long challenges are waited for, monotonic */
 };
 
 /* One snapshot and how far each holder of its plan has it. */
@@ -149,6 +150,8 @@ void plans_committed(struct qn_core *core, uint64_t token, enum qn_err err);
 void plan_comes_back(struct qn_core *core, uint64_t token, struct qn_span name,
                      struct qn_span packed, const struct qn_plan_runs *runs);
 bool plan_is_coming(const struct qn_core *core, struct qn_span name);
+bool plan_names(const struct plan *plan,
+                const struct qn_site_id *holder);          /* as one of its copies */
 uint64_t plan_period_ms(const struct plan *plan);          /* of its schedule; 0: not by itself */
 void plan_reckon(struct qn_core *core, struct plan *plan); /* when it is due next */
 
@@ -200,6 +203,8 @@ void answer_progress(const struct qn_core *core, struct qn_span told, struct qn_
 void answer_id(const struct qn_digest *name, struct qn_buf *out);
 /* Of the phase in which copies are waited for. */
 void answer_copies(const struct qn_core *core, const struct waiter *waiter, struct qn_buf *out);
+/* Likewise, of challenges. */
+void answer_proofs(const struct qn_core *core, const struct waiter *waiter, struct qn_buf *out);
 /* What ends a request whose job is done; `waiter->data` is what the job told. */
 void answer_end(const struct qn_core *core, const struct waiter *waiter, struct qn_buf *out);
 

@@ -3,6 +3,7 @@
 
 #include "core/args.h"
 #include "core/backup.h"
+#include "core/offsite.h"
 
 static void pack_count(struct qn_buf *out, const char *key, uint64_t value)
 {
@@ -87,6 +88,32 @@ void answer_copies(const struct qn_core *core, const struct waiter *waiter, stru
     pack_progress(&progress, core->now_ms - waiter->copies_ms, out);
 }
 
+/* Of the holders of a plan, or of all. */
+static void count_proofs(const struct qn_core *core, const struct waiter *waiter,
+                         struct progress *progress)
+{
+    const struct plan *plan = backup_plan(core, qn_span_str(waiter->what.plan));
+    qn_vec_each (&core->backup->book.copies, copy) {
+        const struct peer *peer = core_peer(core, &copy->holder);
+        struct challenged challenged;
+        if (peer == NULL || (plan != NULL && !plan_names(plan, &copy->holder)))
+            continue;
+        offsite_challenged(peer->bulk, &challenged);
+        progress->bytes_done += challenged.bytes;
+        progress->bytes_total += waiter->what.reads_data ? copy->copy.own_bytes : 0;
+        progress->errors += challenged.bad;
+    }
+    if (progress->bytes_total < progress->bytes_done)
+        progress->bytes_total = progress->bytes_done;
+}
+
+void answer_proofs(const struct qn_core *core, const struct waiter *waiter, struct qn_buf *out)
+{
+    struct progress progress = {.phase = "copies"};
+    count_proofs(core, waiter, &progress);
+    pack_progress(&progress, core->now_ms - waiter->copies_ms, out);
+}
+
 /* ---- the end ---- */
 
 void answer_id(const struct qn_digest *name, struct qn_buf *out)
@@ -119,16 +146,49 @@ static bool is_online(const struct qn_core *core, const struct qn_site_id *site)
 
 /* From memory: the last proof, and what the book says. */
 static const char *copy_state(const struct qn_core *core, const struct plan *plan,
-                              const struct qn_site_id *holder, uint64_t missing)
+                              const struct qn_site_id *holder, uint64_t missing,
+                              const struct challenged *challenged)
 {
     const struct snap_view *latest = plan == NULL ? NULL : book_latest(core, plan->name);
     const struct copy_view *copy = book_copy(core, holder);
-    if (copy != NULL && copy->proof.bad > 0)
+    if ((copy != NULL && copy->proof.bad > 0) || challenged->bad > 0)
         return "bad";
     if (!is_online(core, holder))
         return "unreachable";
     bool has_latest = latest == NULL || book_is_complete(core, latest, holder);
     return missing > 0 || !has_latest ? "incomplete" : "complete";
+}
+
+/* The challenge that the verification began; at its end, or when it was waited for long enough. */
+static const char *challenge_word(const struct peer *peer, const struct challenged *challenged)
+{
+    if (peer == NULL)
+        return "offline";
+    if (offsite_is_challenged(peer->bulk))
+        return "late";
+    switch (challenged->result) {
+    case CHALLENGE_NONE:
+        return "none";
+    case CHALLENGE_DONE:
+        return "done";
+    case CHALLENGE_BUSY:
+        return "busy";
+    case CHALLENGE_LATE:
+        return "late";
+    case CHALLENGE_OFFLINE:
+        return "offline";
+    }
+    return "none";
+}
+
+/* When all of it was proven last. */
+static void pack_verified(const struct copy_view *copy, struct qn_buf *out)
+{
+    qn_pack_cstr(out, "verified_at");
+    if (copy == NULL || copy->proof.verified_ms == 0)
+        qn_pack_nil(out);
+    else
+        qn_pack_u64(out, copy->proof.verified_ms);
 }
 
 static void pack_copy(const struct qn_core *core, const struct plan *plan,
@@ -138,12 +198,21 @@ static void pack_copy(const struct qn_core *core, const struct plan *plan,
     const struct qn_own_totals *totals = &core->backup->book.totals;
     const struct copy_view *copy = book_copy(core, holder);
     uint64_t missing = copy == NULL ? totals->packs : qn_copy_missing_packs(&copy->copy, totals);
-    qn_pack_map(out, 3);
+    const struct peer *peer = core_peer(core, holder);
+    struct challenged challenged = {.result = CHALLENGE_OFFLINE};
+    if (peer != NULL)
+        offsite_challenged(peer->bulk, &challenged);
+    qn_pack_map(out, 7);
+    pack_count(out, "bad_packs", challenged.bad);
+    qn_pack_cstr(out, "challenge");
+    qn_pack_cstr(out, challenge_word(peer, &challenged));
     pack_count(out, "missing_packs", missing);
+    pack_count(out, "proven_packs", challenged.packs - challenged.bad);
     qn_pack_cstr(out, "site");
     qn_pack_cstr(out, site == NULL ? "?" : site->name);
     qn_pack_cstr(out, "state");
-    qn_pack_cstr(out, copy_state(core, plan, holder, missing));
+    qn_pack_cstr(out, copy_state(core, plan, holder, missing, &challenged));
+    pack_verified(copy, out);
 }
 
 /* Of one plan, or (NULL) every holder there is. */

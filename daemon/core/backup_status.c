@@ -106,6 +106,14 @@ void held_pack_status(const struct qn_core *core, struct qn_buf *out)
 
 /* ---- alerts ---- */
 
+bool plan_names(const struct plan *plan, const struct qn_site_id *holder)
+{
+    qn_vec_each (&plan->row.copies, copy)
+        if (qn_site_id_eq(copy, holder))
+            return true;
+    return false;
+}
+
 uint64_t plan_period_ms(const struct plan *plan)
 {
     static const uint64_t hour = 3600 * 1000;

@@ -102,11 +102,29 @@ static size_t copies_missing(const struct qn_core *core, const struct waiter *wa
     return SIZE_MAX;
 }
 
+/* Whether a verification waits for a holder that is being challenged. */
+static bool waits_for_proofs(const struct qn_core *core, const struct waiter *waiter)
+{
+    const struct plan *only = backup_plan(core, qn_span_str(waiter->what.plan));
+    if (waiter->what.kind != QN_JOB_VERIFY || core->now_ms >= waiter->proofs_until_ms)
+        return false;
+    qn_vec_each (&core->backup->plans, plan) {
+        if (only != NULL && *plan != only)
+            continue;
+        qn_vec_each (&(*plan)->row.copies, holder) {
+            const struct peer *peer = core_peer(core, holder);
+            if (peer != NULL && offsite_is_challenged(peer->bulk))
+                return true;
+        }
+    }
+    return false;
+}
+
 /* A run is answered when `list` shows its snapshot, and, if wished, when the copies are complete; a
  * forget, when `list` no longer shows what went. */
 static bool is_waited_for(const struct qn_core *core, const struct waiter *waiter)
 {
-    if (waiter->reads > 0)
+    if (waiter->reads > 0 || waits_for_proofs(core, waiter))
         return true;
     if (!waiter->has_snapshot)
         return false;
@@ -272,13 +290,39 @@ void waiters_tick(struct qn_core *core)
     }
 }
 
+static void tell_proofs(struct qn_core *core, const struct waiter *waiter)
+{
+    QN_AUTO_BUF struct qn_buf data;
+    qn_buf_init(&data, 1024);
+    answer_proofs(core, waiter, &data);
+    core_reply_data(core, waiter->request, &data);
+}
+
+/* Verifications whose job is done and that waited for challenges. */
+static void tick_verifies(struct qn_core *core)
+{
+    for (size_t i = core->backup->waiters.count; i-- > 0;) {
+        const struct waiter *waiter = &core->backup->waiters.items[i];
+        if (!waiter->is_for_copies || waiter->what.kind != QN_JOB_VERIFY)
+            continue;
+        if (!waits_for_proofs(core, waiter))
+            finish(core, i);
+        else if (waiter->proofs_until_ms != UINT64_MAX)
+            core_wake(core, waiter->proofs_until_ms);
+    }
+}
+
 void waiters_tell_copies(struct qn_core *core)
 {
     struct backup *backup = core->backup;
     bool is_due = core->now_ms >= backup->tell_ms, has_one = false;
+    tick_verifies(core);
     qn_vec_each (&backup->waiters, waiter) {
-        has_one |= waits_for_copies(waiter);
-        if (is_due && waits_for_copies(waiter))
+        bool is_verify = waiter->is_for_copies && waiter->what.kind == QN_JOB_VERIFY;
+        has_one |= waits_for_copies(waiter) || is_verify;
+        if (is_due && is_verify)
+            tell_proofs(core, waiter);
+        else if (is_due && waits_for_copies(waiter))
             tell_copies(core, waiter);
     }
     if (is_due)

@@ -230,6 +230,8 @@ bool bulk_dial_failed(struct qn_core *core, const struct qn_event *event)
         bulk->is_bad |= event->err == QN_ERR_DENIED || event->err == QN_ERR_UNSUPPORTED;
         bulk->has_failed_dials = true;
         dial_later(core, bulk);
+        if (bulk->is_narrow) /* the other end may have seen it, and passed over the first one */
+            offsite_in_doubt(core, bulk);
         return true;
     }
     return false;
@@ -413,6 +415,7 @@ static enum qn_err dispatch(struct qn_core *core, struct bulk *bulk, uint64_t nu
     case QN_MSG_LIST_FORGOT:
     case QN_MSG_PROOF:
     case QN_MSG_KEY_ACK:
+    case QN_MSG_PACK_BAD:
         return offsite_frame(core, bulk, (enum qn_message)number, fields);
     case QN_MSG_PACK_DATA:
     case QN_MSG_LIST_DATA:

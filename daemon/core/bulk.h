@@ -40,6 +40,7 @@
 #define BULK_NARROW_LIST  (12 * 1024) /* a packed list that fits one */
 #define BULK_NARROW_NAMES 256         /* that an answer there may name */
 #define BULK_YOUNG_MS     10000 /* a second connection that its other end may not know of yet */
+#define BULK_ASK_MS       15000 /* there: then it is said again; longer than the one above */
 
 struct offsite;
 struct hold;

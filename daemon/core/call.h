@@ -25,6 +25,7 @@ struct pending *call_commit(const struct call *call, enum qn_intent_kind kind,
 void call_site_invite(const struct call *call);
 void call_site_revoke(const struct call *call);
 void call_site_withdraw(const struct call *call);
+void call_site_trust(const struct call *call);
 void call_site_set(const struct call *call);
 /* request_view.c: answered from memory */
 void call_site_list(const struct call *call);

@@ -148,6 +148,7 @@ enum qn_err qn_core_load(struct qn_core *core, struct qn_kv *kv)
 static void start(struct qn_core *core)
 {
     core->is_started = true;
+    core->started_ms = core->now_ms;
     core->persist_ms = core->now_ms;
     core->purge_ms = core->now_ms + core_jitter(core, PURGE_MS / 4);
     if (core_was_admitted(core)) /* once: a site that left needs a new invitation */

@@ -208,6 +208,38 @@ static void scrub_next(struct qn_core *core)
     start_file(core, QN_FILE_SCRUB, owner, CUSTODIAN_SCRUB);
 }
 
+static struct pending *store_scrubbed(struct qn_core *core, const struct qn_site_id *owner,
+                                      struct qn_span pack, bool is_good, enum custodian_what what)
+{
+    struct qn_buf payload;
+    qn_buf_init(&payload, 256);
+    qn_pack_array(&payload, 3);
+    qn_pack_bin(&payload, QN_SPAN_OF(owner->bytes));
+    qn_pack_bin(&payload, pack);
+    qn_pack_bool(&payload, is_good);
+    custodian_clock(core);
+    return custodian_mark(core_commit(core, QN_INTENT_HELD_SCRUBBED, &payload, PENDING_CUSTODY),
+                          owner, what);
+}
+
+void custodian_found_bad(struct qn_core *core, const struct qn_site_id *owner,
+                         const struct qn_digest *pack)
+{
+    (void)store_scrubbed(core, owner, qn_digest_view(pack), false, CUSTODIAN_FOUND);
+}
+
+/* The owner learns it from the answer to its challenge. */
+static void found_was_stored(struct qn_core *core, enum qn_err err)
+{
+    bool left_meanwhile = err == QN_ERR_BUSY || err == QN_ERR_NOTFOUND;
+    if (err == QN_OK)
+        core_note(core, "held-pack-damaged", QN_ERR_CORRUPT, "");
+    else if (!left_meanwhile)
+        core_note(core, "commit-failed", err, "challenge");
+    book_touch(core);
+    custodian_read(core);
+}
+
 /* What could not be read for another reason than its content is tried again; the turn stays its. */
 static void scrubbed(struct qn_core *core, const struct pending *pending, enum qn_err err)
 {
@@ -219,20 +251,25 @@ static void scrubbed(struct qn_core *core, const struct pending *pending, enum q
         custodian->scrub_ms = core->now_ms + CUSTODIAN_MS;
         return;
     }
-    struct qn_buf payload;
-    qn_buf_init(&payload, 256);
-    qn_pack_array(&payload, 3);
-    qn_pack_bin(&payload, QN_SPAN_OF(pending->site.bytes));
-    qn_pack_bin(&payload, qn_buf_view(&pending->data));
-    qn_pack_bool(&payload, err == QN_OK);
-    custodian_clock(core);
-    struct pending *commit =
-        custodian_mark(core_commit(core, QN_INTENT_HELD_SCRUBBED, &payload, PENDING_CUSTODY),
-                       &pending->site, CUSTODIAN_SCRUBBED);
+    struct pending *commit = store_scrubbed(core, &pending->site, qn_buf_view(&pending->data),
+                                            err == QN_OK, CUSTODIAN_SCRUBBED);
     commit->level = err != QN_OK;
+    qn_buf_init(&commit->data, QN_DIGEST_SIZE);
+    qn_buf_append_span(&commit->data, qn_buf_view(&pending->data));
 }
 
-/* The owner is told by what it asks first on the next connection, so there shall be one. */
+/* On a second connection that stands the owner hears of it; else by what it asks first on the next
+ * one, so there shall be one. */
+static void tell_owner(struct qn_core *core, struct bulk *bulk, const struct qn_buf *pack)
+{
+    if (!bulk_is_wide(bulk)) {
+        bulk_want(core, bulk);
+        return;
+    }
+    qn_pack_bin(core_message(core, QN_MSG_PACK_BAD, 1), qn_buf_view(pack));
+    bulk_send(core, bulk);
+}
+
 static void scrub_was_stored(struct qn_core *core, const struct pending *pending, enum qn_err err)
 {
     struct bulk *bulk = bulk_of(core, &pending->site);
@@ -245,7 +282,7 @@ static void scrub_was_stored(struct qn_core *core, const struct pending *pending
     if (err == QN_OK && was_bad) {
         core_note(core, "held-pack-damaged", QN_ERR_CORRUPT, "");
         if (bulk != NULL)
-            bulk_want(core, bulk);
+            tell_owner(core, bulk, &pending->data);
         book_touch(core);
     }
     custodian_read(core);
@@ -275,6 +312,9 @@ void custodian_outcome(struct qn_core *core, const struct pending *pending,
         break;
     case CUSTODIAN_SCRUBBED:
         scrub_was_stored(core, pending, outcome->err);
+        break;
+    case CUSTODIAN_FOUND:
+        found_was_stored(core, outcome->err);
         break;
     case CUSTODIAN_SWEEP:
         custodian_swept(core, outcome);

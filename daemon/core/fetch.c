@@ -46,6 +46,8 @@ static const char *code_of(enum qn_err err)
         return "holder-refused";
     case QN_ERR_CORRUPT:
         return "holder-bad";
+    case QN_ERR_BUSY:
+        return "holder-busy";
     default:
         return "holder-offline";
     }
@@ -77,6 +79,8 @@ static void failed(struct qn_core *core, const struct bulk *bulk, struct fetch_a
     }
     ask.was_offline |= err != QN_ERR_NOTFOUND;
     ask.number = 0;
+    ask.busy_count = 0;
+    ask.again_ms = 0;
     fetch_start_anywhere(core, &ask);
 }
 
@@ -145,9 +149,13 @@ static void pump(struct qn_core *core, struct bulk *bulk)
     struct fetch *fetch = bulk->fetch;
     if (!bulk_is_wide(bulk))
         return;
-    for (size_t i = 0; i < fetch->asks.count && fetch->open < BULK_REQUESTS_MAX; i++)
-        if (fetch->asks.items[i].number == 0)
-            send_ask(core, bulk, &fetch->asks.items[i]);
+    for (size_t i = 0; i < fetch->asks.count && fetch->open < BULK_REQUESTS_MAX; i++) {
+        struct fetch_ask *ask = &fetch->asks.items[i];
+        if (ask->number == 0 && core->now_ms >= ask->again_ms)
+            send_ask(core, bulk, ask);
+        else if (ask->number == 0)
+            core_wake(core, ask->again_ms);
+    }
 }
 
 void fetch_up(struct qn_core *core, struct bulk *bulk)
@@ -212,6 +220,8 @@ static enum qn_err err_of(struct qn_span code)
 {
     if (qn_span_eq_str(code, "unknown"))
         return QN_ERR_NOTFOUND;
+    if (qn_span_eq_str(code, "busy"))
+        return QN_ERR_BUSY;
     if (qn_span_eq_str(code, "damaged") || qn_span_eq_str(code, "range") ||
         qn_span_eq_str(code, "failed"))
         return QN_ERR_CORRUPT;
@@ -232,6 +242,20 @@ static struct fetch_ask answered(struct fetch *fetch, size_t i)
 {
     fetch->open--;
     return take(fetch, i);
+}
+
+/* The holder does not give it; one that is busy is asked again soon. */
+static void heard_code(struct qn_core *core, struct bulk *bulk, size_t i, struct qn_span code)
+{
+    struct fetch_ask *ask = &bulk->fetch->asks.items[i];
+    enum qn_err err = err_of(code);
+    if (err != QN_ERR_BUSY || ask->busy_count >= FETCH_BUSY_MAX) {
+        failed(core, bulk, answered(bulk->fetch, i), err);
+        return;
+    }
+    bulk->fetch->open--;
+    ask->number = 0;
+    ask->again_ms = core->now_ms + ((uint64_t)FETCH_BUSY_MS << ask->busy_count++);
 }
 
 /* As much as was asked for, or all there is of it. */
@@ -270,10 +294,12 @@ static enum qn_err heard_pack(struct qn_core *core, struct bulk *bulk, struct qn
     enum qn_err err = find_asked(bulk->fetch, number, true, &i);
     if (err != QN_OK)
         return err == QN_ERR_NOTFOUND ? QN_OK : err;
+    if (code.size > 0) {
+        heard_code(core, bulk, i, code);
+        return QN_OK;
+    }
     struct fetch_ask ask = answered(bulk->fetch, i);
-    if (code.size > 0)
-        failed(core, bulk, ask, err_of(code));
-    else if (is_what_was_asked(&ask, total, bytes))
+    if (is_what_was_asked(&ask, total, bytes))
         reply_bytes(core, bulk, &ask, total, bytes);
     else
         failed(core, bulk, ask, QN_ERR_CORRUPT);
@@ -314,10 +340,12 @@ static enum qn_err heard_list(struct qn_core *core, struct bulk *bulk, struct qn
     enum qn_err err = find_asked(bulk->fetch, number, false, &i);
     if (err != QN_OK)
         return err == QN_ERR_NOTFOUND ? QN_OK : err;
+    if (code.size > 0) {
+        heard_code(core, bulk, i, code);
+        return QN_OK;
+    }
     struct fetch_ask ask = answered(bulk->fetch, i);
-    if (code.size > 0)
-        failed(core, bulk, ask, err_of(code));
-    else if (ask.is_own)
+    if (ask.is_own)
         recover_heard_keys(core, &bulk->peer->site, QN_OK, body);
     else
         reply_rows(core, &ask, is_last, body);

@@ -14,6 +14,8 @@
 #define FETCH_WAITING_MAX 256   /* requests at one holder */
 #define FETCH_HOLDERS_MAX 16    /* asked one after the other for one pack */
 #define FETCH_TIMEOUT_MS  30000 /* from the moment that it was sent, or that its turn came */
+#define FETCH_BUSY_MS     500   /* a busy holder is asked again after that, doubling */
+#define FETCH_BUSY_MAX    5     /* so often */
 #define FETCH_OFFLINE_MS  10000 /* so long a connection is waited for */
 
 struct fetch *fetch_new(void);
@@ -60,6 +62,8 @@ struct fetch_ask {
     /* fetch.c */
     uint64_t number;      /* on the wire; 0: not sent */
     uint64_t deadline_ms; /* monotonic */
+    uint64_t again_ms;    /* not before: the holder was busy */
+    unsigned busy_count;
 };
 
 /* Asks that site, or answers the request with an error. */

@@ -84,6 +84,14 @@ void group_compared(struct qn_core *core)
     core_commit(core, QN_INTENT_TRUST, &payload, PENDING_QUIET);
 }
 
+const struct peer *group_online_peer(const struct qn_core *core)
+{
+    qn_vec_each (&core->peers, peer)
+        if ((*peer)->session != NULL && (*peer)->session->has_hello)
+            return *peer;
+    return NULL;
+}
+
 static void add_entries(struct qn_core *core, struct qn_span entries)
 {
     struct qn_cursor cursor = qn_cursor(entries);

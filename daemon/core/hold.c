@@ -30,7 +30,7 @@ void hold_free(struct hold *hold)
 
 void hold_up(struct qn_core *core, struct bulk *bulk)
 {
-    bulk->hold->is_state_asked = false;
+    bulk->hold->is_state_asked = bulk->hold->is_asked_again = false;
     bulk->hold->names_asked = 0;
 }
 
@@ -150,13 +150,16 @@ static enum qn_err heard_ask(struct qn_core *core, struct bulk *bulk, struct qn_
 {
     struct hold *hold = bulk->hold;
     uint64_t interval_ms;
-    if (hold->is_state_asked)
+    if (hold->is_state_asked && !bulk->is_narrow)
         return QN_ERR_STATE;
     QN_TRY(qn_cursor_bytes(fields, hold->pack_sum.bytes, sizeof(hold->pack_sum.bytes)));
     QN_TRY(qn_cursor_bytes(fields, hold->list_sum.bytes, sizeof(hold->list_sum.bytes)));
     QN_TRY(qn_cursor_u64(fields, &interval_ms));
-    hold->is_state_asked = true;
     commit_expectation(core, bulk, interval_ms);
+    hold->is_asked_again = hold->is_state_asked;
+    if (hold->is_asked_again) /* on the first connection: one answer, to what was asked last */
+        return QN_OK;
+    hold->is_state_asked = true;
     if (hold_has_file_slot(hold))
         hold_ask_room(core, bulk, hold_tag(HOLD_ASK_ROOM, 0));
     else
@@ -370,8 +373,13 @@ static enum qn_err take_read(struct qn_core *core, struct bulk *bulk, const stru
     struct hold *hold = bulk->hold;
     switch ((int)(pending->seq & 0xff)) { /* those that are reads */
     case HOLD_ASK_STATE:
-        hold->is_state_asked = false;
+        hold->is_state_asked = hold->is_asked_again;
         QN_TRY(result->err);
+        if (hold->is_asked_again) {
+            hold->is_asked_again = false;
+            read_state(core, bulk);
+            return QN_OK;
+        }
         return say_state(core, bulk, qn_buf_view(&result->body));
     case HOLD_NAMES_ASKED:
         hold->names_asked--;

@@ -5,6 +5,7 @@
  *   hold_pack.c    PACK_PUT: from the first piece to the row
  *   hold_list.c    LIST_PUT: names as changes to a list that is here
  *   hold_serve.c   PACK_GET, LIST_GET, PROOF_ASK
+ *   hold_proof.c   how much an owner may have read by PROOF_ASK
  *   hold_read.c    what any of them reads from the store
  *   custodian.c, custodian_sweep.c   once per core: the lock clock, scrubs; what is let go
  *
@@ -147,6 +148,11 @@ struct hold_request {
     uint8_t key[32];      /* PROOF */
     struct qn_buf wanted; /* prefixes, then names */
     struct qn_buf tokens;
+    uint64_t again_ms; /* "busy": it may be asked again when so much has passed */
+};
+
+struct hold_budget {      /* of bytes that are read for challenges */
+    uint64_t left, at_ms; /* as of then, monotonic; 0: never asked */
 };
 
 struct hold {
@@ -154,7 +160,7 @@ struct hold {
     size_t files;        /* pieces of file work on their way */
     size_t commits;      /* that the owner's messages caused and that are on their way */
     size_t names_asked;
-    bool is_state_asked;
+    bool is_state_asked, is_asked_again;
     struct qn_digest pack_sum, list_sum;
     bool has_lease;
     struct qn_lease_id lease;
@@ -168,6 +174,7 @@ struct hold {
     struct hold_list list;
     QN_VEC(struct hold_request *) requests;
     size_t reads;
+    struct hold_budget budget; /* outlives connections */
 };
 
 /* ---- hold.c ---- */
@@ -229,7 +236,15 @@ void hold_list_base(struct qn_core *core, struct bulk *bulk, uint64_t number,
                     const struct qn_read_result *result);
 void hold_list_reset(struct hold_list *list);
 
+/* ---- hold_proof.c ---- */
+/* What a challenge names was looked up: it goes on, or is answered. */
+void hold_proof_resolved(struct qn_core *core, struct bulk *bulk, struct hold_request *request,
+                         struct qn_span body);
+
 /* ---- hold_serve.c ---- */
+/* Answers with that code; the request is gone. */
+void hold_request_fail(struct qn_core *core, struct bulk *bulk, struct hold_request *request,
+                       const char *code);
 enum qn_err QN_CHECKED hold_heard_request(struct qn_core *core, struct bulk *bulk,
                                           enum qn_message kind, struct qn_cursor *fields);
 void hold_request_read(struct qn_core *core, struct bulk *bulk, uint64_t number,
@@ -250,11 +265,12 @@ enum hold_read {
     HOLD_READ_PACK_NAMES, /* [kind, owner, after or nil] : [is last, names] */
     HOLD_READ_LIST_NAMES, /* the same, of lists that are whole and not forgotten */
     HOLD_READ_PACK,       /* [kind, owner, pack] : [size, is good] */
-    HOLD_READ_RESOLVE, /* [kind, owner, prefixes] : names joined, zero for one that is not here */
-    HOLD_READ_LIST,    /* [kind, owner, list, after or nil, count] : [is last, names], of a whole
-                          one */
-    HOLD_READ_LISTS,   /* [kind, owner, after or nil, wall ms] : [is last, body of LIST_DATA] */
-    HOLD_READ_KEYS,    /* [kind, owner] : [true, body of LIST_DATA] */
+    HOLD_READ_RESOLVE,    /* [kind, owner, prefixes] : [bytes of those packs, bytes that are held,
+                             names    joined, zero for one that is not here] */
+    HOLD_READ_LIST,       /* [kind, owner, list, after or nil, count] : [is last, names], of a whole
+                             one */
+    HOLD_READ_LISTS,      /* [kind, owner, after or nil, wall ms] : [is last, body of LIST_DATA] */
+    HOLD_READ_KEYS,       /* [kind, owner] : [true, body of LIST_DATA] */
 };
 /* Arguments that begin so; more may be packed behind them. */
 void hold_read_args(enum hold_read kind, const struct qn_site_id *owner, size_t count,
@@ -278,6 +294,7 @@ enum custodian_what {
     CUSTODIAN_READ,
     CUSTODIAN_SCRUB,
     CUSTODIAN_SCRUBBED,
+    CUSTODIAN_FOUND, /* a challenge found one that is damaged */
     CUSTODIAN_SWEEP,
     CUSTODIAN_REMOVED,
     CUSTODIAN_UNLINKED,
@@ -328,6 +345,9 @@ void custodian_sweep_soon(struct qn_core *core);
 void custodian_read(struct qn_core *core);
 struct pending *custodian_mark(struct pending *pending, const struct qn_site_id *owner,
                                enum custodian_what what);
+/* What the owner had read is damaged: noted, so that it can send it again. */
+void custodian_found_bad(struct qn_core *core, const struct qn_site_id *owner,
+                         const struct qn_digest *pack);
 void custodian_sweep_tick(struct qn_core *core);
 void custodian_swept(struct qn_core *core, const struct qn_outcome *outcome);
 void custodian_unlinked(struct qn_core *core, enum qn_err err);

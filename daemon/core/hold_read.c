@@ -187,36 +187,54 @@ static enum qn_err read_pack(struct read *read)
     return QN_OK;
 }
 
-/* The first good pack whose name begins so. */
-static enum qn_err resolve(struct read *read, const uint8_t prefix[BULK_PROOF_PREFIX])
+/* The first good pack whose name begins so; zero: there is none. */
+static enum qn_err resolve(struct read *read, const uint8_t prefix[BULK_PROOF_PREFIX],
+                           struct qn_digest *ret_name, uint64_t *ret_size)
 {
-    static const struct qn_digest zero = {0};
-    struct qn_digest before, found;
+    struct qn_digest found;
     struct qn_held_pack pack;
     size_t count;
     bool is_end;
-    memset(before.bytes, 0, sizeof(before.bytes));
+    struct qn_digest before = {0};
     memcpy(before.bytes, prefix, BULK_PROOF_PREFIX);
+    *ret_name = before;
     enum qn_err err = qn_held_pack_get(read->kv, &read->owner, &before, &pack);
-    if (err == QN_OK && !pack.is_bad && !pack.is_condemned) {
-        qn_buf_append_span(read->out, qn_digest_view(&before));
-        return QN_OK;
-    }
     if (err != QN_OK && err != QN_ERR_NOTFOUND)
         return err;
-    QN_TRY(qn_held_names(read->kv, &read->owner, &before, 1, &found, &count, &is_end));
-    bool fits = count == 1 && memcmp(found.bytes, prefix, BULK_PROOF_PREFIX) == 0;
-    qn_buf_append_span(read->out, qn_digest_view(fits ? &found : &zero));
+    if (err != QN_OK || pack.is_bad || pack.is_condemned) {
+        QN_TRY(qn_held_names(read->kv, &read->owner, &before, 1, &found, &count, &is_end));
+        bool fits = count == 1 && memcmp(found.bytes, prefix, BULK_PROOF_PREFIX) == 0;
+        *ret_name = fits ? found : (struct qn_digest){0};
+        if (!fits)
+            return QN_OK;
+        QN_TRY(qn_held_pack_get(read->kv, &read->owner, &found, &pack));
+    }
+    *ret_size = pack.size;
     return QN_OK;
 }
 
+/* [bytes of the packs, bytes that are held in all, names joined] */
 static enum qn_err read_resolved(struct read *read)
 {
     struct qn_span prefixes;
+    struct qn_held held;
+    uint64_t bytes = 0;
+    QN_AUTO_BUF struct qn_buf names = {0};
     QN_TRY(qn_cursor_bin(&read->args, BULK_NAMES_MAX * BULK_PROOF_PREFIX, &prefixes));
-    for (size_t at = 0; at + BULK_PROOF_PREFIX <= prefixes.size; at += BULK_PROOF_PREFIX)
-        QN_TRY(resolve(read, prefixes.data + at));
-    return QN_OK;
+    QN_TRY(qn_held_get(read->kv, &read->owner, &held));
+    qn_buf_init(&names, BULK_NAMES_MAX * QN_DIGEST_SIZE);
+    for (size_t at = 0; at + BULK_PROOF_PREFIX <= prefixes.size; at += BULK_PROOF_PREFIX) {
+        struct qn_digest name;
+        uint64_t size = 0;
+        QN_TRY(resolve(read, prefixes.data + at, &name, &size));
+        qn_buf_append_span(&names, qn_digest_view(&name));
+        bytes += size;
+    }
+    qn_pack_array(read->out, 3);
+    qn_pack_u64(read->out, bytes);
+    qn_pack_u64(read->out, held.used_bytes);
+    qn_pack_bin(read->out, qn_buf_view(&names));
+    return qn_buf_status(read->out);
 }
 
 /* ---- lists, read back ---- */

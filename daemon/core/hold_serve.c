@@ -44,12 +44,12 @@ static void say_code(struct qn_buf *out, const char *code)
         qn_pack_cstr(out, code);
 }
 
-static void fail(struct qn_core *core, struct bulk *bulk, struct hold_request *request,
-                 const char *code)
+void hold_request_fail(struct qn_core *core, struct bulk *bulk, struct hold_request *request,
+                       const char *code)
 {
     bool is_list = request->kind == QN_MSG_LIST_GET, is_pack = request->kind == QN_MSG_PACK_GET;
     enum qn_message number = is_list ? QN_MSG_LIST_DATA : is_pack ? QN_MSG_PACK_DATA : QN_MSG_PROOF;
-    struct qn_buf *out = core_message(core, number, is_list || is_pack ? 4 : 3);
+    struct qn_buf *out = core_message(core, number, 4);
     qn_pack_u64(out, request->request);
     say_code(out, code);
     if (is_pack)
@@ -57,6 +57,8 @@ static void fail(struct qn_core *core, struct bulk *bulk, struct hold_request *r
     if (is_list)
         qn_pack_bool(out, true);
     qn_pack_bin(out, qn_span(NULL, 0));
+    if (!is_list && !is_pack)
+        qn_pack_u64(out, request->again_ms);
     bulk_send(core, bulk);
     end(bulk->hold, request);
 }
@@ -83,7 +85,7 @@ static void say_list(struct qn_core *core, struct bulk *bulk, struct hold_reques
     struct qn_span body;
     if (qn_cursor_array(&cursor, 2, &count) != QN_OK ||
         qn_cursor_bool(&cursor, &is_last) != QN_OK || qn_cursor_skip(&cursor, 4, &body) != QN_OK) {
-        fail(core, bulk, request, "failed");
+        hold_request_fail(core, bulk, request, "failed");
         return;
     }
     struct qn_buf *out = core_message(core, QN_MSG_LIST_DATA, 4);
@@ -211,11 +213,11 @@ static void take_pack(struct qn_core *core, struct bulk *bulk, struct hold_reque
     if (qn_cursor_array(&cursor, 2, &count) != QN_OK ||
         qn_cursor_u64(&cursor, &request->pack_size) != QN_OK ||
         qn_cursor_bool(&cursor, &is_good) != QN_OK)
-        fail(core, bulk, request, "failed");
+        hold_request_fail(core, bulk, request, "failed");
     else if (!is_good)
-        fail(core, bulk, request, "damaged");
+        hold_request_fail(core, bulk, request, "damaged");
     else if (request->offset >= request->pack_size)
-        fail(core, bulk, request, "range");
+        hold_request_fail(core, bulk, request, "range");
     else
         request->has_row = true;
 }
@@ -228,17 +230,16 @@ void hold_request_read(struct qn_core *core, struct bulk *bulk, uint64_t number,
     if (request == NULL)
         return;
     if (result->err == QN_ERR_NOTFOUND) {
-        fail(core, bulk, request, "unknown");
+        hold_request_fail(core, bulk, request, "unknown");
     } else if (result->err != QN_OK) {
         core_note(core, "read-failed", result->err, "held");
-        fail(core, bulk, request, "failed");
+        hold_request_fail(core, bulk, request, "failed");
     } else if (request->kind == QN_MSG_LIST_GET) {
         say_list(core, bulk, request, body);
     } else if (request->kind == QN_MSG_PACK_GET) {
         take_pack(core, bulk, request, body);
     } else {
-        qn_buf_append_span(&request->wanted, body);
-        request->has_row = true;
+        hold_proof_resolved(core, bulk, request, body);
     }
     hold_request_pump(core, bulk);
 }
@@ -293,6 +294,19 @@ static bool prove_next(struct qn_core *core, struct bulk *bulk, struct hold_requ
     return false;
 }
 
+/* The pack whose token comes next; borrowed. */
+static const struct qn_digest *proven_name(const struct hold_request *request)
+{
+    size_t at = request->tokens.size / HOLD_PROOF_TOKEN * QN_DIGEST_SIZE;
+    return (const struct qn_digest *)(request->wanted.data + at);
+}
+
+/* Anything else, as too many open files, passes. */
+static bool is_damage(enum qn_err err)
+{
+    return err == QN_ERR_CORRUPT || err == QN_ERR_NOTFOUND || err == QN_ERR_IO;
+}
+
 void hold_request_file(struct qn_core *core, struct bulk *bulk, uint64_t number,
                        const struct qn_file_result *result)
 {
@@ -302,11 +316,17 @@ void hold_request_file(struct qn_core *core, struct bulk *bulk, uint64_t number,
         return;
     request->is_reading = false;
     struct qn_span bytes = qn_buf_view(&result->bytes);
-    if (request->kind == QN_MSG_PROOF_ASK) {
+    if (result->err != QN_OK && !is_damage(result->err)) {
+        core_note(core, "held-file-failed", result->err, "");
+        request->again_ms = CUSTODIAN_MS;
+        hold_request_fail(core, bulk, request, "busy");
+    } else if (request->kind == QN_MSG_PROOF_ASK) {
+        if (result->err == QN_ERR_CORRUPT || result->err == QN_ERR_NOTFOUND)
+            custodian_found_bad(core, &bulk->peer->site, proven_name(request));
         add_token(request, result->err == QN_OK ? bytes : qn_span(NULL, 0));
     } else if (result->err != QN_OK) {
         core_note(core, "held-file-failed", result->err, "");
-        fail(core, bulk, request, "damaged");
+        hold_request_fail(core, bulk, request, "damaged");
     } else {
         say_bytes(core, bulk, request, bytes);
     }

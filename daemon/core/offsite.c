@@ -122,13 +122,9 @@ void offsite_up(struct qn_core *core, struct bulk *bulk)
     offsite_drop(offsite);
     offsite->link = bulk->link;
     offsite->is_stopped = offsite->needs_more = false;
-}
-
-void offsite_needs_more(struct qn_core *core, struct bulk *bulk)
-{
-    offsite_drop(bulk->offsite);
-    bulk->offsite->needs_more = true;
-    bulk_want(core, bulk);
+    offsite->told_bad = 0;
+    offsite->waits_ms = 0;
+    offsite->repeats = 0;
 }
 
 static bool is_idle(const struct offsite *offsite)
@@ -180,7 +176,7 @@ static enum qn_err heard_state(struct qn_core *core, struct bulk *bulk, struct q
     bool packs_equal, lists_equal;
     uint64_t quota, used, room, pack_count, list_count, epoch;
     if (offsite->asks == 0)
-        return QN_ERR_STATE;
+        return bulk->is_narrow ? QN_OK : QN_ERR_STATE; /* it was asked again */
     offsite->asks--;
     QN_TRY(qn_cursor_bool(fields, &packs_equal));
     QN_TRY(qn_cursor_bool(fields, &lists_equal));
@@ -234,6 +230,23 @@ static void tick_key(struct qn_core *core, struct bulk *bulk)
     bulk_send(core, bulk);
 }
 
+/* Its scrub found them: they are sent again at once. What is too much waits for the comparison. */
+static enum qn_err heard_bad(struct qn_core *core, struct bulk *bulk, struct qn_cursor *fields)
+{
+    struct offsite *offsite = bulk->offsite;
+    struct qn_span names;
+    QN_TRY(read_joined(fields, BULK_OFFERS_MAX, &names));
+    size_t count = names.size / QN_DIGEST_SIZE;
+    if (count == 0)
+        return QN_ERR_INVALID;
+    if (offsite->role != ROLE_SEND || offsite->told_bad + count > TOLD_BAD_MAX)
+        return QN_OK;
+    offsite->told_bad += count;
+    core_note(core, "copy-differs", QN_ERR_CORRUPT, holder_name(core, bulk));
+    commit_lost(core, bulk, names, TAG_BAD);
+    return QN_OK;
+}
+
 static enum qn_err dispatch(struct qn_core *core, struct bulk *bulk, enum qn_message number,
                             struct qn_cursor *fields)
 {
@@ -256,6 +269,8 @@ static enum qn_err dispatch(struct qn_core *core, struct bulk *bulk, enum qn_mes
         return proofs_answer(core, bulk, fields);
     case QN_MSG_KEY_ACK:
         return heard_key(core, bulk, fields);
+    case QN_MSG_PACK_BAD:
+        return heard_bad(core, bulk, fields);
     }
     return QN_ERR_UNSUPPORTED;
 }
@@ -264,7 +279,8 @@ static enum qn_err dispatch(struct qn_core *core, struct bulk *bulk, enum qn_mes
 enum qn_err offsite_frame(struct qn_core *core, struct bulk *bulk, enum qn_message number,
                           struct qn_cursor *fields)
 {
-    bool is_at_any_time = number == QN_MSG_VAULT_STATE || number == QN_MSG_VAULT_REFUSED;
+    bool is_at_any_time =
+        number == QN_MSG_VAULT_STATE || number == QN_MSG_VAULT_REFUSED || number == QN_MSG_PACK_BAD;
     switch (bulk->offsite->stage) {
     case STAGE_OFF:
     case STAGE_LOOK:
@@ -303,6 +319,8 @@ void offsite_outcome(struct qn_core *core, struct bulk *bulk, const struct pendi
         forgets_committed(core, bulk, outcome);
     else if (tag == TAG_PROVEN)
         proofs_committed(core, bulk, outcome);
+    else if (tag == TAG_BAD)
+        packs_look(bulk->offsite, true);
 }
 
 void offsite_read_done(struct qn_core *core, struct bulk *bulk, const struct pending *pending,
@@ -347,14 +365,13 @@ void offsite_file_done(struct qn_core *core, struct bulk *bulk, const struct pen
 
 /* ---- what is due ---- */
 
-static bool has_work(const struct qn_core *core, const struct bulk *bulk)
+static bool has_work(struct qn_core *core, const struct bulk *bulk)
 {
     const struct offsite *offsite = bulk->offsite;
     if (offsite->role != ROLE_SEND)
         return offsite->has_forget;
     return (offsite->has_packs && core->now_ms >= offsite->packs.blocked_ms) || offsite->has_list ||
-           offsite->has_forget ||
-           (offsite->proofs.is_known && proofs_due_ms(core, bulk) <= core->wall_ms);
+           offsite->has_forget || proofs_are_due(core, bulk);
 }
 
 /* Unconnected: for work, and now and then to hear what became of the packs. */
@@ -394,7 +411,7 @@ static bool has_landed(const struct offsite *offsite)
            proofs_are_idle(offsite);
 }
 
-static void compare_anew(struct qn_core *core, struct bulk *bulk)
+void offsite_compare_anew(struct qn_core *core, struct bulk *bulk)
 {
     offsite_drop(bulk->offsite);
     begin(core, bulk);
@@ -409,7 +426,7 @@ static bool has_packs_to_send(const struct qn_core *core, const struct offsite *
 static void tick_open(struct qn_core *core, struct bulk *bulk)
 {
     if (offsite_is_ending(core, bulk) && has_landed(bulk->offsite)) {
-        compare_anew(core, bulk);
+        offsite_compare_anew(core, bulk);
         return;
     }
     core_wake(core, bulk->offsite->heard_ms + ASK_EVERY_MS);
@@ -429,6 +446,7 @@ void offsite_tick(struct qn_core *core, struct bulk *bulk)
     struct offsite *offsite = bulk->offsite;
     if (offsite->is_dirty || !offsite->is_role_known)
         offsite_refresh_role(core, bulk);
+    demand_tick(core, bulk);
     if (offsite->role == ROLE_NONE) {
         offsite->is_dirty = false; /* until plans or ledger move */
         return;
@@ -438,6 +456,8 @@ void offsite_tick(struct qn_core *core, struct bulk *bulk)
         (!offsite->is_stopped || core->now_ms >= offsite->want_ms))
         begin(core, bulk);
     offsite_look(core, bulk);
+    if (is_up && bulk->is_narrow)
+        offsite_tick_narrow(core, bulk);
     if (is_up && offsite->stage == STAGE_OPEN)
         tick_open(core, bulk);
     if (!is_up)

@@ -24,6 +24,24 @@ void offsite_file_done(struct qn_core *core, struct bulk *bulk, const struct pen
 void offsite_tick(struct qn_core *core, struct bulk *bulk);
 /* Whether it waits for something on this connection, or has something to send. */
 bool offsite_is_busy(const struct qn_core *core, const struct bulk *bulk);
+/* Challenges that holder now, whatever the week says: `is_all` with all that it has, else with a
+ * batch of it. Fine if it goes on already. */
+void offsite_challenge(struct qn_core *core, struct bulk *bulk, bool is_all);
+bool offsite_is_challenged(const struct bulk *bulk); /* that goes on */
+enum challenge_result {
+    CHALLENGE_NONE, /* it has nothing that could be proven */
+    CHALLENGE_DONE,
+    CHALLENGE_BUSY,    /* it does not read so much a day */
+    CHALLENGE_LATE,    /* no answer in time, or none at all */
+    CHALLENGE_OFFLINE, /* it cannot be reached */
+};
+struct challenged { /* the last one, or how far it is */
+    enum challenge_result result;
+    uint64_t packs, bytes, bad; /* that were compared; packs that are not as they should be */
+};
+void offsite_challenged(const struct bulk *bulk, struct challenged *ret_challenged);
+/* On the first connection: what was said there may have been passed over. */
+void offsite_in_doubt(struct qn_core *core, struct bulk *bulk);
 /* A read of kind QN_READ_COPY: arguments as offsite_read.c says, in any read transaction. */
 enum qn_err QN_CHECKED offsite_read(struct qn_kv *kv, struct qn_span args, struct qn_buf *out);
 /* Packs or snapshots were made or went, or the ledger moved: look again. */

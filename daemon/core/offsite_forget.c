@@ -52,7 +52,7 @@ enum qn_err forgets_done(struct qn_core *core, struct bulk *bulk, struct qn_curs
     struct qn_span ids;
     QN_TRY(read_joined(fields, BULK_OFFERS_MAX, &ids));
     if (!lists->has_asked_forget)
-        return QN_ERR_STATE;
+        return bulk->is_narrow ? QN_OK : QN_ERR_STATE; /* it was asked again */
     for (size_t at = 0; at < ids.size; at += QN_DIGEST_SIZE) {
         struct qn_digest id;
         memcpy(id.bytes, ids.data + at, sizeof(id.bytes));
@@ -65,6 +65,15 @@ enum qn_err forgets_done(struct qn_core *core, struct bulk *bulk, struct qn_curs
     }
     lists->has_asked_forget = false;
     return QN_OK;
+}
+
+void forgets_say_again(struct offsite *offsite)
+{
+    struct lists *lists = &offsite->lists;
+    if (!lists->has_asked_forget)
+        return;
+    lists->has_asked_forget = false;
+    lists->needs_forget = true;
 }
 
 /* There may be more than fitted in one message. */

@@ -42,6 +42,7 @@
 #define PROOF_VALUE       16
 #define COMPARE_LOST_MAX  4096 /* names in one answer of a comparison, of packs */
 #define COMPARE_LISTS_MAX 256  /* and of lists: each is a commit */
+#define TOLD_BAD_MAX      1024 /* packs that a holder says to be damaged, in one connection */
 
 enum role {
     ROLE_NONE,
@@ -76,6 +77,7 @@ enum tag { /* upper half of pending.seq */
            TAG_OWN,       /* whether the own copy of a bad pack is whole */
            TAG_PROVEN,
            TAG_SUSPECT, /* whether a pack that the holder did not find whole is whole here */
+           TAG_BAD,     /* packs that the holder says to be damaged */
            TAG_QUIET,   /* nothing waits for it */
 };
 #define tag_of(tag, number) ((uint64_t)(tag) << 32 | (number))
@@ -217,8 +219,24 @@ enum proof_state {
     PROOF_COMMITTING,
 };
 
+enum demand_kind {
+    DEMAND_NONE,
+    DEMAND_SAMPLE,
+    DEMAND_ALL,
+};
+
+struct demand { /* a challenge that somebody asked for */
+    enum demand_kind kind;
+    enum challenge_result result; /* once there is none any more */
+    uint64_t at;                  /* SAMPLE: the order of the pack behind which it begins */
+    uint64_t moved_ms;            /* when something was compared last, monotonic */
+    uint64_t packs, bytes, bad;
+};
+
 struct proofs {
     enum proof_state state;
+    struct demand demand;
+    bool is_sample;      /* the batch is; else it is of the round */
     struct qn_proof row; /* as in the book, or about to be */
     bool is_known;
     uint8_t key[32];
@@ -230,6 +248,7 @@ struct proofs {
     bool is_end;
     uint64_t request, asked_ms;
     uint64_t retry_ms;
+    uint64_t busy_ms; /* the holder wants no challenge before; outlives connections */
     QN_VEC(struct qn_digest) lost;
     size_t commits;
 };
@@ -249,10 +268,13 @@ struct offsite {
     uint64_t heard_ms; /* of its state; 0: not since the start */
     enum stage stage;
     qn_link link;
-    bool is_stopped; /* it refused */
-    bool needs_more; /* than the first connection carries: nothing goes on there */
-    bool needs_ask;  /* the interval is another one */
-    unsigned asks;   /* that were not answered */
+    bool is_stopped;   /* it refused */
+    bool needs_more;   /* than the first connection carries: nothing goes on there */
+    bool needs_ask;    /* the interval is another one */
+    unsigned asks;     /* that were not answered */
+    size_t told_bad;   /* packs that it said to be damaged, in this connection */
+    uint64_t waits_ms; /* on the first connection: since when, 0 not; and what was said again */
+    unsigned repeats;
     uint64_t holder_epoch;
     bool is_key_asked;
     unsigned files; /* file work on its way, of all connections */
@@ -274,8 +296,6 @@ static inline bool is_present(const struct offsite *offsite, qn_link link)
 }
 
 /* ---- offsite.c ---- */
-/* What is next is too much for the first connection: it waits for the second one. */
-void offsite_needs_more(struct qn_core *core, struct bulk *bulk);
 /* What it has is compared: on to the work. */
 void offsite_open(struct qn_core *core, struct bulk *bulk);
 const char *holder_name(const struct qn_core *core, const struct bulk *bulk);
@@ -297,8 +317,16 @@ enum qn_err QN_CHECKED read_joined(struct qn_cursor *cursor, size_t count_max,
                                    struct qn_span *ret_names);
 
 void offsite_drop(struct offsite *offsite); /* what goes on in the connection */
+/* Asks for the state, as if a connection had just been made. Nothing may be under way but that. */
+void offsite_compare_anew(struct qn_core *core, struct bulk *bulk);
 /* It is to be compared anew: nothing new begins. */
 bool offsite_is_ending(const struct qn_core *core, const struct bulk *bulk);
+
+/* ---- offsite_narrow.c ---- */
+/* What is next is too much for the first connection: it waits for the second one. */
+void offsite_needs_more(struct qn_core *core, struct bulk *bulk);
+/* What waits for an answer there is said again after a while, ever more rarely. */
+void offsite_tick_narrow(struct qn_core *core, struct bulk *bulk);
 
 /* ---- offsite_look.c ---- */
 void offsite_refresh_role(struct qn_core *core, struct bulk *bulk);
@@ -366,6 +394,7 @@ void lists_free(struct lists *lists);
 void lists_tick(struct qn_core *core, struct bulk *bulk);
 void lists_unblock(struct qn_core *core, struct bulk *bulk); /* those that were put off: now */
 bool lists_are_idle(const struct offsite *offsite);
+void lists_say_again(struct offsite *offsite); /* if an answer is waited for */
 enum qn_err QN_CHECKED lists_acked(struct qn_core *core, struct bulk *bulk,
                                    struct qn_cursor *fields);
 void lists_read_done(struct qn_core *core, struct bulk *bulk, struct qn_read_result *result);
@@ -376,18 +405,27 @@ void lists_committed(struct qn_core *core, struct bulk *bulk, enum tag tag,
 
 /* ---- offsite_forget.c ---- */
 void forgets_tick(struct qn_core *core, struct bulk *bulk);
+void forgets_say_again(struct offsite *offsite);
 void forgets_read_done(struct qn_core *core, struct bulk *bulk, struct qn_read_result *result);
 enum qn_err QN_CHECKED forgets_done(struct qn_core *core, struct bulk *bulk,
                                     struct qn_cursor *fields);
 void forgets_committed(struct qn_core *core, struct bulk *bulk, const struct qn_outcome *outcome);
+
+/* ---- offsite_demand.c ---- */
+void demand_end(struct qn_core *core, struct bulk *bulk, enum challenge_result result);
+void demand_count(struct qn_core *core, struct bulk *bulk);
+void demand_tick(struct qn_core *core, struct bulk *bulk);
 
 /* ---- offsite_proof.c ---- */
 void proofs_end(struct offsite *offsite);
 void proofs_free(struct proofs *proofs);
 void proofs_tick(struct qn_core *core, struct bulk *bulk);
 bool proofs_are_idle(const struct offsite *offsite);
+void proofs_say_again(struct offsite *offsite);
 /* Wall clock; UINT64_MAX: nothing is there to prove. */
 uint64_t proofs_due_ms(const struct qn_core *core, const struct bulk *bulk);
+/* Wakes the core when it will be. */
+bool proofs_are_due(struct qn_core *core, const struct bulk *bulk);
 enum qn_err QN_CHECKED proofs_answer(struct qn_core *core, struct bulk *bulk,
                                      struct qn_cursor *fields);
 void proofs_read_done(struct qn_core *core, struct bulk *bulk, struct qn_read_result *result);

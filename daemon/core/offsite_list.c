@@ -367,7 +367,7 @@ enum qn_err lists_acked(struct qn_core *core, struct bulk *bulk, struct qn_curso
     bool is_refusal = code.size > 0 && !qn_span_eq_str(code, "missing");
     if (!qn_digest_eq(&id, &lists->id) ||
         (lists->state != LIST_SENT && !(is_refusal && lists->state == LIST_SENDING)))
-        return QN_ERR_INVALID;
+        return bulk->is_narrow ? QN_OK : QN_ERR_INVALID; /* to one that was said again */
     if (is_refusal)
         heard_code(core, bulk, code);
     else if (code.size == 0)
@@ -400,6 +400,15 @@ void lists_committed(struct qn_core *core, struct bulk *bulk, enum tag tag,
 }
 
 /* ---- what is due ---- */
+
+void lists_say_again(struct offsite *offsite)
+{
+    struct lists *lists = &offsite->lists;
+    if (lists->state != LIST_SENT)
+        return;
+    lists->piece = 0;
+    lists->state = LIST_SENDING;
+}
 
 void lists_tick(struct qn_core *core, struct bulk *bulk)
 {

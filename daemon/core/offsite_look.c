@@ -3,14 +3,6 @@
 
 /* ---- the role ---- */
 
-static bool is_named(const struct plan *plan, const struct qn_site_id *holder)
-{
-    qn_vec_each (&plan->row.copies, copy)
-        if (qn_site_id_eq(copy, holder))
-            return true;
-    return false;
-}
-
 static enum role role_of(const struct qn_core *core, const struct qn_site_id *holder,
                          uint64_t *ret_interval_ms, uint64_t *ret_quota)
 {
@@ -24,7 +16,7 @@ static enum role role_of(const struct qn_core *core, const struct qn_site_id *ho
         return ROLE_NONE;
     qn_vec_each (&core->backup->plans, plan) {
         uint64_t period = plan_period_ms(*plan);
-        if (!is_named(*plan, holder))
+        if (!plan_names(*plan, holder))
             continue;
         is_in_a_plan = true;
         if (period > 0 && (interval == 0 || period < interval))

@@ -17,6 +17,7 @@ static void clear(struct proofs *proofs)
     proofs->next = proofs->reading = 0;
     proofs->commits = 0;
     proofs->request = 0;
+    proofs->is_sample = false;
 }
 
 void proofs_end(struct offsite *offsite)
@@ -54,6 +55,8 @@ uint64_t proofs_due_ms(const struct qn_core *core, const struct bulk *bulk)
     bool is_fine = row->ended_ms != 0 && row->ended_ms == row->verified_ms;
     if (offsite->own_packs == 0)
         return UINT64_MAX;
+    if (offsite->proofs.demand.kind == DEMAND_ALL)
+        return 0;
     if (row->started_ms != 0 || row->ended_ms == 0 || row->ended_ms > core->wall_ms)
         return 0; /* under way, never yet, or the clock was wrong */
     if (!is_fine || offsite->packs.has_claims)
@@ -61,7 +64,28 @@ uint64_t proofs_due_ms(const struct qn_core *core, const struct bulk *bulk)
     return row->ended_ms + PROOF_EVERY_MS - spread_ms(core, bulk);
 }
 
+bool proofs_are_due(struct qn_core *core, const struct bulk *bulk)
+{
+    const struct proofs *proofs = &bulk->offsite->proofs;
+    if (proofs->demand.kind != DEMAND_NONE)
+        return true;
+    if (!proofs->is_known || proofs_due_ms(core, bulk) > core->wall_ms)
+        return false;
+    if (core->now_ms < proofs->busy_ms)
+        core_wake(core, proofs->busy_ms);
+    return core->now_ms >= proofs->busy_ms;
+}
+
 /* ---- the batch ---- */
+
+static void look_behind(struct qn_core *core, struct bulk *bulk, uint64_t at)
+{
+    struct qn_buf args = copy_read(bulk, COPY_READ_ACKED, 2);
+    qn_pack_u64(&args, at);
+    qn_pack_u64(&args, PROOF_BATCH);
+    read_copy(core, bulk, &args, TAG_CHALLENGE);
+    bulk->offsite->proofs.state = PROOF_LOOKING;
+}
 
 static void look(struct qn_core *core, struct bulk *bulk)
 {
@@ -72,11 +96,15 @@ static void look(struct qn_core *core, struct bulk *bulk)
         proofs->row.at = proofs->row.bad = proofs->row.unknown = 0;
         bulk->offsite->packs.has_claims = false;
     }
-    struct qn_buf args = copy_read(bulk, COPY_READ_ACKED, 2);
-    qn_pack_u64(&args, proofs->row.at);
-    qn_pack_u64(&args, PROOF_BATCH);
-    read_copy(core, bulk, &args, TAG_CHALLENGE);
-    proofs->state = PROOF_LOOKING;
+    look_behind(core, bulk, proofs->row.at);
+}
+
+static void look_for_sample(struct qn_core *core, struct bulk *bulk)
+{
+    struct proofs *proofs = &bulk->offsite->proofs;
+    clear(proofs);
+    proofs->is_sample = true;
+    look_behind(core, bulk, proofs->demand.at);
 }
 
 /* Nobody can foresee it without this site's key, and no two are equal. */
@@ -129,6 +157,7 @@ static void give_up(struct qn_core *core, struct bulk *bulk, enum qn_err err)
 {
     core_note(core, "proof-failed", err, holder_name(core, bulk));
     put_off(core, bulk);
+    demand_end(core, bulk, CHALLENGE_LATE);
 }
 
 void proofs_read_done(struct qn_core *core, struct bulk *bulk, struct qn_read_result *result)
@@ -142,8 +171,12 @@ void proofs_read_done(struct qn_core *core, struct bulk *bulk, struct qn_read_re
         err = make_key(core, bulk, proofs->key);
     if (err != QN_OK)
         give_up(core, bulk, err);
+    else if (proofs->is_sample && proofs->batch.count == 0 && proofs->demand.at > 0)
+        proofs->state = PROOF_NONE; /* nothing is behind it: from the first one on */
     else
         proofs->state = PROOF_READING;
+    if (err == QN_OK && proofs->state == PROOF_NONE)
+        proofs->demand.at = 0;
 }
 
 /* ---- what cannot be read here ---- */
@@ -275,6 +308,27 @@ static void differs(struct qn_core *core, struct bulk *bulk)
     proofs->state = PROOF_READY;
 }
 
+/* A holder that is busy says when to come again; the batch begins anew then. */
+static enum qn_err refused(struct qn_core *core, struct bulk *bulk, struct qn_span code,
+                           struct qn_cursor *fields)
+{
+    struct proofs *proofs = &bulk->offsite->proofs;
+    struct qn_span none;
+    uint64_t again_ms;
+    if (!qn_span_eq_str(code, "busy")) {
+        give_up(core, bulk, QN_ERR_DENIED);
+        return QN_OK;
+    }
+    QN_TRY(qn_cursor_bin(fields, 0, &none));
+    QN_TRY(qn_cursor_u64(fields, &again_ms));
+    put_off(core, bulk);
+    if (again_ms < LATER_MS)
+        again_ms = LATER_MS;
+    proofs->busy_ms = core->now_ms + (again_ms < PROOF_AGAIN_MS ? again_ms : PROOF_AGAIN_MS);
+    demand_end(core, bulk, CHALLENGE_BUSY);
+    return QN_OK;
+}
+
 enum qn_err proofs_answer(struct qn_core *core, struct bulk *bulk, struct qn_cursor *fields)
 {
     struct proofs *proofs = &bulk->offsite->proofs;
@@ -288,10 +342,8 @@ enum qn_err proofs_answer(struct qn_core *core, struct bulk *bulk, struct qn_cur
         QN_TRY(read_digest(fields, &told));
     if (proofs->state != PROOF_ASKED || request != proofs->request)
         return QN_OK; /* of one that was given up */
-    if (code.size > 0) {
-        give_up(core, bulk, QN_ERR_DENIED);
-        return QN_OK;
-    }
+    if (code.size > 0)
+        return refused(core, bulk, code, fields);
     expected(proofs, last_range(proofs), &digest);
     if (qn_digest_eq(&told, &digest)) {
         proofs->ranges.count--;
@@ -333,6 +385,13 @@ void proofs_file_done(struct qn_core *core, struct bulk *bulk, enum tag tag, uin
         own_checked(core, bulk, number, result->err);
 }
 
+void proofs_say_again(struct offsite *offsite)
+{
+    struct proofs *proofs = &offsite->proofs;
+    if (proofs->state == PROOF_ASKED)
+        proofs->state = PROOF_READY; /* an answer to before is passed over */
+}
+
 /* ---- what came of a batch ---- */
 
 static void commit_row(struct qn_core *core, struct bulk *bulk, const struct qn_proof *row)
@@ -359,10 +418,33 @@ static void commit_lost_packs(struct qn_core *core, struct bulk *bulk)
     proofs->commits++;
 }
 
+/* A sample that is as it should be changes nothing that is stored; else a round is made anew in a
+ * day. */
+static void commit_sample(struct qn_core *core, struct bulk *bulk)
+{
+    struct proofs *proofs = &bulk->offsite->proofs;
+    proofs->has_mended = false;
+    if (proofs->lost.count == 0) {
+        clear(proofs);
+        demand_end(core, bulk, CHALLENGE_DONE);
+        return;
+    }
+    commit_lost_packs(core, bulk);
+    if (proofs->row.started_ms == 0)
+        proofs->row.ended_ms = core->wall_ms;
+    commit_row(core, bulk, &proofs->row);
+    proofs->state = PROOF_COMMITTING;
+}
+
 static void commit_batch(struct qn_core *core, struct bulk *bulk)
 {
     struct proofs *proofs = &bulk->offsite->proofs;
     struct qn_proof *row = &proofs->row;
+    demand_count(core, bulk);
+    if (proofs->is_sample) {
+        commit_sample(core, bulk);
+        return;
+    }
     commit_lost_packs(core, bulk);
     row->at = proofs->after;
     if (proofs->is_end) {
@@ -390,6 +472,8 @@ void proofs_committed(struct qn_core *core, struct bulk *bulk, const struct qn_o
         return;
     if (proofs->lost.count > 0)
         packs_look(bulk->offsite, true);
+    if (proofs->is_sample || proofs->row.started_ms == 0)
+        demand_end(core, bulk, outcome->err == QN_OK ? CHALLENGE_DONE : CHALLENGE_LATE);
     clear(proofs);
 }
 
@@ -398,16 +482,20 @@ void proofs_committed(struct qn_core *core, struct bulk *bulk, const struct qn_o
 static bool may_begin(const struct qn_core *core, const struct bulk *bulk)
 {
     const struct offsite *offsite = bulk->offsite;
+    bool is_idle = packs_are_idle(offsite) && lists_are_idle(offsite);
     return offsite->role == ROLE_SEND && offsite->proofs.is_known &&
-           !offsite_is_ending(core, bulk) && packs_are_idle(offsite) && lists_are_idle(offsite) &&
-           core->now_ms >= offsite->proofs.retry_ms &&
+           !offsite_is_ending(core, bulk) &&
+           (is_idle || offsite->proofs.demand.kind != DEMAND_NONE) &&
+           core->now_ms >= offsite->proofs.retry_ms && core->now_ms >= offsite->proofs.busy_ms &&
            !(offsite->proofs.has_mended && backup_is_mending(core));
 }
 
 static void begin(struct qn_core *core, struct bulk *bulk)
 {
     uint64_t due_ms = proofs_due_ms(core, bulk);
-    if (due_ms <= core->wall_ms)
+    if (bulk->offsite->proofs.demand.kind == DEMAND_SAMPLE)
+        look_for_sample(core, bulk);
+    else if (due_ms <= core->wall_ms)
         look(core, bulk);
     else if (due_ms != UINT64_MAX)
         core_wake(core, core->now_ms + (due_ms - core->wall_ms));
@@ -418,6 +506,8 @@ void proofs_tick(struct qn_core *core, struct bulk *bulk)
     struct proofs *proofs = &bulk->offsite->proofs;
     if (proofs->state == PROOF_NONE && may_begin(core, bulk))
         begin(core, bulk);
+    else if (core->now_ms < proofs->busy_ms)
+        core_wake(core, proofs->busy_ms);
     if (proofs->state == PROOF_READING)
         read_values(core, bulk);
     if (proofs->state == PROOF_READY && proofs->ranges.count > 0)

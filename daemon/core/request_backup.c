@@ -2,6 +2,9 @@
 
 #include "core/backup.h"
 #include "core/call.h"
+#include "core/offsite.h"
+
+#define WAIT_MS_MAX (24ull * 3600 * 1000)
 
 static void pack_names(const struct qn_core *core, const struct plan *plan, struct qn_buf *out)
 {
@@ -146,8 +149,13 @@ void call_run_job(const struct call *call, enum qn_job_kind kind, const char *pl
     struct want want = {.kind = kind,
                         .reads_data = call_flag(call, "read_data") || call_flag(call, "data")};
     snprintf(want.plan, sizeof(want.plan), "%s", plan);
-    struct waiter waiter = {
-        .request = call->id, .what = want, .wants_copies = call_flag(call, "wait")};
+    struct waiter waiter = {.request = call->id,
+                            .what = want,
+                            .wants_copies = call_flag(call, "wait"),
+                            .proofs_until_ms = UINT64_MAX};
+    uint64_t timeout_ms;
+    if (args_u64(call->args, "timeout_ms", &timeout_ms) && timeout_ms < WAIT_MS_MAX)
+        waiter.proofs_until_ms = call->core->now_ms + timeout_ms;
     backup_want(call->core, &want);
     backup_wait(call->core, &waiter);
     backup_next_job(call->core);
@@ -178,15 +186,29 @@ void call_backup_prune(const struct call *call)
     call_run_job(call, QN_JOB_PRUNE, "");
 }
 
+/* While the vault here is read: all that they have, or a part. */
+static void challenge_holders(const struct call *call, const struct plan *plan)
+{
+    qn_vec_each (&plan->row.copies, holder) {
+        struct bulk *bulk = bulk_of(call->core, holder);
+        if (bulk != NULL)
+            offsite_challenge(call->core, bulk, call_flag(call, "read_data"));
+    }
+}
+
 void call_backup_verify(const struct call *call)
 {
     if (args_value(call->args, "name").size == 0) {
+        qn_vec_each (&call->core->backup->plans, plan)
+            challenge_holders(call, *plan);
         call_run_job(call, QN_JOB_VERIFY, "");
         return;
     }
     const struct plan *plan = call_plan(call);
-    if (plan != NULL)
-        call_run_job(call, QN_JOB_VERIFY, plan->name);
+    if (plan == NULL)
+        return;
+    challenge_holders(call, plan);
+    call_run_job(call, QN_JOB_VERIFY, plan->name);
 }
 
 /* ---- forget: says what the keep rules do, and does it ---- */

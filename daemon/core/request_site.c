@@ -148,6 +148,34 @@ void call_site_withdraw(const struct call *call)
     append(call, &body, name);
 }
 
+/* Where nobody is left to compare ledgers with, somebody has to say that nothing was forgotten.
+ * With another member at hand the doubt ends, or turns out to be right, without that. */
+void call_site_trust(const struct call *call)
+{
+    struct qn_core *core = call->core;
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    const struct peer *online = group_online_peer(core);
+    struct qn_span name;
+    if (!args_text(call->args, "name", QN_NAME_SIZE_MAX, &name)) {
+        call_fail(call, QN_ERR_INVALID, "bad-request", qn_span_str("name"));
+        return;
+    }
+    if (!qn_span_eq_str(name, qn_group_site(group, &core->site)->name)) {
+        call_fail(call, QN_ERR_DENIED, "not-this-site", name);
+        return;
+    }
+    if (core->is_in_doubt && online != NULL) {
+        const struct qn_site *site = qn_group_site(group, &online->site);
+        call_fail(call, QN_ERR_STATE, "site-online", qn_span_str(site == NULL ? "?" : site->name));
+        return;
+    }
+    struct qn_buf payload;
+    qn_buf_init(&payload, 16);
+    qn_pack_array(&payload, 0);
+    core->is_in_doubt = false;
+    call_commit(call, QN_INTENT_TRUST, &payload, name);
+}
+
 void call_site_set(const struct call *call)
 {
     struct qn_span entity;

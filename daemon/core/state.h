@@ -317,6 +317,7 @@ struct qn_core {
     struct recovery recovery;
     uint8_t sealed_key[QN_HELD_KEY_SIZE_MAX]; /* what options.sealed_key shows */
     bool has_renewed;                         /* since the start, because of what a peer claimed */
+    uint64_t started_ms;                      /* monotonic */
     bool is_in_doubt;                         /* as model/doubt.h has it, or it is about to */
     uint64_t next_token;
     uint64_t persist_ms, purge_ms, retry_ms;
@@ -475,6 +476,7 @@ bool group_may_lack_key(struct qn_core *core, struct peer *peer);
 bool core_may_append(const struct qn_core *core);
 /* Ledgers were compared: the doubt ends, also for the next start. */
 void group_compared(struct qn_core *core);
+const struct peer *group_online_peer(const struct qn_core *core); /* any; NULL: there is none */
 bool core_is_member(const struct qn_core *core);
 bool core_was_admitted(const struct qn_core *core); /* a member, or one that withdrew */
 /* A member whose key is the present one. Else the site was recovered on another machine. */

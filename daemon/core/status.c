@@ -59,6 +59,15 @@ static void alert_of_recovery(void *context, const char *code, const char *objec
     add(context, "attention", code, object);
 }
 
+#define DOUBT_ALERT_MS 600000
+
+/* Nobody came with whom ledgers could be compared (docs/protocol.md 7.7). */
+static bool is_doubt_lasting(const struct qn_core *core)
+{
+    return !core_may_append(core) && group_online_peer(core) == NULL &&
+           core->now_ms >= core->started_ms + DOUBT_ALERT_MS;
+}
+
 static void alerts_of_group(const struct qn_core *core, struct alerts *alerts)
 {
     const struct qn_group *group = qn_ledger_group(core->ledger);
@@ -76,6 +85,8 @@ static void alerts_of_group(const struct qn_core *core, struct alerts *alerts)
         return;
     }
     recover_alerts(core, alert_of_recovery, alerts);
+    if (is_doubt_lasting(core))
+        add(alerts, "attention", "in-doubt", core->name);
     qn_vec_each (&core->peers, peer) {
         const struct qn_site *site = qn_group_site(group, &(*peer)->site);
         alerts_of_peer(*peer, site == NULL ? "?" : site->name, alerts);

@@ -196,6 +196,27 @@ static enum qn_err do_file(struct qn_backup *backup, struct qn_entry *entry,
     return qn_window_end(backup, entry, false);
 }
 
+/* Of a folder above what is saved only the attributes are worth something. Its times change with
+ * whatever else comes and goes in it: a backup in which nothing changed would have another list. */
+static void keep_times(const struct qn_backup *backup, struct qn_entry *entry,
+                       const struct qn_entry *before)
+{
+    if (before == NULL || before->type != QN_ENTRY_DIR || !qn_walk_is_above(backup->walk))
+        return;
+    bool is_same = entry->mode == before->mode && entry->uid == before->uid &&
+                   entry->gid == before->gid && qn_span_eq(entry->user, before->user) &&
+                   qn_span_eq(entry->group, before->group) &&
+                   qn_span_eq(entry->xattrs, before->xattrs);
+    if (!is_same)
+        return;
+    entry->mtime_s = before->mtime_s;
+    entry->mtime_ns = before->mtime_ns;
+    entry->ctime_s = before->ctime_s;
+    entry->ctime_ns = before->ctime_ns;
+    entry->inode = before->inode;
+    entry->device = before->device;
+}
+
 static enum qn_err do_other(struct qn_backup *backup, struct qn_entry *entry,
                             const struct qn_entry *before)
 {
@@ -205,6 +226,8 @@ static enum qn_err do_other(struct qn_backup *backup, struct qn_entry *entry,
     }
     if (entry->type != QN_ENTRY_HARDLINK)
         QN_TRY(fill_xattrs(backup, entry, before));
+    if (entry->type == QN_ENTRY_DIR)
+        keep_times(backup, entry, before);
     backup->counts.dirs += entry->type == QN_ENTRY_DIR;
     backup->counts.others += entry->type != QN_ENTRY_DIR;
     note_done(backup, 0);

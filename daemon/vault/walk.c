@@ -476,6 +476,11 @@ enum qn_err qn_walk_next(struct qn_walk *walk, struct qn_entry *ret_entry)
     }
 }
 
+bool qn_walk_is_above(const struct qn_walk *walk)
+{
+    return !walk->is_top_listed;
+}
+
 /* `errno` for the caller, and what it means here. */
 static enum qn_err fault(const struct qn_walk *walk, int error)
 {

@@ -57,6 +57,8 @@ void qn_walk_free(struct qn_walk *walk); /* accepts NULL */
  * is gone. xattrs are read only on qn_walk_xattrs (slow): the caller asks when it needs them. */
 enum qn_err QN_CHECKED qn_walk_next(struct qn_walk *walk, struct qn_entry *ret_entry);
 
+/* Whether the present entry is a parent of a top path, and not of what is saved itself. */
+bool qn_walk_is_above(const struct qn_walk *walk);
 /* The following three are about the present entry. On an error on_error is not called; `errno` says
  * more. QN_ERR_NOTFOUND: it vanished, or (ESTALE) is of another kind by now. */
 

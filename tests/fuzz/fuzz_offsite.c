@@ -117,6 +117,7 @@ static void say_anything(struct offsite_rig *rig, struct input *input)
         {QN_MSG_PROOF, "ucn"},
         {QN_MSG_KEY_ACK, "u"},
         {QN_MSG_VAULT_REFUSED, "c"},
+        {QN_MSG_PACK_BAD, "N"},
     };
     uint8_t which = next(input) % (sizeof(messages) / sizeof(messages[0]));
     struct qn_buf out;

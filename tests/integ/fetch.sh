@@ -71,6 +71,18 @@ await "it is complete at three" is_complete three
 # --- the own vault is there ---
 comes_back two three
 expect "ls of a copy" ctl one backup ls house "$tree/deep" --from two
+for holder in two three; do
+    equal "list of the copy at $holder" "$(ctl one --json backup list house | jq '[.[] | [.id, .files, .size, .plan]]')" \
+        "$(ctl one --json backup list house --from "$holder" | jq '[.[] | [.id, .files, .size, .plan]]')"
+    equal "it is locked there" true \
+        "$(ctl one --json backup list --from "$holder" | jq 'all(.[]; .locked_until != null and .copies[0].complete)')"
+    equal "find in the copy at $holder" "$(ctl one --json backup find house '1*' | jq 'map(.path)')" \
+        "$(ctl one --json backup find house '1*' --from "$holder" | jq 'map(.path)')"
+done
+equal "a plan that the holder does not know has no snapshots there" '[]' \
+    "$(ctl one --json backup list other --from two | jq -c .)"
+refuse 2 'no such site' "a list of a site that is none" ctl one backup list --from four
+refuse 2 'no such site' "a find in the copy of none" ctl one backup find '*' --from four
 refuse 2 'no such site' "a site that is none" \
     ctl one backup restore house --to "$work/none" --from four
 refuse 2 'no such snapshot' "a plan that the holder does not know" \
@@ -97,12 +109,16 @@ site_stop one
 rm -rf "$(site_state one)/vault"
 site_start one
 comes_back two three
+equal "list of a copy, with no vault here" 1 "$(ctl one --json backup list --from two | jq length)"
+expect "find in a copy, with no vault here" ctl one --json backup find house 17 --from three
+equal "finds it" 1 "$(jq length <<<"$answer")"
 rm -rf "$work/single"
 expect "one file of a copy" ctl one backup restore house "$tree/deep/er/17" --to "$work/single" --from two
 equal "is that file" 'file 17' "$(cat "$work/single$tree/deep/er/17")"
 
 # --- holders that are away, or lost what they held ---
 site_stop two
+refuse 2 'cannot be reached' "a list of a copy that cannot be reached" ctl one backup list --from two
 refuse 2 'cannot be reached' "a copy that cannot be reached" \
     ctl one backup restore house --to "$work/none" --from two
 while read -r pack; do # most of it: the site's own store lies in the same packs

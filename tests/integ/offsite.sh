@@ -77,6 +77,18 @@ same_packs() {
     [[ $(own_packs one) == "$(held_packs "$1")" ]]
 }
 
+# is_whole SITE: whether every pack that it holds is what its name says
+is_whole() {
+    (cd "$(site_state "$1")"/held/* && find . -type f -path './??/*' -print0 | xargs -0 sha256sum) |
+        awk '{ name = $2; sub(/.*\//, "", name); if (name != $1) exit 1 }'
+}
+
+# verify_copies [OPTION...]: what each holder proves when it is asked, and what of it is bad
+verify_copies() {
+    { ctl one --json backup verify house "$@" || true; } |
+        jq -r 'select(.event == "summary") | .copies[] | "\(.site) \(.challenge) \(.bad_packs)"' | sort
+}
+
 begin "$1" "$2" one two three
 found_group one two three
 tree=$work/tree
@@ -92,9 +104,7 @@ equal "complete at both" true "$(complete two three | tail -n 1)"
 equal "two has the packs" "$(own_packs one)" "$(held_packs two)"
 equal "three has the packs" "$(own_packs one)" "$(held_packs three)"
 for holder in two three; do
-    (cd "$(site_state "$holder")"/held/* && find . -type f -path './??/*' -print0 | xargs -0 sha256sum) |
-        awk '{ name = $2; sub(/.*\//, "", name); if (name != $1) exit 1 }' ||
-        fail "$holder holds a pack that is not what its name says"
+    is_whole "$holder" || fail "$holder holds a pack that is not what its name says"
 done
 ok "every held pack is what its name says"
 printf 'rate: %s bytes to each of two holders, backup and copies, in %.2f s\n' \
@@ -102,6 +112,12 @@ printf 'rate: %s bytes to each of two holders, backup and copies, in %.2f s\n' \
 
 await "the copy at two is verified" verified two
 await "the copy at three is verified" verified three
+
+equal "a verification has both prove a part" $'three done 0\ntwo done 0' "$(verify_copies)"
+victim=$(find "$(site_state two)"/held -type f -path '*/??/*' -size +100k | sort | head -n 1)
+printf 'damaged' | dd of="$victim" bs=1 seek=50000 conv=notrunc status=none
+equal "with all data it finds a damaged pack" $'three done 0\ntwo done 1' "$(verify_copies --read-data)"
+await "it is sent again" is_whole two
 
 # --- killed in the middle. The holder reads what comes from the line, and each pack once more to hash
 # it: what it read beyond that came twice. A cut loses what was not acknowledged, at most 4 MiB. ---

@@ -97,6 +97,8 @@ static enum qn_err prove(const struct fake_file *file, const struct qn_file_work
     struct qn_digest mac;
     if (file == NULL || !file->is_whole)
         return QN_ERR_NOTFOUND;
+    if (!is_right(file))
+        return QN_ERR_CORRUPT;
     qn_hmac(qn_buf_view(&work->bytes), qn_buf_view(&file->bytes), &mac);
     qn_buf_append_span(&result->bytes, qn_digest_view(&mac));
     return QN_OK;
@@ -133,6 +135,9 @@ static enum qn_err run(struct fake_files *files, const struct qn_file_work *work
                        struct qn_file_result *result)
 {
     struct fake_file *file = fake_files_find(files, &work->owner, &work->name);
+    bool is_read = work->kind == QN_FILE_READ || work->kind == QN_FILE_PROOF;
+    if (is_read && files->read_err != QN_OK)
+        return files->read_err;
     switch (work->kind) {
     case QN_FILE_PART_SIZE:
         result->size = file == NULL || file->is_whole ? 0 : file->bytes.size;

@@ -15,8 +15,8 @@ struct fake_file {
 struct fake_files {
     QN_VEC(struct fake_file) items;
     uint64_t free_bytes;
-    enum qn_err append_err; /* if it is set: of each append */
-    enum qn_err remove_err;
+    enum qn_err append_err;           /* if it is set: of each append */
+    enum qn_err remove_err, read_err; /* likewise; of each read and each proof */
     bool are_parts_old; /* nothing here knows when one grew: a sweep removes all or none */
     size_t appended;    /* bytes, in all */
     size_t count;       /* pieces of work that were carried out */

@@ -416,6 +416,17 @@ static void add_value(struct offsite_rig *rig, const uint8_t prefix[8], struct q
     qn_buf_append(values, none, sizeof(none));
 }
 
+static void say_busy(struct offsite_rig *rig, uint64_t request)
+{
+    struct qn_buf out;
+    rig_message(&out, QN_MSG_PROOF, 4);
+    qn_pack_u64(&out, request);
+    qn_pack_cstr(&out, "busy");
+    qn_pack_bin(&out, qn_span(NULL, 0));
+    qn_pack_u64(&out, rig->lies.busy_ms);
+    offsite_rig_say(rig, &out);
+}
+
 static void on_proof(struct offsite_rig *rig, struct qn_cursor *fields)
 {
     uint64_t request = number_of(fields);
@@ -427,6 +438,10 @@ static void on_proof(struct offsite_rig *rig, struct qn_cursor *fields)
     rig->proofs_asked++;
     if (rig->lies.silent_proof)
         return;
+    if (rig->lies.busy_ms > 0) {
+        say_busy(rig, request);
+        return;
+    }
     for (size_t at = 0; at < prefixes.size; at += BULK_PROOF_PREFIX)
         add_value(rig, prefixes.data + at, key, &values);
     QN_DIGEST(&digest, qn_buf_view(&values));

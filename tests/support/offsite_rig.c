@@ -129,12 +129,25 @@ static void run_file(struct offsite_rig *rig)
     qn_file_work_free(work);
 }
 
+static bool is_passed_over(struct offsite_rig *rig, struct qn_span frame)
+{
+    struct qn_cursor cursor = qn_cursor(frame);
+    size_t count;
+    uint64_t number;
+    QN_ASSERT(qn_cursor_array(&cursor, 64, &count) == QN_OK);
+    QN_ASSERT(qn_cursor_u64(&cursor, &number) == QN_OK);
+    if (rig->deaf == 0 || number != rig->deaf_to)
+        return false;
+    rig->deaf--;
+    return true;
+}
+
 static void run_frame(struct offsite_rig *rig)
 {
     struct qn_buf frame = rig->rig.bulk_frames.items[0];
     qn_vec_remove(&rig->rig.bulk_frames, 0);
     bool is_on_first = rig->hears_first && rig->rig.core->peers.items[0]->bulk->is_narrow;
-    if (rig->is_up || is_on_first)
+    if (rig->is_up || (is_on_first && !is_passed_over(rig, qn_buf_view(&frame))))
         offsite_holder_hear(rig, qn_buf_view(&frame));
     qn_buf_deinit(&frame);
 }

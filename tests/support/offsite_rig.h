@@ -48,6 +48,7 @@ struct holder_lies {
     bool too_far;       /* acknowledges more than was sent */
     bool wrong_proof;
     bool silent_proof;
+    uint64_t busy_ms;      /* to each challenge: again after so long */
     const char *list_code; /* to each list */
     bool no_base;          /* does not know any base */
     bool is_mad;           /* says things besides: what does not fit then is passed over */
@@ -74,6 +75,8 @@ struct offsite_rig {
     size_t units;    /* carried out */
     bool is_up;
     bool hears_first; /* also what is said on the first connection */
+    size_t deaf;      /* so many of these messages are passed over there */
+    enum qn_message deaf_to;
 };
 
 /* A group of two in which site 1 holds for site 0, and a plan that names it. */

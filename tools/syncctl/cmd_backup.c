@@ -184,8 +184,11 @@ int ctl_run_backup_list(struct ctl *ctl)
     static const char *const heads[] = {N_("ID"),   N_("PLAN"), N_("TIME"),   N_("FILES"),
                                         N_("SIZE"), N_("NEW"),  N_("COPIES"), N_("LOCKED UNTIL")};
     QN_AUTO_BUF struct qn_buf args;
-    ctl_args_init(&args, 1);
+    const char *from = ctl_value(ctl, "from");
+    ctl_args_init(&args, from == NULL ? 1 : 2);
+    if (from != NULL)
+        ctl_arg_str(&args, "from", from);
     ctl_arg_str(&args, "name", ctl->arguments.count > 0 ? ctl->arguments.items[0] : NULL);
-    return ctl_list(ctl, "backup.list", &args,
+    return ctl_list(ctl, from == NULL ? "backup.list" : "backup.held", &args,
                     &(struct ctl_listing){ctl_snapshot_shape, 8, heads, add_snapshot, false});
 }

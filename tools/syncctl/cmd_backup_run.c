@@ -223,6 +223,40 @@ int ctl_run_backup_run(struct ctl *ctl)
 
 /* ---- verify ---- */
 
+static const char *challenge_text(struct qn_span challenge)
+{
+    static const struct {
+        const char *challenge, *text;
+    } texts[] = {
+        {"none", N_("nothing there can be proven yet")},
+        {"busy", N_("not proven now: it reads only so much a day; try again tomorrow")},
+        {"late", N_("not proven now: it did not answer in time")},
+        {"offline", N_("not proven now: it cannot be reached")},
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        if (qn_span_eq_str(challenge, texts[i].challenge))
+            return gettext(texts[i].text);
+    return _("not proven now");
+}
+
+/* What the holder proved just now, and when it proved all that it has. */
+static void print_challenge(const struct ctl *ctl, struct qn_span copy)
+{
+    struct qn_span challenge = ctl_map_text(copy, "challenge");
+    QN_AUTO_BUF struct qn_buf time;
+    if (qn_span_eq_str(challenge, "done"))
+        fprintf(ctl->out, _("    proven now: packs %" PRIu64 ", lost or damaged %" PRIu64 "\n"),
+                ctl_map_u64(copy, "proven_packs"), ctl_map_u64(copy, "bad_packs"));
+    else
+        fprintf(ctl->out, "    %s\n", challenge_text(challenge));
+    if (ctl_map_u64(copy, "verified_at") == 0)
+        return;
+    qn_buf_init(&time, 64);
+    ctl_append_time(&time, ctl_map_u64(copy, "verified_at"));
+    fprintf(ctl->out, _("    all of it was proven last: %.*s\n"), (int)time.size,
+            (const char *)time.data);
+}
+
 static void print_copies(const struct ctl *ctl, struct qn_span end)
 {
     struct qn_span list;
@@ -235,6 +269,7 @@ static void print_copies(const struct ctl *ctl, struct qn_span end)
         fprintf(ctl->out, _(": %s, packs missing: %" PRIu64 "\n"),
                 ctl_state_word(ctl_map_text(walk.value, "state")),
                 ctl_map_u64(walk.value, "missing_packs"));
+        print_challenge(ctl, walk.value);
     }
 }
 
@@ -256,7 +291,7 @@ static void print_verify(const struct ctl *ctl, struct qn_span end)
     print_copies(ctl, end);
 }
 
-/* A holder that cannot be reached is not known to be whole. */
+/* A holder that cannot be reached, or proves nothing, is not known to be whole. */
 static bool are_copies_well(struct qn_span end)
 {
     struct qn_span list;
@@ -264,7 +299,8 @@ static bool are_copies_well(struct qn_span end)
     if (ctl_map_find(end, "copies", &list))
         walk = ctl_walk(list);
     while (ctl_walk_next(&walk))
-        if (!qn_span_eq_str(ctl_map_text(walk.value, "state"), "complete"))
+        if (!qn_span_eq_str(ctl_map_text(walk.value, "state"), "complete") ||
+            !qn_span_eq_str(ctl_map_text(walk.value, "challenge"), "done"))
             return false;
     return true;
 }
@@ -273,18 +309,26 @@ int ctl_run_backup_verify(struct ctl *ctl)
 {
     struct work work = {.ctl = ctl};
     QN_AUTO_BUF struct qn_buf args, end;
-    ctl_args_init(&args, 2);
+    ctl_args_init(&args, 3);
     ctl_arg_str(&args, "name", ctl->arguments.count > 0 ? ctl->arguments.items[0] : NULL);
     qn_pack_cstr(&args, "read_data");
     qn_pack_bool(&args, ctl_has(ctl, "read-data"));
+    qn_pack_cstr(&args, "timeout_ms");
+    if (ctl->has_timeout)
+        qn_pack_u64(&args, (uint64_t)ctl->timeout_s * 1000);
+    else
+        qn_pack_nil(&args);
     int code = run(&work, "backup.verify", &args, on_news, &end);
     if (code != CTL_DONE)
         return code;
     struct qn_span map = qn_buf_view(&end);
-    if (ctl->is_json)
-        json_event(ctl, "summary", map);
-    else if (!ctl->is_quiet)
+    if (ctl->is_json) {
+        fputs("{\"event\":\"summary\",", ctl->out);
+        ctl_json_members(ctl->out, map, ctl_verified_shape);
+        fputs("}\n", ctl->out);
+    } else if (!ctl->is_quiet) {
         print_verify(ctl, map);
+    }
     bool is_bad = ctl_map_u64(map, "bad_packs") + ctl_map_u64(map, "bad_chunks") +
                       ctl_map_u64(map, "missing_chunks") + work.problems >
                   0;

@@ -96,6 +96,19 @@ int ctl_run_site_withdraw(struct ctl *ctl)
     return ctl_do(ctl, "site.withdraw", &args, _("This site is no longer a member of its group."));
 }
 
+/* The warning is there with --quiet, too: it is what the command is about. */
+int ctl_run_site_trust(struct ctl *ctl)
+{
+    QN_AUTO_BUF struct qn_buf args = {0};
+    name_request(ctl, &args);
+    int code = ctl_do(ctl, "site.trust", &args, _("This site trusts its own ledger."));
+    if (code == CTL_DONE && !ctl->is_json)
+        fprintf(ctl->err, "%s\n",
+                _("If another site of the group still exists and knows more than this store, the "
+                  "two can no longer agree: then recover this site with its kit instead."));
+    return code;
+}
+
 int ctl_run_site_set(struct ctl *ctl)
 {
     if (!ctl_has(ctl, "legal-entity"))

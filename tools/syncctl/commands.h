@@ -10,6 +10,7 @@ int ctl_run_site_list(struct ctl *ctl);
 int ctl_run_site_show(struct ctl *ctl);
 int ctl_run_site_withdraw(struct ctl *ctl);
 int ctl_run_site_set(struct ctl *ctl);
+int ctl_run_site_trust(struct ctl *ctl);
 int ctl_run_site_invites(struct ctl *ctl);
 int ctl_run_site_revoke(struct ctl *ctl);
 int ctl_run_collection_create(struct ctl *ctl);

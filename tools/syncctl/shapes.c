@@ -191,6 +191,25 @@ const struct ctl_shape ctl_snapshot_shape[] = {
     TIME("locked_until"), END,
 };
 
+static const struct ctl_shape verified_copy[] = {
+    MEMBER("site"),         MEMBER("state"),     MEMBER("missing_packs"), MEMBER("challenge"),
+    MEMBER("proven_packs"), MEMBER("bad_packs"), TIME("verified_at"),     END,
+};
+
+const struct ctl_shape ctl_verified_shape[] = {
+    MEMBER("bad_chunks"),
+    MEMBER("bad_packs"),
+    MEMBER("bytes"),
+    MEMBER("chunks"),
+    OBJECTS("copies", verified_copy),
+    MEMBER("elsewhere"),
+    MEMBER("missing_chunks"),
+    MEMBER("packs"),
+    MEMBER("repaired"),
+    MEMBER("snapshots"),
+    END,
+};
+
 const struct ctl_shape ctl_held_shape[] = {
     MEMBER("owner"),
     MEMBER("state"),

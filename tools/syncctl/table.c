@@ -122,7 +122,7 @@ static const struct ctl_option restore_options[] = {
     {NULL, NULL, NULL},
 };
 
-static const struct ctl_option diff_options[] = {FROM_OPTION, {NULL, NULL, NULL}};
+static const struct ctl_option from_options[] = {FROM_OPTION, {NULL, NULL, NULL}};
 
 static const struct ctl_option backup_verify_options[] = {
     {"read-data", NULL, N_("read every pack and every chunk")},
@@ -145,6 +145,9 @@ const struct ctl_command ctl_commands[] = {
     {"site", "show", "NAME", 1, 1, N_("one site with its identity"), NULL, ctl_run_site_show},
     {"site", "withdraw", "NAME", 1, 1, N_("end this site's own membership"), NULL,
      ctl_run_site_withdraw},
+    {"site", "trust", "NAME", 1, 1,
+     N_("only if no other site exists any more: trust a store that may be an old copy"), NULL,
+     ctl_run_site_trust},
     {"site", "set", "", 0, 0, N_("say whom this site belongs to"), site_set_options,
      ctl_run_site_set},
     {"site", "invites", "", 0, 0, N_("the invitations and what became of them"), NULL,
@@ -196,13 +199,13 @@ const struct ctl_command ctl_commands[] = {
     {"backup", "run", "NAME", 1, 1, N_("run a backup now"), run_options, ctl_run_backup_run},
     {"backup", "stop", "NAME", 1, 1, N_("end a run that is under way"), NULL,
      ctl_run_backup_delete},
-    {"backup", "list", "[NAME]", 0, 1, N_("the snapshots"), NULL, ctl_run_backup_list},
+    {"backup", "list", "[NAME]", 0, 1, N_("the snapshots"), from_options, ctl_run_backup_list},
     {"backup", "ls", "NAME[@SNAPSHOT] [PATH]", 1, 2, N_("what is in a snapshot"), ls_options,
      ctl_run_backup_ls},
-    {"backup", "find", "[NAME] PATTERN", 1, 2, N_("find files by name in all snapshots"), NULL,
-     ctl_run_backup_find},
+    {"backup", "find", "[NAME] PATTERN", 1, 2, N_("find files by name in all snapshots"),
+     from_options, ctl_run_backup_find},
     {"backup", "diff", "NAME@A NAME@B", 2, 2, N_("what changed between two snapshots"),
-     diff_options, ctl_run_backup_diff},
+     from_options, ctl_run_backup_diff},
     {"backup", "restore", "NAME[@SNAPSHOT] [PATH...]", 1, 256,
      N_("restore files into a folder, with modes, times, owners and links"), restore_options,
      ctl_run_backup_restore},

@@ -201,6 +201,98 @@ Test(copies, a_proof_that_does_not_come_is_given_up)
     cr_assert_eq(offsite_rig_proof(&rig).verified_ms, 0);
 }
 
+/* The holder's own reading found a pack damaged. */
+static void tell_bad(const struct qn_digest *name)
+{
+    struct qn_buf out;
+    qn_vec_each (&rig.parts, part) {
+        if (!qn_digest_eq(&part->name, name))
+            continue;
+        part->is_whole = part->is_rotten = false;
+        part->bytes.size = 0;
+    }
+    rig_message(&out, QN_MSG_PACK_BAD, 1);
+    qn_pack_bin(&out, qn_digest_view(name));
+    offsite_rig_say(&rig, &out);
+}
+
+Test(copies, what_a_holder_says_to_be_damaged_is_sent_again_at_once)
+{
+    offsite_rig_backup(&rig, 8, 10 * KIB, true);
+    offsite_rig_up(&rig);
+    rest();
+    size_t asked = rig_count(&rig.rig, QN_MSG_NAMES_ASK);
+    uint64_t before_ms = rig.rig.now_ms;
+    tell_bad(&rig.packs[3].name);
+    rest();
+    cr_assert_leq(rig.rig.now_ms - before_ms, 10000);
+    cr_assert(rig.is_up);
+    cr_assert(offsite_rig_has_all(&rig));
+    cr_assert_eq(rig.put_bytes, 9 * 10 * KIB, "it, and no other");
+    cr_assert_eq(rig_count(&rig.rig, QN_MSG_NAMES_ASK), asked, "nothing had to be compared");
+    cr_assert_str_eq(rig.rig.note, "copy-differs");
+}
+
+/* Nor is it whole here: it comes from another copy first. */
+Test(copies, what_is_damaged_at_both_ends_comes_from_another_copy)
+{
+    offsite_rig_backup(&rig, 8, 10 * KIB, true);
+    offsite_rig_up(&rig);
+    rest();
+    rig.packs[3].is_gone = true;
+    tell_bad(&rig.packs[3].name);
+    rest();
+    assert_mends(&rig.packs[3].name);
+    rig.packs[3].is_gone = false;
+    mend_end("repaired", 1);
+    rest();
+    cr_assert(offsite_rig_holds(&rig, &rig.packs[3].name));
+}
+
+Test(copies, who_calls_everything_damaged_is_not_listened_to)
+{
+    struct qn_buf out;
+    offsite_rig_backup(&rig, 8, 10 * KIB, true);
+    offsite_rig_up(&rig);
+    rest();
+    for (size_t i = 0; i < 2 * TOLD_BAD_MAX; i++) {
+        rig_message(&out, QN_MSG_PACK_BAD, 1);
+        qn_pack_bin(&out, qn_digest_view(&rig.packs[i % 8].name));
+        offsite_rig_say(&rig, &out);
+        if (i % 64 == 0)
+            rest();
+    }
+    rest();
+    cr_assert(rig.is_up);
+    cr_assert_eq(offsite_rig_state(&rig)->told_bad, TOLD_BAD_MAX);
+    cr_assert(offsite_rig_has_all(&rig));
+}
+
+/* It is asked when it said, over other connections and not before, and is not blamed. */
+Test(copies, a_holder_that_is_busy_is_challenged_when_it_said)
+{
+    offsite_rig_backup(&rig, 4, 10 * KIB, true);
+    rig.lies.busy_ms = 4 * 3600000;
+    offsite_rig_up(&rig);
+    rest();
+    cr_assert_eq(rig.proofs_asked, 1);
+    cr_assert_null(rig.rig.note);
+    rig.lies.busy_ms = 0;
+    offsite_rig_cut(&rig);
+    rig.hears_first = true;
+    for (int i = 0; i < 39; i++) {
+        rig_wait(&rig.rig, 6 * 60000);
+        rest();
+    }
+    cr_assert_eq(rig.proofs_asked, 1);
+    for (int i = 0; i < 3; i++) {
+        rig_wait(&rig.rig, 6 * 60000);
+        rest();
+    }
+    cr_assert_eq(rig.proofs_asked, 2);
+    cr_assert_neq(offsite_rig_proof(&rig).verified_ms, 0);
+}
+
 /* ---- what is shown ---- */
 
 /* The bytes of the last answer of that kind in the last step. */
@@ -228,30 +320,59 @@ static void verify_end(void)
     qn_buf_deinit(&counts);
 }
 
-/* The copies that a verification tells: [{missing_packs, site, state}] of one holder. */
-static void assert_verified(uint64_t missing, const char *state)
+static void ask_verify(bool reads_data, uint64_t timeout_ms)
 {
     struct qn_buf args;
-    qn_buf_init(&args, 64);
-    qn_pack_map(&args, 1);
+    qn_buf_init(&args, 128);
+    qn_pack_map(&args, 3);
     qn_pack_cstr(&args, "name");
     qn_pack_cstr(&args, "house");
+    qn_pack_cstr(&args, "read_data");
+    qn_pack_bool(&args, reads_data);
+    qn_pack_cstr(&args, "timeout_ms");
+    timeout_ms == 0 ? qn_pack_nil(&args) : qn_pack_u64(&args, timeout_ms);
     rig_request(&rig.rig, "backup.verify", &args);
     qn_buf_deinit(&args);
     cr_assert_eq(rig.rig.job->kind, QN_JOB_VERIFY);
+}
+
+/* The only copy that the answer to a verification tells; its job is done at once. */
+static struct qn_span verified_copy(void)
+{
+    size_t replies = rig.rig.replies, count;
     verify_end();
-    struct qn_span end = answer(QN_REPLY_END), text;
-    struct qn_cursor copies = qn_cursor(args_value(end, "copies"));
-    size_t count;
-    uint64_t number;
+    for (int i = 0; i < 100000 && rig.rig.replies == replies; i++)
+        if (!offsite_rig_unit(&rig))
+            rig_wait(&rig.rig, 1000);
+    struct qn_cursor copies = qn_cursor(args_value(qn_buf_view(&rig.rig.end), "copies"));
+    struct qn_span copy;
     cr_assert_eq(qn_cursor_array(&copies, 8, &count), QN_OK);
     cr_assert_eq(count, 1);
-    struct qn_span copy;
     cr_assert_eq(qn_cursor_skip(&copies, 4, &copy), QN_OK);
-    cr_assert(args_u64(copy, "missing_packs", &number));
-    cr_assert_eq(number, missing);
-    cr_assert(args_text(copy, "state", 32, &text));
-    cr_assert(qn_span_eq_str(text, state), "not %.*s", (int)text.size, text.data);
+    return copy;
+}
+
+static void assert_text(struct qn_span copy, const char *key, const char *expected)
+{
+    struct qn_span text;
+    cr_assert(args_text(copy, key, 32, &text));
+    cr_assert(qn_span_eq_str(text, expected), "%s: not %.*s", key, (int)text.size, text.data);
+}
+
+static uint64_t number_in(struct qn_span copy, const char *key)
+{
+    uint64_t number = UINT64_MAX;
+    cr_assert(args_u64(copy, key, &number), "%s", key);
+    return number;
+}
+
+static struct qn_span assert_verified(uint64_t missing, const char *state)
+{
+    ask_verify(false, 0);
+    struct qn_span copy = verified_copy();
+    cr_assert_eq(number_in(copy, "missing_packs"), missing);
+    assert_text(copy, "state", state);
+    return copy;
 }
 
 Test(copies, a_verification_tells_of_the_copies)
@@ -262,6 +383,87 @@ Test(copies, a_verification_tells_of_the_copies)
     offsite_rig_up(&rig);
     rest();
     assert_verified(0, "complete");
+}
+
+/* Not the last proof: a new one, of a part. */
+Test(copies, a_verification_challenges_the_holder)
+{
+    offsite_rig_backup(&rig, 20, 10 * KIB, true);
+    offsite_rig_up(&rig);
+    rest();
+    size_t asked = rig.proofs_asked;
+    uint64_t verified_ms = offsite_rig_proof(&rig).verified_ms;
+    struct qn_span copy = assert_verified(0, "complete");
+    cr_assert_eq(rig.proofs_asked, asked + 1);
+    assert_text(copy, "challenge", "done");
+    uint64_t proven = number_in(copy, "proven_packs");
+    cr_assert(proven > 0 && proven <= 20, "%lu", proven);
+    cr_assert_eq(number_in(copy, "verified_at"), verified_ms, "a part is not all");
+    cr_assert_eq(offsite_rig_proof(&rig).verified_ms, verified_ms);
+}
+
+Test(copies, a_verification_with_data_challenges_for_all)
+{
+    offsite_rig_backup(&rig, 150, 2 * KIB, true);
+    offsite_rig_up(&rig);
+    rest();
+    uint64_t verified_ms = offsite_rig_proof(&rig).verified_ms;
+    rig_wait(&rig.rig, 5000);
+    ask_verify(true, 0);
+    struct qn_span copy = verified_copy();
+    assert_text(copy, "challenge", "done");
+    assert_text(copy, "state", "complete");
+    cr_assert_eq(number_in(copy, "proven_packs"), 150);
+    cr_assert_gt(offsite_rig_proof(&rig).verified_ms, verified_ms);
+}
+
+Test(copies, what_a_verification_finds_at_a_holder_is_told_and_sent_again)
+{
+    offsite_rig_backup(&rig, 20, 10 * KIB, true);
+    offsite_rig_up(&rig);
+    rest();
+    qn_vec_each (&rig.parts, part)
+        part->is_rotten = true;
+    struct qn_span copy = assert_verified(0, "bad");
+    assert_text(copy, "challenge", "done");
+    uint64_t bad = number_in(copy, "bad_packs");
+    cr_assert_gt(bad, 0);
+    cr_assert_eq(number_in(copy, "proven_packs"), 0);
+    rest();
+    cr_assert_eq(rig.put_bytes, (20 + bad) * 10 * KIB);
+    pass_days(2);
+    cr_assert(offsite_rig_has_all(&rig), "the round on the day after finds the rest");
+}
+
+Test(copies, a_verification_says_why_there_is_no_proof)
+{
+    offsite_rig_backup(&rig, 4, 10 * KIB, true);
+    offsite_rig_up(&rig);
+    rest();
+    rig.lies.silent_proof = true;
+    rig.hears_first = true;
+    uint64_t before_ms = rig.rig.now_ms;
+    ask_verify(false, 20000);
+    assert_text(verified_copy(), "challenge", "late");
+    cr_assert_leq(rig.rig.now_ms - before_ms, 25000, "it was not to be waited for longer");
+    rig_wait(&rig.rig, PROOF_ANSWER_MS);
+    rest();
+    rig.lies.silent_proof = false;
+    rig.lies.busy_ms = 3600000;
+    ask_verify(false, 0);
+    assert_text(verified_copy(), "challenge", "busy");
+    size_t asked = rig.proofs_asked;
+    ask_verify(false, 0);
+    assert_text(verified_copy(), "challenge", "busy");
+    cr_assert_eq(rig.proofs_asked, asked, "it said when to come again");
+    rig_wait(&rig.rig, 3600000);
+    rig.is_up = false;
+    rig_step(&rig.rig,
+             (struct qn_event){.kind = QN_EVENT_LINK_DOWN, .link = RIG_LINK, .err = QN_ERR_CLOSED});
+    ask_verify(false, 0);
+    struct qn_span copy = verified_copy();
+    assert_text(copy, "challenge", "offline");
+    assert_text(copy, "state", "unreachable");
 }
 
 Test(copies, a_copy_that_failed_its_proof_is_bad_until_the_next)

@@ -79,3 +79,68 @@ Test(doubt, heads_with_more_of_its_own_entries_do_not_end_it)
     heads(2);
     cr_assert_null(invite());
 }
+
+/* ---- by hand ---- */
+
+static const char *trust(const char *name)
+{
+    QN_AUTO_BUF struct qn_buf args;
+    qn_buf_init(&args, 256);
+    qn_pack_map(&args, 1);
+    qn_pack_cstr(&args, "name");
+    qn_pack_cstr(&args, name);
+    rig_forget(&rig);
+    rig_request(&rig, "site.trust", &args);
+    return rig.code;
+}
+
+Test(doubt, its_own_name_ends_it_for_good_where_nobody_is_left)
+{
+    const char *name = rig.world.sites[0].name;
+    cr_assert_str_eq(trust("another"), "not-this-site");
+    cr_assert_str_eq(invite(), "in-doubt");
+    size_t replies = rig.replies;
+    cr_assert_null(trust(name));
+    cr_assert_eq(rig.replies, replies, "before it is durable");
+    rig_commit(&rig);
+    cr_assert_eq(rig.replies, replies + 1);
+    cr_assert_null(invite());
+    rig_commit(&rig);
+    rig_start(&rig);
+    cr_assert_null(invite());
+    rig_commit(&rig);
+    cr_assert_null(trust(name), "once more is fine");
+}
+
+Test(doubt, a_member_that_is_connected_is_asked_instead)
+{
+    struct qn_buf body;
+    world_invite_body(&rig.world, 9, UINT64_MAX, &body);
+    cr_assert_eq(world_append(&rig.world, 0, &body), QN_OK); /* only the peer has it */
+    qn_buf_deinit(&body);
+    rig_link(&rig);
+    cr_assert_str_eq(trust(rig.world.sites[0].name), "site-online");
+    cr_assert_str_eq(invite(), "in-doubt");
+}
+
+static bool has_alert(void)
+{
+    struct qn_health health = {0};
+    struct qn_alert *alerts;
+    bool has_it = false;
+    size_t count = qn_core_alerts(rig.core, &health, &alerts);
+    for (size_t i = 0; i < count; i++)
+        has_it |= strcmp(alerts[i].code, "in-doubt") == 0;
+    qn_free(alerts);
+    return has_it;
+}
+
+Test(doubt, it_is_an_alert_once_nobody_came_for_a_while)
+{
+    cr_assert_not(has_alert());
+    rig_wait(&rig, 600000);
+    cr_assert(has_alert());
+    cr_assert_null(trust(rig.world.sites[0].name));
+    rig_commit(&rig);
+    cr_assert_not(has_alert());
+}

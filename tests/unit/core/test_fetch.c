@@ -337,6 +337,33 @@ Test(fetch, codes_of_the_holder)
     }
 }
 
+Test(fetch, a_busy_holder_is_asked_again)
+{
+    up();
+    ask_pack(5, site_name(), 1, 0, 64);
+    give(number_of(QN_MSG_PACK_GET, 0), "busy", 0, 0);
+    cr_assert_null(answer_to(5));
+    rig_wait(&rig, FETCH_BUSY_MS + 1);
+    give(number_of(QN_MSG_PACK_GET, 1), NULL, 1000, 64);
+    cr_answer(5, "");
+}
+
+Test(fetch, one_that_stays_busy_is_said_to_be)
+{
+    up();
+    uint64_t start_ms = rig.now_ms;
+    ask_pack(5, site_name(), 1, 0, 64);
+    for (size_t i = 0; i < FETCH_BUSY_MAX; i++) {
+        give(number_of(QN_MSG_PACK_GET, i), "busy", 0, 0);
+        cr_assert_null(answer_to(5));
+        rig_wait(&rig, (FETCH_BUSY_MS << i) + 1);
+    }
+    give(number_of(QN_MSG_PACK_GET, FETCH_BUSY_MAX), "busy", 0, 0);
+    cr_answer(5, "holder-busy");
+    cr_assert_leq(rig.now_ms - start_ms, FETCH_TIMEOUT_MS);
+    cr_assert_not(is_closed());
+}
+
 Test(fetch, a_refused_role_ends_all_that_was_asked)
 {
     struct qn_buf out;

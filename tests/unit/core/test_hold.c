@@ -385,3 +385,37 @@ Test(hold, one_whose_agreement_ended_still_reads_what_is_held)
     hold_rig_settle(&hold);
     cr_assert(heard(&hold, QN_MSG_PACK_DATA, 0, &cursor));
 }
+
+/* ---- on the first connection ---- */
+
+static void ask_first(const struct qn_digest *packs)
+{
+    struct qn_buf out;
+    struct qn_digest zero = {0};
+    rig_message(&out, QN_MSG_VAULT_ASK, 3);
+    qn_pack_bin(&out, qn_digest_view(packs));
+    qn_pack_bin(&out, qn_digest_view(&zero));
+    qn_pack_u64(&out, RIG_DAY_MS);
+    rig_frame(&hold.rig, &out);
+}
+
+/* An owner asks again there if the answer is late. */
+Test(hold, asked_again_before_it_answered_it_answers_once_and_what_was_asked_last)
+{
+    struct qn_cursor cursor;
+    struct qn_digest zero = {0}, other = {{1}};
+    bool packs_are_equal;
+    rig_bulk_down(&hold.rig);
+    rig_forget(&hold.rig);
+    ask_first(&other);
+    ask_first(&zero);
+    hold_rig_settle(&hold);
+    cr_assert(heard(&hold, QN_MSG_VAULT_STATE, 0, &cursor));
+    cr_assert_eq(qn_cursor_bool(&cursor, &packs_are_equal), QN_OK);
+    cr_assert(packs_are_equal);
+    cr_assert_not(heard(&hold, QN_MSG_VAULT_STATE, 1, &cursor));
+    cr_assert_not(hold.rig.has_closed);
+    ask_first(&other);
+    hold_rig_settle(&hold);
+    cr_assert(heard(&hold, QN_MSG_VAULT_STATE, 1, &cursor));
+}

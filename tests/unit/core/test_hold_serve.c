@@ -1,6 +1,7 @@
 /* Reading back: packs, lists, keys, proofs. And nothing of anybody else's. */
 #include <criterion/criterion.h>
 
+#include "core/hold_impl.h"
 #include "support/hold_rig.h"
 
 static struct hold_rig hold;
@@ -88,6 +89,26 @@ Test(hold_serve, a_pack_is_read_in_pieces)
     fake_files_find(&hold.files, &hold.rig.world.sites[RIG_OWNER].id, &pack.name)->is_whole = false;
     cr_assert_str_eq(get(&pack.name, 0, 1).code, "damaged");
     rig_pack_deinit(&pack);
+}
+
+/* Too many open files say nothing about a pack. */
+Test(hold_serve, what_cannot_be_read_just_now_is_not_damaged)
+{
+    static const struct {
+        enum qn_err err;
+        const char *code;
+    } cases[] = {{QN_ERR_BUSY, "busy"},
+                 {QN_ERR_LIMIT, "busy"},
+                 {QN_ERR_IO, "damaged"},
+                 {QN_ERR_CORRUPT, "damaged"}};
+    struct qn_digest name = rig_pack_name(1, RIG_PACK);
+    cr_assert_eq(send_pack(&hold, 1, RIG_PACK), QN_OFFER_WANTED);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        hold.files.read_err = cases[i].err;
+        cr_assert_str_eq(get(&name, 0, 1).code, cases[i].code, "%zu", i);
+    }
+    hold.files.read_err = QN_OK;
+    cr_assert_str_eq(get(&name, 0, 1).code, "");
 }
 
 Test(hold_serve, anothers_pack_is_as_unknown_as_none)
@@ -297,4 +318,110 @@ Test(hold_serve, a_proof_is_over_the_content)
     proof = prove(key, names, 1);
     expected = expected_proof(key, 1, 0);
     cr_assert(qn_digest_eq(&proof, &expected), "zero bytes for one that cannot be read");
+}
+
+/* The code of the answer to a challenge, "" if there is none. */
+struct refusal {
+    char code[16];
+    uint64_t again_ms;
+};
+
+static struct refusal challenge(const struct qn_digest *names, size_t count)
+{
+    static const uint8_t key[32] = "an owner's challenge";
+    struct refusal refusal = {0};
+    struct qn_span code, none;
+    struct qn_cursor cursor;
+    uint64_t request;
+    rig_forget(&hold.rig);
+    say_proof_ask(&hold, 3, key, names, count);
+    hold_rig_settle(&hold);
+    cr_assert(heard(&hold, QN_MSG_PROOF, 0, &cursor));
+    cr_assert_eq(qn_cursor_u64(&cursor, &request), QN_OK);
+    if (qn_cursor_nil(&cursor) == QN_OK)
+        return refusal;
+    cr_assert_eq(qn_cursor_str(&cursor, 15, &code), QN_OK);
+    memcpy(refusal.code, code.data, code.size);
+    cr_assert_eq(qn_cursor_bin(&cursor, 0, &none), QN_OK);
+    cr_assert_eq(qn_cursor_u64(&cursor, &refusal.again_ms), QN_OK);
+    return refusal;
+}
+
+static struct hold_budget *budget(void)
+{
+    struct bulk *bulk = bulk_of(hold.rig.core, &hold.rig.world.sites[RIG_OWNER].id);
+    return &bulk->hold->budget;
+}
+
+Test(hold_serve, a_proof_that_cannot_be_made_just_now_accuses_nobody)
+{
+    struct qn_digest name = rig_pack_name(1, RIG_PACK);
+    cr_assert_eq(send_pack(&hold, 1, RIG_PACK), QN_OFFER_WANTED);
+    hold.files.read_err = QN_ERR_LIMIT;
+    struct refusal refusal = challenge(&name, 1);
+    cr_assert_str_eq(refusal.code, "busy");
+    cr_assert_gt(refusal.again_ms, 0);
+    hold.files.read_err = QN_OK;
+    cr_assert_str_eq(challenge(&name, 1).code, "");
+}
+
+/* However often it asks, and whatever connection it makes. */
+Test(hold_serve, an_owner_has_so_much_read_a_day_and_no_more)
+{
+    uint64_t read = 0, size = 256 * 1024;
+    struct qn_digest name = rig_pack_name(1, size), names[2] = {name, name};
+    cr_assert_eq(send_pack(&hold, 1, size), QN_OFFER_WANTED);
+    cr_assert_str_eq(challenge(names, 1).code, "");
+    uint64_t max = budget()->left + size;
+    cr_assert_leq(max, 4ull * 1024 * 1024 * 1024);
+    budget()->left = size / 2; /* it asked for the rest already */
+    struct refusal refusal = challenge(names, 1);
+    cr_assert_str_eq(refusal.code, "busy");
+    hold_rig_reconnect(&hold);
+    cr_assert_str_eq(challenge(names, 1).code, "busy", "by another connection neither");
+    rig_wait(&hold.rig, refusal.again_ms);
+    cr_assert_str_eq(challenge(names, 1).code, "");
+    budget()->left = 0;
+    for (int hour = 0; hour < 24; hour++) { /* a day with 10 min of asking in each hour */
+        for (int turn = 0; turn < 20; turn++, rig_wait(&hold.rig, 30000))
+            read += challenge(names, 2).code[0] == '\0' ? 2 * size : 0;
+        hold_rig_pass(&hold, 50 * 60000);
+        hold_rig_reconnect(&hold);
+    }
+    cr_assert_leq(read, max);
+    cr_assert_gt(read, 0);
+    hold_rig_pass(&hold, 10 * RIG_DAY_MS);
+    hold_rig_reconnect(&hold);
+    cr_assert_str_eq(challenge(names, 1).code, "");
+    cr_assert_leq(budget()->left, max, "what is not used is not saved up");
+}
+
+Test(hold_serve, a_challenge_of_more_than_a_day_allows_is_none)
+{
+    struct qn_digest names[BULK_NAMES_MAX];
+    uint64_t size = 1024 * 1024;
+    cr_assert_eq(send_pack(&hold, 1, size), QN_OFFER_WANTED);
+    names[0] = rig_pack_name(1, size);
+    for (size_t i = 1; i < BULK_NAMES_MAX; i++)
+        names[i] = names[0];
+    size_t count = hold.files.count;
+    cr_assert_str_eq(challenge(names, BULK_NAMES_MAX).code, "range");
+    cr_assert_eq(hold.files.count, count, "nothing was read");
+    cr_assert_str_eq(challenge(names, 1).code, "");
+}
+
+/* Else it would say to have it when the owner offers it again. */
+Test(hold_serve, what_a_challenge_finds_damaged_is_wanted_again)
+{
+    struct qn_digest names[2] = {rig_pack_name(0, RIG_PACK), rig_pack_name(1, RIG_PACK)};
+    for (uint64_t i = 0; i < 2; i++)
+        cr_assert_eq(send_pack(&hold, i, RIG_PACK), QN_OFFER_WANTED);
+    cr_assert_eq(send_pack(&hold, 1, RIG_PACK), QN_OFFER_HERE);
+    fake_files_find(&hold.files, &hold.rig.world.sites[RIG_OWNER].id, &names[1])->bytes.data[9]++;
+    cr_assert_str_eq(challenge(names, 2).code, "");
+    cr_assert_eq(rig_held(&hold, RIG_OWNER).bad_count, 1);
+    cr_assert_eq(send_pack(&hold, 0, RIG_PACK), QN_OFFER_HERE);
+    cr_assert_eq(send_pack(&hold, 1, RIG_PACK), QN_OFFER_WANTED);
+    cr_assert_eq(rig_held(&hold, RIG_OWNER).bad_count, 0);
+    cr_assert(rig_has_pack(&hold, RIG_OWNER, 1, RIG_PACK));
 }

@@ -2,6 +2,7 @@
  * overdue. */
 #include <criterion/criterion.h>
 
+#include "core/bulk.h"
 #include "core/state.h"
 #include "support/hold_rig.h"
 
@@ -117,6 +118,39 @@ Test(hold_time, a_month_of_scrubs_finds_what_rots)
     cr_assert_eq(held.bad_count, 2);
     cr_assert_eq(held.good_count, PACKS - 2);
     cr_assert((held.alarms & QN_HELD_ALARM_BAD) != 0);
+}
+
+/* By name where a second connection stands; without one there is to be one. */
+Test(hold_time, an_owner_hears_at_once_what_rotted)
+{
+    struct qn_cursor cursor;
+    struct qn_digest name = rig_pack_name(5, RIG_PACK);
+    struct qn_span told;
+    send_packs();
+    file_of(5)->bytes.data[3] ^= 1;
+    while (rig_held(&hold, RIG_OWNER).bad_count == 0) {
+        rig_forget(&hold.rig);
+        say_names_ask(&hold, 0, NULL); /* so that it stands */
+        rig_wait(&hold.rig, 50000);
+        hold_rig_settle(&hold);
+    }
+    cr_assert(heard(&hold, QN_MSG_PACK_BAD, 0, &cursor));
+    cr_assert_eq(qn_cursor_bin(&cursor, 1024, &told), QN_OK);
+    cr_assert(qn_span_eq(told, qn_digest_view(&name)));
+    cr_assert_not(heard(&hold, QN_MSG_PACK_BAD, 1, &cursor));
+}
+
+Test(hold_time, an_owner_without_a_connection_is_to_have_one)
+{
+    struct qn_cursor cursor;
+    send_packs();
+    file_of(5)->bytes.data[3] ^= 1;
+    rig_bulk_down(&hold.rig);
+    for (int day = 0; day < 31 && rig_held(&hold, RIG_OWNER).bad_count == 0; day++)
+        hold_rig_pass(&hold, RIG_DAY_MS);
+    cr_assert_eq(rig_held(&hold, RIG_OWNER).bad_count, 1);
+    cr_assert_not(heard(&hold, QN_MSG_PACK_BAD, 0, &cursor));
+    cr_assert(bulk_of(hold.rig.core, &hold.rig.world.sites[RIG_OWNER].id)->is_wanted);
 }
 
 Test(hold_time, what_rotted_is_sent_again)

@@ -705,6 +705,7 @@ Test(offsite, a_list_that_is_refused_waits)
     cr_assert(offsite_is_full(rig.rig.core->peers.items[0]->bulk));
     cr_assert_eq(sent(QN_MSG_LIST_PUT), 1);
     rig.lies.list_code = NULL;
+    rig.hears_first = true;
     cr_assert(offsite_rig_run(&rig, RESTS, FULL_MS));
     if (!rig.is_up)
         offsite_rig_up(&rig);

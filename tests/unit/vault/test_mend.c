@@ -1,6 +1,7 @@
 /* What copies at holders are good for: packs that are lost or damaged are put right from them, a
  * vault is made whole from them, and a holder that lies gets nothing wrong past the engine. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 
 #include "os/os.h"
@@ -18,46 +19,79 @@ struct holder {
     bool is_silent; /* has nothing */
 };
 static struct holder holders[2];
-static size_t holder_now;
+/* Packs of which the first holder gave what they are not; several threads ask. */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct qn_pack_name moved[4096];
+static size_t moved_count;
 static _Atomic size_t reads, mended, lost;
 
-static struct qn_pack_name other_pack; /* of `swaps` */
+static struct qn_pack_name other_pack;   /* of `swaps` */
+static struct qn_pack_name another_pack; /* under the name of that one; zero: itself */
 
-static const char *held_path(const struct qn_pack_name *name, char out[2 * TMP_PATH_SIZE])
+static bool was_moved(const struct qn_pack_name *name)
 {
-    const struct holder *holder = &holders[holder_now];
-    char *hex = span_hex(QN_SPAN_OF((holder->swaps ? &other_pack : name)->bytes));
+    for (size_t i = 0; i < moved_count; i++)
+        if (memcmp(&moved[i], name, sizeof(*name)) == 0)
+            return true;
+    return false;
+}
+
+static const struct holder *holder_of(const struct qn_pack_name *name)
+{
+    pthread_mutex_lock(&mutex);
+    const struct holder *holder = &holders[was_moved(name)];
+    pthread_mutex_unlock(&mutex);
+    return holder;
+}
+
+static const struct qn_pack_name *swapped_for(const struct qn_pack_name *name)
+{
+    static const struct qn_pack_name none;
+    bool is_other = memcmp(name, &other_pack, sizeof(*name)) == 0;
+    bool has_another = memcmp(&another_pack, &none, sizeof(none)) != 0;
+    return is_other && has_another ? &another_pack : &other_pack;
+}
+
+static const char *held_path(const struct holder *holder, const struct qn_pack_name *name,
+                             char out[2 * TMP_PATH_SIZE])
+{
+    char *hex = span_hex(QN_SPAN_OF((holder->swaps ? swapped_for(name) : name)->bytes));
     snprintf(out, 2 * TMP_PATH_SIZE, "%.600s/%s", holder->dir, hex);
     qn_free(hex);
     return out;
 }
 
-static enum qn_err held_size(void *context, const struct qn_pack_name *name, size_t *ret_size)
+static enum qn_err size_at(const struct holder *holder, const struct qn_pack_name *name,
+                           size_t *ret_size)
 {
     char path[2 * TMP_PATH_SIZE];
     struct stat status;
-    const struct holder *holder = &holders[holder_now];
     if (holder->is_gone)
         return QN_ERR_TIMEOUT;
-    if (holder->is_silent || stat(held_path(name, path), &status) != 0)
+    if (holder->is_silent || stat(held_path(holder, name, path), &status) != 0)
         return QN_ERR_NOTFOUND;
     *ret_size = (size_t)status.st_size - (holder->cuts ? 1000 : 0);
     return QN_OK;
+}
+
+static enum qn_err held_size(void *context, const struct qn_pack_name *name, size_t *ret_size)
+{
+    return size_at(holder_of(name), name, ret_size);
 }
 
 static enum qn_err held_read(void *context, const struct qn_pack_name *name, size_t offset,
                              size_t size, uint8_t *out)
 {
     char path[2 * TMP_PATH_SIZE];
-    const struct holder *holder = &holders[holder_now];
+    const struct holder *holder = holder_of(name);
     size_t total;
     reads++;
-    enum qn_err err = held_size(context, name, &total);
+    enum qn_err err = size_at(holder, name, &total);
     if (err != QN_OK)
         return err;
     if (offset > total || size > total - offset)
         return QN_ERR_CORRUPT;
-    int fd = open(held_path(name, path), O_RDONLY | O_CLOEXEC);
+    int fd = open(held_path(holder, name, path), O_RDONLY | O_CLOEXEC);
     cr_assert_geq(fd, 0);
     cr_assert_eq(pread(fd, out, size, (off_t)offset), (ssize_t)size);
     close(fd);
@@ -68,9 +102,13 @@ static enum qn_err held_read(void *context, const struct qn_pack_name *name, siz
 
 static bool ask_another(void *context, const struct qn_pack_name *name)
 {
-    (void)context, (void)name;
-    bool has_more = holder_now == 0 && holders[1].dir[0] != '\0';
-    holder_now += has_more;
+    (void)context;
+    pthread_mutex_lock(&mutex);
+    bool has_more = !was_moved(name) && holders[1].dir[0] != '\0';
+    cr_assert_lt(moved_count, 4096);
+    if (has_more)
+        moved[moved_count++] = *name;
+    pthread_mutex_unlock(&mutex);
     return has_more;
 }
 
@@ -131,7 +169,7 @@ static void copy_to(struct world *w, struct holder *holder, const char *name)
 static void start(struct world *w)
 {
     holders[0] = holders[1] = (struct holder){0};
-    holder_now = 0;
+    moved_count = 0;
     reads = mended = lost = 0;
     w->has_pack_source = true;
     w->pack_source = (struct qn_pack_source){
@@ -311,6 +349,9 @@ Test(mend, when_all_lie_nothing_wrong_is_restored)
     WORLD;
     start(&w);
     other_pack = a_data_pack(&w);
+    another_pack = pack_at(&w, 0); /* else the first one gives the other pack itself, rightly */
+    if (memcmp(&another_pack, &other_pack, sizeof(other_pack)) == 0)
+        another_pack = pack_at(&w, 1);
     holders[0].swaps = holders[1].flips = true;
     lose_all(&w);
     world_reopen(&w);
