@@ -197,6 +197,7 @@ static void close_handles(struct daemon *daemon)
     while (!daemon->control_closed || !daemon->net_closed)
         qn_loop_wait(daemon->loop);
     qn_backups_free(daemon->backups);
+    qn_local_rows_free(daemon->local);
 }
 
 static void tear_down(struct daemon *daemon)

@@ -26,6 +26,7 @@ struct daemon {
     struct qn_applier *applier;
     struct qn_core *core;
     struct qn_net *net;
+    struct qn_local_rows *local;
     struct qn_driver *driver;
     struct qn_control *control;
     struct qn_backups *backups;

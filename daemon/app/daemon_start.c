@@ -255,6 +255,7 @@ static enum qn_err start_driver(struct daemon *daemon)
 {
     snprintf(daemon->kit_path, sizeof(daemon->kit_path), "%s/recovery-kit.txt",
              daemon->options->state_dir);
+    daemon->local = qn_local_rows_new(daemon->loop, daemon->store);
     daemon->driver =
         qn_driver_new(&(struct qn_driver_options){.loop = daemon->loop,
                                                   .net = daemon->net,
@@ -262,6 +263,7 @@ static enum qn_err start_driver(struct daemon *daemon)
                                                   .core = daemon->core,
                                                   .log = &daemon->log,
                                                   .watermark = daemon->watermark,
+                                                  .local = daemon->local,
                                                   .kit_path = daemon->kit_path,
                                                   .on_health = daemon_on_health,
                                                   .on_reply = daemon_on_reply,

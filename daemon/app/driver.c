@@ -331,7 +331,8 @@ static void tell_commits(struct qn_driver *driver)
     while (commits != NULL) {
         struct qn_commit *next = commits->next;
         struct qn_event event = {.kind = QN_EVENT_COMMIT, .commit = commits};
-        step(driver, &event);
+        if (driver->options.local == NULL || qn_local_rows_commit(driver->options.local, commits))
+            step(driver, &event);
         qn_commit_free(commits);
         commits = next;
     }

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "app/local.h"
 #include "app/log.h"
 #include "core/core.h"
 #include "loop/loop.h"
@@ -20,6 +21,7 @@ struct qn_driver_options {
     struct qn_core *core;
     struct qn_log *log;
     struct qn_os_watermark *watermark; /* NULL: none */
+    struct qn_local_rows *local;       /* told what became of its rows; NULL: there are none */
     const char *kit_path;
     /* Adds what others know to the health that status shows; NULL: nobody. */
     void (*on_health)(void *context, struct qn_health *health);

@@ -23,7 +23,8 @@ struct qn_local {
     void (*put)(void *context, const struct qn_local_row *rows, size_t count,
                 void (*done)(void *done_context, enum qn_err err), void *done_context);
     /* The rows from `from` on whose key begins with `prefix`, in order, until `each` gives false.
-     * Of what is durable. Spans are borrowed for the call. */
+     * Of what is durable. Spans are borrowed for the call. `each` reads nothing itself: one reading
+     * is open at a time. */
     enum qn_err (*read)(void *context, struct qn_span prefix, struct qn_span from,
                         bool (*each)(void *each_context, struct qn_span key, struct qn_span value),
                         void *each_context);

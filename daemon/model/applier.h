@@ -71,6 +71,9 @@ enum qn_intent_kind {
     QN_INTENT_COPY_DROP,      /* [holder, rows max]; answer: [is end] */
     QN_INTENT_COPY_PROOF,     /* [holder, verified ms, ended ms, started ms, at, bad, unknown] */
     QN_INTENT_COPY_UNREAD,    /* [holder, names] */
+
+    /* Rows of rooms at the edge, all or none (base/local.h). */
+    QN_INTENT_LOCAL, /* [key, value or nil: the row goes, ...] of binaries */
 };
 
 /* Owned by whoever holds it; qn_intent_free. Linked by the writer's queue. */

@@ -421,6 +421,8 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
     case QN_INTENT_COPY_PROOF:
     case QN_INTENT_COPY_UNREAD:
         return qn_intent_run_book(applier, intent->kind, &cursor, outcome);
+    case QN_INTENT_LOCAL:
+        return qn_intent_run_local(applier, &cursor);
     }
     return QN_ERR_INVALID;
 }
