@@ -68,8 +68,7 @@ static const struct call_kind make_kind = {
 struct qn_folder_call *local_make_directory(struct qn_folder *folder, struct qn_span path,
                                             qn_folder_done_fn done, void *context)
 {
-    struct change_call *make =
-        call_new(local_of(folder), &make_kind, sizeof(*make), path, context);
+    struct change_call *make = call_new(local_of(folder), &make_kind, sizeof(*make), path, context);
     make->done = done;
     call_start(&make->call);
     return &make->call;
@@ -283,8 +282,7 @@ struct qn_folder_call *local_set_modified(struct qn_folder *folder, struct qn_sp
                                           int64_t modified_ns, qn_folder_entry_fn done,
                                           void *context)
 {
-    struct time_call *time =
-        call_new(local_of(folder), &time_kind, sizeof(*time), path, context);
+    struct time_call *time = call_new(local_of(folder), &time_kind, sizeof(*time), path, context);
     time->modified_ns = modified_ns;
     time->done = done;
     call_start(&time->call);

@@ -177,8 +177,7 @@ static const struct call_kind list_kind = {
 struct qn_folder_call *local_list(struct qn_folder *folder, struct qn_span path,
                                   qn_folder_list_fn part, void *context)
 {
-    struct list_call *list =
-        call_new(local_of(folder), &list_kind, sizeof(*list), path, context);
+    struct list_call *list = call_new(local_of(folder), &list_kind, sizeof(*list), path, context);
     list->part = part;
     list->found = qn_alloc(PART_ENTRIES * sizeof(*list->found));
     qn_buf_init(&list->names, (size_t)PART_ENTRIES * (4 * NAME_MAX));

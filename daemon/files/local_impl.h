@@ -30,7 +30,7 @@ struct local {
     struct qn_folder_call *first, *last; /* that wait */
     size_t call_count, job_count, open_count;
     bool is_long_running, is_sweeping;
-    bool is_ending; /* it goes when its last call and its sweep have ended */
+    bool is_ending;    /* it goes when its last call and its sweep have ended */
     atomic_bool stops; /* for the sweep */
     struct qn_timer *wake, *sweep_timer;
 };

@@ -11,7 +11,8 @@
 
 /* A rename anywhere on the machine may make the kernel say "again". */
 #define AGAIN_MAX 256
-#define DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+/* Without O_NOFOLLOW, so that a link is ELOOP, by RESOLVE_NO_SYMLINKS, and not ENOTDIR. */
+#define DIRECTORY (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 #define LOOK_MASK (STATX_BASIC_STATS | STATX_BTIME)
 
 int beneath_open(int dir, const char *path, int flags)

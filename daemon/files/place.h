@@ -10,7 +10,7 @@
 #include "files/root.h"
 
 struct place {
-    int parent; /* open for reading and fsync */
+    int parent;              /* open for reading and fsync */
     char name[NAME_MAX + 1]; /* as it is on the disk; "." for the folder itself */
     bool is_root;
 };

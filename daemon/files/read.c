@@ -44,8 +44,7 @@ static const struct call_kind stat_kind = {.work = stat_work, .finish = stat_fin
 struct qn_folder_call *local_stat(struct qn_folder *folder, struct qn_span path,
                                   qn_folder_entry_fn done, void *context)
 {
-    struct stat_call *stat =
-        call_new(local_of(folder), &stat_kind, sizeof(*stat), path, context);
+    struct stat_call *stat = call_new(local_of(folder), &stat_kind, sizeof(*stat), path, context);
     stat->done = done;
     call_start(&stat->call);
     return &stat->call;

@@ -74,8 +74,8 @@ static int open_directory(const char *path)
 /* Under the lock. With a mark the mark decides, also over an inode that came again. */
 static bool is_it(struct root *root, int fd, const struct stat *status)
 {
-    bool is_same = root->is_known && status->st_dev == root->device &&
-                   status->st_ino == root->inode;
+    bool is_same =
+        root->is_known && status->st_dev == root->device && status->st_ino == root->inode;
     if (is_same)
         return true;
     if (root->has_mark ? !is_marked(fd, root->mark) : root->is_known)

@@ -47,8 +47,8 @@ bool rows_get(const struct local *folder, struct qn_span path, struct row *ret_r
     if (qn_buf_status(&key) != QN_OK)
         return false;
     struct search search = {.key = qn_buf_view(&key), .ret_row = ret_row};
-    enum qn_err err = folder->rows->read(folder->rows->context, search.key, search.key, take_row,
-                                         &search);
+    enum qn_err err =
+        folder->rows->read(folder->rows->context, search.key, search.key, take_row, &search);
     return err == QN_OK && search.is_found;
 }
 

@@ -249,8 +249,7 @@ static enum qn_err copy_file(int from_dir, int to_dir, const char *name,
     AUTO_FD int from = -1;
     struct statx status;
     QN_TRY(name_open_file(from_dir, name, &from, &status));
-    AUTO_FD int to =
-        openat(to_dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    AUTO_FD int to = openat(to_dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (to < 0)
         return files_err(errno);
     mode_set(to, mode_for_new(to_dir, false));

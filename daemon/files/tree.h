@@ -27,8 +27,8 @@ void tree_report_init(struct tree_report *report, const atomic_bool *stops, stru
 void tree_report_deinit(struct tree_report *report);
 void tree_fail(struct tree_report *report, enum qn_err err); /* at its path */
 
-/* Calls `each` for every name of a directory, in the order of the disk. A name may vanish meanwhile.
- * `each` returns false to stop. */
+/* Calls `each` for every name of a directory, in the order of the disk. A name may vanish
+ * meanwhile. `each` returns false to stop. */
 void tree_each(int dir, struct tree_report *report,
                bool (*each)(void *context, int dir, const char *name, unsigned char type),
                void *context);

@@ -1,8 +1,8 @@
 /* A new content on its way: into a hidden file beside its place, hashed as it comes, and put in its
  * place in one step.
  *
- *   upload ── write* ──┬── commit: fsync, times ── [change: judge, rename] ── fsync of the directory ── row
- *                      └── abort: gone
+ *   upload ── write* ──┬── commit: fsync, times ── [change: judge, rename] ── fsync of the
+ * directory ── row └── abort: gone
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,8 @@
 #include "files/stage.h"
 #include "files/tree.h"
 
-#define WRITE_BACK_SIZE (UINT64_C(8) * 1024 * 1024) /* so that the fsync at the end finds little */
+/* So that the fsync at the end finds little. */
+#define WRITE_BACK_SIZE (UINT64_C(8) * 1024 * 1024)
 
 struct qn_folder_upload {
     struct local *folder;
@@ -279,8 +280,8 @@ static enum qn_err put_in_place(struct commit_call *commit, const struct place *
     if (err != QN_OK && err != QN_ERR_NOTFOUND)
         return err;
     bool exists = err == QN_OK;
-    QN_TRY(entry_judge(&commit->expect, exists ? &there : NULL, call_row(&commit->call),
-                       wall_ns()));
+    QN_TRY(
+        entry_judge(&commit->expect, exists ? &there : NULL, call_row(&commit->call), wall_ns()));
     if (exists && is_directory(&there))
         return QN_ERR_EXISTS;
     /* What another program makes there meanwhile is not replaced unseen. */
