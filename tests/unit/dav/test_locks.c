@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "dav/field.h"
 #include "dav/locks.h"
