@@ -9,7 +9,7 @@
 #define NAME_BITS    20
 #define WRITING_BITS 10 /* capitals, digits for letters: about one of two, each way */
 #define YEAR_BITS    65
-#define RUN_BITS     35 /* where a sequence or a row of keys starts, and which way it goes */
+#define RUN_BITS     60 /* where a sequence or a row of keys starts, and which way it goes */
 #define RUN_MORE     10 /* each further step of it: how long it is */
 #define RUN_MIN      3
 #define WORD_MAX     24
@@ -128,23 +128,22 @@ static void offer_year(struct estimate *e, size_t at)
         offer(e, at, at + 4, YEAR_BITS, PART_PATTERN);
 }
 
-static bool are_neighbours(uint8_t a, uint8_t b)
-{
-    static const char *const rows[] = {"azertyuiop", "qsdfghjklm", "wxcvbn",     "qwertyuiop",
+/* French, English and German keyboards. */
+static const char *const key_rows[] = {"azertyuiop", "qsdfghjklm", "wxcvbn",     "qwertyuiop",
                                        "asdfghjkl",  "zxcvbnm",    "1234567890", "qwertzuiop",
-                                       "&\"'(-_)=",  "yxcvbnm"};
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const char *found = strchr(rows[i], a);
-        if (a == 0 || found == NULL)
-            continue;
-        if ((uint8_t)found[1] == b || (found > rows[i] && (uint8_t)found[-1] == b))
-            return true;
-    }
-    return false;
+                                       "yxcvbnm",    "&\"'(-_)="};
+#define KEY_ROW_COUNT (sizeof(key_rows) / sizeof(key_rows[0]))
+#define KIND_ROWS     3 /* kinds of runs below it: the same, up, down */
+
+static bool are_neighbours(const char *row, uint8_t a, uint8_t b)
+{
+    const char *found = a != 0 ? strchr(row, a) : NULL;
+    return found != NULL && b != 0 &&
+           ((uint8_t)found[1] == b || (found > row && (uint8_t)found[-1] == b));
 }
 
 /* The next of the alphabet or of the digits, the one before, the same again, the next key. */
-static bool goes_on(uint8_t a, uint8_t b, unsigned kind)
+static bool goes_on(uint8_t a, uint8_t b, size_t kind)
 {
     a = lower(a);
     b = lower(b);
@@ -158,13 +157,13 @@ static bool goes_on(uint8_t a, uint8_t b, unsigned kind)
     case 2:
         return is_alike && b + 1 == a;
     default:
-        return are_neighbours(a, b);
+        return are_neighbours(key_rows[kind - KIND_ROWS], a, b);
     }
 }
 
 static void offer_runs(struct estimate *e, size_t at)
 {
-    for (unsigned kind = 0; kind < 4; kind++) {
+    for (size_t kind = 0; kind < KIND_ROWS + KEY_ROW_COUNT; kind++) {
         size_t to = at + 1;
         while (to < e->size && goes_on(e->text[to - 1], e->text[to], kind)) {
             to++;

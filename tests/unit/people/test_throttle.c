@@ -54,11 +54,13 @@ static uint64_t come_in(const struct qn_guess *guess, uint64_t now)
     return now - start;
 }
 
-/* Guesses of `count` addresses, each as often as it may, for `duration`; `visit` each minute. */
+#define STEP (3 * MINUTE)
+
+/* Each of `count` addresses tries each step, for `duration`; `visit` comes then. */
 static size_t attack(unsigned count, uint64_t start, uint64_t duration, void (*visit)(uint64_t now))
 {
     size_t made = 0;
-    for (uint64_t now = start; now < start + duration; now += 10 * SECOND) {
+    for (uint64_t now = start; now < start + duration; now += STEP) {
         for (unsigned i = 0; i < count; i++) {
             struct qn_guess guess = guess_of("anne", 1000 + i);
             made += try(&guess, now);
