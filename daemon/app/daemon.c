@@ -153,6 +153,8 @@ void daemon_on_health(void *context, struct qn_health *health)
     struct daemon *daemon = context;
     if (daemon->mailer != NULL)
         qn_mailer_health(daemon->mailer, health);
+    if (daemon->folders != NULL)
+        qn_folders_health(daemon->folders, health);
 }
 
 size_t daemon_alerts(void *context, struct qn_alert **ret_alerts)
@@ -175,6 +177,8 @@ void daemon_on_reply(void *context, uint64_t request, const struct qn_effect *re
     struct daemon *daemon = context;
     if ((request & QN_COPIES_TOKEN) != 0)
         qn_copies_reply(qn_backups_copies(daemon->backups), request, reply);
+    else if ((request & QN_FOLDERS_TOKEN) != 0)
+        qn_folders_reply(daemon->folders, request, reply);
     else if (daemon->control != NULL)
         qn_control_reply(daemon->control, request, reply);
 }
@@ -197,6 +201,7 @@ static void close_handles(struct daemon *daemon)
     while (!daemon->control_closed || !daemon->net_closed)
         qn_loop_wait(daemon->loop);
     qn_backups_free(daemon->backups);
+    qn_folders_free(daemon->folders);
     qn_local_rows_free(daemon->local);
 }
 

@@ -5,6 +5,7 @@
 #include "app/control.h"
 #include "app/daemon.h"
 #include "app/driver.h"
+#include "app/folders.h"
 #include "app/mailer.h"
 #include "app/setup.h"
 
@@ -28,6 +29,7 @@ struct daemon {
     struct qn_net *net;
     struct qn_local_rows *local;
     struct qn_driver *driver;
+    struct qn_folders *folders;
     struct qn_control *control;
     struct qn_backups *backups;
     struct qn_mailer *mailer;

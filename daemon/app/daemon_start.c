@@ -278,12 +278,21 @@ static enum qn_err start_driver(struct daemon *daemon)
                                                   .work = daemon->backups});
     qn_backups_set_driver(daemon->backups, daemon->driver);
     QN_TRY(qn_store_start(daemon->store, daemon->applier, qn_driver_wake, daemon->driver));
+    daemon->folders =
+        qn_folders_new(&(struct qn_folders_options){.loop = daemon->loop,
+                                                    .log = &daemon->log,
+                                                    .state_dir = daemon->options->state_dir,
+                                                    .local = qn_local_rows_door(daemon->local),
+                                                    .on_reply = daemon_on_reply,
+                                                    .context = daemon});
+    qn_folders_start(daemon->folders, daemon->driver);
     char path[4096];
     snprintf(path, sizeof(path), "%s/control.sock", daemon->options->state_dir);
     struct qn_control_options control = {.loop = daemon->loop,
                                          .path = path,
                                          .group = daemon->config.control_group,
                                          .log = &daemon->log,
+                                         .folders = daemon->folders,
                                          .views = qn_backups_views(daemon->backups)};
     QN_TRY(qn_control_new(&control, &daemon->control));
     qn_driver_start(daemon->driver);

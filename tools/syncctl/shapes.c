@@ -44,6 +44,16 @@ static const struct ctl_shape status_site[] = {
     END,
 };
 
+const struct ctl_shape ctl_folder_shape[] = {
+    MEMBER("name"),  MEMBER("state"), MEMBER("home"),     MEMBER("path"),       LIST("members"),
+    MEMBER("files"), MEMBER("bytes"), MEMBER("complete"), MEMBER("free_bytes"), END,
+};
+
+const struct ctl_shape ctl_collection_list_shape[] = {
+    MEMBER("name"),  MEMBER("kind"), MEMBER("records"), MEMBER("conflicts"),
+    LIST("members"), MAP("behind"),  MEMBER("in_sync"), END,
+};
+
 const struct ctl_shape ctl_collection_shape[] = {
     MEMBER("name"),
     MEMBER("records"),

@@ -134,6 +134,17 @@ static const struct ctl_option forget_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct ctl_option folder_create_options[] = {
+    {"path", "DIR", N_("the directory of this site that is offered")},
+    {"members", "SITE,...", N_("the sites that share it (all sites, present and future)")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option folder_attach_options[] = {
+    {"path", "DIR", N_("the directory of this site that is offered")},
+    {NULL, NULL, NULL},
+};
+
 const struct ctl_command ctl_commands[] = {
     {"init", NULL, "", 0, 0, N_("make this machine a site: found a group or join one"),
      init_options, ctl_run_init},
@@ -185,6 +196,15 @@ const struct ctl_command ctl_commands[] = {
      ctl_run_conflict_show},
     {"conflict", "resolve", "COLLECTION KEY FIELD", 3, 3, N_("choose a value, for all sites"),
      resolve_options, ctl_run_conflict_resolve},
+    {"folder", "create", "NAME", 1, 1, N_("offer a directory of this site"), folder_create_options,
+     ctl_run_folder_create},
+    {"folder", "attach", "NAME", 1, 1, N_("say where a folder's directory is now"),
+     folder_attach_options, ctl_run_folder_attach},
+    {"folder", "detach", "NAME", 1, 1, N_("no longer offer a directory; its files stay"), NULL,
+     ctl_run_folder_detach},
+    {"folder", "list", "", 0, 0, N_("the folders and where they are"), NULL, ctl_run_folder_list},
+    {"folder", "status", "NAME", 1, 1, N_("one folder, with what is in it"), NULL,
+     ctl_run_folder_status},
     {"verify", NULL, "[COLLECTION]", 0, 1, N_("compare the content with every other site"), NULL,
      ctl_run_verify},
     {"backup", "create", "NAME", 1, 1, N_("plan a backup"), plan_options, ctl_run_backup_create},
