@@ -7,6 +7,7 @@
 #include "search/index.h"
 
 #define BUSY_TIME_MS 2000
+#define SCOPE_SHIFT  40 /* items of one scope: fewer than 2^40, ever */
 
 enum statement {
     BEGIN,
@@ -17,8 +18,8 @@ enum statement {
     SCOPE_SET,
     SCOPE_REMOVE,
     SCOPE_ALL,
-    SCOPE_WORD,
     ITEM_GET,
+    ITEM_LAST,
     ITEM_ADD,
     ITEM_SEEN,
     ITEM_REMOVE,
@@ -36,6 +37,9 @@ struct qn_fts {
 };
 
 enum qn_err fts_err(int code); /* of SQLite */
+/* *ret_id 0 if there is no such scope. `position`, if not NULL, gets where its feed stands. */
+enum qn_err QN_CHECKED fts_scope_id(struct qn_fts *fts, struct qn_span word, int64_t *ret_id,
+                                    struct qn_buf *position);
 enum qn_err QN_CHECKED fts_prepare(struct qn_fts *fts, enum statement which, sqlite3_stmt **ret);
 
 /* One run of a statement: values in their order, then steps. Ends with fts_end, always. */

@@ -20,9 +20,8 @@ static enum qn_err finish(struct qn_fts *fts, enum qn_err err)
     return err;
 }
 
-/* 0 if there is no such scope. */
-static enum qn_err scope_id(struct qn_fts *fts, struct qn_span word, int64_t *ret_id,
-                            struct qn_buf *position)
+enum qn_err fts_scope_id(struct qn_fts *fts, struct qn_span word, int64_t *ret_id,
+                         struct qn_buf *position)
 {
     struct fts_run run = fts_start(fts, SCOPE_GET);
     fts_bytes(&run, word);
@@ -37,7 +36,7 @@ static enum qn_err scope_id(struct qn_fts *fts, struct qn_span word, int64_t *re
 
 static enum qn_err scope_make(struct qn_fts *fts, struct qn_span word, int64_t *ret_id)
 {
-    QN_TRY(scope_id(fts, word, ret_id, NULL));
+    QN_TRY(fts_scope_id(fts, word, ret_id, NULL));
     if (*ret_id != 0)
         return QN_OK;
     struct fts_run run = fts_start(fts, SCOPE_ADD);
@@ -48,43 +47,54 @@ static enum qn_err scope_make(struct qn_fts *fts, struct qn_span word, int64_t *
 }
 
 /* FTS5 wants the same words to remove them as to add them. */
-static enum qn_err index_words(struct qn_fts *fts, enum statement which, int64_t id, int64_t scope,
+static enum qn_err index_words(struct qn_fts *fts, enum statement which, int64_t id,
                                struct qn_span name, struct qn_span text)
 {
     QN_AUTO_BUF struct qn_buf name_words, text_words;
-    char scope_word[24];
     qn_buf_init(&name_words, 64 * 1024);
     qn_buf_init(&text_words, 4 * QN_SEARCH_TEXT_SIZE_MAX);
     qn_search_fold(name, &name_words);
     qn_search_fold(text, &text_words);
-    snprintf(scope_word, sizeof(scope_word), "s%lld", (long long)scope);
     struct fts_run run = fts_start(fts, which);
     fts_number(&run, id);
-    fts_text(&run, qn_span_str(scope_word));
     fts_text(&run, qn_buf_view(&name_words));
     fts_text(&run, qn_buf_view(&text_words));
     return fts_do(&run);
 }
 
-static enum qn_err remove_item(struct qn_fts *fts, int64_t id, int64_t scope, struct qn_span name,
+static enum qn_err remove_item(struct qn_fts *fts, int64_t id, struct qn_span name,
                                struct qn_span text)
 {
-    QN_TRY(index_words(fts, FTS_REMOVE, id, scope, name, text));
+    QN_TRY(index_words(fts, FTS_REMOVE, id, name, text));
     struct fts_run run = fts_start(fts, ITEM_REMOVE);
     fts_number(&run, id);
     return fts_do(&run);
 }
 
+static enum qn_err next_id(struct qn_fts *fts, int64_t scope, int64_t *ret_id)
+{
+    struct fts_run run = fts_start(fts, ITEM_LAST);
+    fts_number(&run, scope << SCOPE_SHIFT);
+    fts_number(&run, ((scope + 1) << SCOPE_SHIFT) - 1);
+    *ret_id = (scope << SCOPE_SHIFT) + 1;
+    if (fts_step(&run) && sqlite3_column_type(run.statement, 0) != SQLITE_NULL)
+        *ret_id = sqlite3_column_int64(run.statement, 0) + 1;
+    return fts_end(&run);
+}
+
 static enum qn_err add_item(struct qn_fts *fts, int64_t scope, struct qn_span name,
                             struct qn_span text, uint64_t round)
 {
+    int64_t id;
+    QN_TRY(next_id(fts, scope, &id));
     struct fts_run run = fts_start(fts, ITEM_ADD);
+    fts_number(&run, id);
     fts_number(&run, scope);
     fts_bytes(&run, name);
     fts_bytes(&run, text);
     fts_number(&run, (int64_t)round);
     QN_TRY(fts_do(&run));
-    return index_words(fts, FTS_ADD, sqlite3_last_insert_rowid(fts->db), scope, name, text);
+    return index_words(fts, FTS_ADD, id, name, text);
 }
 
 static enum qn_err find_item(struct qn_fts *fts, int64_t scope, struct qn_span name,
@@ -122,7 +132,7 @@ static enum qn_err put_item(struct qn_fts *fts, int64_t scope, const struct qn_s
     if (id != 0 && !item->is_gone && qn_span_eq(text, qn_buf_view(&before)))
         return seen(fts, id, round);
     if (id != 0)
-        QN_TRY(remove_item(fts, id, scope, item->name, qn_buf_view(&before)));
+        QN_TRY(remove_item(fts, id, item->name, qn_buf_view(&before)));
     return item->is_gone ? QN_OK : add_item(fts, scope, item->name, text, round);
 }
 
@@ -171,7 +181,7 @@ static enum qn_err sweep(struct qn_fts *fts, int64_t scope, uint64_t round)
     do {
         err = next_old(fts, scope, round, &old);
         if (err == QN_OK && old.id != 0)
-            err = remove_item(fts, old.id, scope, qn_buf_view(&old.name), qn_buf_view(&old.text));
+            err = remove_item(fts, old.id, qn_buf_view(&old.name), qn_buf_view(&old.text));
     } while (err == QN_OK && old.id != 0);
     qn_buf_deinit(&old.name);
     qn_buf_deinit(&old.text);
@@ -200,7 +210,7 @@ enum qn_err qn_fts_put(struct qn_fts *fts, const struct qn_search_batch *batch)
 static enum qn_err drop_all(struct qn_fts *fts, struct qn_span word)
 {
     int64_t scope;
-    QN_TRY(scope_id(fts, word, &scope, NULL));
+    QN_TRY(fts_scope_id(fts, word, &scope, NULL));
     if (scope == 0)
         return QN_OK;
     QN_TRY(sweep(fts, scope, INT64_MAX));
@@ -218,7 +228,7 @@ enum qn_err qn_fts_drop(struct qn_fts *fts, struct qn_span scope)
 enum qn_err qn_fts_position(struct qn_fts *fts, struct qn_span scope, struct qn_buf *out)
 {
     int64_t id;
-    return scope_id(fts, scope, &id, out);
+    return fts_scope_id(fts, scope, &id, out);
 }
 
 enum qn_err qn_fts_scopes(struct qn_fts *fts, void (*each)(void *context, struct qn_span scope),

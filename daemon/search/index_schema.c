@@ -9,11 +9,12 @@
 
 static const char schema[] =
     "CREATE TABLE scope(id INTEGER PRIMARY KEY, word BLOB UNIQUE NOT NULL, position BLOB);"
-    "CREATE TABLE item(id INTEGER PRIMARY KEY AUTOINCREMENT, scope INTEGER NOT NULL,"
+    /* The number of the scope stands in the high bits of the id (SCOPE_SHIFT), so that those who
+     * ask read nothing of a scope that they may not see. */
+    "CREATE TABLE item(id INTEGER PRIMARY KEY, scope INTEGER NOT NULL,"
     " name BLOB NOT NULL, text BLOB NOT NULL, round INTEGER NOT NULL);"
     "CREATE UNIQUE INDEX item_name ON item(scope, name);"
-    /* `scope` is a word too, so that the rights of who asks narrow the search inside it. */
-    "CREATE VIRTUAL TABLE fts USING fts5(scope, name, text, content='', prefix='2 3',"
+    "CREATE VIRTUAL TABLE fts USING fts5(name, text, content='', prefix='2 3', detail=column,"
     " tokenize='unicode61 remove_diacritics 0', columnsize=0);"
     "PRAGMA user_version = 1;";
 
@@ -27,18 +28,18 @@ static const char *const statements[STATEMENT_COUNT] = {
     [SCOPE_SET] = "UPDATE scope SET position = ?2 WHERE id = ?1",
     [SCOPE_REMOVE] = "DELETE FROM scope WHERE id = ?1",
     [SCOPE_ALL] = "SELECT word FROM scope",
-    [SCOPE_WORD] = "SELECT word FROM scope WHERE id = ?1",
     [ITEM_GET] = "SELECT id, text FROM item WHERE scope = ?1 AND name = ?2",
-    [ITEM_ADD] = "INSERT INTO item(scope, name, text, round) VALUES(?1, ?2, ?3, ?4)",
+    [ITEM_LAST] = "SELECT max(id) FROM item WHERE id BETWEEN ?1 AND ?2",
+    [ITEM_ADD] = "INSERT INTO item(id, scope, name, text, round) VALUES(?1, ?2, ?3, ?4, ?5)",
     [ITEM_SEEN] = "UPDATE item SET round = ?2 WHERE id = ?1",
     [ITEM_REMOVE] = "DELETE FROM item WHERE id = ?1",
     [ITEM_OLD] = "SELECT id, name, text FROM item WHERE scope = ?1 AND round < ?2 AND name > ?3"
                  " ORDER BY name LIMIT 1",
-    [ITEM_BY_ID] = "SELECT scope, name, text FROM item WHERE id = ?1",
-    [FTS_ADD] = "INSERT INTO fts(rowid, scope, name, text) VALUES(?1, ?2, ?3, ?4)",
-    [FTS_REMOVE] =
-        "INSERT INTO fts(fts, rowid, scope, name, text) VALUES('delete', ?1, ?2, ?3, ?4)",
-    [FTS_FIND] = "SELECT rowid FROM fts WHERE fts MATCH ?1 ORDER BY rowid DESC LIMIT ?2",
+    [ITEM_BY_ID] = "SELECT name, text FROM item WHERE id = ?1",
+    [FTS_ADD] = "INSERT INTO fts(rowid, name, text) VALUES(?1, ?2, ?3)",
+    [FTS_REMOVE] = "INSERT INTO fts(fts, rowid, name, text) VALUES('delete', ?1, ?2, ?3)",
+    [FTS_FIND] = "SELECT rowid FROM fts WHERE fts MATCH ?1 AND rowid BETWEEN ?2 AND ?3"
+                 " ORDER BY rowid DESC",
 };
 
 enum qn_err fts_err(int code)

@@ -154,36 +154,77 @@ void qn_search_words_match(const struct qn_search_words *words, struct qn_buf *o
 {
     for (size_t i = 0; i < words->count; i++) {
         const struct qn_search_word *word = &words->items[i];
-        if (i > 0)
-            qn_buf_append_str(out, word->follows ? " + " : " AND ");
-        qn_buf_printf(out, "\"%s\"%s", word->text, word->is_beginning ? " *" : "");
+        qn_buf_printf(out, "%s\"%s\"%s", i > 0 ? " AND " : "", word->text,
+                      word->is_beginning ? " *" : "");
     }
+}
+
+/* ---- words in a text ---- */
+
+/* The next word of a text as it is folded; false if there is none. */
+static bool next_folded(struct qn_span text, size_t *at, size_t *ret_begin, struct qn_buf *folded)
+{
+    qn_buf_reset(folded);
+    if (!next_word(text, at, ret_begin))
+        return false;
+    qn_search_fold(qn_span(text.data + *ret_begin, *at - *ret_begin), folded);
+    return true;
+}
+
+static bool is_like(struct qn_span folded, const struct qn_search_word *word)
+{
+    struct qn_span wanted = qn_span_str(word->text);
+    return word->is_beginning ? qn_span_has_prefix(folded, wanted) : qn_span_eq(folded, wanted);
+}
+
+/* Words `first` to `end` one behind the other, somewhere. */
+static bool has_phrase(const struct qn_search_words *words, size_t first, size_t end,
+                       struct qn_span text)
+{
+    QN_AUTO_BUF struct qn_buf folded;
+    size_t at = 0, begin = 0, got = first, again = 0;
+    qn_buf_init(&folded, 4096);
+    while (got < end && next_folded(text, &at, &begin, &folded)) {
+        if (is_like(qn_buf_view(&folded), &words->items[got])) {
+            if (got++ == first)
+                again = at;
+        } else if (got > first) {
+            at = again; /* the phrase may begin with the second word of what was one so far */
+            got = first;
+        }
+    }
+    return got == end;
+}
+
+bool qn_search_words_follow(const struct qn_search_words *words, struct qn_span text)
+{
+    for (size_t first = 0, end; first < words->count; first = end) {
+        for (end = first + 1; end < words->count && words->items[end].follows;)
+            end++;
+        if (end - first > 1 && !has_phrase(words, first, end, text))
+            return false;
+    }
+    return true;
 }
 
 /* ---- the line of a hit ---- */
 
 static bool is_hit(struct qn_span folded, const struct qn_search_words *words)
 {
-    for (size_t i = 0; i < words->count; i++) {
-        struct qn_span wanted = qn_span_str(words->items[i].text);
-        if (words->items[i].is_beginning ? qn_span_has_prefix(folded, wanted)
-                                         : qn_span_eq(folded, wanted))
+    for (size_t i = 0; i < words->count; i++)
+        if (is_like(folded, &words->items[i]))
             return true;
-    }
     return false;
 }
 
 static size_t first_hit(struct qn_span text, const struct qn_search_words *words)
 {
     QN_AUTO_BUF struct qn_buf folded;
-    qn_buf_init(&folded, 4096);
     size_t at = 0, begin = 0;
-    while (next_word(text, &at, &begin)) {
-        qn_buf_reset(&folded);
-        qn_search_fold(qn_span(text.data + begin, at - begin), &folded);
+    qn_buf_init(&folded, 4096);
+    while (next_folded(text, &at, &begin, &folded))
         if (is_hit(qn_buf_view(&folded), words))
             return begin;
-    }
     return 0;
 }
 

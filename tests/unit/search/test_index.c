@@ -130,7 +130,7 @@ Test(index, a_round_leaves_only_what_it_saw)
     put_round(&f, "a", "file 5", "", 2, false);
     put_round(&f, "a", "file 2999", "", 2, false);
     put_round(&f, "a", NULL, NULL, 2, true);
-    check(&f, "ab", "file", 10, "b/file 7 a/file 2999 a/file 5 ");
+    check(&f, "ab", "file", 10, "a/file 2999 a/file 5 b/file 7 ");
 }
 
 static void check_position(struct fixture *f, const char *scope, const char *wanted)

@@ -49,9 +49,9 @@ Test(words, what_was_typed)
     check_match("Odette", "\"odette\" *");
     check_match("  Odette ", "\"odette\"");
     check_match("chambre 12", "\"chambre\" AND \"12\" *");
-    check_match("05-65.00", "\"05\" + \"65\" + \"00\" *");
-    check_match("\"NEAR(a b)\" OR *", "\"near\" + \"a\" AND \"b\" AND \"or\"");
-    check_match("l’œil", "\"l\" + \"oeil\" *");
+    check_match("05-65.00", "\"05\" AND \"65\" AND \"00\" *");
+    check_match("\"NEAR(a b)\" OR *", "\"near\" AND \"a\" AND \"b\" AND \"or\"");
+    check_match("l’œil", "\"l\" AND \"oeil\" *");
 }
 
 Test(words, nothing_to_search_for)
@@ -95,4 +95,25 @@ Test(words, line)
     qn_search_line(qn_span_str(text), &words, &out);
     cr_assert(memmem(out.data, out.size, "été", 5) != NULL);
     cr_assert(out.size <= QN_SEARCH_LINE_SIZE + 8);
+}
+
+static bool follows(const char *typed, const char *text)
+{
+    struct qn_search_words words;
+    cr_assert_eq(qn_search_words_read(qn_span_str(typed), &words), QN_OK);
+    return qn_search_words_follow(&words, qn_span_str(text));
+}
+
+Test(words, that_follow_each_other)
+{
+    cr_assert(follows("un deux", ""));
+    cr_assert(follows("05-65", "téléphone: 05 65 12"));
+    cr_assert(!follows("05-65", "65 05"));
+    cr_assert(follows("05-65", "05 05 65"));
+    cr_assert(follows("05-05-65", "05 05 05 65"));
+    cr_assert(follows("05-6", "05.65"));
+    cr_assert(!follows("05-6 ", "05.65"));
+    cr_assert(follows("a-b c-d", "c d a b"));
+    cr_assert(!follows("a-b c-d", "a b c e d"));
+    cr_assert(follows("l’œil", "l'oeil"));
 }
