@@ -327,6 +327,7 @@ static uint64_t count_queued(struct qn_driver *driver, enum qn_err *ret_fatal)
 static void tell_commits(struct qn_driver *driver)
 {
     struct qn_commit *commits = qn_store_collect(driver->options.store);
+    bool is_news = commits != NULL;
     raise_watermark(driver);
     while (commits != NULL) {
         struct qn_commit *next = commits->next;
@@ -336,6 +337,8 @@ static void tell_commits(struct qn_driver *driver)
         qn_commit_free(commits);
         commits = next;
     }
+    if (is_news && driver->options.on_commits != NULL)
+        driver->options.on_commits(driver->options.context);
 }
 
 static void on_commits(void *context)
