@@ -51,7 +51,10 @@ void qn_driver_start(struct qn_driver *driver);
 /* STOP: what may be forgotten is queued to be stored. Commits are still answered, until on_stopped
  * (maybe from inside); nothing else happens any more. */
 void qn_driver_stop(struct qn_driver *driver);
-/* Runs a step at once, never from inside one: what it is given is borrowed. */
+/* Gives an answer to whoever asked: options.on_reply. For services (service.h). */
+void qn_driver_reply(struct qn_driver *driver, const struct qn_effect *reply);
+/* To the service that takes the command, else to the core: runs a step at once, never from inside
+ * one: what it is given is borrowed. */
 void qn_driver_request(struct qn_driver *driver, uint64_t request, struct qn_span command,
                        struct qn_span args, struct qn_span user);
 void qn_driver_request_gone(struct qn_driver *driver, uint64_t request);

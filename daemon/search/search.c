@@ -197,10 +197,9 @@ static void ask_done(void *context)
     struct qn_search *search = context;
     struct asking asking = search->asking;
     search->is_asking = false;
-    if (!search->is_ending) {
+    if (!search->is_ending)
         ask_next(search);
-        tell(&asking);
-    }
+    tell(&asking);
     question_free(asking.question);
     qn_buf_deinit(&asking.bytes);
     qn_vec_free(&asking.places);
@@ -269,8 +268,10 @@ void qn_search_free(struct qn_search *search)
     search->is_ending = true;
     while (search->is_putting || search->is_asking)
         qn_loop_wait(search->loop);
-    qn_vec_each (&search->waiting, question)
+    qn_vec_each (&search->waiting, question) {
+        tell(&(struct asking){.question = *question, .err = QN_ERR_CLOSED});
         question_free(*question);
+    }
     qn_vec_free(&search->waiting);
     qn_fts_close(search->writer);
     qn_fts_close(search->reader);

@@ -16,7 +16,8 @@ struct qn_search;
  * have to begin anew. */
 enum qn_err QN_CHECKED qn_search_new(struct qn_loop *loop, const char *path,
                                      struct qn_search **ret_search, bool *ret_is_new);
-/* Waits for what is under way; nobody is told any more. Accepts NULL. */
+/* Waits for what is under way. Questions that wait are told QN_ERR_CLOSED; who puts is told nothing
+ * any more. Accepts NULL. */
 void qn_search_free(struct qn_search *search);
 
 /* Where the feed of a scope stands, as durable as the index is. Only while no put is under way. */
