@@ -23,7 +23,7 @@ await "and the other" has_collection two rooms
 expect "a record" ctl one record put residents R-1 nom=Œuvrard prénom=Célestine chambre=12
 expect "another one" ctl two record put residents R-2 nom=Delmas prénom=Odette chambre=12
 expect "one with types" ctl one record put residents R-3 \
-    --json-value '{"nom":"Vayssière","téléphone":["05 65 12 34 56"],"adresse":{"rue":"rue de l’Église"},"âge":91,"présent":true}'
+    --json-value '{"nom":"Vayssière","téléphone":["05 65 12 34 56"],"adresse":{"rue":"rue de Église"},"âge":91,"présent":true}'
 expect "one elsewhere" ctl one record put rooms 12 nom="Salle Œuvrard"
 
 # --- folded, all words, the beginning of the last one ---
