@@ -25,6 +25,8 @@ struct qn_serve_answer {
     const char *code, *object; /* of an error */
 };
 
+enum qn_serve_log_level { QN_SERVE_LOG_ERROR, QN_SERVE_LOG_WARNING, QN_SERVE_LOG_INFO, QN_SERVE_LOG_DEBUG };
+
 struct qn_serve_host {
     void *context;
     const struct qn_local *local;
