@@ -236,10 +236,15 @@ static void dispatch(struct dav_request *dav)
 
 static void start(struct qn_web_request *web, bool is_server_root)
 {
-    struct dav_request *dav = QN_NEW(struct dav_request);
+    struct qn_dav *all = qn_serve_dav(qn_web_serve(web));
     const struct qn_person *person = qn_web_person(web);
-    dav->dav = qn_serve_dav(qn_web_serve(web));
-    dav->dav->request_count++;
+    if (!all) {
+        qn_web_refuse(web, 404, "not-found", "");
+        return;
+    }
+    struct dav_request *dav = QN_NEW(struct dav_request);
+    dav->dav = all;
+    all->request_count++;
     dav->web = web;
     dav->is_server_root = is_server_root;
     qn_buf_init(&dav->path, DAV_PATH_SIZE_MAX);
