@@ -43,7 +43,6 @@ static void answer_lock(struct dav_request *dav, bool is_new)
 {
     struct locking *own = dav->own;
     const struct qn_dav_lock *lock = find(dav);
-    QN_AUTO_BUF struct qn_buf body, token;
     unsigned status = own->is_new_resource ? 201 : 200;
     dav_note(dav, qn_buf_view(&dav->path), status);
     if (!dav->web)
@@ -52,6 +51,7 @@ static void answer_lock(struct dav_request *dav, bool is_new)
         dav_refuse(dav, 409);
         return;
     }
+    QN_AUTO_BUF struct qn_buf body, token;
     qn_buf_init(&body, 64 * 1024);
     qn_buf_init(&token, QN_DAV_TOKEN_SIZE + 2);
     qn_dav_lock_answer(&body, lock, DAV_PREFIX, dav_wall_ms(dav->dav));
