@@ -9,7 +9,6 @@
 #pragma once
 
 #include "app/driver.h"
-#include "app/folders.h"
 #include "app/views.h"
 
 struct qn_control;
@@ -19,8 +18,7 @@ struct qn_control_options {
     const char *path;  /* of the socket; a stale one is replaced: hold the lock of the directory */
     const char *group; /* of the socket; "": none */
     struct qn_log *log;
-    struct qn_folders *folders; /* answers folder.*; NULL: those commands are unknown */
-    struct qn_views *views;     /* reads the vault; NULL: those commands are unknown */
+    struct qn_views *views; /* reads the vault; NULL: those commands are unknown */
 };
 
 enum qn_err QN_CHECKED qn_control_new(const struct qn_control_options *options,

@@ -231,12 +231,8 @@ static void handle(struct client *client, uint64_t id, struct qn_span command, s
         start_view(client, id, command, args);
     } else {
         uint64_t token = ++control->next_token;
-        struct qn_span user = qn_span_str(client->user);
         qn_vec_push(&client->requests, ((struct request){.token = token, .id = id}));
-        if (control->options.folders != NULL && qn_folders_knows(command))
-            qn_folders_request(control->options.folders, token, command, args, user);
-        else
-            qn_driver_request(control->driver, token, command, args, user);
+        qn_driver_request(control->driver, token, command, args, qn_span_str(client->user));
     }
 }
 

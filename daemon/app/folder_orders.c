@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "app/folders_impl.h"
+#include "app/service.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "core/args.h"
@@ -19,32 +20,21 @@
 
 /* ---- answers ---- */
 
-static void reply(const struct order *order, struct qn_effect *effect)
+static void end_with(struct order *order, struct qn_span packed)
 {
-    effect->kind = QN_EFFECT_REPLY;
-    effect->token = order->request;
-    order->folders->options.on_reply(order->folders->options.context, order->request, effect);
+    qn_service_end(order->folders->driver, order->request, packed);
+    folder_order_free(order);
 }
 
 static void end(struct order *order)
 {
-    struct qn_effect effect = {.reply = QN_REPLY_END};
-    reply(order, &effect);
-    folder_order_free(order);
+    end_with(order, qn_span(NULL, 0));
 }
 
 static void fail(struct order *order, enum qn_err err, const char *code, const char *object)
 {
-    struct qn_effect effect = {.reply = QN_REPLY_ERROR, .err = err, .code = code};
-    snprintf(effect.object, sizeof(effect.object), "%s", object);
-    reply(order, &effect);
+    qn_service_error(order->folders->driver, order->request, err, code, qn_span_str(object));
     folder_order_free(order);
-}
-
-static void data(const struct order *order, struct qn_buf *bytes)
-{
-    struct qn_effect effect = {.reply = QN_REPLY_DATA, .bytes = bytes->data, .size = bytes->size};
-    reply(order, &effect);
 }
 
 /* ---- life of an order ---- */
@@ -243,7 +233,9 @@ static void ask_core(struct order *order)
 {
     QN_AUTO_BUF struct qn_buf args;
     qn_buf_init(&args, QN_CONTROL_FRAME_SIZE_MAX);
-    qn_pack_map(&args, 2);
+    qn_pack_map(&args, 3);
+    qn_pack_cstr(&args, "folder");
+    qn_pack_bool(&args, true);
     qn_pack_cstr(&args, "members");
     if (order->members.size > 0)
         qn_pack_raw(&args, qn_buf_view(&order->members));
@@ -251,7 +243,7 @@ static void ask_core(struct order *order)
         qn_pack_nil(&args);
     qn_pack_cstr(&args, "name");
     qn_pack_cstr(&args, order->name);
-    qn_driver_request(order->folders->driver, order->token, qn_span_str("folder.create"),
+    qn_driver_request(order->folders->driver, order->token, qn_span_str("collection.create"),
                       qn_buf_view(&args), qn_span_str(order->user));
 }
 
@@ -447,13 +439,6 @@ static void pack_line(const struct qn_core *core, const struct line *line, struc
     qn_pack_cstr(out, state_of(line));
 }
 
-static void end_with(struct order *order, struct qn_buf *bytes)
-{
-    struct qn_effect effect = {.reply = QN_REPLY_END, .bytes = bytes->data, .size = bytes->size};
-    reply(order, &effect);
-    folder_order_free(order);
-}
-
 static void on_listed(void *context)
 {
     struct order *order = context;
@@ -467,10 +452,10 @@ static void on_listed(void *context)
         if (line->path != NULL)
             folders_set_gone(order->folders, &line->id, line->err != QN_OK);
         if (order->is_status) {
-            end_with(order, &item);
+            end_with(order, qn_buf_view(&item));
             return;
         }
-        data(order, &item);
+        qn_service_data(order->folders->driver, order->request, qn_buf_view(&item));
     }
     end(order);
 }
@@ -525,17 +510,19 @@ static const struct {
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
-bool qn_folders_knows(struct qn_span command)
+bool folder_orders_take(void *context, struct qn_span command)
 {
+    (void)context;
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         if (qn_span_eq_str(command, commands[i].command))
             return true;
     return false;
 }
 
-void qn_folders_request(struct qn_folders *folders, uint64_t request, struct qn_span command,
-                        struct qn_span args, struct qn_span user)
+void folder_orders_start(void *context, uint64_t request, struct qn_span command,
+                         struct qn_span args, struct qn_span user)
 {
+    struct qn_folders *folders = context;
     struct order *order = order_new(folders, request);
     copy_text(user, order->user, sizeof(order->user));
     if (folders->orders.count > QN_FOLDERS_ORDERS_MAX) {

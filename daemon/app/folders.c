@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "base/assert.h"
+#include "app/service.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -246,6 +246,9 @@ void qn_folders_start(struct qn_folders *folders, struct qn_driver *driver)
     const struct qn_local *local = folders->options.local;
     struct qn_span prefix = qn_span_str(ROW_PREFIX);
     folders->driver = driver;
+    qn_driver_add_service(driver, &(struct qn_service){.takes = folder_orders_take,
+                                                       .start = folder_orders_start,
+                                                       .context = folders});
     enum qn_err err = local->read(local->context, prefix, prefix, read_row, folders);
     if (err != QN_OK)
         qn_log(folders->options.log, QN_LOG_ERROR,

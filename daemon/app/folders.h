@@ -22,20 +22,15 @@ struct qn_folders_options {
     struct qn_log *log;
     const char *state_dir; /* never offered, nor what is in or above it */
     const struct qn_local *local;
-    /* Where the answers to commands go: as qn_driver_options.on_reply. */
-    void (*on_reply)(void *context, uint64_t request, const struct qn_effect *reply);
-    void *context;
 };
 
 struct qn_folders *qn_folders_new(const struct qn_folders_options *options);
-/* Opens what is stored; once, when the core is loaded. */
+/* Opens what is stored, and answers folder.* from now on (service.h); once, when the core is
+ * loaded, before START. */
 void qn_folders_start(struct qn_folders *folders, struct qn_driver *driver);
 /* Nobody uses a folder any more. What is under way is not answered. Accepts NULL. */
 void qn_folders_free(struct qn_folders *folders);
 
-bool qn_folders_knows(struct qn_span command);
-void qn_folders_request(struct qn_folders *folders, uint64_t request, struct qn_span command,
-                        struct qn_span args, struct qn_span user);
 /* The core's answer to a request with QN_FOLDERS_TOKEN in its token. */
 void qn_folders_reply(struct qn_folders *folders, uint64_t request, const struct qn_effect *reply);
 

@@ -63,3 +63,7 @@ void folders_set_gone(struct qn_folders *folders, const struct qn_coll_id *id, b
 bool folders_job(struct qn_folders *folders, void (*work)(void *context),
                  void (*done)(void *context), void *context);
 void folder_order_free(struct order *order);
+/* A service of the driver (service.h); `context`: the folders. */
+bool folder_orders_take(void *context, struct qn_span command);
+void folder_orders_start(void *context, uint64_t request, struct qn_span command,
+                         struct qn_span args, struct qn_span user);

@@ -36,7 +36,6 @@ void call_collection_list(const struct call *call);
 void call_collection_show(const struct call *call);
 /* request_coll.c */
 void call_collection_create(const struct call *call);
-void call_folder_create(const struct call *call); /* its directory is the application's care */
 void call_collection_grant(const struct call *call);
 void call_collection_ungrant(const struct call *call);
 /* request_record.c */

@@ -64,8 +64,9 @@ static void pack_home(const struct qn_core *core, bool is_folder, struct qn_buf 
     qn_pack_str(out, qn_buf_view(&hex));
 }
 
-static void create(const struct call *call, bool is_folder)
+void call_collection_create(const struct call *call)
 {
+    bool is_folder = call_flag(call, "folder"); /* its directory is the application's care */
     struct qn_core *core = call->core;
     struct qn_site_id members[QN_SITES_MAX];
     struct qn_span name = {0}, packed = args_value(call->args, "members");
@@ -93,16 +94,6 @@ static void create(const struct call *call, bool is_folder)
     struct pending *pending = call_commit(call, QN_INTENT_COLL_CREATE, &payload, name);
     if (is_folder)
         pack_new_id(&body_of.coll, &pending->data);
-}
-
-void call_collection_create(const struct call *call)
-{
-    create(call, false);
-}
-
-void call_folder_create(const struct call *call)
-{
-    create(call, true);
 }
 
 /* Why this site may not share, or share no longer, a collection with that one; NULL: it may. */

@@ -212,3 +212,8 @@ const struct ctl_shape ctl_held_shape[] = {
     {.key = "legal_entity", .kind = CTL_VALUE, .from = "entity"},
     END,
 };
+
+const struct ctl_shape ctl_hit_shape[] = {
+    MEMBER("kind"), MEMBER("collection"), MEMBER("key"), MEMBER("folder"),
+    MEMBER("path"), MEMBER("text"),       END,
+};
