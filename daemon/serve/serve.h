@@ -62,11 +62,13 @@ enum qn_serve_log_level {
     QN_SERVE_LOG_DEBUG
 };
 
+struct qn_dav; /* dav.h */
 struct qn_serve_options {
     struct qn_loop *loop;
     const struct qn_serve_host *host; /* borrowed, as all below */
     struct qn_serve_door door;
     struct qn_routes routes; /* none: qn_serve_routes */
+    struct qn_dav *dav;      /* dav.h; closed by its owner, after this room. NULL: no WebDAV */
     const char *state_dir;   /* the authority is kept in DIR/authority/ */
     const char *site;        /* its name */
     unsigned tick_ms;        /* between two looks at the clock; 0: 500 */

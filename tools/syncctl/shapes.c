@@ -230,3 +230,8 @@ const struct ctl_shape ctl_authority_shape[] = {
     MEMBER("pem"),
     END,
 };
+
+const struct ctl_shape ctl_hit_shape[] = {
+    MEMBER("kind"), MEMBER("collection"), MEMBER("key"), MEMBER("folder"),
+    MEMBER("path"), MEMBER("text"),       END,
+};
