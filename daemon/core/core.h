@@ -236,6 +236,10 @@ struct qn_health {
     const struct qn_folder_gone
         *folders_gone; /* folders of this site whose directory is not there */
     size_t folders_gone_count;
+    const char *serve_failed,
+        *serve_words;              /* what of HTTPS does not work, and why; NULL: it does */
+    uint64_t certificate_end_ms;   /* of HTTPS, if it ends soon or has ended; else 0 */
+    const char *certificate_names; /* then */
 };
 
 /* Something that is not as it should be (docs/control.md 4). */
