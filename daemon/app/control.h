@@ -9,6 +9,7 @@
 #pragma once
 
 #include "app/driver.h"
+#include "app/people.h"
 #include "app/views.h"
 
 struct qn_control;
@@ -19,6 +20,7 @@ struct qn_control_options {
     const char *group; /* of the socket; "": none */
     struct qn_log *log;
     struct qn_views *views; /* reads the vault; NULL: those commands are unknown */
+    struct qn_staff *staff; /* changes people; likewise */
 };
 
 enum qn_err QN_CHECKED qn_control_new(const struct qn_control_options *options,

@@ -229,6 +229,10 @@ static void handle(struct client *client, uint64_t id, struct qn_span command, s
         start_stream(client, id, command, args);
     } else if (control->options.views != NULL && qn_view_knows(command)) {
         start_view(client, id, command, args);
+    } else if (control->options.staff != NULL && qn_staff_knows(command)) {
+        uint64_t token = ++control->next_token;
+        qn_vec_push(&client->requests, ((struct request){.token = token, .id = id}));
+        qn_staff_order(control->options.staff, token, command, args, qn_span_str(client->user));
     } else {
         uint64_t token = ++control->next_token;
         qn_vec_push(&client->requests, ((struct request){.token = token, .id = id}));

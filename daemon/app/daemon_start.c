@@ -251,6 +251,22 @@ static enum qn_err start_backups(struct daemon *daemon)
     return qn_backups_new(&options, &daemon->backups);
 }
 
+static enum qn_err start_staff(struct daemon *daemon)
+{
+    struct qn_staff_options options = {.loop = daemon->loop,
+                                       .local = qn_local_rows_door(daemon->local),
+                                       .log = &daemon->log,
+                                       .site = daemon->setup.name,
+                                       .id = &daemon->id,
+                                       .signer = daemon->signer,
+                                       .keep_months = daemon->config.audit_keep_months,
+                                       .has_thing = daemon_has_thing,
+                                       .pack_proof = daemon_pack_proof,
+                                       .reply = daemon_on_staff_reply,
+                                       .context = daemon};
+    return qn_staff_new(&options, &daemon->staff);
+}
+
 static enum qn_err start_driver(struct daemon *daemon)
 {
     snprintf(daemon->kit_path, sizeof(daemon->kit_path), "%s/recovery-kit.txt",
@@ -278,13 +294,15 @@ static enum qn_err start_driver(struct daemon *daemon)
                                                   .work = daemon->backups});
     qn_backups_set_driver(daemon->backups, daemon->driver);
     QN_TRY(qn_store_start(daemon->store, daemon->applier, qn_driver_wake, daemon->driver));
+    QN_TRY(start_staff(daemon));
     char path[4096];
     snprintf(path, sizeof(path), "%s/control.sock", daemon->options->state_dir);
     struct qn_control_options control = {.loop = daemon->loop,
                                          .path = path,
                                          .group = daemon->config.control_group,
                                          .log = &daemon->log,
-                                         .views = qn_backups_views(daemon->backups)};
+                                         .views = qn_backups_views(daemon->backups),
+                                         .staff = daemon->staff};
     QN_TRY(qn_control_new(&control, &daemon->control));
     qn_driver_start(daemon->driver);
     return qn_control_start(daemon->control, daemon->driver);

@@ -202,3 +202,26 @@ const struct ctl_shape ctl_held_shape[] = {
     {.key = "legal_entity", .kind = CTL_VALUE, .from = "entity"},
     END,
 };
+
+const struct ctl_shape ctl_app_password_shape[] = {
+    MEMBER("label"), MEMBER("right"), MEMBER("folder"), TIME("created"), TIME("last_used"), END,
+};
+
+static const struct ctl_shape grant[] = {
+    MEMBER("kind"),
+    MEMBER("name"),
+    MEMBER("right"),
+    END,
+};
+
+const struct ctl_shape ctl_user_shape[] = {
+    MEMBER("name"),           MEMBER("role"),
+    MEMBER("disabled"),       TIME("created"),
+    MEMBER("second_factor"),  OBJECTS("app_passwords", ctl_app_password_shape),
+    OBJECTS("grants", grant), END,
+};
+
+const struct ctl_shape ctl_audit_shape[] = {
+    MEMBER("seq"),     TIME("time"),     MEMBER("site"),   MEMBER("actor"),  MEMBER("device"),
+    MEMBER("address"), MEMBER("action"), MEMBER("object"), MEMBER("result"), END,
+};
