@@ -225,3 +225,8 @@ const struct ctl_shape ctl_audit_shape[] = {
     MEMBER("seq"),     TIME("time"),     MEMBER("site"),   MEMBER("actor"),  MEMBER("device"),
     MEMBER("address"), MEMBER("action"), MEMBER("object"), MEMBER("result"), END,
 };
+
+const struct ctl_shape ctl_hit_shape[] = {
+    MEMBER("kind"), MEMBER("collection"), MEMBER("key"), MEMBER("folder"),
+    MEMBER("path"), MEMBER("text"),       END,
+};
