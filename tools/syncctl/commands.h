@@ -52,6 +52,8 @@ int ctl_run_user_app_password(struct ctl *ctl);
 int ctl_run_user_second_factor(struct ctl *ctl);
 int ctl_run_log(struct ctl *ctl);
 int ctl_run_verify(struct ctl *ctl);
+int ctl_run_serve_status(struct ctl *ctl);
+int ctl_run_serve_authority(struct ctl *ctl);
 int ctl_run_recover(struct ctl *ctl);
 int ctl_run_kit_print(struct ctl *ctl);
 int ctl_run_kit_confirm(struct ctl *ctl);

@@ -226,6 +226,34 @@ const struct ctl_shape ctl_audit_shape[] = {
     MEMBER("address"), MEMBER("action"), MEMBER("object"), MEMBER("result"), END,
 };
 
+static const struct ctl_shape serve_certificate[] = {
+    MEMBER("from"),
+    TIME("end"),
+    MEMBER("names"),
+    END,
+};
+
+static const struct ctl_shape serve_listener[] = {
+    MEMBER("address"),
+    MEMBER("error"),
+    END,
+};
+
+const struct ctl_shape ctl_serve_shape[] = {
+    OBJECTS("listeners", serve_listener),
+    OBJECT("certificate", serve_certificate),
+    MEMBER("error"),
+    MEMBER("connections"),
+    MEMBER("requests"),
+    MEMBER("refused"),
+    END,
+};
+
+const struct ctl_shape ctl_authority_shape[] = {
+    MEMBER("pem"),
+    END,
+};
+
 const struct ctl_shape ctl_hit_shape[] = {
     MEMBER("kind"), MEMBER("collection"), MEMBER("key"), MEMBER("folder"),
     MEMBER("path"), MEMBER("text"),       END,
