@@ -42,7 +42,9 @@ struct ctl_json_list {
 void ctl_json_list_next(struct ctl_json_list *list); /* before each item */
 void ctl_json_list_end(struct ctl_json_list *list);
 
+extern const struct ctl_shape ctl_serve_shape[], ctl_authority_shape[];
 extern const struct ctl_shape ctl_status_shape[], ctl_site_shape[], ctl_collection_shape[],
     ctl_collection_show_shape[], ctl_record_shape[], ctl_conflicts_shape[], ctl_trash_shape[],
     ctl_history_shape[], ctl_hit_shape[], ctl_invite_shape[], ctl_conflict_shape[],
     ctl_verify_shape[], ctl_plan_shape[], ctl_snapshot_shape[], ctl_held_shape[];
+extern const struct ctl_shape ctl_user_shape[], ctl_app_password_shape[], ctl_audit_shape[];

@@ -203,6 +203,57 @@ const struct ctl_shape ctl_held_shape[] = {
     END,
 };
 
+const struct ctl_shape ctl_app_password_shape[] = {
+    MEMBER("label"), MEMBER("right"), MEMBER("folder"), TIME("created"), TIME("last_used"), END,
+};
+
+static const struct ctl_shape grant[] = {
+    MEMBER("kind"),
+    MEMBER("name"),
+    MEMBER("right"),
+    END,
+};
+
+const struct ctl_shape ctl_user_shape[] = {
+    MEMBER("name"),           MEMBER("role"),
+    MEMBER("disabled"),       TIME("created"),
+    MEMBER("second_factor"),  OBJECTS("app_passwords", ctl_app_password_shape),
+    OBJECTS("grants", grant), END,
+};
+
+const struct ctl_shape ctl_audit_shape[] = {
+    MEMBER("seq"),     TIME("time"),     MEMBER("site"),   MEMBER("actor"),  MEMBER("device"),
+    MEMBER("address"), MEMBER("action"), MEMBER("object"), MEMBER("result"), END,
+};
+
+static const struct ctl_shape serve_certificate[] = {
+    MEMBER("from"),
+    TIME("end"),
+    MEMBER("names"),
+    END,
+};
+
+static const struct ctl_shape serve_listener[] = {
+    MEMBER("address"),
+    MEMBER("error"),
+    END,
+};
+
+const struct ctl_shape ctl_serve_shape[] = {
+    OBJECTS("listeners", serve_listener),
+    OBJECT("certificate", serve_certificate),
+    MEMBER("error"),
+    MEMBER("connections"),
+    MEMBER("requests"),
+    MEMBER("refused"),
+    END,
+};
+
+const struct ctl_shape ctl_authority_shape[] = {
+    MEMBER("pem"),
+    END,
+};
+
 const struct ctl_shape ctl_hit_shape[] = {
     MEMBER("kind"), MEMBER("collection"), MEMBER("key"), MEMBER("folder"),
     MEMBER("path"), MEMBER("text"),       END,
