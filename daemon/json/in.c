@@ -1,11 +1,11 @@
-#include "json_in.h"
+#include "json/in.h"
 
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "proto/pack.h"
 
-json_t *ctl_json_parse(struct qn_span text, json_error_t *ret_reason)
+json_t *qn_json_parse(struct qn_span text, json_error_t *ret_reason)
 {
     return json_loadb(text.size > 0 ? (const char *)text.data : "", text.size,
                       JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, ret_reason);
@@ -28,7 +28,7 @@ static void pack_object(json_t *object, struct qn_buf *out)
     qn_pack_map(out, count);
     for (size_t i = 0; i < count; i++) {
         qn_pack_cstr(out, names[i]);
-        ctl_json_pack(json_object_get(object, names[i]), out);
+        qn_json_pack(json_object_get(object, names[i]), out);
     }
     qn_free(names);
 }
@@ -37,10 +37,10 @@ static void pack_array(json_t *array, struct qn_buf *out)
 {
     qn_pack_array(out, json_array_size(array));
     for (size_t i = 0; i < json_array_size(array); i++)
-        ctl_json_pack(json_array_get(array, i), out);
+        qn_json_pack(json_array_get(array, i), out);
 }
 
-void ctl_json_pack(json_t *value, struct qn_buf *out)
+void qn_json_pack(json_t *value, struct qn_buf *out)
 {
     switch (json_typeof(value)) {
     case JSON_OBJECT:

@@ -1,0 +1,12 @@
+/* JSON to canonical msgpack values, with jansson. Pure. */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/buf.h"
+
+/* One JSON value from text; the caller's (json_decref). NULL: `*ret_reason` says why. Texts may
+ * hold U+0000; names that stand twice in an object are refused. */
+json_t *qn_json_parse(struct qn_span text, json_error_t *ret_reason);
+/* Map keys sorted bytewise, integers as int64, other numbers as doubles. */
+void qn_json_pack(json_t *value, struct qn_buf *out);
