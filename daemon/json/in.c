@@ -11,6 +11,28 @@ json_t *qn_json_parse(struct qn_span text, json_error_t *ret_reason)
                       JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, ret_reason);
 }
 
+static size_t string_end(struct qn_span text, size_t at)
+{
+    for (at++; at < text.size && text.data[at] != '"'; at++)
+        at += text.data[at] == '\\';
+    return at;
+}
+
+bool qn_json_is_shallow(struct qn_span text, size_t depth_max)
+{
+    size_t depth = 0;
+    for (size_t at = 0; at < text.size; at++) {
+        uint8_t byte = text.data[at];
+        if (byte == '"')
+            at = string_end(text, at);
+        else if ((byte == '[' || byte == '{') && ++depth > depth_max)
+            return false;
+        else if (byte == ']' || byte == '}')
+            depth -= depth > 0;
+    }
+    return true;
+}
+
 static int compare_names(const void *a, const void *b)
 {
     const char *const *left = a, *const *right = b;
