@@ -117,6 +117,15 @@
 #define QN_CONTROL_FRAME_SIZE_MAX (1024 * 1024)
 #define QN_CONTROL_TIME_MAX_MS    (3600 * 1000)
 
+/* --- people --- */
+#define QN_PEOPLE_MAX              1000
+#define QN_PEOPLE_EDITS_MAX        64 /* changes of accounts that wait for the disk */
+#define QN_PASSWORD_SIZE_MAX       256
+#define QN_APP_PASSWORDS_MAX       32  /* of one person */
+#define QN_GRANTS_MAX              256 /* of one person */
+#define QN_SESSIONS_MAX            1024
+#define QN_SESSIONS_PER_PERSON_MAX 16
+
 /* --- records --- */
 #define QN_TRASH_OWN_DAYS    30
 #define QN_TRASH_OTHER_DAYS  37
