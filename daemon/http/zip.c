@@ -99,13 +99,13 @@ static void set_time(struct qn_zip *zip, int64_t modified_s)
 {
     struct qn_civil civil = qn_civil_of(modified_s);
     bool is_early = civil.year<1980, is_late = civil.year> 2107;
+    if (is_early)
+        civil = (struct qn_civil){.year = 1980, .month = 1, .day = 1};
+    else if (is_late)
+        civil = (struct qn_civil){.year = 2107, .month = 12, .day = 31};
     zip->modified_s = modified_s;
-    zip->date = is_early  ? 1 << 5 | 1
-                : is_late ? 127 << 9 | 12 << 5 | 31
-                          : (uint16_t)((civil.year - 1980) << 9 | civil.month << 5 | civil.day);
-    zip->time = is_early || is_late
-                    ? 0
-                    : (uint16_t)(civil.hour << 11 | civil.minute << 5 | civil.second / 2);
+    zip->date = (uint16_t)((civil.year - 1980) << 9 | civil.month << 5 | civil.day);
+    zip->time = (uint16_t)(civil.hour << 11 | civil.minute << 5 | civil.second / 2);
 }
 
 static bool is_large(const struct qn_zip *zip)
@@ -150,7 +150,7 @@ static void put_local(struct qn_zip *zip, struct qn_buf *out)
 {
     size_t before = out->size;
     put(out, 0x04034b50, 4);
-    put_common(zip, true, exact_time_size(zip) + (is_large(zip) ? 20 : 0), out);
+    put_common(zip, true, exact_time_size(zip) + (is_large(zip) ? 20u : 0u), out);
     qn_buf_append_span(out, qn_buf_view(&zip->path));
     if (is_large(zip)) { /* so that a reader of the stream knows how long the descriptor is */
         put(out, 1, 2);
@@ -202,10 +202,10 @@ static void put_directory_entry(struct qn_zip *zip)
 {
     struct qn_buf *out = &zip->directory;
     bool is_far = zip->entry_at >= OLD_MAX;
-    size_t wide = (is_large(zip) ? 16 : 0) + (is_far ? 8 : 0);
+    size_t wide = (is_large(zip) ? 16u : 0u) + (is_far ? 8u : 0u);
     put(out, 0x02014b50, 4);
     put(out, 3 << 8 | NEEDS_ZIP64, 2);
-    put_common(zip, false, exact_time_size(zip) + (wide > 0 ? wide + 4 : 0), out);
+    put_common(zip, false, exact_time_size(zip) + (wide > 0 ? wide + 4 : 0u), out);
     put(out, 0, 2); /* no comment */
     put(out, 0, 2); /* one disk */
     put(out, 0, 2);

@@ -5,7 +5,8 @@
 #include "serve/api_file.h"
 #include "serve/api_private.h"
 
-#define OUT_SIZE_MAX ((size_t)16 * 1024 * 1024) /* one item of an answer in JSON, and what waits */
+#define OUT_SIZE_MAX ((size_t)16 * 1024 * 1024) /* one item of an answer in JSON, and what waits   \
+                                                 */
 
 #define GET    (1U << QN_HTTP_GET | 1U << QN_HTTP_HEAD)
 #define PUT    (1U << QN_HTTP_PUT)
@@ -13,8 +14,8 @@
 #define POST   (1U << QN_HTTP_POST)
 #define DELETE (1U << QN_HTTP_DELETE)
 
-/* A '*' of a pattern is one name, '+' one or more, which may have slashes. A record whose key no path
- * can name ("a//b") is `record`, with its key in the query. */
+/* A '*' of a pattern is one name, '+' one or more, which may have slashes. A record whose key no
+ * path can name ("a//b") is `record`, with its key in the query. */
 static const struct route {
     const char *pattern;
     unsigned methods;
@@ -56,8 +57,7 @@ static struct qn_span name_at(struct qn_span path)
 
 static bool ends_with(struct qn_span text, struct qn_span tail)
 {
-    return text.size > tail.size &&
-           qn_span_eq(qn_span_from(text, text.size - tail.size), tail);
+    return text.size > tail.size && qn_span_eq(qn_span_from(text, text.size - tail.size), tail);
 }
 
 /* `tail` is the pattern behind the '+'. */

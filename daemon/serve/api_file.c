@@ -74,11 +74,16 @@ static const struct {
     unsigned status;
     const char *code;
 } meanings[] = {
-    {QN_ERR_NOTFOUND, 404, "path-unknown"}, {QN_ERR_EXISTS, 409, "name-taken"},
-    {QN_ERR_CONFLICT, 412, "changed"},      {QN_ERR_DENIED, 403, "not-allowed"},
-    {QN_ERR_STATE, 409, "no-parent"},       {QN_ERR_NOSPACE, 507, "disk-full"},
-    {QN_ERR_INVALID, 422, "bad-name"},      {QN_ERR_LIMIT, 503, "busy"},
-    {QN_ERR_BUSY, 503, "busy"},             {QN_ERR_CLOSED, 503, "folder-gone"},
+    {QN_ERR_NOTFOUND, 404, "path-unknown"},
+    {QN_ERR_EXISTS, 409, "name-taken"},
+    {QN_ERR_CONFLICT, 412, "changed"},
+    {QN_ERR_DENIED, 403, "not-allowed"},
+    {QN_ERR_STATE, 409, "no-parent"},
+    {QN_ERR_NOSPACE, 507, "disk-full"},
+    {QN_ERR_INVALID, 422, "bad-name"},
+    {QN_ERR_LIMIT, 503, "busy"},
+    {QN_ERR_BUSY, 503, "busy"},
+    {QN_ERR_CLOSED, 503, "folder-gone"},
 };
 
 void api_refuse_folder(struct api *api, enum qn_err err, struct qn_span object)

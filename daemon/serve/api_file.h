@@ -64,10 +64,10 @@ void api_refuse_folder(struct api *api, enum qn_err err, struct qn_span object);
 bool api_file_expect(struct api_file *file, const struct qn_entry_info *entry);
 void api_entries_free(struct api_entry *items, size_t count);
 
-void api_list(struct api *api);        /* api_list.c */
-void api_download(struct api *api);    /* api_download.c */
-void api_zip(struct api *api);         /* api_zip.c */
-void api_upload(struct api *api);      /* api_upload.c */
+void api_list(struct api *api);     /* api_list.c */
+void api_download(struct api *api); /* api_download.c */
+void api_zip(struct api *api);      /* api_zip.c */
+void api_upload(struct api *api);   /* api_upload.c */
 void api_upload_body(struct api *api, struct qn_span piece);
 void api_file_do(struct api *api);     /* api_change.c */
 void api_file_delete(struct api *api); /* api_change.c */

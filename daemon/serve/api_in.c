@@ -116,8 +116,8 @@ bool api_may(struct api *api, enum qn_thing thing, struct qn_span name, enum qn_
 {
     enum qn_right right = api_right(api, thing, name);
     if (right == QN_RIGHT_NONE)
-        api_refuse(api, 404,
-                   thing == QN_THING_COLLECTION ? "collection-unknown" : "folder-unknown", name);
+        api_refuse(api, 404, thing == QN_THING_COLLECTION ? "collection-unknown" : "folder-unknown",
+                   name);
     else if (right < wanted)
         api_refuse(api, 403, "read-only", name);
     else

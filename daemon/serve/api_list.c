@@ -1,5 +1,6 @@
-/* What is in a directory, in the order of names. The folder tells it in no order: of all names only the
- * first ones behind `after` are kept, so that a directory of any size takes the memory of one answer. */
+/* What is in a directory, in the order of names. The folder tells it in no order: of all names only
+ * the first ones behind `after` are kept, so that a directory of any size takes the memory of one
+ * answer. */
 #include "base/mem.h"
 #include "base/search.h"
 #include "serve/api_file.h"

@@ -12,18 +12,19 @@
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "http/condition.h"
 #include "json/out.h"
 #include "people/people.h"
 #include "serve/api.h"
 #include "serve/serve.h"
 
-#define QN_API_BODY_SIZE_MAX  ((size_t)1024 * 1024)
-#define QN_API_DEPTH_MAX      34 /* of JSON: a value of QN_VALUE_DEPTH_MAX in an object in a body */
-#define QN_API_VERSION_SIZE   16 /* of a record (docs/control.md, record.get) */
-#define QN_API_RECORDS_MAX    1000
-#define QN_API_RECORDS_USUAL  100
-#define QN_API_ENTRIES_MAX    1000 /* of one answer about a directory */
-#define QN_API_OUT_HIGH       (64 * 1024)
+#define QN_API_BODY_SIZE_MAX ((size_t)1024 * 1024)
+#define QN_API_DEPTH_MAX     34 /* of JSON: a value of QN_VALUE_DEPTH_MAX in an object in a body */
+#define QN_API_VERSION_SIZE  16 /* of a record (docs/control.md, record.get) */
+#define QN_API_RECORDS_MAX   1000
+#define QN_API_RECORDS_USUAL 100
+#define QN_API_ENTRIES_MAX   1000 /* of one answer about a directory */
+#define QN_API_OUT_HIGH      (64 * 1024)
 
 struct api;
 typedef void api_answer_fn(struct api *api, const struct qn_serve_answer *answer);
@@ -38,7 +39,7 @@ struct api_listing {
 struct api_write {
     struct qn_buf fields; /* packed */
     bool is_new;          /* nothing was there */
-    bool has_expected;    /* a condition was met by what `version` says, or by nothing being there */
+    bool has_expected; /* a condition was met by what `version` says, or by nothing being there */
     uint8_t version[QN_API_VERSION_SIZE];
 };
 
@@ -58,10 +59,10 @@ struct api {
     struct qn_buf body;
     void (*on_body)(struct api *api); /* all of it is in `body` */
 
-    struct qn_buf out;   /* waits for room */
-    bool is_answered;    /* the head is out */
-    bool is_streamed;    /* `out` is what follows it */
-    bool is_whole;       /* all of the answer is in `out` */
+    struct qn_buf out;                /* waits for room */
+    bool is_answered;                 /* the head is out */
+    bool is_streamed;                 /* `out` is what follows it */
+    bool is_whole;                    /* all of the answer is in `out` */
     void (*on_room)(struct api *api); /* makes more when `out` is empty; may be NULL */
 
     struct qn_buf key; /* of a record */
@@ -90,7 +91,8 @@ void api_refuse(struct api *api, unsigned status, const char *code, struct qn_sp
 /* A whole answer in JSON, of what is in `out`. */
 void api_answer(struct api *api, unsigned status, const char *etag);
 void api_answer_empty(struct api *api, unsigned status, const char *etag);
-/* An answer in pieces: the head; then what is put into `out`, moved on by api_push; then its end. */
+/* An answer in pieces: the head; then what is put into `out`, moved on by api_push; then its end.
+ */
 void api_start_stream(struct api *api, const char *type);
 void api_push(struct api *api);
 void api_end_stream(struct api *api);

@@ -23,7 +23,8 @@ static void commit(struct api_file *file)
 {
     struct qn_folder_upload *upload = file->upload;
     file->upload = NULL; /* gone afterwards, either way */
-    file->call = file->folder->ops->commit(upload, &file->expect, file->modified_ns, committed, file);
+    file->call =
+        file->folder->ops->commit(upload, &file->expect, file->modified_ns, committed, file);
 }
 
 static void written(void *context, enum qn_err err)
@@ -97,9 +98,8 @@ static void looked(void *context, enum qn_err err, const struct qn_entry_info *e
     if (!api_file_expect(file, err == QN_OK ? entry : NULL))
         return;
     uint64_t length = qn_web_asked(api->request)->content_length;
-    file->call = file->folder->ops->upload(file->folder, api->rest,
-                                           length == QN_HTTP_NO_LENGTH ? UINT64_MAX : length, ready,
-                                           file);
+    file->call = file->folder->ops->upload(
+        file->folder, api->rest, length == QN_HTTP_NO_LENGTH ? UINT64_MAX : length, ready, file);
 }
 
 /* Seconds since 1970, as rclone and others say them. */

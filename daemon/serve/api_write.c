@@ -117,8 +117,8 @@ static void seen(struct api *api, const struct qn_serve_answer *answer)
         api_refuse_error(api, answer);
         return;
     }
-    if (!write->is_new && (!api_record_etag(answer->data, etag) ||
-                           !read_version(answer->data, write->version))) {
+    if (!write->is_new &&
+        (!api_record_etag(answer->data, etag) || !read_version(answer->data, write->version))) {
         api_refuse(api, 500, "internal", qn_span_str(""));
         return;
     }

@@ -31,6 +31,8 @@ struct qn_serve_host {
                         struct qn_span user,
                         void (*answer)(void *answer_context, const struct qn_serve_answer *answer),
                         void *answer_context);
+    /* What has come so far waits, and what makes it stops, until it is taken back. */
+    void (*pause)(void *context, uint64_t token, bool is_paused);
     void (*cancel)(void *context, uint64_t token); /* no answer comes any more */
     /* The folders that this site offers or can reach, by name. */
     struct qn_folder *(*folder)(void *context, struct qn_span name); /* NULL: none */
