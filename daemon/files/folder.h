@@ -39,13 +39,16 @@ struct qn_folder_file;   /* open for reading: what it was when it was opened, wh
 struct qn_folder_upload; /* a new content on its way, not visible before its commit */
 struct qn_folder_call;   /* under way; forget it when its `done` has come */
 
-/* Errors: NOTFOUND; EXISTS; CONFLICT (see expect); DENIED (file permissions, a link, another file
- * system's special file); NOT_DIRECTORY...: see qn_folder_err below; NOSPACE (507); LIMIT; IO;
- * CLOSED (the other site is not reachable). */
+/* Errors: NOTFOUND; EXISTS (also: a directory where a file is asked for); CONFLICT (see expect);
+ * DENIED (file permissions, a link, a special file, a mount below the folder, a name that may not
+ * be); STATE (409: the parent of what is to be made is not there; a directory into itself; a list
+ * of what is no directory); NOSPACE (507); LIMIT; BUSY (another program holds the file); IO; CLOSED
+ * (the other site is not reachable, or the folder's directory is gone). */
 typedef void (*qn_folder_entry_fn)(void *context, enum qn_err err,
                                    const struct qn_entry_info *entry);
 typedef void (*qn_folder_done_fn)(void *context, enum qn_err err);
-/* The names that a recursive change could not do, one a call, before `done`. */
+/* The names that a recursive change could not do, one a call, before `done`, which then has the
+ * error of the first. */
 typedef void (*qn_folder_failed_fn)(void *context, struct qn_span path, enum qn_err err);
 /* Part of a listing, in no order; `count` 0 and `is_end` at the end. After each part the next one
  * comes when qn_folder_more is called. */
@@ -65,12 +68,12 @@ struct qn_folder_ops {
     void (*more)(struct qn_folder_call *list);
     struct qn_folder_call *(*open)(struct qn_folder *, struct qn_span path, qn_folder_open_fn,
                                    void *);
-    /* At most 256 KiB at once; fewer only at the end. One at a time. */
+    /* At most 256 KiB at once; fewer only at the end. One at a time. The file may be closed, and an
+     * upload aborted, while one is under way: its done still comes. */
     struct qn_folder_call *(*read)(struct qn_folder_file *, uint64_t offset, size_t size,
                                    qn_folder_read_fn, void *);
     void (*close)(struct qn_folder_file *);
-    /* `size` UINT64_MAX: not known. The parent must be there (CONFLICT_PARENT → QN_ERR_STATE, 409).
-     */
+    /* `size` UINT64_MAX: not known; else NOSPACE comes before the first byte. */
     struct qn_folder_call *(*upload)(struct qn_folder *, struct qn_span path, uint64_t size,
                                      qn_folder_upload_fn, void *);
     /* One at a time; the bytes are the caller's until done. */
@@ -85,8 +88,8 @@ struct qn_folder_ops {
     struct qn_folder_call *(*remove)(struct qn_folder *, struct qn_span path,
                                      const struct qn_folder_expect *, qn_folder_failed_fn,
                                      qn_folder_done_fn, void *);
-    /* Into a place that must not exist unless `overwrites`; what was there goes first. A directory
-     * with all that is in it, unless `is_shallow`. *ret in done: QN_OK. */
+    /* Into a place that must not exist unless `overwrites`; it gets there in one step. A directory
+     * with all that is in it, unless `is_shallow`. Of a copy what could not be read is left out. */
     struct qn_folder_call *(*copy)(struct qn_folder *, struct qn_span from, struct qn_span to,
                                    bool overwrites, bool is_shallow, qn_folder_failed_fn,
                                    qn_folder_done_fn, void *);
