@@ -5,8 +5,9 @@
 #include "serve/api_file.h"
 #include "serve/api_private.h"
 
-#define OUT_SIZE_MAX ((size_t)16 * 1024 * 1024) /* one item of an answer in JSON, and what waits   \
-                                                 */
+#define OUT_SIZE_MAX                                                                               \
+    ((size_t)16 * 1024 * 1024) /* one item of an answer in JSON, and what waits                    \
+                                */
 
 #define GET    (1U << QN_HTTP_GET | 1U << QN_HTTP_HEAD)
 #define PUT    (1U << QN_HTTP_PUT)

@@ -103,11 +103,12 @@ static void opened(void *context, enum qn_err err, struct qn_folder_file *opened
     if (!api_file_settle(file))
         return;
     struct api *api = file->api;
-    if (err != QN_OK || entry->is_directory) {
-        if (err == QN_OK)
-            api_refuse(api, 409, "is-directory", api->rest);
-        else
-            api_refuse_folder(api, err, api->rest);
+    if (err == QN_ERR_EXISTS) {
+        api_refuse(api, 409, "is-directory", api->rest);
+        return;
+    }
+    if (err != QN_OK) {
+        api_refuse_folder(api, err, api->rest);
         return;
     }
     struct qn_http_state state = {.exists = true,

@@ -37,10 +37,12 @@ void api_want_json(struct api *api, void (*on_body)(struct api *api))
 
 static bool is_allowed(const char *allowed, const char *name)
 {
-    size_t size = strlen(name);
-    for (const char *at = allowed; (at = strstr(at, name)) != NULL; at += size)
-        if ((at == allowed || at[-1] == ' ') && (at[size] == '\0' || at[size] == ' ') && size > 0)
+    while (*allowed != '\0') {
+        size_t size = strcspn(allowed, " ");
+        if (strlen(name) == size && memcmp(allowed, name, size) == 0)
             return true;
+        allowed += size + (allowed[size] == ' ');
+    }
     return false;
 }
 

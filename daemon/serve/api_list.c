@@ -81,7 +81,9 @@ static void listed(void *context, enum qn_err err, const struct qn_entry_info *e
         return;
     for (size_t i = 0; err == QN_OK && i < count; i++)
         keep(file, &entries[i]);
-    if (err != QN_OK)
+    if (err == QN_ERR_STATE)
+        api_refuse(file->api, 409, "not-directory", file->api->rest);
+    else if (err != QN_OK)
         api_refuse_folder(file->api, err, file->api->rest);
     else
         show(file);

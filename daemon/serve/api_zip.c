@@ -43,7 +43,8 @@ static void push(struct api_file *file, struct qn_span parent, const struct qn_e
         name[parent.size] = '/';
         at = parent.size + 1;
     }
-    memcpy(name + at, info->name.data, info->name.size);
+    if (info->name.size > 0)
+        memcpy(name + at, info->name.data, info->name.size);
     name[at + info->name.size] = '\0';
     file->walk_size += size;
     qn_vec_push(&file->walk, ((struct api_entry){.name = name,
@@ -75,7 +76,10 @@ static void listed(void *context, enum qn_err err, const struct qn_entry_info *e
         return;
     }
     if (err != QN_OK && !file->api->is_answered) { /* the one that was asked for */
-        api_refuse_folder(file->api, err, file->api->rest);
+        if (err == QN_ERR_STATE)
+            api_refuse(file->api, 409, "not-directory", file->api->rest);
+        else
+            api_refuse_folder(file->api, err, file->api->rest);
         return;
     }
     if (err != QN_OK)
@@ -143,21 +147,17 @@ static void opened(void *context, enum qn_err err, struct qn_folder_file *opened
     file->file = err == QN_OK ? opened_file : NULL;
     if (!api_file_settle(file))
         return;
-    if (err != QN_OK || info->is_directory) {
+    if (err != QN_OK) {
         note_missing(file, qn_span_str(now(file)->name), err);
-    } else if (!start_entry(file, inner_path(file, now(file)), info->size, info->modified_ns,
-                            false)) {
-        cut(file);
-        return;
-    } else {
-        file->offset = 0;
-        file->left = info->size;
         next(file->api);
         return;
     }
-    if (file->file != NULL)
-        file->folder->ops->close(file->file);
-    file->file = NULL;
+    if (!start_entry(file, inner_path(file, now(file)), info->size, info->modified_ns, false)) {
+        cut(file);
+        return;
+    }
+    file->offset = 0;
+    file->left = info->size;
     next(file->api);
 }
 

@@ -220,7 +220,7 @@ static struct qn_web_request *request_new(struct fake_web *web, const char *line
     qn_buf_init(&request->text, 65536);
     qn_buf_init(&request->path, QN_HTTP_PATH_SIZE_MAX);
     qn_buf_printf(&request->text, "%s HTTP/1.1\r\nHost: a\r\n%s", line, fields);
-    if (body != NULL)
+    if (body != NULL && strstr(fields, "chunked") == NULL)
         qn_buf_printf(&request->text, "Content-Length: %zu\r\n", strlen(body));
     qn_buf_append_str(&request->text, "\r\n");
     cr_assert_eq(qn_http_head_read(qn_buf_view(&request->text), &request->head, &size, &refusal),
@@ -273,6 +273,12 @@ void fake_web_turn(struct fake_web *web)
             moved = true;
         }
     }
+}
+
+void fake_web_drive(struct fake_web *web, bool (*drive)(void *context), void *context)
+{
+    while (!web->is_finished && !web->is_cut && drive(context))
+        fake_web_turn(web);
 }
 
 struct fake_command *fake_web_command(struct fake_web *web, const char *name)

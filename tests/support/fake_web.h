@@ -41,6 +41,9 @@ void fake_web_deinit(struct fake_web *web);
 void fake_web_ask(struct fake_web *web, const char *line, const char *fields, const char *body);
 /* Gives room and the rest of the body, until nothing moves. */
 void fake_web_turn(struct fake_web *web);
+/* What else has to move for an answer (a loop), until the answer is whole, or it
+ * gives false. */
+void fake_web_drive(struct fake_web *web, bool (*drive)(void *context), void *context);
 /* The client is gone. */
 void fake_web_leave(struct fake_web *web);
 /* The last command that has not ended. */
