@@ -71,10 +71,6 @@ struct api {
     struct api_file *file;
 };
 
-/* ---- what the engine lends ---- */
-const struct qn_serve_host *qn_web_host(const struct qn_web_request *request);
-const struct qn_people *qn_web_people(const struct qn_web_request *request);
-
 /* ---- api_ask.c: commands ---- */
 /* `args` is taken. Answers come to `on_answer` until the end, or an error, which is the last. */
 void api_command(struct api *api, const char *command, struct qn_buf *take_args,

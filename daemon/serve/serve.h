@@ -12,7 +12,10 @@
 #include "base/local.h"
 #include "files/folder.h"
 #include "loop/loop.h"
-#include "serve/request.h"
+#include "serve/certificate.h"
+#include "serve/config.h"
+#include "serve/door.h"
+#include "serve/route.h"
 
 /* The answer to a command of docs/control.md: data*, then end or error; as msgpack. */
 struct qn_serve_answer {
@@ -43,3 +46,57 @@ struct qn_serve_host {
     void (*random)(void *out, size_t size);
     void (*log)(void *context, int level, const char *text);
 };
+
+/* Who judges who it is; door.h. `ask` NULL: nobody is known. */
+struct qn_serve_door {
+    uint64_t (*ask)(void *context, const struct qn_http_head *head, const char *from,
+                    qn_door_fn done, void *done_context);
+    void (*forget)(void *context, uint64_t token);
+    void *context;
+};
+
+enum qn_serve_log_level {
+    QN_SERVE_LOG_ERROR,
+    QN_SERVE_LOG_WARNING,
+    QN_SERVE_LOG_INFO,
+    QN_SERVE_LOG_DEBUG
+};
+
+struct qn_serve_options {
+    struct qn_loop *loop;
+    const struct qn_serve_host *host; /* borrowed, as all below */
+    struct qn_serve_door door;
+    const struct qn_people *people; /* what they may; NULL: nothing */
+    struct qn_routes routes;        /* none: qn_serve_routes */
+    const char *state_dir;          /* the authority is kept in DIR/authority/ */
+    const char *site;               /* its name */
+    unsigned tick_ms;               /* between two looks at the clock; 0: 500 */
+};
+
+/* For handlers. */
+const struct qn_serve_host *qn_web_host(const struct qn_web_request *request);
+const struct qn_people *qn_web_people(const struct qn_web_request *request);
+
+struct qn_serve;
+struct qn_serve *qn_serve_new(const struct qn_serve_options *options);
+/* What holds from now on: listeners come and go, connections that are up stay. What cannot be done
+ * (an address in use, a certificate that cannot be read) is logged, tried again each minute, and
+ * shown by the status. */
+void qn_serve_configure(struct qn_serve *serve, const struct qn_serve_config *config);
+/* No new connections or requests; those under way go on. */
+void qn_serve_stop(struct qn_serve *serve);
+/* Ends all; `on_closed` comes after the last handle is gone, when `serve` is freed. Not from inside
+ * a callback of this room's. */
+void qn_serve_close(struct qn_serve *serve, void (*on_closed)(void *context), void *context);
+
+/* For `syncctl serve status`. */
+struct qn_serve_listener_status {
+    const char *address, *error; /* "": it listens */
+};
+struct qn_serve_status {
+    struct qn_serve_listener_status listeners[QN_WEB_LISTENERS_MAX];
+    size_t listener_count, connection_count;
+    uint64_t request_count, refused_count; /* connections over a limit or from a public address */
+    struct qn_certificate_status certificate;
+};
+void qn_serve_status(const struct qn_serve *serve, struct qn_serve_status *ret_status);
