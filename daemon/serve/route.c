@@ -1,6 +1,7 @@
 #include "serve/route.h"
 
 #include "serve/api.h"
+#include "serve/dav.h"
 #include "serve/page.h"
 
 #define API_METHODS                                                                                \
@@ -56,8 +57,19 @@ void qn_route_append_methods(unsigned methods, struct qn_buf *out)
 
 /* One row a prefix and kind of method. The page comes last: it has everything that nothing else
  * has, and knows which names it does not have. */
+#define QN_METHODS_DAV                                                                             \
+    (QN_METHODS_READ | QN_METHOD(PUT) | QN_METHOD(DELETE) | QN_METHOD(MKCOL) | QN_METHOD(COPY) |   \
+     QN_METHOD(MOVE) | QN_METHOD(PROPFIND) | QN_METHOD(PROPPATCH) | QN_METHOD(LOCK) |              \
+     QN_METHOD(UNLOCK))
+
+/* What WebDAV can do here is told to anybody: some clients ask before they have a name. */
 static const struct qn_route routes[] = {
     {"api/v1", .needs_person = true, .methods = API_METHODS, .handler = &qn_api_handler},
+    {"dav", .methods = QN_METHOD(OPTIONS), .handler = &qn_dav_handler},
+    {"dav", .needs_person = true, .methods = QN_METHODS_DAV, .handler = &qn_dav_handler},
+    {"", .is_exact = true, .methods = QN_METHOD(OPTIONS), .handler = &qn_dav_root_handler},
+    {"", .is_exact = true, .needs_person = true, .methods = QN_METHOD(PROPFIND),
+     .handler = &qn_dav_root_handler},
     {"", .methods = QN_METHODS_READ, .handler = &qn_page_handler},
 };
 

@@ -62,15 +62,17 @@ enum qn_serve_log_level {
     QN_SERVE_LOG_DEBUG
 };
 
+struct qn_dav; /* dav.h */
 struct qn_serve_options {
     struct qn_loop *loop;
     const struct qn_serve_host *host; /* borrowed, as all below */
     struct qn_serve_door door;
     const struct qn_people *people; /* what they may; NULL: nothing */
-    struct qn_routes routes;        /* none: qn_serve_routes */
-    const char *state_dir;          /* the authority is kept in DIR/authority/ */
-    const char *site;               /* its name */
-    unsigned tick_ms;               /* between two looks at the clock; 0: 500 */
+    struct qn_dav *dav;      /* dav.h; closed by its owner, after this room. NULL: no WebDAV */
+    struct qn_routes routes; /* none: qn_serve_routes */
+    const char *state_dir;   /* the authority is kept in DIR/authority/ */
+    const char *site;        /* its name */
+    unsigned tick_ms;        /* between two looks at the clock; 0: 500 */
 };
 
 /* For handlers. */
