@@ -22,6 +22,9 @@ static const struct route {
     unsigned methods;
     void (*run)(struct api *api);
 } routes[] = {
+    {"session", POST, api_sign_in},
+    {"session", DELETE, api_sign_out},
+    {"me", GET, api_me},
     {"status", GET, api_status},
     {"conflicts", GET, api_conflicts},
     {"collections", GET, api_collections},
@@ -121,7 +124,11 @@ static struct api *api_new(struct qn_web_request *request)
 static void api_free(struct api *api)
 {
     api_cancel(api);
+    if (api->door_token != 0)
+        qn_web_door(api->request)->forget(qn_web_door(api->request)->context, api->door_token);
     api_file_free(api->file);
+    if (api->body.data != NULL)
+        explicit_bzero(api->body.data, api->body.capacity); /* it may have been a password */
     qn_buf_deinit(&api->body);
     qn_buf_deinit(&api->out);
     qn_buf_deinit(&api->key);
@@ -140,13 +147,12 @@ static void take_rest(struct api *api, const struct match *match)
         qn_buf_reset(&api->key);
 }
 
-static void start(struct qn_web_request *request)
+static void start_at(struct qn_web_request *request, struct qn_span path)
 {
     struct match match;
     bool is_path;
     struct api *api = api_new(request);
-    const struct route *route =
-        find(qn_web_path(request), qn_web_asked(request)->method, &match, &is_path);
+    const struct route *route = find(path, qn_web_asked(request)->method, &match, &is_path);
     if (route == NULL) {
         api_refuse(api, is_path ? 405 : 404, is_path ? "method-not-allowed" : "not-found",
                    qn_span_str(""));
@@ -154,6 +160,20 @@ static void start(struct qn_web_request *request)
     }
     take_rest(api, &match);
     route->run(api);
+}
+
+static void start(struct qn_web_request *request)
+{
+    start_at(request, qn_web_path(request));
+}
+
+/* What follows the prefix of its route is nothing. */
+static void start_session(struct qn_web_request *request)
+{
+    if (qn_web_path(request).size == 0)
+        start_at(request, qn_span_str("session"));
+    else
+        start_at(request, qn_span_str("session/"));
 }
 
 static void body(struct qn_web_request *request, struct qn_span piece)
@@ -192,6 +212,14 @@ static void end(struct qn_web_request *request, bool is_complete)
 
 const struct qn_web_handler qn_api_handler = {
     .start = start,
+    .body = body,
+    .body_end = body_end,
+    .room = room,
+    .end = end,
+};
+
+const struct qn_web_handler qn_api_session_handler = {
+    .start = start_session,
     .body = body,
     .body_end = body_end,
     .room = room,

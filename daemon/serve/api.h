@@ -6,3 +6,4 @@
 #include "serve/request.h"
 
 extern const struct qn_web_handler qn_api_handler;
+extern const struct qn_web_handler qn_api_session_handler; /* /api/v1/session: signing in and out */

@@ -52,6 +52,40 @@ void api_answer(struct api *api, unsigned status, const char *etag)
     api_end_stream(api);
 }
 
+void api_refuse_retry(struct api *api, unsigned status, const char *code, unsigned retry_s)
+{
+    qn_buf_reset(&api->out);
+    qn_buf_append_str(&api->out, "{\"error\":{\"code\":");
+    qn_json_text(&api->out, qn_span_str(code));
+    qn_buf_append_str(&api->out, ",\"message\":");
+    qn_json_text(&api->out, qn_span_str(qn_http_reason(status)));
+    qn_buf_append_str(&api->out, ",\"object\":\"\"}}\n");
+    struct qn_buf *head = qn_web_head(api->request, status, api->out.size);
+    api->is_answered = api->is_streamed = true;
+    put_field(head, "Content-Type", "application/json");
+    qn_http_answer_number(head, "Retry-After", retry_s > 0 ? retry_s : 1);
+    qn_web_head_end(api->request);
+    api_note(api, "refused", code);
+    api_end_stream(api);
+}
+
+/* "__Host-": only over TLS, for this host alone; no page of another site sends it along. */
+void api_answer_cookie(struct api *api, unsigned status, const char *cookie)
+{
+    char text[QN_DOOR_SECRET_SIZE + 128];
+    (void)snprintf(text, sizeof(text), "%s=%.*s; Path=/; Secure; HttpOnly; SameSite=Strict%s",
+                   QN_DOOR_COOKIE, QN_DOOR_SECRET_SIZE, cookie,
+                   cookie[0] == '\0' ? "; Max-Age=0" : "");
+    struct qn_buf *head = qn_web_head(api->request, status, api->out.size);
+    api->is_answered = api->is_streamed = true;
+    if (api->out.size > 0)
+        put_field(head, "Content-Type", "application/json");
+    put_field(head, "Cache-Control", "no-store");
+    put_field(head, "Set-Cookie", text);
+    qn_web_head_end(api->request);
+    api_end_stream(api);
+}
+
 void api_answer_empty(struct api *api, unsigned status, const char *etag)
 {
     qn_buf_reset(&api->out);

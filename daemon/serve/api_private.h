@@ -65,7 +65,8 @@ struct api {
     bool is_whole;                    /* all of the answer is in `out` */
     void (*on_room)(struct api *api); /* makes more when `out` is empty; may be NULL */
 
-    struct qn_buf key; /* of a record */
+    struct qn_buf key;   /* of a record */
+    uint64_t door_token; /* signing in */
     struct api_listing listing;
     struct api_write write;
     struct api_file *file;
@@ -84,9 +85,13 @@ void api_arg(struct qn_buf *args, const char *key, struct qn_span text);
 /* ---- api_out.c: answers ---- */
 /* Once; does nothing if an answer is on its way already, but cuts one that is in the middle. */
 void api_refuse(struct api *api, unsigned status, const char *code, struct qn_span object);
+/* The same, and when to try again. */
+void api_refuse_retry(struct api *api, unsigned status, const char *code, unsigned retry_s);
 /* A whole answer in JSON, of what is in `out`. */
 void api_answer(struct api *api, unsigned status, const char *etag);
 void api_answer_empty(struct api *api, unsigned status, const char *etag);
+/* 200 with a cookie, or without its value the order to forget it. */
+void api_answer_cookie(struct api *api, unsigned status, const char *cookie);
 /* An answer in pieces: the head; then what is put into `out`, moved on by api_push; then its end.
  */
 void api_start_stream(struct api *api, const char *type);
@@ -112,6 +117,9 @@ bool api_has_condition(const struct api *api);
 void api_note(const struct api *api, const char *action, const char *result);
 
 /* ---- what is asked for: each answers the request ---- */
+void api_sign_in(struct api *api);        /* api_session.c */
+void api_sign_out(struct api *api);       /* api_session.c */
+void api_me(struct api *api);             /* api_session.c */
 void api_status(struct api *api);         /* api_state.c */
 void api_conflicts(struct api *api);      /* api_state.c */
 void api_collections(struct api *api);    /* api_state.c */

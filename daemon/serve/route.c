@@ -64,6 +64,9 @@ void qn_route_append_methods(unsigned methods, struct qn_buf *out)
 
 /* What WebDAV can do here is told to anybody: some clients ask before they have a name. */
 static const struct qn_route routes[] = {
+    {"api/v1/session", .methods = QN_METHOD(POST), .handler = &qn_api_session_handler},
+    {"api/v1/session", .needs_person = true, .methods = QN_METHOD(DELETE),
+     .handler = &qn_api_session_handler},
     {"api/v1", .needs_person = true, .methods = API_METHODS, .handler = &qn_api_handler},
     {"dav", .methods = QN_METHOD(OPTIONS), .handler = &qn_dav_handler},
     {"dav", .needs_person = true, .methods = QN_METHODS_DAV, .handler = &qn_dav_handler},

@@ -52,6 +52,13 @@ struct qn_serve_door {
     uint64_t (*ask)(void *context, const struct qn_http_head *head, const char *from,
                     qn_door_fn done, void *done_context);
     void (*forget)(void *context, uint64_t token);
+    /* Begins a session. The texts are copied. As `ask`: a token for `forget`, 0 if it is done. */
+    uint64_t (*sign_in)(void *context, const struct qn_sign_in_what *what, qn_sign_in_fn done,
+                        void *done_context);
+    void (*sign_out)(void *context, const struct qn_http_head *head); /* that of the cookie */
+    /* The token of the session whose cookie came with the request; false: none did. */
+    bool (*session_token)(void *context, const struct qn_http_head *head,
+                          char ret_token[QN_DOOR_SECRET_SIZE + 1]);
     void *context;
 };
 
@@ -78,6 +85,7 @@ struct qn_serve_options {
 /* For handlers. */
 const struct qn_serve_host *qn_web_host(const struct qn_web_request *request);
 const struct qn_people *qn_web_people(const struct qn_web_request *request);
+const struct qn_serve_door *qn_web_door(const struct qn_web_request *request);
 
 struct qn_serve;
 struct qn_serve *qn_serve_new(const struct qn_serve_options *options);

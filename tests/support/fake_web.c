@@ -34,7 +34,7 @@ struct qn_span qn_web_query(const struct qn_web_request *request)
 
 const struct qn_person *qn_web_person(const struct qn_web_request *request)
 {
-    return &request->web->person;
+    return request->web->person.name[0] == '\0' ? NULL : &request->web->person;
 }
 
 const char *qn_web_from(const struct qn_web_request *request)
@@ -50,6 +50,11 @@ const struct qn_serve_host *qn_web_host(const struct qn_web_request *request)
 const struct qn_people *qn_web_people(const struct qn_web_request *request)
 {
     return request->web->people;
+}
+
+const struct qn_serve_door *qn_web_door(const struct qn_web_request *request)
+{
+    return &request->web->door;
 }
 
 void qn_web_set_state(struct qn_web_request *request, void *state)
