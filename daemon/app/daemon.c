@@ -170,6 +170,13 @@ void daemon_on_view_ready(void *context)
         qn_control_wake(daemon->control);
 }
 
+void daemon_on_commits(void *context)
+{
+    struct daemon *daemon = context;
+    if (daemon->search_feed != NULL)
+        qn_search_feed_wake(daemon->search_feed);
+}
+
 void daemon_on_reply(void *context, uint64_t request, const struct qn_effect *reply)
 {
     struct daemon *daemon = context;
@@ -196,6 +203,8 @@ static void close_handles(struct daemon *daemon)
     daemon->mailer = NULL;
     while (!daemon->control_closed || !daemon->net_closed)
         qn_loop_wait(daemon->loop);
+    qn_search_feed_free(daemon->search_feed);
+    qn_search_command_free(daemon->search_command);
     qn_backups_free(daemon->backups);
     qn_local_rows_free(daemon->local);
 }

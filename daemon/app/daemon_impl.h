@@ -6,6 +6,7 @@
 #include "app/daemon.h"
 #include "app/driver.h"
 #include "app/mailer.h"
+#include "app/search_command.h"
 #include "app/setup.h"
 
 #define CONFIG_ERRORS_SIZE_MAX (64 * 1024)
@@ -28,6 +29,8 @@ struct daemon {
     struct qn_net *net;
     struct qn_local_rows *local;
     struct qn_driver *driver;
+    struct qn_search_feed *search_feed; /* NULL: the index could not be opened */
+    struct qn_search_command *search_command;
     struct qn_control *control;
     struct qn_backups *backups;
     struct qn_mailer *mailer;
@@ -56,4 +59,5 @@ void daemon_on_fatal(void *context, enum qn_err err);
 void daemon_on_health(void *context, struct qn_health *health);
 size_t daemon_alerts(void *context, struct qn_alert **ret_alerts);
 void daemon_on_view_ready(void *context);
+void daemon_on_commits(void *context);
 void daemon_on_stopped(void *context);

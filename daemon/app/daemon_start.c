@@ -251,6 +251,22 @@ static enum qn_err start_backups(struct daemon *daemon)
     return qn_backups_new(&options, &daemon->backups);
 }
 
+/* Without an index the daemon does all its other work. */
+static void start_search(struct daemon *daemon)
+{
+    struct qn_search_feed_options options = {.loop = daemon->loop,
+                                             .store = daemon->store,
+                                             .core = daemon->core,
+                                             .log = &daemon->log,
+                                             .state_dir = daemon->options->state_dir};
+    enum qn_err err = qn_search_feed_new(&options, &daemon->search_feed);
+    if (err != QN_OK)
+        qn_log(&daemon->log, QN_LOG_ERROR,
+               "the search index cannot be opened (%s); searching has to wait for the next start",
+               qn_err_name(err));
+    daemon->search_command = qn_search_command_new(daemon->driver, daemon->search_feed);
+}
+
 static enum qn_err start_driver(struct daemon *daemon)
 {
     snprintf(daemon->kit_path, sizeof(daemon->kit_path), "%s/recovery-kit.txt",
@@ -269,6 +285,7 @@ static enum qn_err start_driver(struct daemon *daemon)
                                                   .on_reply = daemon_on_reply,
                                                   .on_fatal = daemon_on_fatal,
                                                   .on_stopped = daemon_on_stopped,
+                                                  .on_commits = daemon_on_commits,
                                                   .context = daemon,
                                                   .on_job = qn_backups_on_job,
                                                   .on_job_stop = qn_backups_on_job_stop,
@@ -277,6 +294,7 @@ static enum qn_err start_driver(struct daemon *daemon)
                                                   .on_recovered = qn_backups_on_recovered,
                                                   .work = daemon->backups});
     qn_backups_set_driver(daemon->backups, daemon->driver);
+    start_search(daemon);
     QN_TRY(qn_store_start(daemon->store, daemon->applier, qn_driver_wake, daemon->driver));
     char path[4096];
     snprintf(path, sizeof(path), "%s/control.sock", daemon->options->state_dir);

@@ -202,3 +202,8 @@ const struct qn_json_shape qn_json_held[] = {
     {.key = "legal_entity", .kind = QN_JSON_VALUE, .from = "entity"},
     END,
 };
+
+const struct qn_json_shape qn_json_hit[] = {
+    MEMBER("kind"), MEMBER("collection"), MEMBER("key"), MEMBER("folder"),
+    MEMBER("path"), MEMBER("text"),       END,
+};

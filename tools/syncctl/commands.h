@@ -24,6 +24,7 @@ int ctl_run_record_trash(struct ctl *ctl);
 int ctl_run_record_history(struct ctl *ctl);
 int ctl_run_record_import(struct ctl *ctl);
 int ctl_run_record_export(struct ctl *ctl);
+int ctl_run_search(struct ctl *ctl);
 int ctl_run_conflict_list(struct ctl *ctl);
 int ctl_run_conflict_show(struct ctl *ctl);
 int ctl_run_conflict_resolve(struct ctl *ctl);

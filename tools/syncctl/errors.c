@@ -163,6 +163,10 @@ static const struct row rows[] = {
      N_("Make room there; nothing that was acknowledged is lost.")},
     {"store-failed", N_("the store cannot be used"),
      N_("See the messages of the daemon: `journalctl -u quoin`.")},
+    {"bad-words", N_("there is nothing to search for in that, or too much"),
+     N_("Give one to sixteen words with letters or digits.")},
+    {"search-failed", N_("the search index cannot be used"),
+     N_("See `journalctl -u quoin`; the records themselves are not concerned.")},
     {"busy", N_("the daemon has too much to do"), N_("Try again in a moment.")},
     {"in-doubt", N_("the store of this site may be an old copy"),
      N_("It connects to another site first and compares; see that one can be reached, and try "

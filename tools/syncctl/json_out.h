@@ -21,6 +21,7 @@
 #define ctl_conflicts_shape       qn_json_conflicts
 #define ctl_trash_shape           qn_json_trash
 #define ctl_history_shape         qn_json_history
+#define ctl_hit_shape             qn_json_hit
 #define ctl_invite_shape          qn_json_invite
 #define ctl_conflict_shape        qn_json_conflict
 #define ctl_verify_shape          qn_json_verify

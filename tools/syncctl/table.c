@@ -67,6 +67,11 @@ static const struct ctl_option record_list_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct ctl_option search_options[] = {
+    {"limit", "NUMBER", N_("at most so many (20)")},
+    {NULL, NULL, NULL},
+};
+
 static const struct ctl_option import_options[] = {
     {"key", "FIELD", N_("the field whose value is the key")},
     {"format", "jsonl|csv", N_("JSON Lines or CSV (by the name of the file)")},
@@ -187,6 +192,8 @@ const struct ctl_command ctl_commands[] = {
      resolve_options, ctl_run_conflict_resolve},
     {"verify", NULL, "[COLLECTION]", 0, 1, N_("compare the content with every other site"), NULL,
      ctl_run_verify},
+    {"search", NULL, "WORD...", 1, 16, N_("find records and files by what is in them"),
+     search_options, ctl_run_search},
     {"backup", "create", "NAME", 1, 1, N_("plan a backup"), plan_options, ctl_run_backup_create},
     {"backup", "change", "NAME", 1, 1, N_("change a plan; what is not given stays"), plan_options,
      ctl_run_backup_create},
