@@ -39,6 +39,7 @@ static const struct route {
     {"collections/*/record/resolve", POST, api_record_resolve},
     {"collections/*/record", GET, api_record},
     {"collections/*/record", PUT | PATCH | DELETE, api_record_change},
+    {"search", GET, api_search},
     {"folders", GET, api_folders},
     {"folders/*/list", GET, api_list},
     {"folders/*/list/+", GET, api_list},

@@ -55,9 +55,9 @@ static const struct {
     {409, " no-conflict collection-pending in-doubt "},
     {412, " changed "},
     {413, " value-too-large record-too-large too-many "},
-    {422, " bad-key bad-field bad-value bad-name no-such-value site-unknown "},
+    {422, " bad-key bad-field bad-value bad-name no-such-value site-unknown bad-words "},
     {400, " bad-request unknown-command "},
-    {503, " busy joining recovering timeout withdrawn key-replaced "},
+    {503, " busy joining recovering timeout withdrawn key-replaced search-failed "},
     {507, " disk-full "},
 };
 

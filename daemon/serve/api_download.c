@@ -132,8 +132,7 @@ void api_download(struct api *api)
         return;
     }
     struct api_file *file = api_file_new(api, QN_RIGHT_READ);
-    if (file == NULL)
+    if (file == NULL || !api_note_read(api, "read"))
         return;
-    api_note(api, "read", "ok");
     file->call = file->folder->ops->open(file->folder, api->rest, opened, file);
 }

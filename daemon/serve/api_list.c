@@ -99,8 +99,8 @@ void api_list(struct api *api)
         api_refuse(api, 400, "bad-request", qn_span_str("after"));
         return;
     }
-    if (!api_limit(api, QN_API_ENTRIES_MAX, QN_API_ENTRIES_MAX, &file->limit))
+    if (!api_limit(api, QN_API_ENTRIES_MAX, QN_API_ENTRIES_MAX, &file->limit) ||
+        !api_note_read(api, "read"))
         return;
     file->call = file->folder->ops->list(file->folder, api->rest, listed, file);
-    api_note(api, "read", "ok");
 }

@@ -113,7 +113,9 @@ bool api_is_operator(const struct api *api);
 bool api_is_write(const struct api *api);
 /* Whether a condition of a change (If-Match and the like) came with the request. */
 bool api_has_condition(const struct api *api);
-/* The audit trail: that this was done, or refused. */
+/* The audit trail (api_note.c): false after a refusal. */
+bool api_note_read(struct api *api, const char *action);
+/* That this was done, or refused. */
 void api_note(const struct api *api, const char *action, const char *result);
 
 /* ---- what is asked for: each answers the request ---- */
@@ -124,6 +126,7 @@ void api_status(struct api *api);         /* api_state.c */
 void api_conflicts(struct api *api);      /* api_state.c */
 void api_collections(struct api *api);    /* api_state.c */
 void api_folders(struct api *api);        /* api_state.c */
+void api_search(struct api *api);         /* api_search.c */
 void api_records(struct api *api);        /* api_read.c */
 void api_trash(struct api *api);          /* api_read.c */
 void api_history(struct api *api);        /* api_read.c */

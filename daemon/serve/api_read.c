@@ -65,13 +65,13 @@ static bool has_key(struct api *api)
 static void ask_about_record(struct api *api, const char *command, api_answer_fn *on_answer)
 {
     struct qn_buf args;
-    if (!has_key(api) || !api_may(api, QN_THING_COLLECTION, api->thing, QN_RIGHT_READ))
+    if (!has_key(api) || !api_may(api, QN_THING_COLLECTION, api->thing, QN_RIGHT_READ) ||
+        !api_note_read(api, "read"))
         return;
     api_args(&args, 2);
     api_arg(&args, "collection", api->thing);
     api_arg(&args, "key", qn_buf_view(&api->key));
     api_command(api, command, &args, on_answer);
-    api_note(api, "read", "ok");
 }
 
 void api_record(struct api *api)
@@ -132,12 +132,12 @@ static void show_trash(struct api *api, const struct qn_serve_answer *answer)
 void api_trash(struct api *api)
 {
     struct qn_buf args;
-    if (!api_may(api, QN_THING_COLLECTION, api->thing, QN_RIGHT_READ))
+    if (!api_may(api, QN_THING_COLLECTION, api->thing, QN_RIGHT_READ) ||
+        !api_note_read(api, "read"))
         return;
     api_args(&args, 1);
     api_arg(&args, "collection", api->thing);
     api_command(api, "record.trash", &args, show_trash);
-    api_note(api, "read", "ok");
 }
 
 /* One more than the limit was asked for: whether it comes tells if there are more. */
@@ -209,10 +209,9 @@ void api_records(struct api *api)
     api_arg(&args, "collection", api->thing);
     qn_pack_cstr(&args, "limit");
     qn_pack_u64(&args, api->listing.limit + 1);
-    if (!query_arg(api, &args, "prefix"))
+    if (!query_arg(api, &args, "prefix") || !api_note_read(api, "read"))
         return;
     struct qn_buf given = args;
     args = (struct qn_buf){0};
     api_command(api, "record.list", &given, show_page);
-    api_note(api, "read", "ok");
 }

@@ -253,13 +253,12 @@ static void next(struct api *api)
 void api_zip(struct api *api)
 {
     struct api_file *file = api_file_new(api, QN_RIGHT_READ);
-    if (file == NULL)
+    if (file == NULL || !api_note_read(api, "read"))
         return;
     file->zip = qn_zip_new();
     file->base_size = api->rest.size + (api->rest.size > 0);
     struct qn_entry_info top = {.name = api->rest, .is_directory = true};
     push(file, qn_span(NULL, 0), &top);
     take_top(file);
-    api_note(api, "read", "ok");
     start_directory(file);
 }

@@ -25,6 +25,7 @@ struct qn_serve_answer {
     const char *code, *object; /* of an error */
 };
 
+struct qn_audit_what;
 struct qn_serve_host {
     void *context;
     const struct qn_local *local;
@@ -41,6 +42,9 @@ struct qn_serve_host {
     struct qn_folder *(*folder)(void *context, struct qn_span name); /* NULL: none */
     void (*each_folder)(void *context, void (*each)(void *, struct qn_span name),
                         void *each_context);
+    /* The audit trail (people/audit.h): QN_OK, or it does not take the note. NULL: there is none.
+     */
+    enum qn_err (*note)(void *context, const struct qn_audit_what *what);
     uint64_t (*now_ms)(void *context);  /* monotonic */
     uint64_t (*wall_ms)(void *context); /* since 1970 */
     void (*random)(void *out, size_t size);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "people/audit.h"
 
 struct qn_web_request {
     struct fake_web *web;
@@ -173,6 +174,16 @@ static void each_folder(void *context, void (*each)(void *, struct qn_span), voi
     each(each_context, qn_span_str("secret"));
 }
 
+static enum qn_err note(void *context, const struct qn_audit_what *what)
+{
+    struct fake_web *web = context;
+    (void)snprintf(web->note, sizeof(web->note), "%.*s %.*s %s %.*s %s", (int)what->actor.size,
+                   (const char *)what->actor.data, (int)what->device.size,
+                   (const char *)what->device.data, what->action, (int)what->object.size,
+                   (const char *)what->object.data, what->result);
+    return web->note_err;
+}
+
 void fake_web_init(struct fake_web *web, const struct qn_web_handler *handler)
 {
     *web = (struct fake_web){.handler = handler, .room = 1 << 20};
@@ -181,7 +192,8 @@ void fake_web_init(struct fake_web *web, const struct qn_web_handler *handler)
                                        .pause = pause,
                                        .cancel = cancel,
                                        .folder = folder,
-                                       .each_folder = each_folder};
+                                       .each_folder = each_folder,
+                                       .note = note};
     qn_buf_init(&web->answer, 64 << 20);
 }
 

@@ -31,6 +31,8 @@ struct fake_web {
     struct qn_buf answer; /* head and content, as they would go out but for the framing */
     size_t head_size;
     unsigned status;
+    char note[256]; /* the last of the audit trail: actor, device, action, object, result */
+    enum qn_err note_err;
     bool is_finished, is_cut, is_ended;
     size_t sends;
 };

@@ -455,3 +455,46 @@ Test(api_records, a_client_that_leaves)
     fake_web_end(&web, record_of("0", 1));
     fake_web_leave(&web);
 }
+
+Test(api_records, search_in_what_may_be_seen)
+{
+    fake_web_ask(&web, "GET /search?q=l%C3%A9a+dup&limit=5", "", NULL);
+    assert_span_eq(qn_text_of(arg_of("search", "words")), SPAN("l\xc3\xa9"
+                                                               "a dup"));
+    assert_span_eq(arg_of("search", "collections"), qn_buf_view(packed_of("[\"c\",\"r\"]")));
+    assert_span_eq(arg_of("search", "folders"), qn_buf_view(packed_of("[\"docs\"]")));
+    cr_assert_eq(qn_u64_of(arg_of("search", "limit")), 5);
+    data("{\"collection\":\"c\",\"key\":\"k\",\"kind\":\"record\",\"text\":\"t\"}");
+    data("{\"collection\":\"x\",\"key\":\"k\",\"kind\":\"record\",\"text\":\"secret\"}");
+    data("{\"folder\":\"docs\",\"kind\":\"file\",\"path\":\"a/b\",\"text\":\"b\"}");
+    end("{\"indexing\":true}");
+    assert_answer(200, "{\"results\":[{\"kind\":\"record\",\"collection\":\"c\",\"key\":\"k\","
+                       "\"text\":\"t\"},\n{\"kind\":\"file\",\"folder\":\"docs\",\"path\":\"a/b\","
+                       "\"text\":\"b\"}],\"indexing\":true}\n");
+    assert_refused("GET /search", "", NULL, 400, "bad-request q");
+    assert_refused("GET /search?q=a&limit=101", "", NULL, 400, "bad-request limit");
+    fake_web_ask(&web, "GET /search?q=", "", NULL);
+    fake_web_error(&web, "bad-words");
+    cr_assert_eq(web.status, 422);
+}
+
+Test(api_records, the_audit_trail)
+{
+    fake_web_ask(&web, "GET /collections/c/records/k", "", NULL);
+    cr_assert_str_eq(web.note, "anne page read collection:c/k ok");
+    put("", "{\"fields\":{\"f\":\"1\"}}");
+    fake_web_error(&web, "record-not-found");
+    end("{\"changed\":true}");
+    cr_assert_str_eq(web.note, "anne page write collection:c/k ok");
+    strcpy(web.person.device, "phone");
+    assert_refused("GET /collections/x/records", "", NULL, 404, "collection-unknown");
+    cr_assert_str_eq(web.note, "anne phone refused collection:x collection-unknown");
+    web.person.device[0] = '\0';
+    web.note_err = QN_ERR_NOSPACE; /* what cannot be noted is not read */
+    size_t before = web.commands.count;
+    assert_refused("GET /collections/c/records/k", "", NULL, 503, "audit-failed");
+    assert_refused("GET /collections/c/records", "", NULL, 503, "audit-failed");
+    assert_refused("GET /collections/c/trash", "", NULL, 503, "audit-failed");
+    assert_refused("GET /folders/docs/list", "", NULL, 404, "folder-unknown");
+    cr_assert_eq(web.commands.count, before);
+}

@@ -1,5 +1,7 @@
 /* Signing in and out over the API, in front of a door that the test plays. */
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "people/account.h"
 #include "people/session.h"
