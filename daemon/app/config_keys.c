@@ -133,7 +133,7 @@ static bool is_absolute(const char *path, size_t size)
 }
 
 /* A program or socket, without white space. */
-static bool set_path(char *out, size_t room, const char *value)
+bool qn_config_set_path(char *out, size_t room, const char *value)
 {
     size_t size = strlen(value);
     if (size >= room || strpbrk(value, " \t") != NULL || !is_absolute(value, size))
@@ -144,7 +144,7 @@ static bool set_path(char *out, size_t room, const char *value)
 
 static bool set_reader_socket(struct qn_config *config, const char *value)
 {
-    return set_path(config->reader_socket, sizeof(config->reader_socket), value);
+    return qn_config_set_path(config->reader_socket, sizeof(config->reader_socket), value);
 }
 
 static bool set_reader_allow(struct qn_config *config, const char *value)
@@ -273,12 +273,12 @@ static bool set_mail_from(struct qn_config *config, const char *value)
 
 static bool set_mail_socket(struct qn_config *config, const char *value)
 {
-    return set_path(config->mail.socket, sizeof(config->mail.socket), value);
+    return qn_config_set_path(config->mail.socket, sizeof(config->mail.socket), value);
 }
 
 static bool set_mail_program(struct qn_config *config, const char *value)
 {
-    return set_path(config->mail.program, sizeof(config->mail.program), value);
+    return qn_config_set_path(config->mail.program, sizeof(config->mail.program), value);
 }
 
 static bool set_mail_remind(struct qn_config *config, const char *value)
@@ -326,6 +326,16 @@ static const struct qn_config_key keys[] = {
     {"mail", "socket", N_("not an absolute path of at most 107 bytes"), .set = set_mail_socket},
     {"mail", "remind", N_("not a number of days from 1d to 365d"), .set = set_mail_remind},
     {"mail", "language", N_("not fr or en"), .set = set_mail_language},
+    {"serve", "listen",
+     N_("not up to 8 addresses and ports such as `192.168.1.5:8443`, with spaces between them"),
+     .set = qn_config_set_serve_listen},
+    {"serve", "names", N_("not up to 16 host names with spaces between them"),
+     .set = qn_config_set_serve_names},
+    {"serve", "certificate", N_("not an absolute path of at most 255 bytes"),
+     .set = qn_config_set_serve_certificate},
+    {"serve", "key", N_("not an absolute path of at most 255 bytes"),
+     .set = qn_config_set_serve_key},
+    {"serve", "public", N_("not yes or no"), .set = qn_config_set_serve_public},
     {"backup", "before", COMMAND_WANTED, .set_backup = set_before},
     {"backup", "after", COMMAND_WANTED, .set_backup = set_after},
     {"backup", "stream", N_("not a file name and a command, or more than four of them"),

@@ -32,6 +32,12 @@ static void on_stop_timeout(int number)
     _exit(QN_EXIT_FAILED);
 }
 
+static void on_https_closed(void *context)
+{
+    struct daemon *daemon = context;
+    daemon->https_closed = true;
+}
+
 static void limit_stop_time(void)
 {
     struct sigaction action = {.sa_handler = on_stop_timeout};
@@ -53,6 +59,8 @@ static void stop(struct daemon *daemon)
     limit_stop_time();
     qn_os_notify("STOPPING=1");
     qn_log(&daemon->log, QN_LOG_INFO, "stopping");
+    if (daemon->https != NULL)
+        qn_https_stop(daemon->https);
     if (daemon->control != NULL)
         qn_control_stop(daemon->control);
     qn_driver_stop(daemon->driver);
@@ -109,6 +117,7 @@ static void take_config(struct daemon *daemon, const struct qn_config *config)
     qn_backups_configure(daemon->backups, config);
     qn_core_set_rate(daemon->core, &config->rate);
     qn_mailer_configure(daemon->mailer, config);
+    qn_https_configure(daemon->https, config);
 }
 
 void daemon_on_reload(void *context)
@@ -153,6 +162,8 @@ void daemon_on_health(void *context, struct qn_health *health)
     struct daemon *daemon = context;
     if (daemon->mailer != NULL)
         qn_mailer_health(daemon->mailer, health);
+    if (daemon->https != NULL)
+        qn_https_health(daemon->https, health);
 }
 
 size_t daemon_alerts(void *context, struct qn_alert **ret_alerts)
@@ -190,6 +201,11 @@ void daemon_on_reply(void *context, uint64_t request, const struct qn_effect *re
 
 static void close_handles(struct daemon *daemon)
 {
+    struct qn_https *https = daemon->https;
+    daemon->https = NULL;
+    daemon->https_closed = https == NULL;
+    if (https != NULL) /* first: it has commands under way */
+        qn_https_close(https, on_https_closed, daemon);
     daemon->control_closed = daemon->control == NULL;
     daemon->net_closed = daemon->net == NULL;
     if (daemon->control != NULL)
@@ -201,7 +217,7 @@ static void close_handles(struct daemon *daemon)
     qn_timer_free(daemon->watchdog);
     qn_mailer_free(daemon->mailer);
     daemon->mailer = NULL;
-    while (!daemon->control_closed || !daemon->net_closed)
+    while (!daemon->control_closed || !daemon->net_closed || !daemon->https_closed)
         qn_loop_wait(daemon->loop);
     qn_search_feed_free(daemon->search_feed);
     qn_search_command_free(daemon->search_command);

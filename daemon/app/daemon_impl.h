@@ -5,6 +5,7 @@
 #include "app/control.h"
 #include "app/daemon.h"
 #include "app/driver.h"
+#include "app/https.h"
 #include "app/mailer.h"
 #include "app/search_command.h"
 #include "app/setup.h"
@@ -34,12 +35,13 @@ struct daemon {
     struct qn_control *control;
     struct qn_backups *backups;
     struct qn_mailer *mailer;
+    struct qn_https *https;
     struct qn_os_watermark *watermark;
     struct qn_timer *watchdog;
     struct qn_signal *signals[3];
     char addresses[QN_ADDRESSES_MAX][QN_ADDRESS_SIZE_MAX + 1];
     size_t address_count;
-    bool is_stopping, control_closed, net_closed;
+    bool is_stopping, control_closed, net_closed, https_closed;
     int status;
 };
 

@@ -302,6 +302,7 @@ static enum qn_err start_driver(struct daemon *daemon)
                                          .path = path,
                                          .group = daemon->config.control_group,
                                          .log = &daemon->log,
+                                         .https = &daemon->https,
                                          .views = qn_backups_views(daemon->backups)};
     QN_TRY(qn_control_new(&control, &daemon->control));
     qn_driver_start(daemon->driver);
@@ -320,6 +321,18 @@ static void start_mailer(struct daemon *daemon)
                                         .context = daemon};
     daemon->mailer = qn_mailer_new(&options);
     qn_mailer_configure(daemon->mailer, &daemon->config);
+}
+
+static void start_https(struct daemon *daemon)
+{
+    struct qn_https_options options = {.loop = daemon->loop,
+                                       .log = &daemon->log,
+                                       .control = daemon->control,
+                                       .local = qn_local_rows_door(daemon->local),
+                                       .state_dir = daemon->options->state_dir,
+                                       .site = daemon->setup.name};
+    daemon->https = qn_https_new(&options);
+    qn_https_configure(daemon->https, &daemon->config);
 }
 
 static enum qn_err start_signals(struct daemon *daemon)
@@ -387,7 +400,9 @@ int daemon_start(struct daemon *daemon)
     err = start_signals(daemon);
     if (err == QN_OK)
         err = start_driver(daemon);
-    if (err == QN_OK)
+    if (err == QN_OK) {
         start_mailer(daemon);
+        start_https(daemon);
+    }
     return err == QN_OK ? 0 : cannot_start(err);
 }

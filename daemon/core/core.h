@@ -214,6 +214,10 @@ struct qn_health {
     uint64_t wall_ms;                 /* now: the core knows the time of its last event only */
     uint64_t mail_failed_ms;          /* since when mail cannot be sent; 0: it can */
     const char *mail_to, *mail_words; /* then: to whom, and why */
+    const char *serve_failed,
+        *serve_words;              /* what of HTTPS does not work, and why; NULL: it does */
+    uint64_t certificate_end_ms;   /* of HTTPS, if it ends soon or has ended; else 0 */
+    const char *certificate_names; /* then */
 };
 
 /* Something that is not as it should be (docs/control.md 4). */

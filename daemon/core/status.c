@@ -187,6 +187,21 @@ static const char *worst(const struct alerts *alerts)
     return rank(&alerts->list.items[0]) == 0 ? "critical" : "attention";
 }
 
+static void alerts_of_serve(const struct qn_health *health, struct alerts *alerts)
+{
+    if (health->serve_failed != NULL) {
+        struct qn_alert *alert = add(alerts, "attention", "serve-failed", health->serve_failed);
+        snprintf(alert->detail, sizeof(alert->detail), "%s", health->serve_words);
+    }
+    if (health->certificate_end_ms > 0) {
+        bool is_over = health->wall_ms >= health->certificate_end_ms;
+        struct qn_alert *alert = add(alerts, is_over ? "critical" : "attention", "certificate-late",
+                                     health->certificate_names);
+        uint64_t left_ms = is_over ? 0 : health->certificate_end_ms - health->wall_ms;
+        alert->count = left_ms / ((uint64_t)24 * 3600 * 1000);
+    }
+}
+
 static void collect(const struct qn_core *core, const struct qn_health *health,
                     struct alerts *alerts)
 {
@@ -202,6 +217,7 @@ static void collect(const struct qn_core *core, const struct qn_health *health,
         alert->time_ms = health->mail_failed_ms;
         snprintf(alert->detail, sizeof(alert->detail), "%s", health->mail_words);
     }
+    alerts_of_serve(health, alerts);
     if (health->has_kit)
         add(alerts, "hint", "kit-unconfirmed", "recovery-kit.txt");
     if (alerts->list.count > 0)

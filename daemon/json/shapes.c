@@ -203,6 +203,34 @@ const struct qn_json_shape qn_json_held[] = {
     END,
 };
 
+static const struct qn_json_shape serve_certificate[] = {
+    MEMBER("from"),
+    TIME("end"),
+    MEMBER("names"),
+    END,
+};
+
+static const struct qn_json_shape serve_listener[] = {
+    MEMBER("address"),
+    MEMBER("error"),
+    END,
+};
+
+const struct qn_json_shape qn_json_serve[] = {
+    OBJECTS("listeners", serve_listener),
+    OBJECT("certificate", serve_certificate),
+    MEMBER("error"),
+    MEMBER("connections"),
+    MEMBER("requests"),
+    MEMBER("refused"),
+    END,
+};
+
+const struct qn_json_shape qn_json_authority[] = {
+    MEMBER("pem"),
+    END,
+};
+
 const struct qn_json_shape qn_json_hit[] = {
     MEMBER("kind"), MEMBER("collection"), MEMBER("key"), MEMBER("folder"),
     MEMBER("path"), MEMBER("text"),       END,

@@ -42,6 +42,8 @@ int ctl_run_backup_forget(struct ctl *ctl);
 int ctl_run_backup_prune(struct ctl *ctl);
 int ctl_run_backup_holder(struct ctl *ctl);
 int ctl_run_verify(struct ctl *ctl);
+int ctl_run_serve_status(struct ctl *ctl);
+int ctl_run_serve_authority(struct ctl *ctl);
 int ctl_run_recover(struct ctl *ctl);
 int ctl_run_kit_print(struct ctl *ctl);
 int ctl_run_kit_confirm(struct ctl *ctl);

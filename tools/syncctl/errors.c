@@ -97,6 +97,9 @@ static const struct row rows[] = {
     {"bad-lock", N_("this is no time for a lock"), N_("A lock lasts at most ten years.")},
     {"no-store", N_("this snapshot carries no copy of the site's own store"),
      N_("Take a younger one: `syncctl backup list`.")},
+    {"no-authority", N_("this site has no authority of its own"),
+     N_("It is made when section [serve] of quoin.conf has `listen` and no `certificate`; see "
+        "`syncctl serve status`.")},
     {"bad-size", N_("this is no size"), N_("For example 200GB or 500MiB.")},
     {"snapshot-unknown", N_("there is no such snapshot"),
      N_("`syncctl backup list` shows them; a name alone means the latest.")},

@@ -13,6 +13,8 @@
 #define CTL_OBJECT                QN_JSON_OBJECT
 #define CTL_OBJECTS               QN_JSON_OBJECTS
 #define CTL_BY_FIELD              QN_JSON_BY_FIELD
+#define ctl_serve_shape           qn_json_serve
+#define ctl_authority_shape       qn_json_authority
 #define ctl_status_shape          qn_json_status
 #define ctl_site_shape            qn_json_site
 #define ctl_collection_shape      qn_json_collection

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The French words of the page as a JavaScript module, made from the catalogue.
 #
-#   french.sh FR.PO FOLDER_OF_THE_PAGE > french.js
+#   french.sh FR.PO FOLDER_OF_THE_PAGE FRENCH.JS
 #
 # gettext writes them as Java properties: blanks, ':', '=' and the like behind a backslash in the
 # key, letters beyond ASCII as \uXXXX, which JavaScript reads too.
@@ -12,10 +12,13 @@ xgettext --language=JavaScript --from-code=UTF-8 --keyword=_ --output="$work/pag
 sed -i 's/charset=CHARSET/charset=UTF-8/' "$work/page.pot"
 msgmerge --quiet --no-fuzzy-matching --output-file="$work/page.po" "$1" "$work/page.pot"
 msgattrib --no-obsolete --translated --output-file="$work/done.po" "$work/page.po"
-echo 'export default {'
-msgcat --properties-output "$work/done.po" | sed -E -n \
-    -e '/^[#!]/d; /^$/d' \
-    -e 's/"/\\"/g' \
-    -e 's/^((\\.|[^\\=])*)=(.*)$/  "\1": "\3",/' \
-    -e 's/\\([ :=#!])/\1/g; p'
-echo '};'
+{
+    echo 'export default {'
+    msgcat --properties-output "$work/done.po" | sed -E -n \
+        -e '/^[#!]/d; /^$/d' \
+        -e 's/"/\\"/g' \
+        -e 's/^((\\.|[^\\=])*)=(.*)$/  "\1": "\3",/' \
+        -e 's/\\([ :=#!])/\1/g; p'
+    echo '};'
+} >"$work/french.js"
+mv "$work/french.js" "$3"

@@ -56,10 +56,17 @@ function row(collection, record) {
 
 async function newRecord(collection) {
   const key = h('input', { required: true, autofocus: true, maxlength: 255 });
-  const chosen = await ask(_('New record'), field(_('Key'), key, _('What it is found by: a number, a name')), _('Create'), () => key.value.trim());
+  const name = h('input', { required: true, maxlength: 127 });
+  const value = h('input', {});
+  const content = [
+    field(_('Key'), key, _('What it is found by: a number, a name')),
+    field(_('First field'), name, _('Others can be added afterwards')),
+    field(_('Value'), value),
+  ];
+  const chosen = await ask(_('New record'), content, _('Create'), () => key.value.trim());
   if (!chosen) return;
   try {
-    await send('PUT', recordPath(collection, chosen), { fields: {} }, { 'If-None-Match': '*' });
+    await send('PUT', recordPath(collection, chosen), { fields: { [name.value.trim()]: value.value } }, { 'If-None-Match': '*' });
     location.hash = recordLink(collection, chosen);
   } catch (error) {
     if (error.status === 412) location.hash = recordLink(collection, chosen);

@@ -38,10 +38,10 @@ export function signInView(page, onDone) {
     }
   }
 
-  document.title = `${_('Sign in')} – Quoin`;
+  document.title = `${_('Sign in')} – ${document.documentElement.dataset.site}`;
   replace(page, h('main', { class: 'door' },
     h('form', { onsubmit: go },
-      h('h1', {}, h('img', { src: '/icon.svg', alt: '', width: 40, height: 40 }), location.hostname),
+      h('h1', {}, h('img', { src: '/icon.svg', alt: '', width: 40, height: 40 }), document.documentElement.dataset.site),
       field(_('Name'), name),
       field(_('Password'), password),
       codeField,
