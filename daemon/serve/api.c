@@ -174,7 +174,7 @@ static void start_session(struct qn_web_request *request)
     if (qn_web_path(request).size == 0)
         start_at(request, qn_span_str("session"));
     else
-        start_at(request, qn_span_str("session/"));
+        start_at(request, qn_span_str("")); /* nothing */
 }
 
 static void body(struct qn_web_request *request, struct qn_span piece)
