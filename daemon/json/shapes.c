@@ -203,6 +203,29 @@ const struct qn_json_shape qn_json_held[] = {
     END,
 };
 
+const struct qn_json_shape qn_json_app_password[] = {
+    MEMBER("label"), MEMBER("right"), MEMBER("folder"), TIME("created"), TIME("last_used"), END,
+};
+
+static const struct qn_json_shape grant[] = {
+    MEMBER("kind"),
+    MEMBER("name"),
+    MEMBER("right"),
+    END,
+};
+
+const struct qn_json_shape qn_json_user[] = {
+    MEMBER("name"),           MEMBER("role"),
+    MEMBER("disabled"),       TIME("created"),
+    MEMBER("second_factor"),  OBJECTS("app_passwords", qn_json_app_password),
+    OBJECTS("grants", grant), END,
+};
+
+const struct qn_json_shape qn_json_audit[] = {
+    MEMBER("seq"),     TIME("time"),     MEMBER("site"),   MEMBER("actor"),  MEMBER("device"),
+    MEMBER("address"), MEMBER("action"), MEMBER("object"), MEMBER("result"), END,
+};
+
 static const struct qn_json_shape serve_certificate[] = {
     MEMBER("from"),
     TIME("end"),

@@ -15,6 +15,9 @@
 #define CTL_BY_FIELD              QN_JSON_BY_FIELD
 #define ctl_serve_shape           qn_json_serve
 #define ctl_authority_shape       qn_json_authority
+#define ctl_app_password_shape    qn_json_app_password
+#define ctl_user_shape            qn_json_user
+#define ctl_audit_shape           qn_json_audit
 #define ctl_status_shape          qn_json_status
 #define ctl_site_shape            qn_json_site
 #define ctl_collection_shape      qn_json_collection
