@@ -57,6 +57,12 @@ run_example() {
         fail "docs/api.md: $line: $(head -c 600 "$work/content") is not $content"
 }
 
+document_examples() {
+    local fence=$'\x60\x60\x60'
+    awk -v fence="$fence" '/^## 7/ { is_on = 1 } $0 == fence { is_inside = !is_inside; next }
+        is_on && is_inside && NF' "$integ_root/docs/api.md"
+}
+
 examples() {
     local line request='' body='' options=() count=0 type='application/json'
     while IFS= read -r line; do
@@ -73,7 +79,7 @@ examples() {
         elif [[ -n $line ]]; then
             body=$line
         fi
-    done < <(sed -n '/^## 7\. Examples/,$p' "$integ_root/docs/api.md" | sed -n '/^```$/,/^```$/p' | grep -v '^```$' | grep .)
+    done < <(document_examples)
     ((count >= 20)) || fail "only $count examples in docs/api.md"
 }
 
@@ -154,6 +160,20 @@ many() {
 }
 
 begin "$1" "$2" one
-port=$((RANDOM % 20000 + 20000))
-mkdir -p "$work/plans"
-found one
+port=$(sites_free_port)
+mkdir "$work/plans"
+printf '[serve]\nlisten = 127.0.0.1:%s\n' "$port" >"$work/quoin.conf"
+expect 'a group' ctl one init --site one --group homes --listen "$(site_address one)" --advertise "$(site_address one)"
+site_start one --config "$work/quoin.conf" || fail 'one does not start'
+expect 'a collection' ctl one collection create residents
+expect 'a folder' ctl one folder create plans --path "$work/plans"
+expect 'a person' ctl one user add anne --role editor <<<"$password"
+expect 'what she may' ctl one user grant anne --collection residents --right write
+expect 'and in the folder' ctl one user grant anne --folder plans --right write
+await 'the API answers' answers 'me' 200 GET /me
+
+examples
+races
+files
+others
+many
