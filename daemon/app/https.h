@@ -10,7 +10,9 @@
 
 struct qn_control;
 struct qn_folders;
+struct qn_audit;
 struct qn_local;
+struct qn_people;
 struct qn_https;
 
 struct qn_https_options {
@@ -18,7 +20,9 @@ struct qn_https_options {
     struct qn_log *log;
     struct qn_control *control; /* whose commands it may use; outlives it */
     const struct qn_local *local;
-    struct qn_folders *folders; /* that this site offers; outlives it */
+    struct qn_folders *folders;     /* that this site offers; outlives it */
+    const struct qn_people *people; /* what they may; outlives it, as the next */
+    struct qn_audit *audit;         /* what they did */
     const char *state_dir, *site;
 };
 struct qn_https *qn_https_new(const struct qn_https_options *options);
