@@ -10,6 +10,7 @@
 
 #include "app/i18n.h"
 #include "app/words.h"
+#include "people/audit.h"
 #include "base/assert.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -32,7 +33,8 @@ void qn_config_init(struct qn_config *config)
                                  .mail = {.socket = "/run/quoin-mail/mail.sock",
                                           .program = "/usr/sbin/sendmail",
                                           .language = "",
-                                          .remind_days = REMIND_DAYS}};
+                                          .remind_days = REMIND_DAYS},
+                                 .audit_keep_months = QN_AUDIT_KEEP_MONTHS};
 }
 
 /* ---- one file ----

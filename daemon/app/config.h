@@ -54,6 +54,7 @@ struct qn_config {
     char reader_allow[4096];                 /* absolute paths, a space between them; "" : none */
     struct qn_timetable rate;                /* of what is sent to holders */
     struct qn_config_mail mail;
+    unsigned audit_keep_months; /* of the trail: 12 */
     struct qn_serve_config serve;
     struct qn_config_backup backups[QN_CONFIG_BACKUPS_MAX];
     size_t backup_count;

@@ -7,6 +7,7 @@
 #include "app/config_private.h"
 #include "app/i18n.h"
 #include "base/text.h"
+#include "people/audit.h"
 
 #define ALLOWED_MAX     64
 #define HOST_SIZE_MAX   255
@@ -14,6 +15,7 @@
 #define MAP_SIZE_MAX    ((size_t)1 << 40)
 #define TIME_MAX_MS     ((uint64_t)7 * 24 * 3600 * 1000)
 #define REMIND_DAYS_MAX 365
+#define KEEP_MONTHS_MAX 120
 
 #define DIGITS          "0123456789"
 #define HOST_SIGN       DIGITS ".-_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -301,6 +303,20 @@ static bool set_mail_language(struct qn_config *config, const char *value)
     return true;
 }
 
+/* ---- [audit] ---- */
+
+static bool set_audit_keep(struct qn_config *config, const char *value)
+{
+    size_t digits = strspn(value, DIGITS);
+    if (digits == 0 || digits > 3 || strcmp(value + digits, "m") != 0)
+        return false;
+    unsigned long months = strtoul(value, NULL, 10);
+    if (months < QN_AUDIT_KEEP_MONTHS_MIN || months > KEEP_MONTHS_MAX)
+        return false;
+    config->audit_keep_months = (unsigned)months;
+    return true;
+}
+
 /* ---- all of them ---- */
 
 #define ADDRESS_WANTED N_("not HOST:PORT or [IPV6]:PORT with a port from 1 to 65535")
@@ -326,6 +342,7 @@ static const struct qn_config_key keys[] = {
     {"mail", "socket", N_("not an absolute path of at most 107 bytes"), .set = set_mail_socket},
     {"mail", "remind", N_("not a number of days from 1d to 365d"), .set = set_mail_remind},
     {"mail", "language", N_("not fr or en"), .set = set_mail_language},
+    {"audit", "keep", N_("not a number of months from 6m to 120m"), .set = set_audit_keep},
     {"serve", "listen",
      N_("not up to 8 addresses and ports such as `192.168.1.5:8443`, with spaces between them"),
      .set = qn_config_set_serve_listen},

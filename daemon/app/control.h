@@ -10,6 +10,7 @@
 
 #include "app/driver.h"
 #include "app/https.h"
+#include "app/people.h"
 #include "app/views.h"
 #include "serve/serve.h"
 
@@ -22,6 +23,7 @@ struct qn_control_options {
     struct qn_log *log;
     struct qn_https *const *https; /* tells of itself; *https NULL: not there yet */
     struct qn_views *views;        /* reads the vault; NULL: those commands are unknown */
+    struct qn_staff *staff;        /* changes people; likewise */
 };
 
 enum qn_err QN_CHECKED qn_control_new(const struct qn_control_options *options,

@@ -253,6 +253,10 @@ void client_start_request(struct client *client, uint64_t id, struct qn_span com
         start_stream(client, id, command, args);
     } else if (control->options.views != NULL && qn_view_knows(command)) {
         start_view(client, id, command, args);
+    } else if (control->options.staff != NULL && qn_staff_knows(command)) {
+        uint64_t token = ++control->next_token;
+        qn_vec_push(&client->requests, ((struct request){.token = token, .id = id}));
+        qn_staff_order(control->options.staff, token, command, args, qn_span_str(client->user));
     } else {
         uint64_t token = ++control->next_token;
         qn_vec_push(&client->requests, ((struct request){.token = token, .id = id}));

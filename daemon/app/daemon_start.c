@@ -251,6 +251,22 @@ static enum qn_err start_backups(struct daemon *daemon)
     return qn_backups_new(&options, &daemon->backups);
 }
 
+static enum qn_err start_staff(struct daemon *daemon)
+{
+    struct qn_staff_options options = {.loop = daemon->loop,
+                                       .local = qn_local_rows_door(daemon->local),
+                                       .log = &daemon->log,
+                                       .site = daemon->setup.name,
+                                       .id = &daemon->id,
+                                       .signer = daemon->signer,
+                                       .keep_months = daemon->config.audit_keep_months,
+                                       .has_thing = daemon_has_thing,
+                                       .pack_proof = daemon_pack_proof,
+                                       .reply = daemon_on_staff_reply,
+                                       .context = daemon};
+    return qn_staff_new(&options, &daemon->staff);
+}
+
 /* Without an index the daemon does all its other work. */
 static void start_search(struct daemon *daemon)
 {
@@ -296,6 +312,7 @@ static enum qn_err start_driver(struct daemon *daemon)
     qn_backups_set_driver(daemon->backups, daemon->driver);
     start_search(daemon);
     QN_TRY(qn_store_start(daemon->store, daemon->applier, qn_driver_wake, daemon->driver));
+    QN_TRY(start_staff(daemon));
     char path[4096];
     snprintf(path, sizeof(path), "%s/control.sock", daemon->options->state_dir);
     struct qn_control_options control = {.loop = daemon->loop,
@@ -303,7 +320,8 @@ static enum qn_err start_driver(struct daemon *daemon)
                                          .group = daemon->config.control_group,
                                          .log = &daemon->log,
                                          .https = &daemon->https,
-                                         .views = qn_backups_views(daemon->backups)};
+                                         .views = qn_backups_views(daemon->backups),
+                                         .staff = daemon->staff};
     QN_TRY(qn_control_new(&control, &daemon->control));
     qn_driver_start(daemon->driver);
     return qn_control_start(daemon->control, daemon->driver);

@@ -41,6 +41,16 @@ int ctl_run_backup_verify(struct ctl *ctl);
 int ctl_run_backup_forget(struct ctl *ctl);
 int ctl_run_backup_prune(struct ctl *ctl);
 int ctl_run_backup_holder(struct ctl *ctl);
+int ctl_run_user_add(struct ctl *ctl);
+int ctl_run_user_list(struct ctl *ctl);
+int ctl_run_user_show(struct ctl *ctl);
+int ctl_run_user_role(struct ctl *ctl);
+int ctl_run_user_password(struct ctl *ctl);
+int ctl_run_user_state(struct ctl *ctl); /* disable, enable, remove */
+int ctl_run_user_grant(struct ctl *ctl); /* and revoke */
+int ctl_run_user_app_password(struct ctl *ctl);
+int ctl_run_user_second_factor(struct ctl *ctl);
+int ctl_run_log(struct ctl *ctl);
 int ctl_run_verify(struct ctl *ctl);
 int ctl_run_serve_status(struct ctl *ctl);
 int ctl_run_serve_authority(struct ctl *ctl);

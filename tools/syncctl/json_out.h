@@ -47,3 +47,4 @@ extern const struct ctl_shape ctl_status_shape[], ctl_site_shape[], ctl_collecti
     ctl_collection_show_shape[], ctl_record_shape[], ctl_conflicts_shape[], ctl_trash_shape[],
     ctl_history_shape[], ctl_hit_shape[], ctl_invite_shape[], ctl_conflict_shape[],
     ctl_verify_shape[], ctl_plan_shape[], ctl_snapshot_shape[], ctl_held_shape[];
+extern const struct ctl_shape ctl_user_shape[], ctl_app_password_shape[], ctl_audit_shape[];

@@ -203,6 +203,29 @@ const struct ctl_shape ctl_held_shape[] = {
     END,
 };
 
+const struct ctl_shape ctl_app_password_shape[] = {
+    MEMBER("label"), MEMBER("right"), MEMBER("folder"), TIME("created"), TIME("last_used"), END,
+};
+
+static const struct ctl_shape grant[] = {
+    MEMBER("kind"),
+    MEMBER("name"),
+    MEMBER("right"),
+    END,
+};
+
+const struct ctl_shape ctl_user_shape[] = {
+    MEMBER("name"),           MEMBER("role"),
+    MEMBER("disabled"),       TIME("created"),
+    MEMBER("second_factor"),  OBJECTS("app_passwords", ctl_app_password_shape),
+    OBJECTS("grants", grant), END,
+};
+
+const struct ctl_shape ctl_audit_shape[] = {
+    MEMBER("seq"),     TIME("time"),     MEMBER("site"),   MEMBER("actor"),  MEMBER("device"),
+    MEMBER("address"), MEMBER("action"), MEMBER("object"), MEMBER("result"), END,
+};
+
 static const struct ctl_shape serve_certificate[] = {
     MEMBER("from"),
     TIME("end"),
