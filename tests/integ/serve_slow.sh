@@ -22,8 +22,7 @@ are_there() {
 
 # Requests that begin while all places are taken; each is a connection of its own.
 work_on() {
-    local i
-    for i in {1..50}; do
+    for _ in {1..50}; do
         curl --silent --show-error --fail --max-time 5 --interface 127.0.0.2 --cacert "$ca" \
             --output /dev/null "https://127.0.0.1:$port/" || return 1
     done
