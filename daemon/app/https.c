@@ -6,6 +6,7 @@
 #include "os/os.h"
 #include "people/audit.h"
 #include "proto/pack.h"
+#include "serve/dav.h"
 #include "serve/serve.h"
 
 /* From then on people have to do something: a month is too long to be remembered, a week too short
@@ -15,6 +16,7 @@
 struct qn_https {
     struct qn_https_options options;
     struct qn_serve_host host;
+    struct qn_dav *dav;
     struct qn_serve *serve;
     struct qn_serve_status status; /* for health, which borrows from it */
     bool is_on;
@@ -82,6 +84,15 @@ static void no_folders(void *context, void (*each)(void *, struct qn_span name),
 {
 }
 
+static enum qn_right folder_right(void *context, const struct qn_person *person,
+                                  struct qn_span folder)
+{
+    const struct qn_https *https = context;
+    if (https->options.people == NULL)
+        return QN_RIGHT_NONE;
+    return qn_people_right(https->options.people, person, QN_THING_FOLDER, folder);
+}
+
 /* ---- life ---- */
 
 struct qn_https *qn_https_new(const struct qn_https_options *options)
@@ -100,9 +111,12 @@ struct qn_https *qn_https_new(const struct qn_https_options *options)
                                          .wall_ms = wall_ms,
                                          .random = qn_os_random,
                                          .log = note};
+    struct qn_dav_options dav = {.host = &https->host, .right = folder_right, .context = https};
+    https->dav = qn_dav_new(&dav);
     struct qn_serve_options serve = {.loop = options->loop,
                                      .host = &https->host,
                                      .people = options->people,
+                                     .dav = https->dav,
                                      .state_dir = options->state_dir,
                                      .site = options->site};
     https->serve = qn_serve_new(&serve);
@@ -120,13 +134,19 @@ void qn_https_stop(struct qn_https *https)
     qn_serve_stop(https->serve);
 }
 
-static void on_serve_closed(void *context)
+static void on_dav_closed(void *context)
 {
     struct qn_https *https = context;
     void (*on_closed)(void *context) = https->on_closed;
     void *closed_context = https->context;
     qn_free(https);
     on_closed(closed_context);
+}
+
+static void on_serve_closed(void *context)
+{
+    struct qn_https *https = context;
+    qn_dav_close(https->dav, on_dav_closed, https);
 }
 
 void qn_https_close(struct qn_https *https, void (*on_closed)(void *context), void *context)
