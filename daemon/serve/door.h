@@ -19,6 +19,26 @@ enum qn_door_verdict {
     QN_DOOR_BUSY,        /* 503 */
 };
 
+/* The session of the page: a cookie that only this server sees, and a token that a page of another
+ * server cannot know. */
+#define QN_DOOR_COOKIE      "__Host-quoin"
+#define QN_DOOR_SECRET_SIZE 64 /* letters of the cookie's value, and of the token */
+enum qn_sign_in {
+    QN_SIGN_IN_DONE,
+    QN_SIGN_IN_WRONG,       /* name or password */
+    QN_SIGN_IN_CODE_WANTED, /* they are right, a second factor is set, and no code was given */
+    QN_SIGN_IN_CODE_WRONG,
+    QN_SIGN_IN_THROTTLED,
+    QN_SIGN_IN_BUSY,
+};
+struct qn_sign_in_what {
+    struct qn_span name, password, code; /* code: empty if none was given */
+    const char *from;
+};
+/* `cookie`: of a session that has begun, for QN_DOOR_COOKIE; borrowed for the call. */
+typedef void (*qn_sign_in_fn)(void *context, enum qn_sign_in result, const struct qn_person *person,
+                              const char *cookie, unsigned retry_s);
+
 struct qn_door;
 typedef void (*qn_door_fn)(void *context, enum qn_door_verdict verdict,
                            const struct qn_person *person, unsigned retry_s);
