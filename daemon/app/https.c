@@ -16,8 +16,8 @@
 struct qn_https {
     struct qn_https_options options;
     struct qn_serve_host host;
-    struct qn_dav *dav;
     struct qn_serve *serve;
+    struct qn_dav *dav;
     struct qn_serve_status status; /* for health, which borrows from it */
     bool is_on;
     void (*on_closed)(void *context);
@@ -84,13 +84,17 @@ static void no_folders(void *context, void (*each)(void *, struct qn_span name),
 {
 }
 
-static enum qn_right folder_right(void *context, const struct qn_person *person,
-                                  struct qn_span folder)
+/* ---- what WebDAV asks ---- */
+
+static enum qn_right right_of(void *context, const struct qn_person *person, struct qn_span folder)
 {
     const struct qn_https *https = context;
-    if (https->options.people == NULL)
-        return QN_RIGHT_NONE;
     return qn_people_right(https->options.people, person, QN_THING_FOLDER, folder);
+}
+
+static enum qn_err trail_state(void *context)
+{
+    return qn_audit_state(((struct qn_https *)context)->options.audit);
 }
 
 /* ---- life ---- */
@@ -111,12 +115,16 @@ struct qn_https *qn_https_new(const struct qn_https_options *options)
                                          .wall_ms = wall_ms,
                                          .random = qn_os_random,
                                          .log = note};
-    struct qn_dav_options dav = {.host = &https->host, .right = folder_right, .context = https};
+    struct qn_dav_options dav = {.host = &https->host,
+                                 .right = right_of,
+                                 .audit = https->host.note,
+                                 .audit_state = options->audit == NULL ? NULL : trail_state,
+                                 .context = https};
     https->dav = qn_dav_new(&dav);
     struct qn_serve_options serve = {.loop = options->loop,
                                      .host = &https->host,
-                                     .people = options->people,
                                      .dav = https->dav,
+                                     .people = options->people,
                                      .state_dir = options->state_dir,
                                      .site = options->site};
     https->serve = qn_serve_new(&serve);
