@@ -7,6 +7,7 @@
 #include "os/os.h"
 #include "people/audit.h"
 #include "proto/pack.h"
+#include "serve/dav.h"
 #include "serve/serve.h"
 
 /* From then on people have to do something: a month is too long to be remembered, a week too short
@@ -17,6 +18,7 @@ struct qn_https {
     struct qn_https_options options;
     struct qn_serve_host host;
     struct qn_serve *serve;
+    struct qn_dav *dav;
     struct qn_serve_status status; /* for health, which borrows from it */
     bool is_on;
     void (*on_closed)(void *context);
@@ -85,6 +87,19 @@ static void each_folder(void *context, void (*each)(void *, struct qn_span name)
     qn_folders_each(((struct qn_https *)context)->options.folders, each, each_context);
 }
 
+/* ---- what WebDAV asks ---- */
+
+static enum qn_right right_of(void *context, const struct qn_person *person, struct qn_span folder)
+{
+    const struct qn_https *https = context;
+    return qn_people_right(https->options.people, person, QN_THING_FOLDER, folder);
+}
+
+static enum qn_err trail_state(void *context)
+{
+    return qn_audit_state(((struct qn_https *)context)->options.audit);
+}
+
 /* ---- life ---- */
 
 struct qn_https *qn_https_new(const struct qn_https_options *options)
@@ -103,8 +118,15 @@ struct qn_https *qn_https_new(const struct qn_https_options *options)
                                          .wall_ms = wall_ms,
                                          .random = qn_os_random,
                                          .log = note};
+    struct qn_dav_options dav = {.host = &https->host,
+                                 .right = right_of,
+                                 .audit = https->host.note,
+                                 .audit_state = options->audit == NULL ? NULL : trail_state,
+                                 .context = https};
+    https->dav = qn_dav_new(&dav);
     struct qn_serve_options serve = {.loop = options->loop,
                                      .host = &https->host,
+                                     .dav = https->dav,
                                      .people = options->people,
                                      .state_dir = options->state_dir,
                                      .site = options->site};
@@ -123,13 +145,19 @@ void qn_https_stop(struct qn_https *https)
     qn_serve_stop(https->serve);
 }
 
-static void on_serve_closed(void *context)
+static void on_dav_closed(void *context)
 {
     struct qn_https *https = context;
     void (*on_closed)(void *context) = https->on_closed;
     void *closed_context = https->context;
     qn_free(https);
     on_closed(closed_context);
+}
+
+static void on_serve_closed(void *context)
+{
+    struct qn_https *https = context;
+    qn_dav_close(https->dav, on_dav_closed, https);
 }
 
 void qn_https_close(struct qn_https *https, void (*on_closed)(void *context), void *context)
