@@ -3,7 +3,10 @@
 #include <unistd.h>
 
 #include "app/dials.h"
+#include "app/service.h"
 #include "base/assert.h"
+
+#define SERVICES_MAX 8
 
 /* An event that waits because a step runs, or that the step itself asked for. */
 struct later {
@@ -19,6 +22,8 @@ struct qn_driver {
     struct qn_timer *deadline;
     struct qn_mailbox *mailbox;
     struct qn_dials dials;
+    struct qn_service services[SERVICES_MAX];
+    size_t service_count;
     QN_VEC(struct later) queue;
     int32_t offset_s;       /* local time minus UTC, */
     uint64_t offset_minute; /* in this minute since 1970, plus 1 */
@@ -327,14 +332,18 @@ static uint64_t count_queued(struct qn_driver *driver, enum qn_err *ret_fatal)
 static void tell_commits(struct qn_driver *driver)
 {
     struct qn_commit *commits = qn_store_collect(driver->options.store);
+    bool is_news = commits != NULL;
     raise_watermark(driver);
     while (commits != NULL) {
         struct qn_commit *next = commits->next;
         struct qn_event event = {.kind = QN_EVENT_COMMIT, .commit = commits};
-        step(driver, &event);
+        if (driver->options.local == NULL || qn_local_rows_commit(driver->options.local, commits))
+            step(driver, &event);
         qn_commit_free(commits);
         commits = next;
     }
+    if (is_news && driver->options.on_commits != NULL)
+        driver->options.on_commits(driver->options.context);
 }
 
 static void on_commits(void *context)
@@ -418,9 +427,34 @@ void qn_driver_stop(struct qn_driver *driver)
     on_commits(driver);
 }
 
+void qn_driver_add_service(struct qn_driver *driver, const struct qn_service *service)
+{
+    QN_ASSERT(driver->service_count < SERVICES_MAX);
+    driver->services[driver->service_count++] = *service;
+}
+
+void qn_driver_reply(struct qn_driver *driver, const struct qn_effect *reply)
+{
+    driver->options.on_reply(driver->options.context, reply->token, reply);
+}
+
+static const struct qn_service *service_of(const struct qn_driver *driver, struct qn_span command)
+{
+    for (size_t i = 0; i < driver->service_count; i++)
+        if (driver->services[i].takes(driver->services[i].context, command))
+            return &driver->services[i];
+    return NULL;
+}
+
 void qn_driver_request(struct qn_driver *driver, uint64_t request, struct qn_span command,
                        struct qn_span args, struct qn_span user)
 {
+    const struct qn_service *service = service_of(driver, command);
+    if (service != NULL) {
+        if (driver->is_started && !driver->is_stopping)
+            service->start(service->context, request, command, args, user);
+        return;
+    }
     struct qn_event event = {
         .kind = QN_EVENT_REQUEST, .token = request, .command = command, .args = args, .user = user};
     qn_os_random(event.entropy, sizeof(event.entropy));
@@ -431,6 +465,9 @@ void qn_driver_request(struct qn_driver *driver, uint64_t request, struct qn_spa
 void qn_driver_request_gone(struct qn_driver *driver, uint64_t request)
 {
     struct qn_event event = {.kind = QN_EVENT_REQUEST_GONE, .token = request};
+    for (size_t i = 0; i < driver->service_count; i++)
+        if (driver->services[i].gone != NULL)
+            driver->services[i].gone(driver->services[i].context, request);
     happen(driver, &event);
 }
 

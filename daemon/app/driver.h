@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "app/local.h"
 #include "app/log.h"
 #include "core/core.h"
 #include "loop/loop.h"
@@ -20,6 +21,7 @@ struct qn_driver_options {
     struct qn_core *core;
     struct qn_log *log;
     struct qn_os_watermark *watermark; /* NULL: none */
+    struct qn_local_rows *local;       /* told what became of its rows; NULL: there are none */
     const char *kit_path;
     /* Adds what others know to the health that status shows; NULL: nobody. */
     void (*on_health)(void *context, struct qn_health *health);
@@ -29,6 +31,7 @@ struct qn_driver_options {
     void (*on_fatal)(void *context, enum qn_err err);
     /* After qn_driver_stop: nothing is queued at the store any more. Once. */
     void (*on_stopped)(void *context);
+    void (*on_commits)(void *context); /* something was committed, and told; may be NULL */
     void *context;
     /* Long work and file work (core/job.h); what becomes of it comes back below. on_job NULL: jobs
      * are never done (tests of other things). */
@@ -48,7 +51,10 @@ void qn_driver_start(struct qn_driver *driver);
 /* STOP: what may be forgotten is queued to be stored. Commits are still answered, until on_stopped
  * (maybe from inside); nothing else happens any more. */
 void qn_driver_stop(struct qn_driver *driver);
-/* Runs a step at once, never from inside one: what it is given is borrowed. */
+/* Gives an answer to whoever asked: options.on_reply. For services (service.h). */
+void qn_driver_reply(struct qn_driver *driver, const struct qn_effect *reply);
+/* To the service that takes the command, else to the core: runs a step at once, never from inside
+ * one: what it is given is borrowed. */
 void qn_driver_request(struct qn_driver *driver, uint64_t request, struct qn_span command,
                        struct qn_span args, struct qn_span user);
 void qn_driver_request_gone(struct qn_driver *driver, uint64_t request);

@@ -21,6 +21,7 @@ static const char *const names[] = {
     [QN_ERR_UNSUPPORTED] = "unsupported",
     [QN_ERR_STATE] = "state",
     [QN_ERR_CRYPTO] = "crypto",
+    [QN_ERR_CONFLICT] = "conflict",
     [QN_ERR_COMMAND] = "command",
 };
 

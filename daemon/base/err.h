@@ -24,6 +24,7 @@ enum qn_err {
     QN_ERR_UNSUPPORTED, /* a newer version is needed */
     QN_ERR_STATE,       /* not possible in the current state */
     QN_ERR_CRYPTO,      /* the cryptography library failed */
+    QN_ERR_CONFLICT,    /* not as it was expected to be */
     QN_ERR_COMMAND,     /* a program beside the daemon failed */
 };
 

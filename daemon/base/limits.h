@@ -117,6 +117,34 @@
 #define QN_CONTROL_FRAME_SIZE_MAX (1024 * 1024)
 #define QN_CONTROL_TIME_MAX_MS    (3600 * 1000)
 
+/* --- HTTPS for people (requirement W22, beside http/head.h) --- */
+#define QN_WEB_CONNECTIONS_MAX      1000
+#define QN_WEB_FROM_ADDRESS_MAX     64           /* of those, from one address (IPv6: one /64) */
+#define QN_WEB_IN_MAX               (64 * 1024)  /* read and not taken by the handler, of one */
+#define QN_WEB_OUT_MAX              (512 * 1024) /* of its answer, on its way */
+#define QN_WEB_ROOM_LOW             (256 * 1024) /* from which on a handler hears that there is room */
+#define QN_WEB_DISCARD_MAX          (64 * 1024) /* of a body that nobody wants */
+#define QN_WEB_HEAD_FIELDS_MAX      (32 * 1024) /* of the head of an answer */
+#define QN_WEB_HEAD_TIME_MAX_MS     10000
+#define QN_WEB_KEPT_TIME_MAX_MS     60000 /* between two requests */
+#define QN_WEB_BODY_TIME_MAX_MS     60000 /* for the next QN_WEB_BODY_STEP of a body */
+#define QN_WEB_BODY_STEP            1024
+#define QN_WEB_ANSWER_TIME_MAX_MS   60000 /* for the client to take some of the answer */
+#define QN_WEB_CLOSE_TIME_MAX_MS    2000  /* for the last bytes */
+#define QN_WEB_LISTENERS_MAX        8
+#define QN_WEB_NAMES_MAX            16
+#define QN_WEB_COMMANDS_MAX         128 /* commands of docs/control.md under way for people */
+#define QN_WEB_CERTIFICATE_SIZE_MAX (256 * 1024)
+
+/* --- people --- */
+#define QN_PEOPLE_MAX              1000
+#define QN_PEOPLE_EDITS_MAX        64 /* changes of accounts that wait for the disk */
+#define QN_PASSWORD_SIZE_MAX       256
+#define QN_APP_PASSWORDS_MAX       32  /* of one person */
+#define QN_GRANTS_MAX              256 /* of one person */
+#define QN_SESSIONS_MAX            1024
+#define QN_SESSIONS_PER_PERSON_MAX 16
+
 /* --- records --- */
 #define QN_TRASH_OWN_DAYS    30
 #define QN_TRASH_OTHER_DAYS  37

@@ -14,6 +14,8 @@ struct qn_coll_info {
     uint64_t rows;              /* all stored records */
     uint8_t root[QN_ROOT_SIZE]; /* SHA-256(sum of all leaves | rows as u64)[:16] */
     uint8_t name[64];           /* shown name field of _collection, "" if not known yet */
+    bool is_folder;             /* what _collection says too: a folder of files, */
+    struct qn_site_id home;     /* whose directory is at that site */
 };
 
 /* An empty collection (all zero, root of nothing) if nothing is stored of it. */
@@ -76,6 +78,15 @@ enum qn_err QN_CHECKED qn_read_ops(struct qn_kv *kv, const struct qn_ops_request
  * log does not reach back far enough (floor is not covered by known): pages are needed. */
 enum qn_err QN_CHECKED qn_read_start(struct qn_kv *kv, const struct qn_coll_id *coll,
                                      const struct qn_vv *known, uint64_t *ret_seq);
+
+/* The keys of the records that operations from `from_seq` on wrote, at most `count_max`, in the
+ * order of application; one may come several times. *ret_next: where to go on; `from_seq` if there
+ * is nothing new. QN_ERR_HELD: operations in between left the log, or that place lies ahead of it:
+ * whoever follows has to read all records again. Keys are borrowed for the call. */
+enum qn_err QN_CHECKED qn_read_changes(struct qn_kv *kv, const struct qn_coll_id *coll,
+                                       uint64_t from_seq, size_t count_max,
+                                       void (*each)(void *context, struct qn_span key),
+                                       void *context, uint64_t *ret_next);
 
 /* Fingerprints: level 1 gives the 256 sums of buckets with the same first byte, level 2 those of
  * the 256 buckets below `prefix`; each cut to 16 bytes of SHA-256(sum | count). */

@@ -26,9 +26,9 @@
 /* In the order of their names. Left out: what is held for others and the book of the own vault,
  * which are told again by the files and the holders; what is known of peers. */
 static const enum qn_table copied[] = {
-    QN_TABLE_ACTOR, QN_TABLE_CC,   QN_TABLE_CHAIN, QN_TABLE_COLL,   QN_TABLE_CONF, QN_TABLE_DICT,
-    QN_TABLE_FLOOR, QN_TABLE_FP,   QN_TABLE_HIST,  QN_TABLE_LEDGER, QN_TABLE_LOG,  QN_TABLE_META,
-    QN_TABLE_ORDER, QN_TABLE_PLAN, QN_TABLE_REC,   QN_TABLE_TRASH,
+    QN_TABLE_ACTOR, QN_TABLE_CC,    QN_TABLE_CHAIN, QN_TABLE_COLL,   QN_TABLE_CONF,  QN_TABLE_DICT,
+    QN_TABLE_FLOOR, QN_TABLE_FP,    QN_TABLE_HIST,  QN_TABLE_LEDGER, QN_TABLE_LOCAL, QN_TABLE_LOG,
+    QN_TABLE_META,  QN_TABLE_ORDER, QN_TABLE_PLAN,  QN_TABLE_REC,    QN_TABLE_TRASH,
 };
 #define COPIED_COUNT (sizeof(copied) / sizeof(copied[0]))
 

@@ -80,3 +80,27 @@ void qn_address_print(const union qn_address *address, char out[QN_ADDRESS_TEXT_
         snprintf(out, QN_ADDRESS_TEXT_SIZE, "%s:%u", host, ntohs(plain.v4.sin_port));
     }
 }
+
+static bool is_private_v4(uint32_t ip)
+{
+    return ip >> 24 == 10 || ip >> 20 == (172 << 4 | 1) || ip >> 16 == (192 << 8 | 168) ||
+           ip >> 16 == (169 << 8 | 254) || ip >> 24 == 127;
+}
+
+bool qn_address_is_private(const union qn_address *address)
+{
+    union qn_address plain = unmapped(address);
+    if (plain.any.sa_family == AF_INET)
+        return is_private_v4(ntohl(plain.v4.sin_addr.s_addr));
+    const struct in6_addr *ip = &plain.v6.sin6_addr;
+    return plain.any.sa_family == AF_INET6 &&
+           ((ip->s6_addr[0] & 0xfe) == 0xfc || IN6_IS_ADDR_LINKLOCAL(ip) ||
+            IN6_IS_ADDR_LOOPBACK(ip));
+}
+
+bool qn_address_is_wildcard(const union qn_address *address)
+{
+    if (address->any.sa_family == AF_INET)
+        return address->v4.sin_addr.s_addr == htonl(INADDR_ANY);
+    return address->any.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr);
+}

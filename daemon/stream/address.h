@@ -27,5 +27,9 @@ enum qn_err QN_CHECKED qn_endpoint_parse(const char *text, struct qn_endpoint *r
 /* QN_ERR_NOTFOUND if the host is a name and no number. */
 enum qn_err QN_CHECKED qn_endpoint_number(const struct qn_endpoint *endpoint,
                                           union qn_address *ret_address);
+/* Of a network that does not belong to the internet: RFC 1918, unique local, link-local, loopback.
+ */
+bool qn_address_is_private(const union qn_address *address);
+bool qn_address_is_wildcard(const union qn_address *address); /* 0.0.0.0 or [::] */
 /* An IPv4 address that came in over an IPv6 socket is shown as what it is. */
 void qn_address_print(const union qn_address *address, char out[QN_ADDRESS_TEXT_SIZE]);

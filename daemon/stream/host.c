@@ -32,19 +32,27 @@ void qn_stream_tend_later(struct qn_stream *stream)
 enum qn_err qn_stream_host_new(struct qn_loop *loop, const struct qn_stream_host_options *options,
                                struct qn_stream_host **ret_host)
 {
-    struct qn_tls *tls;
-    QN_TRY(qn_tls_new(options->seed, &tls));
+    struct qn_tls *tls = options->take_tls;
+    if (tls == NULL)
+        QN_TRY(qn_tls_new(options->seed, &tls));
     struct qn_stream_host *host = QN_NEW(struct qn_stream_host);
     host->loop = loop;
     host->tls = tls;
     host->callbacks = options->callbacks;
     host->context = options->context;
     host->handle_count = 1;
+    host->unacked_time_max_ms = options->unacked_time_max_ms;
     qn_node_init(&host->to_tend);
     QN_ASSERT(uv_idle_init(qn_loop_uv(loop), &host->tending) == 0);
     host->tending.data = host;
     *ret_host = host;
     return QN_OK;
+}
+
+void qn_stream_host_take_tls(struct qn_stream_host *host, struct qn_tls *tls)
+{
+    qn_tls_free(host->tls);
+    host->tls = tls;
 }
 
 void qn_stream_host_release(struct qn_stream_host *host)

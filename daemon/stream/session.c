@@ -75,13 +75,17 @@ void qn_session_free(struct qn_session *session)
 
 /* --- what OpenSSL asks --- */
 
-static bool is_offered(enum qn_alpn alpn, struct qn_span offered)
+static bool is_listed(struct qn_span wanted, struct qn_span offered)
 {
-    struct qn_span wanted = alpn_names[alpn];
     for (size_t at = 0; at < offered.size; at += (size_t)offered.data[at] + 1)
         if (qn_span_has_prefix(qn_span_from(offered, at), wanted))
             return true;
     return false;
+}
+
+static bool is_offered(enum qn_alpn alpn, struct qn_span offered)
+{
+    return is_listed(alpn_names[alpn], offered);
 }
 
 int qn_session_on_alpn(SSL *ssl, const unsigned char **ret_name, unsigned char *ret_size,
@@ -100,6 +104,18 @@ int qn_session_on_alpn(SSL *ssl, const unsigned char **ret_name, unsigned char *
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     *ret_name = alpn_names[chosen].data + 1;
     *ret_size = (unsigned char)(alpn_names[chosen].size - 1);
+    return SSL_TLSEXT_ERR_OK;
+}
+
+/* Who offers nothing gets HTTP/1.1 too; who offers only other protocols would not understand it. */
+int qn_session_on_people_alpn(SSL *ssl, const unsigned char **ret_name, unsigned char *ret_size,
+                              const unsigned char *offered, unsigned offered_size, void *argument)
+{
+    static const struct qn_span http = {(const uint8_t *)"\x08http/1.1", 9};
+    if (!is_listed(http, qn_span(offered, offered_size)))
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    *ret_name = http.data + 1;
+    *ret_size = (unsigned char)(http.size - 1);
     return SSL_TLSEXT_ERR_OK;
 }
 

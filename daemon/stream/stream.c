@@ -187,12 +187,13 @@ void qn_stream_tend(struct qn_stream *stream)
 
 static void tune(struct qn_stream *stream)
 {
-    static const struct {
+    unsigned unacked_ms = stream->host->unacked_time_max_ms;
+    const struct {
         int name, value;
     } options[] = {
         {TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S},
         {TCP_KEEPCNT, KEEPALIVE_PROBES},
-        {TCP_USER_TIMEOUT, UNACKED_TIME_MAX_MS},
+        {TCP_USER_TIMEOUT, unacked_ms > 0 ? (int)unacked_ms : UNACKED_TIME_MAX_MS},
     };
     int fd = -1;
     uv_tcp_nodelay(&stream->tcp, 1);
@@ -304,10 +305,18 @@ void qn_stream_exporter(const struct qn_stream *stream, uint8_t out[QN_EXPORTER_
     qn_session_exporter(stream->session, out);
 }
 
+void qn_stream_address(const struct qn_stream *stream, union qn_address *ret_address)
+{
+    union qn_address address = {0};
+    int size = sizeof(address);
+    if (uv_tcp_getpeername(&stream->tcp, &address.any, &size) != 0)
+        address = (union qn_address){0};
+    *ret_address = address;
+}
+
 void qn_stream_print_address(const struct qn_stream *stream, char out[QN_ADDRESS_TEXT_SIZE])
 {
-    union qn_address address = {.v4 = {.sin_family = AF_INET}};
-    int size = sizeof(address);
-    (void)uv_tcp_getpeername(&stream->tcp, &address.any, &size); /* gone already: 0.0.0.0:0 */
-    qn_address_print(&address, out);
+    union qn_address address;
+    qn_stream_address(stream, &address);
+    qn_address_print(&address, out); /* gone already: 0.0.0.0:0 */
 }

@@ -31,7 +31,8 @@ struct qn_listener;
 
 /* `tag` is what the owner gave the stream: a token, so that nothing here points to its objects. */
 struct qn_stream_callbacks {
-    /* Inside the handshake: decide from a table and call nothing. */
+    /* Inside the handshake: decide from a table and call nothing. Not of people, who prove no key:
+     * NULL. */
     bool (*admit)(void *context, uint64_t tag, enum qn_alpn alpn, const struct qn_public_key *key);
     void (*on_up)(void *context, uint64_t tag);
     /* There may be something to read: call qn_stream_read until it gives 0, or stop early and
@@ -47,7 +48,9 @@ struct qn_stream_callbacks {
 /* What the streams of one loop share: identity, callbacks, the read buffer. */
 struct qn_stream_host;
 struct qn_stream_host_options {
-    const uint8_t *seed; /* QN_SEED_SIZE bytes, not kept */
+    const uint8_t *seed;          /* QN_SEED_SIZE bytes, not kept; or else */
+    struct qn_tls *take_tls;      /* the host's from then on, also if it fails */
+    unsigned unacked_time_max_ms; /* a line on which nothing is taken is dead then; 0: 30 s */
     struct qn_stream_callbacks callbacks;
     void *context;
 };
@@ -58,6 +61,8 @@ enum qn_err QN_CHECKED qn_stream_host_new(struct qn_loop *loop,
  * handle is gone, then calls on_closed. */
 void qn_stream_host_close(struct qn_stream_host *host, void (*on_closed)(void *context),
                           void *context);
+/* For the sessions that begin from now on. */
+void qn_stream_host_take_tls(struct qn_stream_host *host, struct qn_tls *tls);
 /* Ciphertext, since the host was made. */
 void qn_stream_host_count(const struct qn_stream_host *host, uint64_t *ret_bytes_in,
                           uint64_t *ret_bytes_out);
@@ -98,4 +103,6 @@ void qn_stream_abort(struct qn_stream *stream);
 enum qn_alpn qn_stream_alpn(const struct qn_stream *stream);
 const struct qn_public_key *qn_stream_peer(const struct qn_stream *stream);
 void qn_stream_exporter(const struct qn_stream *stream, uint8_t out[QN_EXPORTER_SIZE]);
+/* The other side's; of family 0 if it is gone already. */
+void qn_stream_address(const struct qn_stream *stream, union qn_address *ret_address);
 void qn_stream_print_address(const struct qn_stream *stream, char out[QN_ADDRESS_TEXT_SIZE]);

@@ -17,6 +17,7 @@ struct qn_stream_host {
     void (*on_closed)(void *context);
     void *closed_context;
     uint64_t bytes_in, bytes_out;
+    unsigned unacked_time_max_ms;
     char error[96];
     uint8_t read_buffer[QN_STREAM_READ_SIZE]; /* of whichever stream reads now */
 };

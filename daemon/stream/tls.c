@@ -8,13 +8,18 @@
 #include "stream/certificate.h"
 #include "stream/tls_private.h"
 
-static bool set_protocol(SSL_CTX *context)
+void qn_tls_forbid(SSL_CTX *context, long chain_size_max)
 {
     SSL_CTX_set_options(context,
                         SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS); /* idle links keep no 16 KiB buffers */
-    SSL_CTX_set_max_cert_list(context, QN_TLS_CHAIN_SIZE_MAX);
+    SSL_CTX_set_max_cert_list(context, chain_size_max);
+}
+
+static bool set_protocol(SSL_CTX *context)
+{
+    qn_tls_forbid(context, QN_TLS_CHAIN_SIZE_MAX);
     return SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) &&
            SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) &&
            SSL_CTX_set_num_tickets(context, 0) && SSL_CTX_set_max_early_data(context, 0) &&

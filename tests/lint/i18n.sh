@@ -6,6 +6,7 @@
 set -euo pipefail
 cd "$1"
 sources=(tools/syncctl/*.c daemon/app/*.c)
+page=(daemon/serve/page/*.js)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failures=0
@@ -18,6 +19,8 @@ fail() {
 extract() {
     xgettext --language=C --from-code=UTF-8 --package-name=quoin --add-location=file --sort-output \
         --keyword=_ --keyword=N_ --keyword=ngettext:1,2 --output="$1" "${sources[@]}"
+    xgettext --language=JavaScript --from-code=UTF-8 --add-location=file --sort-output --join-existing \
+        --keyword=_ --output="$1" "${page[@]}"
     sed -i -e '/^"POT-Creation-Date/d' -e 's/charset=CHARSET/charset=UTF-8/' "$1"
 }
 

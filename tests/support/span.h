@@ -9,6 +9,11 @@
 
 /* A span over a string literal that may hold zero bytes. */
 #define SPAN(literal) qn_span((literal), sizeof(literal) - 1)
+/* The same as an initialiser of something static. */
+#define SPAN_INIT(literal)                                                                         \
+    {                                                                                              \
+        .data = (const uint8_t *)(literal), .size = sizeof(literal) - 1                            \
+    }
 
 #define assert_span_eq(got, wanted)                                                                \
     do {                                                                                           \

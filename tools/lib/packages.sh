@@ -7,6 +7,7 @@
 packages_successor() {
     case $1 in
     libmsgpack-dev) echo libmsgpack-c-dev ;;
+    libhttp-parser-dev) echo libllhttp-dev ;;
     pkg-config) echo pkgconf ;;
     clang-format-14) echo clang-format ;;
     *) echo "$1" ;;

@@ -37,20 +37,46 @@ static int on_item(void *context, struct qn_span data)
     return CTL_DONE;
 }
 
-int ctl_list(struct ctl *ctl, const char *cmd, const struct qn_buf *args,
-             const struct ctl_listing *listing)
+int ctl_list_and(struct ctl *ctl, const char *cmd, const struct qn_buf *args,
+                 const struct ctl_listing *listing,
+                 void (*on_end)(struct ctl *ctl, struct qn_span end))
 {
     struct listing_run run = {.ctl = ctl, .listing = listing, .json = {.out = ctl->out}};
     ctl_grid_init(&run.grid, listing->columns);
     for (size_t i = 0; i < listing->columns; i++)
         ctl_grid_add_str(&run.grid, gettext(listing->heads[i]));
-    int code = ctl_call(ctl, cmd, args, &(struct ctl_sink){.on_data = on_item, .context = &run});
+    QN_AUTO_BUF struct qn_buf end;
+    qn_buf_init(&end, QN_CONTROL_FRAME_SIZE_MAX);
+    int code = ctl_call(ctl, cmd, args,
+                        &(struct ctl_sink){.on_data = on_item, .context = &run, .end = &end});
     if (code == CTL_DONE && ctl->is_json)
         ctl_json_list_end(&run.json);
     if (code == CTL_DONE && !ctl->is_json)
         ctl_grid_print(&run.grid, ctl->out, "", !ctl->is_terminal);
+    if (code == CTL_DONE && on_end != NULL)
+        on_end(ctl, qn_buf_view(&end));
     ctl_grid_deinit(&run.grid);
     return code;
+}
+
+int ctl_list(struct ctl *ctl, const char *cmd, const struct qn_buf *args,
+             const struct ctl_listing *listing)
+{
+    return ctl_list_and(ctl, cmd, args, listing, NULL);
+}
+
+int ctl_arg_limit(struct ctl *ctl, struct qn_buf *args)
+{
+    const char *limit = ctl_value(ctl, "limit");
+    char *end = NULL;
+    unsigned long long number = limit != NULL ? strtoull(limit, &end, 10) : 0;
+    if (limit != NULL && (limit[0] < '0' || limit[0] > '9' || *end != '\0'))
+        return ctl_usage_error(ctl, _("--limit takes a number, not %s"), limit);
+    if (limit != NULL)
+        ctl_arg_u64(args, "limit", number);
+    else
+        ctl_arg_nil(args, "limit");
+    return CTL_DONE;
 }
 
 static const char *label_of(const char *key)
@@ -74,6 +100,13 @@ static const char *label_of(const char *key)
         {"in_sync", N_("in sync")},
         {"id", N_("id")},
         {"created_by", N_("made by")},
+        {"kind", N_("kind")},
+        {"home", N_("home")},
+        {"path", N_("directory")},
+        {"files", N_("files")},
+        {"bytes", N_("bytes")},
+        {"complete", N_("all counted")},
+        {"free_bytes", N_("bytes free")},
     };
     for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
         if (strcmp(labels[i].key, key) == 0)

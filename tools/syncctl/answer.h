@@ -16,6 +16,12 @@ struct ctl_listing {
 /* Runs the request and prints what comes; JSON is streamed. */
 int ctl_list(struct ctl *ctl, const char *cmd, const struct qn_buf *args,
              const struct ctl_listing *listing);
+/* The same; afterwards `on_end` gets what the end of the answer carries. */
+int ctl_list_and(struct ctl *ctl, const char *cmd, const struct qn_buf *args,
+                 const struct ctl_listing *listing,
+                 void (*on_end)(struct ctl *ctl, struct qn_span end));
+/* Packs --limit (nil if it was not given); CTL_USAGE, said, if it is no number. */
+int ctl_arg_limit(struct ctl *ctl, struct qn_buf *args);
 /* One object: JSON of the shape, or lines "name: value" of its members. */
 int ctl_show(struct ctl *ctl, const char *cmd, const struct qn_buf *args,
              const struct ctl_shape *shape);

@@ -231,18 +231,11 @@ static int on_records(void *context, struct qn_span data)
 
 int ctl_run_record_list(struct ctl *ctl)
 {
-    const char *limit = ctl_value(ctl, "limit");
-    char *end = NULL;
-    unsigned long long number = limit != NULL ? strtoull(limit, &end, 10) : 0;
-    if (limit != NULL && (limit[0] < '0' || limit[0] > '9' || *end != '\0'))
-        return ctl_usage_error(ctl, _("--limit takes a number, not %s"), limit);
     QN_AUTO_BUF struct qn_buf args;
     ctl_args_init(&args, 3);
     ctl_arg_str(&args, "collection", ctl->arguments.items[0]);
-    if (limit != NULL)
-        ctl_arg_u64(&args, "limit", number);
-    else
-        ctl_arg_nil(&args, "limit");
+    if (ctl_arg_limit(ctl, &args) != CTL_DONE)
+        return CTL_USAGE;
     ctl_arg_str(&args, "prefix", ctl_value(ctl, "prefix"));
     struct record_listing listing = {.ctl = ctl, .json = {.out = ctl->out}};
     int code = ctl_call(ctl, "record.list", &args,

@@ -23,6 +23,7 @@ struct site {
     struct qn_core *core;
     struct qn_net *net;
     struct qn_log log;
+    struct qn_local_rows *local;
     struct qn_driver *driver;
     struct qn_control *control;
     struct qn_buf genesis;
@@ -111,12 +112,14 @@ static inline void site_start(struct site *site)
     struct qn_net_options net = {
         .seed = site_seed, .callbacks = qn_driver_net_callbacks(), .context = &site->driver};
     cr_assert_eq(qn_net_new(site->loop, &net, &site->net), QN_OK);
+    site->local = qn_local_rows_new(site->loop, site->store);
     site->driver = qn_driver_new(
         &(struct qn_driver_options){.loop = site->loop,
                                     .net = site->net,
                                     .store = site->store,
                                     .core = site->core,
                                     .log = &site->log,
+                                    .local = site->local,
                                     .kit_path = tmp_dir_at(&site->dir, "kit", site->kit_path),
                                     .on_reply = site_on_reply,
                                     .on_fatal = site_on_fatal,
@@ -168,6 +171,7 @@ static inline void site_deinit(struct site *site)
     qn_control_close(site->control, site_control_closed, site);
     qn_net_close(site->net, site_net_closed, site);
     turn_until(site->loop, site->control_closed && site->net_closed);
+    qn_local_rows_free(site->local);
     qn_store_close(site->store);
     qn_driver_free(site->driver);
     free_loop(site->loop);

@@ -142,6 +142,61 @@ Test(replica_read, a_log_that_was_cut_is_not_read_over)
     cr_assert_eq(qn_read_ops(memkv_reader(a->store), &request, &body, &read), QN_ERR_HELD);
 }
 
+static void note_change(void *context, struct qn_span key)
+{
+    qn_buf_append_span(context, key);
+    qn_buf_append_str(context, " ");
+}
+
+static void check_changes(uint64_t from, size_t count_max, const char *wanted, uint64_t wanted_next)
+{
+    QN_AUTO_BUF struct qn_buf keys;
+    uint64_t next;
+    qn_buf_init(&keys, 4096);
+    cr_assert_eq(qn_read_changes(memkv_reader(a->store), &group.coll, from, count_max, note_change,
+                                 &keys, &next),
+                 QN_OK);
+    cr_assert(qn_span_eq_str(qn_buf_view(&keys), wanted), "%.*s", (int)keys.size,
+              (const char *)keys.data);
+    cr_assert_eq(next, wanted_next);
+}
+
+static enum qn_err changes_err(uint64_t from)
+{
+    QN_AUTO_BUF struct qn_buf keys;
+    uint64_t next;
+    qn_buf_init(&keys, 4096);
+    return qn_read_changes(memkv_reader(a->store), &group.coll, from, 10, note_change, &keys,
+                           &next);
+}
+
+Test(replica_read, changes_in_the_order_of_application)
+{
+    check_changes(1, 10, "", 1); /* nothing is stored yet */
+    cr_assert_eq(site_put(a, "k", "f", "1"), QN_OK);
+    cr_assert_eq(site_put(a, "l", "f", "1"), QN_OK);
+    cr_assert_eq(site_do(a, QN_OP_TRASH, "k"), QN_OK);
+    check_changes(1, 10, "k l k ", 4);
+    check_changes(1, 2, "k l ", 3);
+    check_changes(3, 10, "k ", 4);
+    check_changes(4, 10, "", 4);
+    cr_assert_eq(changes_err(0), QN_ERR_HELD);
+    cr_assert_eq(changes_err(5), QN_ERR_HELD); /* a store that was restored */
+}
+
+Test(replica_read, changes_that_left_the_log)
+{
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(site_put(a, "k", "f", i == 0 ? "0" : i == 1 ? "1" : "2"), QN_OK);
+    cr_assert_eq(qn_replica_begin(a->replica, memkv_begin(a->store), group.wall_ms, 1), QN_OK);
+    cr_assert_eq(qn_replica_truncate(a->replica, &group.coll, 2), QN_OK);
+    cr_assert_eq(memkv_commit(a->store), QN_OK);
+    qn_replica_done(a->replica, true);
+    cr_assert_eq(changes_err(1), QN_ERR_HELD);
+    cr_assert_eq(changes_err(2), QN_ERR_HELD);
+    check_changes(3, 10, "k ", 4);
+}
+
 Test(replica_read, bucket_lists_its_keys)
 {
     QN_AUTO_BUF struct qn_buf out;

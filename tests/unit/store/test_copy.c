@@ -77,6 +77,7 @@ static void fill(struct qn_store *store)
     put(kv, QN_TABLE_HELD, qn_span_str("owner"), qn_span_str("held"));
     put(kv, QN_TABLE_OWN_PACK, qn_span_str("pack"), qn_span_str("own"));
     put(kv, QN_TABLE_PEER, qn_span_str("peer"), qn_span_str("heard"));
+    put(kv, QN_TABLE_LOCAL, qn_span_str("user/anne"), qn_span_str("account"));
     cr_assert_eq(qn_store_write_end(store, true), QN_OK);
 }
 
@@ -99,7 +100,8 @@ Test(copy, has_what_the_site_knows_and_no_more)
     AUTO_COPY struct copy copy = {0};
     fill(f.store);
     copy_of(f.store, &copy);
-    static const char *const in[] = {"model.hlc", "app.guard", "pnight", "entry", "empty"};
+    static const char *const in[] = {"model.hlc", "app.guard", "pnight",
+                                     "entry",     "empty",     "account"};
     static const char *const out[] = {"model.lock", "rnight", "dnight", "held", "own", "heard"};
     for (size_t i = 0; i < sizeof(in) / sizeof(in[0]); i++)
         cr_assert(has_bytes(&copy, in[i]), "%s", in[i]);

@@ -1,0 +1,12 @@
+/* The command `search` (docs/control.md): a service over the search index. */
+#pragma once
+
+#include "app/search_feed.h"
+#include "app/service.h"
+
+/* Adds itself to the driver; all three live until the loop ends. `feed` NULL: the index could not
+ * be opened, and the command says so. */
+struct qn_search_command;
+struct qn_search_command *qn_search_command_new(struct qn_driver *driver,
+                                                struct qn_search_feed *feed);
+void qn_search_command_free(struct qn_search_command *command); /* accepts NULL */

@@ -1,0 +1,280 @@
+/* Copies and moves. A copy is made under a hidden name and then put in its place in one step; what
+ * was there is exchanged for it, and removed afterwards.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+
+#include "files/change.h"
+#include "files/names.h"
+
+struct copy_call {
+    struct change_call change;
+    struct qn_buf to;
+    bool overwrites, is_shallow, is_directory;
+    struct row fresh; /* of a file in its new place */
+    bool has_fresh;
+};
+
+/* What is at the destination; false: nothing. */
+static enum qn_err look_for_room(const struct copy_call *copy, const struct place *to,
+                                 struct statx *ret_there, bool *ret_exists)
+{
+    enum qn_err err = place_look(to, ret_there);
+    *ret_exists = err == QN_OK;
+    if (err == QN_ERR_NOTFOUND)
+        return QN_OK;
+    return err == QN_OK && !copy->overwrites ? QN_ERR_EXISTS : err;
+}
+
+/* Under the lock: `name` of `from` gets its place. What had it is left at `name` with *ret_rest
+ * set, unless both are files: then it is gone in the same step. */
+static enum qn_err put(const struct copy_call *copy, int from, const char *name,
+                       const struct place *to, bool *ret_rest)
+{
+    struct statx there;
+    bool exists;
+    QN_TRY(look_for_room(copy, to, &there, &exists));
+    if (!exists)
+        return name_rename_new(from, name, to->parent, to->name);
+    unsigned flags = RENAME_EXCHANGE;
+    if (!copy->is_directory && !is_directory(&there))
+        flags = 0;
+    if (renameat2(from, name, to->parent, to->name, flags) != 0)
+        return files_err(errno);
+    *ret_rest = flags != 0;
+    return QN_OK;
+}
+
+static enum qn_err put_locked(const struct copy_call *copy, int from, const char *name,
+                              const struct place *to, bool *ret_rest)
+{
+    struct local *folder = copy->change.call.folder;
+    pthread_mutex_lock(&folder->change);
+    enum qn_err err = put(copy, from, name, to, ret_rest);
+    pthread_mutex_unlock(&folder->change);
+    return err;
+}
+
+/* What was replaced goes; that it cannot all be removed at once is the sweep's care. */
+static void drop(int parent, const char *name)
+{
+    struct tree_report report;
+    tree_report_init(&report, NULL, qn_span(NULL, 0));
+    tree_remove(parent, name, &report);
+    tree_report_deinit(&report);
+}
+
+static enum qn_err find_both(struct copy_call *copy, struct place *from, struct place *to,
+                             struct statx *ret_status)
+{
+    struct local *folder = copy->change.call.folder;
+    struct qn_span source = qn_buf_view(&copy->change.call.path), target = qn_buf_view(&copy->to);
+    if (qn_name_is_within(target, source) || qn_name_is_within(source, target))
+        return QN_ERR_STATE; /* into itself, or over what it is in */
+    QN_TRY(real_find(folder, source, from));
+    QN_TRY(place_look(from, ret_status));
+    QN_TRY(real_find_new(folder, target, to));
+    copy->is_directory = is_directory(ret_status);
+    return QN_OK;
+}
+
+/* ---- copy ---- */
+static enum qn_err fill_file(struct copy_call *copy, const struct place *from,
+                             const struct place *to, struct stage *stage)
+{
+    AUTO_FD int source = -1;
+    struct statx before, after;
+    const struct row *row = call_row(&copy->change.call);
+    const atomic_bool *stops = &copy->change.call.is_cancelled;
+    QN_TRY(name_open_file(from->parent, from->name, &source, &before));
+    QN_TRY(stage_make_file(copy->change.call.folder, to->parent, stage));
+    mode_set(stage->fd, mode_for_new(to->parent, false));
+    QN_TRY(file_copy(source, stage->fd, &before, stops));
+    QN_TRY(fd_look(source, &after));
+    copy->has_fresh = row_holds(row, &before) && row_holds(row, &after);
+    return sync_fd(stage->fd);
+}
+
+static enum qn_err fill_directory(struct copy_call *copy, const struct place *from,
+                                  const struct place *to, struct stage *stage)
+{
+    struct statx status;
+    AUTO_FD int source =
+        beneath_open(from->parent, from->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (source < 0)
+        return files_err(errno);
+    QN_TRY(fd_look(source, &status));
+    QN_TRY(stage_make_directory(copy->change.call.folder, to->parent, stage));
+    mode_set(stage->fd, mode_for_new(to->parent, true));
+    if (!copy->is_shallow)
+        tree_copy(source, stage->fd, &copy->change.report);
+    if (copy->change.report.err == QN_ERR_CLOSED || copy->change.report.err == QN_ERR_NOSPACE)
+        return copy->change.report.err; /* not half a copy */
+    QN_TRY(fd_set_modified(stage->fd, time_ns(&status.stx_mtime)));
+    /* Many files at once: one wait for the file system instead of one for each. */
+    return syncfs(stage->fd) == 0 ? QN_OK : files_err(errno);
+}
+
+static void keep_row(struct copy_call *copy, int fd)
+{
+    struct statx status;
+    const struct row *row = call_row(&copy->change.call);
+    copy->has_fresh = copy->has_fresh && fd_look(fd, &status) == QN_OK &&
+                      status.stx_size == row->size &&
+                      time_ns(&status.stx_mtime) == row->modified_ns &&
+                      row_make(&status, row->digest, &copy->fresh);
+}
+
+static enum qn_err copy_run(struct copy_call *copy)
+{
+    AUTO_PLACE struct place from = {.parent = -1}, to = {.parent = -1};
+    struct statx status;
+    bool has_rest = true; /* until it has its place, the copy itself */
+    struct stage stage = {.fd = -1};
+    QN_TRY(find_both(copy, &from, &to, &status));
+    struct statx there;
+    bool exists;
+    QN_TRY(look_for_room(copy, &to, &there, &exists));
+    enum qn_err err = copy->is_directory ? fill_directory(copy, &from, &to, &stage)
+                                         : fill_file(copy, &from, &to, &stage);
+    if (err == QN_OK) {
+        bool has_old = false;
+        err = put_locked(copy, to.parent, stage.name, &to, &has_old);
+        has_rest = err != QN_OK || has_old;
+    }
+    if (err == QN_OK)
+        err = sync_fd(to.parent);
+    if (stage.fd >= 0 && has_rest)
+        drop(to.parent, stage.name);
+    if (stage.fd >= 0)
+        keep_row(copy, stage.fd);
+    close_fd(&stage.fd);
+    return err == QN_OK ? copy->change.report.err : err;
+}
+
+static void copy_work(struct qn_folder_call *call)
+{
+    call->err = copy_run((struct copy_call *)call);
+}
+
+static void copy_finish(struct qn_folder_call *call)
+{
+    struct copy_call *copy = (struct copy_call *)call;
+    if (call->err == QN_OK && copy->has_fresh)
+        rows_put(call, qn_buf_view(&copy->to), &copy->fresh, change_stored);
+    else
+        change_tell(&copy->change);
+}
+
+static void copy_free(struct qn_folder_call *call)
+{
+    qn_buf_deinit(&((struct copy_call *)call)->to);
+    change_free(call);
+}
+
+static const struct call_kind copy_kind = {
+    .prepare = call_read_row,
+    .work = copy_work,
+    .finish = copy_finish,
+    .free = copy_free,
+    .is_long = true,
+};
+
+/* ---- move ---- */
+static enum qn_err move_run(struct copy_call *move)
+{
+    AUTO_PLACE struct place from = {.parent = -1}, to = {.parent = -1};
+    struct statx status, after;
+    bool has_rest = false;
+    struct qn_folder_call *call = &move->change.call;
+    QN_TRY(find_both(move, &from, &to, &status));
+    if (from.is_root || to.is_root)
+        return QN_ERR_DENIED;
+    QN_TRY(put_locked(move, from.parent, from.name, &to, &has_rest));
+    /* The new name first: a crash between the two leaves one name too many, not one too few. */
+    QN_TRY(sync_fd(to.parent));
+    QN_TRY(sync_fd(from.parent));
+    if (has_rest)
+        tree_remove(from.parent, from.name, &move->change.report);
+    if (has_rest)
+        QN_TRY(sync_fd(from.parent));
+    if (call->has_row && name_look(to.parent, to.name, &after) == QN_OK)
+        move->has_fresh = row_holds_but_changed(&call->row, &after) &&
+                          row_make(&after, call->row.digest, &move->fresh);
+    return move->change.report.err;
+}
+
+static void move_work(struct qn_folder_call *call)
+{
+    call->err = move_run((struct copy_call *)call);
+}
+
+static void move_row_gone(struct qn_folder_call *call, enum qn_err err)
+{
+    (void)err;
+    struct copy_call *move = (struct copy_call *)call;
+    if (move->has_fresh)
+        rows_put(call, qn_buf_view(&move->to), &move->fresh, change_stored);
+    else
+        change_tell(&move->change);
+}
+
+static void move_finish(struct qn_folder_call *call)
+{
+    struct copy_call *move = (struct copy_call *)call;
+    struct qn_span from = qn_buf_view(&call->path), to = qn_buf_view(&move->to);
+    if (call->err != QN_OK)
+        change_tell(&move->change);
+    else if (move->is_directory)
+        rows_move(call, from, &to, change_stored);
+    else if (call->has_row)
+        rows_put(call, from, NULL, move_row_gone);
+    else
+        change_tell(&move->change);
+}
+
+static const struct call_kind move_kind = {
+    .prepare = call_read_row,
+    .work = move_work,
+    .finish = move_finish,
+    .free = copy_free,
+};
+
+static struct copy_call *new_copy(struct qn_folder *folder, const struct call_kind *kind,
+                                  struct qn_span from, struct qn_span to, void *context)
+{
+    struct copy_call *copy = call_new(real_of(folder), kind, sizeof(*copy), from, context);
+    struct qn_folder_call *call = &copy->change.call;
+    qn_buf_init(&copy->to, call->path.size_max);
+    if (qn_name_compose(to, &copy->to) != QN_OK || !qn_name_is_path(qn_buf_view(&copy->to)))
+        call_settle(call, QN_ERR_DENIED);
+    tree_report_init(&copy->change.report, &call->is_cancelled, qn_buf_view(&call->path));
+    return copy;
+}
+
+struct qn_folder_call *real_copy(struct qn_folder *folder, struct qn_span from, struct qn_span to,
+                                 bool overwrites, bool is_shallow, qn_folder_failed_fn failed,
+                                 qn_folder_done_fn done, void *context)
+{
+    struct copy_call *copy = new_copy(folder, &copy_kind, from, to, context);
+    copy->overwrites = overwrites;
+    copy->is_shallow = is_shallow;
+    copy->change.failed = failed;
+    copy->change.done = done;
+    call_start(&copy->change.call);
+    return &copy->change.call;
+}
+
+struct qn_folder_call *real_move(struct qn_folder *folder, struct qn_span from, struct qn_span to,
+                                 bool overwrites, qn_folder_failed_fn failed,
+                                 qn_folder_done_fn done, void *context)
+{
+    struct copy_call *move = new_copy(folder, &move_kind, from, to, context);
+    move->overwrites = overwrites;
+    move->change.failed = failed;
+    move->change.done = done;
+    call_start(&move->change.call);
+    return &move->change.call;
+}

@@ -1,0 +1,81 @@
+#include "files/names.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <utf8proc.h>
+
+#include "base/text.h"
+
+#define OWN_PREFIX ".quoin-"
+
+bool qn_name_is_ascii(struct qn_span text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (text.data[i] >= 0x80)
+            return false;
+    return true;
+}
+
+enum qn_err qn_name_compose(struct qn_span text, struct qn_buf *out)
+{
+    if (qn_name_is_ascii(text)) {
+        qn_buf_append_span(out, text);
+        return qn_buf_status(out);
+    }
+    if (!qn_text_is_utf8(text))
+        return QN_ERR_INVALID;
+    utf8proc_uint8_t *composed = NULL;
+    utf8proc_ssize_t size = utf8proc_map(text.data, (utf8proc_ssize_t)text.size, &composed,
+                                         UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    if (size < 0)
+        return QN_ERR_INVALID;
+    qn_buf_append(out, composed, (size_t)size);
+    free(composed);
+    return qn_buf_status(out);
+}
+
+bool qn_name_is_shown(struct qn_span name)
+{
+    return qn_text_is_printable(name) && !qn_span_has_prefix(name, qn_span_str(OWN_PREFIX));
+}
+
+static bool is_name(struct qn_span name)
+{
+    return name.size > 0 && name.size <= NAME_MAX && !qn_span_eq_str(name, ".") &&
+           !qn_span_eq_str(name, "..") && memchr(name.data, '\0', name.size) == NULL &&
+           !qn_span_has_prefix(name, qn_span_str(OWN_PREFIX));
+}
+
+bool qn_name_is_path(struct qn_span path)
+{
+    if (path.size == 0)
+        return true;
+    if (path.size >= PATH_MAX)
+        return false;
+    for (;;) {
+        const uint8_t *slash = memchr(path.data, '/', path.size);
+        size_t size = slash == NULL ? path.size : (size_t)(slash - path.data);
+        if (!is_name(qn_span(path.data, size)))
+            return false;
+        if (slash == NULL)
+            return true;
+        path = qn_span(path.data + size + 1, path.size - size - 1);
+    }
+}
+
+void qn_name_split(struct qn_span path, struct qn_span *ret_parent, struct qn_span *ret_last)
+{
+    size_t at = path.size;
+    while (at > 0 && path.data[at - 1] != '/')
+        at--;
+    *ret_parent = qn_span(path.data, at > 0 ? at - 1 : 0);
+    *ret_last = qn_span(path.data + at, path.size - at);
+}
+
+bool qn_name_is_within(struct qn_span path, struct qn_span above)
+{
+    if (above.size == 0)
+        return true;
+    return qn_span_has_prefix(path, above) &&
+           (path.size == above.size || path.data[above.size] == '/');
+}

@@ -1,0 +1,223 @@
+/* The row of an account:
+ *
+ *   [1, role, is disabled, created ms,
+ *    nil or [log2 N, r, p, salt, hash],            password
+ *    nil or [secret, last step],                   second factor
+ *    [[label, folder, right, hash, created ms, used ms], ...],
+ *    [[thing, name, right], ...]]
+ */
+#include "people/account.h"
+
+#include "proto/cursor.h"
+#include "proto/pack.h"
+
+#define FORMAT 1
+
+void qn_account_key(const char *name, struct qn_buf *out)
+{
+    qn_buf_append_str(out, QN_ACCOUNT_PREFIX);
+    qn_buf_append_str(out, name);
+}
+
+/* ---- out ---- */
+
+static void pack_verifier(const struct qn_account *account, struct qn_buf *out)
+{
+    if (!account->has_password) {
+        qn_pack_nil(out);
+        return;
+    }
+    const struct qn_verifier *verifier = &account->verifier;
+    qn_pack_array(out, 5);
+    qn_pack_u64(out, verifier->cost.log_n);
+    qn_pack_u64(out, verifier->cost.r);
+    qn_pack_u64(out, verifier->cost.p);
+    qn_pack_bin(out, QN_SPAN_OF(verifier->salt));
+    qn_pack_bin(out, qn_digest_view(&verifier->hash));
+}
+
+static void pack_totp(const struct qn_account *account, struct qn_buf *out)
+{
+    if (!account->has_totp) {
+        qn_pack_nil(out);
+        return;
+    }
+    qn_pack_array(out, 2);
+    qn_pack_bin(out, QN_SPAN_OF(account->totp));
+    qn_pack_u64(out, account->totp_step);
+}
+
+static void pack_app(const struct qn_app_password *app, struct qn_buf *out)
+{
+    qn_pack_array(out, 6);
+    qn_pack_cstr(out, app->label);
+    qn_pack_cstr(out, app->folder);
+    qn_pack_u64(out, app->right);
+    qn_pack_bin(out, qn_digest_view(&app->hash));
+    qn_pack_u64(out, app->created_ms);
+    qn_pack_u64(out, app->used_ms);
+}
+
+static void pack_grant(const struct qn_grant *grant, struct qn_buf *out)
+{
+    qn_pack_array(out, 3);
+    qn_pack_u64(out, grant->thing);
+    qn_pack_cstr(out, grant->name);
+    qn_pack_u64(out, grant->right);
+}
+
+void qn_account_pack(const struct qn_account *account, struct qn_buf *out)
+{
+    qn_pack_array(out, 8);
+    qn_pack_u64(out, FORMAT);
+    qn_pack_u64(out, account->role);
+    qn_pack_bool(out, account->is_disabled);
+    qn_pack_u64(out, account->created_ms);
+    pack_verifier(account, out);
+    pack_totp(account, out);
+    qn_pack_array(out, account->apps.count);
+    qn_vec_each (&account->apps, app)
+        pack_app(app, out);
+    qn_pack_array(out, account->grants.count);
+    qn_vec_each (&account->grants, grant)
+        pack_grant(grant, out);
+}
+
+/* ---- in ---- */
+
+static enum qn_err read_exactly(struct qn_cursor *cursor, size_t count)
+{
+    size_t found;
+    QN_TRY(qn_cursor_array(cursor, count, &found));
+    return found == count ? QN_OK : QN_ERR_INVALID;
+}
+
+static enum qn_err read_small(struct qn_cursor *cursor, uint64_t max, uint8_t *ret_value)
+{
+    uint64_t value;
+    QN_TRY(qn_cursor_u64(cursor, &value));
+    if (value > max)
+        return QN_ERR_INVALID;
+    *ret_value = (uint8_t)value;
+    return QN_OK;
+}
+
+static enum qn_err read_text(struct qn_cursor *cursor, char *out, size_t size_max)
+{
+    struct qn_span text;
+    QN_TRY(qn_cursor_str(cursor, size_max, &text));
+    if (memchr(text.data, 0, text.size) != NULL)
+        return QN_ERR_INVALID;
+    memcpy(out, text.data, text.size);
+    out[text.size] = '\0';
+    return QN_OK;
+}
+
+static enum qn_err read_verifier(struct qn_cursor *cursor, struct qn_account *account)
+{
+    struct qn_verifier *verifier = &account->verifier;
+    if (qn_cursor_peek(cursor) == QN_ITEM_NIL)
+        return qn_cursor_nil(cursor);
+    QN_TRY(read_exactly(cursor, 5));
+    QN_TRY(read_small(cursor, UINT8_MAX, &verifier->cost.log_n));
+    QN_TRY(read_small(cursor, UINT8_MAX, &verifier->cost.r));
+    QN_TRY(read_small(cursor, UINT8_MAX, &verifier->cost.p));
+    QN_TRY(qn_cursor_bytes(cursor, verifier->salt, sizeof(verifier->salt)));
+    QN_TRY(qn_cursor_bytes(cursor, verifier->hash.bytes, QN_DIGEST_SIZE));
+    account->has_password = true;
+    return qn_scrypt_is_allowed(&verifier->cost) ? QN_OK : QN_ERR_INVALID;
+}
+
+static enum qn_err read_totp(struct qn_cursor *cursor, struct qn_account *account)
+{
+    if (qn_cursor_peek(cursor) == QN_ITEM_NIL)
+        return qn_cursor_nil(cursor);
+    QN_TRY(read_exactly(cursor, 2));
+    QN_TRY(qn_cursor_bytes(cursor, account->totp, sizeof(account->totp)));
+    account->has_totp = true;
+    return qn_cursor_u64(cursor, &account->totp_step);
+}
+
+static enum qn_err read_app(struct qn_cursor *cursor, struct qn_account *account)
+{
+    struct qn_app_password app = {0};
+    uint8_t right;
+    QN_TRY(read_exactly(cursor, 6));
+    QN_TRY(read_text(cursor, app.label, QN_USER_SIZE_MAX));
+    QN_TRY(read_text(cursor, app.folder, QN_NAME_SIZE_MAX));
+    QN_TRY(read_small(cursor, QN_RIGHT_WRITE, &right));
+    QN_TRY(qn_cursor_bytes(cursor, app.hash.bytes, QN_DIGEST_SIZE));
+    QN_TRY(qn_cursor_u64(cursor, &app.created_ms));
+    QN_TRY(qn_cursor_u64(cursor, &app.used_ms));
+    app.right = (enum qn_right)right;
+    return qn_account_add_app(account, &app);
+}
+
+static enum qn_err read_grant(struct qn_cursor *cursor, struct qn_account *account)
+{
+    uint8_t thing, right;
+    struct qn_span name;
+    QN_TRY(read_exactly(cursor, 3));
+    QN_TRY(read_small(cursor, QN_THING_COLLECTION, &thing));
+    QN_TRY(qn_cursor_str(cursor, QN_NAME_SIZE_MAX, &name));
+    QN_TRY(read_small(cursor, QN_RIGHT_WRITE, &right));
+    if (right == QN_RIGHT_NONE)
+        return QN_ERR_INVALID;
+    return qn_account_grant(account, (enum qn_thing)thing, name, (enum qn_right)right);
+}
+
+static enum qn_err read_lists(struct qn_cursor *cursor, struct qn_account *account)
+{
+    size_t count;
+    QN_TRY(qn_cursor_array(cursor, QN_APP_PASSWORDS_MAX, &count));
+    for (size_t i = 0; i < count; i++)
+        QN_TRY(read_app(cursor, account));
+    QN_TRY(qn_cursor_array(cursor, QN_GRANTS_MAX, &count));
+    for (size_t i = 0; i < count; i++)
+        QN_TRY(read_grant(cursor, account));
+    return qn_cursor_finish(cursor);
+}
+
+static enum qn_err read_head(struct qn_cursor *cursor, struct qn_account *account)
+{
+    uint64_t format;
+    uint8_t role;
+    size_t count;
+    QN_TRY(qn_cursor_array(cursor, 64, &count));
+    QN_TRY(qn_cursor_u64(cursor, &format));
+    if (format > FORMAT)
+        return QN_ERR_UNSUPPORTED;
+    if (format != FORMAT || count != 8)
+        return QN_ERR_INVALID;
+    QN_TRY(read_small(cursor, QN_ROLE_OPERATOR, &role));
+    QN_TRY(qn_cursor_bool(cursor, &account->is_disabled));
+    QN_TRY(qn_cursor_u64(cursor, &account->created_ms));
+    account->role = (enum qn_role)role;
+    return QN_OK;
+}
+
+static enum qn_err read_account(struct qn_span key, struct qn_span value,
+                                struct qn_account *account)
+{
+    struct qn_cursor cursor = qn_cursor(value);
+    struct qn_span name = qn_span_from(key, strlen(QN_ACCOUNT_PREFIX));
+    if (!qn_span_has_prefix(key, qn_span_str(QN_ACCOUNT_PREFIX)) || !qn_account_is_name(name))
+        return QN_ERR_INVALID;
+    memcpy(account->name, name.data, name.size);
+    QN_TRY(read_head(&cursor, account));
+    QN_TRY(read_verifier(&cursor, account));
+    QN_TRY(read_totp(&cursor, account));
+    return read_lists(&cursor, account);
+}
+
+enum qn_err qn_account_unpack(struct qn_span key, struct qn_span value,
+                              struct qn_account *ret_account)
+{
+    struct qn_account account = {0};
+    enum qn_err err = read_account(key, value, &account);
+    if (err == QN_OK)
+        *ret_account = account;
+    else
+        qn_account_deinit(&account);
+    return err == QN_OK || err == QN_ERR_UNSUPPORTED ? err : QN_ERR_CORRUPT;
+}

@@ -1,0 +1,103 @@
+/* Asking the index. FTS5 finds the items that have all words; that they follow each other, where
+ * they have to, is looked at here (it keeps no places of words: its lists are shorter so). */
+#include "base/vec.h"
+#include "search/index_private.h"
+
+#define PER_SCOPE_MIN 5 /* hits of each scope come before one scope gets all the rest */
+
+struct finding {
+    struct qn_fts *fts;
+    const struct qn_search_words *words;
+    size_t left;
+    QN_VEC(int64_t) told; /* at most the limit */
+    void (*hit)(void *context, const struct qn_index_hit *hit);
+    void *context;
+};
+
+static bool was_told(const struct finding *finding, int64_t id)
+{
+    qn_vec_each (&finding->told, told)
+        if (*told == id)
+            return true;
+    return false;
+}
+
+static enum qn_err tell_item(struct finding *finding, struct qn_span scope, int64_t id)
+{
+    struct fts_run item = fts_start(finding->fts, ITEM_BY_ID);
+    fts_number(&item, id);
+    if (fts_step(&item)) {
+        struct qn_index_hit hit = {
+            .scope = scope, .name = fts_column(&item, 0), .text = fts_column(&item, 1)};
+        if (qn_search_words_follow(finding->words, hit.name) ||
+            qn_search_words_follow(finding->words, hit.text)) {
+            finding->hit(finding->context, &hit);
+            qn_vec_push(&finding->told, id);
+            finding->left--;
+        }
+    }
+    return fts_end(&item);
+}
+
+/* At most `limit` hits in one scope that were not told yet. */
+static enum qn_err pass(struct finding *finding, struct qn_span scope, int64_t number,
+                        struct qn_span expression, size_t limit)
+{
+    enum qn_err err = QN_OK;
+    size_t enough = finding->left > limit ? finding->left - limit : 0;
+    struct fts_run run = fts_start(finding->fts, FTS_FIND);
+    fts_text(&run, expression);
+    fts_number(&run, number << SCOPE_SHIFT);
+    fts_number(&run, ((number + 1) << SCOPE_SHIFT) - 1);
+    while (err == QN_OK && finding->left > enough && fts_step(&run)) {
+        int64_t id = sqlite3_column_int64(run.statement, 0);
+        if (!was_told(finding, id))
+            err = tell_item(finding, scope, id);
+    }
+    enum qn_err run_err = fts_end(&run);
+    return err != QN_OK ? err : run_err;
+}
+
+static enum qn_err all_scopes(struct finding *finding, const struct qn_span *scopes, size_t count,
+                              struct qn_span expression, size_t limit)
+{
+    for (size_t i = 0; i < count && finding->left > 0; i++) {
+        int64_t number;
+        QN_TRY(fts_scope_id(finding->fts, scopes[i], &number, NULL));
+        if (number != 0)
+            QN_TRY(pass(finding, scopes[i], number, expression, limit));
+    }
+    return QN_OK;
+}
+
+/* Names, then texts, a few of each scope; then the rest. */
+static enum qn_err all_passes(struct finding *finding, const struct qn_span *scopes, size_t count)
+{
+    QN_AUTO_BUF struct qn_buf in_names, anywhere;
+    size_t share = count > 0 ? finding->left / count : 0;
+    size_t few = share > PER_SCOPE_MIN ? share : PER_SCOPE_MIN;
+    qn_buf_init(&in_names, 8192);
+    qn_buf_init(&anywhere, 8192);
+    qn_search_words_match(finding->words, &anywhere);
+    qn_buf_append_str(&in_names, "name : (");
+    qn_buf_append_span(&in_names, qn_buf_view(&anywhere));
+    qn_buf_append_str(&in_names, ")");
+    QN_TRY(qn_buf_status(&in_names));
+    QN_TRY(all_scopes(finding, scopes, count, qn_buf_view(&in_names), few));
+    QN_TRY(all_scopes(finding, scopes, count, qn_buf_view(&anywhere), few));
+    if (count <= 1)
+        return QN_OK; /* few was all */
+    QN_TRY(all_scopes(finding, scopes, count, qn_buf_view(&in_names), SIZE_MAX));
+    return all_scopes(finding, scopes, count, qn_buf_view(&anywhere), SIZE_MAX);
+}
+
+enum qn_err qn_fts_find(struct qn_fts *fts, const struct qn_search_words *words,
+                        const struct qn_span *scopes, size_t scope_count, size_t limit,
+                        void (*hit)(void *context, const struct qn_index_hit *hit), void *context)
+{
+    struct finding finding = {
+        .fts = fts, .words = words, .left = limit, .hit = hit, .context = context};
+    enum qn_err err = all_passes(&finding, scopes, scope_count);
+    qn_vec_free(&finding.told);
+    return err;
+}

@@ -1,0 +1,272 @@
+/* PUT: the body goes into an upload that nobody sees, and takes its place at the end.
+ *
+ *   judge ── upload ── [100 Continue] body* ── end ── checks ── commit ── answer
+ *
+ * The bytes that come are gathered in one buffer while another is being written; when both are full
+ * the client waits. A client that goes away leaves nothing.
+ */
+#include <inttypes.h>
+#include <openssl/evp.h>
+
+#include "base/assert.h"
+#include "dav/names.h"
+#include "serve/dav_private.h"
+
+#define FILL_SIZE     ((size_t)256 * 1024)
+#define FILL_SIZE_MAX (FILL_SIZE + 128 * 1024) /* and the piece that filled it */
+
+struct putting {
+    struct qn_folder_upload *upload; /* NULL: none, or committed */
+    struct qn_buf filling, writing;
+    uint64_t size;
+    bool is_writing, is_paused, has_ended, is_refused;
+    bool has_mtime, has_checksum;
+    int64_t modified_ns;
+    enum qn_dav_digest kind;
+    uint8_t wanted[QN_DAV_DIGEST_SIZE_MAX];
+    EVP_MD_CTX *digest;
+};
+
+static void free_putting(struct dav_request *dav)
+{
+    struct putting *put = dav->own;
+    if (put->upload)
+        dav->folder->ops->abort(put->upload);
+    EVP_MD_CTX_free(put->digest);
+    qn_buf_deinit(&put->filling);
+    qn_buf_deinit(&put->writing);
+    qn_free(put);
+}
+
+static void refuse(struct dav_request *dav, unsigned status)
+{
+    struct putting *put = dav->own;
+    if (put->upload)
+        dav->folder->ops->abort(put->upload);
+    put->upload = NULL;
+    if (!put->is_refused)
+        dav_refuse(dav, status);
+    put->is_refused = true;
+}
+
+/* ---- what the client says of it ---- */
+
+static const EVP_MD *algorithm(enum qn_dav_digest kind)
+{
+    switch (kind) {
+    case QN_DAV_MD5:
+        return EVP_md5();
+    case QN_DAV_SHA1:
+        return EVP_sha1();
+    case QN_DAV_SHA256:
+        return EVP_sha256();
+    }
+    return NULL;
+}
+
+/* A checksum of a kind that is not known is passed over. */
+static enum qn_err read_checksum(struct dav_request *dav)
+{
+    struct putting *put = dav->own;
+    struct qn_span field = dav_field(dav, "OC-Checksum");
+    if (field.size == 0)
+        return QN_OK;
+    enum qn_err err = qn_dav_checksum_read(field, &put->kind, put->wanted);
+    if (err != QN_OK)
+        return err == QN_ERR_UNSUPPORTED ? QN_OK : err;
+    put->digest = EVP_MD_CTX_new();
+    if (!put->digest || EVP_DigestInit_ex(put->digest, algorithm(put->kind), NULL) != 1)
+        return QN_ERR_CRYPTO;
+    put->has_checksum = true;
+    return QN_OK;
+}
+
+static enum qn_err read_fields(struct dav_request *dav)
+{
+    struct putting *put = dav->own;
+    struct qn_span mtime = dav_field(dav, "X-OC-Mtime");
+    if (qn_http_header(qn_web_asked(dav->web), "Content-Range"))
+        return QN_ERR_INVALID; /* part of a file is not put (RFC 9110, 14.5) */
+    put->has_mtime = mtime.size > 0;
+    if (put->has_mtime)
+        QN_TRY(qn_dav_mtime_read(mtime, &put->modified_ns));
+    return read_checksum(dav);
+}
+
+/* Finder puts in chunks and says the length beside. */
+static bool is_as_expected(struct dav_request *dav)
+{
+    const struct putting *put = dav->own;
+    struct qn_span field = qn_dav_trim(dav_field(dav, "X-Expected-Entity-Length"));
+    char text[32];
+    snprintf(text, sizeof(text), "%" PRIu64, put->size);
+    return field.size == 0 || qn_span_eq_str(field, text);
+}
+
+static bool has_wanted_digest(struct putting *put)
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    if (!put->has_checksum)
+        return true;
+    return EVP_DigestFinal_ex(put->digest, digest, &size) == 1 &&
+           size == qn_dav_digest_size(put->kind) && memcmp(digest, put->wanted, size) == 0;
+}
+
+/* ---- the end ---- */
+
+static void answer(struct dav_request *dav)
+{
+    struct putting *put = dav->own;
+    unsigned status = dav->exists ? 204 : 201;
+    dav_note(dav, status);
+    struct qn_buf *head = dav_head(dav, status, 0);
+    if (!head)
+        return;
+    if (dav->info.etag[0] != 0) {
+        dav_text_field(head, "ETag", dav->info.etag);
+        dav_text_field(head, "OC-ETag", dav->info.etag);
+    }
+    if (put->has_mtime)
+        dav_text_field(head, "X-OC-Mtime", "accepted");
+    qn_web_head_end(dav->web);
+    qn_web_finish(dav->web);
+}
+
+static void on_commit(void *context, enum qn_err err, const struct qn_entry_info *entry)
+{
+    struct dav_request *dav = context;
+    bool existed = dav->exists;
+    if (!dav_resume(dav))
+        return;
+    if (err != QN_OK) {
+        dav_refuse_err(dav, err);
+    } else {
+        dav_set_info(dav, entry);
+        dav->exists = existed;
+        answer(dav);
+    }
+    dav_release(dav);
+}
+
+/* From here on it happens, whether or not the client waits for it. */
+static void commit(struct dav_request *dav)
+{
+    struct putting *put = dav->own;
+    struct qn_folder_expect expect = dav_expect(dav);
+    struct qn_folder_upload *upload = put->upload;
+    if (!is_as_expected(dav) || !has_wanted_digest(put)) {
+        refuse(dav, 400);
+        return;
+    }
+    put->upload = NULL;
+    dav_hold(dav);
+    dav_wait(dav, dav->folder->ops->commit(upload, &expect,
+                                           put->has_mtime ? put->modified_ns : INT64_MIN, on_commit,
+                                           dav));
+}
+
+/* ---- the way in ---- */
+
+static void pump(struct dav_request *dav);
+
+static void on_written(void *context, enum qn_err err)
+{
+    struct dav_request *dav = context;
+    if (!dav_resume(dav))
+        return;
+    struct putting *put = dav->own;
+    put->is_writing = false;
+    qn_buf_reset(&put->writing);
+    if (err != QN_OK)
+        refuse(dav, dav_status_of(err));
+    else
+        pump(dav);
+}
+
+static void write_out(struct dav_request *dav)
+{
+    struct putting *put = dav->own;
+    struct qn_buf empty = put->writing;
+    put->writing = put->filling;
+    put->filling = empty;
+    put->is_writing = true;
+    dav_wait(dav,
+             dav->folder->ops->write(put->upload, qn_buf_view(&put->writing), on_written, dav));
+}
+
+static void pump(struct dav_request *dav)
+{
+    struct putting *put = dav->own;
+    bool is_enough = put->filling.size >= FILL_SIZE || (put->has_ended && put->filling.size > 0);
+    if (is_enough && !put->is_writing)
+        write_out(dav);
+    bool is_full = put->filling.size >= FILL_SIZE;
+    if (is_full != put->is_paused && !put->has_ended) {
+        put->is_paused = is_full;
+        qn_web_pause_body(dav->web, is_full);
+    }
+    if (put->has_ended && put->filling.size == 0 && !put->is_writing)
+        commit(dav);
+}
+
+void dav_put_body(struct dav_request *dav, struct qn_span piece)
+{
+    struct putting *put = dav->own;
+    if (!put || put->is_refused || !put->upload)
+        return;
+    put->size += piece.size;
+    qn_buf_append_span(&put->filling, piece);
+    bool is_taken = !put->filling.is_over;
+    if (is_taken && put->has_checksum)
+        is_taken = EVP_DigestUpdate(put->digest, piece.data, piece.size) == 1;
+    if (is_taken)
+        pump(dav);
+    else
+        refuse(dav, 500);
+}
+
+void dav_put_body_end(struct dav_request *dav)
+{
+    struct putting *put = dav->own;
+    if (!put || put->is_refused || !put->upload)
+        return;
+    put->has_ended = true;
+    pump(dav);
+}
+
+static void on_upload(void *context, enum qn_err err, struct qn_folder_upload *upload)
+{
+    struct dav_request *dav = context;
+    struct putting *put = dav->own;
+    put->upload = err == QN_OK ? upload : NULL;
+    if (!dav_resume(dav))
+        return;
+    if (err != QN_OK)
+        refuse(dav, err == QN_ERR_EXISTS ? 405 : dav_status_of(err)); /* a directory is there */
+    else
+        qn_web_want_body(dav->web);
+}
+
+static void go(struct dav_request *dav)
+{
+    struct putting *put = QN_NEW(struct putting);
+    uint64_t length = qn_web_asked(dav->web)->content_length;
+    qn_buf_init(&put->filling, FILL_SIZE_MAX);
+    qn_buf_init(&put->writing, FILL_SIZE_MAX);
+    dav->own = put;
+    dav->free_own = free_putting;
+    enum qn_err err = read_fields(dav);
+    if (err != QN_OK || (dav->exists && dav->info.is_directory)) {
+        refuse(dav, err != QN_OK ? dav_status_of(err) : 405);
+        return;
+    }
+    if (!dav_has_body(dav))
+        length = 0;
+    dav_wait(dav, dav->folder->ops->upload(dav->folder, dav->inner,
+                                           length == QN_HTTP_NO_LENGTH ? UINT64_MAX : length,
+                                           on_upload, dav));
+}
+
+const struct dav_method dav_put_method = {
+    .method = QN_HTTP_PUT, .action = "write", .is_write = true, .makes_or_removes = true, .go = go};

@@ -1,0 +1,410 @@
+/* Listeners, who is let in, the clock. */
+#include "serve/serve.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "serve/dav.h"
+#include "serve/page.h"
+#include "serve/serve_private.h"
+
+#define TICK_MS 500
+#define TEND_MS 60000
+
+uint64_t serve_now_ms(const struct qn_serve *serve)
+{
+    return serve->options.host->now_ms(serve->options.host->context);
+}
+
+void serve_log(const struct qn_serve *serve, int level, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    serve->options.host->log(serve->options.host->context, level, text);
+}
+
+/* ---- connections ---- */
+
+struct connection *serve_find(const struct qn_serve *serve, uint64_t tag)
+{
+    struct connection *connection = serve->connections[tag % QN_WEB_CONNECTIONS_MAX];
+    return connection != NULL && connection->tag == tag ? connection : NULL;
+}
+
+void serve_forget(struct connection *connection)
+{
+    struct qn_serve *serve = connection->serve;
+    serve->connections[connection->tag % QN_WEB_CONNECTIONS_MAX] = NULL;
+    serve->connection_count--;
+}
+
+/* IPv6: the network of a machine, which has as many addresses as it likes. */
+static bool is_same_client(const union qn_address *a, const union qn_address *b)
+{
+    if (a->any.sa_family != b->any.sa_family)
+        return false;
+    if (a->any.sa_family == AF_INET)
+        return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+    size_t size = IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr) ? 16 : 8;
+    return memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, size) == 0;
+}
+
+static size_t count_from(const struct qn_serve *serve, const union qn_address *address)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < QN_WEB_CONNECTIONS_MAX; i++)
+        if (serve->connections[i] != NULL &&
+            is_same_client(&serve->connections[i]->address, address))
+            count++;
+    return count;
+}
+
+/* When all places are taken, whoever has waited longest without asking anything goes: slow clients
+ * cannot keep others out. */
+static bool make_room(struct qn_serve *serve)
+{
+    struct connection *oldest = NULL;
+    if (serve->connection_count < QN_WEB_CONNECTIONS_MAX)
+        return true;
+    for (size_t i = 0; i < QN_WEB_CONNECTIONS_MAX; i++) {
+        struct connection *connection = serve->connections[i];
+        if (connection_is_idle(connection) && connection->stream != NULL &&
+            (oldest == NULL || connection->since_ms < oldest->since_ms))
+            oldest = connection;
+    }
+    if (oldest == NULL)
+        return false;
+    serve->refused_count++;
+    connection_abort(oldest);
+    connection_pump(oldest); /* frees it: its stream is gone, and no handler is in it */
+    return true;
+}
+
+static uint64_t free_tag(struct qn_serve *serve)
+{
+    do
+        serve->next_tag++;
+    while (serve->connections[serve->next_tag % QN_WEB_CONNECTIONS_MAX] != NULL);
+    return serve->next_tag;
+}
+
+static bool may_come(const struct qn_serve *serve, const union qn_address *address)
+{
+    return (serve->config.is_public || qn_address_is_private(address)) &&
+           count_from(serve, address) < QN_WEB_FROM_ADDRESS_MAX;
+}
+
+/* "10.0.0.1", "fe80::1" */
+static void print_host(const union qn_address *address, char out[QN_ADDRESS_TEXT_SIZE])
+{
+    char text[QN_ADDRESS_TEXT_SIZE];
+    qn_address_print(address, text);
+    *strrchr(text, ':') = '\0';
+    size_t size = strlen(text);
+    bool has_brackets = text[0] == '[';
+    snprintf(out, QN_ADDRESS_TEXT_SIZE, "%.*s", (int)(size - 2 * has_brackets),
+             text + has_brackets);
+}
+
+static void on_connection(void *context, struct qn_listener *listener)
+{
+    struct qn_serve *serve = context;
+    struct qn_stream *stream;
+    union qn_address address;
+    bool has_room = make_room(serve);
+    uint64_t tag = has_room ? free_tag(serve) : serve->next_tag;
+    if (qn_stream_accept(listener, false, tag, &stream) != QN_OK)
+        return; /* the client is gone, or there are no descriptors: nothing to do about it */
+    qn_stream_address(stream, &address);
+    if (!has_room || serve->is_stopping || !may_come(serve, &address)) {
+        serve->refused_count++;
+        qn_stream_abort(stream);
+        return;
+    }
+    struct connection *connection = connection_new(serve, tag);
+    connection->stream = stream;
+    connection->address = address;
+    print_host(&address, connection->from);
+    serve->connections[tag % QN_WEB_CONNECTIONS_MAX] = connection;
+    serve->connection_count++;
+}
+
+/* ---- what streams tell ---- */
+
+static bool admit(void *context, uint64_t tag, enum qn_alpn alpn, const struct qn_public_key *key)
+{
+    return false; /* people prove no key, and are not asked for one */
+}
+
+static void on_up(void *context, uint64_t tag)
+{
+    struct connection *connection = serve_find(context, tag);
+    if (connection != NULL)
+        connection_on_up(connection);
+}
+
+static void on_readable(void *context, uint64_t tag)
+{
+    struct connection *connection = serve_find(context, tag);
+    if (connection != NULL)
+        connection_on_readable(connection);
+}
+
+static void on_written(void *context, uint64_t tag)
+{
+    struct connection *connection = serve_find(context, tag);
+    if (connection != NULL)
+        connection_on_written(connection);
+}
+
+static void on_down(void *context, uint64_t tag, enum qn_err reason, const char *detail)
+{
+    struct qn_serve *serve = context;
+    struct connection *connection = serve_find(serve, tag);
+    if (connection == NULL)
+        return;
+    if (connection->state == CONNECTION_SHAKING && reason != QN_ERR_CLOSED)
+        serve_log(serve, QN_SERVE_LOG_DEBUG, "https from %s: %s", connection->from, detail);
+    connection_gone(connection);
+}
+
+/* ---- turns and the clock ---- */
+
+static void on_later(void *context)
+{
+    struct qn_serve *serve = context;
+    struct qn_node batch;
+    qn_node_init(&batch);
+    qn_node_move(&serve->to_pump, &batch);
+    while (!qn_node_is_alone(&batch)) {
+        struct qn_node *node = batch.after;
+        qn_node_remove(node);
+        connection_pump((struct connection *)((char *)node - offsetof(struct connection, later)));
+    }
+}
+
+static void tend(struct qn_serve *serve, uint64_t now_ms);
+
+static void on_tick(void *context)
+{
+    struct qn_serve *serve = context;
+    uint64_t now_ms = serve_now_ms(serve);
+    qn_timer_set(serve->tick, serve->options.tick_ms);
+    for (size_t i = 0; i < QN_WEB_CONNECTIONS_MAX && serve->connection_count > 0; i++)
+        if (serve->connections[i] != NULL)
+            connection_check_time(serve->connections[i], now_ms);
+    if (now_ms >= serve->tend_ms)
+        tend(serve, now_ms);
+}
+
+/* ---- certificate and listeners ---- */
+
+static enum qn_err make_host(struct qn_serve *serve, struct qn_tls *tls)
+{
+    struct qn_stream_host_options options = {
+        .take_tls = tls,
+        .unacked_time_max_ms = QN_WEB_ANSWER_TIME_MAX_MS,
+        .callbacks = {admit, on_up, on_readable, on_written, on_down, on_connection},
+        .context = serve,
+    };
+    return qn_stream_host_new(serve->options.loop, &options, &serve->host);
+}
+
+static void log_certificate(const struct qn_serve *serve)
+{
+    const struct qn_certificate_status *status = qn_certificates_status(serve->certificates);
+    if (status->error[0] != '\0')
+        serve_log(serve, QN_SERVE_LOG_ERROR, "https: certificate: %s", status->error);
+    else
+        serve_log(serve, QN_SERVE_LOG_INFO, "https: certificate for %s", status->names);
+}
+
+static void take_certificate(struct qn_serve *serve)
+{
+    struct qn_tls *tls;
+    enum qn_err err = qn_tls_new_people(qn_certificates_chain(serve->certificates),
+                                        qn_certificates_key(serve->certificates), &tls);
+    if (err != QN_OK)
+        qn_certificates_refused(serve->certificates, err);
+    else if (serve->host != NULL)
+        qn_stream_host_take_tls(serve->host, tls);
+    else if ((err = make_host(serve, tls)) != QN_OK)
+        qn_certificates_refused(serve->certificates, err);
+}
+
+static void refresh_certificate(struct qn_serve *serve)
+{
+    const struct qn_serve_host *host = serve->options.host;
+    char before[sizeof(((struct qn_certificate_status *)0)->error)];
+    const struct qn_certificate_status *status = qn_certificates_status(serve->certificates);
+    snprintf(before, sizeof(before), "%s", status->error);
+    bool is_new = qn_certificates_refresh(serve->certificates, host->wall_ms(host->context));
+    if (is_new)
+        take_certificate(serve);
+    if (is_new || strcmp(before, status->error) != 0)
+        log_certificate(serve);
+}
+
+static void open_listener(struct qn_serve *serve, struct listener *listener)
+{
+    struct qn_endpoint endpoint;
+    union qn_address address;
+    char before[sizeof(listener->error)];
+    if (listener->tcp != NULL || serve->host == NULL)
+        return;
+    memcpy(before, listener->error, sizeof(before));
+    enum qn_err err = qn_endpoint_parse(listener->address, &endpoint);
+    if (err == QN_OK)
+        err = qn_endpoint_number(&endpoint, &address);
+    if (err == QN_OK)
+        err = qn_listener_new(serve->host, &address, &listener->tcp);
+    if (err == QN_OK) {
+        listener->error[0] = '\0';
+        serve_log(serve, QN_SERVE_LOG_INFO, "https: listening on %s", listener->address);
+        return;
+    }
+    snprintf(listener->error, sizeof(listener->error), "%s", qn_stream_host_error(serve->host));
+    if (strcmp(before, listener->error) != 0)
+        serve_log(serve, QN_SERVE_LOG_ERROR, "https: cannot listen on %s: %s", listener->address,
+                  listener->error);
+}
+
+static void tend(struct qn_serve *serve, uint64_t now_ms)
+{
+    serve->tend_ms = now_ms + TEND_MS;
+    if (serve->is_stopping || serve->config.listen_count == 0)
+        return;
+    refresh_certificate(serve);
+    for (size_t i = 0; i < serve->listener_count; i++)
+        open_listener(serve, &serve->listeners[i]);
+}
+
+static bool is_wished(const struct qn_serve_config *config, const char *address)
+{
+    for (size_t i = 0; i < config->listen_count; i++)
+        if (strcmp(config->listen[i], address) == 0)
+            return true;
+    return false;
+}
+
+static void drop_listeners(struct qn_serve *serve, const struct qn_serve_config *config)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < serve->listener_count; i++) {
+        if (is_wished(config, serve->listeners[i].address))
+            serve->listeners[kept++] = serve->listeners[i];
+        else
+            qn_listener_free(serve->listeners[i].tcp);
+    }
+    serve->listener_count = kept;
+}
+
+static void add_listeners(struct qn_serve *serve, const struct qn_serve_config *config)
+{
+    for (size_t i = 0; i < config->listen_count; i++) {
+        bool is_there = false;
+        for (size_t j = 0; j < serve->listener_count && !is_there; j++)
+            is_there = strcmp(serve->listeners[j].address, config->listen[i]) == 0;
+        if (is_there)
+            continue;
+        struct listener *listener = &serve->listeners[serve->listener_count++];
+        *listener = (struct listener){0};
+        memcpy(listener->address, config->listen[i], sizeof(listener->address));
+    }
+}
+
+/* ---- life ---- */
+
+struct qn_serve *qn_serve_new(const struct qn_serve_options *options)
+{
+    struct qn_serve *serve = QN_NEW(struct qn_serve);
+    serve->options = *options;
+    if (serve->options.routes.items == NULL)
+        serve->options.routes = qn_serve_routes;
+    if (serve->options.tick_ms == 0)
+        serve->options.tick_ms = TICK_MS;
+    qn_node_init(&serve->to_pump);
+    serve->page = qn_page_new(options->site);
+    serve->certificates = qn_certificates_new(options->state_dir, options->site);
+    serve->later = qn_timer_new(options->loop, on_later, serve);
+    serve->tick = qn_timer_new(options->loop, on_tick, serve);
+    return serve;
+}
+
+void qn_serve_configure(struct qn_serve *serve, const struct qn_serve_config *config)
+{
+    drop_listeners(serve, config);
+    add_listeners(serve, config);
+    serve->config = *config;
+    qn_certificates_configure(serve->certificates, config);
+    if (config->listen_count == 0 && serve->connection_count == 0)
+        qn_timer_stop(serve->tick);
+    else
+        qn_timer_set(serve->tick, serve->options.tick_ms);
+    tend(serve, serve_now_ms(serve));
+}
+
+void qn_serve_stop(struct qn_serve *serve)
+{
+    const struct qn_serve_config none = {0};
+    serve->is_stopping = true;
+    drop_listeners(serve, &none);
+    for (size_t i = 0; i < QN_WEB_CONNECTIONS_MAX; i++)
+        if (serve->connections[i] != NULL && connection_is_idle(serve->connections[i]))
+            connection_abort(serve->connections[i]);
+}
+
+static void on_host_closed(void *context)
+{
+    struct qn_serve *serve = context;
+    void (*on_closed)(void *context) = serve->on_closed;
+    void *closed_context = serve->closed_context;
+    qn_page_free(serve->page);
+    qn_certificates_free(serve->certificates);
+    qn_free(serve);
+    on_closed(closed_context);
+}
+
+void qn_serve_close(struct qn_serve *serve, void (*on_closed)(void *context), void *context)
+{
+    serve->on_closed = on_closed;
+    serve->closed_context = context;
+    qn_serve_stop(serve);
+    for (size_t i = 0; i < QN_WEB_CONNECTIONS_MAX; i++) {
+        struct connection *connection = serve->connections[i];
+        if (connection == NULL)
+            continue;
+        connection_abort(connection);
+        connection_pump(connection);
+    }
+    qn_timer_free(serve->later);
+    qn_timer_free(serve->tick);
+    if (serve->host != NULL)
+        qn_stream_host_close(serve->host, on_host_closed, serve);
+    else
+        on_host_closed(serve);
+}
+
+struct qn_dav *qn_serve_dav(struct qn_serve *serve)
+{
+    return serve->options.dav;
+}
+
+void qn_serve_status(const struct qn_serve *serve, struct qn_serve_status *ret_status)
+{
+    struct qn_serve_status status = {.listener_count = serve->listener_count,
+                                     .connection_count = serve->connection_count,
+                                     .request_count = serve->request_count,
+                                     .refused_count = serve->refused_count,
+                                     .certificate = *qn_certificates_status(serve->certificates)};
+    for (size_t i = 0; i < serve->listener_count; i++)
+        status.listeners[i] = (struct qn_serve_listener_status){
+            serve->listeners[i].address,
+            serve->listeners[i].tcp != NULL ? "" : serve->listeners[i].error};
+    *ret_status = status;
+}

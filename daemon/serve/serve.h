@@ -1,0 +1,116 @@
+/* HTTPS for people: the listener, its routes, and what the application lends.
+ *
+ *   client ── TLS ── connection ── route ── door (who?) ── handler: dav | api | page
+ *                                                             │
+ *               people, folders, records, search of the host ─┘
+ *
+ * The room sees neither core nor store: all that it asks goes through struct qn_serve_host. Loop
+ * thread.
+ */
+#pragma once
+
+#include "base/local.h"
+#include "files/folder.h"
+#include "loop/loop.h"
+#include "serve/certificate.h"
+#include "serve/config.h"
+#include "serve/door.h"
+#include "serve/route.h"
+
+/* The answer to a command of docs/control.md: data*, then end or error; as msgpack. */
+struct qn_serve_answer {
+    enum { QN_SERVE_DATA, QN_SERVE_END, QN_SERVE_ERROR } kind;
+    struct qn_span data;
+    enum qn_err err;
+    const char *code, *object; /* of an error */
+};
+
+struct qn_audit_what;
+struct qn_serve_host {
+    void *context;
+    const struct qn_local *local;
+    /* Runs a command for a person, as if it came over the control socket; `user` stands in the
+     * history. The answers come later, never from inside. Returns a token for cancel. */
+    uint64_t (*command)(void *context, const char *command, struct qn_span args,
+                        struct qn_span user,
+                        void (*answer)(void *answer_context, const struct qn_serve_answer *answer),
+                        void *answer_context);
+    /* What has come so far waits, and what makes it stops, until it is taken back. */
+    void (*pause)(void *context, uint64_t token, bool is_paused);
+    void (*cancel)(void *context, uint64_t token); /* no answer comes any more */
+    /* The folders that this site offers or can reach, by name. */
+    struct qn_folder *(*folder)(void *context, struct qn_span name); /* NULL: none */
+    void (*each_folder)(void *context, void (*each)(void *, struct qn_span name),
+                        void *each_context);
+    /* The audit trail (people/audit.h): QN_OK, or it does not take the note. NULL: there is none.
+     */
+    enum qn_err (*note)(void *context, const struct qn_audit_what *what);
+    uint64_t (*now_ms)(void *context);  /* monotonic */
+    uint64_t (*wall_ms)(void *context); /* since 1970 */
+    void (*random)(void *out, size_t size);
+    void (*log)(void *context, int level, const char *text);
+};
+
+/* Who judges who it is; door.h. `ask` NULL: nobody is known. */
+struct qn_serve_door {
+    uint64_t (*ask)(void *context, const struct qn_http_head *head, const char *from,
+                    qn_door_fn done, void *done_context);
+    void (*forget)(void *context, uint64_t token);
+    /* Begins a session. The texts are copied. As `ask`: a token for `forget`, 0 if it is done. */
+    uint64_t (*sign_in)(void *context, const struct qn_sign_in_what *what, qn_sign_in_fn done,
+                        void *done_context);
+    void (*sign_out)(void *context, const struct qn_http_head *head); /* that of the cookie */
+    /* The token of the session whose cookie came with the request; false: none did. */
+    bool (*session_token)(void *context, const struct qn_http_head *head,
+                          char ret_token[QN_DOOR_SECRET_SIZE + 1]);
+    void *context;
+};
+
+enum qn_serve_log_level {
+    QN_SERVE_LOG_ERROR,
+    QN_SERVE_LOG_WARNING,
+    QN_SERVE_LOG_INFO,
+    QN_SERVE_LOG_DEBUG
+};
+
+struct qn_dav; /* dav.h */
+struct qn_serve_options {
+    struct qn_loop *loop;
+    const struct qn_serve_host *host; /* borrowed, as all below */
+    struct qn_serve_door door;
+    const struct qn_people *people; /* what they may; NULL: nothing */
+    struct qn_dav *dav;      /* dav.h; closed by its owner, after this room. NULL: no WebDAV */
+    struct qn_routes routes; /* none: qn_serve_routes */
+    const char *state_dir;   /* the authority is kept in DIR/authority/ */
+    const char *site;        /* its name */
+    unsigned tick_ms;        /* between two looks at the clock; 0: 500 */
+};
+
+/* For handlers. */
+const struct qn_serve_host *qn_web_host(const struct qn_web_request *request);
+const struct qn_people *qn_web_people(const struct qn_web_request *request);
+const struct qn_serve_door *qn_web_door(const struct qn_web_request *request);
+
+struct qn_serve;
+struct qn_serve *qn_serve_new(const struct qn_serve_options *options);
+/* What holds from now on: listeners come and go, connections that are up stay. What cannot be done
+ * (an address in use, a certificate that cannot be read) is logged, tried again each minute, and
+ * shown by the status. */
+void qn_serve_configure(struct qn_serve *serve, const struct qn_serve_config *config);
+/* No new connections or requests; those under way go on. */
+void qn_serve_stop(struct qn_serve *serve);
+/* Ends all; `on_closed` comes after the last handle is gone, when `serve` is freed. Not from inside
+ * a callback of this room's. */
+void qn_serve_close(struct qn_serve *serve, void (*on_closed)(void *context), void *context);
+
+/* For `syncctl serve status`. */
+struct qn_serve_listener_status {
+    const char *address, *error; /* "": it listens */
+};
+struct qn_serve_status {
+    struct qn_serve_listener_status listeners[QN_WEB_LISTENERS_MAX];
+    size_t listener_count, connection_count;
+    uint64_t request_count, refused_count; /* connections over a limit or from a public address */
+    struct qn_certificate_status certificate;
+};
+void qn_serve_status(const struct qn_serve *serve, struct qn_serve_status *ret_status);

@@ -1,0 +1,72 @@
+#include <criterion/criterion.h>
+
+#include "dav/media.h"
+#include "dav/names.h"
+#include "support/span.h"
+
+Test(dav_names, litter_of_file_managers_is_known)
+{
+    const char *litter[] = {"._a.txt",     ".DS_Store",   "Thumbs.db",    "thumbs.db",
+                            "desktop.ini", "Desktop.ini", "~$report.docx"};
+    const char *plain[] = {"a.txt", ".hidden", "_x", "DS_Store", "my Thumbs.db", "~backup", "$a"};
+    for (size_t i = 0; i < sizeof(litter) / sizeof(litter[0]); i++)
+        cr_assert(qn_dav_name_is_litter(qn_span_str(litter[i])), "%s", litter[i]);
+    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+        cr_assert_not(qn_dav_name_is_litter(qn_span_str(plain[i])), "%s", plain[i]);
+    cr_assert(qn_dav_name_is_virtual(SPAN(".metadata_never_index")));
+    cr_assert_not(qn_dav_name_is_virtual(SPAN(".metadata")));
+}
+
+static const struct {
+    const char *name;
+    enum qn_dav_name_fault fault;
+} faults[] = {
+    {"rapport.odt", QN_DAV_NAME_FINE},   {"été.txt", QN_DAV_NAME_FINE},
+    {"a:b", QN_DAV_NAME_CHARACTER},      {"what?", QN_DAV_NAME_CHARACTER},
+    {"a\\b", QN_DAV_NAME_CHARACTER},     {"x*", QN_DAV_NAME_CHARACTER},
+    {"quote\"", QN_DAV_NAME_CHARACTER},  {"a|b<c>", QN_DAV_NAME_CHARACTER},
+    {"bell\x07", QN_DAV_NAME_CHARACTER}, {"end.", QN_DAV_NAME_ENDING},
+    {"end ", QN_DAV_NAME_ENDING},        {"con", QN_DAV_NAME_DEVICE},
+    {"NUL.tar.gz", QN_DAV_NAME_DEVICE},  {"Com1.txt", QN_DAV_NAME_DEVICE},
+    {"LPT9", QN_DAV_NAME_DEVICE},        {"COM0", QN_DAV_NAME_FINE},
+    {"COM10", QN_DAV_NAME_FINE},         {"console", QN_DAV_NAME_FINE},
+    {"nul .txt", QN_DAV_NAME_DEVICE},    {"aux", QN_DAV_NAME_DEVICE},
+};
+
+Test(dav_names, what_windows_cannot_have_is_named)
+{
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+        cr_assert_eq(qn_dav_name_fault(qn_span_str(faults[i].name)), faults[i].fault, "'%s'",
+                     faults[i].name);
+}
+
+static const struct {
+    const char *a, *b;
+    bool collide;
+} pairs[] = {
+    {"A.txt", "a.TXT", true}, {"a", "a", false},    {"É", "é", true},     {"Œuvre", "œuvre", true},
+    {"Ÿ", "ÿ", true},         {"Ž", "ž", true},     {"Σ", "σ", true},     {"Я", "я", true},
+    {"Ё", "ё", true},         {"é", "e", false},    {"ab", "abc", false}, {"×", "÷", false},
+    {"日", "日", false},      {"a日", "A日", true}, {"", "a", false},
+};
+
+Test(dav_names, names_that_differ_in_case_only_collide)
+{
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        struct qn_span a = qn_span_str(pairs[i].a), b = qn_span_str(pairs[i].b);
+        cr_assert_eq(qn_dav_names_collide(a, b), pairs[i].collide, "%s %s", pairs[i].a, pairs[i].b);
+        cr_assert_eq(qn_dav_names_collide(b, a), pairs[i].collide, "%s %s", pairs[i].b, pairs[i].a);
+    }
+}
+
+Test(dav_names, a_type_goes_by_the_ending_and_pages_are_never_harmless)
+{
+    cr_assert_str_eq(qn_dav_media_type(SPAN("a.b.PDF")), "application/pdf");
+    cr_assert_str_eq(qn_dav_media_type(SPAN("pdf")), "application/octet-stream");
+    cr_assert_str_eq(qn_dav_media_type(SPAN("a.")), "application/octet-stream");
+    cr_assert_str_eq(qn_dav_media_type(SPAN("")), "application/octet-stream");
+    const char *pages[] = {"a.html", "a.svg", "a.xml", "a.xhtml", "a.js", "a.pdf", "a"};
+    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+        cr_assert_not(qn_dav_media_is_harmless(qn_dav_media_type(qn_span_str(pages[i]))));
+    cr_assert(qn_dav_media_is_harmless(qn_dav_media_type(SPAN("a.jpg"))));
+}

@@ -1,0 +1,75 @@
+#include <criterion/criterion.h>
+
+#include "files/names.h"
+#include "support/span.h"
+
+static void assert_composed(struct qn_span text, const char *expected)
+{
+    QN_AUTO_BUF struct qn_buf out;
+    qn_buf_init(&out, 256);
+    cr_assert_eq(qn_name_compose(text, &out), QN_OK);
+    assert_span_eq(qn_buf_view(&out), qn_span_str(expected));
+}
+
+Test(names, accents_are_put_together)
+{
+    assert_composed(SPAN("plain"), "plain");
+    assert_composed(SPAN(""), "");
+    assert_composed(SPAN("e\xcc\x81t\xc3\xa9"), "\xc3\xa9t\xc3\xa9");
+    assert_composed(SPAN("A\xcc\x8a"), "\xc3\x85");
+    assert_composed(SPAN("\xe2\x84\xab"), "\xc3\x85");     /* the Angstrom sign */
+    assert_composed(SPAN("\xef\xac\x81"), "\xef\xac\x81"); /* a ligature stays: no K form */
+    assert_composed(SPAN("\xe1\x84\x92\xe1\x85\xa1"), "\xed\x95\x98");
+}
+
+Test(names, what_is_not_utf8_has_no_form)
+{
+    QN_AUTO_BUF struct qn_buf out;
+    qn_buf_init(&out, 256);
+    cr_assert_eq(qn_name_compose(SPAN("\xe9t\xe9"), &out), QN_ERR_INVALID);
+    cr_assert_eq(qn_name_compose(SPAN("\xed\xa0\x80"), &out), QN_ERR_INVALID);
+    cr_assert_eq(out.size, 0);
+    qn_buf_init(&out, 2);
+    cr_assert_eq(qn_name_compose(SPAN("\xc3\xa9\xc3\xa9"), &out), QN_ERR_LIMIT);
+}
+
+Test(names, paths)
+{
+    char at_most[256], too_long[257];
+    memset(at_most, 'x', sizeof(at_most));
+    memset(too_long, 'x', sizeof(too_long));
+    cr_assert(qn_name_is_path(SPAN("")));
+    cr_assert(qn_name_is_path(SPAN("a/b.c/..d/...")));
+    cr_assert(qn_name_is_path(qn_span(at_most, 255)));
+    cr_assert_not(qn_name_is_path(qn_span(too_long, 256)));
+    const char *bad[] = {
+        "/a", "a/", "a//b", ".", "..", "a/../b", "a/.", ".quoin-folder", "a/.quoin-upload-1/b"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        cr_assert_not(qn_name_is_path(qn_span_str(bad[i])), "%s", bad[i]);
+    cr_assert_not(qn_name_is_path(SPAN("a\0b")));
+}
+
+Test(names, what_is_shown)
+{
+    cr_assert(qn_name_is_shown(SPAN("\xc3\xa9.txt")));
+    cr_assert(qn_name_is_shown(SPAN(".hidden")));
+    cr_assert_not(qn_name_is_shown(SPAN("a\nb")));
+    cr_assert_not(qn_name_is_shown(SPAN("\xe9")));
+    cr_assert_not(qn_name_is_shown(SPAN(".quoin-folder")));
+}
+
+Test(names, parts_of_a_path)
+{
+    struct qn_span parent, last;
+    qn_name_split(SPAN("a/b/c"), &parent, &last);
+    cr_assert(qn_span_eq_str(parent, "a/b") && qn_span_eq_str(last, "c"));
+    qn_name_split(SPAN("c"), &parent, &last);
+    cr_assert(parent.size == 0 && qn_span_eq_str(last, "c"));
+    qn_name_split(SPAN(""), &parent, &last);
+    cr_assert(parent.size == 0 && last.size == 0);
+    cr_assert(qn_name_is_within(SPAN("a/b"), SPAN("a")));
+    cr_assert(qn_name_is_within(SPAN("a"), SPAN("a")));
+    cr_assert(qn_name_is_within(SPAN("a"), SPAN("")));
+    cr_assert_not(qn_name_is_within(SPAN("ab"), SPAN("a")));
+    cr_assert_not(qn_name_is_within(SPAN(""), SPAN("a")));
+}
