@@ -347,6 +347,8 @@ static void start_https(struct daemon *daemon)
                                        .log = &daemon->log,
                                        .control = daemon->control,
                                        .local = qn_local_rows_door(daemon->local),
+                                       .people = qn_staff_people(daemon->staff),
+                                       .audit = qn_staff_audit(daemon->staff),
                                        .state_dir = daemon->options->state_dir,
                                        .site = daemon->setup.name};
     daemon->https = qn_https_new(&options);

@@ -4,6 +4,7 @@
 
 #include "app/control.h"
 #include "os/os.h"
+#include "people/audit.h"
 #include "proto/pack.h"
 #include "serve/serve.h"
 
@@ -41,6 +42,13 @@ static void pause_command(void *context, uint64_t token, bool is_paused)
 static void cancel_command(void *context, uint64_t token)
 {
     qn_control_cancel(((struct qn_https *)context)->options.control, token);
+}
+
+/* What the store does not take is tried again by the trail; who asked is not told twice. */
+static enum qn_err note_access(void *context, const struct qn_audit_what *what)
+{
+    struct qn_https *https = context;
+    return qn_audit_note(https->options.audit, what, qn_os_wall_ms(), NULL, NULL);
 }
 
 static uint64_t now_ms(void *context)
@@ -87,12 +95,14 @@ struct qn_https *qn_https_new(const struct qn_https_options *options)
                                          .cancel = cancel_command,
                                          .folder = no_folder,
                                          .each_folder = no_folders,
+                                         .note = options->audit == NULL ? NULL : note_access,
                                          .now_ms = now_ms,
                                          .wall_ms = wall_ms,
                                          .random = qn_os_random,
                                          .log = note};
     struct qn_serve_options serve = {.loop = options->loop,
                                      .host = &https->host,
+                                     .people = options->people,
                                      .state_dir = options->state_dir,
                                      .site = options->site};
     https->serve = qn_serve_new(&serve);

@@ -24,7 +24,7 @@ static const struct {
     bool needs_collection, needs_key;
 } commands[] = {
     {"record.get", "collection key", KIND_GET, true, true},
-    {"record.list", "collection limit prefix", KIND_LIST, true, false},
+    {"record.list", "after collection limit prefix", KIND_LIST, true, false},
     {"record.trash", "collection", KIND_TRASH, true, false},
     {"record.history", "collection key", KIND_HISTORY, true, true},
     {"conflict.list", "collection", KIND_CONFLICTS, false, false},
@@ -136,6 +136,7 @@ static enum qn_err fill(struct qn_stream *stream, const struct qn_core *core, st
         add_all_sources(stream, core);
     if (needs_key)
         QN_TRY(take_text(args, "key", true, &stream->key, "bad-key", refusal));
+    QN_TRY(take_text(args, "after", false, &stream->after, "bad-request", refusal));
     QN_TRY(take_text(args, "prefix", false, &stream->prefix, "bad-request", refusal));
     return take_limit(stream, args, refusal);
 }
@@ -230,7 +231,7 @@ static void add_item(struct slice *slice, struct qn_span key, const struct qn_re
     if (slice->stream->kind == KIND_LIST) {
         if (!is_shown(key, record))
             return;
-        qn_view_record(slice->core, slice->source->name, key, record, out);
+        qn_view_record(slice->core, slice->source->name, key, record, false, out);
     } else if (slice->stream->kind == KIND_TRASH) {
         qn_view_trashed(slice->core, key, record, out);
     } else {
@@ -304,7 +305,7 @@ static enum qn_err get_record(struct slice *slice, struct qn_buf *out)
     QN_TRY(qn_read_record(slice->kv, &slice->source->id, key, &record));
     if (!is_shown(key, &record))
         return QN_ERR_NOTFOUND;
-    qn_view_record(slice->core, slice->source->name, key, &record, out);
+    qn_view_record(slice->core, slice->source->name, key, &record, true, out);
     return qn_buf_status(out);
 }
 

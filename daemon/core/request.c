@@ -25,6 +25,8 @@ static const char *code_of_record(enum qn_err err)
         return "bad-value";
     case QN_ERR_STATE:
         return "no-conflict";
+    case QN_ERR_EXISTS:
+        return "changed";
     default:
         return "internal";
     }
@@ -86,9 +88,9 @@ static const struct {
     {"collection.create", "members name", call_collection_create, true},
     {"collection.grant", "name site", call_collection_grant, true},
     {"collection.ungrant", "name site", call_collection_ungrant, true},
-    {"record.put", "collection fields key", call_record_put, false},
+    {"record.put", "collection fields if key", call_record_put, false},
     {"record.put-many", "collection records", call_record_put_many, false},
-    {"record.delete", "collection key", call_record_delete, false},
+    {"record.delete", "collection if key", call_record_delete, false},
     {"record.restore", "collection key", call_record_restore, false},
     {"record.erase", "collection key", call_record_erase, false},
     {"conflict.resolve", "collection field key take value", call_conflict_resolve, false},
@@ -209,7 +211,8 @@ void request_outcome(struct qn_core *core, struct pending *pending,
 {
     if (outcome->err != QN_OK) {
         const char *code = call_code_of(outcome->err, outcome->kind);
-        if (pending->refusal != NULL && !qn_err_is_fatal(outcome->err))
+        bool is_expected = outcome->err == QN_ERR_NOTFOUND || outcome->err == QN_ERR_STATE;
+        if (pending->refusal != NULL && is_expected)
             code = pending->refusal;
         core_reply_error(core, pending->request, outcome->err, code, pending->object);
     } else if (pending->wants_counts) {

@@ -17,7 +17,9 @@
 #include "model/replica_read.h"
 
 enum qn_intent_kind {
-    QN_INTENT_WRITE,         /* [coll, [[kind, key, user, [field, value, ...]], ...]] */
+    /* [coll, [[kind, key, user, [field, value, ...]], ...]]; behind the values of one that stands
+     * alone, what must be there: bin(16), a record of that hash, or bin(0), none that is shown */
+    QN_INTENT_WRITE,
     QN_INTENT_APPLY,         /* [coll, body of OPS] */
     QN_INTENT_LEDGER_APPEND, /* [body as a binary, ...] */
     QN_INTENT_LEDGER_MERGE,  /* [entry, ...] */

@@ -347,6 +347,21 @@ const char *qn_web_from(const struct qn_web_request *request)
     return request->connection->from;
 }
 
+const struct qn_serve_host *qn_web_host(const struct qn_web_request *request)
+{
+    return request->connection->serve->options.host;
+}
+
+const struct qn_people *qn_web_people(const struct qn_web_request *request)
+{
+    return request->connection->serve->options.people;
+}
+
+const struct qn_serve_door *qn_web_door(const struct qn_web_request *request)
+{
+    return &request->connection->serve->options.door;
+}
+
 struct qn_serve *qn_web_serve(const struct qn_web_request *request)
 {
     return request->connection->serve;

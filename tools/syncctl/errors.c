@@ -35,6 +35,8 @@ static const struct row rows[] = {
      N_("`syncctl record trash` shows what is in it.")},
     {"no-conflict", N_("there is no conflict here"),
      N_("`syncctl conflict list` shows the conflicts.")},
+    {"changed", N_("somebody else has changed this record meanwhile"),
+     N_("Read it again, then decide.")},
     {"no-such-value", N_("that site wrote none of the concurrent values"),
      N_("`syncctl conflict show` shows which sites did.")},
     {"site-unknown", N_("there is no such site in the group"),
