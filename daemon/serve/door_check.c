@@ -89,8 +89,7 @@ static void tell_later(const struct knock *knock, bool is_throttled, unsigned re
         tell_ask(knock, is_throttled ? QN_DOOR_THROTTLED : QN_DOOR_BUSY, NULL, retry_s);
 }
 
-/* The trail keeps and tells its own trouble; who is not let in is refused in any case. */
-static void note_refused(const struct knock *knock, const char *result)
+static enum qn_err note(const struct knock *knock, const char *result)
 {
     const struct qn_serve_host *host = knock->door->options.host;
     struct qn_audit_what what = {.actor = qn_span_str(knock->name),
@@ -98,8 +97,13 @@ static void note_refused(const struct knock *knock, const char *result)
                                  .address = qn_span_str(knock->from),
                                  .action = "login",
                                  .result = result};
-    if (host->note != NULL)
-        (void)host->note(host->context, &what);
+    return host->note != NULL ? host->note(host->context, &what) : QN_OK;
+}
+
+/* The trail keeps and tells its own trouble; who is not let in is refused in any case. */
+static void note_refused(const struct knock *knock, const char *result)
+{
+    (void)note(knock, result);
 }
 
 /* ---- the end of a check ---- */
@@ -183,6 +187,11 @@ static void start_session(struct knock *knock, const struct qn_account *account)
     uint8_t secret[QN_SESSION_SECRET_SIZE];
     char cookie[QN_SESSION_TEXT_SIZE + 1];
     struct qn_person person;
+    if (note(knock, "ok") != QN_OK) { /* nobody comes in unlogged */
+        count_undone(knock);
+        tell_later(knock, false, BUSY_RETRY_S);
+        return;
+    }
     door->options.host->random(secret, sizeof(secret));
     door_person(account, NULL, &person);
     qn_session_start(door->sessions, account, secret, door_now(door), cookie);

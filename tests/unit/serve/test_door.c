@@ -21,6 +21,7 @@ static atomic_uint hashes, at_once, most_at_once;
 static uint64_t now, wall;
 static uint8_t next_random;
 static unsigned noted;
+static enum qn_err note_err;
 
 static uint64_t now_ms(void *context)
 {
@@ -40,7 +41,7 @@ static void draw(void *out, size_t size)
 static enum qn_err note(void *context, const struct qn_audit_what *what)
 {
     noted++;
-    return QN_OK;
+    return note_err;
 }
 
 static const struct qn_serve_host host = {
@@ -471,6 +472,17 @@ Test(door, a_full_disk_lets_nobody_in_with_a_code)
     fake_local_fail(disk, QN_ERR_NOSPACE);
     cr_assert_eq(sign_in("right", code, &entry), QN_SIGN_IN_BUSY);
     cr_assert_eq(sign_in("right", code, &entry), QN_SIGN_IN_DONE);
+}
+
+Test(door, nobody_comes_in_unlogged)
+{
+    struct entry entry;
+    note_err = QN_ERR_NOSPACE;
+    cr_assert_eq(sign_in("right", "", &entry), QN_SIGN_IN_BUSY);
+    cr_assert_eq(entry.cookie[0], '\0');
+    note_err = QN_OK;
+    cr_assert_eq(sign_in("right", "", &entry), QN_SIGN_IN_DONE);
+    cr_assert_eq(noted, 2);
 }
 
 /* Guesses of the code count too: who has the password does not have the rest. */
