@@ -96,7 +96,9 @@ static const char *if_match(char out[128])
 {
     const char *at = memmem(web.answer.data, web.head_size, "\r\nETag: ", 8);
     cr_assert_not_null(at);
-    (void)snprintf(out, 128, "If-Match: %.*s\r\n", (int)strcspn(at + 8, "\r"), at + 8);
+    size_t left = web.answer.size - (size_t)(at + 8 - (const char *)web.answer.data);
+    const char *end = memchr(at + 8, '\r', left);
+    (void)snprintf(out, 128, "If-Match: %.*s\r\n", (int)(end - (at + 8)), at + 8);
     return out;
 }
 
@@ -289,6 +291,11 @@ Test(api_files, zip_says_what_is_missing)
 
 /* ---- locks of WebDAV's ---- */
 
+static uint64_t wall_ms(void *context)
+{
+    return 1700000000000;
+}
+
 static void put_lock(const char *path)
 {
     struct qn_dav_locks *locks = qn_dav_locks_new();
@@ -319,8 +326,9 @@ Test(api_files, what_is_locked_over_webdav)
     rig_make_dir(&rig, "d");
     rig_make(&rig, "d/a", "before");
     rig_make(&rig, "b", "other");
-    put_lock("docs/d/a");
     web.host.local = fake_local_door(rig.rows);
+    web.host.wall_ms = wall_ms;
+    put_lock("docs/d/a");
     struct qn_dav_options options = {.host = &web.host};
     web.dav = qn_dav_new(&options);
     refused("PUT /folders/docs/files/d/a", "", "lost", 423, "locked");
