@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "app/control.h"
+#include "app/folders.h"
 #include "os/os.h"
 #include "people/audit.h"
 #include "proto/pack.h"
@@ -75,13 +76,15 @@ static void note(void *context, int level, const char *text)
     qn_log(https->options.log, levels[level], "%s", text);
 }
 
-static struct qn_folder *no_folder(void *context, struct qn_span name)
+static struct qn_folder *open_folder(void *context, struct qn_span name)
 {
-    return NULL;
+    return qn_folders_open(((struct qn_https *)context)->options.folders, name);
 }
 
-static void no_folders(void *context, void (*each)(void *, struct qn_span name), void *each_context)
+static void each_folder(void *context, void (*each)(void *, struct qn_span name),
+                        void *each_context)
 {
+    qn_folders_each(((struct qn_https *)context)->options.folders, each, each_context);
 }
 
 /* ---- what WebDAV asks ---- */
@@ -108,8 +111,8 @@ struct qn_https *qn_https_new(const struct qn_https_options *options)
                                          .command = run_command,
                                          .pause = pause_command,
                                          .cancel = cancel_command,
-                                         .folder = no_folder,
-                                         .each_folder = no_folders,
+                                         .folder = open_folder,
+                                         .each_folder = each_folder,
                                          .note = options->audit == NULL ? NULL : note_access,
                                          .now_ms = now_ms,
                                          .wall_ms = wall_ms,
