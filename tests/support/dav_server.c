@@ -136,7 +136,7 @@ static void start(struct server *server, const char *directory, const char *stat
     server->dav = qn_dav_new(&dav);
     struct qn_serve_options options = {.loop = server->loop,
                                        .host = &server->host,
-                                       .door = {ask, forget, server},
+                                       .door = {.ask = ask, .forget = forget, .context = server},
                                        .dav = server->dav,
                                        .state_dir = state,
                                        .site = "test"};
