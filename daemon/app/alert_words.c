@@ -55,6 +55,9 @@ static const struct row rows[] = {
     {"name-clash", N_("two sites or two collections bear the name @"),
      N_("Agree on which of them stays; `syncctl site list` and `syncctl collection list` show "
         "them.")},
+    {"folder-gone", N_("the directory of folder @ is gone, or another one is in its place"),
+     N_("Mount the disk that it is on, or run `syncctl folder attach @ --path DIR` with the place "
+        "where it is now.")},
     {"backup-late", N_("backup @ is late; last success: ~"),
      N_("Run `syncctl backup run @` and read what it says.")},
     {"backup-failed", N_("the last run of backup @ failed"),

@@ -164,6 +164,8 @@ void daemon_on_health(void *context, struct qn_health *health)
     struct daemon *daemon = context;
     if (daemon->mailer != NULL)
         qn_mailer_health(daemon->mailer, health);
+    if (daemon->folders != NULL)
+        qn_folders_health(daemon->folders, health);
     if (daemon->https != NULL)
         qn_https_health(daemon->https, health);
 }
@@ -195,6 +197,8 @@ void daemon_on_reply(void *context, uint64_t request, const struct qn_effect *re
     struct daemon *daemon = context;
     if ((request & QN_COPIES_TOKEN) != 0)
         qn_copies_reply(qn_backups_copies(daemon->backups), request, reply);
+    else if ((request & QN_FOLDERS_TOKEN) != 0)
+        qn_folders_reply(daemon->folders, request, reply);
     else if (daemon->control != NULL)
         qn_control_reply(daemon->control, request, reply);
 }
@@ -206,11 +210,12 @@ void daemon_on_staff_reply(void *context, uint64_t token, const struct qn_effect
         qn_control_reply(daemon->control, token, reply);
 }
 
-/* A folder is a collection too. */
+/* A folder is a collection of its own kind. */
 bool daemon_has_thing(void *context, enum qn_thing thing, struct qn_span name)
 {
     const struct daemon *daemon = context;
-    return qn_core_collection(daemon->core, name) != NULL;
+    return qn_core_collection(daemon->core, name) != NULL &&
+           qn_core_is_folder(daemon->core, name) == (thing == QN_THING_FOLDER);
 }
 
 static void pack_keys(const struct qn_site *site, struct qn_buf *out)
@@ -267,6 +272,7 @@ static void close_handles(struct daemon *daemon)
     qn_search_feed_free(daemon->search_feed);
     qn_search_command_free(daemon->search_command);
     qn_backups_free(daemon->backups);
+    qn_folders_free(daemon->folders);
     qn_local_rows_free(daemon->local);
     qn_staff_free(daemon->staff);
 }

@@ -5,6 +5,7 @@
 #include "app/control.h"
 #include "app/daemon.h"
 #include "app/driver.h"
+#include "app/folders.h"
 #include "app/https.h"
 #include "app/mailer.h"
 #include "app/people.h"
@@ -32,6 +33,7 @@ struct daemon {
     struct qn_local_rows *local;
     struct qn_staff *staff;
     struct qn_driver *driver;
+    struct qn_folders *folders;
     struct qn_search_feed *search_feed; /* NULL: the index could not be opened */
     struct qn_search_command *search_command;
     struct qn_control *control;

@@ -312,6 +312,12 @@ static enum qn_err start_driver(struct daemon *daemon)
     qn_backups_set_driver(daemon->backups, daemon->driver);
     start_search(daemon);
     QN_TRY(qn_store_start(daemon->store, daemon->applier, qn_driver_wake, daemon->driver));
+    daemon->folders =
+        qn_folders_new(&(struct qn_folders_options){.loop = daemon->loop,
+                                                    .log = &daemon->log,
+                                                    .state_dir = daemon->options->state_dir,
+                                                    .local = qn_local_rows_door(daemon->local)});
+    qn_folders_start(daemon->folders, daemon->driver);
     QN_TRY(start_staff(daemon));
     char path[4096];
     snprintf(path, sizeof(path), "%s/control.sock", daemon->options->state_dir);
@@ -347,6 +353,7 @@ static void start_https(struct daemon *daemon)
                                        .log = &daemon->log,
                                        .control = daemon->control,
                                        .local = qn_local_rows_door(daemon->local),
+                                       .folders = daemon->folders,
                                        .people = qn_staff_people(daemon->staff),
                                        .audit = qn_staff_audit(daemon->staff),
                                        .state_dir = daemon->options->state_dir,

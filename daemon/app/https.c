@@ -3,9 +3,11 @@
 #include <stdio.h>
 
 #include "app/control.h"
+#include "app/folders.h"
 #include "os/os.h"
 #include "people/audit.h"
 #include "proto/pack.h"
+#include "serve/dav.h"
 #include "serve/serve.h"
 
 /* From then on people have to do something: a month is too long to be remembered, a week too short
@@ -16,6 +18,7 @@ struct qn_https {
     struct qn_https_options options;
     struct qn_serve_host host;
     struct qn_serve *serve;
+    struct qn_dav *dav;
     struct qn_serve_status status; /* for health, which borrows from it */
     bool is_on;
     void (*on_closed)(void *context);
@@ -73,13 +76,28 @@ static void note(void *context, int level, const char *text)
     qn_log(https->options.log, levels[level], "%s", text);
 }
 
-static struct qn_folder *no_folder(void *context, struct qn_span name)
+static struct qn_folder *open_folder(void *context, struct qn_span name)
 {
-    return NULL;
+    return qn_folders_open(((struct qn_https *)context)->options.folders, name);
 }
 
-static void no_folders(void *context, void (*each)(void *, struct qn_span name), void *each_context)
+static void each_folder(void *context, void (*each)(void *, struct qn_span name),
+                        void *each_context)
 {
+    qn_folders_each(((struct qn_https *)context)->options.folders, each, each_context);
+}
+
+/* ---- what WebDAV asks ---- */
+
+static enum qn_right right_of(void *context, const struct qn_person *person, struct qn_span folder)
+{
+    const struct qn_https *https = context;
+    return qn_people_right(https->options.people, person, QN_THING_FOLDER, folder);
+}
+
+static enum qn_err trail_state(void *context)
+{
+    return qn_audit_state(((struct qn_https *)context)->options.audit);
 }
 
 /* ---- life ---- */
@@ -93,15 +111,22 @@ struct qn_https *qn_https_new(const struct qn_https_options *options)
                                          .command = run_command,
                                          .pause = pause_command,
                                          .cancel = cancel_command,
-                                         .folder = no_folder,
-                                         .each_folder = no_folders,
+                                         .folder = open_folder,
+                                         .each_folder = each_folder,
                                          .note = options->audit == NULL ? NULL : note_access,
                                          .now_ms = now_ms,
                                          .wall_ms = wall_ms,
                                          .random = qn_os_random,
                                          .log = note};
+    struct qn_dav_options dav = {.host = &https->host,
+                                 .right = right_of,
+                                 .audit = https->host.note,
+                                 .audit_state = options->audit == NULL ? NULL : trail_state,
+                                 .context = https};
+    https->dav = qn_dav_new(&dav);
     struct qn_serve_options serve = {.loop = options->loop,
                                      .host = &https->host,
+                                     .dav = https->dav,
                                      .people = options->people,
                                      .state_dir = options->state_dir,
                                      .site = options->site};
@@ -120,13 +145,19 @@ void qn_https_stop(struct qn_https *https)
     qn_serve_stop(https->serve);
 }
 
-static void on_serve_closed(void *context)
+static void on_dav_closed(void *context)
 {
     struct qn_https *https = context;
     void (*on_closed)(void *context) = https->on_closed;
     void *closed_context = https->context;
     qn_free(https);
     on_closed(closed_context);
+}
+
+static void on_serve_closed(void *context)
+{
+    struct qn_https *https = context;
+    qn_dav_close(https->dav, on_dav_closed, https);
 }
 
 void qn_https_close(struct qn_https *https, void (*on_closed)(void *context), void *context)

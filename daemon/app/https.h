@@ -9,6 +9,7 @@
 #include "loop/loop.h"
 
 struct qn_control;
+struct qn_folders;
 struct qn_audit;
 struct qn_local;
 struct qn_people;
@@ -19,6 +20,7 @@ struct qn_https_options {
     struct qn_log *log;
     struct qn_control *control; /* whose commands it may use; outlives it */
     const struct qn_local *local;
+    struct qn_folders *folders;     /* that this site offers; outlives it */
     const struct qn_people *people; /* what they may; outlives it, as the next */
     struct qn_audit *audit;         /* what they did */
     const char *state_dir, *site;

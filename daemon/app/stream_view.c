@@ -84,6 +84,8 @@ static enum qn_err add_source(struct qn_stream *stream, const struct qn_core *co
     const struct qn_coll_id *id = qn_core_collection(core, name);
     if (id == NULL)
         return refuse(refusal, QN_ERR_NOTFOUND, "collection-unknown", name);
+    if (qn_core_is_folder(core, name))
+        return refuse(refusal, QN_ERR_STATE, "is-folder", name);
     struct source *source = qn_vec_push_slot(&stream->sources);
     source->id = *id;
     snprintf(source->name, sizeof(source->name), "%.*s", (int)name.size, (const char *)name.data);

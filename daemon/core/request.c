@@ -59,6 +59,15 @@ struct coll *call_collection(const struct call *call)
     return coll;
 }
 
+struct coll *call_records(const struct call *call)
+{
+    struct coll *coll = call_collection(call);
+    if (coll == NULL || !coll->info.is_folder)
+        return coll;
+    call_fail(call, QN_ERR_STATE, "is-folder", qn_span_str(coll->shown));
+    return NULL;
+}
+
 struct pending *call_commit(const struct call *call, enum qn_intent_kind kind,
                             struct qn_buf *take_payload, struct qn_span object)
 {
@@ -85,7 +94,7 @@ static const struct {
     {"site.revoke", "name", call_site_revoke, true},
     {"site.withdraw", "name", call_site_withdraw, true},
     {"site.set", "entity", call_site_set, true},
-    {"collection.create", "members name", call_collection_create, true},
+    {"collection.create", "folder members name", call_collection_create, true},
     {"collection.grant", "name site", call_collection_grant, true},
     {"collection.ungrant", "name site", call_collection_ungrant, true},
     {"record.put", "collection fields if key", call_record_put, false},

@@ -63,7 +63,7 @@ static void start_payload(const struct coll *coll, size_t write_count, struct qn
 /* The collection and the key of a call about one record; NULL after answering with an error. */
 static struct coll *coll_and_key(const struct call *call, struct qn_span *ret_key)
 {
-    struct coll *coll = call_collection(call);
+    struct coll *coll = call_records(call);
     if (coll == NULL)
         return NULL;
     if (!args_text(call->args, "key", QN_FRAME_SIZE_MAX, ret_key) || !is_key(*ret_key)) {
@@ -112,7 +112,7 @@ static bool pack_records(const struct call *call, struct qn_cursor *cursor, size
 
 void call_record_put_many(const struct call *call)
 {
-    struct coll *coll = call_collection(call);
+    struct coll *coll = call_records(call);
     struct qn_cursor cursor = qn_cursor(args_value(call->args, "records"));
     struct qn_span key = {0};
     size_t count;

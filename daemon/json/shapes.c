@@ -44,6 +44,16 @@ static const struct qn_json_shape status_site[] = {
     END,
 };
 
+const struct qn_json_shape qn_json_folder[] = {
+    MEMBER("name"),  MEMBER("state"), MEMBER("home"),     MEMBER("path"),       LIST("members"),
+    MEMBER("files"), MEMBER("bytes"), MEMBER("complete"), MEMBER("free_bytes"), END,
+};
+
+const struct qn_json_shape qn_json_collection_list[] = {
+    MEMBER("name"),  MEMBER("kind"), MEMBER("records"), MEMBER("conflicts"),
+    LIST("members"), MAP("behind"),  MEMBER("in_sync"), END,
+};
+
 const struct qn_json_shape qn_json_collection[] = {
     MEMBER("name"),
     MEMBER("records"),

@@ -23,7 +23,7 @@ enum qn_intent_kind {
     QN_INTENT_APPLY,         /* [coll, body of OPS] */
     QN_INTENT_LEDGER_APPEND, /* [body as a binary, ...] */
     QN_INTENT_LEDGER_MERGE,  /* [entry, ...] */
-    QN_INTENT_COLL_CREATE,   /* [body as a binary, coll, name, user] */
+    QN_INTENT_COLL_CREATE, /* [body as a binary, coll, home of a folder (hex) or nil, name, user] */
     QN_INTENT_RESOLVE,     /* [coll, key, field, site or nil: take its value, value or nil, user] */
     QN_INTENT_PEER_CLOCKS, /* [[coll, site, clock, last heard ms], ...] */
     QN_INTENT_SITE_CONTACT, /* [site, packed announcement or nil, last contact ms] */

@@ -308,24 +308,33 @@ static enum qn_err run_ledger_merge(struct qn_applier *applier, struct qn_cursor
 static enum qn_err run_coll_create(struct qn_applier *applier, struct qn_cursor *cursor,
                                    struct qn_outcome *outcome)
 {
-    struct qn_span body, name, user;
+    struct qn_span body, home, name, user;
     struct qn_coll_id coll;
-    QN_TRY(qn_intent_array(cursor, 4));
+    QN_TRY(qn_intent_array(cursor, 5));
     QN_TRY(qn_cursor_bin(cursor, QN_LEDGER_ENTRY_SIZE_MAX, &body));
     QN_TRY(read_coll_id(cursor, &coll));
+    QN_TRY(qn_cursor_skip(cursor, 1, &home));
     QN_TRY(qn_cursor_str(cursor, QN_NAME_SIZE_MAX, &name));
     QN_TRY(qn_cursor_str(cursor, QN_USER_SIZE_MAX, &user));
     QN_TRY(append_body(applier, body, outcome));
-    QN_AUTO_BUF struct qn_buf value;
-    qn_buf_init(&value, QN_VALUE_SIZE_MAX);
-    qn_pack_str(&value, name);
-    struct qn_op_set set = {.field = qn_span_str("name"), .value = qn_buf_view(&value)};
+    QN_AUTO_BUF struct qn_buf name_value, kind_value;
+    qn_buf_init(&name_value, QN_VALUE_SIZE_MAX);
+    qn_buf_init(&kind_value, 64);
+    qn_pack_str(&name_value, name);
+    qn_pack_cstr(&kind_value, QN_COLL_KIND_FOLDER);
+    const struct qn_op_set sets[] = {
+        {.field = qn_span_str("name"), .value = qn_buf_view(&name_value)},
+        {.field = qn_span_str("kind"), .value = qn_buf_view(&kind_value)},
+        {.field = qn_span_str("home"), .value = home},
+    };
+    struct qn_cursor at_home = qn_cursor(home);
+    bool is_folder = qn_cursor_peek(&at_home) == QN_ITEM_STR;
     struct qn_write write = {.coll = coll,
                              .kind = QN_OP_PUT,
                              .key = qn_span_str(QN_KEY_COLLECTION),
                              .user = user,
-                             .fields = &set,
-                             .field_count = 1};
+                             .fields = sets,
+                             .field_count = is_folder ? 3 : 1};
     struct qn_write_result result;
     return qn_replica_write(applier->replica, &write, &result);
 }

@@ -210,6 +210,13 @@ static void go_on(struct dav_request *dav)
         dav->method->go(dav);
 }
 
+/* What cannot be noted is not done. */
+static bool is_trail_open(const struct dav_request *dav)
+{
+    const struct qn_dav_options *options = &dav->dav->options;
+    return !options->audit_state || options->audit_state(options->context) == QN_OK;
+}
+
 static void dispatch(struct dav_request *dav)
 {
     const struct qn_http_head *head = qn_web_asked(dav->web);
@@ -224,6 +231,10 @@ static void dispatch(struct dav_request *dav)
     }
     if ((dav->path.size > 0 && !find_folder(dav)) || !may_change(dav))
         return;
+    if (dav->method->is_write && !is_trail_open(dav)) {
+        dav_refuse(dav, 503);
+        return;
+    }
     if (!dav->method->takes_xml) {
         go_on(dav);
         return;

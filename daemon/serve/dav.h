@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "people/audit.h"
 #include "people/people.h"
 #include "serve/request.h"
 
@@ -16,10 +17,11 @@ struct qn_serve_host;
 struct qn_dav_options {
     const struct qn_serve_host *host; /* borrowed */
     enum qn_right (*right)(void *context, const struct qn_person *person, struct qn_span folder);
-    /* One access to a person's data, for the audit trail. `object` is "FOLDER/path", `status` the
-     * answer's. */
-    void (*audit)(void *context, const struct qn_person *person, const char *from,
-                  const char *method, struct qn_span object, unsigned status);
+    /* One access to a person's data, for the audit trail; NULL: none is kept. A read is noted
+     * before its answer, a change when it is done or refused. Not QN_OK: it was not taken; the
+     * access is refused (503). `audit_state` tells it before a change begins. */
+    enum qn_err (*audit)(void *context, const struct qn_audit_what *what);
+    enum qn_err (*audit_state)(void *context);
     void *context;
 };
 

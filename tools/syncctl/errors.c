@@ -25,6 +25,19 @@ static const struct row rows[] = {
      N_("Check that syncctl and syncd are of the same version, and restart the daemon.")},
     {"collection-unknown", N_("there is no such collection at this site"),
      N_("`syncctl collection list` shows the collections.")},
+    {"is-folder", N_("this is a folder of files, not a collection of records"),
+     N_("`syncctl folder status` shows it; `syncctl collection list` shows what has records.")},
+    {"folder-path", N_("this is no directory of this machine"),
+     N_("Give the absolute path of a directory that exists: --path /srv/common.")},
+    {"folder-denied", N_("the daemon may not write in this directory"),
+     N_("Give it the right with `setfacl -R -m u:_quoin:rwX,d:u:_quoin:rwX DIR`, and let the "
+        "service reach it with ReadWritePaths=DIR (`systemctl edit quoin`); docs/folders.md "
+        "explains both.")},
+    {"folder-taken", N_("this directory belongs to another folder, or lies in or above one"),
+     N_("Choose a directory of its own, away from the state directory too; `syncctl folder list` "
+        "shows those that are offered.")},
+    {"not-home", N_("the directory of this folder is at another site"),
+     N_("Run the command there; `syncctl folder list` tells which site it is.")},
     {"collection-exists", N_("a collection of this name exists already"),
      N_("Choose another name, or use the one that exists.")},
     {"collection-pending", N_("the collection has not arrived at this site yet"),

@@ -33,6 +33,8 @@
 #define ctl_plan_shape            qn_json_plan
 #define ctl_snapshot_shape        qn_json_snapshot
 #define ctl_held_shape            qn_json_held
+#define ctl_folder_shape          qn_json_folder
+#define ctl_collection_list_shape qn_json_collection_list
 
 void ctl_json_value(FILE *out, struct qn_span packed);
 void ctl_json_object(FILE *out, struct qn_span map, const struct ctl_shape *shape);

@@ -139,6 +139,17 @@ static const struct ctl_option forget_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct ctl_option folder_create_options[] = {
+    {"path", "DIR", N_("the directory of this site that is offered")},
+    {"members", "SITE,...", N_("the sites that share it (all sites, present and future)")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option folder_attach_options[] = {
+    {"path", "DIR", N_("the directory of this site that is offered")},
+    {NULL, NULL, NULL},
+};
+
 static const struct ctl_option user_add_options[] = {
     {"role", "reader|editor|operator", N_("what kind of person it is (reader)")},
     {NULL, NULL, NULL},
@@ -227,6 +238,15 @@ const struct ctl_command ctl_commands[] = {
      ctl_run_conflict_show},
     {"conflict", "resolve", "COLLECTION KEY FIELD", 3, 3, N_("choose a value, for all sites"),
      resolve_options, ctl_run_conflict_resolve},
+    {"folder", "create", "NAME", 1, 1, N_("offer a directory of this site"), folder_create_options,
+     ctl_run_folder_create},
+    {"folder", "attach", "NAME", 1, 1, N_("say where a folder's directory is now"),
+     folder_attach_options, ctl_run_folder_attach},
+    {"folder", "detach", "NAME", 1, 1, N_("no longer offer a directory; its files stay"), NULL,
+     ctl_run_folder_detach},
+    {"folder", "list", "", 0, 0, N_("the folders and where they are"), NULL, ctl_run_folder_list},
+    {"folder", "status", "NAME", 1, 1, N_("one folder, with what is in it"), NULL,
+     ctl_run_folder_status},
     {"verify", NULL, "[COLLECTION]", 0, 1, N_("compare the content with every other site"), NULL,
      ctl_run_verify},
     {"search", NULL, "WORD...", 1, 16, N_("find records and files by what is in them"),
