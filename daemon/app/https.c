@@ -8,6 +8,7 @@
 #include "people/audit.h"
 #include "proto/pack.h"
 #include "serve/dav.h"
+#include "serve/door.h"
 #include "serve/serve.h"
 
 /* From then on people have to do something: a month is too long to be remembered, a week too short
@@ -17,6 +18,7 @@
 struct qn_https {
     struct qn_https_options options;
     struct qn_serve_host host;
+    struct qn_door *door; /* NULL: there are no people */
     struct qn_serve *serve;
     struct qn_dav *dav;
     struct qn_serve_status status; /* for health, which borrows from it */
@@ -130,6 +132,11 @@ struct qn_https *qn_https_new(const struct qn_https_options *options)
                                      .people = options->people,
                                      .state_dir = options->state_dir,
                                      .site = options->site};
+    if (options->people != NULL) {
+        https->door = qn_door_new(&(struct qn_door_options){
+            .loop = options->loop, .host = &https->host, .people = options->people});
+        qn_door_table(https->door, &serve.door);
+    }
     https->serve = qn_serve_new(&serve);
     return https;
 }
@@ -137,6 +144,8 @@ struct qn_https *qn_https_new(const struct qn_https_options *options)
 void qn_https_configure(struct qn_https *https, const struct qn_config *config)
 {
     https->is_on = config->serve.listen_count > 0;
+    if (https->door != NULL)
+        qn_door_configure(https->door, &config->serve);
     qn_serve_configure(https->serve, &config->serve);
 }
 
@@ -150,6 +159,7 @@ static void on_dav_closed(void *context)
     struct qn_https *https = context;
     void (*on_closed)(void *context) = https->on_closed;
     void *closed_context = https->context;
+    qn_door_free(https->door);
     qn_free(https);
     on_closed(closed_context);
 }

@@ -20,9 +20,9 @@ struct qn_https_options {
     struct qn_log *log;
     struct qn_control *control; /* whose commands it may use; outlives it */
     const struct qn_local *local;
-    struct qn_folders *folders;     /* that this site offers; outlives it */
-    const struct qn_people *people; /* what they may; outlives it, as the next */
-    struct qn_audit *audit;         /* what they did */
+    struct qn_folders *folders; /* that this site offers; outlives it */
+    struct qn_people *people;   /* who they are, and what they may; outlives it, as the next */
+    struct qn_audit *audit;     /* what they did */
     const char *state_dir, *site;
 };
 struct qn_https *qn_https_new(const struct qn_https_options *options);

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/text.h"
 #include "http/condition.h"
+#include "serve/dav.h"
 #include "serve/route.h"
 #include "serve/serve_private.h"
 
@@ -350,6 +351,11 @@ const char *qn_web_from(const struct qn_web_request *request)
 const struct qn_serve_host *qn_web_host(const struct qn_web_request *request)
 {
     return request->connection->serve->options.host;
+}
+
+struct qn_dav *qn_web_dav(const struct qn_web_request *request)
+{
+    return request->connection->serve->options.dav;
 }
 
 const struct qn_people *qn_web_people(const struct qn_web_request *request)

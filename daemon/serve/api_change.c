@@ -60,6 +60,8 @@ static void move_or_copy(struct api_file *file, bool is_move)
 {
     const struct qn_folder_ops *ops = file->folder->ops;
     struct qn_span from = file->api->rest, to = qn_buf_view(&file->to);
+    if ((is_move && api_file_is_locked(file, from, true)) || api_file_is_locked(file, to, true))
+        return;
     if (is_move)
         file->call = ops->move(file->folder, from, to, false, failed, moved, file);
     else
@@ -77,6 +79,8 @@ static void run(struct api_file *file, json_t *object)
         api_refuse(file->api, 400, "bad-request", qn_span_str("do"));
     else if (!makes && !take_to(file, object))
         api_refuse(file->api, 422, "bad-name", qn_span_str("to"));
+    else if (makes && api_file_is_locked(file, file->api->rest, false))
+        return;
     else if (makes)
         file->call = file->folder->ops->make_directory(file->folder, file->api->rest, made, file);
     else
@@ -121,6 +125,6 @@ static void looked(void *context, enum qn_err err, const struct qn_entry_info *e
 void api_file_delete(struct api *api)
 {
     struct api_file *file = api_file_new(api, QN_RIGHT_WRITE);
-    if (file != NULL)
+    if (file != NULL && !api_file_is_locked(file, api->rest, true))
         file->call = file->folder->ops->stat(file->folder, api->rest, looked, file);
 }

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "http/condition.h"
+#include "serve/dav.h"
 
 void api_entries_free(struct api_entry *items, size_t count)
 {
@@ -112,5 +113,20 @@ bool api_file_expect(struct api_file *file, const struct qn_entry_info *entry)
     file->expect.must_not_exist = entry == NULL;
     if (entry != NULL)
         memcpy(file->expect.etag, entry->etag, sizeof(file->expect.etag));
+    return true;
+}
+
+bool api_file_is_locked(struct api_file *file, struct qn_span path, bool is_tree)
+{
+    struct api *api = file->api;
+    const struct qn_dav *dav = qn_web_dav(api->request);
+    QN_AUTO_BUF struct qn_buf full;
+    qn_buf_init(&full, api->thing.size + 1 + path.size);
+    qn_buf_append_span(&full, api->thing);
+    qn_buf_append_str(&full, path.size > 0 ? "/" : "");
+    qn_buf_append_span(&full, path);
+    if (!qn_dav_is_locked(dav, api->person, qn_buf_view(&full), is_tree))
+        return false;
+    api_refuse(api, 423, "locked", path);
     return true;
 }

@@ -128,7 +128,7 @@ void api_upload(struct api *api)
         return;
     }
     struct api_file *file = api_file_new(api, QN_RIGHT_WRITE);
-    if (file == NULL)
+    if (file == NULL || api_file_is_locked(file, api->rest, false))
         return;
     file->modified_ns = modified_ns(head);
     file->call = file->folder->ops->stat(file->folder, api->rest, looked, file);

@@ -247,7 +247,7 @@ static void dispatch(struct dav_request *dav)
 
 static void start(struct qn_web_request *web, bool is_server_root)
 {
-    struct qn_dav *all = qn_serve_dav(qn_web_serve(web));
+    struct qn_dav *all = qn_web_dav(web);
     const struct qn_person *person = qn_web_person(web);
     if (!all) {
         qn_web_refuse(web, 404, "not-found", "");
@@ -360,5 +360,5 @@ bool qn_dav_is_locked(const struct qn_dav *dav, const struct qn_person *person, 
                       bool is_tree)
 {
     struct qn_dav_access access = {.path = path, .is_tree = is_tree, .person = person->name};
-    return qn_dav_locks_blocking(dav->locks, &access, dav_wall_ms(dav)) != NULL;
+    return dav && qn_dav_locks_blocking(dav->locks, &access, dav_wall_ms(dav)) != NULL;
 }

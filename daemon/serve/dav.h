@@ -32,11 +32,12 @@ struct qn_dav *qn_dav_new(const struct qn_dav_options *options);
  * comes later, or from inside when there is nothing. */
 void qn_dav_close(struct qn_dav *dav, void (*on_closed)(void *context), void *context);
 
-/* Of the engine: the one that belongs to it. */
-struct qn_dav *qn_serve_dav(struct qn_serve *serve);
+/* Of the engine: the one that it was given; NULL: none. */
+struct qn_dav *qn_web_dav(const struct qn_web_request *request);
 
 /* Is a change of "FOLDER/a/b" by this person forbidden by a lock of WebDAV's? For changes that come
- * another way (the JSON API), which name no lock. `is_tree`: all below it changes too. */
+ * another way (the JSON API), which name no lock. `is_tree`: all below it changes too.
+ * `dav` may be NULL. */
 bool qn_dav_is_locked(const struct qn_dav *dav, const struct qn_person *person, struct qn_span path,
                       bool is_tree);
 

@@ -47,3 +47,36 @@ typedef void (*qn_door_fn)(void *context, enum qn_door_verdict verdict,
 uint64_t qn_door_ask(struct qn_door *door, const struct qn_http_head *head, const char *from,
                      qn_door_fn done, void *context);
 void qn_door_forget(struct qn_door *door, uint64_t token); /* the client is gone */
+
+/* ---- its life, and its table for struct qn_serve_options ---- */
+struct qn_serve_config;
+struct qn_serve_door;
+struct qn_serve_host;
+struct qn_verifier;
+
+#define QN_DOOR_TOKEN_FIELD   "X-Quoin-Token" /* where the page sends the session's token */
+#define QN_DOOR_HASHES_MAX    2               /* at once, 32 MiB each */
+#define QN_DOOR_WAITING_MAX   16              /* then 503 */
+#define QN_DOOR_FOLLOWERS_MAX 64              /* that wait for the same password being checked */
+#define QN_DOOR_CACHE_MS      (5 * 60 * 1000)
+
+struct qn_door_options {
+    struct qn_loop *loop;
+    const struct qn_serve_host *host; /* clocks, randomness, trail; borrowed, as all below */
+    struct qn_people *people;
+    /* On the thread pool; NULL: qn_verifier_check. For tests that count. */
+    enum qn_err (*check)(const struct qn_verifier *verifier, struct qn_span password);
+};
+
+struct qn_door *qn_door_new(const struct qn_door_options *options);
+/* Nobody is told any more. What is on the pool or waits for the disk ends first, in later turns of
+ * the loop. Accepts NULL. */
+void qn_door_free(struct qn_door *door);
+/* The names under which this site is reached; addresses and localhost always are. */
+void qn_door_configure(struct qn_door *door, const struct qn_serve_config *config);
+uint64_t qn_door_sign_in(struct qn_door *door, const struct qn_sign_in_what *what,
+                         qn_sign_in_fn done, void *context);
+void qn_door_sign_out(struct qn_door *door, const struct qn_http_head *head);
+bool qn_door_session_token(struct qn_door *door, const struct qn_http_head *head,
+                           char ret_token[QN_DOOR_SECRET_SIZE + 1]);
+void qn_door_table(struct qn_door *door, struct qn_serve_door *ret_table);

@@ -45,7 +45,7 @@ struct dav_world {
     bool is_closed;
 };
 
-/* qn_web_serve gives no context: there is one world at a time, in each test's process. */
+/* For `random`, which has no context: there is one world in each test's process. */
 static struct dav_world *the_world;
 
 /* ---- what the handlers see of the engine ---- */
@@ -76,14 +76,9 @@ const char *qn_web_from(const struct qn_web_request *request)
     return "10.0.0.1";
 }
 
-struct qn_serve *qn_web_serve(const struct qn_web_request *request)
+struct qn_dav *qn_web_dav(const struct qn_web_request *request)
 {
-    return NULL;
-}
-
-struct qn_dav *qn_serve_dav(struct qn_serve *serve)
-{
-    return the_world->dav;
+    return request->world->dav;
 }
 
 void qn_web_set_state(struct qn_web_request *request, void *state)
@@ -573,4 +568,9 @@ const char *dav_world_last_note(const struct dav_world *world)
 void dav_world_fail_audit(struct dav_world *world, enum qn_err err)
 {
     world->audit_err = err;
+}
+
+struct qn_dav *dav_world_dav(const struct dav_world *world)
+{
+    return world->dav;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "serve/dav.h"
 #include "people/audit.h"
 
 struct qn_web_request {
@@ -46,6 +47,11 @@ const char *qn_web_from(const struct qn_web_request *request)
 const struct qn_serve_host *qn_web_host(const struct qn_web_request *request)
 {
     return &request->web->host;
+}
+
+struct qn_dav *qn_web_dav(const struct qn_web_request *request)
+{
+    return request->web->dav;
 }
 
 const struct qn_people *qn_web_people(const struct qn_web_request *request)
@@ -125,6 +131,16 @@ void qn_web_refuse(struct qn_web_request *request, unsigned status, const char *
     (void)qn_web_head(request, status, QN_HTTP_NO_LENGTH);
     qn_web_head_end(request);
     qn_buf_printf(&request->web->answer, "%s %s", code, object);
+    request->web->is_finished = true;
+}
+
+void qn_web_answer(struct qn_web_request *request, unsigned status, const char *type,
+                   struct qn_span body)
+{
+    struct qn_buf *head = qn_web_head(request, status, body.size);
+    cr_assert_eq(qn_http_answer_field(head, "Content-Type", qn_span_str(type)), QN_OK);
+    qn_web_head_end(request);
+    qn_buf_append_span(&request->web->answer, body);
     request->web->is_finished = true;
 }
 

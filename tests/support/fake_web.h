@@ -21,6 +21,7 @@ struct fake_web {
     const struct qn_web_handler *handler;
     struct qn_serve_host host;
     struct qn_people *people;
+    struct qn_dav *dav;
     struct qn_serve_door door; /* of the test */
     struct qn_person person;
     struct qn_folder *folder; /* "docs" */

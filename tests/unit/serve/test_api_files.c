@@ -1,10 +1,12 @@
 /* The JSON API about files, in front of a real directory. */
 #include <criterion/criterion.h>
 
+#include "dav/locks.h"
 #include "http/zip.h"
 #include "people/account.h"
 #include "rig.h"
 #include "serve/api.h"
+#include "serve/dav.h"
 #include "support/fake_web.h"
 
 #define JSON "Content-Type: application/json\r\n"
@@ -94,7 +96,9 @@ static const char *if_match(char out[128])
 {
     const char *at = memmem(web.answer.data, web.head_size, "\r\nETag: ", 8);
     cr_assert_not_null(at);
-    (void)snprintf(out, 128, "If-Match: %.*s\r\n", (int)strcspn(at + 8, "\r"), at + 8);
+    size_t left = web.answer.size - (size_t)(at + 8 - (const char *)web.answer.data);
+    const char *end = memchr(at + 8, '\r', left);
+    (void)snprintf(out, 128, "If-Match: %.*s\r\n", (int)(end - (at + 8)), at + 8);
     return out;
 }
 
@@ -283,4 +287,59 @@ Test(api_files, zip_says_what_is_missing)
     cr_assert_eq(chmod(rig_at(&rig, "a", path), 0), 0);
     ask("GET /folders/docs/files?zip", "", NULL, 200);
     cr_assert(has("NOT-INCLUDED.txt") && has("a (denied)\r\n"));
+}
+
+/* ---- locks of WebDAV's ---- */
+
+static uint64_t wall_ms(void *context)
+{
+    return 1700000000000;
+}
+
+static void put_lock(const char *path)
+{
+    struct qn_dav_locks *locks = qn_dav_locks_new();
+    const struct qn_dav_lock *lock;
+    struct qn_buf key, row;
+    struct qn_dav_lock_wish wish = {
+        .path = qn_span_str(path), .person = "bert", .is_exclusive = true, .timeout_s = 3600};
+    uint64_t now_ms = web.host.wall_ms(web.host.context);
+    cr_assert_eq(qn_dav_locks_add(locks, &wish, now_ms, &lock), QN_OK);
+    qn_buf_init(&key, 480);
+    qn_buf_init(&row, 4096);
+    qn_dav_lock_key(qn_span_str(lock->token), &key);
+    qn_dav_lock_row(lock, &row);
+    struct qn_local_row put = {.key = qn_buf_view(&key), .value = qn_buf_view(&row)};
+    const struct qn_local *door = fake_local_door(rig.rows);
+    door->put(door->context, &put, 1, done, NULL);
+    while (fake_local_turn(rig.rows) > 0)
+        ;
+    qn_buf_deinit(&key);
+    qn_buf_deinit(&row);
+    qn_dav_locks_free(locks);
+}
+
+static void closed(void *context) {}
+
+Test(api_files, what_is_locked_over_webdav)
+{
+    rig_make_dir(&rig, "d");
+    rig_make(&rig, "d/a", "before");
+    rig_make(&rig, "b", "other");
+    web.host.local = fake_local_door(rig.rows);
+    web.host.wall_ms = wall_ms;
+    put_lock("docs/d/a");
+    struct qn_dav_options options = {.host = &web.host};
+    web.dav = qn_dav_new(&options);
+    refused("PUT /folders/docs/files/d/a", "", "lost", 423, "locked");
+    refused("DELETE /folders/docs/files/d/a", "", NULL, 423, "locked");
+    refused("DELETE /folders/docs/files/d", "", NULL, 423, "locked");
+    refused("POST /folders/docs/files/d", JSON, "{\"do\":\"move\",\"to\":\"e\"}", 423, "locked");
+    refused("POST /folders/docs/files/b", JSON, "{\"do\":\"move\",\"to\":\"d/a\"}", 423, "locked");
+    cr_assert(rig_is(&rig, "d/a", "before"));
+    ask("PUT /folders/docs/files/b", "", "new", 204);
+    ask("GET /folders/docs/files/d/a", "", NULL, 200);
+    fake_web_leave(&web);
+    qn_dav_close(web.dav, closed, NULL);
+    web.dav = NULL;
 }
