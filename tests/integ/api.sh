@@ -142,6 +142,31 @@ others() {
         "https://127.0.0.1:$port/api/v1/collections") == 401 ]] || fail 'nobody is let in'
 }
 
+# session METHOD PATH CURL-OPTION...: as the page asks, with the cookie.
+session() {
+    local method=$1 path=$2
+    shift 2
+    curl --silent --insecure --request "$method" --max-time 20 --cookie "$work/jar" --cookie-jar "$work/jar" \
+        --output "$work/content" --write-out '%{http_code}' "$@" "https://127.0.0.1:$port/api/v1$path"
+}
+
+sessions() {
+    equal 'a wrong password' 401 "$(session POST /session "${json[@]}" --data '{"name":"anne","password":"x"}')"
+    is_like '{"error":{"code":"wrong-password","message":"*","object":""}}' || fail "$(cat "$work/content")"
+    equal 'signing in' 200 "$(session POST /session "${json[@]}" --data "{\"name\":\"anne\",\"password\":\"$password\"}")"
+    local token
+    token=$(jq -r .token "$work/content")
+    equal 'the cookie is enough to read' 200 "$(session GET /me)"
+    equal 'and says the token again' "$token" "$(jq -r .token "$work/content")"
+    equal 'but not to write' 403 "$(session PUT /collections/residents/records/s "${json[@]}" --data '{"fields":{"a":1}}')"
+    equal 'with the token it is' 201 "$(session PUT /collections/residents/records/s "${json[@]}" \
+        --header "X-Quoin-Token: $token" --data '{"fields":{"a":1}}')"
+    equal 'a foreign page' 403 "$(session DELETE /collections/residents/records/s --header "X-Quoin-Token: $token" \
+        --header 'Origin: https://elsewhere.example')"
+    equal 'signing out' 204 "$(session DELETE /session --header "X-Quoin-Token: $token")"
+    equal 'then it is over' 401 "$(session GET /me)"
+}
+
 many() {
     local i after='' count=0 total=0
     for ((i = 0; i < 2500; i++)); do
@@ -175,4 +200,5 @@ examples
 races
 files
 others
+sessions
 many
