@@ -1,6 +1,4 @@
 /* What each command of people is: its arguments, and what it does to an account. */
-#include <stdio.h>
-
 #include "app/people_private.h"
 #include "base/text.h"
 #include "core/args.h"
@@ -57,10 +55,11 @@ enum qn_people_change order_change(const struct order *order)
 static enum qn_err refuse(struct order *order, enum qn_err err, const char *code,
                           struct qn_span object)
 {
+    size_t size = object.size < sizeof(order->object) ? object.size : sizeof(order->object) - 1;
     order->code = code;
-    snprintf(order->object, sizeof(order->object), "%.*s",
-             (int)(object.size < sizeof(order->object) ? object.size : sizeof(order->object) - 1),
-             (const char *)object.data);
+    memset(order->object, 0, sizeof(order->object));
+    if (size > 0)
+        memcpy(order->object, object.data, size);
     return err;
 }
 

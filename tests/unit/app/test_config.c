@@ -666,6 +666,21 @@ Test(config, mail_and_bandwidth)
     cr_assert_eq(f.config.rate.otherwise, UINT64_MAX);
 }
 
+Test(config, how_long_the_trail_is_kept)
+{
+    FIXTURE;
+    static const char *const wrong[] = {"5m", "121m", "12", "m", "12d", "1y", "-12m"};
+    cr_assert_eq(read_text(&f, "[audit]\nkeep = 24m\n"), QN_OK);
+    cr_assert_eq(f.config.audit_keep_months, 24);
+    cr_assert_eq(read_text(&f, ""), QN_OK);
+    cr_assert_eq(f.config.audit_keep_months, 12);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char content[64];
+        snprintf(content, sizeof(content), "[audit]\nkeep = %s\n", wrong[i]);
+        cr_assert_eq(read_text(&f, content), QN_ERR_INVALID, "%s", wrong[i]);
+    }
+}
+
 /* Nothing may end a line of the head of a mail, or be an option of a program. */
 Test(config, addresses_of_mail_are_plain)
 {
