@@ -5,7 +5,8 @@
 #include "app/i18n.h"
 #include "stream/address.h"
 
-#define NAME_SIGN "0123456789.-abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define LETTERS   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define NAME_SIGN "0123456789.-" LETTERS
 
 static bool read_address(const char *text, union qn_address *ret_address)
 {
@@ -50,7 +51,7 @@ bool qn_config_set_serve_listen(struct qn_config *config, const char *value)
 static bool is_host_name(const char *name)
 {
     size_t size = strlen(name);
-    bool has_letter = strpbrk(name, NAME_SIGN + strlen("0123456789.-")) != NULL;
+    bool has_letter = strpbrk(name, LETTERS) != NULL;
     return has_letter && strspn(name, NAME_SIGN) == size && strstr(name, "..") == NULL &&
            strchr(".-", name[0]) == NULL && strchr(".-", name[size - 1]) == NULL;
 }

@@ -42,7 +42,7 @@ void client_close(struct client *client)
     if (client->is_closing)
         return;
     if (client->local != NULL) {
-        local_close(client);
+        control_local_close(client);
         return;
     }
     client_detach(client);
@@ -81,7 +81,7 @@ static void on_written(uv_write_t *request, int status)
 void client_send_frames(struct client *client, struct qn_buf *take_frames)
 {
     if (client->local != NULL) {
-        local_send(client, take_frames);
+        control_local_send(client, take_frames);
         return;
     }
     struct write *write = QN_NEW(struct write);

@@ -69,9 +69,9 @@ void client_take_turn(struct client *client);
 void client_detach(struct client *client);
 
 /* ---- control_local.c ---- */
-void local_send(struct client *client, struct qn_buf *take_frames);
+void control_local_send(struct client *client, struct qn_buf *take_frames);
 void local_take_turn(struct client *client);
-void local_close(struct client *client);
+void control_local_close(struct client *client);
 bool local_has_room(const struct client *client);
 
 /* ---- control_request.c ---- */

@@ -38,7 +38,7 @@ static void local_free(struct client *client)
     qn_free(client);
 }
 
-void local_close(struct client *client)
+void control_local_close(struct client *client)
 {
     client_detach(client);
     client->control->local_count--;
@@ -102,7 +102,7 @@ bool local_has_room(const struct client *client)
 /* ---- answers ---- */
 
 /* Told in a turn: here a step of the core may run. */
-void local_send(struct client *client, struct qn_buf *take_frames)
+void control_local_send(struct client *client, struct qn_buf *take_frames)
 {
     client->queued += take_frames->size;
     qn_vec_push(&client->local->frames, *take_frames);

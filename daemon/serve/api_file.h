@@ -62,8 +62,8 @@ bool api_file_settle(struct api_file *file);
 void api_refuse_folder(struct api *api, enum qn_err err, struct qn_span object);
 /* Conditions, against what is there (NULL: nothing), become `expect`; false after a refusal. */
 bool api_file_expect(struct api_file *file, const struct qn_entry_info *entry);
-/* Whether a lock of WebDAV's stands against a change of `path` in the request's folder; true after a
- * refusal. `is_tree`: all below it changes too. */
+/* Whether a lock of WebDAV's stands against a change of `path` in the request's folder; true after
+ * a refusal. `is_tree`: all below it changes too. */
 bool api_file_is_locked(struct api_file *file, struct qn_span path, bool is_tree);
 void api_entries_free(struct api_entry *items, size_t count);
 
