@@ -180,14 +180,17 @@ one_round() {
     check_whole "$1"
 }
 
-# What the owner has in packs, the holder has.
+packs_below() { find "$1" -type f -path '*/??/*' -printf '%f %s\n' | sort; }
+
+# What the owner has in packs, the holder has: soon, since after the last run packs are made anew.
 check_held() {
-    local packs
+    local tries=0
     bench_ctl --quiet backup run all --wait
-    packs=$(cd "$work/state/vault/packs" && find . -type f -path './??/*' -printf '%f %s\n' | sort)
-    [[ -z $(comm -23 <(echo "$packs") \
-        <(find "$work/holder/held" -type f -path '*/??/*' -printf '%f %s\n' | sort)) ]] ||
-        fail "the holder lacks packs"
+    until [[ -z $(comm -23 <(packs_below "$work/state/vault/packs") \
+        <(packs_below "$work/holder/held")) ]]; do
+        ((++tries < 400)) || fail "the holder lacks packs"
+        sleep 0.05
+    done
     find "$work/holder/held" -type f -path '*/??/*' -exec sha256sum {} + | sed 's,  .*/, ,' |
         awk '$1 != $2 { exit 1 }' || fail "a held pack is not what its name says"
 }

@@ -68,6 +68,7 @@ put_records() {
 # has answered already.
 mark_snapshots() {
     local gone
+    mark "look"
     snapshots >"$work/after"
     id=$(comm -13 "$work/before" "$work/after")
     [[ -z $id ]] || mark "snapshot $id $1"
@@ -174,10 +175,10 @@ draw_cut() {
 # before CUT WORD: the marks of that kind that had been made
 before() { awk -v cut="$1" -v word="$2" '$1 < cut && $2 == word { print $3, $4 }' "$work/marks"; }
 
-# Those of which forgetting had not begun: it may have in the phase before.
+# Those of which forgetting had not begun: it may have since they were seen last.
 required_snapshots() {
     awk -v cut="$1" '
-        $2 == "phase" { begun = now; now = $1 }
+        $2 == "look" { begun = now; now = $1 }
         $2 == "gone" && begun < cut { gone[$3] = 1 }
         $2 == "snapshot" && $1 < cut { made[$3] = 1 }
         END { for (id in made) if (!(id in gone)) print id }' "$work/marks" | sort
@@ -214,7 +215,7 @@ start_machine_again() {
     done
 }
 
-moment() { read -rt 0.01 <> <(:) || true; }
+moment() { sleep 0.01; }
 
 # What they would still write is thrown away.
 end_all() {
@@ -270,7 +271,8 @@ check_restored() {
         diff -r "$work/tree-$round" "$work/state/restored-$round$work/tree" >&2 || exit 1
     done || lost "what was restored is not there"
     [[ $phase == restore ]] || return 0
-    read -r id round < <(before "$cut" restoring | tail -n 1) || return 0
+    read -r id round <<<"$(before "$cut" restoring | tail -n 1)"
+    [[ -n $id ]] || return 0
     ctl one --quiet backup restore "all@$id" --to "$work/state/restored-$round" >"$work/out" 2>&1 ||
         lost "a restore does not go on: $(cat "$work/out")"
     diff -r "$work/tree-$round" "$work/state/restored-$round$work/tree" >&2 ||
@@ -306,7 +308,8 @@ check_copy() {
     site_start two 2>"$work/out" || { lost "two does not start: $(cat "$work/out")" && return; }
     [[ $phase != upload ]] || check_sends_on
     $found_loss && return
-    read -r id round < <(before "$cut" copied | tail -n 1) || return 0
+    read -r id round <<<"$(before "$cut" copied | tail -n 1)"
+    [[ -n $id ]] || return 0
     required_snapshots "$cut" | grep -qxF "$id" || return 0
     (await "a copy is complete" copy_is_complete "$id") >"$work/out" 2>&1 ||
         { lost "a copy is gone: $(cat "$work/out")" && return; }
