@@ -55,6 +55,9 @@ static const struct row rows[] = {
     {"name-clash", N_("two sites or two collections bear the name @"),
      N_("Agree on which of them stays; `syncctl site list` and `syncctl collection list` show "
         "them.")},
+    {"folder-gone", N_("the directory of folder @ is gone, or another one is in its place"),
+     N_("Mount the disk that it is on, or run `syncctl folder attach @ --path DIR` with the place "
+        "where it is now.")},
     {"backup-late", N_("backup @ is late; last success: ~"),
      N_("Run `syncctl backup run @` and read what it says.")},
     {"backup-failed", N_("the last run of backup @ failed"),
@@ -88,6 +91,12 @@ static const struct row rows[] = {
     {"mail-failed", N_("mail to @ cannot be sent"),
      N_("Check the mail program of this machine (section [mail] of quoin.conf); it is tried "
         "again.")},
+    {"serve-failed", N_("HTTPS for people does not work: @"),
+     N_("Correct section [serve] of quoin.conf and run `systemctl reload quoin`; `syncctl serve "
+        "status` shows what is wrong.")},
+    {"certificate-late", N_("days until the HTTPS certificate for @ is over: #"),
+     N_("Put a new certificate in its place. If it is this site's own authority that ends, remove "
+        "the folder authority of the state directory, restart and import the new one.")},
     {"drill-failed", N_("the restore for practice of backup @ failed"),
      N_("Run `syncctl backup verify @ --read-data`, and check the disk.")},
     {"drill-late", N_("no restore of backup @ was tried for two weeks; the last one: ~"),

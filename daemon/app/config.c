@@ -10,6 +10,7 @@
 
 #include "app/i18n.h"
 #include "app/words.h"
+#include "people/audit.h"
 #include "base/assert.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -32,7 +33,8 @@ void qn_config_init(struct qn_config *config)
                                  .mail = {.socket = "/run/quoin-mail/mail.sock",
                                           .program = "/usr/sbin/sendmail",
                                           .language = "",
-                                          .remind_days = REMIND_DAYS}};
+                                          .remind_days = REMIND_DAYS},
+                                 .audit_keep_months = QN_AUDIT_KEEP_MONTHS};
 }
 
 /* ---- one file ----
@@ -292,6 +294,16 @@ static size_t read_dropins(const char *folder, struct qn_config *config, struct 
     return mistakes;
 }
 
+/* What no single key is to blame for. */
+static size_t check_whole(const char *path, struct qn_config *config, struct qn_buf *errors)
+{
+    struct reading reading = {.path = path, .config = config, .errors = errors};
+    const char *complaint = qn_config_check_serve(config);
+    if (complaint != NULL)
+        mistake_about(&reading, "[serve]", gettext(complaint));
+    return reading.mistakes;
+}
+
 enum qn_err qn_config_read(const char *path, struct qn_config *ret_config, struct qn_buf *errors)
 {
     struct qn_config config;
@@ -299,6 +311,8 @@ enum qn_err qn_config_read(const char *path, struct qn_config *ret_config, struc
     qn_config_init(&config);
     size_t mistakes = read_file(path, &config, errors);
     mistakes += read_dropins(folder, &config, errors);
+    if (mistakes == 0)
+        mistakes += check_whole(path, &config, errors);
     if (mistakes > 0)
         return QN_ERR_INVALID;
     qn_config_distrust(path, config.distrusted, sizeof(config.distrusted));

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "chunk/plan.h"
+#include "serve/config.h"
 
 #define QN_CONFIG_BACKUPS_MAX  16
 #define QN_CONFIG_STREAMS_MAX  4
@@ -53,6 +54,8 @@ struct qn_config {
     char reader_allow[4096];                 /* absolute paths, a space between them; "" : none */
     struct qn_timetable rate;                /* of what is sent to holders */
     struct qn_config_mail mail;
+    unsigned audit_keep_months; /* of the trail: 12 */
+    struct qn_serve_config serve;
     struct qn_config_backup backups[QN_CONFIG_BACKUPS_MAX];
     size_t backup_count;
     /* A file or folder of the configuration that others than root or this user may change: what it

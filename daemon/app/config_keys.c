@@ -7,6 +7,7 @@
 #include "app/config_private.h"
 #include "app/i18n.h"
 #include "base/text.h"
+#include "people/audit.h"
 
 #define ALLOWED_MAX     64
 #define HOST_SIZE_MAX   255
@@ -14,6 +15,7 @@
 #define MAP_SIZE_MAX    ((size_t)1 << 40)
 #define TIME_MAX_MS     ((uint64_t)7 * 24 * 3600 * 1000)
 #define REMIND_DAYS_MAX 365
+#define KEEP_MONTHS_MAX 120
 
 #define DIGITS          "0123456789"
 #define HOST_SIGN       DIGITS ".-_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -133,7 +135,7 @@ static bool is_absolute(const char *path, size_t size)
 }
 
 /* A program or socket, without white space. */
-static bool set_path(char *out, size_t room, const char *value)
+bool qn_config_set_path(char *out, size_t room, const char *value)
 {
     size_t size = strlen(value);
     if (size >= room || strpbrk(value, " \t") != NULL || !is_absolute(value, size))
@@ -144,7 +146,7 @@ static bool set_path(char *out, size_t room, const char *value)
 
 static bool set_reader_socket(struct qn_config *config, const char *value)
 {
-    return set_path(config->reader_socket, sizeof(config->reader_socket), value);
+    return qn_config_set_path(config->reader_socket, sizeof(config->reader_socket), value);
 }
 
 static bool set_reader_allow(struct qn_config *config, const char *value)
@@ -273,12 +275,12 @@ static bool set_mail_from(struct qn_config *config, const char *value)
 
 static bool set_mail_socket(struct qn_config *config, const char *value)
 {
-    return set_path(config->mail.socket, sizeof(config->mail.socket), value);
+    return qn_config_set_path(config->mail.socket, sizeof(config->mail.socket), value);
 }
 
 static bool set_mail_program(struct qn_config *config, const char *value)
 {
-    return set_path(config->mail.program, sizeof(config->mail.program), value);
+    return qn_config_set_path(config->mail.program, sizeof(config->mail.program), value);
 }
 
 static bool set_mail_remind(struct qn_config *config, const char *value)
@@ -298,6 +300,20 @@ static bool set_mail_language(struct qn_config *config, const char *value)
     if (strcmp(value, "fr") != 0 && strcmp(value, "en") != 0)
         return false;
     strcpy(config->mail.language, value);
+    return true;
+}
+
+/* ---- [audit] ---- */
+
+static bool set_audit_keep(struct qn_config *config, const char *value)
+{
+    size_t digits = strspn(value, DIGITS);
+    if (digits == 0 || digits > 3 || strcmp(value + digits, "m") != 0)
+        return false;
+    unsigned long months = strtoul(value, NULL, 10);
+    if (months < QN_AUDIT_KEEP_MONTHS_MIN || months > KEEP_MONTHS_MAX)
+        return false;
+    config->audit_keep_months = (unsigned)months;
     return true;
 }
 
@@ -326,6 +342,17 @@ static const struct qn_config_key keys[] = {
     {"mail", "socket", N_("not an absolute path of at most 107 bytes"), .set = set_mail_socket},
     {"mail", "remind", N_("not a number of days from 1d to 365d"), .set = set_mail_remind},
     {"mail", "language", N_("not fr or en"), .set = set_mail_language},
+    {"audit", "keep", N_("not a number of months from 6m to 120m"), .set = set_audit_keep},
+    {"serve", "listen",
+     N_("not up to 8 addresses and ports such as `192.168.1.5:8443`, with spaces between them"),
+     .set = qn_config_set_serve_listen},
+    {"serve", "names", N_("not up to 16 host names with spaces between them"),
+     .set = qn_config_set_serve_names},
+    {"serve", "certificate", N_("not an absolute path of at most 255 bytes"),
+     .set = qn_config_set_serve_certificate},
+    {"serve", "key", N_("not an absolute path of at most 255 bytes"),
+     .set = qn_config_set_serve_key},
+    {"serve", "public", N_("not yes or no"), .set = qn_config_set_serve_public},
     {"backup", "before", COMMAND_WANTED, .set_backup = set_before},
     {"backup", "after", COMMAND_WANTED, .set_backup = set_after},
     {"backup", "stream", N_("not a file name and a command, or more than four of them"),

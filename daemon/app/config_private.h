@@ -12,6 +12,18 @@ struct qn_config_key {
     bool (*set_backup)(struct qn_config_backup *backup, const char *value); /* of [backup NAME] */
 };
 
+/* [serve], config_serve.c */
+bool qn_config_set_serve_listen(struct qn_config *config, const char *value);
+bool qn_config_set_serve_names(struct qn_config *config, const char *value);
+bool qn_config_set_serve_certificate(struct qn_config *config, const char *value);
+bool qn_config_set_serve_key(struct qn_config *config, const char *value);
+bool qn_config_set_serve_public(struct qn_config *config, const char *value);
+/* What is wrong with the section as a whole, not translated yet; NULL: nothing. */
+const char *qn_config_check_serve(const struct qn_config *config);
+
+/* Absolute, without white space, less than `room` bytes. */
+bool qn_config_set_path(char *out, size_t room, const char *value);
+
 bool qn_config_is_section(const char *name);
 /* NULL: there is no such key. */
 const struct qn_config_key *qn_config_find_key(const char *section, const char *name);

@@ -23,7 +23,8 @@ static void on_again(void *context)
 {
     struct qn_control *control = context;
     for (size_t i = control->clients.count; i-- > 0;) /* one may end in its own turn */
-        client_take_turn(control->clients.items[i]);
+        if (i < control->clients.count)               /* or end others */
+            client_take_turn(control->clients.items[i]);
 }
 
 static void on_connection(uv_stream_t *listener, int status)

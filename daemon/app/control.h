@@ -9,7 +9,10 @@
 #pragma once
 
 #include "app/driver.h"
+#include "app/https.h"
+#include "app/people.h"
 #include "app/views.h"
+#include "serve/serve.h"
 
 struct qn_control;
 
@@ -18,7 +21,9 @@ struct qn_control_options {
     const char *path;  /* of the socket; a stale one is replaced: hold the lock of the directory */
     const char *group; /* of the socket; "": none */
     struct qn_log *log;
-    struct qn_views *views; /* reads the vault; NULL: those commands are unknown */
+    struct qn_https *const *https; /* tells of itself; *https NULL: not there yet */
+    struct qn_views *views;        /* reads the vault; NULL: those commands are unknown */
+    struct qn_staff *staff;        /* changes people; likewise */
 };
 
 enum qn_err QN_CHECKED qn_control_new(const struct qn_control_options *options,
@@ -29,6 +34,16 @@ enum qn_err QN_CHECKED qn_control_start(struct qn_control *control, struct qn_dr
 void qn_control_reply(struct qn_control *control, uint64_t request, const struct qn_effect *reply);
 /* A view has more to take. */
 void qn_control_wake(struct qn_control *control);
+/* A command from inside the daemon, for a person: answered as over the socket. Answers come later,
+ * never from inside; after `end` or `error` none. At most QN_WEB_COMMANDS_MAX at once, else the
+ * answer is the error `busy`. Gives a token. */
+uint64_t qn_control_ask(struct qn_control *control, const char *command, struct qn_span args,
+                        struct qn_span user,
+                        void (*answer)(void *context, const struct qn_serve_answer *answer),
+                        void *context);
+/* What has come waits, and what makes it stops. Nothing happens for a token that is done. */
+void qn_control_pause(struct qn_control *control, uint64_t token, bool is_paused);
+void qn_control_cancel(struct qn_control *control, uint64_t token);
 /* Removes the socket and takes no more requests; those under way can still be answered. */
 void qn_control_stop(struct qn_control *control);
 /* Ends all clients, removes the socket; `on_closed` after the last handle is gone. */

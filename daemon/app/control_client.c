@@ -20,11 +20,9 @@ static void client_gone(uv_handle_t *handle)
     control_handle_gone(control);
 }
 
-void client_close(struct client *client)
+void client_detach(struct client *client)
 {
     struct qn_control *control = client->control;
-    if (client->is_closing)
-        return;
     client->is_closing = true;
     for (size_t i = 0; i < control->clients.count; i++)
         if (control->clients.items[i] == client) {
@@ -37,6 +35,17 @@ void client_close(struct client *client)
             qn_driver_request_gone(control->driver, request->token);
     }
     client->requests.count = 0;
+}
+
+void client_close(struct client *client)
+{
+    if (client->is_closing)
+        return;
+    if (client->local != NULL) {
+        control_local_close(client);
+        return;
+    }
+    client_detach(client);
     uv_close((uv_handle_t *)&client->pipe, client_gone);
 }
 
@@ -71,6 +80,10 @@ static void on_written(uv_write_t *request, int status)
 
 void client_send_frames(struct client *client, struct qn_buf *take_frames)
 {
+    if (client->local != NULL) {
+        control_local_send(client, take_frames);
+        return;
+    }
     struct write *write = QN_NEW(struct write);
     write->client = client;
     write->bytes = *take_frames;
@@ -99,7 +112,8 @@ void client_send(struct client *client, struct qn_span frame)
 
 bool client_has_room(const struct client *client)
 {
-    return !client->is_closing && client->queued < QN_CONTROL_QUEUE_MAX;
+    return !client->is_closing && client->queued < QN_CONTROL_QUEUE_MAX &&
+           (client->local == NULL || local_has_room(client));
 }
 
 /* A client that does not read its answers, or has many requests under way, is not read. */
@@ -128,7 +142,8 @@ static void take_input(struct client *client)
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct client *client = handle->data;
-    *buf = uv_buf_init(client->chunk, sizeof(client->chunk));
+    struct qn_control *control = client->control;
+    *buf = uv_buf_init(control->chunk, sizeof(control->chunk));
 }
 
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
@@ -145,7 +160,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 void client_set_reading(struct client *client)
 {
     bool wants = may_ask(client);
-    if (client->is_closing || wants == client->is_reading)
+    if (client->local != NULL || client->is_closing || wants == client->is_reading)
         return;
     client->is_reading = wants;
     if (!wants)
@@ -157,6 +172,10 @@ void client_set_reading(struct client *client)
 /* What a client may do now: requests that wait in its buffer, then a slice of a stream. */
 void client_take_turn(struct client *client)
 {
+    if (client->local != NULL) {
+        local_take_turn(client);
+        return;
+    }
     take_input(client);
     request_run_streams(client);
     client_set_reading(client);
@@ -189,11 +208,11 @@ void control_accept(struct qn_control *control)
     struct client *client = QN_NEW(struct client);
     client->control = control;
     client->pipe.data = client;
-    qn_buf_init(&client->in, QN_CONTROL_FRAME_SIZE_MAX + 4 + sizeof(client->chunk));
+    qn_buf_init(&client->in, QN_CONTROL_FRAME_SIZE_MAX + 4 + sizeof(control->chunk));
     QN_ASSERT(uv_pipe_init(qn_loop_uv(control->options.loop), &client->pipe, 0) == 0);
     control->open_handles++;
     qn_vec_push(&control->clients, client);
-    bool is_full = control->clients.count > QN_CONTROL_CLIENTS_MAX;
+    bool is_full = control->clients.count - control->local_count > QN_CONTROL_CLIENTS_MAX;
     if (uv_accept((uv_stream_t *)&control->listener, (uv_stream_t *)&client->pipe) != 0 ||
         is_full) {
         client_close(client);

@@ -1,7 +1,8 @@
 /* Inside the control socket: what its files share. control.c is the listener and its life,
- * control_client.c a connection and its frames, control_request.c what is asked and answered.
+ * control_client.c a connection and its frames, control_request.c what is asked and answered,
+ * control_local.c commands from inside the daemon.
  *
- *   qn_control ── client   one per connection; ends by itself, or with the socket
+ *   qn_control ── client   one per connection or local command; ends by itself, or with the socket
  *                   └── request   under way: the core answers it, or a stream goes on with it
  */
 #pragma once
@@ -18,8 +19,11 @@ struct request {
     struct qn_view *view;     /* reads the vault; NULL: not so. Neither: the core answers */
 };
 
+struct local; /* control_local.c */
+
 struct client {
-    uv_pipe_t pipe;
+    uv_pipe_t pipe;      /* not of a local one */
+    struct local *local; /* a command from inside the daemon; NULL: a connection */
     struct qn_control *control;
     char user[QN_USER_SIZE_MAX + 1];
     struct qn_buf in;
@@ -27,7 +31,6 @@ struct client {
     struct qn_buf sent; /* memory of what was; may serve again */
     QN_VEC(struct request) requests;
     bool is_reading, is_closing;
-    char chunk[64 * 1024];
 };
 
 struct qn_control {
@@ -37,11 +40,13 @@ struct qn_control {
     uv_pipe_t listener;
     struct qn_timer *again; /* a turn for all clients, outside of any step */
     QN_VEC(struct client *) clients;
+    size_t local_count; /* of them */
     uint64_t next_token;
     size_t open_handles;
     bool is_stopping;
     void (*on_closed)(void *context);
     void *context;
+    char chunk[64 * 1024]; /* of whichever connection reads now */
 };
 
 /* ---- control.c ---- */
@@ -60,9 +65,20 @@ void client_set_reading(struct client *client);
 /* What a client may do now: requests that wait in its buffer, then a slice of a stream. */
 void client_take_turn(struct client *client);
 
+/* Out of the list, its requests released: first part of closing one. */
+void client_detach(struct client *client);
+
+/* ---- control_local.c ---- */
+void control_local_send(struct client *client, struct qn_buf *take_frames);
+void local_take_turn(struct client *client);
+void control_local_close(struct client *client);
+bool local_has_room(const struct client *client);
+
 /* ---- control_request.c ---- */
 void request_release(struct request *request); /* what it reads with */
 void request_take_frame(struct client *client, struct qn_span frame);
+void client_start_request(struct client *client, uint64_t id, struct qn_span command,
+                          struct qn_span args);
 /* What came cannot be a request: the connection ends. */
 void request_drop_hostile(struct client *client);
 /* A slice of the first stream, if the client reads: others want the loop too. */

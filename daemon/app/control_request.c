@@ -191,6 +191,26 @@ static void answer_log_level(struct client *client, uint64_t id, struct qn_span 
         answer_error(client, id, QN_ERR_INVALID, "bad-request", "level");
 }
 
+static void answer_serve(struct client *client, uint64_t id, struct qn_span command,
+                         struct qn_span args)
+{
+    struct qn_https *const *https = client->control->options.https;
+    QN_AUTO_BUF struct qn_buf data;
+    qn_buf_init(&data, QN_CONTROL_FRAME_SIZE_MAX - 512);
+    if (!args_are_only(args, "")) {
+        answer_error(client, id, QN_ERR_INVALID, "bad-request", "serve");
+        return;
+    }
+    enum qn_err err = QN_ERR_NOTFOUND;
+    if (https != NULL && *https != NULL)
+        err = qn_span_eq_str(command, "serve.status") ? qn_https_status(*https, &data)
+                                                      : qn_https_authority(*https, &data);
+    if (err == QN_OK)
+        answer(client, id, "end", qn_buf_view(&data));
+    else
+        answer_error(client, id, err, "no-authority", "");
+}
+
 static void start_stream(struct client *client, uint64_t id, struct qn_span command,
                          struct qn_span args)
 {
@@ -218,17 +238,25 @@ static void start_view(struct client *client, uint64_t id, struct qn_span comman
                 ((struct request){.token = ++client->control->next_token, .id = id, .view = view}));
 }
 
-static void handle(struct client *client, uint64_t id, struct qn_span command, struct qn_span args)
+void client_start_request(struct client *client, uint64_t id, struct qn_span command,
+                          struct qn_span args)
 {
     struct qn_control *control = client->control;
     if (qn_span_eq_str(command, "status")) {
         answer_status(client, id, args);
     } else if (qn_span_eq_str(command, "log.level")) {
         answer_log_level(client, id, args);
+    } else if (qn_span_eq_str(command, "serve.status") ||
+               qn_span_eq_str(command, "serve.authority")) {
+        answer_serve(client, id, command, args);
     } else if (qn_stream_knows(command)) {
         start_stream(client, id, command, args);
     } else if (control->options.views != NULL && qn_view_knows(command)) {
         start_view(client, id, command, args);
+    } else if (control->options.staff != NULL && qn_staff_knows(command)) {
+        uint64_t token = ++control->next_token;
+        qn_vec_push(&client->requests, ((struct request){.token = token, .id = id}));
+        qn_staff_order(control->options.staff, token, command, args, qn_span_str(client->user));
     } else {
         uint64_t token = ++control->next_token;
         qn_vec_push(&client->requests, ((struct request){.token = token, .id = id}));
@@ -273,5 +301,5 @@ void request_take_frame(struct client *client, struct qn_span frame)
         request_drop_hostile(client);
         return;
     }
-    handle(client, id, command, args);
+    client_start_request(client, id, command, args);
 }

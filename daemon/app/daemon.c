@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "app/daemon_impl.h"
+#include "proto/pack.h"
 
 #define STOP_TIME_S 4 /* then the process ends, whatever still waits */
 
@@ -32,6 +33,12 @@ static void on_stop_timeout(int number)
     _exit(QN_EXIT_FAILED);
 }
 
+static void on_https_closed(void *context)
+{
+    struct daemon *daemon = context;
+    daemon->https_closed = true;
+}
+
 static void limit_stop_time(void)
 {
     struct sigaction action = {.sa_handler = on_stop_timeout};
@@ -53,6 +60,8 @@ static void stop(struct daemon *daemon)
     limit_stop_time();
     qn_os_notify("STOPPING=1");
     qn_log(&daemon->log, QN_LOG_INFO, "stopping");
+    if (daemon->https != NULL)
+        qn_https_stop(daemon->https);
     if (daemon->control != NULL)
         qn_control_stop(daemon->control);
     qn_driver_stop(daemon->driver);
@@ -109,6 +118,8 @@ static void take_config(struct daemon *daemon, const struct qn_config *config)
     qn_backups_configure(daemon->backups, config);
     qn_core_set_rate(daemon->core, &config->rate);
     qn_mailer_configure(daemon->mailer, config);
+    qn_audit_set_keep(qn_staff_audit(daemon->staff), config->audit_keep_months);
+    qn_https_configure(daemon->https, config);
 }
 
 void daemon_on_reload(void *context)
@@ -153,6 +164,10 @@ void daemon_on_health(void *context, struct qn_health *health)
     struct daemon *daemon = context;
     if (daemon->mailer != NULL)
         qn_mailer_health(daemon->mailer, health);
+    if (daemon->folders != NULL)
+        qn_folders_health(daemon->folders, health);
+    if (daemon->https != NULL)
+        qn_https_health(daemon->https, health);
 }
 
 size_t daemon_alerts(void *context, struct qn_alert **ret_alerts)
@@ -182,14 +197,63 @@ void daemon_on_reply(void *context, uint64_t request, const struct qn_effect *re
     struct daemon *daemon = context;
     if ((request & QN_COPIES_TOKEN) != 0)
         qn_copies_reply(qn_backups_copies(daemon->backups), request, reply);
+    else if ((request & QN_FOLDERS_TOKEN) != 0)
+        qn_folders_reply(daemon->folders, request, reply);
     else if (daemon->control != NULL)
         qn_control_reply(daemon->control, request, reply);
+}
+
+void daemon_on_staff_reply(void *context, uint64_t token, const struct qn_effect *reply)
+{
+    struct daemon *daemon = context;
+    if (daemon->control != NULL)
+        qn_control_reply(daemon->control, token, reply);
+}
+
+/* A folder is a collection of its own kind. */
+bool daemon_has_thing(void *context, enum qn_thing thing, struct qn_span name)
+{
+    const struct daemon *daemon = context;
+    return qn_core_collection(daemon->core, name) != NULL &&
+           qn_core_is_folder(daemon->core, name) == (thing == QN_THING_FOLDER);
+}
+
+static void pack_keys(const struct qn_site *site, struct qn_buf *out)
+{
+    qn_pack_array(out, site->epochs.count);
+    qn_vec_each (&site->epochs, key)
+        qn_pack_bin(out, QN_SPAN_OF(key->bytes));
+}
+
+/* Before this site has joined a group its one key stands in no ledger. */
+void daemon_pack_proof(void *context, struct qn_buf *out)
+{
+    const struct daemon *daemon = context;
+    const struct qn_group *group = qn_core_group(daemon->core);
+    const struct qn_site *site = group != NULL ? qn_group_site(group, &daemon->id) : NULL;
+    qn_pack_map(out, 3);
+    qn_pack_cstr(out, "id");
+    qn_pack_bin(out, QN_SPAN_OF(daemon->id.bytes));
+    qn_pack_cstr(out, "keys");
+    if (site != NULL) {
+        pack_keys(site, out);
+    } else {
+        qn_pack_array(out, 1);
+        qn_pack_bin(out, QN_SPAN_OF(qn_signer_public(daemon->signer)->bytes));
+    }
+    qn_pack_cstr(out, "witnesses");
+    qn_pack_array(out, 0);
 }
 
 /* ---- tear-down: also of what was started half ---- */
 
 static void close_handles(struct daemon *daemon)
 {
+    struct qn_https *https = daemon->https;
+    daemon->https = NULL;
+    daemon->https_closed = https == NULL;
+    if (https != NULL) /* first: it has commands under way */
+        qn_https_close(https, on_https_closed, daemon);
     daemon->control_closed = daemon->control == NULL;
     daemon->net_closed = daemon->net == NULL;
     if (daemon->control != NULL)
@@ -201,12 +265,16 @@ static void close_handles(struct daemon *daemon)
     qn_timer_free(daemon->watchdog);
     qn_mailer_free(daemon->mailer);
     daemon->mailer = NULL;
-    while (!daemon->control_closed || !daemon->net_closed)
+    qn_staff_stop(daemon->staff);
+    while (!daemon->control_closed || !daemon->net_closed || !daemon->https_closed ||
+           !qn_staff_is_idle(daemon->staff))
         qn_loop_wait(daemon->loop);
     qn_search_feed_free(daemon->search_feed);
     qn_search_command_free(daemon->search_command);
     qn_backups_free(daemon->backups);
+    qn_folders_free(daemon->folders);
     qn_local_rows_free(daemon->local);
+    qn_staff_free(daemon->staff);
 }
 
 static void tear_down(struct daemon *daemon)

@@ -5,7 +5,10 @@
 #include "app/control.h"
 #include "app/daemon.h"
 #include "app/driver.h"
+#include "app/folders.h"
+#include "app/https.h"
 #include "app/mailer.h"
+#include "app/people.h"
 #include "app/search_command.h"
 #include "app/setup.h"
 
@@ -28,18 +31,21 @@ struct daemon {
     struct qn_core *core;
     struct qn_net *net;
     struct qn_local_rows *local;
+    struct qn_staff *staff;
     struct qn_driver *driver;
+    struct qn_folders *folders;
     struct qn_search_feed *search_feed; /* NULL: the index could not be opened */
     struct qn_search_command *search_command;
     struct qn_control *control;
     struct qn_backups *backups;
     struct qn_mailer *mailer;
+    struct qn_https *https;
     struct qn_os_watermark *watermark;
     struct qn_timer *watchdog;
     struct qn_signal *signals[3];
     char addresses[QN_ADDRESSES_MAX][QN_ADDRESS_SIZE_MAX + 1];
     size_t address_count;
-    bool is_stopping, control_closed, net_closed;
+    bool is_stopping, control_closed, net_closed, https_closed;
     int status;
 };
 
@@ -55,6 +61,9 @@ void daemon_on_terminate(void *context);
 void daemon_on_reload(void *context);
 void daemon_on_watchdog(void *context);
 void daemon_on_reply(void *context, uint64_t request, const struct qn_effect *reply);
+void daemon_on_staff_reply(void *context, uint64_t token, const struct qn_effect *reply);
+bool daemon_has_thing(void *context, enum qn_thing thing, struct qn_span name);
+void daemon_pack_proof(void *context, struct qn_buf *out);
 void daemon_on_fatal(void *context, enum qn_err err);
 void daemon_on_health(void *context, struct qn_health *health);
 size_t daemon_alerts(void *context, struct qn_alert **ret_alerts);

@@ -251,6 +251,22 @@ static enum qn_err start_backups(struct daemon *daemon)
     return qn_backups_new(&options, &daemon->backups);
 }
 
+static enum qn_err start_staff(struct daemon *daemon)
+{
+    struct qn_staff_options options = {.loop = daemon->loop,
+                                       .local = qn_local_rows_door(daemon->local),
+                                       .log = &daemon->log,
+                                       .site = daemon->setup.name,
+                                       .id = &daemon->id,
+                                       .signer = daemon->signer,
+                                       .keep_months = daemon->config.audit_keep_months,
+                                       .has_thing = daemon_has_thing,
+                                       .pack_proof = daemon_pack_proof,
+                                       .reply = daemon_on_staff_reply,
+                                       .context = daemon};
+    return qn_staff_new(&options, &daemon->staff);
+}
+
 /* Without an index the daemon does all its other work. */
 static void start_search(struct daemon *daemon)
 {
@@ -296,13 +312,22 @@ static enum qn_err start_driver(struct daemon *daemon)
     qn_backups_set_driver(daemon->backups, daemon->driver);
     start_search(daemon);
     QN_TRY(qn_store_start(daemon->store, daemon->applier, qn_driver_wake, daemon->driver));
+    daemon->folders =
+        qn_folders_new(&(struct qn_folders_options){.loop = daemon->loop,
+                                                    .log = &daemon->log,
+                                                    .state_dir = daemon->options->state_dir,
+                                                    .local = qn_local_rows_door(daemon->local)});
+    qn_folders_start(daemon->folders, daemon->driver);
+    QN_TRY(start_staff(daemon));
     char path[4096];
     snprintf(path, sizeof(path), "%s/control.sock", daemon->options->state_dir);
     struct qn_control_options control = {.loop = daemon->loop,
                                          .path = path,
                                          .group = daemon->config.control_group,
                                          .log = &daemon->log,
-                                         .views = qn_backups_views(daemon->backups)};
+                                         .https = &daemon->https,
+                                         .views = qn_backups_views(daemon->backups),
+                                         .staff = daemon->staff};
     QN_TRY(qn_control_new(&control, &daemon->control));
     qn_driver_start(daemon->driver);
     return qn_control_start(daemon->control, daemon->driver);
@@ -320,6 +345,21 @@ static void start_mailer(struct daemon *daemon)
                                         .context = daemon};
     daemon->mailer = qn_mailer_new(&options);
     qn_mailer_configure(daemon->mailer, &daemon->config);
+}
+
+static void start_https(struct daemon *daemon)
+{
+    struct qn_https_options options = {.loop = daemon->loop,
+                                       .log = &daemon->log,
+                                       .control = daemon->control,
+                                       .local = qn_local_rows_door(daemon->local),
+                                       .folders = daemon->folders,
+                                       .people = qn_staff_people(daemon->staff),
+                                       .audit = qn_staff_audit(daemon->staff),
+                                       .state_dir = daemon->options->state_dir,
+                                       .site = daemon->setup.name};
+    daemon->https = qn_https_new(&options);
+    qn_https_configure(daemon->https, &daemon->config);
 }
 
 static enum qn_err start_signals(struct daemon *daemon)
@@ -387,7 +427,9 @@ int daemon_start(struct daemon *daemon)
     err = start_signals(daemon);
     if (err == QN_OK)
         err = start_driver(daemon);
-    if (err == QN_OK)
+    if (err == QN_OK) {
         start_mailer(daemon);
+        start_https(daemon);
+    }
     return err == QN_OK ? 0 : cannot_start(err);
 }

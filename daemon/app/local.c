@@ -20,6 +20,7 @@ struct qn_local_rows {
     struct qn_store *store;
     struct qn_mailbox *mailbox;
     uint64_t last_token;
+    bool is_closing;
     QN_VEC(struct wait) waiting; /* in the order of submission; at most QN_WRITER_QUEUE_MAX */
     size_t answered;             /* of them, at the front */
     QN_VEC(struct wait) refused; /* that the store did not take */
@@ -66,7 +67,7 @@ static void put(void *context, const struct qn_local_row *items, size_t count,
 {
     struct qn_local_rows *rows = context;
     struct wait wait = {.done = done, .context = done_context, .token = ++rows->last_token};
-    wait.err = submit(rows, items, count, wait.token);
+    wait.err = rows->is_closing ? QN_ERR_CLOSED : submit(rows, items, count, wait.token);
     if (wait.err == QN_OK) {
         qn_vec_push(&rows->waiting, wait);
         return;
@@ -177,14 +178,21 @@ struct qn_local_rows *qn_local_rows_new(struct qn_loop *loop, struct qn_store *s
     return rows;
 }
 
+static void tell_closed(const struct wait *wait)
+{
+    struct wait copy = *wait;
+    copy.done(copy.context, QN_ERR_CLOSED);
+}
+
 void qn_local_rows_free(struct qn_local_rows *rows)
 {
     if (rows == NULL)
         return;
+    rows->is_closing = true;
     for (size_t i = rows->answered; i < rows->waiting.count; i++)
-        rows->waiting.items[i].done(rows->waiting.items[i].context, QN_ERR_CLOSED);
-    for (size_t i = 0; i < rows->refused.count; i++)
-        rows->refused.items[i].done(rows->refused.items[i].context, QN_ERR_CLOSED);
+        tell_closed(&rows->waiting.items[i]);
+    for (size_t i = 0; i < rows->refused.count; i++) /* it grows while it is walked */
+        tell_closed(&rows->refused.items[i]);
     qn_vec_free(&rows->waiting);
     qn_vec_free(&rows->refused);
     qn_mailbox_free(rows->mailbox);

@@ -128,11 +128,11 @@ static void pack_fields(const struct qn_record *record, struct qn_buf *out)
 }
 
 void qn_view_record(const struct qn_core *core, const char *collection, struct qn_span key,
-                    const struct qn_record *record, struct qn_buf *out)
+                    const struct qn_record *record, bool with_version, struct qn_buf *out)
 {
     bool is_contested = qn_record_state(record) == QN_RECORD_CONTESTED;
     size_t count = count_conflicts(record, is_contested);
-    qn_pack_map(out, count > 0 ? 5 : 4);
+    qn_pack_map(out, 4 + (size_t)(count > 0) + (size_t)with_version);
     qn_pack_cstr(out, "collection");
     qn_pack_cstr(out, collection);
     if (count > 0)
@@ -143,6 +143,12 @@ void qn_view_record(const struct qn_core *core, const char *collection, struct q
     qn_pack_cstr(out, "updated");
     qn_pack_map(out, 2);
     pack_site_time(core, qn_record_latest(record), out);
+    if (with_version) {
+        uint8_t hash[QN_STATE_HASH_SIZE];
+        qn_record_hash(record, false, hash);
+        qn_pack_cstr(out, "version");
+        qn_pack_bin(out, QN_SPAN_OF(hash));
+    }
 }
 
 void qn_view_trashed(const struct qn_core *core, struct qn_span key, const struct qn_record *record,

@@ -3,8 +3,9 @@
 
 #include "core/core.h"
 
+/* `with_version`: and the hash of its state, which `if` of a write takes. */
 void qn_view_record(const struct qn_core *core, const char *collection, struct qn_span key,
-                    const struct qn_record *record, struct qn_buf *out);
+                    const struct qn_record *record, bool with_version, struct qn_buf *out);
 /* {"key","site","time"} of a trashed record. */
 void qn_view_trashed(const struct qn_core *core, struct qn_span key, const struct qn_record *record,
                      struct qn_buf *out);

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "app/audit_view.h"
 #include "app/history_view.h"
 #include "app/record_view.h"
 #include "core/args.h"
@@ -13,6 +14,8 @@ enum kind {
     KIND_TRASH,
     KIND_HISTORY,
     KIND_CONFLICTS,
+    KIND_AUDIT,
+    KIND_AUDIT_ROWS,
 };
 
 static const struct {
@@ -21,10 +24,12 @@ static const struct {
     bool needs_collection, needs_key;
 } commands[] = {
     {"record.get", "collection key", KIND_GET, true, true},
-    {"record.list", "collection limit prefix", KIND_LIST, true, false},
+    {"record.list", "after collection limit prefix", KIND_LIST, true, false},
     {"record.trash", "collection", KIND_TRASH, true, false},
     {"record.history", "collection key", KIND_HISTORY, true, true},
     {"conflict.list", "collection", KIND_CONFLICTS, false, false},
+    {"audit.read", "after since user", KIND_AUDIT, false, false},
+    {"audit.rows", "", KIND_AUDIT_ROWS, false, false},
 };
 
 struct source { /* a collection to read from */
@@ -39,6 +44,7 @@ struct qn_stream {
     struct qn_buf key, prefix, after;
     uint64_t left; /* of the limit */
     struct qn_history *history;
+    struct qn_audit_view *audit;
 };
 
 bool qn_stream_knows(struct qn_span command)
@@ -58,6 +64,7 @@ void qn_stream_free(struct qn_stream *stream)
     qn_buf_deinit(&stream->prefix);
     qn_buf_deinit(&stream->after);
     qn_history_view_free(stream->history);
+    qn_audit_view_free(stream->audit);
     qn_free(stream);
 }
 
@@ -77,6 +84,8 @@ static enum qn_err add_source(struct qn_stream *stream, const struct qn_core *co
     const struct qn_coll_id *id = qn_core_collection(core, name);
     if (id == NULL)
         return refuse(refusal, QN_ERR_NOTFOUND, "collection-unknown", name);
+    if (qn_core_is_folder(core, name))
+        return refuse(refusal, QN_ERR_STATE, "is-folder", name);
     struct source *source = qn_vec_push_slot(&stream->sources);
     source->id = *id;
     snprintf(source->name, sizeof(source->name), "%.*s", (int)name.size, (const char *)name.data);
@@ -129,8 +138,30 @@ static enum qn_err fill(struct qn_stream *stream, const struct qn_core *core, st
         add_all_sources(stream, core);
     if (needs_key)
         QN_TRY(take_text(args, "key", true, &stream->key, "bad-key", refusal));
+    QN_TRY(take_text(args, "after", false, &stream->after, "bad-request", refusal));
     QN_TRY(take_text(args, "prefix", false, &stream->prefix, "bad-request", refusal));
     return take_limit(stream, args, refusal);
+}
+
+/* The site's own, also before it has joined a group. */
+static enum qn_err fill_audit(struct qn_stream *stream, struct qn_span args,
+                              struct qn_refusal *refusal)
+{
+    struct qn_audit_view_options options = {.is_raw = stream->kind == KIND_AUDIT_ROWS};
+    bool is_good =
+        (args_value(args, "since").size == 0 || args_u64(args, "since", &options.since_ms)) &&
+        (args_value(args, "after").size == 0 || args_u64(args, "after", &options.after_seq)) &&
+        (args_value(args, "user").size == 0 ||
+         args_text(args, "user", QN_USER_SIZE_MAX, &options.user));
+    if (!is_good || options.after_seq == UINT64_MAX)
+        return refuse(refusal, QN_ERR_INVALID, "bad-request", qn_span_str("since"));
+    stream->audit = qn_audit_view_new(&options);
+    return QN_OK;
+}
+
+static bool is_audit(enum kind kind)
+{
+    return kind == KIND_AUDIT || kind == KIND_AUDIT_ROWS;
 }
 
 enum qn_err qn_stream_open(const struct qn_driver *driver, struct qn_span command,
@@ -143,7 +174,7 @@ enum qn_err qn_stream_open(const struct qn_driver *driver, struct qn_span comman
         i++;
     if (!args_are_only(args, commands[i].args))
         return refuse(refusal, QN_ERR_INVALID, "bad-request", command);
-    if (qn_core_group(core) == NULL)
+    if (!is_audit(commands[i].kind) && qn_core_group(core) == NULL)
         return refuse(refusal, QN_ERR_STATE, "joining", qn_span_str(""));
     struct qn_stream *stream = QN_NEW(struct qn_stream);
     stream->kind = commands[i].kind;
@@ -152,8 +183,10 @@ enum qn_err qn_stream_open(const struct qn_driver *driver, struct qn_span comman
     qn_buf_init(&stream->after, QN_KEY_SIZE_MAX);
     if (stream->kind == KIND_HISTORY)
         stream->history = qn_history_view_new();
-    enum qn_err err =
-        fill(stream, core, args, commands[i].needs_collection, commands[i].needs_key, refusal);
+    enum qn_err err = is_audit(stream->kind)
+                          ? fill_audit(stream, args, refusal)
+                          : fill(stream, core, args, commands[i].needs_collection,
+                                 commands[i].needs_key, refusal);
     if (err != QN_OK)
         qn_stream_free(stream);
     else
@@ -200,7 +233,7 @@ static void add_item(struct slice *slice, struct qn_span key, const struct qn_re
     if (slice->stream->kind == KIND_LIST) {
         if (!is_shown(key, record))
             return;
-        qn_view_record(slice->core, slice->source->name, key, record, out);
+        qn_view_record(slice->core, slice->source->name, key, record, false, out);
     } else if (slice->stream->kind == KIND_TRASH) {
         qn_view_trashed(slice->core, key, record, out);
     } else {
@@ -274,7 +307,7 @@ static enum qn_err get_record(struct slice *slice, struct qn_buf *out)
     QN_TRY(qn_read_record(slice->kv, &slice->source->id, key, &record));
     if (!is_shown(key, &record))
         return QN_ERR_NOTFOUND;
-    qn_view_record(slice->core, slice->source->name, key, &record, out);
+    qn_view_record(slice->core, slice->source->name, key, &record, true, out);
     return qn_buf_status(out);
 }
 
@@ -294,6 +327,9 @@ static enum qn_err run(struct slice *slice, struct qn_buf *out, bool *ret_is_end
     case KIND_HISTORY:
         return qn_history_view_next(stream->history, slice->core, slice->kv, &slice->source->id,
                                     qn_buf_view(&stream->key), out, ret_is_end);
+    case KIND_AUDIT:
+    case KIND_AUDIT_ROWS:
+        return qn_audit_view_next(stream->audit, slice->kv, out, ret_is_end);
     }
     return QN_ERR_INVALID;
 }

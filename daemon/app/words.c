@@ -1,8 +1,7 @@
 #include "app/words.h"
 
-#include <time.h>
-
 #include "app/i18n.h"
+#include "base/civil.h"
 
 const char *qn_err_words(enum qn_err err)
 {
@@ -37,13 +36,9 @@ const char *qn_err_words(enum qn_err err)
 
 void qn_words_append_time(struct qn_buf *out, uint64_t time_ms)
 {
-    time_t seconds = (time_t)(time_ms / 1000);
-    struct tm parts;
-    if (gmtime_r(&seconds, &parts) == NULL)
-        return;
-    char text[64];
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-    qn_buf_printf(out, "%s.%03uZ", text, (unsigned)(time_ms % 1000));
+    char text[QN_CIVIL_TEXT_SIZE];
+    qn_civil_print(time_ms, text);
+    qn_buf_append_str(out, text);
 }
 
 void qn_words_append_ago(struct qn_buf *out, uint64_t now_ms, uint64_t time_ms)

@@ -17,6 +17,8 @@ void call_fail(const struct call *call, enum qn_err err, const char *code, struc
 const char *call_code_of(enum qn_err err, enum qn_intent_kind kind);
 /* The named collection, shared here; else answers with an error and gives NULL. */
 struct coll *call_collection(const struct call *call);
+/* The same; a folder is refused too: it has files, not records. */
+struct coll *call_records(const struct call *call);
 /* Commits an intent (payload taken) whose outcome answers the request. */
 struct pending *call_commit(const struct call *call, enum qn_intent_kind kind,
                             struct qn_buf *take_payload, struct qn_span object);

@@ -207,6 +207,25 @@ struct qn_coll_view {
 /* The shared collections in order of their names; the array is the caller's (qn_free). */
 size_t qn_core_collections(const struct qn_core *core, struct qn_coll_view **ret_views);
 
+bool qn_core_is_folder(const struct qn_core *core, struct qn_span name);
+
+/* A folder: a collection whose directory is at one site, its home. */
+struct qn_folder_view {
+    struct qn_coll_id id;
+    const char *name, *home; /* home "": not known; both borrowed until the next step */
+    bool is_here;            /* this site is its home */
+};
+/* Those that this site shares, in order of their names; the array is the caller's (qn_free). */
+size_t qn_core_folders(const struct qn_core *core, struct qn_folder_view **ret_views);
+/* Appends the array of the names of the sites that share a collection. */
+void qn_core_pack_members(const struct qn_core *core, const struct qn_coll_id *id,
+                          struct qn_buf *out);
+
+struct qn_folder_gone {
+    struct qn_coll_id id;
+    const char *path; /* text for people; "": none was said */
+};
+
 /* What the driver knows and status shows. */
 struct qn_health {
     enum qn_err store_fatal, store_last;
@@ -214,6 +233,13 @@ struct qn_health {
     uint64_t wall_ms;                 /* now: the core knows the time of its last event only */
     uint64_t mail_failed_ms;          /* since when mail cannot be sent; 0: it can */
     const char *mail_to, *mail_words; /* then: to whom, and why */
+    const struct qn_folder_gone
+        *folders_gone; /* folders of this site whose directory is not there */
+    size_t folders_gone_count;
+    const char *serve_failed,
+        *serve_words;              /* what of HTTPS does not work, and why; NULL: it does */
+    uint64_t certificate_end_ms;   /* of HTTPS, if it ends soon or has ended; else 0 */
+    const char *certificate_names; /* then */
 };
 
 /* Something that is not as it should be (docs/control.md 4). */

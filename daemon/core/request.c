@@ -25,6 +25,8 @@ static const char *code_of_record(enum qn_err err)
         return "bad-value";
     case QN_ERR_STATE:
         return "no-conflict";
+    case QN_ERR_EXISTS:
+        return "changed";
     default:
         return "internal";
     }
@@ -57,6 +59,15 @@ struct coll *call_collection(const struct call *call)
     return coll;
 }
 
+struct coll *call_records(const struct call *call)
+{
+    struct coll *coll = call_collection(call);
+    if (coll == NULL || !coll->info.is_folder)
+        return coll;
+    call_fail(call, QN_ERR_STATE, "is-folder", qn_span_str(coll->shown));
+    return NULL;
+}
+
 struct pending *call_commit(const struct call *call, enum qn_intent_kind kind,
                             struct qn_buf *take_payload, struct qn_span object)
 {
@@ -83,12 +94,12 @@ static const struct {
     {"site.revoke", "name", call_site_revoke, true},
     {"site.withdraw", "name", call_site_withdraw, true},
     {"site.set", "entity", call_site_set, true},
-    {"collection.create", "members name", call_collection_create, true},
+    {"collection.create", "folder members name", call_collection_create, true},
     {"collection.grant", "name site", call_collection_grant, true},
     {"collection.ungrant", "name site", call_collection_ungrant, true},
-    {"record.put", "collection fields key", call_record_put, false},
+    {"record.put", "collection fields if key", call_record_put, false},
     {"record.put-many", "collection records", call_record_put_many, false},
-    {"record.delete", "collection key", call_record_delete, false},
+    {"record.delete", "collection if key", call_record_delete, false},
     {"record.restore", "collection key", call_record_restore, false},
     {"record.erase", "collection key", call_record_erase, false},
     {"conflict.resolve", "collection field key take value", call_conflict_resolve, false},
@@ -209,7 +220,8 @@ void request_outcome(struct qn_core *core, struct pending *pending,
 {
     if (outcome->err != QN_OK) {
         const char *code = call_code_of(outcome->err, outcome->kind);
-        if (pending->refusal != NULL && !qn_err_is_fatal(outcome->err))
+        bool is_expected = outcome->err == QN_ERR_NOTFOUND || outcome->err == QN_ERR_STATE;
+        if (pending->refusal != NULL && is_expected)
             code = pending->refusal;
         core_reply_error(core, pending->request, outcome->err, code, pending->object);
     } else if (pending->wants_counts) {

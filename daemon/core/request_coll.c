@@ -40,32 +40,60 @@ static bool read_name(const struct call *call, struct qn_span *ret_name)
     return true;
 }
 
+/* The end's payload of a new folder: its id, which is the mark of its directory. */
+static void pack_new_id(const struct qn_coll_id *id, struct qn_buf *out)
+{
+    QN_AUTO_BUF struct qn_buf hex;
+    qn_buf_init(&hex, 2 * QN_COLL_ID_SIZE);
+    qn_text_append_hex(&hex, QN_SPAN_OF(id->bytes));
+    qn_buf_init(out, 64);
+    qn_pack_map(out, 1);
+    qn_pack_cstr(out, "id");
+    qn_pack_str(out, qn_buf_view(&hex));
+}
+
+static void pack_home(const struct qn_core *core, bool is_folder, struct qn_buf *out)
+{
+    if (!is_folder) {
+        qn_pack_nil(out);
+        return;
+    }
+    QN_AUTO_BUF struct qn_buf hex;
+    qn_buf_init(&hex, 2 * sizeof(core->site.bytes));
+    qn_text_append_hex(&hex, QN_SPAN_OF(core->site.bytes));
+    qn_pack_str(out, qn_buf_view(&hex));
+}
+
 void call_collection_create(const struct call *call)
 {
+    bool is_folder = call_flag(call, "folder"); /* its directory is the application's care */
     struct qn_core *core = call->core;
     struct qn_site_id members[QN_SITES_MAX];
     struct qn_span name = {0}, packed = args_value(call->args, "members");
-    struct qn_body_create_collection create = {.is_for_all = packed.size == 0, .members = members};
+    struct qn_body_create_collection body_of = {.is_for_all = packed.size == 0, .members = members};
     if (!read_name(call, &name))
         return;
-    if (packed.size > 0 && !read_members(call, packed, members, &create.member_count))
+    if (packed.size > 0 && !read_members(call, packed, members, &body_of.member_count))
         return;
     if (core->colls.count >= QN_COLLECTIONS_MAX) {
         call_fail(call, QN_ERR_LIMIT, "too-many", name);
         return;
     }
-    memcpy(create.coll.bytes, call->entropy, sizeof(create.coll.bytes));
+    memcpy(body_of.coll.bytes, call->entropy, sizeof(body_of.coll.bytes));
     QN_AUTO_BUF struct qn_buf body;
     qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
-    qn_body_create_collection_pack(&qn_ledger_group(core->ledger)->id, &create, &body);
+    qn_body_create_collection_pack(&qn_ledger_group(core->ledger)->id, &body_of, &body);
     struct qn_buf payload;
     qn_buf_init(&payload, QN_LEDGER_ENTRY_SIZE_MAX + 512);
-    qn_pack_array(&payload, 4);
+    qn_pack_array(&payload, 5);
     qn_pack_bin(&payload, qn_buf_view(&body));
-    qn_pack_bin(&payload, QN_SPAN_OF(create.coll.bytes));
+    qn_pack_bin(&payload, QN_SPAN_OF(body_of.coll.bytes));
+    pack_home(core, is_folder, &payload);
     qn_pack_str(&payload, name);
     qn_pack_str(&payload, call->user);
-    call_commit(call, QN_INTENT_COLL_CREATE, &payload, name);
+    struct pending *pending = call_commit(call, QN_INTENT_COLL_CREATE, &payload, name);
+    if (is_folder)
+        pack_new_id(&body_of.coll, &pending->data);
 }
 
 /* Why this site may not share, or share no longer, a collection with that one; NULL: it may. */

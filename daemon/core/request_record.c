@@ -30,10 +30,26 @@ static bool is_key(struct qn_span key)
 static void pack_write_head(const struct call *call, enum qn_op_kind kind, struct qn_span key,
                             struct qn_buf *out)
 {
-    qn_pack_array(out, 4);
+    qn_pack_array(out, args_value(call->args, "if").size > 0 ? 5 : 4);
     qn_pack_u64(out, kind);
     qn_pack_str(out, key);
     qn_pack_str(out, call->user);
+}
+
+/* What the caller has seen, behind the fields. */
+static bool pack_expected(const struct call *call, struct qn_buf *out)
+{
+    struct qn_span state, value = args_value(call->args, "if");
+    struct qn_cursor cursor = qn_cursor(value);
+    if (value.size == 0)
+        return true;
+    if (qn_cursor_bin(&cursor, QN_STATE_HASH_SIZE, &state) != QN_OK ||
+        (state.size != 0 && state.size != QN_STATE_HASH_SIZE)) {
+        call_fail(call, QN_ERR_INVALID, "bad-request", qn_span_str("if"));
+        return false;
+    }
+    qn_pack_bin(out, state);
+    return true;
 }
 
 static void start_payload(const struct coll *coll, size_t write_count, struct qn_buf *ret_payload)
@@ -47,7 +63,7 @@ static void start_payload(const struct coll *coll, size_t write_count, struct qn
 /* The collection and the key of a call about one record; NULL after answering with an error. */
 static struct coll *coll_and_key(const struct call *call, struct qn_span *ret_key)
 {
-    struct coll *coll = call_collection(call);
+    struct coll *coll = call_records(call);
     if (coll == NULL)
         return NULL;
     if (!args_text(call->args, "key", QN_FRAME_SIZE_MAX, ret_key) || !is_key(*ret_key)) {
@@ -71,7 +87,10 @@ void call_record_put(const struct call *call)
         call_fail(call, QN_ERR_INVALID, "bad-field", key);
         return;
     }
-    call_commit(call, QN_INTENT_WRITE, &payload, key)->wants_changed = true;
+    if (pack_expected(call, &payload))
+        call_commit(call, QN_INTENT_WRITE, &payload, key)->wants_changed = true;
+    else
+        qn_buf_deinit(&payload);
 }
 
 static bool pack_records(const struct call *call, struct qn_cursor *cursor, size_t count,
@@ -93,7 +112,7 @@ static bool pack_records(const struct call *call, struct qn_cursor *cursor, size
 
 void call_record_put_many(const struct call *call)
 {
-    struct coll *coll = call_collection(call);
+    struct coll *coll = call_records(call);
     struct qn_cursor cursor = qn_cursor(args_value(call->args, "records"));
     struct qn_span key = {0};
     size_t count;
@@ -125,6 +144,10 @@ static void change_state(const struct call *call, enum qn_op_kind kind)
     start_payload(coll, 1, &payload);
     pack_write_head(call, kind, key, &payload);
     qn_pack_array(&payload, 0);
+    if (!pack_expected(call, &payload)) {
+        qn_buf_deinit(&payload);
+        return;
+    }
     struct pending *pending = call_commit(call, QN_INTENT_WRITE, &payload, key);
     pending->refusal = kind == QN_OP_RESTORE ? "not-in-trash" : "record-not-found";
 }

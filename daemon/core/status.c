@@ -175,8 +175,12 @@ static void pack_colls(const struct qn_core *core, struct qn_buf *out)
 {
     size_t count;
     QN_AUTO_FREE struct coll **sorted = view_sorted_colls(core, &count);
-    qn_pack_array(out, count);
+    size_t records = 0;
     for (size_t i = 0; i < count; i++)
+        if (!sorted[i]->info.is_folder)
+            sorted[records++] = sorted[i];
+    qn_pack_array(out, records);
+    for (size_t i = 0; i < records; i++)
         view_coll(core, sorted[i], false, out);
 }
 
@@ -185,6 +189,34 @@ static const char *worst(const struct alerts *alerts)
     if (alerts->list.count == 0 || rank(&alerts->list.items[0]) == 2)
         return "ok";
     return rank(&alerts->list.items[0]) == 0 ? "critical" : "attention";
+}
+
+static void alerts_of_folders(const struct qn_core *core, const struct qn_health *health,
+                              struct alerts *alerts)
+{
+    for (size_t i = 0; i < health->folders_gone_count; i++) {
+        const struct qn_folder_gone *gone = &health->folders_gone[i];
+        const struct coll *coll = core_coll(core, &gone->id);
+        if (coll == NULL || !coll->is_shared)
+            continue;
+        struct qn_alert *alert = add(alerts, "attention", "folder-gone", coll->shown);
+        snprintf(alert->detail, sizeof(alert->detail), "%s", gone->path);
+    }
+}
+
+static void alerts_of_serve(const struct qn_health *health, struct alerts *alerts)
+{
+    if (health->serve_failed != NULL) {
+        struct qn_alert *alert = add(alerts, "attention", "serve-failed", health->serve_failed);
+        snprintf(alert->detail, sizeof(alert->detail), "%s", health->serve_words);
+    }
+    if (health->certificate_end_ms > 0) {
+        bool is_over = health->wall_ms >= health->certificate_end_ms;
+        struct qn_alert *alert = add(alerts, is_over ? "critical" : "attention", "certificate-late",
+                                     health->certificate_names);
+        uint64_t left_ms = is_over ? 0 : health->certificate_end_ms - health->wall_ms;
+        alert->count = left_ms / ((uint64_t)24 * 3600 * 1000);
+    }
 }
 
 static void collect(const struct qn_core *core, const struct qn_health *health,
@@ -196,12 +228,14 @@ static void collect(const struct qn_core *core, const struct qn_health *health,
     qn_vec_each (&core->colls, coll)
         if ((*coll)->is_shared)
             alerts_of_coll(*coll, alerts);
+    alerts_of_folders(core, health, alerts);
     backup_alerts(core, alert_of_backup, alerts);
     if (health->mail_failed_ms > 0) {
         struct qn_alert *alert = add(alerts, "attention", "mail-failed", health->mail_to);
         alert->time_ms = health->mail_failed_ms;
         snprintf(alert->detail, sizeof(alert->detail), "%s", health->mail_words);
     }
+    alerts_of_serve(health, alerts);
     if (health->has_kit)
         add(alerts, "hint", "kit-unconfirmed", "recovery-kit.txt");
     if (alerts->list.count > 0)

@@ -168,7 +168,7 @@ void view_coll(const struct qn_core *core, const struct coll *coll, bool in_full
     QN_AUTO_FREE struct member_view *members = qn_alloc(QN_SITES_MAX * sizeof(*members));
     size_t count = list_members(core, coll, members);
     bool in_sync;
-    qn_pack_map(out, in_full ? 8 : 6);
+    qn_pack_map(out, in_full ? 9 : 7);
     qn_pack_cstr(out, "behind");
     pack_behind(members, count, out, &in_sync);
     qn_pack_cstr(out, "conflicts");
@@ -177,6 +177,8 @@ void view_coll(const struct qn_core *core, const struct coll *coll, bool in_full
         pack_creator(core, coll, out);
     qn_pack_cstr(out, "in_sync");
     qn_pack_bool(out, in_sync);
+    qn_pack_cstr(out, "kind");
+    qn_pack_cstr(out, coll->info.is_folder ? "folder" : "records");
     qn_pack_cstr(out, "members");
     qn_pack_array(out, count);
     for (size_t i = 0; i < count; i++)
@@ -242,6 +244,48 @@ const struct qn_coll_id *qn_core_collection(const struct qn_core *core, struct q
 {
     const struct coll *coll = core_coll_named(core, name);
     return coll == NULL ? NULL : &coll->id;
+}
+
+bool qn_core_is_folder(const struct qn_core *core, struct qn_span name)
+{
+    const struct coll *coll = core_coll_named(core, name);
+    return coll != NULL && coll->info.is_folder;
+}
+
+static void view_folder(const struct qn_core *core, const struct coll *coll,
+                        struct qn_folder_view *ret_view)
+{
+    const struct qn_site *home = qn_group_site(qn_ledger_group(core->ledger), &coll->info.home);
+    *ret_view = (struct qn_folder_view){
+        .id = coll->id,
+        .name = coll->shown,
+        .home = home == NULL ? "" : home->name,
+        .is_here = qn_site_id_eq(&coll->info.home, &core->site),
+    };
+}
+
+size_t qn_core_folders(const struct qn_core *core, struct qn_folder_view **ret_views)
+{
+    size_t count = 0, all;
+    struct coll **sorted = view_sorted_colls(core, &all);
+    struct qn_folder_view *views = qn_alloc((all + 1) * sizeof(*views));
+    for (size_t i = 0; i < all; i++)
+        if (sorted[i]->info.is_folder)
+            view_folder(core, sorted[i], &views[count++]);
+    qn_free(sorted);
+    *ret_views = views;
+    return count;
+}
+
+void qn_core_pack_members(const struct qn_core *core, const struct qn_coll_id *id,
+                          struct qn_buf *out)
+{
+    const struct coll *coll = core_coll(core, id);
+    QN_AUTO_FREE struct member_view *members = qn_alloc(QN_SITES_MAX * sizeof(*members));
+    size_t count = coll == NULL ? 0 : list_members(core, coll, members);
+    qn_pack_array(out, count);
+    for (size_t i = 0; i < count; i++)
+        qn_pack_cstr(out, members[i].name);
 }
 
 const char *qn_core_actor_name(const struct qn_core *core, const struct qn_actor *actor)

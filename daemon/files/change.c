@@ -37,7 +37,7 @@ enum qn_err name_rename_new(int from, const char *name, int to, const char *new_
 static enum qn_err make_directory(struct qn_folder_call *call)
 {
     AUTO_PLACE struct place place = {.parent = -1};
-    QN_TRY(local_find_new(call->folder, qn_buf_view(&call->path), &place));
+    QN_TRY(real_find_new(call->folder, qn_buf_view(&call->path), &place));
     if (place.is_root)
         return QN_ERR_EXISTS;
     unsigned mode = mode_for_new(place.parent, true);
@@ -65,10 +65,10 @@ static const struct call_kind make_kind = {
     .free = change_free,
 };
 
-struct qn_folder_call *local_make_directory(struct qn_folder *folder, struct qn_span path,
-                                            qn_folder_done_fn done, void *context)
+struct qn_folder_call *real_make_directory(struct qn_folder *folder, struct qn_span path,
+                                           qn_folder_done_fn done, void *context)
 {
-    struct change_call *make = call_new(local_of(folder), &make_kind, sizeof(*make), path, context);
+    struct change_call *make = call_new(real_of(folder), &make_kind, sizeof(*make), path, context);
     make->done = done;
     call_start(&make->call);
     return &make->call;
@@ -104,7 +104,7 @@ static enum qn_err remove_run(struct remove_call *remove)
 {
     struct qn_folder_call *call = &remove->change.call;
     struct place *place = &remove->place;
-    QN_TRY(local_find(call->folder, qn_buf_view(&call->path), place));
+    QN_TRY(real_find(call->folder, qn_buf_view(&call->path), place));
     if (place->is_root)
         return QN_ERR_DENIED;
     pthread_mutex_lock(&call->folder->change);
@@ -179,13 +179,13 @@ static void remove_finish(struct qn_folder_call *call)
     }
 }
 
-struct qn_folder_call *local_remove(struct qn_folder *folder, struct qn_span path,
-                                    const struct qn_folder_expect *expect,
-                                    qn_folder_failed_fn failed, qn_folder_done_fn done,
-                                    void *context)
+struct qn_folder_call *real_remove(struct qn_folder *folder, struct qn_span path,
+                                   const struct qn_folder_expect *expect,
+                                   qn_folder_failed_fn failed, qn_folder_done_fn done,
+                                   void *context)
 {
     struct remove_call *remove =
-        call_new(local_of(folder), &remove_kind, sizeof(*remove), path, context);
+        call_new(real_of(folder), &remove_kind, sizeof(*remove), path, context);
     struct qn_folder_call *call = &remove->change.call;
     remove->place.parent = -1;
     if (expect != NULL)
@@ -229,7 +229,7 @@ static enum qn_err time_run(struct time_call *time)
 {
     AUTO_PLACE struct place place = {.parent = -1};
     AUTO_FD int fd = -1;
-    QN_TRY(local_find(time->call.folder, qn_buf_view(&time->call.path), &place));
+    QN_TRY(real_find(time->call.folder, qn_buf_view(&time->call.path), &place));
     QN_TRY(place_look(&place, &time->status));
     if (is_directory(&time->status))
         fd = openat(place.parent, place.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -278,11 +278,11 @@ static const struct call_kind time_kind = {
     .finish = time_finish,
 };
 
-struct qn_folder_call *local_set_modified(struct qn_folder *folder, struct qn_span path,
-                                          int64_t modified_ns, qn_folder_entry_fn done,
-                                          void *context)
+struct qn_folder_call *real_set_modified(struct qn_folder *folder, struct qn_span path,
+                                         int64_t modified_ns, qn_folder_entry_fn done,
+                                         void *context)
 {
-    struct time_call *time = call_new(local_of(folder), &time_kind, sizeof(*time), path, context);
+    struct time_call *time = call_new(real_of(folder), &time_kind, sizeof(*time), path, context);
     time->modified_ns = modified_ns;
     time->done = done;
     call_start(&time->call);

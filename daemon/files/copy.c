@@ -73,9 +73,9 @@ static enum qn_err find_both(struct copy_call *copy, struct place *from, struct 
     struct qn_span source = qn_buf_view(&copy->change.call.path), target = qn_buf_view(&copy->to);
     if (qn_name_is_within(target, source) || qn_name_is_within(source, target))
         return QN_ERR_STATE; /* into itself, or over what it is in */
-    QN_TRY(local_find(folder, source, from));
+    QN_TRY(real_find(folder, source, from));
     QN_TRY(place_look(from, ret_status));
-    QN_TRY(local_find_new(folder, target, to));
+    QN_TRY(real_find_new(folder, target, to));
     copy->is_directory = is_directory(ret_status);
     return QN_OK;
 }
@@ -245,7 +245,7 @@ static const struct call_kind move_kind = {
 static struct copy_call *new_copy(struct qn_folder *folder, const struct call_kind *kind,
                                   struct qn_span from, struct qn_span to, void *context)
 {
-    struct copy_call *copy = call_new(local_of(folder), kind, sizeof(*copy), from, context);
+    struct copy_call *copy = call_new(real_of(folder), kind, sizeof(*copy), from, context);
     struct qn_folder_call *call = &copy->change.call;
     qn_buf_init(&copy->to, call->path.size_max);
     if (qn_name_compose(to, &copy->to) != QN_OK || !qn_name_is_path(qn_buf_view(&copy->to)))
@@ -254,9 +254,9 @@ static struct copy_call *new_copy(struct qn_folder *folder, const struct call_ki
     return copy;
 }
 
-struct qn_folder_call *local_copy(struct qn_folder *folder, struct qn_span from, struct qn_span to,
-                                  bool overwrites, bool is_shallow, qn_folder_failed_fn failed,
-                                  qn_folder_done_fn done, void *context)
+struct qn_folder_call *real_copy(struct qn_folder *folder, struct qn_span from, struct qn_span to,
+                                 bool overwrites, bool is_shallow, qn_folder_failed_fn failed,
+                                 qn_folder_done_fn done, void *context)
 {
     struct copy_call *copy = new_copy(folder, &copy_kind, from, to, context);
     copy->overwrites = overwrites;
@@ -267,9 +267,9 @@ struct qn_folder_call *local_copy(struct qn_folder *folder, struct qn_span from,
     return &copy->change.call;
 }
 
-struct qn_folder_call *local_move(struct qn_folder *folder, struct qn_span from, struct qn_span to,
-                                  bool overwrites, qn_folder_failed_fn failed,
-                                  qn_folder_done_fn done, void *context)
+struct qn_folder_call *real_move(struct qn_folder *folder, struct qn_span from, struct qn_span to,
+                                 bool overwrites, qn_folder_failed_fn failed,
+                                 qn_folder_done_fn done, void *context)
 {
     struct copy_call *move = new_copy(folder, &move_kind, from, to, context);
     move->overwrites = overwrites;

@@ -68,7 +68,7 @@ static enum qn_err list_open(struct list_call *list)
 {
     struct statx status;
     AUTO_PLACE struct place place = {.parent = -1};
-    QN_TRY(local_find(list->call.folder, qn_buf_view(&list->call.path), &place));
+    QN_TRY(real_find(list->call.folder, qn_buf_view(&list->call.path), &place));
     QN_TRY(place_look(&place, &status));
     if (!is_directory(&status))
         return QN_ERR_STATE;
@@ -174,10 +174,10 @@ static const struct call_kind list_kind = {
     .free = list_free,
 };
 
-struct qn_folder_call *local_list(struct qn_folder *folder, struct qn_span path,
-                                  qn_folder_list_fn part, void *context)
+struct qn_folder_call *real_list(struct qn_folder *folder, struct qn_span path,
+                                 qn_folder_list_fn part, void *context)
 {
-    struct list_call *list = call_new(local_of(folder), &list_kind, sizeof(*list), path, context);
+    struct list_call *list = call_new(real_of(folder), &list_kind, sizeof(*list), path, context);
     list->part = part;
     list->found = qn_alloc(PART_ENTRIES * sizeof(*list->found));
     qn_buf_init(&list->names, (size_t)PART_ENTRIES * (4 * NAME_MAX));
@@ -185,7 +185,7 @@ struct qn_folder_call *local_list(struct qn_folder *folder, struct qn_span path,
     return &list->call;
 }
 
-void local_more(struct qn_folder_call *call)
+void real_more(struct qn_folder_call *call)
 {
     struct list_call *list = (struct list_call *)call;
     if (list->is_giving)

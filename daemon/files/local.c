@@ -16,16 +16,16 @@ int64_t wall_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-enum qn_err local_find(struct local *folder, struct qn_span path, struct place *place)
+enum qn_err real_find(struct local *folder, struct qn_span path, struct place *place)
 {
     AUTO_FD int root = -1;
     QN_TRY(root_open(&folder->root, &root));
     return place_find(root, path, place);
 }
 
-enum qn_err local_find_new(struct local *folder, struct qn_span path, struct place *place)
+enum qn_err real_find_new(struct local *folder, struct qn_span path, struct place *place)
 {
-    enum qn_err err = local_find(folder, path, place);
+    enum qn_err err = real_find(folder, path, place);
     return err == QN_ERR_NOTFOUND ? QN_ERR_STATE : err;
 }
 
@@ -69,34 +69,35 @@ static void on_wake(void *context)
         destroy(folder);
 }
 
-static void local_free(struct qn_folder *base)
+static void real_free(struct qn_folder *base)
 {
-    struct local *folder = local_of(base);
+    struct local *folder = real_of(base);
     folder->is_ending = true;
+    folder->rows = NULL; /* what still ends is told, but finds no rows any more */
     atomic_store(&folder->stops, true);
     qn_timer_stop(folder->sweep_timer);
     qn_timer_set(folder->wake, 0);
 }
 
 static const struct qn_folder_ops ops = {
-    .stat = local_stat,
-    .list = local_list,
-    .more = local_more,
-    .open = local_open,
-    .read = local_read,
-    .close = local_close,
-    .upload = local_upload,
-    .write = local_write,
-    .commit = local_commit,
-    .abort = local_abort,
-    .make_directory = local_make_directory,
-    .remove = local_remove,
-    .copy = local_copy,
-    .move = local_move,
-    .set_modified = local_set_modified,
-    .space = local_space,
+    .stat = real_stat,
+    .list = real_list,
+    .more = real_more,
+    .open = real_open,
+    .read = real_read,
+    .close = real_close,
+    .upload = real_upload,
+    .write = real_write,
+    .commit = real_commit,
+    .abort = real_abort,
+    .make_directory = real_make_directory,
+    .remove = real_remove,
+    .copy = real_copy,
+    .move = real_move,
+    .set_modified = real_set_modified,
+    .space = real_space,
     .cancel = call_cancel,
-    .free = local_free,
+    .free = real_free,
 };
 
 static char *dup_span(struct qn_span text)

@@ -19,6 +19,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "base/local.h"
 #include "files/folder.h"
 #include "loop/loop.h"
@@ -47,6 +49,22 @@ enum qn_err QN_CHECKED qn_folder_mark(const char *path, const uint8_t mark[QN_FO
 enum qn_err QN_CHECKED qn_folder_check(const char *path, const uint8_t mark[QN_FOLDER_MARK_SIZE]);
 /* Takes the mark away, if it is this one. */
 enum qn_err QN_CHECKED qn_folder_unmark(const char *path, const uint8_t mark[QN_FOLDER_MARK_SIZE]);
+
+/* May this directory be offered: is it there (NOTFOUND; INVALID: something else is), and can this
+ * process make names in it (DENIED, also on a file system that is read-only)? ret_real: its path
+ * without links, ends with a zero. Blocks: any thread. */
+enum qn_err QN_CHECKED qn_folder_probe(const char *path, struct qn_buf *ret_real);
+
+struct qn_folder_look {
+    uint64_t files, bytes;           /* of files that are shown */
+    bool is_complete;                /* false: there are more than were looked at */
+    uint64_t used_bytes, free_bytes; /* of the file system */
+};
+/* Counts what is in a folder, at most `names_max` names. QN_ERR_CLOSED: it is not there, or `stops`
+ * (may be NULL) says so. Blocks: any thread. */
+enum qn_err QN_CHECKED qn_folder_look(const char *path, const uint8_t mark[QN_FOLDER_MARK_SIZE],
+                                      uint64_t names_max, const atomic_bool *stops,
+                                      struct qn_folder_look *ret_look);
 
 static inline void qn_folder_free(struct qn_folder *folder)
 {

@@ -35,7 +35,7 @@ struct local {
     struct qn_timer *wake, *sweep_timer;
 };
 
-static inline struct local *local_of(struct qn_folder *folder)
+static inline struct local *real_of(struct qn_folder *folder)
 {
     return (struct local *)folder;
 }
@@ -84,10 +84,10 @@ int64_t wall_ns(void); /* the system's clock, in its steps: what the kernel writ
 
 /* ---- pool: where a call's path leads ---- */
 /* The root, checked, and the place below it. QN_ERR_CLOSED: the folder is gone. */
-enum qn_err QN_CHECKED local_find(struct local *folder, struct qn_span path, struct place *place);
+enum qn_err QN_CHECKED real_find(struct local *folder, struct qn_span path, struct place *place);
 /* For what makes names: a missing parent is QN_ERR_STATE. */
-enum qn_err QN_CHECKED local_find_new(struct local *folder, struct qn_span path,
-                                      struct place *place);
+enum qn_err QN_CHECKED real_find_new(struct local *folder, struct qn_span path,
+                                     struct place *place);
 enum qn_err QN_CHECKED sync_fd(int fd);
 /* Mode bits of what is made in a directory. */
 unsigned mode_for_new(int parent, bool is_directory);
@@ -107,30 +107,30 @@ void rows_move(struct qn_folder_call *call, struct qn_span from, const struct qn
 void sweep_start(struct local *folder);
 
 /* ---- the table of folder.h ---- */
-struct qn_folder_call *local_stat(struct qn_folder *, struct qn_span, qn_folder_entry_fn, void *);
-struct qn_folder_call *local_list(struct qn_folder *, struct qn_span, qn_folder_list_fn, void *);
-void local_more(struct qn_folder_call *);
-struct qn_folder_call *local_open(struct qn_folder *, struct qn_span, qn_folder_open_fn, void *);
-struct qn_folder_call *local_read(struct qn_folder_file *, uint64_t, size_t, qn_folder_read_fn,
+struct qn_folder_call *real_stat(struct qn_folder *, struct qn_span, qn_folder_entry_fn, void *);
+struct qn_folder_call *real_list(struct qn_folder *, struct qn_span, qn_folder_list_fn, void *);
+void real_more(struct qn_folder_call *);
+struct qn_folder_call *real_open(struct qn_folder *, struct qn_span, qn_folder_open_fn, void *);
+struct qn_folder_call *real_read(struct qn_folder_file *, uint64_t, size_t, qn_folder_read_fn,
+                                 void *);
+void real_close(struct qn_folder_file *);
+struct qn_folder_call *real_upload(struct qn_folder *, struct qn_span, uint64_t,
+                                   qn_folder_upload_fn, void *);
+struct qn_folder_call *real_write(struct qn_folder_upload *, struct qn_span, qn_folder_done_fn,
                                   void *);
-void local_close(struct qn_folder_file *);
-struct qn_folder_call *local_upload(struct qn_folder *, struct qn_span, uint64_t,
-                                    qn_folder_upload_fn, void *);
-struct qn_folder_call *local_write(struct qn_folder_upload *, struct qn_span, qn_folder_done_fn,
-                                   void *);
-struct qn_folder_call *local_commit(struct qn_folder_upload *, const struct qn_folder_expect *,
-                                    int64_t, qn_folder_entry_fn, void *);
-void local_abort(struct qn_folder_upload *);
-struct qn_folder_call *local_make_directory(struct qn_folder *, struct qn_span, qn_folder_done_fn,
-                                            void *);
-struct qn_folder_call *local_remove(struct qn_folder *, struct qn_span,
-                                    const struct qn_folder_expect *, qn_folder_failed_fn,
-                                    qn_folder_done_fn, void *);
-struct qn_folder_call *local_copy(struct qn_folder *, struct qn_span, struct qn_span, bool, bool,
-                                  qn_folder_failed_fn, qn_folder_done_fn, void *);
-struct qn_folder_call *local_move(struct qn_folder *, struct qn_span, struct qn_span, bool,
-                                  qn_folder_failed_fn, qn_folder_done_fn, void *);
-struct qn_folder_call *local_set_modified(struct qn_folder *, struct qn_span, int64_t,
-                                          qn_folder_entry_fn, void *);
-struct qn_folder_call *local_space(struct qn_folder *,
-                                   void (*)(void *, enum qn_err, uint64_t, uint64_t), void *);
+struct qn_folder_call *real_commit(struct qn_folder_upload *, const struct qn_folder_expect *,
+                                   int64_t, qn_folder_entry_fn, void *);
+void real_abort(struct qn_folder_upload *);
+struct qn_folder_call *real_make_directory(struct qn_folder *, struct qn_span, qn_folder_done_fn,
+                                           void *);
+struct qn_folder_call *real_remove(struct qn_folder *, struct qn_span,
+                                   const struct qn_folder_expect *, qn_folder_failed_fn,
+                                   qn_folder_done_fn, void *);
+struct qn_folder_call *real_copy(struct qn_folder *, struct qn_span, struct qn_span, bool, bool,
+                                 qn_folder_failed_fn, qn_folder_done_fn, void *);
+struct qn_folder_call *real_move(struct qn_folder *, struct qn_span, struct qn_span, bool,
+                                 qn_folder_failed_fn, qn_folder_done_fn, void *);
+struct qn_folder_call *real_set_modified(struct qn_folder *, struct qn_span, int64_t,
+                                         qn_folder_entry_fn, void *);
+struct qn_folder_call *real_space(struct qn_folder *,
+                                  void (*)(void *, enum qn_err, uint64_t, uint64_t), void *);

@@ -22,7 +22,7 @@ static void stat_work(struct qn_folder_call *call)
     struct stat_call *stat = (struct stat_call *)call;
     AUTO_PLACE struct place place = {.parent = -1};
     stat->now_ns = wall_ns();
-    call->err = local_find(call->folder, qn_buf_view(&call->path), &place);
+    call->err = real_find(call->folder, qn_buf_view(&call->path), &place);
     if (call->err == QN_OK)
         call->err = place_look(&place, &stat->status);
 }
@@ -41,10 +41,10 @@ static void stat_finish(struct qn_folder_call *call)
 
 static const struct call_kind stat_kind = {.work = stat_work, .finish = stat_finish};
 
-struct qn_folder_call *local_stat(struct qn_folder *folder, struct qn_span path,
-                                  qn_folder_entry_fn done, void *context)
+struct qn_folder_call *real_stat(struct qn_folder *folder, struct qn_span path,
+                                 qn_folder_entry_fn done, void *context)
 {
-    struct stat_call *stat = call_new(local_of(folder), &stat_kind, sizeof(*stat), path, context);
+    struct stat_call *stat = call_new(real_of(folder), &stat_kind, sizeof(*stat), path, context);
     stat->done = done;
     call_start(&stat->call);
     return &stat->call;
@@ -70,7 +70,7 @@ static void open_work(struct qn_folder_call *call)
     struct open_call *open = (struct open_call *)call;
     AUTO_PLACE struct place place = {.parent = -1};
     open->now_ns = wall_ns();
-    call->err = local_find(call->folder, qn_buf_view(&call->path), &place);
+    call->err = real_find(call->folder, qn_buf_view(&call->path), &place);
     if (call->err == QN_OK)
         call->err = name_open_file(place.parent, place.name, &open->fd, &open->status);
 }
@@ -96,10 +96,10 @@ static void open_finish(struct qn_folder_call *call)
 
 static const struct call_kind open_kind = {.work = open_work, .finish = open_finish};
 
-struct qn_folder_call *local_open(struct qn_folder *base, struct qn_span path,
-                                  qn_folder_open_fn done, void *context)
+struct qn_folder_call *real_open(struct qn_folder *base, struct qn_span path,
+                                 qn_folder_open_fn done, void *context)
 {
-    struct local *folder = local_of(base);
+    struct local *folder = real_of(base);
     struct open_call *open = call_new(folder, &open_kind, sizeof(*open), path, context);
     open->done = done;
     open->fd = -1;
@@ -165,8 +165,8 @@ static const struct call_kind read_kind = {
     .free = read_free,
 };
 
-struct qn_folder_call *local_read(struct qn_folder_file *file, uint64_t offset, size_t size,
-                                  qn_folder_read_fn done, void *context)
+struct qn_folder_call *real_read(struct qn_folder_file *file, uint64_t offset, size_t size,
+                                 qn_folder_read_fn done, void *context)
 {
     QN_ASSERT(!file->is_reading && !file->is_closed);
     struct read_call *read =
@@ -183,7 +183,7 @@ struct qn_folder_call *local_read(struct qn_folder_file *file, uint64_t offset, 
     return &read->call;
 }
 
-void local_close(struct qn_folder_file *file)
+void real_close(struct qn_folder_file *file)
 {
     if (file == NULL)
         return;
@@ -225,12 +225,12 @@ static void space_finish(struct qn_folder_call *call)
 
 static const struct call_kind space_kind = {.work = space_work, .finish = space_finish};
 
-struct qn_folder_call *local_space(struct qn_folder *folder,
-                                   void (*done)(void *, enum qn_err, uint64_t, uint64_t),
-                                   void *context)
+struct qn_folder_call *real_space(struct qn_folder *folder,
+                                  void (*done)(void *, enum qn_err, uint64_t, uint64_t),
+                                  void *context)
 {
     struct space_call *space =
-        call_new(local_of(folder), &space_kind, sizeof(*space), qn_span(NULL, 0), context);
+        call_new(real_of(folder), &space_kind, sizeof(*space), qn_span(NULL, 0), context);
     space->done = done;
     call_start(&space->call);
     return &space->call;

@@ -71,7 +71,7 @@ static enum qn_err upload_begin(struct upload_call *begin)
 {
     AUTO_PLACE struct place place = {.parent = -1};
     struct qn_folder_upload *upload = begin->upload;
-    QN_TRY(local_find_new(begin->call.folder, qn_buf_view(&begin->call.path), &place));
+    QN_TRY(real_find_new(begin->call.folder, qn_buf_view(&begin->call.path), &place));
     QN_TRY(check_target(&place));
     QN_TRY(check_room(place.parent, begin->size));
     QN_TRY(stage_make_file(begin->call.folder, place.parent, &upload->stage));
@@ -101,10 +101,10 @@ static void upload_finish(struct qn_folder_call *call)
 
 static const struct call_kind upload_kind = {.work = upload_work, .finish = upload_finish};
 
-struct qn_folder_call *local_upload(struct qn_folder *base, struct qn_span path, uint64_t size,
-                                    qn_folder_upload_fn done, void *context)
+struct qn_folder_call *real_upload(struct qn_folder *base, struct qn_span path, uint64_t size,
+                                   qn_folder_upload_fn done, void *context)
 {
-    struct local *folder = local_of(base);
+    struct local *folder = real_of(base);
     struct upload_call *begin = call_new(folder, &upload_kind, sizeof(*begin), path, context);
     struct qn_folder_upload *upload = QN_NEW(struct qn_folder_upload);
     *upload = (struct qn_folder_upload){
@@ -153,7 +153,7 @@ static void abort_finish(struct qn_folder_call *call)
 
 static const struct call_kind abort_kind = {.work = abort_work, .finish = abort_finish};
 
-void local_abort(struct qn_folder_upload *upload)
+void real_abort(struct qn_folder_upload *upload)
 {
     if (upload == NULL)
         return;
@@ -209,15 +209,15 @@ static void write_finish(struct qn_folder_call *call)
         upload->err = call->err; /* also a cancelled one: a piece is missing */
     upload->is_busy = false;
     if (upload->is_aborted)
-        local_abort(upload);
+        real_abort(upload);
     write->done(call->context, call->err);
     call_end(call);
 }
 
 static const struct call_kind write_kind = {.work = write_work, .finish = write_finish};
 
-struct qn_folder_call *local_write(struct qn_folder_upload *upload, struct qn_span bytes,
-                                   qn_folder_done_fn done, void *context)
+struct qn_folder_call *real_write(struct qn_folder_upload *upload, struct qn_span bytes,
+                                  qn_folder_done_fn done, void *context)
 {
     QN_ASSERT(!upload->is_busy && !upload->is_aborted);
     struct write_call *write =
@@ -297,7 +297,7 @@ static enum qn_err commit_run(struct commit_call *commit)
     AUTO_PLACE struct place place = {.parent = -1};
     struct local *folder = commit->call.folder;
     QN_TRY(commit->upload->err);
-    QN_TRY(local_find_new(folder, qn_buf_view(&commit->upload->path), &place));
+    QN_TRY(real_find_new(folder, qn_buf_view(&commit->upload->path), &place));
     if (place.is_root)
         return QN_ERR_EXISTS;
     QN_TRY(make_ready(commit, &place));
@@ -356,9 +356,9 @@ static const struct call_kind commit_kind = {
     .finish = commit_finish,
 };
 
-struct qn_folder_call *local_commit(struct qn_folder_upload *upload,
-                                    const struct qn_folder_expect *expect, int64_t modified_ns,
-                                    qn_folder_entry_fn done, void *context)
+struct qn_folder_call *real_commit(struct qn_folder_upload *upload,
+                                   const struct qn_folder_expect *expect, int64_t modified_ns,
+                                   qn_folder_entry_fn done, void *context)
 {
     QN_ASSERT(!upload->is_busy && !upload->is_aborted);
     struct commit_call *commit = call_new(upload->folder, &commit_kind, sizeof(*commit),

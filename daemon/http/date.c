@@ -1,45 +1,11 @@
 #include <stdio.h>
 
+#include "base/civil.h"
 #include "http/condition.h"
 
 static const char *const days[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
                                    "Thursday", "Friday", "Saturday"};
 static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-
-struct civil {
-    int64_t year, month, day, hour, minute, second; /* month and day from 1 */
-};
-
-/* Years begin in March here, so that the leap day is the last of a year; eras of 400 years have the
- * same number of days each. */
-static int64_t days_of(const struct civil *at)
-{
-    int64_t year = at->month > 2 ? at->year : at->year - 1;
-    int64_t era = (year >= 0 ? year : year - 399) / 400, in_era = year - era * 400;
-    int64_t month = (at->month + 9) % 12;
-    int64_t in_year = (153 * month + 2) / 5 + at->day - 1;
-    return era * 146097 + in_era * 365 + in_era / 4 - in_era / 100 + in_year - 719468;
-}
-
-static struct civil civil_of(int64_t time_s)
-{
-    int64_t day = time_s / 86400, rest = time_s % 86400;
-    if (rest < 0)
-        day--, rest += 86400;
-    int64_t shifted = day + 719468, era = (shifted >= 0 ? shifted : shifted - 146096) / 146097;
-    int64_t in_era = shifted - era * 146097;
-    int64_t year = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
-    int64_t in_year = in_era - (365 * year + year / 4 - year / 100);
-    int64_t month = (5 * in_year + 2) / 153;
-    return (struct civil){
-        .year = era * 400 + year + (month >= 10),
-        .month = month < 10 ? month + 3 : month - 9,
-        .day = in_year - (153 * month + 2) / 5 + 1,
-        .hour = rest / 3600,
-        .minute = rest / 60 % 60,
-        .second = rest % 60,
-    };
-}
 
 /* Years that four digits can name. */
 #define TIME_MIN_S (-62135596800)
@@ -48,8 +14,8 @@ static struct civil civil_of(int64_t time_s)
 void qn_http_date_print(int64_t time_s, char out[QN_HTTP_DATE_SIZE])
 {
     time_s = time_s < TIME_MIN_S ? TIME_MIN_S : time_s > TIME_MAX_S ? TIME_MAX_S : time_s;
-    struct civil at = civil_of(time_s);
-    int64_t weekday = ((days_of(&at) + 4) % 7 + 7) % 7;
+    struct qn_civil at = qn_civil_of(time_s);
+    int64_t weekday = ((qn_civil_days(&at) + 4) % 7 + 7) % 7;
     (void)snprintf(out, QN_HTTP_DATE_SIZE, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT", days[weekday],
                    (unsigned)at.day % 100, months + (at.month - 1) * 3, (unsigned)at.year % 10000,
                    (unsigned)at.hour % 100, (unsigned)at.minute % 100, (unsigned)at.second % 100);
@@ -103,7 +69,7 @@ static void weekday(struct reader *reader, bool is_long)
     reader->is_bad = true;
 }
 
-static void time_of_day(struct reader *reader, struct civil *at)
+static void time_of_day(struct reader *reader, struct qn_civil *at)
 {
     at->hour = digits(reader, 2);
     expect(reader, ":");
@@ -112,9 +78,9 @@ static void time_of_day(struct reader *reader, struct civil *at)
     at->second = digits(reader, 2);
 }
 
-static struct civil read_fixdate(struct reader *reader)
+static struct qn_civil read_fixdate(struct reader *reader)
 {
-    struct civil at;
+    struct qn_civil at;
     weekday(reader, false);
     expect(reader, ", ");
     at.day = digits(reader, 2);
@@ -129,9 +95,9 @@ static struct civil read_fixdate(struct reader *reader)
 }
 
 /* Two digits are 1970 to 2069: nothing here knows what year it is. */
-static struct civil read_rfc850(struct reader *reader)
+static struct qn_civil read_rfc850(struct reader *reader)
 {
-    struct civil at;
+    struct qn_civil at;
     weekday(reader, true);
     expect(reader, ", ");
     at.day = digits(reader, 2);
@@ -146,9 +112,9 @@ static struct civil read_rfc850(struct reader *reader)
     return at;
 }
 
-static struct civil read_asctime(struct reader *reader)
+static struct qn_civil read_asctime(struct reader *reader)
 {
-    struct civil at;
+    struct qn_civil at;
     weekday(reader, false);
     expect(reader, " ");
     at.month = month(reader);
@@ -164,7 +130,7 @@ static struct civil read_asctime(struct reader *reader)
     return at;
 }
 
-static bool is_civil(const struct civil *at)
+static bool is_civil(const struct qn_civil *at)
 {
     static const uint8_t lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     bool is_leap = at->year % 4 == 0 && (at->year % 100 != 0 || at->year % 400 == 0);
@@ -175,16 +141,16 @@ static bool is_civil(const struct civil *at)
 
 enum qn_err qn_http_date_read(struct qn_span text, int64_t *ret_time_s)
 {
-    static struct civil (*const forms[])(struct reader *) = {read_fixdate, read_rfc850,
-                                                             read_asctime};
+    static struct qn_civil (*const forms[])(struct reader *) = {read_fixdate, read_rfc850,
+                                                                read_asctime};
     for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
         struct reader reader = {.left = text};
-        struct civil at = forms[i](&reader);
+        struct qn_civil at = forms[i](&reader);
         if (reader.is_bad || reader.left.size > 0 || !is_civil(&at))
             continue;
         /* A leap second is the one before it. */
         int64_t second = at.second == 60 ? 59 : at.second;
-        *ret_time_s = days_of(&at) * 86400 + at.hour * 3600 + at.minute * 60 + second;
+        *ret_time_s = qn_civil_days(&at) * 86400 + at.hour * 3600 + at.minute * 60 + second;
         return QN_OK;
     }
     return QN_ERR_INVALID;

@@ -17,11 +17,13 @@
 #include "model/replica_read.h"
 
 enum qn_intent_kind {
-    QN_INTENT_WRITE,         /* [coll, [[kind, key, user, [field, value, ...]], ...]] */
+    /* [coll, [[kind, key, user, [field, value, ...]], ...]]; behind the values of one that stands
+     * alone, what must be there: bin(16), a record of that hash, or bin(0), none that is shown */
+    QN_INTENT_WRITE,
     QN_INTENT_APPLY,         /* [coll, body of OPS] */
     QN_INTENT_LEDGER_APPEND, /* [body as a binary, ...] */
     QN_INTENT_LEDGER_MERGE,  /* [entry, ...] */
-    QN_INTENT_COLL_CREATE,   /* [body as a binary, coll, name, user] */
+    QN_INTENT_COLL_CREATE, /* [body as a binary, coll, home of a folder (hex) or nil, name, user] */
     QN_INTENT_RESOLVE,     /* [coll, key, field, site or nil: take its value, value or nil, user] */
     QN_INTENT_PEER_CLOCKS, /* [[coll, site, clock, last heard ms], ...] */
     QN_INTENT_SITE_CONTACT, /* [site, packed announcement or nil, last contact ms] */

@@ -31,15 +31,31 @@ static enum qn_err read_fields(struct qn_cursor *cursor, struct parsed_write *pa
     return QN_OK;
 }
 
-static enum qn_err read_write(struct qn_cursor *cursor, struct parsed_write *parsed)
+/* Only of a write that stands alone: of several, all are done or none, and what one finds depends
+ * on those before it. */
+static enum qn_err read_expected(struct qn_cursor *cursor, struct qn_write *write)
+{
+    struct qn_span state;
+    QN_TRY(qn_cursor_bin(cursor, QN_STATE_HASH_SIZE, &state));
+    write->must_be_new = state.size == 0;
+    write->must_be = state.size == QN_STATE_HASH_SIZE ? state.data : NULL;
+    return write->must_be_new || write->must_be != NULL ? QN_OK : QN_ERR_INVALID;
+}
+
+static enum qn_err read_write(struct qn_cursor *cursor, bool is_alone, struct parsed_write *parsed)
 {
     uint64_t kind;
+    size_t parts;
     parsed->fields.count = 0;
-    QN_TRY(qn_intent_array(cursor, 4));
+    QN_TRY(qn_cursor_array(cursor, is_alone ? 5 : 4, &parts));
+    if (parts < 4)
+        return QN_ERR_INVALID;
     QN_TRY(qn_cursor_u64(cursor, &kind));
     QN_TRY(qn_cursor_str(cursor, QN_KEY_SIZE_MAX, &parsed->write.key));
     QN_TRY(qn_cursor_str(cursor, QN_USER_SIZE_MAX, &parsed->write.user));
     QN_TRY(read_fields(cursor, parsed));
+    if (parts == 5)
+        QN_TRY(read_expected(cursor, &parsed->write));
     parsed->write.kind = (enum qn_op_kind)kind;
     parsed->write.fields = parsed->fields.items;
     parsed->write.field_count = parsed->fields.count;
@@ -54,7 +70,7 @@ static enum qn_err run_writes(struct qn_applier *applier, struct qn_cursor *curs
     for (size_t i = 0; i < count; i++) {
         struct qn_write_result result;
         outcome->failed_at = i;
-        QN_TRY(read_write(cursor, parsed));
+        QN_TRY(read_write(cursor, count == 1, parsed));
         QN_TRY(qn_replica_write(applier->replica, &parsed->write, &result));
         if (result.is_changed)
             outcome->changed++;
@@ -69,7 +85,7 @@ static enum qn_err check_writes(struct qn_cursor cursor, size_t count, struct pa
 {
     for (size_t i = 0; i < count; i++) {
         outcome->failed_at = i;
-        QN_TRY(read_write(&cursor, parsed));
+        QN_TRY(read_write(&cursor, count == 1, parsed));
         QN_TRY(qn_write_check(&parsed->write));
     }
     return qn_cursor_finish(&cursor);
@@ -292,24 +308,33 @@ static enum qn_err run_ledger_merge(struct qn_applier *applier, struct qn_cursor
 static enum qn_err run_coll_create(struct qn_applier *applier, struct qn_cursor *cursor,
                                    struct qn_outcome *outcome)
 {
-    struct qn_span body, name, user;
+    struct qn_span body, home, name, user;
     struct qn_coll_id coll;
-    QN_TRY(qn_intent_array(cursor, 4));
+    QN_TRY(qn_intent_array(cursor, 5));
     QN_TRY(qn_cursor_bin(cursor, QN_LEDGER_ENTRY_SIZE_MAX, &body));
     QN_TRY(read_coll_id(cursor, &coll));
+    QN_TRY(qn_cursor_skip(cursor, 1, &home));
     QN_TRY(qn_cursor_str(cursor, QN_NAME_SIZE_MAX, &name));
     QN_TRY(qn_cursor_str(cursor, QN_USER_SIZE_MAX, &user));
     QN_TRY(append_body(applier, body, outcome));
-    QN_AUTO_BUF struct qn_buf value;
-    qn_buf_init(&value, QN_VALUE_SIZE_MAX);
-    qn_pack_str(&value, name);
-    struct qn_op_set set = {.field = qn_span_str("name"), .value = qn_buf_view(&value)};
+    QN_AUTO_BUF struct qn_buf name_value, kind_value;
+    qn_buf_init(&name_value, QN_VALUE_SIZE_MAX);
+    qn_buf_init(&kind_value, 64);
+    qn_pack_str(&name_value, name);
+    qn_pack_cstr(&kind_value, QN_COLL_KIND_FOLDER);
+    const struct qn_op_set sets[] = {
+        {.field = qn_span_str("name"), .value = qn_buf_view(&name_value)},
+        {.field = qn_span_str("kind"), .value = qn_buf_view(&kind_value)},
+        {.field = qn_span_str("home"), .value = home},
+    };
+    struct qn_cursor at_home = qn_cursor(home);
+    bool is_folder = qn_cursor_peek(&at_home) == QN_ITEM_STR;
     struct qn_write write = {.coll = coll,
                              .kind = QN_OP_PUT,
                              .key = qn_span_str(QN_KEY_COLLECTION),
                              .user = user,
-                             .fields = &set,
-                             .field_count = 1};
+                             .fields = sets,
+                             .field_count = is_folder ? 3 : 1};
     struct qn_write_result result;
     return qn_replica_write(applier->replica, &write, &result);
 }

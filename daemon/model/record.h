@@ -7,9 +7,10 @@
 
 #include "model/op.h"
 
-#define QN_STATE_HASH_SIZE 16
-#define QN_FIELD_TRASH     "_trash"      /* its value: the state hash (hex text) that was trashed */
-#define QN_KEY_COLLECTION  "_collection" /* the reserved record with a collection's name */
+#define QN_STATE_HASH_SIZE  16
+#define QN_FIELD_TRASH      "_trash" /* its value: the state hash (hex text) that was trashed */
+#define QN_KEY_COLLECTION   "_collection" /* the reserved record with a collection's name */
+#define QN_COLL_KIND_FOLDER "folder"      /* its field "kind"; with "home", a site's id in hex */
 
 struct qn_pair {
     struct qn_dot dot;

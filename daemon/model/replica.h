@@ -52,6 +52,10 @@ struct qn_write {
     struct qn_span user;            /* empty: none */
     const struct qn_op_set *fields; /* QN_OP_PUT: values checked here */
     size_t field_count;
+    /* What the writer has seen, or the write is refused with QN_ERR_EXISTS: nothing that is shown,
+     * or a shown record of that hash (qn_record_hash, _trash included). NULL: whatever is there. */
+    bool must_be_new;
+    const uint8_t *must_be; /* QN_STATE_HASH_SIZE bytes */
 };
 
 struct qn_write_result {

@@ -1,6 +1,7 @@
 #include "model/replica_read.h"
 
 #include "base/limits.h"
+#include "base/text.h"
 #include "model/fingerprint.h"
 #include "model/row.h"
 #include "proto/cursor.h"
@@ -31,20 +32,39 @@ static void copy_name(struct qn_span text, uint8_t *out, size_t size_max)
     out[size] = 0;
 }
 
-static enum qn_err read_name(struct qn_kv *kv, const struct qn_coll_id *coll,
+/* The shown value of a field, if it is text; else empty. */
+static struct qn_span shown_text(const struct qn_record *record, const char *field)
+{
+    struct qn_span text = {0};
+    const struct qn_field *found = qn_record_field(record, qn_span_str(field));
+    if (found == NULL)
+        return text;
+    struct qn_cursor cursor = qn_cursor(qn_field_shown(found)->value);
+    return qn_cursor_str(&cursor, QN_VALUE_SIZE_MAX, &text) == QN_OK ? text : qn_span(NULL, 0);
+}
+
+static void read_kind(const struct qn_record *record, struct qn_coll_info *info)
+{
+    QN_AUTO_BUF struct qn_buf home;
+    qn_buf_init(&home, sizeof(info->home.bytes));
+    if (!qn_span_eq_str(shown_text(record, "kind"), QN_COLL_KIND_FOLDER))
+        return;
+    info->is_folder = qn_text_parse_hex(shown_text(record, "home"), &home) == QN_OK &&
+                      home.size == sizeof(info->home.bytes);
+    if (info->is_folder)
+        memcpy(info->home.bytes, home.data, home.size);
+}
+
+/* What the record _collection says. */
+static enum qn_err read_self(struct qn_kv *kv, const struct qn_coll_id *coll,
                              struct qn_coll_info *info)
 {
     QN_AUTO_RECORD struct qn_record record = {0};
     enum qn_err err = qn_read_record(kv, coll, qn_span_str(QN_KEY_COLLECTION), &record);
     if (err != QN_OK)
         return qn_may_miss(err);
-    const struct qn_field *name = qn_record_field(&record, qn_span_str("name"));
-    if (name == NULL)
-        return QN_OK;
-    struct qn_span text;
-    struct qn_cursor cursor = qn_cursor(qn_field_shown(name)->value);
-    if (qn_cursor_str(&cursor, QN_VALUE_SIZE_MAX, &text) == QN_OK)
-        copy_name(text, info->name, sizeof(info->name) - 1);
+    copy_name(shown_text(&record, "name"), info->name, sizeof(info->name) - 1);
+    read_kind(&record, info);
     return QN_OK;
 }
 
@@ -61,7 +81,7 @@ enum qn_err qn_read_coll(struct qn_kv *kv, const struct qn_coll_id *coll,
         .rows = row.rows,
     };
     qn_sum_cut(row.sum, row.rows, info.root);
-    QN_TRY(read_name(kv, coll, &info));
+    QN_TRY(read_self(kv, coll, &info));
     *ret_info = info;
     return QN_OK;
 }

@@ -155,6 +155,20 @@ static enum qn_err plan(struct qn_replica *replica, const struct qn_write *write
     return QN_ERR_INVALID;
 }
 
+/* The store is asked in the transaction of the write: nobody can come between. */
+static enum qn_err check_expected(const struct qn_replica *replica, const struct qn_write *write)
+{
+    uint8_t hash[QN_STATE_HASH_SIZE];
+    enum qn_record_state state = replica->record_head.state;
+    bool is_shown = state == QN_RECORD_LIVE || state == QN_RECORD_CONTESTED;
+    if (write->must_be_new)
+        return is_shown ? QN_ERR_EXISTS : QN_OK;
+    if (write->must_be == NULL)
+        return QN_OK;
+    qn_hash_record(replica->hasher, &replica->record, false, hash);
+    return is_shown && memcmp(hash, write->must_be, sizeof(hash)) == 0 ? QN_OK : QN_ERR_EXISTS;
+}
+
 /* --- who writes --- */
 
 static bool needs_actor(const struct qn_replica *replica)
@@ -248,6 +262,7 @@ enum qn_err qn_replica_write(struct qn_replica *replica, const struct qn_write *
     QN_TRY(qn_write_check(write));
     QN_TRY(qn_replica_coll(replica, &write->coll, &coll));
     QN_TRY(qn_replica_load(replica, coll, write->key));
+    QN_TRY(check_expected(replica, write));
     struct qn_op *op = &replica->op;
     op->kind = write->kind;
     op->key = write->key;

@@ -2,8 +2,7 @@
  * hash of the one before (docs/audit.md). Pure: time comes in, rows go out through base/local.h.
  *
  *   entry 1 <- entry 2 <- ... <- entry n      row "audit/e" and seq (8 bytes)
- *                  ^ checkpoint: seq, hash    row "audit/c" and seq, signed by the site, and known
- *                                             to other sites
+ *                  ^ checkpoint: seq, hash    row "audit/c" and seq, signed by the site
  *   head: first and last seq, hash            row "audit/h"
  *
  * Notes that come while others are being written are one transaction after it, so that a hundred a

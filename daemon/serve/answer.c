@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/text.h"
 #include "http/condition.h"
+#include "serve/dav.h"
 #include "serve/route.h"
 #include "serve/serve_private.h"
 
@@ -345,6 +346,26 @@ const struct qn_person *qn_web_person(const struct qn_web_request *request)
 const char *qn_web_from(const struct qn_web_request *request)
 {
     return request->connection->from;
+}
+
+const struct qn_serve_host *qn_web_host(const struct qn_web_request *request)
+{
+    return request->connection->serve->options.host;
+}
+
+struct qn_dav *qn_web_dav(const struct qn_web_request *request)
+{
+    return request->connection->serve->options.dav;
+}
+
+const struct qn_people *qn_web_people(const struct qn_web_request *request)
+{
+    return request->connection->serve->options.people;
+}
+
+const struct qn_serve_door *qn_web_door(const struct qn_web_request *request)
+{
+    return &request->connection->serve->options.door;
 }
 
 struct qn_serve *qn_web_serve(const struct qn_web_request *request)

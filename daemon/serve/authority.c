@@ -5,6 +5,7 @@
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
+#include <strings.h>
 #include <uv.h>
 
 #include "base/text.h"
@@ -46,7 +47,8 @@ static void append_names(const struct qn_authority_names *names, struct qn_buf *
 {
     qn_buf_append_str(out, "DNS:localhost");
     for (size_t i = 0; i < names->name_count; i++)
-        qn_buf_printf(out, ",DNS:%s", names->names[i]);
+        if (strcasecmp(names->names[i], "localhost") != 0)
+            qn_buf_printf(out, ",DNS:%s", names->names[i]);
     for (size_t i = 0; i < names->address_count; i++) {
         qn_buf_append_str(out, ",IP:");
         append_host(&names->addresses[i], out);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/mem.h"
@@ -277,7 +278,8 @@ static void print_names(const struct own_names *own, char *out, size_t room)
     qn_buf_init(&text, NAMES_SIZE_MAX);
     qn_buf_append_str(&text, "localhost");
     for (size_t i = 0; i < own->names.name_count; i++)
-        qn_buf_printf(&text, ", %s", own->names.names[i]);
+        if (strcasecmp(own->names.names[i], "localhost") != 0)
+            qn_buf_printf(&text, ", %s", own->names.names[i]);
     for (size_t i = 0; i < own->names.address_count; i++) {
         char address[QN_ADDRESS_TEXT_SIZE];
         qn_address_print(&own->addresses[i], address);

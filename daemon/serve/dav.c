@@ -210,6 +210,13 @@ static void go_on(struct dav_request *dav)
         dav->method->go(dav);
 }
 
+/* What cannot be noted is not done. */
+static bool is_trail_open(const struct dav_request *dav)
+{
+    const struct qn_dav_options *options = &dav->dav->options;
+    return !options->audit_state || options->audit_state(options->context) == QN_OK;
+}
+
 static void dispatch(struct dav_request *dav)
 {
     const struct qn_http_head *head = qn_web_asked(dav->web);
@@ -224,6 +231,10 @@ static void dispatch(struct dav_request *dav)
     }
     if ((dav->path.size > 0 && !find_folder(dav)) || !may_change(dav))
         return;
+    if (dav->method->is_write && !is_trail_open(dav)) {
+        dav_refuse(dav, 503);
+        return;
+    }
     if (!dav->method->takes_xml) {
         go_on(dav);
         return;
@@ -236,7 +247,7 @@ static void dispatch(struct dav_request *dav)
 
 static void start(struct qn_web_request *web, bool is_server_root)
 {
-    struct qn_dav *all = qn_serve_dav(qn_web_serve(web));
+    struct qn_dav *all = qn_web_dav(web);
     const struct qn_person *person = qn_web_person(web);
     if (!all) {
         qn_web_refuse(web, 404, "not-found", "");
@@ -349,5 +360,5 @@ bool qn_dav_is_locked(const struct qn_dav *dav, const struct qn_person *person, 
                       bool is_tree)
 {
     struct qn_dav_access access = {.path = path, .is_tree = is_tree, .person = person->name};
-    return qn_dav_locks_blocking(dav->locks, &access, dav_wall_ms(dav)) != NULL;
+    return dav && qn_dav_locks_blocking(dav->locks, &access, dav_wall_ms(dav)) != NULL;
 }

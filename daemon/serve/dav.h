@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "people/audit.h"
 #include "people/people.h"
 #include "serve/request.h"
 
@@ -16,10 +17,11 @@ struct qn_serve_host;
 struct qn_dav_options {
     const struct qn_serve_host *host; /* borrowed */
     enum qn_right (*right)(void *context, const struct qn_person *person, struct qn_span folder);
-    /* One access to a person's data, for the audit trail. `object` is "FOLDER/path", `status` the
-     * answer's. */
-    void (*audit)(void *context, const struct qn_person *person, const char *from,
-                  const char *method, struct qn_span object, unsigned status);
+    /* One access to a person's data, for the audit trail; NULL: none is kept. A read is noted
+     * before its answer, a change when it is done or refused. Not QN_OK: it was not taken; the
+     * access is refused (503). `audit_state` tells it before a change begins. */
+    enum qn_err (*audit)(void *context, const struct qn_audit_what *what);
+    enum qn_err (*audit_state)(void *context);
     void *context;
 };
 
@@ -30,11 +32,12 @@ struct qn_dav *qn_dav_new(const struct qn_dav_options *options);
  * comes later, or from inside when there is nothing. */
 void qn_dav_close(struct qn_dav *dav, void (*on_closed)(void *context), void *context);
 
-/* Of the engine: the one that belongs to it. */
-struct qn_dav *qn_serve_dav(struct qn_serve *serve);
+/* Of the engine: the one that it was given; NULL: none. */
+struct qn_dav *qn_web_dav(const struct qn_web_request *request);
 
 /* Is a change of "FOLDER/a/b" by this person forbidden by a lock of WebDAV's? For changes that come
- * another way (the JSON API), which name no lock. `is_tree`: all below it changes too. */
+ * another way (the JSON API), which name no lock. `is_tree`: all below it changes too.
+ * `dav` may be NULL. */
 bool qn_dav_is_locked(const struct qn_dav *dav, const struct qn_person *person, struct qn_span path,
                       bool is_tree);
 

@@ -38,19 +38,14 @@ static void report_name(struct dav_request *dav, struct qn_span path)
         host->log(host->context, QN_SERVE_LOG_WARNING, (const char *)text.data);
 }
 
-void dav_note(struct dav_request *dav, struct qn_span path, unsigned status)
-{
-    const struct qn_dav_options *options = &dav->dav->options;
-    if (status == 201)
-        report_name(dav, path);
-    if (options->audit && path.size > 0)
-        options->audit(options->context, &dav->person, dav->from,
-                       qn_http_method_name(dav->method->method), path, status);
-}
-
 static const char *code_of(unsigned status)
 {
     switch (status) {
+    case 200:
+    case 201:
+    case 204:
+    case 207:
+        return "ok";
     case 400:
         return "bad-request";
     case 403:
@@ -66,6 +61,41 @@ static const char *code_of(unsigned status)
     default:
         return "refused";
     }
+}
+
+/* The list of folders is nobody's data. */
+static enum qn_err note(struct dav_request *dav, unsigned status)
+{
+    const struct qn_dav_options *options = &dav->dav->options;
+    QN_AUTO_BUF struct qn_buf object;
+    qn_buf_init(&object, DAV_PATH_SIZE_MAX + 16);
+    if (!options->audit || dav->path.size == 0)
+        return QN_OK;
+    qn_buf_append_str(&object, "folder:");
+    qn_buf_append_span(&object, qn_buf_view(&dav->path));
+    struct qn_audit_what what = {.actor = qn_span_str(dav->person.name),
+                                 .device = qn_span_str(dav->person.device),
+                                 .address = qn_span_str(dav->from),
+                                 .action = dav->method->action,
+                                 .object = qn_buf_view(&object),
+                                 .result = code_of(status)};
+    return options->audit(options->context, &what);
+}
+
+/* It is done: if the trail does not take it any more, the next one is refused. */
+void dav_note(struct dav_request *dav, unsigned status)
+{
+    if (status == 201)
+        report_name(dav, qn_buf_view(&dav->path));
+    (void)!note(dav, status);
+}
+
+bool dav_note_read(struct dav_request *dav)
+{
+    if (note(dav, 200) == QN_OK)
+        return true;
+    dav_refuse(dav, 503);
+    return false;
 }
 
 #define METHODS                                                                                    \
@@ -88,7 +118,7 @@ static void refuse_with(struct dav_request *dav, unsigned status, const char *na
 void dav_refuse(struct dav_request *dav, unsigned status)
 {
     if (dav->method && dav->method->is_write)
-        dav_note(dav, qn_buf_view(&dav->path), status);
+        dav_note(dav, status);
     if (!dav->web)
         return;
     if (status == 405)
@@ -157,7 +187,7 @@ void dav_refuse_condition(struct dav_request *dav, unsigned status, const char *
         dav_href(&href, path, false);
     qn_dav_error_body(&body, condition, qn_buf_view(&href));
     if (dav->method->is_write)
-        dav_note(dav, qn_buf_view(&dav->path), status);
+        dav_note(dav, status);
     dav_xml_answer(dav, status, &body);
 }
 

@@ -135,7 +135,6 @@ static void write_some(struct dav_request *dav)
 
 static void finish(struct dav_request *dav)
 {
-    dav_note(dav, qn_buf_view(&dav->path), 207);
     qn_web_finish(dav->web);
     free_finding(dav);
     dav->own = NULL;
@@ -254,6 +253,8 @@ static void write_members(struct dav_request *dav)
 static void write_own(struct dav_request *dav)
 {
     struct finding *find = dav->own;
+    if (find->lists && !dav_note_read(dav))
+        return;
     struct qn_buf *head = dav_head(dav, 207, QN_HTTP_NO_LENGTH);
     dav_text_field(head, "Content-Type", QN_DAV_XML_TYPE);
     qn_web_head_end(dav->web);
@@ -340,6 +341,7 @@ static void before(struct dav_request *dav)
 }
 
 const struct dav_method dav_find = {.method = QN_HTTP_PROPFIND,
+                                    .action = "list",
                                     .takes_xml = true,
                                     .value_depth = QN_DAV_PROPFIND_VALUES,
                                     .before = before,

@@ -68,7 +68,6 @@ static void read_next(struct dav_request *dav);
 
 static void finish(struct dav_request *dav)
 {
-    dav_note(dav, qn_buf_view(&dav->path), 200);
     qn_web_finish(dav->web);
 }
 
@@ -256,7 +255,8 @@ static void on_open(void *context, enum qn_err err, struct qn_folder_file *file,
         return;
     }
     dav_set_info(dav, entry);
-    if (dav_check_http(dav))
+    bool is_read = qn_web_asked(dav->web)->method == QN_HTTP_GET;
+    if (dav_check_http(dav) && (!is_read || dav_note_read(dav)))
         answer(dav);
     else
         get->is_all_read = true;
@@ -279,4 +279,5 @@ static void before(struct dav_request *dav)
         go(dav);
 }
 
-const struct dav_method dav_get = {.method = QN_HTTP_GET, .before = before, .go = go};
+const struct dav_method dav_get = {
+    .method = QN_HTTP_GET, .action = "read", .before = before, .go = go};

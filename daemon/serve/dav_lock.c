@@ -44,7 +44,7 @@ static void answer_lock(struct dav_request *dav, bool is_new)
     struct locking *own = dav->own;
     const struct qn_dav_lock *lock = find(dav);
     unsigned status = own->is_new_resource ? 201 : 200;
-    dav_note(dav, qn_buf_view(&dav->path), status);
+    dav_note(dav, status);
     if (!dav->web)
         return;
     if (!lock) { /* it was taken away meanwhile, with its resource */
@@ -271,6 +271,7 @@ static void go_lock(struct dav_request *dav)
 }
 
 const struct dav_method dav_lock = {.method = QN_HTTP_LOCK,
+                                    .action = "lock",
                                     .is_write = true,
                                     .is_unlocked = true,
                                     .takes_xml = true,
@@ -286,7 +287,7 @@ static void on_unlocked(void *context, enum qn_err err)
         return;
     if (err == QN_OK) {
         forget(dav);
-        dav_note(dav, qn_buf_view(&dav->path), 204);
+        dav_note(dav, 204);
         dav_empty(dav, 204);
     } else {
         dav_refuse_err(dav, err);
@@ -319,5 +320,8 @@ static void go_unlock(struct dav_request *dav)
     dav_put(dav, (struct dav_rows){&row, 1}, on_unlocked);
 }
 
-const struct dav_method dav_unlock = {
-    .method = QN_HTTP_UNLOCK, .is_write = true, .is_unlocked = true, .go = go_unlock};
+const struct dav_method dav_unlock = {.method = QN_HTTP_UNLOCK,
+                                      .action = "lock",
+                                      .is_write = true,
+                                      .is_unlocked = true,
+                                      .go = go_unlock};

@@ -33,7 +33,7 @@ static void answer(struct dav_request *dav)
     qn_dav_multistatus_start(&body);
     qn_dav_multistatus_changes(&body, qn_buf_view(&href), &patch->changes, patch->statuses);
     qn_dav_multistatus_end(&body);
-    dav_note(dav, qn_buf_view(&dav->path), 207);
+    dav_note(dav, 207);
     dav_xml_answer(dav, 207, &body);
 }
 
@@ -207,6 +207,7 @@ static void go(struct dav_request *dav)
 }
 
 const struct dav_method dav_patch = {.method = QN_HTTP_PROPPATCH,
+                                     .action = "write",
                                      .is_write = true,
                                      .takes_xml = true,
                                      .value_depth = QN_DAV_PROPPATCH_VALUES,

@@ -41,6 +41,7 @@ struct dav_request;
 struct following;
 struct dav_method {
     enum qn_http_method method;
+    const char *action;    /* in the audit trail */
     bool is_write;         /* needs the right to write */
     bool makes_or_removes; /* what the parent contains: its lock counts, too */
     bool is_tree;          /* all below changes, too */
@@ -128,8 +129,10 @@ struct qn_buf *dav_head(struct dav_request *dav, unsigned status, uint64_t size)
 void dav_text_field(struct qn_buf *head, const char *name, const char *value);
 /* "/dav/" and the encoded path. */
 void dav_href(struct qn_buf *out, struct qn_span path, bool is_collection);
-/* Notes the access for the audit trail. */
-void dav_note(struct dav_request *dav, struct qn_span path, unsigned status);
+/* Notes a change of the request's path, or its refusal, for the audit trail. */
+void dav_note(struct dav_request *dav, unsigned status);
+/* The same of a read, before it is answered; false: it may not be, and was refused. */
+bool dav_note_read(struct dav_request *dav);
 
 /* ---- dav_rows.c ---- */
 enum qn_err QN_CHECKED dav_rows_load(struct qn_dav *dav);

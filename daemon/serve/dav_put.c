@@ -119,7 +119,7 @@ static void answer(struct dav_request *dav)
 {
     struct putting *put = dav->own;
     unsigned status = dav->exists ? 204 : 201;
-    dav_note(dav, qn_buf_view(&dav->path), status);
+    dav_note(dav, status);
     struct qn_buf *head = dav_head(dav, status, 0);
     if (!head)
         return;
@@ -269,4 +269,4 @@ static void go(struct dav_request *dav)
 }
 
 const struct dav_method dav_put_method = {
-    .method = QN_HTTP_PUT, .is_write = true, .makes_or_removes = true, .go = go};
+    .method = QN_HTTP_PUT, .action = "write", .is_write = true, .makes_or_removes = true, .go = go};

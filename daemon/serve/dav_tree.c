@@ -57,13 +57,13 @@ static void answer_failed(struct dav_request *dav)
     qn_dav_multistatus_start(&body);
     qn_buf_append_span(&body, qn_buf_view(&change->failed));
     qn_dav_multistatus_end(&body);
-    dav_note(dav, qn_buf_view(&dav->path), 207);
+    dav_note(dav, 207);
     dav_xml_answer(dav, 207, &body);
 }
 
 static void answer_done(struct dav_request *dav, unsigned status)
 {
-    dav_note(dav, qn_buf_view(&dav->path), status);
+    dav_note(dav, status);
     dav_empty(dav, status);
 }
 
@@ -121,6 +121,7 @@ static void go_delete(struct dav_request *dav)
 }
 
 const struct dav_method dav_delete = {.method = QN_HTTP_DELETE,
+                                      .action = "delete",
                                       .is_write = true,
                                       .makes_or_removes = true,
                                       .is_tree = true,
@@ -154,8 +155,11 @@ static void go_mkcol(struct dav_request *dav)
     dav_wait(dav, dav->folder->ops->make_directory(dav->folder, dav->inner, on_made, dav));
 }
 
-const struct dav_method dav_mkcol = {
-    .method = QN_HTTP_MKCOL, .is_write = true, .makes_or_removes = true, .go = go_mkcol};
+const struct dav_method dav_mkcol = {.method = QN_HTTP_MKCOL,
+                                     .action = "write",
+                                     .is_write = true,
+                                     .makes_or_removes = true,
+                                     .go = go_mkcol};
 
 /* ---- COPY and MOVE ---- */
 
@@ -313,9 +317,13 @@ static void go_copy_or_move(struct dav_request *dav)
 }
 
 /* A copy does not change its source. */
-const struct dav_method dav_copy = {
-    .method = QN_HTTP_COPY, .is_write = true, .is_unlocked = true, .go = go_copy_or_move};
+const struct dav_method dav_copy = {.method = QN_HTTP_COPY,
+                                    .action = "copy",
+                                    .is_write = true,
+                                    .is_unlocked = true,
+                                    .go = go_copy_or_move};
 const struct dav_method dav_move = {.method = QN_HTTP_MOVE,
+                                    .action = "move",
                                     .is_write = true,
                                     .makes_or_removes = true,
                                     .is_tree = true,

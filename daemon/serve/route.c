@@ -1,7 +1,11 @@
 #include "serve/route.h"
 
+#include "serve/api.h"
 #include "serve/dav.h"
 #include "serve/page.h"
+
+#define API_METHODS                                                                                \
+    (QN_METHODS_READ | QN_METHOD(PUT) | QN_METHOD(PATCH) | QN_METHOD(POST) | QN_METHOD(DELETE))
 
 static bool matches(const struct qn_route *route, struct qn_span path)
 {
@@ -60,6 +64,10 @@ void qn_route_append_methods(unsigned methods, struct qn_buf *out)
 
 /* What WebDAV can do here is told to anybody: some clients ask before they have a name. */
 static const struct qn_route routes[] = {
+    {"api/v1/session", .methods = QN_METHOD(POST), .handler = &qn_api_session_handler},
+    {"api/v1/session", .needs_person = true, .methods = QN_METHOD(DELETE),
+     .handler = &qn_api_session_handler},
+    {"api/v1", .needs_person = true, .methods = API_METHODS, .handler = &qn_api_handler},
     {"dav", .methods = QN_METHOD(OPTIONS), .handler = &qn_dav_handler},
     {"dav", .needs_person = true, .methods = QN_METHODS_DAV, .handler = &qn_dav_handler},
     {"", .is_exact = true, .methods = QN_METHOD(OPTIONS), .handler = &qn_dav_root_handler},

@@ -6,7 +6,6 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
-#include "serve/dav.h"
 #include "serve/page.h"
 #include "serve/serve_private.h"
 
@@ -388,11 +387,6 @@ void qn_serve_close(struct qn_serve *serve, void (*on_closed)(void *context), vo
         qn_stream_host_close(serve->host, on_host_closed, serve);
     else
         on_host_closed(serve);
-}
-
-struct qn_dav *qn_serve_dav(struct qn_serve *serve)
-{
-    return serve->options.dav;
 }
 
 void qn_serve_status(const struct qn_serve *serve, struct qn_serve_status *ret_status)

@@ -25,6 +25,7 @@ struct qn_serve_answer {
     const char *code, *object; /* of an error */
 };
 
+struct qn_audit_what;
 struct qn_serve_host {
     void *context;
     const struct qn_local *local;
@@ -41,6 +42,9 @@ struct qn_serve_host {
     struct qn_folder *(*folder)(void *context, struct qn_span name); /* NULL: none */
     void (*each_folder)(void *context, void (*each)(void *, struct qn_span name),
                         void *each_context);
+    /* The audit trail (people/audit.h): QN_OK, or it does not take the note. NULL: there is none.
+     */
+    enum qn_err (*note)(void *context, const struct qn_audit_what *what);
     uint64_t (*now_ms)(void *context);  /* monotonic */
     uint64_t (*wall_ms)(void *context); /* since 1970 */
     void (*random)(void *out, size_t size);
@@ -52,6 +56,13 @@ struct qn_serve_door {
     uint64_t (*ask)(void *context, const struct qn_http_head *head, const char *from,
                     qn_door_fn done, void *done_context);
     void (*forget)(void *context, uint64_t token);
+    /* Begins a session. The texts are copied. As `ask`: a token for `forget`, 0 if it is done. */
+    uint64_t (*sign_in)(void *context, const struct qn_sign_in_what *what, qn_sign_in_fn done,
+                        void *done_context);
+    void (*sign_out)(void *context, const struct qn_http_head *head); /* that of the cookie */
+    /* The token of the session whose cookie came with the request; false: none did. */
+    bool (*session_token)(void *context, const struct qn_http_head *head,
+                          char ret_token[QN_DOOR_SECRET_SIZE + 1]);
     void *context;
 };
 
@@ -67,12 +78,18 @@ struct qn_serve_options {
     struct qn_loop *loop;
     const struct qn_serve_host *host; /* borrowed, as all below */
     struct qn_serve_door door;
-    struct qn_routes routes; /* none: qn_serve_routes */
+    const struct qn_people *people; /* what they may; NULL: nothing */
     struct qn_dav *dav;      /* dav.h; closed by its owner, after this room. NULL: no WebDAV */
+    struct qn_routes routes; /* none: qn_serve_routes */
     const char *state_dir;   /* the authority is kept in DIR/authority/ */
     const char *site;        /* its name */
     unsigned tick_ms;        /* between two looks at the clock; 0: 500 */
 };
+
+/* For handlers. */
+const struct qn_serve_host *qn_web_host(const struct qn_web_request *request);
+const struct qn_people *qn_web_people(const struct qn_web_request *request);
+const struct qn_serve_door *qn_web_door(const struct qn_web_request *request);
 
 struct qn_serve;
 struct qn_serve *qn_serve_new(const struct qn_serve_options *options);

@@ -1,11 +1,14 @@
 /* The HTTPS server with one real directory, for clients of other people's: no group, no accounts
  * but anna (password "secret"), rows in memory. The authority to trust is STATE/authority/ca.pem.
  *
- *   dav_server DIRECTORY STATE PORT      the folder F; until SIGTERM
+ *   dav_server DIRECTORY STATE      the folder F on a free port of 127.0.0.1; until SIGTERM
  */
+#include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "files/local.h"
 #include "os/os.h"
@@ -92,10 +95,24 @@ static void on_signal(void *context)
     qn_serve_close(server->serve, on_serve_closed, server);
 }
 
-static void configure(struct server *server, const char *port)
+/* Free a moment ago. 0: none. */
+static unsigned find_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &size) != 0)
+        address.sin_port = 0;
+    if (fd >= 0)
+        close(fd);
+    return ntohs(address.sin_port);
+}
+
+static void configure(struct server *server)
 {
     struct qn_serve_config config = {.listen_count = 1, .name_count = 1};
-    snprintf(config.listen[0], sizeof(config.listen[0]), "127.0.0.1:%s", port);
+    snprintf(config.listen[0], sizeof(config.listen[0]), "127.0.0.1:%u", find_port());
     snprintf(config.names[0], sizeof(config.names[0]), "localhost");
     qn_serve_configure(server->serve, &config);
 }
@@ -119,7 +136,7 @@ static void start(struct server *server, const char *directory, const char *stat
     server->dav = qn_dav_new(&dav);
     struct qn_serve_options options = {.loop = server->loop,
                                        .host = &server->host,
-                                       .door = {ask, forget, server},
+                                       .door = {.ask = ask, .forget = forget, .context = server},
                                        .dav = server->dav,
                                        .state_dir = state,
                                        .site = "test"};
@@ -129,14 +146,14 @@ static void start(struct server *server, const char *directory, const char *stat
 int main(int argc, char **argv)
 {
     struct server server = {0};
-    if (argc != 4 || qn_loop_new(&server.loop) != QN_OK) {
-        fprintf(stderr, "usage: dav_server DIRECTORY STATE PORT\n");
+    if (argc != 3 || qn_loop_new(&server.loop) != QN_OK) {
+        fprintf(stderr, "usage: dav_server DIRECTORY STATE\n");
         return 2;
     }
     start(&server, argv[1], argv[2]);
     if (qn_signal_new(server.loop, SIGTERM, on_signal, &server, &server.signal) != QN_OK)
         return 2;
-    configure(&server, argv[3]);
+    configure(&server);
     qn_loop_run(server.loop);
     qn_folder_free(server.folder);
     for (int i = 0; i < 100; i++) /* what the folder still has to close */

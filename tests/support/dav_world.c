@@ -38,13 +38,14 @@ struct dav_world {
     uint64_t wall_ms;
     uint8_t random;
     size_t room, notes;
-    enum qn_err put_err;
+    enum qn_err put_err, audit_err;
+    char last_note[512];
     struct qn_web_request *request;
     struct dav_answer answer;
     bool is_closed;
 };
 
-/* qn_web_serve gives no context: there is one world at a time, in each test's process. */
+/* For `random`, which has no context: there is one world in each test's process. */
 static struct dav_world *the_world;
 
 /* ---- what the handlers see of the engine ---- */
@@ -75,14 +76,9 @@ const char *qn_web_from(const struct qn_web_request *request)
     return "10.0.0.1";
 }
 
-struct qn_serve *qn_web_serve(const struct qn_web_request *request)
+struct qn_dav *qn_web_dav(const struct qn_web_request *request)
 {
-    return NULL;
-}
-
-struct qn_dav *qn_serve_dav(struct qn_serve *serve)
-{
-    return the_world->dav;
+    return request->world->dav;
 }
 
 void qn_web_set_state(struct qn_web_request *request, void *state)
@@ -287,16 +283,28 @@ static enum qn_right right_of(void *context, const struct qn_person *person, str
     return strcmp(person->name, "rita") == 0 ? QN_RIGHT_READ : QN_RIGHT_NONE;
 }
 
-static void audit(void *context, const struct qn_person *person, const char *from,
-                  const char *method, struct qn_span object, unsigned status)
+static enum qn_err audit(void *context, const struct qn_audit_what *what)
 {
-    ((struct dav_world *)context)->notes++;
+    struct dav_world *world = context;
+    snprintf(world->last_note, sizeof(world->last_note), "%.*s %s %.*s %s", (int)what->actor.size,
+             what->actor.data, what->action, (int)what->object.size, what->object.data,
+             what->result);
+    world->notes += world->audit_err == QN_OK;
+    return world->audit_err;
+}
+
+static enum qn_err audit_state(void *context)
+{
+    return ((struct dav_world *)context)->audit_err;
 }
 
 static void begin(struct dav_world *world)
 {
-    struct qn_dav_options options = {
-        .host = &world->host, .right = right_of, .audit = audit, .context = world};
+    struct qn_dav_options options = {.host = &world->host,
+                                     .right = right_of,
+                                     .audit = audit,
+                                     .audit_state = audit_state,
+                                     .context = world};
     world->dav = qn_dav_new(&options);
 }
 
@@ -550,4 +558,19 @@ size_t dav_world_uploads(const struct dav_world *world)
 size_t dav_world_notes(const struct dav_world *world)
 {
     return world->notes;
+}
+
+const char *dav_world_last_note(const struct dav_world *world)
+{
+    return world->last_note;
+}
+
+void dav_world_fail_audit(struct dav_world *world, enum qn_err err)
+{
+    world->audit_err = err;
+}
+
+struct qn_dav *dav_world_dav(const struct dav_world *world)
+{
+    return world->dav;
 }

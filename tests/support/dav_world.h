@@ -49,3 +49,6 @@ int64_t dav_world_modified_ns(struct dav_world *world, const char *path);
 size_t dav_world_row_count(const struct dav_world *world, const char *prefix);
 size_t dav_world_uploads(const struct dav_world *world); /* begun and neither done nor aborted */
 size_t dav_world_notes(const struct dav_world *world);   /* accesses told to the audit trail */
+const char *dav_world_last_note(const struct dav_world *world); /* "anna write folder:F/a ok" */
+void dav_world_fail_audit(struct dav_world *world, enum qn_err err); /* from now on */
+struct qn_dav *dav_world_dav(const struct dav_world *world);

@@ -109,7 +109,7 @@ void web_rig_init(struct web_rig *rig, const struct qn_route *routes, size_t cou
         .context = rig, .now_ms = now_ms, .wall_ms = wall_ms, .log = note_log};
     struct qn_serve_options options = {.loop = rig->loop,
                                        .host = &rig->host,
-                                       .door = {ask, forget, rig},
+                                       .door = {.ask = ask, .forget = forget, .context = rig},
                                        .routes = {routes, count},
                                        .state_dir = rig->dir.path,
                                        .site = "pradines <&>",

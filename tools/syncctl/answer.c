@@ -100,6 +100,13 @@ static const char *label_of(const char *key)
         {"in_sync", N_("in sync")},
         {"id", N_("id")},
         {"created_by", N_("made by")},
+        {"kind", N_("kind")},
+        {"home", N_("home")},
+        {"path", N_("directory")},
+        {"files", N_("files")},
+        {"bytes", N_("bytes")},
+        {"complete", N_("all counted")},
+        {"free_bytes", N_("bytes free")},
     };
     for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
         if (strcmp(labels[i].key, key) == 0)

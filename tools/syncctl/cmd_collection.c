@@ -26,6 +26,12 @@ static void add_sync(struct ctl_grid *grid, struct qn_span item)
     ctl_grid_add_str(grid, ctl_map_bool(item, "in_sync") ? _("in sync") : _("behind"));
 }
 
+static void add_kind(struct ctl_grid *grid, struct qn_span item)
+{
+    bool is_folder = qn_span_eq_str(ctl_map_text(item, "kind"), "folder");
+    ctl_grid_add_str(grid, is_folder ? _("folder") : _("records"));
+}
+
 static void add_collection(struct ctl_grid *grid, struct qn_span item)
 {
     ctl_add_text(grid, item, "name");
@@ -33,16 +39,18 @@ static void add_collection(struct ctl_grid *grid, struct qn_span item)
     ctl_add_number(grid, item, "conflicts");
     add_sync(grid, item);
     ctl_add_names(grid, item, "members");
+    add_kind(grid, item);
 }
 
 int ctl_run_collection_list(struct ctl *ctl)
 {
-    static const char *const heads[] = {N_("NAME"), N_("RECORDS"), N_("CONFLICTS"), N_("STATE"),
-                                        N_("MEMBERS")};
+    static const char *const heads[] = {N_("NAME"),  N_("RECORDS"), N_("CONFLICTS"),
+                                        N_("STATE"), N_("MEMBERS"), N_("KIND")};
     QN_AUTO_BUF struct qn_buf args;
     ctl_args_init(&args, 0);
-    return ctl_list(ctl, "collection.list", &args,
-                    &(struct ctl_listing){ctl_collection_shape, 5, heads, add_collection, false});
+    return ctl_list(
+        ctl, "collection.list", &args,
+        &(struct ctl_listing){ctl_collection_list_shape, 6, heads, add_collection, false});
 }
 
 int ctl_run_collection_show(struct ctl *ctl)

@@ -1,14 +1,10 @@
-/* JSON to canonical msgpack values. */
+/* JSON to canonical msgpack values: json/in.h, under the names that it has here. */
 #pragma once
 
-#include <jansson.h>
+#include "json/in.h"
 
-#include "base/buf.h"
+#define ctl_json_parse qn_json_parse
+#define ctl_json_pack  qn_json_pack
 
-/* One JSON value from text. NULL: `*ret_reason` says why, for ctl_json_explain(). Texts may
- * hold U+0000; names that stand twice in an object are refused. */
-json_t *ctl_json_parse(struct qn_span text, json_error_t *ret_reason);
-/* Appends why it was refused, translated, in at most a few hundred bytes. */
+/* Appends why a text was refused, translated, in at most a few hundred bytes. */
 void ctl_json_explain(struct qn_span text, const json_error_t *reason, struct qn_buf *out);
-/* Map keys sorted bytewise, integers as int64, other numbers as doubles. */
-void ctl_json_pack(json_t *value, struct qn_buf *out);

@@ -1,31 +1,40 @@
-/* Canonical msgpack to JSON, streamed: never more than one item in memory.
- *
- * UTF-8 as it is; only control characters, `"` and `\` are escaped. Doubles have the fewest digits
- * that read back equal, and always a point or an exponent. Equal items give equal bytes.
- */
+/* JSON to a stream: json/out.h, under the names that it has here, an item at a time. */
 #pragma once
 
 #include <stdio.h>
 
-#include "base/span.h"
+#include "json/out.h"
 
-enum ctl_shape_kind {
-    CTL_VALUE,    /* any value, as it is */
-    CTL_LIST,     /* the same, but an empty list if it is missing */
-    CTL_MAP,      /* the same, but an empty object if it is missing */
-    CTL_TIME,     /* milliseconds since 1970 as RFC 3339, or null */
-    CTL_OBJECT,   /* an object of the inner shape, or null */
-    CTL_OBJECTS,  /* a list of such */
-    CTL_BY_FIELD, /* a map of lists of such; left out if missing */
-};
-
-/* The members of a known object in the order in which CLI.md shows them; others are left out. */
-struct ctl_shape {
-    const char *key; /* NULL ends the list */
-    enum ctl_shape_kind kind;
-    const struct ctl_shape *inner;
-    const char *from; /* its key in the answer, if that is another one */
-};
+#define ctl_shape                 qn_json_shape
+#define CTL_VALUE                 QN_JSON_VALUE
+#define CTL_LIST                  QN_JSON_LIST
+#define CTL_MAP                   QN_JSON_MAP
+#define CTL_TIME                  QN_JSON_TIME
+#define CTL_OBJECT                QN_JSON_OBJECT
+#define CTL_OBJECTS               QN_JSON_OBJECTS
+#define CTL_BY_FIELD              QN_JSON_BY_FIELD
+#define ctl_serve_shape           qn_json_serve
+#define ctl_authority_shape       qn_json_authority
+#define ctl_app_password_shape    qn_json_app_password
+#define ctl_user_shape            qn_json_user
+#define ctl_audit_shape           qn_json_audit
+#define ctl_status_shape          qn_json_status
+#define ctl_site_shape            qn_json_site
+#define ctl_collection_shape      qn_json_collection
+#define ctl_collection_show_shape qn_json_collection_show
+#define ctl_record_shape          qn_json_record
+#define ctl_conflicts_shape       qn_json_conflicts
+#define ctl_trash_shape           qn_json_trash
+#define ctl_history_shape         qn_json_history
+#define ctl_hit_shape             qn_json_hit
+#define ctl_invite_shape          qn_json_invite
+#define ctl_conflict_shape        qn_json_conflict
+#define ctl_verify_shape          qn_json_verify
+#define ctl_plan_shape            qn_json_plan
+#define ctl_snapshot_shape        qn_json_snapshot
+#define ctl_held_shape            qn_json_held
+#define ctl_folder_shape          qn_json_folder
+#define ctl_collection_list_shape qn_json_collection_list
 
 void ctl_json_value(FILE *out, struct qn_span packed);
 void ctl_json_object(FILE *out, struct qn_span map, const struct ctl_shape *shape);
@@ -41,8 +50,3 @@ struct ctl_json_list {
 };
 void ctl_json_list_next(struct ctl_json_list *list); /* before each item */
 void ctl_json_list_end(struct ctl_json_list *list);
-
-extern const struct ctl_shape ctl_status_shape[], ctl_site_shape[], ctl_collection_shape[],
-    ctl_collection_show_shape[], ctl_record_shape[], ctl_conflicts_shape[], ctl_trash_shape[],
-    ctl_history_shape[], ctl_hit_shape[], ctl_invite_shape[], ctl_conflict_shape[],
-    ctl_verify_shape[], ctl_plan_shape[], ctl_snapshot_shape[], ctl_held_shape[];

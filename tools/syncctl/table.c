@@ -139,6 +139,54 @@ static const struct ctl_option forget_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct ctl_option folder_create_options[] = {
+    {"path", "DIR", N_("the directory of this site that is offered")},
+    {"members", "SITE,...", N_("the sites that share it (all sites, present and future)")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option folder_attach_options[] = {
+    {"path", "DIR", N_("the directory of this site that is offered")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option user_add_options[] = {
+    {"role", "reader|editor|operator", N_("what kind of person it is (reader)")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option grant_options[] = {
+    {"folder", "FOLDER", N_("the folder")},
+    {"collection", "COLLECTION", N_("the collection")},
+    {"right", "read|write", N_("what is granted")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option revoke_options[] = {
+    {"folder", "FOLDER", N_("the folder")},
+    {"collection", "COLLECTION", N_("the collection")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option app_password_options[] = {
+    {"label", "TEXT", N_("which device it is for")},
+    {"right", "read|write", N_("at most that, whatever the person may (write)")},
+    {"folder", "FOLDER", N_("only this folder")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option second_factor_options[] = {
+    {"remove", NULL, N_("no code is asked for any more")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option log_options[] = {
+    {"since", "TIME", N_("from then on: 24h, 7d, 2026-11-20 or \"2026-11-20 08:00\"")},
+    {"user", "NAME", N_("only what this person did")},
+    {"f", NULL, N_("go on with what is added")},
+    {NULL, NULL, NULL},
+};
+
 const struct ctl_command ctl_commands[] = {
     {"init", NULL, "", 0, 0, N_("make this machine a site: found a group or join one"),
      init_options, ctl_run_init},
@@ -190,6 +238,15 @@ const struct ctl_command ctl_commands[] = {
      ctl_run_conflict_show},
     {"conflict", "resolve", "COLLECTION KEY FIELD", 3, 3, N_("choose a value, for all sites"),
      resolve_options, ctl_run_conflict_resolve},
+    {"folder", "create", "NAME", 1, 1, N_("offer a directory of this site"), folder_create_options,
+     ctl_run_folder_create},
+    {"folder", "attach", "NAME", 1, 1, N_("say where a folder's directory is now"),
+     folder_attach_options, ctl_run_folder_attach},
+    {"folder", "detach", "NAME", 1, 1, N_("no longer offer a directory; its files stay"), NULL,
+     ctl_run_folder_detach},
+    {"folder", "list", "", 0, 0, N_("the folders and where they are"), NULL, ctl_run_folder_list},
+    {"folder", "status", "NAME", 1, 1, N_("one folder, with what is in it"), NULL,
+     ctl_run_folder_status},
     {"verify", NULL, "[COLLECTION]", 0, 1, N_("compare the content with every other site"), NULL,
      ctl_run_verify},
     {"search", NULL, "WORD...", 1, 16, N_("find records and files by what is in them"),
@@ -222,12 +279,41 @@ const struct ctl_command ctl_commands[] = {
     {"backup", "holder", "list | accept OWNER | quota OWNER SIZE", 1, 3,
      N_("the copies that this site keeps for others, and how much space they get"), NULL,
      ctl_run_backup_holder},
+    {"user", "add", "NAME", 1, 1, N_("make an account; the password is asked, or standard input's"),
+     user_add_options, ctl_run_user_add},
+    {"user", "list", "", 0, 0, N_("the people who reach this site by browser or WebDAV"), NULL,
+     ctl_run_user_list},
+    {"user", "show", "NAME", 1, 1, N_("one account with its grants and devices"), NULL,
+     ctl_run_user_show},
+    {"user", "role", "NAME ROLE", 2, 2, N_("make a reader, editor or operator of a person"), NULL,
+     ctl_run_user_role},
+    {"user", "password", "NAME", 1, 1, N_("set another password"), NULL, ctl_run_user_password},
+    {"user", "disable", "NAME", 1, 1, N_("shut an account at once"), NULL, ctl_run_user_state},
+    {"user", "enable", "NAME", 1, 1, N_("open an account again"), NULL, ctl_run_user_state},
+    {"user", "remove", "NAME", 1, 1, N_("remove an account with its grants and devices"), NULL,
+     ctl_run_user_state},
+    {"user", "grant", "NAME", 1, 1, N_("let a person read or write a folder or a collection"),
+     grant_options, ctl_run_user_grant},
+    {"user", "revoke", "NAME", 1, 1, N_("take such a right back"), revoke_options,
+     ctl_run_user_grant},
+    {"user", "app-password", "NAME | list NAME | revoke NAME LABEL", 1, 3,
+     N_("passwords of devices, for WebDAV; shown once"), app_password_options,
+     ctl_run_user_app_password},
+    {"user", "second-factor", "NAME", 1, 1, N_("let the page ask a person for a code, too"),
+     second_factor_options, ctl_run_user_second_factor},
+    {"log", NULL, "[verify]", 0, 1, N_("who read or changed what, or whether that is all true"),
+     log_options, ctl_run_log},
     {"recover", NULL, "", 0, 0, N_("make a lost site again on this empty machine, with its kit"),
      recover_options, ctl_run_recover},
     {"kit", "print", "", 0, 0, N_("show the recovery kit, or make a page of it to print"),
      kit_print_options, ctl_run_kit_print},
     {"kit", "confirm", "", 0, 0, N_("the recovery kit is locked away: delete its file"), NULL,
      ctl_run_kit_confirm},
+    {"serve", "status", "", 0, 0, N_("the HTTPS access: addresses, certificate, connections"), NULL,
+     ctl_run_serve_status},
+    {"serve", "authority", "", 0, 0,
+     N_("print the certificate of this site's own authority, to import where HTTPS is used"), NULL,
+     ctl_run_serve_authority},
     {"config", "check", "FILE", 1, 1, N_("check a configuration file without applying it"), NULL,
      ctl_run_config_check},
     {"completion", "bash", "", 0, 0, N_("print the completion for bash"), NULL, ctl_run_completion},

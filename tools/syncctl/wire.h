@@ -3,6 +3,7 @@
 
 #include "ctl.h"
 #include "base/buf.h"
+#include "proto/items.h"
 
 /* Arguments: a map is begun with its count, and filled in ascending order of the keys. */
 void ctl_args_init(struct qn_buf *args, size_t count);
@@ -33,25 +34,14 @@ int ctl_connect(struct ctl *ctl, bool waits_for_ever);
 /* Says that the line to the daemon failed. */
 int ctl_fail_line(const struct ctl *ctl, enum qn_err err);
 
-/* ---- reading maps; every one may be damaged, then the members are missing ---- */
-
-bool ctl_map_find(struct qn_span map, const char *key, struct qn_span *ret_value);
-/* Empty if missing or of another type. */
-struct qn_span ctl_map_text(struct qn_span map, const char *key);
-uint64_t ctl_map_u64(struct qn_span map, const char *key);
-bool ctl_map_bool(struct qn_span map, const char *key);
-bool ctl_map_time(struct qn_span map, const char *key, uint64_t *ret_ms);
-
-/* Walks a list or a map: for each item of it, in order. */
-struct ctl_walk {
-    struct qn_span key;   /* of a map; raw text */
-    struct qn_span value; /* packed */
-    struct qn_span rest;
-    size_t left;
-    bool is_map;
-};
-struct ctl_walk ctl_walk(struct qn_span packed);
-bool ctl_walk_next(struct ctl_walk *walk);
-size_t ctl_count(struct qn_span packed);           /* items of a list or map; 0 for anything else */
-struct qn_span ctl_text_of(struct qn_span packed); /* a packed text; empty if it is none */
-uint64_t ctl_u64_of(struct qn_span packed);        /* 0 if it is no such number */
+/* Reading maps: proto/items.h, under the names that it has here. */
+#define ctl_walk_next qn_items_next
+#define ctl_walk      qn_items
+#define ctl_map_find  qn_map_find
+#define ctl_map_text  qn_map_text
+#define ctl_map_u64   qn_map_u64
+#define ctl_map_bool  qn_map_bool
+#define ctl_map_time  qn_map_has_u64
+#define ctl_text_of   qn_text_of
+#define ctl_u64_of    qn_u64_of
+#define ctl_count     qn_item_count

@@ -8,8 +8,9 @@ export function recordLink(collection, key) {
   return `#/records/${encodeURIComponent(collection)}/${encodeURIComponent(key)}`;
 }
 
-function recordPath(collection, key) {
-  return `/collections/${encodeURIComponent(collection)}/records/${encodeURIComponent(key)}`;
+// In the query, since a key may have slashes. `what`: "/history", "/resolve".
+function recordPath(collection, key, what = '') {
+  return `/collections/${encodeURIComponent(collection)}/record${what}?key=${encodeURIComponent(key)}`;
 }
 
 export function recordsView(place) {
@@ -105,7 +106,7 @@ async function listView({ query }, collection) {
 
 function conflictBox({ collection, key, right, again }, name, values) {
   const resolve = async (entry) => {
-    await send('POST', `${recordPath(collection, key)}/resolve`, { field: name, take: entry.site });
+    await send('POST', recordPath(collection, key, '/resolve'), { field: name, take: entry.site });
     say(_('The conflict is resolved.'));
     again();
   };
@@ -194,7 +195,7 @@ function history(place) {
   const open = async (event) => {
     if (!event.target.open || list.childElementCount > 0) return;
     try {
-      const entries = await get(`${recordPath(place.collection, place.key)}/history`);
+      const entries = await get(recordPath(place.collection, place.key, '/history'));
       replace(list, entries.reverse().map(historyLine));
     } catch (error) {
       replace(list, h('li', {}, failure(error)));

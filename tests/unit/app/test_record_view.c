@@ -31,7 +31,7 @@ static void view(const struct qn_record *record, struct qn_buf *out)
     struct qn_signer *signer;
     struct qn_core *core = new_core(&signer);
     qn_buf_init(out, 65536);
-    qn_view_record(core, "c", qn_span_str("k"), record, out);
+    qn_view_record(core, "c", qn_span_str("k"), record, false, out);
     cr_assert_eq(qn_buf_status(out), QN_OK);
     qn_core_free(core);
     qn_signer_free(signer);

@@ -1,5 +1,7 @@
 #include "fixture.h"
 
+#include "proto/items.h"
+
 #define FIXTURE()                                                                                  \
     AUTO_SITE struct site site;                                                                    \
     site_init(&site);                                                                              \
@@ -291,4 +293,89 @@ Test(records, nothing_is_read_while_joining)
     client_do(&client, "record.list", &args, "joining");
     client_do(&client, "collection.list", NULL, "joining");
     client_do(&client, "status", NULL, "");
+}
+
+/* A put of one text field with what must be there: -1 nil, else so many bytes of `version`. */
+static void put_if(struct client *client, const char *value, struct qn_span version, bool is_asked,
+                   const char *code)
+{
+    QN_AUTO_BUF struct qn_buf args;
+    qn_buf_init(&args, 1024);
+    qn_pack_map(&args, 4);
+    qn_pack_cstr(&args, "collection");
+    qn_pack_cstr(&args, "c");
+    qn_pack_cstr(&args, "fields");
+    qn_pack_map(&args, 1);
+    qn_pack_cstr(&args, "f");
+    qn_pack_cstr(&args, value);
+    qn_pack_cstr(&args, "if");
+    if (is_asked)
+        qn_pack_bin(&args, version);
+    else
+        qn_pack_nil(&args);
+    qn_pack_cstr(&args, "key");
+    qn_pack_cstr(&args, "k");
+    client_do(client, "record.put", &args, code);
+}
+
+static struct qn_span version_of(struct client *client, struct answer *answer)
+{
+    QN_AUTO_BUF struct qn_buf args;
+    struct qn_span packed, version;
+    qn_buf_init(&args, 1024);
+    qn_pack_map(&args, 2);
+    qn_pack_cstr(&args, "collection");
+    qn_pack_cstr(&args, "c");
+    qn_pack_cstr(&args, "key");
+    qn_pack_cstr(&args, "k");
+    client_ask(client, "record.get", &args);
+    client_take(client, answer);
+    cr_assert_str_eq(answer->type, "end", "%s", answer->code);
+    cr_assert(qn_map_find(qn_buf_view(&answer->data), "version", &packed));
+    struct qn_cursor cursor = qn_cursor(packed);
+    cr_assert_eq(qn_cursor_bin(&cursor, 16, &version), QN_OK);
+    cr_assert_eq(version.size, 16);
+    return version;
+}
+
+Test(records, a_put_only_over_what_was_seen)
+{
+    FIXTURE();
+    put_if(&client, "1", qn_span("", 0), true, "");
+    put_if(&client, "2", qn_span("", 0), true, "changed");
+    put_if(&client, "2", qn_span("0123", 4), true, "bad-request");
+    AUTO_ANSWER struct answer first, second;
+    struct qn_span version = version_of(&client, &first);
+    put_if(&client, "2", version, true, "");
+    put_if(&client, "3", version, true, "changed");
+    cr_assert(!qn_span_eq(version, version_of(&client, &second)));
+    put_if(&client, "3", version, false, "");
+}
+
+Test(records, a_list_goes_on_behind_a_key)
+{
+    FIXTURE();
+    put_many(&client, 300, 10);
+    QN_AUTO_BUF struct qn_buf args;
+    qn_buf_init(&args, 1024);
+    qn_pack_map(&args, 3);
+    qn_pack_cstr(&args, "after");
+    qn_pack_cstr(&args, "k00199");
+    qn_pack_cstr(&args, "collection");
+    qn_pack_cstr(&args, "c");
+    qn_pack_cstr(&args, "limit");
+    qn_pack_u64(&args, 50);
+    client_ask(&client, "record.list", &args);
+    struct listing listing = {0};
+    qn_buf_init(&listing.last_key, 255);
+    for (;;) {
+        AUTO_ANSWER struct answer answer;
+        client_take(&client, &answer);
+        if (strcmp(answer.type, "end") == 0)
+            break;
+        take_records(&listing, &answer.data);
+    }
+    cr_assert_eq(listing.records, 50);
+    cr_assert(qn_span_eq_str(qn_buf_view(&listing.last_key), "k00249"));
+    qn_buf_deinit(&listing.last_key);
 }

@@ -220,7 +220,7 @@ Test(dav_locking, other_ways_in_can_ask)
 {
     cr_assert_eq(lock("d/a", ""), 200);
     struct qn_person anna = {.name = "anna"};
-    cr_assert(qn_dav_is_locked(qn_serve_dav(NULL), &anna, SPAN("F/d"), true));
-    cr_assert(qn_dav_is_locked(qn_serve_dav(NULL), &anna, SPAN("F/d/a"), false));
-    cr_assert_not(qn_dav_is_locked(qn_serve_dav(NULL), &anna, SPAN("F/b"), false));
+    cr_assert(qn_dav_is_locked(dav_world_dav(world), &anna, SPAN("F/d"), true));
+    cr_assert(qn_dav_is_locked(dav_world_dav(world), &anna, SPAN("F/d/a"), false));
+    cr_assert_not(qn_dav_is_locked(dav_world_dav(world), &anna, SPAN("F/b"), false));
 }

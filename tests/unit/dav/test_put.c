@@ -148,3 +148,24 @@ Test(dav_put, who_is_slower_than_another_is_told)
     cr_assert_eq(dav_ask(world, "PUT /dav/F/new", "If-None-Match: *\r\n", "mine")->status, 412);
     cr_assert_str_eq(dav_world_file(world, "new"), "of somebody else");
 }
+
+Test(dav_put, what_cannot_be_noted_is_not_done)
+{
+    cr_assert_eq(dav_ask(world, "PUT /dav/F/x", "", "c")->status, 201);
+    cr_assert_str_eq(dav_world_last_note(world), "anna write folder:F/x ok");
+    cr_assert_eq(dav_ask(world, "PUT /dav/F/none/x", "", "c")->status, 409);
+    cr_assert_str_eq(dav_world_last_note(world), "anna write folder:F/none/x refused");
+    cr_assert_eq(dav_ask(world, "GET /dav/F/old", "", "")->status, 200);
+    cr_assert_str_eq(dav_world_last_note(world), "anna read folder:F/old ok");
+    cr_assert_eq(dav_ask(world, "PROPFIND /dav/F/d", "Depth: 1\r\n", "")->status, 207);
+    cr_assert_str_eq(dav_world_last_note(world), "anna list folder:F/d ok");
+    dav_world_fail_audit(world, QN_ERR_BUSY);
+    cr_assert_eq(dav_ask(world, "PUT /dav/F/old", "", "c")->status, 503);
+    cr_assert_str_eq(dav_world_file(world, "old"), "old content");
+    cr_assert_eq(dav_ask(world, "DELETE /dav/F/old", "", "")->status, 503);
+    cr_assert_eq(dav_ask(world, "GET /dav/F/old", "", "")->status, 503);
+    cr_assert_eq(dav_ask(world, "PROPFIND /dav/F/d", "Depth: 1\r\n", "")->status, 503);
+    cr_assert_eq(dav_ask(world, "HEAD /dav/F/old", "", "")->status, 200);
+    dav_world_fail_audit(world, QN_OK);
+    cr_assert_eq(dav_ask(world, "GET /dav/F/old", "", "")->status, 200);
+}

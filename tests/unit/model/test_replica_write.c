@@ -268,3 +268,51 @@ Test(replica_write, any_put_may_fail)
     cr_assert_str_eq(site_shown(a, "k", "f"), "3");
     cr_assert_null(site_check(a));
 }
+
+static void hash_of(struct site *site, const char *key, uint8_t hash[QN_STATE_HASH_SIZE])
+{
+    QN_AUTO_RECORD struct qn_record record = {0};
+    cr_assert_eq(qn_read_record(memkv_reader(site->store), &group.coll, qn_span_str(key), &record),
+                 QN_OK);
+    qn_record_hash(&record, false, hash);
+}
+
+static enum qn_err put_if(const char *value, bool must_be_new, const uint8_t *must_be)
+{
+    struct qn_write_result result;
+    struct qn_op_set set = {SPAN("f"), qn_span_str(value)};
+    struct qn_write write = {.coll = group.coll,
+                             .kind = QN_OP_PUT,
+                             .key = SPAN("k"),
+                             .fields = &set,
+                             .field_count = 1,
+                             .must_be_new = must_be_new,
+                             .must_be = must_be};
+    return site_write(a, &write, &result);
+}
+
+/* Whoever has not seen what is there does not write over it. */
+Test(replica_write, only_over_what_was_seen)
+{
+    uint8_t first[QN_STATE_HASH_SIZE], second[QN_STATE_HASH_SIZE];
+    memset(first, 7, sizeof(first));
+    cr_assert_eq(put_if("\x01", false, first), QN_ERR_EXISTS);
+    cr_assert_eq(put_if("\x01", true, NULL), QN_OK);
+    cr_assert_eq(put_if("\x02", true, NULL), QN_ERR_EXISTS);
+    hash_of(a, "k", first);
+    cr_assert_eq(put_if("\x02", false, first), QN_OK);
+    cr_assert_eq(put_if("\x03", false, first), QN_ERR_EXISTS);
+    hash_of(a, "k", second);
+    cr_assert_eq(put_if("\x02", false, first), QN_ERR_EXISTS, "also if it would change nothing");
+    cr_assert_eq(put_if("\x03", false, second), QN_OK);
+    struct qn_write trash = {
+        .coll = group.coll, .kind = QN_OP_TRASH, .key = SPAN("k"), .must_be = second};
+    struct qn_write_result result;
+    cr_assert_eq(site_write(a, &trash, &result), QN_ERR_EXISTS);
+    hash_of(a, "k", second);
+    cr_assert_eq(site_write(a, &trash, &result), QN_OK);
+    hash_of(a, "k", second);
+    cr_assert_eq(put_if("\x04", false, second), QN_ERR_EXISTS, "in the trash nothing is shown");
+    cr_assert_eq(put_if("\x04", true, NULL), QN_OK);
+    cr_assert_null(site_check(a));
+}

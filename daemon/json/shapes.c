@@ -1,40 +1,40 @@
 /* The objects of `--json`, member by member, in the order of the manual. */
-#include "json_out.h"
+#include "json/out.h"
 
 #define MEMBER(name)                                                                               \
     {                                                                                              \
-        .key = name, .kind = CTL_VALUE                                                             \
+        .key = name, .kind = QN_JSON_VALUE                                                         \
     }
 #define TIME(name)                                                                                 \
     {                                                                                              \
-        .key = name, .kind = CTL_TIME                                                              \
+        .key = name, .kind = QN_JSON_TIME                                                          \
     }
 #define LIST(name)                                                                                 \
     {                                                                                              \
-        .key = name, .kind = CTL_LIST                                                              \
+        .key = name, .kind = QN_JSON_LIST                                                          \
     }
 #define MAP(name)                                                                                  \
     {                                                                                              \
-        .key = name, .kind = CTL_MAP                                                               \
+        .key = name, .kind = QN_JSON_MAP                                                           \
     }
 #define OBJECT(name, shape)                                                                        \
     {                                                                                              \
-        .key = name, .kind = CTL_OBJECT, .inner = shape                                            \
+        .key = name, .kind = QN_JSON_OBJECT, .inner = shape                                        \
     }
 #define OBJECTS(name, shape)                                                                       \
     {                                                                                              \
-        .key = name, .kind = CTL_OBJECTS, .inner = shape                                           \
+        .key = name, .kind = QN_JSON_OBJECTS, .inner = shape                                       \
     }
 #define BY_FIELD(name, shape)                                                                      \
     {                                                                                              \
-        .key = name, .kind = CTL_BY_FIELD, .inner = shape                                          \
+        .key = name, .kind = QN_JSON_BY_FIELD, .inner = shape                                      \
     }
 #define END                                                                                        \
     {                                                                                              \
         .key = NULL                                                                                \
     }
 
-static const struct ctl_shape status_site[] = {
+static const struct qn_json_shape status_site[] = {
     MEMBER("name"),
     MEMBER("state"),
     TIME("last_contact"),
@@ -44,7 +44,17 @@ static const struct ctl_shape status_site[] = {
     END,
 };
 
-const struct ctl_shape ctl_collection_shape[] = {
+const struct qn_json_shape qn_json_folder[] = {
+    MEMBER("name"),  MEMBER("state"), MEMBER("home"),     MEMBER("path"),       LIST("members"),
+    MEMBER("files"), MEMBER("bytes"), MEMBER("complete"), MEMBER("free_bytes"), END,
+};
+
+const struct qn_json_shape qn_json_collection_list[] = {
+    MEMBER("name"),  MEMBER("kind"), MEMBER("records"), MEMBER("conflicts"),
+    LIST("members"), MAP("behind"),  MEMBER("in_sync"), END,
+};
+
+const struct qn_json_shape qn_json_collection[] = {
     MEMBER("name"),
     MEMBER("records"),
     MEMBER("conflicts"),
@@ -54,19 +64,19 @@ const struct ctl_shape ctl_collection_shape[] = {
     END,
 };
 
-static const struct ctl_shape backup_copy[] = {
+static const struct qn_json_shape backup_copy[] = {
     MEMBER("site"), MEMBER("complete"), MEMBER("missing_bytes"), TIME("verified_at"), END,
 };
 
-static const struct ctl_shape snapshot_copy[] = {
+static const struct qn_json_shape snapshot_copy[] = {
     MEMBER("site"), MEMBER("complete"), MEMBER("missing_bytes"), TIME("locked_until"), END,
 };
 
-static const struct ctl_shape drill[] = {
+static const struct qn_json_shape drill[] = {
     TIME("time"), MEMBER("ok"), MEMBER("files"), MEMBER("bytes"), END,
 };
 
-static const struct ctl_shape backup[] = {
+static const struct qn_json_shape backup[] = {
     MEMBER("name"),
     TIME("last_success"),
     TIME("next_run"),
@@ -78,78 +88,78 @@ static const struct ctl_shape backup[] = {
     END,
 };
 
-static const struct ctl_shape held[] = {
+static const struct qn_json_shape held[] = {
     MEMBER("owner"),       MEMBER("snapshots"), MEMBER("stored_bytes"),
     MEMBER("quota_bytes"), TIME("scrubbed_at"), END,
 };
 
 /* The alerts follow: status.c writes them, with their sentences. */
-const struct ctl_shape ctl_status_shape[] = {
+const struct qn_json_shape qn_json_status[] = {
     MEMBER("site"),
     MEMBER("group"),
     MEMBER("version"),
     MEMBER("state"),
     OBJECTS("sites", status_site),
-    OBJECTS("collections", ctl_collection_shape),
+    OBJECTS("collections", qn_json_collection),
     OBJECTS("backups", backup),
     OBJECTS("held", held),
     END,
 };
 
-const struct ctl_shape ctl_site_shape[] = {
-    MEMBER("name"),      {.key = "identity", .kind = CTL_VALUE, .from = "id"},
+const struct qn_json_shape qn_json_site[] = {
+    MEMBER("name"),      {.key = "identity", .kind = QN_JSON_VALUE, .from = "id"},
     MEMBER("state"),     TIME("last_contact"),
     MEMBER("address"),   MEMBER("role"),
-    MEMBER("version"),   {.key = "legal_entity", .kind = CTL_VALUE, .from = "entity"},
+    MEMBER("version"),   {.key = "legal_entity", .kind = QN_JSON_VALUE, .from = "entity"},
     MEMBER("withdrawn"), END,
 };
 
-const struct ctl_shape ctl_collection_show_shape[] = {
+const struct qn_json_shape qn_json_collection_show[] = {
     MEMBER("name"),  MEMBER("records"),    MEMBER("conflicts"),
     LIST("members"), MAP("behind"),        MEMBER("in_sync"),
     MEMBER("id"),    MEMBER("created_by"), END,
 };
 
-static const struct ctl_shape concurrent[] = {
+static const struct qn_json_shape concurrent[] = {
     MEMBER("value"),
     MEMBER("site"),
     TIME("time"),
     END,
 };
 
-static const struct ctl_shape updated[] = {
+static const struct qn_json_shape updated[] = {
     MEMBER("site"),
     TIME("time"),
     END,
 };
 
-const struct ctl_shape ctl_record_shape[] = {
+const struct qn_json_shape qn_json_record[] = {
     MEMBER("collection"),       MEMBER("key"), MAP("fields"), BY_FIELD("conflicts", concurrent),
     OBJECT("updated", updated), END,
 };
 
-const struct ctl_shape ctl_conflicts_shape[] = {
+const struct qn_json_shape qn_json_conflicts[] = {
     MEMBER("collection"),
     MEMBER("key"),
     BY_FIELD("conflicts", concurrent),
     END,
 };
 
-const struct ctl_shape ctl_trash_shape[] = {
+const struct qn_json_shape qn_json_trash[] = {
     MEMBER("key"),
     MEMBER("site"),
     TIME("time"),
     END,
 };
 
-static const struct ctl_shape replaced[] = {
+static const struct qn_json_shape replaced[] = {
     MEMBER("site"),
     TIME("time"),
     MEMBER("user"),
     END,
 };
 
-const struct ctl_shape ctl_history_shape[] = {
+const struct qn_json_shape qn_json_history[] = {
     MEMBER("field"),
     MEMBER("value"),
     MEMBER("site"),
@@ -159,31 +169,31 @@ const struct ctl_shape ctl_history_shape[] = {
     END,
 };
 
-const struct ctl_shape ctl_invite_shape[] = {
-    {.key = "name", .kind = CTL_VALUE, .from = "label"},
+const struct qn_json_shape qn_json_invite[] = {
+    {.key = "name", .kind = QN_JSON_VALUE, .from = "label"},
     MEMBER("state"),
-    {.key = "expires", .kind = CTL_TIME, .from = "expiry"},
+    {.key = "expires", .kind = QN_JSON_TIME, .from = "expiry"},
     END,
 };
 
-const struct ctl_shape ctl_conflict_shape[] = {
+const struct qn_json_shape qn_json_conflict[] = {
     MEMBER("collection"),
     MEMBER("key"),
     LIST("fields"),
     END,
 };
 
-const struct ctl_shape ctl_verify_shape[] = {
+const struct qn_json_shape qn_json_verify[] = {
     MEMBER("collection"), MEMBER("site"), MEMBER("state"), LIST("keys"), END,
 };
 
-const struct ctl_shape ctl_plan_shape[] = {
+const struct qn_json_shape qn_json_plan[] = {
     MEMBER("name"),   MEMBER("schedule"),  MEMBER("keep"),
     TIME("next_run"), MEMBER("lock_days"), LIST("copies"),
     LIST("paths"),    LIST("exclude"),     END,
 };
 
-const struct ctl_shape ctl_snapshot_shape[] = {
+const struct qn_json_shape qn_json_snapshot[] = {
     MEMBER("id"),         MEMBER("plan"),
     TIME("time"),         MEMBER("files"),
     MEMBER("size"),       MEMBER("new_bytes"),
@@ -191,7 +201,7 @@ const struct ctl_shape ctl_snapshot_shape[] = {
     TIME("locked_until"), END,
 };
 
-const struct ctl_shape ctl_held_shape[] = {
+const struct qn_json_shape qn_json_held[] = {
     MEMBER("owner"),
     MEMBER("state"),
     MEMBER("snapshots"),
@@ -199,11 +209,62 @@ const struct ctl_shape ctl_held_shape[] = {
     MEMBER("quota_bytes"),
     MEMBER("lock_days"),
     TIME("scrubbed_at"),
-    {.key = "legal_entity", .kind = CTL_VALUE, .from = "entity"},
+    {.key = "legal_entity", .kind = QN_JSON_VALUE, .from = "entity"},
     END,
 };
 
-const struct ctl_shape ctl_hit_shape[] = {
+const struct qn_json_shape qn_json_app_password[] = {
+    MEMBER("label"), MEMBER("right"), MEMBER("folder"), TIME("created"), TIME("last_used"), END,
+};
+
+static const struct qn_json_shape grant[] = {
+    MEMBER("kind"),
+    MEMBER("name"),
+    MEMBER("right"),
+    END,
+};
+
+const struct qn_json_shape qn_json_user[] = {
+    MEMBER("name"),           MEMBER("role"),
+    MEMBER("disabled"),       TIME("created"),
+    MEMBER("second_factor"),  OBJECTS("app_passwords", qn_json_app_password),
+    OBJECTS("grants", grant), END,
+};
+
+const struct qn_json_shape qn_json_audit[] = {
+    MEMBER("seq"),     TIME("time"),     MEMBER("site"),   MEMBER("actor"),  MEMBER("device"),
+    MEMBER("address"), MEMBER("action"), MEMBER("object"), MEMBER("result"), END,
+};
+
+static const struct qn_json_shape serve_certificate[] = {
+    MEMBER("from"),
+    TIME("end"),
+    MEMBER("names"),
+    END,
+};
+
+static const struct qn_json_shape serve_listener[] = {
+    MEMBER("address"),
+    MEMBER("error"),
+    END,
+};
+
+const struct qn_json_shape qn_json_serve[] = {
+    OBJECTS("listeners", serve_listener),
+    OBJECT("certificate", serve_certificate),
+    MEMBER("error"),
+    MEMBER("connections"),
+    MEMBER("requests"),
+    MEMBER("refused"),
+    END,
+};
+
+const struct qn_json_shape qn_json_authority[] = {
+    MEMBER("pem"),
+    END,
+};
+
+const struct qn_json_shape qn_json_hit[] = {
     MEMBER("kind"), MEMBER("collection"), MEMBER("key"), MEMBER("folder"),
     MEMBER("path"), MEMBER("text"),       END,
 };

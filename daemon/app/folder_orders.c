@@ -1,0 +1,542 @@
+/* The commands `folder.*`.
+ *
+ *   create   look at the directory (job) ── the core makes the collection ── mark (job) ── row ──
+ * open attach   look at the directory and mark it (job) ── row ── open detach   take the mark away
+ * (job) ── row goes list, status   count what is there (job)
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "app/folders_impl.h"
+#include "app/service.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "core/args.h"
+#include "proto/pack.h"
+
+#define LIST_NAMES_MAX   20000 /* looked at in each folder */
+#define STATUS_NAMES_MAX 1000000
+#define ROW_KEY_SIZE     (8 + 2 * QN_COLL_ID_SIZE)
+
+/* ---- answers ---- */
+
+static void end_with(struct order *order, struct qn_span packed)
+{
+    qn_service_end(order->folders->driver, order->request, packed);
+    folder_order_free(order);
+}
+
+static void end(struct order *order)
+{
+    end_with(order, qn_span(NULL, 0));
+}
+
+static void fail(struct order *order, enum qn_err err, const char *code, const char *object)
+{
+    qn_service_error(order->folders->driver, order->request, err, code, qn_span_str(object));
+    folder_order_free(order);
+}
+
+/* ---- life of an order ---- */
+
+static struct order *order_new(struct qn_folders *folders, uint64_t request)
+{
+    struct order *order = QN_NEW(struct order);
+    order->folders = folders;
+    order->request = request;
+    order->token = QN_FOLDERS_TOKEN | ++folders->last_token;
+    qn_buf_init(&order->members, QN_CONTROL_FRAME_SIZE_MAX);
+    qn_vec_push(&folders->orders, order);
+    return order;
+}
+
+static void release(struct order *order)
+{
+    qn_vec_each (&order->homes, home)
+        qn_free(*home);
+    qn_vec_each (&order->lines, line)
+        qn_free(line->path);
+    qn_vec_free(&order->homes);
+    qn_vec_free(&order->lines);
+    qn_buf_deinit(&order->members);
+    qn_free(order);
+}
+
+void folder_order_free(struct order *order)
+{
+    struct qn_folders *folders = order->folders;
+    for (size_t i = 0; i < folders->orders.count; i++)
+        if (folders->orders.items[i] == order)
+            qn_vec_remove(&folders->orders, i);
+    order->folders = NULL;
+    if (!order->is_storing) /* else when its row is told of */
+        release(order);
+}
+
+/* The daemon ends: nobody is there any more to answer or to ask. */
+static bool is_over(struct order *order)
+{
+    if (!atomic_load(&order->folders->stops))
+        return false;
+    folder_order_free(order);
+    return true;
+}
+
+static void run_job(struct order *order, void (*work)(void *context), void (*done)(void *context))
+{
+    if (!folders_job(order->folders, work, done, order))
+        fail(order, QN_ERR_BUSY, "busy", order->name);
+}
+
+/* ---- the row ---- */
+
+static void store(struct order *order, bool is_gone, void (*done)(void *context, enum qn_err err))
+{
+    const struct qn_local *local = order->folders->options.local;
+    QN_AUTO_BUF struct qn_buf key;
+    qn_buf_init(&key, ROW_KEY_SIZE);
+    qn_buf_append_str(&key, "folder/");
+    qn_text_append_hex(&key, QN_SPAN_OF(order->id.bytes));
+    const struct qn_local_row row = {
+        .key = qn_buf_view(&key),
+        .value = qn_span_str(is_gone ? "" : order->path),
+        .is_gone = is_gone,
+    };
+    order->is_storing = true;
+    local->put(local->context, &row, 1, done, order);
+}
+
+/* False: nobody waits for it any more. */
+static bool is_stored(struct order *order, enum qn_err err)
+{
+    order->is_storing = false;
+    if (order->folders == NULL) {
+        release(order);
+        return false;
+    }
+    if (err == QN_OK)
+        return true;
+    fail(order, err, err == QN_ERR_NOSPACE ? "disk-full" : "store-failed", order->name);
+    return false;
+}
+
+static void on_attached(void *context, enum qn_err err)
+{
+    struct order *order = context;
+    if (!is_stored(order, err))
+        return;
+    folders_put_home(order->folders, &order->id, order->path);
+    end(order);
+}
+
+static void on_detached(void *context, enum qn_err err)
+{
+    struct order *order = context;
+    if (!is_stored(order, err))
+        return;
+    folders_drop_home(order->folders, &order->id);
+    end(order);
+}
+
+/* ---- pool: the directory ---- */
+
+static bool is_within(const char *path, const char *above)
+{
+    size_t size = strlen(above);
+    return strncmp(path, above, size) == 0 &&
+           (path[size] == '/' || path[size] == '\0' || strcmp(above, "/") == 0);
+}
+
+/* The one directory in, above or at the other. `other` as it is written, then without links. */
+static bool overlaps(const char *real, const char *other)
+{
+    char *found = realpath(other, NULL);
+    const char *there = found == NULL ? other : found;
+    bool does = is_within(real, there) || is_within(there, real);
+    free(found);
+    return does;
+}
+
+static enum qn_err check_others(const struct order *order, const char *real)
+{
+    if (overlaps(real, order->folders->options.state_dir))
+        return QN_ERR_EXISTS;
+    qn_vec_each (&order->homes, home)
+        if (overlaps(real, *home))
+            return QN_ERR_EXISTS;
+    return QN_OK;
+}
+
+static const char *code_of_path(enum qn_err err)
+{
+    switch ((int)err) {
+    case QN_ERR_DENIED:
+        return "folder-denied";
+    case QN_ERR_EXISTS:
+        return "folder-taken";
+    case QN_ERR_NOSPACE:
+        return "disk-full";
+    default:
+        return "folder-path";
+    }
+}
+
+static void probe_work(void *context)
+{
+    struct order *order = context;
+    QN_AUTO_BUF struct qn_buf real;
+    qn_buf_init(&real, PATH_MAX + 1);
+    order->err = qn_folder_probe(order->path, &real);
+    if (order->err == QN_OK)
+        order->err = check_others(order, (const char *)real.data);
+}
+
+static void mark_work(void *context)
+{
+    struct order *order = context;
+    order->err = qn_folder_mark(order->path, order->id.bytes);
+}
+
+static void attach_work(void *context)
+{
+    struct order *order = context;
+    probe_work(order);
+    if (order->err == QN_OK)
+        mark_work(order);
+    /* Where it was it is no longer, unless that is the same directory under another name. */
+    if (order->err == QN_OK && order->old_path[0] != '\0' &&
+        !overlaps(order->path, order->old_path))
+        (void)!qn_folder_unmark(order->old_path, order->id.bytes);
+}
+
+static void detach_work(void *context)
+{
+    struct order *order = context;
+    /* If it is not there, or may not be changed, it is only forgotten. */
+    order->err = qn_folder_unmark(order->old_path, order->id.bytes);
+}
+
+/* ---- create, attach, detach ---- */
+
+static void on_marked(void *context)
+{
+    struct order *order = context;
+    if (is_over(order))
+        return;
+    if (order->err != QN_OK)
+        fail(order, order->err, code_of_path(order->err), order->path);
+    else
+        store(order, false, on_attached);
+}
+
+static void ask_core(struct order *order)
+{
+    QN_AUTO_BUF struct qn_buf args;
+    qn_buf_init(&args, QN_CONTROL_FRAME_SIZE_MAX);
+    qn_pack_map(&args, 3);
+    qn_pack_cstr(&args, "folder");
+    qn_pack_bool(&args, true);
+    qn_pack_cstr(&args, "members");
+    if (order->members.size > 0)
+        qn_pack_raw(&args, qn_buf_view(&order->members));
+    else
+        qn_pack_nil(&args);
+    qn_pack_cstr(&args, "name");
+    qn_pack_cstr(&args, order->name);
+    qn_driver_request(order->folders->driver, order->token, qn_span_str("collection.create"),
+                      qn_buf_view(&args), qn_span_str(order->user));
+}
+
+static void on_probed(void *context)
+{
+    struct order *order = context;
+    if (is_over(order))
+        return;
+    if (order->err != QN_OK)
+        fail(order, order->err, code_of_path(order->err), order->path);
+    else
+        ask_core(order);
+}
+
+static void on_removed_mark(void *context)
+{
+    if (!is_over(context))
+        store(context, true, on_detached);
+}
+
+static bool read_id(const struct qn_effect *effect, struct qn_coll_id *ret_id)
+{
+    struct qn_span hex;
+    QN_AUTO_BUF struct qn_buf bytes;
+    qn_buf_init(&bytes, sizeof(ret_id->bytes));
+    if (!args_text(qn_span(effect->bytes, effect->size), "id", 2 * QN_COLL_ID_SIZE, &hex) ||
+        qn_text_parse_hex(hex, &bytes) != QN_OK || bytes.size != sizeof(ret_id->bytes))
+        return false;
+    memcpy(ret_id->bytes, bytes.data, sizeof(ret_id->bytes));
+    return true;
+}
+
+/* Inside a step of the core: nothing may be asked of it here. */
+void qn_folders_reply(struct qn_folders *folders, uint64_t request, const struct qn_effect *effect)
+{
+    struct order *order = NULL;
+    qn_vec_each (&folders->orders, slot)
+        if ((*slot)->token == request)
+            order = *slot;
+    if (order == NULL || effect->reply == QN_REPLY_DATA)
+        return;
+    if (effect->reply == QN_REPLY_ERROR)
+        fail(order, effect->err, effect->code, effect->object);
+    else if (!read_id(effect, &order->id))
+        fail(order, QN_ERR_INVALID, "internal", order->name);
+    else
+        run_job(order, mark_work, on_marked);
+}
+
+/* Every directory of this site but that of the order's own folder. */
+static void gather_homes(struct order *order)
+{
+    qn_vec_each (&order->folders->homes, home)
+        if (!qn_coll_id_eq(&home->id, &order->id))
+            qn_vec_push(&order->homes, qn_strdup(home->path));
+}
+
+static void copy_text(struct qn_span text, char *out, size_t size)
+{
+    snprintf(out, size, "%.*s", (int)text.size, (const char *)text.data);
+}
+
+/* False after an answer. */
+static bool take_path(struct order *order, struct qn_span args)
+{
+    struct qn_span path = {0};
+    if (!args_text(args, "path", FOLDER_PATH_SIZE_MAX, &path) || path.size == 0 ||
+        path.data[0] != '/' || memchr(path.data, '\0', path.size) != NULL) {
+        fail(order, QN_ERR_INVALID, "folder-path", "path");
+        return false;
+    }
+    copy_text(path, order->path, sizeof(order->path));
+    return true;
+}
+
+static bool take_name(struct order *order, struct qn_span args)
+{
+    struct qn_span name = {0};
+    if (args_text(args, "name", QN_NAME_SIZE_MAX, &name)) {
+        copy_text(name, order->name, sizeof(order->name));
+        return true;
+    }
+    fail(order, QN_ERR_INVALID, "bad-name", "name");
+    return false;
+}
+
+/* The folder of the order's name, whose home is here; false after an answer. */
+static bool find_here(struct order *order)
+{
+    struct qn_folder_view *views;
+    const struct qn_folder_view *found = NULL;
+    size_t count = qn_core_folders(qn_driver_core(order->folders->driver), &views);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(views[i].name, order->name) == 0)
+            found = &views[i];
+    if (found != NULL)
+        order->id = found->id;
+    bool is_here = found != NULL && found->is_here;
+    qn_free(views);
+    if (is_here)
+        return true;
+    fail(order, found == NULL ? QN_ERR_NOTFOUND : QN_ERR_DENIED,
+         found == NULL ? "folder-unknown" : "not-home", order->name);
+    return false;
+}
+
+static void start_create(struct order *order, struct qn_span args)
+{
+    if (!take_name(order, args) || !take_path(order, args))
+        return;
+    if (qn_core_collection(qn_driver_core(order->folders->driver), qn_span_str(order->name))) {
+        fail(order, QN_ERR_EXISTS, "collection-exists", order->name);
+        return;
+    }
+    qn_buf_append_span(&order->members, args_value(args, "members"));
+    gather_homes(order);
+    run_job(order, probe_work, on_probed);
+}
+
+static void start_attach(struct order *order, struct qn_span args)
+{
+    if (!take_name(order, args) || !take_path(order, args) || !find_here(order))
+        return;
+    const struct home *home = folders_home(order->folders, &order->id);
+    if (home != NULL)
+        copy_text(qn_span_str(home->path), order->old_path, sizeof(order->old_path));
+    gather_homes(order);
+    run_job(order, attach_work, on_marked);
+}
+
+static void start_detach(struct order *order, struct qn_span args)
+{
+    if (!take_name(order, args) || !find_here(order))
+        return;
+    const struct home *home = folders_home(order->folders, &order->id);
+    if (home == NULL) {
+        end(order); /* it is so already */
+        return;
+    }
+    copy_text(qn_span_str(home->path), order->old_path, sizeof(order->old_path));
+    run_job(order, detach_work, on_removed_mark);
+}
+
+/* ---- list, status ---- */
+
+static void list_work(void *context)
+{
+    struct order *order = context;
+    uint64_t names_max = order->is_status ? STATUS_NAMES_MAX : LIST_NAMES_MAX;
+    qn_vec_each (&order->lines, line)
+        if (line->path != NULL)
+            line->err = qn_folder_look(line->path, line->id.bytes, names_max,
+                                       &order->folders->stops, &line->look);
+}
+
+static void pack_number(struct qn_buf *out, const char *key, bool is_known, uint64_t number)
+{
+    qn_pack_cstr(out, key);
+    if (is_known)
+        qn_pack_u64(out, number);
+    else
+        qn_pack_nil(out);
+}
+
+static const char *state_of(const struct line *line)
+{
+    if (!line->is_here)
+        return "elsewhere";
+    return line->path != NULL && line->err == QN_OK ? "here" : "gone";
+}
+
+static void pack_line(const struct qn_core *core, const struct line *line, struct qn_buf *out)
+{
+    bool is_known = line->path != NULL && line->err == QN_OK;
+    qn_pack_map(out, 9);
+    pack_number(out, "bytes", is_known, line->look.bytes);
+    qn_pack_cstr(out, "complete");
+    qn_pack_bool(out, is_known && line->look.is_complete);
+    pack_number(out, "files", is_known, line->look.files);
+    pack_number(out, "free_bytes", is_known, line->look.free_bytes);
+    qn_pack_cstr(out, "home");
+    qn_pack_cstr(out, line->home);
+    qn_pack_cstr(out, "members");
+    qn_core_pack_members(core, &line->id, out);
+    qn_pack_cstr(out, "name");
+    qn_pack_cstr(out, line->name);
+    qn_pack_cstr(out, "path");
+    if (line->path != NULL)
+        qn_pack_cstr(out, line->path);
+    else
+        qn_pack_nil(out);
+    qn_pack_cstr(out, "state");
+    qn_pack_cstr(out, state_of(line));
+}
+
+static void on_listed(void *context)
+{
+    struct order *order = context;
+    if (is_over(order))
+        return;
+    const struct qn_core *core = qn_driver_core(order->folders->driver);
+    qn_vec_each (&order->lines, line) {
+        QN_AUTO_BUF struct qn_buf item;
+        qn_buf_init(&item, QN_CONTROL_FRAME_SIZE_MAX - 512);
+        pack_line(core, line, &item);
+        if (line->path != NULL)
+            folders_set_gone(order->folders, &line->id, line->err != QN_OK);
+        if (order->is_status) {
+            end_with(order, qn_buf_view(&item));
+            return;
+        }
+        qn_service_data(order->folders->driver, order->request, qn_buf_view(&item));
+    }
+    end(order);
+}
+
+static void gather_lines(struct order *order)
+{
+    struct qn_folder_view *views;
+    size_t count = qn_core_folders(qn_driver_core(order->folders->driver), &views);
+    for (size_t i = 0; i < count; i++) {
+        if (order->is_status && strcmp(views[i].name, order->name) != 0)
+            continue;
+        const struct home *home = folders_home(order->folders, &views[i].id);
+        struct line *line = qn_vec_push_slot(&order->lines);
+        *line = (struct line){.id = views[i].id, .is_here = views[i].is_here};
+        copy_text(qn_span_str(views[i].name), line->name, sizeof(line->name));
+        copy_text(qn_span_str(views[i].home), line->home, sizeof(line->home));
+        line->path = home == NULL ? NULL : qn_strdup(home->path);
+    }
+    qn_free(views);
+}
+
+static void start_list(struct order *order, struct qn_span args)
+{
+    (void)args;
+    gather_lines(order);
+    run_job(order, list_work, on_listed);
+}
+
+static void start_status(struct order *order, struct qn_span args)
+{
+    if (!take_name(order, args))
+        return;
+    order->is_status = true;
+    gather_lines(order);
+    if (order->lines.count == 0)
+        fail(order, QN_ERR_NOTFOUND, "folder-unknown", order->name);
+    else
+        run_job(order, list_work, on_listed);
+}
+
+/* ---- the table ---- */
+
+static const struct {
+    const char *command, *args;
+    void (*start)(struct order *order, struct qn_span args);
+} commands[] = {
+    {"folder.attach", "name path", start_attach},
+    {"folder.create", "members name path", start_create},
+    {"folder.detach", "name", start_detach},
+    {"folder.list", "", start_list},
+    {"folder.status", "name", start_status},
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+bool folder_orders_take(void *context, struct qn_span command)
+{
+    (void)context;
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (qn_span_eq_str(command, commands[i].command))
+            return true;
+    return false;
+}
+
+void folder_orders_start(void *context, uint64_t request, struct qn_span command,
+                         struct qn_span args, struct qn_span user)
+{
+    struct qn_folders *folders = context;
+    struct order *order = order_new(folders, request);
+    copy_text(user, order->user, sizeof(order->user));
+    if (folders->orders.count > QN_FOLDERS_ORDERS_MAX) {
+        fail(order, QN_ERR_BUSY, "busy", "");
+        return;
+    }
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (!qn_span_eq_str(command, commands[i].command))
+            continue;
+        if (!args_are_only(args, commands[i].args))
+            fail(order, QN_ERR_INVALID, "bad-request", commands[i].command);
+        else
+            commands[i].start(order, args);
+        return;
+    }
+    fail(order, QN_ERR_NOTFOUND, "unknown-command", "");
+}

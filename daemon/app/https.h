@@ -1,0 +1,39 @@
+/* The HTTPS access in the daemon: what serve borrows (commands, rows, folders, clocks), and what it
+ * tells of itself. Off unless section [serve] has an address to listen on. Loop thread.
+ */
+#pragma once
+
+#include "app/config.h"
+#include "app/log.h"
+#include "core/core.h"
+#include "loop/loop.h"
+
+struct qn_control;
+struct qn_folders;
+struct qn_audit;
+struct qn_local;
+struct qn_people;
+struct qn_https;
+
+struct qn_https_options {
+    struct qn_loop *loop;
+    struct qn_log *log;
+    struct qn_control *control; /* whose commands it may use; outlives it */
+    const struct qn_local *local;
+    struct qn_folders *folders; /* that this site offers; outlives it */
+    struct qn_people *people;   /* who they are, and what they may; outlives it, as the next */
+    struct qn_audit *audit;     /* what they did */
+    const char *state_dir, *site;
+};
+struct qn_https *qn_https_new(const struct qn_https_options *options);
+/* At the start and whenever the configuration was read again: also the files of the certificate
+ * are. */
+void qn_https_configure(struct qn_https *https, const struct qn_config *config);
+/* Its part; borrowed until the next call. */
+void qn_https_health(struct qn_https *https, struct qn_health *health);
+/* Appends the map of `serve.status` and `serve.authority` (docs/control.md 2). */
+enum qn_err QN_CHECKED qn_https_status(const struct qn_https *https, struct qn_buf *out);
+enum qn_err QN_CHECKED qn_https_authority(const struct qn_https *https, struct qn_buf *out);
+void qn_https_stop(struct qn_https *https); /* nothing new is taken */
+/* Ends what is under way; frees it, then calls `on_closed`. */
+void qn_https_close(struct qn_https *https, void (*on_closed)(void *context), void *context);

@@ -1,0 +1,101 @@
+/* What the person may see, searched. */
+#include "people/account.h"
+#include "proto/items.h"
+#include "proto/pack.h"
+#include "serve/api_private.h"
+
+#define LIMIT_USUAL 20
+#define LIMIT_MAX   100
+
+static const struct qn_json_shape record_hit[] = {
+    {.key = "kind", .kind = QN_JSON_VALUE},
+    {.key = "collection", .kind = QN_JSON_VALUE},
+    {.key = "key", .kind = QN_JSON_VALUE},
+    {.key = "text", .kind = QN_JSON_VALUE},
+    {.key = NULL},
+};
+
+static const struct qn_json_shape file_hit[] = {
+    {.key = "kind", .kind = QN_JSON_VALUE},
+    {.key = "folder", .kind = QN_JSON_VALUE},
+    {.key = "path", .kind = QN_JSON_VALUE},
+    {.key = "text", .kind = QN_JSON_VALUE},
+    {.key = NULL},
+};
+
+/* The index was asked for what may be seen; that is looked at once more where it goes out. */
+static bool may_see(const struct api *api, struct qn_span hit, bool is_record)
+{
+    return is_record ? api_right(api, QN_THING_COLLECTION, qn_map_text(hit, "collection")) !=
+                           QN_RIGHT_NONE
+                     : api_right(api, QN_THING_FOLDER, qn_map_text(hit, "folder")) != QN_RIGHT_NONE;
+}
+
+static void show_hit(struct api *api, struct qn_span hit)
+{
+    bool is_record = qn_span_eq_str(qn_map_text(hit, "kind"), "record");
+    if (!may_see(api, hit, is_record))
+        return;
+    qn_buf_append_str(&api->out, api->listing.count++ == 0 ? "" : ",\n");
+    qn_json_object(&api->out, hit, is_record ? record_hit : file_hit);
+}
+
+static void found(struct api *api, const struct qn_serve_answer *answer)
+{
+    switch (answer->kind) {
+    case QN_SERVE_DATA:
+        show_hit(api, answer->data);
+        break;
+    case QN_SERVE_END:
+        qn_buf_printf(&api->out, "],\"indexing\":%s}",
+                      qn_map_bool(answer->data, "indexing") ? "true" : "false");
+        api_answer(api, 200, NULL);
+        break;
+    case QN_SERVE_ERROR:
+        api_refuse_error(api, answer);
+        break;
+    }
+}
+
+static void pack_granted(const struct api *api, enum qn_thing thing, struct qn_buf *args)
+{
+    const struct qn_account *account =
+        qn_people_find(qn_web_people(api->request), qn_span_str(api->person->name));
+    QN_AUTO_BUF struct qn_buf names;
+    size_t count = 0;
+    qn_buf_init(&names, QN_API_BODY_SIZE_MAX);
+    for (size_t i = 0; account != NULL && i < account->grants.count; i++) {
+        const struct qn_grant *grant = &account->grants.items[i];
+        if (grant->thing != thing ||
+            api_right(api, thing, qn_span_str(grant->name)) == QN_RIGHT_NONE)
+            continue;
+        qn_pack_cstr(&names, grant->name);
+        count++;
+    }
+    qn_pack_array(args, count);
+    qn_pack_raw(args, qn_buf_view(&names));
+}
+
+void api_search(struct api *api)
+{
+    QN_AUTO_BUF struct qn_buf words;
+    uint64_t limit;
+    struct qn_buf args;
+    qn_buf_init(&words, QN_HTTP_PATH_SIZE_MAX);
+    if (api_query(api, "q", &words) != QN_OK) {
+        api_refuse(api, 400, "bad-request", qn_span_str("q"));
+        return;
+    }
+    if (!api_limit(api, LIMIT_USUAL, LIMIT_MAX, &limit) || !api_note_read(api, "search"))
+        return;
+    api_args(&args, 4);
+    qn_pack_cstr(&args, "collections");
+    pack_granted(api, QN_THING_COLLECTION, &args);
+    qn_pack_cstr(&args, "folders");
+    pack_granted(api, QN_THING_FOLDER, &args);
+    qn_pack_cstr(&args, "limit");
+    qn_pack_u64(&args, limit);
+    api_arg(&args, "words", qn_buf_view(&words));
+    qn_buf_append_str(&api->out, "{\"results\":[");
+    api_command(api, "search", &args, found);
+}

@@ -1,0 +1,119 @@
+#!/bin/bash
+# People: accounts, rights, passwords of devices, second factor; and the trail of it, with its proof.
+#
+#   people.sh SYNCD SYNCCTL
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "$0")/lib.sh"
+
+good='kq7Bw2xN9z'
+
+with_password() { # PASSWORD ARGUMENT...
+    local password=$1
+    shift
+    printf '%s\n' "$password" | ctl one "$@"
+}
+
+accounts() {
+    expect "an account" with_password "$good" user add anne --role editor
+    refuse 2 'already' "not twice" with_password "$good" user add anne
+    refuse 2 'tried first' "no common password" with_password 'Bonjour2024' user add bruno
+    refuse 2 'name' "no name" with_password 'anne1965' user password anne
+    refuse 2 'keys' "no row of keys" with_password 'azertyuiop' user add bruno
+    refuse 2 'short' "no short one" with_password 'kq7B' user add bruno
+    refuse 2 'no valid name' "no colon in a name" with_password "$good" user add a:b
+    refuse 2 'no role' "no other role" with_password "$good" user add bruno --role king
+    refuse 2 'nothing was typed' "a password is needed" ctl one user add bruno </dev/null
+    expect "it shows" holds one 'length == 1 and .[0].name == "anne" and .[0].role == "editor"' user list
+    expect "another role" ctl one user role anne operator
+    expect "another password" with_password 'le facteur adore sept cornichons' user password anne
+    expect "shut" ctl one user disable anne
+    expect "it shows" holds one '.disabled and .role == "operator"' user show anne
+    expect "open again" ctl one user enable anne
+    refuse 2 'no such person' "nobody" ctl one user disable nobody
+}
+
+rights() {
+    expect "a collection" ctl one collection create meals
+    expect "a right" ctl one user grant anne --collection meals --right read
+    expect "a larger one" ctl one user grant anne --collection meals --right write
+    expect "it shows" holds one '.grants == [{"kind":"collection","name":"meals","right":"write"}]' user show anne
+    refuse 2 'no such collection' "what is not there" \
+        ctl one user grant anne --collection none --right read
+    refuse 2 'no such folder' "what is no folder" ctl one user grant anne --folder none --right read
+    refuse 64 'name one' "one of the two" ctl one user grant anne --right read
+    expect "taken back" ctl one user revoke anne --collection meals
+    refuse 2 'not granted' "once" ctl one user revoke anne --collection meals
+}
+
+devices() {
+    local password
+    password=$(ctl one --json user app-password anne --label phone --right read | jq -r .password)
+    [[ $password =~ ^([a-z2-7]{5}-){5}[a-z2-7]$ ]] || fail "no app password: $password"
+    refuse 2 'already' "one for each device" ctl one user app-password anne --label phone
+    expect "it shows" holds one 'map([.label, .right]) == [["phone", "read"]]' user app-password list anne
+    if grep -rqa -- "$password" "$(site_state one)"; then
+        fail "the app password is on the disk"
+    fi
+    ok "it is nowhere on the disk"
+    expect "revoked" ctl one user app-password revoke anne phone
+    refuse 2 'no app password' "once" ctl one user app-password revoke anne phone
+}
+
+# The code of a secret now, by RFC 6238, computed by openssl.
+code_of() {
+    local key step mac offset
+    key=$(base32 -d <<<"$1" | od -An -v -tx1 | tr -d ' \n')
+    step=$(printf '%016X' $(($(date +%s) / 30)))
+    mac=$(basenc --base16 -d <<<"$step" |
+        openssl dgst -sha1 -mac HMAC -macopt "hexkey:$key" | sed 's/.* //')
+    offset=$((2 * 0x${mac:39:1}))
+    printf '%06d' $(((0x${mac:offset:8} & 0x7fffffff) % 1000000))
+}
+
+second_factor() {
+    local secret
+    mkfifo "$work/code"
+    ctl one --json user second-factor anne <"$work/code" >"$work/totp" &
+    helpers+=($!)
+    exec 7>"$work/code"
+    await "a secret is shown" test -s "$work/totp"
+    secret=$(jq -r .secret "$work/totp")
+    [[ $(jq -r .uri "$work/totp") == "otpauth://totp/one:anne?secret=$secret&"* ]] ||
+        fail "no uri: $(<"$work/totp")"
+    expect "it shows" holds one '.second_factor | not' user show anne
+    printf '%s\n' "$(code_of "$secret")" >&7
+    exec 7>&-
+    wait "${helpers[-1]}" || fail "the right code is not taken"
+    expect "it shows" holds one .second_factor user show anne
+    refuse 2 'not the code' "a wrong code" ctl one user second-factor anne <<<'000000x'
+    expect "taken away" ctl one user second-factor anne --remove
+    refuse 2 'no second factor' "once" ctl one user second-factor anne --remove
+}
+
+trail() {
+    local count
+    expect "it shows" holds one '(map(.action) | index("user.add") == 0) and all(.result == "ok")' log
+    expect "it shows" holds one 'all(.actor == "anne") and length == 0' log --user anne
+    expect "it shows" holds one 'length > 5' log --since 1h
+    expect "it shows" holds one 'length == 0' log --since "$(date -d '+1 day' +%F)"
+    refuse 64 'since takes' "no such time" ctl one log --since yesterday-ish
+    expect "the trail is whole" ctl one log verify
+    count=$(ctl one --json log | jq length)
+    site_stop one
+    site_start one
+    await "it is back" ctl one status -x
+    equal "nothing of it is lost" "$count" "$(ctl one --json log | jq length)"
+    expect "it shows" holds one 'length == 1' user list
+    expect "gone" ctl one user remove anne
+    expect "it shows" holds one 'length == 0' user list
+    expect "it shows" holds one '.whole and .last == '$((count + 1)) log verify
+}
+
+begin "$1" "$2" one
+found one
+accounts
+rights
+devices
+second_factor
+trail
