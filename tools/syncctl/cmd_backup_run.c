@@ -243,7 +243,7 @@ static const char *challenge_text(struct qn_span challenge)
 static void print_challenge(const struct ctl *ctl, struct qn_span copy)
 {
     struct qn_span challenge = ctl_map_text(copy, "challenge");
-    QN_AUTO_BUF struct qn_buf time;
+    QN_AUTO_BUF struct qn_buf time = {0};
     if (qn_span_eq_str(challenge, "done"))
         fprintf(ctl->out, _("    proven now: packs %" PRIu64 ", lost or damaged %" PRIu64 "\n"),
                 ctl_map_u64(copy, "proven_packs"), ctl_map_u64(copy, "bad_packs"));
