@@ -129,8 +129,6 @@ static void add_file(struct qn_search_crawl *crawl, struct qn_span path)
 static void add_entry(struct qn_search_crawl *crawl, const struct qn_entry_info *entry)
 {
     QN_AUTO_BUF struct qn_buf path;
-    if (qn_dav_name_is_litter(entry->name))
-        return;
     qn_buf_init(&path, PATH_SIZE);
     qn_buf_append_span(&path, qn_buf_view(&crawl->directory));
     if (path.size > 0)
@@ -167,7 +165,8 @@ static void on_part(void *context, enum qn_err err, const struct qn_entry_info *
         return;
     }
     for (size_t i = 0; i < count; i++)
-        add_entry(crawl, &entries[i]);
+        if (!qn_dav_name_is_litter(entries[i].name))
+            add_entry(crawl, &entries[i]);
     qn_timer_set(crawl->timer, is_end ? crawl->options.pause_ms : 0);
 }
 
