@@ -46,7 +46,7 @@ static void push(struct api_file *file, struct qn_span parent, const struct qn_e
     if (info->name.size > 0)
         memcpy(name + at, info->name.data, info->name.size);
     name[at + info->name.size] = '\0';
-    file->walk_size += size;
+    file->walk_size += at + info->name.size + 1;
     qn_vec_push(&file->walk, ((struct api_entry){.name = name,
                                                  .is_directory = info->is_directory,
                                                  .size = info->size,

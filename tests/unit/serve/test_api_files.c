@@ -277,6 +277,17 @@ Test(api_files, zip)
     refused("GET /folders/docs/files/d/a?zip", "", NULL, 409, "not-directory");
 }
 
+/* What waits is counted down to nothing, however deep it lay. */
+Test(api_files, zip_of_deep_and_empty_directories)
+{
+    static const char *const names[] = {"a", "z", "z/y", "z/y/x", "z/y/x/w", "b", "c"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        rig_make_dir(&rig, names[i]);
+    ask("GET /folders/docs/files?zip", "", NULL, 200);
+    cr_assert(web.is_finished && !web.is_cut);
+    cr_assert_eq(count("PK\1\2"), sizeof(names) / sizeof(names[0]));
+}
+
 /* What could not be read is named. */
 Test(api_files, zip_says_what_is_missing)
 {

@@ -158,8 +158,9 @@ static void name_files(void)
 {
     char path[TMP_PATH_SIZE];
     cr_assert_lt(strlen(tmp_dir_at(&dir, "c.pem", path)), sizeof(config.certificate));
-    strcpy(config.certificate, path);
-    strcpy(config.key, tmp_dir_at(&dir, "c.key", path));
+    memcpy(config.certificate, path, strlen(path) + 1);
+    tmp_dir_at(&dir, "c.key", path);
+    memcpy(config.key, path, strlen(path) + 1);
 }
 
 Test(certificate, files_are_read_again_when_they_change)
