@@ -154,6 +154,23 @@ void api_collections(struct api *api)
 
 /* ---- folders ---- */
 
+/* Where it is, and whether it can be reached. */
+static void show_place(struct api *api, struct qn_span name)
+{
+    const struct qn_serve_host *host = api->host;
+    const char *site;
+    bool is_online;
+    if (host->elsewhere != NULL && host->elsewhere(host->context, name, &site, &is_online)) {
+        qn_buf_append_str(&api->out, ",\"site\":");
+        qn_json_text(&api->out, qn_span_str(site));
+        qn_buf_printf(&api->out, ",\"state\":\"elsewhere\",\"online\":%s",
+                      is_online ? "true" : "false");
+        return;
+    }
+    bool is_here = host->folder(host->context, name) != NULL;
+    qn_buf_printf(&api->out, ",\"state\":\"%s\"", is_here ? "here" : "gone");
+}
+
 static void show_folder(void *context, struct qn_span name)
 {
     struct api *api = context;
@@ -162,9 +179,8 @@ static void show_folder(void *context, struct qn_span name)
         return;
     qn_buf_append_str(&api->out, api->listing.count++ == 0 ? "{\"name\":" : ",\n{\"name\":");
     qn_json_text(&api->out, name);
-    bool is_here = api->host->folder(api->host->context, name) != NULL;
-    qn_buf_printf(&api->out, ",\"state\":\"%s\",\"right\":\"%s\"}", is_here ? "here" : "gone",
-                  right_word(right));
+    show_place(api, name);
+    qn_buf_printf(&api->out, ",\"right\":\"%s\"}", right_word(right));
 }
 
 void api_folders(struct api *api)

@@ -122,6 +122,14 @@ static void shake(struct qn_stream *stream)
         host->callbacks.on_up(host->context, stream->tag);
 }
 
+static void flush_and_tell(struct qn_stream *stream)
+{
+    struct qn_stream_host *host = stream->host;
+    qn_stream_flush(stream);
+    if (stream->state == QN_STREAM_UP && stream->at_once > 0)
+        host->callbacks.on_written(host->context, stream->tag);
+}
+
 static void bytes_came(struct qn_stream *stream, struct qn_span bytes)
 {
     stream->host->bytes_in += bytes.size;
@@ -133,7 +141,7 @@ static void bytes_came(struct qn_stream *stream, struct qn_span bytes)
     if (stream->state == QN_STREAM_UP && !stream->is_paused)
         read_on(stream);
     if (stream->state == QN_STREAM_UP)
-        qn_stream_flush(stream); /* the session may have an answer of its own */
+        flush_and_tell(stream); /* the session may have an answer of its own */
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -180,20 +188,26 @@ void qn_stream_tend(struct qn_stream *stream)
     if (stream->wants_reading && stream->state == QN_STREAM_UP && !stream->is_paused)
         read_on(stream);
     if (stream->state != QN_STREAM_CLOSED)
-        qn_stream_flush(stream);
+        flush_and_tell(stream);
 }
 
 /* --- beginning --- */
 
+static void set_unacked_time(const struct qn_stream *stream)
+{
+    unsigned wanted_ms = stream->host->unacked_time_max_ms;
+    int fd = -1, time_ms = wanted_ms > 0 ? (int)wanted_ms : UNACKED_TIME_MAX_MS;
+    if (uv_fileno((const uv_handle_t *)&stream->tcp, &fd) == 0)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &time_ms, sizeof(time_ms));
+}
+
 static void tune(struct qn_stream *stream)
 {
-    unsigned unacked_ms = stream->host->unacked_time_max_ms;
     const struct {
         int name, value;
     } options[] = {
         {TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S},
         {TCP_KEEPCNT, KEEPALIVE_PROBES},
-        {TCP_USER_TIMEOUT, unacked_ms > 0 ? (int)unacked_ms : UNACKED_TIME_MAX_MS},
     };
     int fd = -1;
     uv_tcp_nodelay(&stream->tcp, 1);
@@ -203,6 +217,7 @@ static void tune(struct qn_stream *stream)
     /* Without them a dead line is noticed later, by the sessions above; nothing else changes. */
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
         (void)setsockopt(fd, IPPROTO_TCP, options[i].name, &options[i].value, sizeof(int));
+    set_unacked_time(stream);
 }
 
 /* The TCP connection stands: begin TLS. */
@@ -254,6 +269,19 @@ static enum qn_err stream_new(struct qn_stream_host *host, struct qn_session_opt
     host->handle_count++;
     *ret_stream = stream;
     return QN_OK;
+}
+
+void qn_stream_move(struct qn_stream *stream, struct qn_stream_host *host, uint64_t tag)
+{
+    QN_ASSERT(stream->state == QN_STREAM_UP && stream->host->loop == host->loop);
+    qn_node_remove(&stream->node);
+    host->handle_count++;
+    qn_stream_host_release(stream->host);
+    stream->host = host;
+    stream->tag = tag;
+    stream->wants_reading = true;
+    set_unacked_time(stream);
+    qn_stream_tend_later(stream);
 }
 
 enum qn_err qn_stream_dial(struct qn_stream_host *host, const union qn_address *address,
