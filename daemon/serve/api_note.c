@@ -21,13 +21,9 @@ static void append_object(const struct api *api, struct qn_buf *out)
     qn_buf_append_span(out, inner);
 }
 
-static enum qn_err note(const struct api *api, const char *action, const char *result)
+static enum qn_err note_of(const struct api *api, const char *action, struct qn_span object,
+                           const char *result)
 {
-    QN_AUTO_BUF struct qn_buf object = {0};
-    if (api->host->note == NULL)
-        return QN_OK;
-    qn_buf_init(&object, 2 * QN_HTTP_PATH_SIZE_MAX);
-    append_object(api, &object);
     const struct qn_person *person = api->person;
     const char *device = person == NULL ? "" : person->device[0] != '\0' ? person->device : "page";
     struct qn_audit_what what = {
@@ -35,10 +31,21 @@ static enum qn_err note(const struct api *api, const char *action, const char *r
         .device = qn_span_str(device),
         .address = qn_span_str(qn_web_from(api->request)),
         .action = action,
-        .object = qn_buf_view(&object),
+        .object = object,
         .result = result,
     };
     return api->host->note(api->host->context, &what);
+}
+
+static enum qn_err note(const struct api *api, const char *action, const char *result)
+{
+    QN_AUTO_BUF struct qn_buf object;
+    bool is_refusal = strcmp(action, "refused") == 0;
+    qn_buf_init(&object, 2 * QN_HTTP_PATH_SIZE_MAX);
+    if (api->host->note == NULL || (is_refusal && api->person == NULL))
+        return QN_OK;
+    append_object(api, &object);
+    return note_of(api, action, qn_buf_view(&object), result);
 }
 
 bool api_note_read(struct api *api, const char *action)
@@ -53,4 +60,35 @@ void api_note(const struct api *api, const char *action, const char *result)
 {
     (void)note(api, action,
                result); /* what is done is done; the trail keeps and tells its trouble */
+}
+
+void api_begin_change(struct api *api, const char *action)
+{
+    api->change = action;
+}
+
+void api_end_change(struct api *api)
+{
+    api_note(api, api->change, "ok");
+    api->change = NULL;
+}
+
+void api_leave_change(struct api *api)
+{
+    if (api->change != NULL && !api->is_answered)
+        api_note(api, api->change, "left");
+    api->change = NULL;
+}
+
+void api_note_target(const struct api *api, struct qn_span to)
+{
+    QN_AUTO_BUF struct qn_buf object;
+    qn_buf_init(&object, 2 * QN_HTTP_PATH_SIZE_MAX);
+    if (api->host->note == NULL)
+        return;
+    qn_buf_append_str(&object, "folder:");
+    qn_buf_append_span(&object, api->thing);
+    qn_buf_append_u8(&object, '/');
+    qn_buf_append_span(&object, to);
+    (void)note_of(api, "write", qn_buf_view(&object), "ok");
 }

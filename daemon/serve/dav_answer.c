@@ -64,22 +64,33 @@ static const char *code_of(unsigned status)
 }
 
 /* The list of folders is nobody's data. */
-static enum qn_err note(struct dav_request *dav, unsigned status)
+static enum qn_err note_of(struct dav_request *dav, const char *action, struct qn_span path,
+                           unsigned status)
 {
     const struct qn_dav_options *options = &dav->dav->options;
     QN_AUTO_BUF struct qn_buf object;
     qn_buf_init(&object, DAV_PATH_SIZE_MAX + 16);
-    if (!options->audit || dav->path.size == 0)
+    if (!options->audit || path.size == 0)
         return QN_OK;
     qn_buf_append_str(&object, "folder:");
-    qn_buf_append_span(&object, qn_buf_view(&dav->path));
+    qn_buf_append_span(&object, path);
     struct qn_audit_what what = {.actor = qn_span_str(dav->person.name),
                                  .device = qn_span_str(dav->person.device),
                                  .address = qn_span_str(dav->from),
-                                 .action = dav->method->action,
+                                 .action = action,
                                  .object = qn_buf_view(&object),
                                  .result = code_of(status)};
     return options->audit(options->context, &what);
+}
+
+static enum qn_err note(struct dav_request *dav, unsigned status)
+{
+    return note_of(dav, dav->method->action, qn_buf_view(&dav->path), status);
+}
+
+void dav_note_target(struct dav_request *dav, struct qn_span path)
+{
+    (void)!note_of(dav, "write", path, 201);
 }
 
 /* It is done: if the trail does not take it any more, the next one is refused. */

@@ -175,8 +175,10 @@ static void on_rows_followed(struct dav_request *dav, enum qn_err err)
         answer_failed(dav);
     else if (err != QN_OK)
         dav_refuse_err(dav, err);
-    else
+    else {
+        dav_note_target(dav, qn_buf_view(&change->to));
         answer_done(dav, change->to_exists ? 204 : 201);
+    }
     dav_release(dav);
 }
 

@@ -73,6 +73,11 @@ Test(dav_tree, collections_are_made_with_and_without_a_slash)
     cr_assert_eq(dav_ask(world, "MKCOL /dav/F/z", "", "<x/>")->status, 415);
     cr_assert_eq(ask("MKCOL /dav/F", ""), 405);
     cr_assert_eq(ask("MKCOL /dav/G", ""), 404);
+    dav_world_be(world, "rita");
+    cr_assert_eq(ask("MKCOL /dav/F/w", ""), 403);
+    dav_world_be(world, "nobody");
+    cr_assert_eq(ask("GET /dav/F/a", ""), 404);
+    cr_assert_str_eq(dav_world_last_note(world), "nobody read folder:F/a not-found");
 }
 
 Test(dav_tree, delete_takes_all_with_its_properties_and_locks)
