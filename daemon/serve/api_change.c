@@ -21,6 +21,8 @@ static void finish(struct api_file *file, enum qn_err err, const char *action, u
         return;
     }
     api_note(file->api, action, "ok");
+    if (file->to.size > 0)
+        api_note_path(file->api, qn_buf_view(&file->to), action);
     api_answer_empty(file->api, status, NULL);
 }
 
@@ -32,6 +34,11 @@ static void made(void *context, enum qn_err err)
 static void moved(void *context, enum qn_err err)
 {
     finish(context, err, "move", 201);
+}
+
+static void copied(void *context, enum qn_err err)
+{
+    finish(context, err, "copy", 201);
 }
 
 static void removed(void *context, enum qn_err err)
@@ -65,7 +72,7 @@ static void move_or_copy(struct api_file *file, bool is_move)
     if (is_move)
         file->call = ops->move(file->folder, from, to, false, failed, moved, file);
     else
-        file->call = ops->copy(file->folder, from, to, false, false, failed, moved, file);
+        file->call = ops->copy(file->folder, from, to, false, false, failed, copied, file);
 }
 
 static void run(struct api_file *file, json_t *object)

@@ -117,6 +117,8 @@ bool api_has_condition(const struct api *api);
 bool api_note_read(struct api *api, const char *action);
 /* That this was done, or refused. */
 void api_note(const struct api *api, const char *action, const char *result);
+/* The other path of a move or copy in the folder, behind api_note. */
+void api_note_path(const struct api *api, struct qn_span path, const char *action);
 
 /* ---- what is asked for: each answers the request ---- */
 void api_sign_in(struct api *api);        /* api_session.c */

@@ -64,17 +64,17 @@ static const char *code_of(unsigned status)
 }
 
 /* The list of folders is nobody's data. */
-static enum qn_err note(struct dav_request *dav, unsigned status)
+static enum qn_err note(struct dav_request *dav, struct qn_span path, unsigned status)
 {
     const struct qn_dav_options *options = &dav->dav->options;
     QN_AUTO_BUF struct qn_buf object;
     qn_buf_init(&object, DAV_PATH_SIZE_MAX + 16);
-    if (!options->audit || dav->path.size == 0)
+    if (!options->audit || path.size == 0)
         return QN_OK;
     qn_buf_append_str(&object, "folder:");
-    qn_buf_append_span(&object, qn_buf_view(&dav->path));
+    qn_buf_append_span(&object, path);
     struct qn_audit_what what = {.actor = qn_span_str(dav->person.name),
-                                 .device = qn_span_str(dav->person.device),
+                                 .device = qn_span_str(qn_person_device(&dav->person)),
                                  .address = qn_span_str(dav->from),
                                  .action = dav->method->action,
                                  .object = qn_buf_view(&object),
@@ -87,12 +87,17 @@ void dav_note(struct dav_request *dav, unsigned status)
 {
     if (status == 201)
         report_name(dav, qn_buf_view(&dav->path));
-    (void)!note(dav, status);
+    (void)!note(dav, qn_buf_view(&dav->path), status);
+}
+
+void dav_note_other(struct dav_request *dav, struct qn_span path, unsigned status)
+{
+    (void)!note(dav, path, status);
 }
 
 bool dav_note_read(struct dav_request *dav)
 {
-    if (note(dav, 200) == QN_OK)
+    if (note(dav, qn_buf_view(&dav->path), 200) == QN_OK)
         return true;
     dav_refuse(dav, 503);
     return false;

@@ -131,6 +131,8 @@ void dav_text_field(struct qn_buf *head, const char *name, const char *value);
 void dav_href(struct qn_buf *out, struct qn_span path, bool is_collection);
 /* Notes a change of the request's path, or its refusal, for the audit trail. */
 void dav_note(struct dav_request *dav, unsigned status);
+/* The other path of COPY or MOVE, behind dav_note. */
+void dav_note_other(struct dav_request *dav, struct qn_span path, unsigned status);
 /* The same of a read, before it is answered; false: it may not be, and was refused. */
 bool dav_note_read(struct dav_request *dav);
 

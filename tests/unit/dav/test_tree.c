@@ -195,3 +195,14 @@ Test(dav_tree, a_failure_is_told_and_changes_nothing)
     cr_assert_eq(ask("DELETE /dav/F/d", ""), 403);
     cr_assert_str_eq(dav_world_file(world, "d/a"), "one");
 }
+
+Test(dav_tree, both_names_are_noted)
+{
+    size_t before = dav_world_notes(world);
+    cr_assert_eq(ask("COPY /dav/F/c", "Destination: /dav/F/x\r\n"), 201);
+    cr_assert_eq(dav_world_notes(world), before + 2);
+    cr_assert_str_eq(dav_world_last_note(world), "anna copy folder:F/x ok");
+    cr_assert_eq(ask("MOVE /dav/F/d", "Destination: /dav/F/y\r\n"), 201);
+    cr_assert_eq(dav_world_notes(world), before + 4);
+    cr_assert_str_eq(dav_world_last_note(world), "anna move folder:F/y ok");
+}
