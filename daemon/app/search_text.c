@@ -39,17 +39,28 @@ static void append_value(struct qn_cursor *cursor, unsigned depth, struct qn_buf
         return; /* damaged: the rest of this value is left out */
 }
 
+/* Nothing of a value without words. */
+static void append_pair(struct qn_span name, struct qn_span value, struct qn_buf *out)
+{
+    struct qn_cursor cursor = qn_cursor(value);
+    size_t begin = out->size;
+    qn_buf_append_span(out, name);
+    qn_buf_append_str(out, ": ");
+    size_t before = out->size;
+    append_value(&cursor, 0, out);
+    if (out->size == before)
+        qn_buf_truncate(out, begin);
+    else
+        qn_buf_append_str(out, "\n");
+}
+
 void qn_search_text(const struct qn_record *record, struct qn_buf *out)
 {
     qn_vec_each (&record->fields, field) {
         if (qn_span_eq_str(field->name, QN_FIELD_TRASH))
             continue;
         qn_vec_each (&field->pairs, pair) {
-            struct qn_cursor cursor = qn_cursor(pair->value);
-            qn_buf_append_span(out, field->name);
-            qn_buf_append_str(out, ": ");
-            append_value(&cursor, 0, out);
-            qn_buf_append_str(out, "\n");
+            append_pair(field->name, pair->value, out);
         }
     }
 }

@@ -62,17 +62,22 @@ void qn_buf_append_str(struct qn_buf *buf, const char *text)
     qn_buf_append(buf, text, strlen(text));
 }
 
+/* Where there is room already, which is nearly always, it is formatted once. */
 void qn_buf_printf(struct qn_buf *buf, const char *format, ...)
 {
     va_list args, again;
+    size_t room = buf->capacity - buf->size;
+    char *at = room > 0 ? (char *)buf->data + buf->size : NULL;
     va_start(args, format);
     va_copy(again, args);
-    int length = vsnprintf(NULL, 0, format, args);
+    int length = vsnprintf(at, room, format, args);
     va_end(args);
     QN_ASSERT(length >= 0);
     if (fits(buf, (size_t)length)) {
-        make_room(buf, (size_t)length + 1); /* for the terminator, which is not counted */
-        vsnprintf((char *)buf->data + buf->size, (size_t)length + 1, format, again);
+        if ((size_t)length >= room) {
+            make_room(buf, (size_t)length + 1); /* for the terminator, which is not counted */
+            vsnprintf((char *)buf->data + buf->size, (size_t)length + 1, format, again);
+        }
         buf->size += (size_t)length;
     }
     va_end(again);

@@ -124,19 +124,28 @@ void call_run_all(struct local *folder)
         continue;
 }
 
+/* What is settled does not wait behind what is not. */
+static void enqueue(struct local *folder, struct qn_folder_call *call)
+{
+    call->state = CALL_WAITS;
+    call->next = call->is_settled ? folder->first : NULL;
+    if (folder->last == NULL)
+        folder->first = folder->last = call;
+    else if (call->is_settled)
+        folder->first = call;
+    else
+        folder->last = folder->last->next = call;
+}
+
 void call_start(struct qn_folder_call *call)
 {
     struct local *folder = call->folder;
     QN_ASSERT(call->state == CALL_IDLE);
+    if (!call->is_settled && call->kind->attempt != NULL)
+        call->is_settled = call->kind->attempt(call);
     if (folder->first == NULL && may_run(folder, call) && launch(folder, call))
         return;
-    call->state = CALL_WAITS;
-    call->next = NULL;
-    if (folder->last == NULL)
-        folder->first = call;
-    else
-        folder->last->next = call;
-    folder->last = call;
+    enqueue(folder, call);
     if (call->is_settled || folder->job_count == 0)
         qn_timer_set(folder->wake, 0);
 }

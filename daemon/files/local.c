@@ -23,6 +23,19 @@ enum qn_err real_find(struct local *folder, struct qn_span path, struct place *p
     return place_find(root, path, place);
 }
 
+int real_open_cached(struct local *folder, struct qn_span path, int flags)
+{
+    char text[PATH_MAX + 1] = ".";
+    AUTO_FD int root = root_open_cached(&folder->root);
+    if (root < 0 || path.size >= sizeof(text))
+        return -1;
+    if (path.size > 0) {
+        memcpy(text, path.data, path.size);
+        text[path.size] = '\0';
+    }
+    return beneath_open_cached(root, text, flags);
+}
+
 enum qn_err real_find_new(struct local *folder, struct qn_span path, struct place *place)
 {
     enum qn_err err = real_find(folder, path, place);

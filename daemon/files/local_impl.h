@@ -1,7 +1,8 @@
 /* The inside of a real directory's folder: its state, its calls and how they take turns.
  *
  *   call_start ── waits ── prepare (loop) ── work (pool) ── finish (loop) ── the caller's done
- *                   └─ cancelled, or too many: straight to finish, with `err` set
+ *        │          └─ cancelled, or too many: straight to finish, with `err` set
+ *        └─ attempt (loop): all is in memory, nothing was waited for: straight to finish
  *
  * `finish` ends the call with call_end, or goes on: starts it again (the next part of a list), or
  * puts rows first. Loop thread, but for `work`.
@@ -41,6 +42,9 @@ static inline struct local *real_of(struct qn_folder *folder)
 }
 
 struct call_kind {
+    /* What `work` does, if it can be done without waiting for a disk; false: it cannot, or it would
+     * be an error, and `work` has to find out. NULL: never. */
+    bool (*attempt)(struct qn_folder_call *call);
     void (*prepare)(struct qn_folder_call *call); /* NULL: nothing */
     void (*work)(struct qn_folder_call *call);
     void (*finish)(struct qn_folder_call *call);
@@ -54,7 +58,7 @@ struct qn_folder_call {
     struct local *folder;
     struct qn_folder_call *next;
     enum { CALL_IDLE, CALL_WAITS, CALL_RUNS } state;
-    bool is_settled; /* nothing is to be done: `err` says why */
+    bool is_settled; /* nothing is to be done any more; `err` holds */
     bool is_paused;  /* between two parts of a list */
     atomic_bool is_cancelled;
     enum qn_err err;
@@ -85,6 +89,8 @@ int64_t wall_ns(void); /* the system's clock, in its steps: what the kernel writ
 /* ---- pool: where a call's path leads ---- */
 /* The root, checked, and the place below it. QN_ERR_CLOSED: the folder is gone. */
 enum qn_err QN_CHECKED real_find(struct local *folder, struct qn_span path, struct place *place);
+/* On the loop: opens what is at `path` without waiting. -1: not so, whatever the reason. */
+int real_open_cached(struct local *folder, struct qn_span path, int flags);
 /* For what makes names: a missing parent is QN_ERR_STATE. */
 enum qn_err QN_CHECKED real_find_new(struct local *folder, struct qn_span path,
                                      struct place *place);

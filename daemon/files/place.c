@@ -15,12 +15,18 @@
 #define DIRECTORY (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 #define LOOK_MASK (STATX_BASIC_STATS | STATX_BTIME)
 
+#define RULES     (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV)
+
+int beneath_open_cached(int dir, const char *path, int flags)
+{
+    struct open_how how = {.flags = (unsigned)flags | (unsigned)O_CLOEXEC,
+                           .resolve = RULES | RESOLVE_CACHED};
+    return (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+}
+
 int beneath_open(int dir, const char *path, int flags)
 {
-    struct open_how how = {
-        .flags = (unsigned)flags | (unsigned)O_CLOEXEC,
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
-    };
+    struct open_how how = {.flags = (unsigned)flags | (unsigned)O_CLOEXEC, .resolve = RULES};
     for (int tries = 0;; tries++) {
         int fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
         if (fd >= 0 || (errno != EAGAIN && errno != EINTR) || tries == AGAIN_MAX)
@@ -167,7 +173,7 @@ enum qn_err place_look(const struct place *place, struct statx *ret_status)
 
 enum qn_err name_open_file(int dir, const char *name, int *ret_fd, struct statx *ret_status)
 {
-    AUTO_FD int fd = beneath_open(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    AUTO_FD int fd = beneath_open(dir, name, OPEN_FLAGS);
     if (fd < 0)
         return files_err(errno);
     QN_TRY(fd_look(fd, ret_status));

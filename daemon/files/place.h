@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
 
@@ -24,9 +25,12 @@ void place_close(struct place *place);
 
 /* openat2 with the rules above. -1 and errno. */
 int beneath_open(int dir, const char *path, int flags);
+/* The same if the kernel has all names in memory; else -1. */
+int beneath_open_cached(int dir, const char *path, int flags);
 /* What is there. QN_ERR_DENIED: a link, a special file, a mount. */
 enum qn_err QN_CHECKED place_look(const struct place *place, struct statx *ret_status);
 enum qn_err QN_CHECKED name_look(int dir, const char *name, struct statx *ret_status);
+#define OPEN_FLAGS (O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY) /* of a file that is read */
 /* Opens a regular file for reading. QN_ERR_EXISTS: it is a directory. */
 enum qn_err QN_CHECKED name_open_file(int dir, const char *name, int *ret_fd,
                                       struct statx *ret_status);

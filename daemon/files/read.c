@@ -2,12 +2,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 
 #include "base/assert.h"
 #include "base/mem.h"
 #include "files/local_impl.h"
 
-#define READ_SIZE_MAX ((size_t)256 * 1024)
+#define READ_SIZE_MAX  ((size_t)256 * 1024)
+#define AHEAD_SIZE_MAX ((size_t)64 * 1024) /* a file of at most that is read when it is opened */
+#define DAY_NS         (INT64_C(24 * 3600) * 1000000000)
 
 /* ---- stat ---- */
 struct stat_call {
@@ -27,6 +30,14 @@ static void stat_work(struct qn_folder_call *call)
         call->err = place_look(&place, &stat->status);
 }
 
+static bool stat_attempt(struct qn_folder_call *call)
+{
+    struct stat_call *stat = (struct stat_call *)call;
+    stat->now_ns = wall_ns();
+    AUTO_FD int fd = real_open_cached(call->folder, qn_buf_view(&call->path), O_PATH | O_NOFOLLOW);
+    return fd >= 0 && fd_look(fd, &stat->status) == QN_OK;
+}
+
 static void stat_finish(struct qn_folder_call *call)
 {
     struct stat_call *stat = (struct stat_call *)call;
@@ -39,7 +50,8 @@ static void stat_finish(struct qn_folder_call *call)
     call_end(call);
 }
 
-static const struct call_kind stat_kind = {.work = stat_work, .finish = stat_finish};
+static const struct call_kind stat_kind = {
+    .attempt = stat_attempt, .work = stat_work, .finish = stat_finish};
 
 struct qn_folder_call *real_stat(struct qn_folder *folder, struct qn_span path,
                                  qn_folder_entry_fn done, void *context)
@@ -54,6 +66,8 @@ struct qn_folder_call *real_stat(struct qn_folder *folder, struct qn_span path,
 struct qn_folder_file {
     struct local *folder;
     int fd;
+    uint8_t *ahead; /* all of it, until it is read; NULL: it was not read ahead */
+    size_t ahead_size;
     bool is_reading, is_closed;
 };
 
@@ -62,8 +76,45 @@ struct open_call {
     int fd;
     struct statx status;
     int64_t now_ns;
+    uint8_t *ahead;
     qn_folder_open_fn done;
 };
+
+/* All or nothing; with RWF_NOWAIT only what is in memory. */
+static void read_ahead(struct open_call *open, int flags)
+{
+    size_t size = (size_t)open->status.stx_size;
+    if (open->status.stx_size == 0 || open->status.stx_size > AHEAD_SIZE_MAX)
+        return;
+    struct iovec all = {.iov_base = qn_alloc(size), .iov_len = size};
+    if (preadv2(open->fd, &all, 1, 0, flags) == (ssize_t)size)
+        open->ahead = all.iov_base;
+    else
+        qn_free(all.iov_base);
+}
+
+/* The first read after a change, and the first of a day, is noted in the file (relatime): that may
+ * wait for the journal. */
+static bool is_noted_when_read(const struct statx *status, int64_t now_ns)
+{
+    int64_t read_ns = time_ns(&status->stx_atime);
+    return read_ns <= time_ns(&status->stx_mtime) || read_ns <= time_ns(&status->stx_ctime) ||
+           read_ns <= now_ns - DAY_NS;
+}
+
+static bool open_attempt(struct qn_folder_call *call)
+{
+    struct open_call *open = (struct open_call *)call;
+    AUTO_FD int fd = real_open_cached(call->folder, qn_buf_view(&call->path), OPEN_FLAGS);
+    open->now_ns = wall_ns();
+    if (fd < 0 || fd_look(fd, &open->status) != QN_OK || is_directory(&open->status) ||
+        is_noted_when_read(&open->status, open->now_ns))
+        return false;
+    open->fd = fd;
+    fd = -1;
+    read_ahead(open, RWF_NOWAIT);
+    return true;
+}
 
 static void open_work(struct qn_folder_call *call)
 {
@@ -73,6 +124,8 @@ static void open_work(struct qn_folder_call *call)
     call->err = real_find(call->folder, qn_buf_view(&call->path), &place);
     if (call->err == QN_OK)
         call->err = name_open_file(place.parent, place.name, &open->fd, &open->status);
+    if (call->err == QN_OK)
+        read_ahead(open, 0);
 }
 
 static void open_finish(struct qn_folder_call *call)
@@ -86,7 +139,10 @@ static void open_finish(struct qn_folder_call *call)
     }
     struct qn_entry_info entry;
     struct qn_folder_file *file = QN_NEW(struct qn_folder_file);
-    *file = (struct qn_folder_file){.folder = call->folder, .fd = open->fd};
+    *file = (struct qn_folder_file){.folder = call->folder,
+                                    .fd = open->fd,
+                                    .ahead = open->ahead,
+                                    .ahead_size = (size_t)open->status.stx_size};
     open->fd = -1;
     call_read_row(call);
     entry_describe(&open->status, call_row(call), open->now_ns, call_name(call), &entry);
@@ -94,7 +150,8 @@ static void open_finish(struct qn_folder_call *call)
     call_end(call);
 }
 
-static const struct call_kind open_kind = {.work = open_work, .finish = open_finish};
+static const struct call_kind open_kind = {
+    .attempt = open_attempt, .work = open_work, .finish = open_finish};
 
 struct qn_folder_call *real_open(struct qn_folder *base, struct qn_span path,
                                  qn_folder_open_fn done, void *context)
@@ -119,6 +176,26 @@ struct read_call {
     qn_folder_read_fn done;
 };
 
+/* What was read with the open. It is kept for one reader of all of it: who reads in pieces has the
+ * kernel to keep it. */
+static bool read_attempt(struct qn_folder_call *call)
+{
+    struct read_call *read = (struct read_call *)call;
+    struct qn_folder_file *file = read->file;
+    if (file->ahead == NULL || read->offset > 0 || read->size < file->ahead_size)
+        return false;
+    read->bytes = file->ahead;
+    read->got = file->ahead_size;
+    file->ahead = NULL;
+    return true;
+}
+
+static void read_prepare(struct qn_folder_call *call)
+{
+    struct read_call *read = (struct read_call *)call;
+    read->bytes = qn_alloc(read->size > 0 ? read->size : 1);
+}
+
 static void read_work(struct qn_folder_call *call)
 {
     struct read_call *read = (struct read_call *)call;
@@ -138,6 +215,7 @@ static void read_work(struct qn_folder_call *call)
 static void file_free(struct qn_folder_file *file)
 {
     close(file->fd);
+    qn_free(file->ahead);
     file->folder->open_count--;
     qn_free(file);
 }
@@ -160,6 +238,8 @@ static void read_free(struct qn_folder_call *call)
 }
 
 static const struct call_kind read_kind = {
+    .attempt = read_attempt,
+    .prepare = read_prepare,
     .work = read_work,
     .finish = read_finish,
     .free = read_free,
@@ -174,7 +254,6 @@ struct qn_folder_call *real_read(struct qn_folder_file *file, uint64_t offset, s
     read->file = file;
     read->offset = offset;
     read->size = size < READ_SIZE_MAX ? size : READ_SIZE_MAX;
-    read->bytes = qn_alloc(read->size > 0 ? read->size : 1);
     read->done = done;
     file->is_reading = true;
     if (offset > INT64_MAX - READ_SIZE_MAX)

@@ -15,6 +15,7 @@ struct root {
     uint8_t mark[QN_FOLDER_MARK_SIZE];
     pthread_mutex_t lock; /* of what follows */
     bool is_known;
+    bool is_quick; /* opening and reading what is in memory never waits there */
     dev_t device;
     ino_t inode;
 };
@@ -23,6 +24,9 @@ void root_init(struct root *root, const char *path, const uint8_t *mark);
 void root_deinit(struct root *root);
 /* The caller closes it. QN_ERR_CLOSED: not there, or not the one. */
 enum qn_err QN_CHECKED root_open(struct root *root, int *ret_fd);
+
+/* The same without waiting for a disk; -1: not so, whatever the reason. The caller closes it. */
+int root_open_cached(struct root *root);
 
 /* errno as it is meant inside a folder; else as qn_os_err. */
 enum qn_err files_err(int code);

@@ -93,7 +93,10 @@ void qn_http_answer_date(struct qn_buf *out, const char *name, int64_t time_s)
     char text[QN_HTTP_DATE_SIZE];
     QN_ASSERT(qn_http_is_token(qn_span_str(name)));
     qn_http_date_print(time_s, text);
-    qn_buf_printf(out, "%s: %s\r\n", name, text);
+    qn_buf_append_str(out, name);
+    qn_buf_append_str(out, ": ");
+    qn_buf_append_str(out, text);
+    qn_buf_append_str(out, "\r\n");
 }
 
 /* Readers that know only filename get what of the name is plain (RFC 6266, appendix D). */

@@ -45,41 +45,44 @@ static bool has_content(const struct qn_web_request *request)
     return request->head.method != QN_HTTP_HEAD && request->status != 204 && request->status != 304;
 }
 
-/* Whether a field of that name stands in the head already. */
-static bool has_field(const struct qn_buf *out, const char *name)
-{
-    size_t size = strlen(name);
-    struct qn_span rest = qn_buf_view(out);
-    for (;;) {
-        const uint8_t *line = memchr(rest.data, '\n', rest.size);
-        if (line == NULL)
-            return false;
-        rest = qn_span_from(rest, (size_t)(line - rest.data) + 1);
-        if (rest.size > size && rest.data[size] == ':' &&
-            strncasecmp((const char *)rest.data, name, size) == 0)
-            return true;
-        if (rest.size == 0)
-            return false;
-    }
-}
-
 /* What a handler does not say itself. Nothing that is served may be framed, sniffed, or run as a
  * page of this site unless it is the page. */
+static const char *const defaults[] = {
+    "Strict-Transport-Security: max-age=31536000\r\n",
+    "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
+    "form-action 'none'\r\n",
+    "X-Content-Type-Options: nosniff\r\n",
+    "X-Frame-Options: DENY\r\n",
+    "Referrer-Policy: no-referrer\r\n",
+    "Cross-Origin-Resource-Policy: same-origin\r\n",
+    "Cache-Control: private, no-cache\r\n",
+};
+#define DEFAULT_COUNT (sizeof(defaults) / sizeof(defaults[0]))
+
+/* The default that a line stands in place of; DEFAULT_COUNT: none. */
+static size_t default_of(struct qn_span line)
+{
+    const uint8_t *colon = line.size > 0 ? memchr(line.data, ':', line.size) : NULL;
+    size_t size = colon != NULL ? (size_t)(colon - line.data) + 1 : 0, i = 0;
+    while (i < DEFAULT_COUNT &&
+           (size == 0 || strncasecmp((const char *)line.data, defaults[i], size) != 0))
+        i++;
+    return i;
+}
+
 static void append_defaults(struct qn_buf *out)
 {
-    static const char *const fields[][2] = {
-        {"Strict-Transport-Security", "max-age=31536000"},
-        {"Content-Security-Policy",
-         "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"},
-        {"X-Content-Type-Options", "nosniff"},
-        {"X-Frame-Options", "DENY"},
-        {"Referrer-Policy", "no-referrer"},
-        {"Cross-Origin-Resource-Policy", "same-origin"},
-        {"Cache-Control", "private, no-cache"},
-    };
-    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-        if (!has_field(out, fields[i][0]))
-            web_field(out, fields[i][0], fields[i][1]);
+    bool is_said[DEFAULT_COUNT + 1] = {false};
+    struct qn_span rest = qn_buf_view(out);
+    const uint8_t *end;
+    while (rest.size > 0 && (end = memchr(rest.data, '\n', rest.size)) != NULL) {
+        size_t size = (size_t)(end - rest.data) + 1;
+        is_said[default_of(qn_span(rest.data, size))] = true;
+        rest = qn_span_from(rest, size);
+    }
+    for (size_t i = 0; i < DEFAULT_COUNT; i++)
+        if (!is_said[i])
+            qn_buf_append_str(out, defaults[i]);
 }
 
 static void append_framing(struct qn_web_request *request)

@@ -24,7 +24,7 @@ static void append_object(const struct api *api, struct qn_span inner, struct qn
 static enum qn_err note(const struct api *api, struct qn_span inner, const char *action,
                         const char *result)
 {
-    QN_AUTO_BUF struct qn_buf object;
+    QN_AUTO_BUF struct qn_buf object = {0};
     if (api->host->note == NULL)
         return QN_OK;
     qn_buf_init(&object, 2 * QN_HTTP_PATH_SIZE_MAX);

@@ -122,6 +122,14 @@ static void shake(struct qn_stream *stream)
         host->callbacks.on_up(host->context, stream->tag);
 }
 
+static void flush_and_tell(struct qn_stream *stream)
+{
+    struct qn_stream_host *host = stream->host;
+    qn_stream_flush(stream);
+    if (stream->state == QN_STREAM_UP && stream->at_once > 0)
+        host->callbacks.on_written(host->context, stream->tag);
+}
+
 static void bytes_came(struct qn_stream *stream, struct qn_span bytes)
 {
     stream->host->bytes_in += bytes.size;
@@ -133,7 +141,7 @@ static void bytes_came(struct qn_stream *stream, struct qn_span bytes)
     if (stream->state == QN_STREAM_UP && !stream->is_paused)
         read_on(stream);
     if (stream->state == QN_STREAM_UP)
-        qn_stream_flush(stream); /* the session may have an answer of its own */
+        flush_and_tell(stream); /* the session may have an answer of its own */
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -180,7 +188,7 @@ void qn_stream_tend(struct qn_stream *stream)
     if (stream->wants_reading && stream->state == QN_STREAM_UP && !stream->is_paused)
         read_on(stream);
     if (stream->state != QN_STREAM_CLOSED)
-        qn_stream_flush(stream);
+        flush_and_tell(stream);
 }
 
 /* --- beginning --- */

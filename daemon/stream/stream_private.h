@@ -46,7 +46,8 @@ struct qn_stream {
     struct qn_buf filling; /* plaintext that is queued */
     struct qn_buf leaving; /* plaintext that is being encrypted, from `left` on */
     size_t left;
-    size_t flight; /* ciphertext in libuv's hands */
+    size_t flight;  /* ciphertext in libuv's hands */
+    size_t at_once; /* ciphertext that the kernel took in the last flush */
 };
 
 struct qn_listener {

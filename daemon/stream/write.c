@@ -1,4 +1,5 @@
-/* The way out: filling --swap--> leaving --encrypt--> ciphertext --uv_write--> flight. */
+/* The way out: filling --swap--> leaving --encrypt--> ciphertext --uv_try_write--> the kernel, and
+ * --uv_write--> flight of what it does not take at once. */
 #include "base/assert.h"
 #include "base/mem.h"
 #include "stream/stream_private.h"
@@ -8,7 +9,7 @@
 struct write {
     uv_write_t uv;
     struct qn_stream *stream;
-    size_t size;
+    size_t size; /* of what libuv has to write */
     uint8_t bytes[];
 };
 
@@ -81,7 +82,33 @@ static void on_write(uv_write_t *uv, int status)
         host->callbacks.on_written(host->context, stream->tag);
 }
 
-/* Hands the session's ciphertext to libuv; false if the stream has ended by it. */
+/* What the kernel takes now: most answers are out by this alone, without a turn of the loop. */
+static size_t write_at_once(struct qn_stream *stream, struct write *write)
+{
+    uv_buf_t buf = uv_buf_init((char *)write->bytes, (unsigned)write->size);
+    int done = stream->flight > 0 ? 0 : uv_try_write((uv_stream_t *)&stream->tcp, &buf, 1);
+    if (done <= 0)
+        return 0; /* nothing, or an error that uv_write meets again */
+    stream->at_once += (size_t)done;
+    stream->host->bytes_out += (size_t)done;
+    return (size_t)done;
+}
+
+/* 0, or what libuv says. */
+static int write_rest(struct qn_stream *stream, struct write *write, size_t done)
+{
+    uv_buf_t buf = uv_buf_init((char *)write->bytes + done, (unsigned)(write->size - done));
+    write->size -= done;
+    int status =
+        write->size == 0 ? 0 : uv_write(&write->uv, (uv_stream_t *)&stream->tcp, &buf, 1, on_write);
+    if (status == 0)
+        stream->flight += write->size;
+    if (status != 0 || write->size == 0)
+        qn_free(write);
+    return status;
+}
+
+/* Hands the session's ciphertext on; false if the stream has ended by it. */
 static bool write_out(struct qn_stream *stream)
 {
     size_t size = qn_session_pending(stream->session);
@@ -91,15 +118,10 @@ static bool write_out(struct qn_stream *stream)
     write->stream = stream;
     write->size = qn_session_take(stream->session, write->bytes, size);
     write->uv.data = write;
-    uv_buf_t buf = uv_buf_init((char *)write->bytes, (unsigned)write->size);
-    int status = uv_write(&write->uv, (uv_stream_t *)&stream->tcp, &buf, 1, on_write);
-    if (status != 0) {
-        qn_free(write);
+    int status = write_rest(stream, write, write_at_once(stream, write));
+    if (status != 0)
         qn_stream_end_by_system(stream, status);
-        return false;
-    }
-    stream->flight += write->size;
-    return true;
+    return status == 0;
 }
 
 static bool encrypt(struct qn_stream *stream, struct qn_span plaintext)
@@ -139,14 +161,19 @@ void qn_stream_flush(struct qn_stream *stream)
         qn_stream_end(stream, QN_ERR_LIMIT, "the other side does not read");
         return;
     }
-    while (stream->flight < QN_STREAM_FLIGHT_MAX) {
+    stream->at_once = 0;
+    while (stream->flight + stream->at_once < QN_STREAM_FLIGHT_MAX) {
         struct qn_span plaintext = next_plaintext(stream);
         if (plaintext.size > 0 && !encrypt(stream, plaintext))
             return;
-        if (!write_out(stream) || plaintext.size == 0)
+        if (!write_out(stream))
+            return;
+        if (plaintext.size == 0)
             break;
     }
     bool is_empty = stream->filling.size == 0 && stream->left == stream->leaving.size;
+    if (!is_empty && stream->flight == 0)
+        qn_stream_tend_later(stream); /* others have a turn in between */
     if (stream->state == QN_STREAM_DRAINING && is_empty)
         shut(stream);
 }

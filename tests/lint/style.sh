@@ -1,6 +1,6 @@
 #!/bin/bash
 # The countable habits: files of at most 800 lines, functions of at most 70, nothing left to do in a
-# comment, no way round the include path, a README of at most 60 lines in each room.
+# comment, no way round the include path, no buffer released that was not made, a README of at most 60 lines in each room.
 #
 #   style.sh SOURCE [ROOMS]      ROOMS is the table that qn_write_rooms() makes
 set -euo pipefail
@@ -36,6 +36,31 @@ too_long() {
         }' "$@"
 }
 
+# A buffer that is released at the end of its scope is made, or zeroed, before the first way out.
+released_unmade() {
+    awk '
+        /^\}/ { delete unmade }
+        {
+            for (name in unmade) {
+                if ($0 ~ ("&" name "[^a-z0-9_]") || $0 ~ ("[^a-z0-9_]" name " = "))
+                    delete unmade[name]
+                else if ($0 ~ /(^|[^a-z_])return[ ;]|QN_TRY\(/) {
+                    print FILENAME ":" FNR ": a way out before the buffer " name " is made"
+                    delete unmade[name]
+                }
+            }
+        }
+        /QN_AUTO_BUF struct qn_buf/ {
+            line = $0
+            sub(/.*struct qn_buf /, "", line)
+            sub(/;.*/, "", line)
+            count = split(line, names, /, */)
+            for (i = 1; i <= count; i++)
+                if (names[i] ~ /^[a-z0-9_]+$/)
+                    unmade[names[i]]
+        }' "$@"
+}
+
 left_to_do() {
     grep -nHE "\\b(TO""DO|FIX""ME|XX""X)\\b" "$@" || true
 }
@@ -56,6 +81,7 @@ mapfile -d '' -t texts < <(find daemon proto tools tests packaging -type f \
     -not -path '*/corpus/*' -not -name '*.po' -print0)
 [[ ${#sources[@]} -gt 0 ]] || { echo "no sources in $PWD" >&2; exit 2; }
 refuse "$(too_long "${sources[@]}")"
+refuse "$(released_unmade "${sources[@]}")"
 refuse "$(round_the_include_path "${sources[@]}")"
 refuse "$(left_to_do "${texts[@]}")"
 if [[ -n $rooms ]]; then

@@ -41,6 +41,16 @@ expect bad "a function of 71 lines"
 tree
 for ((i = 0; i < 801; i++)); do echo "int a$i;"; done >"$work/daemon/room/long.c"
 expect bad "a file of 801 lines"
+buffer() {
+    printf 'int g(void)\n{\n    QN_AUTO_BUF struct qn_buf a, b%s;\n    qn_buf_init(&a, 1);\n    if (f())\n        return 1;\n%s}\n' \
+        "$1" "    qn_buf_init(&b, 1);"$'\n' >>"$work/daemon/room/f.c"
+}
+tree
+buffer ""
+expect bad "a way out before a buffer is made"
+tree
+buffer " = {0}"
+expect good "a way out before a zeroed buffer is made"
 tree
 echo "/* TO""DO: later */" >>"$work/daemon/room/f.c"
 expect bad "something left to do"

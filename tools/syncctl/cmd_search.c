@@ -36,7 +36,7 @@ static void append_words(const struct ctl *ctl, struct qn_buf *out)
 int ctl_run_search(struct ctl *ctl)
 {
     static const char *const heads[] = {N_("WHERE"), N_("KEY OR PATH"), N_("TEXT")};
-    QN_AUTO_BUF struct qn_buf args, words;
+    QN_AUTO_BUF struct qn_buf args = {0}, words;
     qn_buf_init(&words, QN_VALUE_SIZE_MAX);
     append_words(ctl, &words);
     if (qn_buf_status(&words) != QN_OK)

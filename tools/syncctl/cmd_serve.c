@@ -46,7 +46,7 @@ static void print_certificate(struct ctl *ctl, struct qn_span map)
 
 int ctl_run_serve_status(struct ctl *ctl)
 {
-    QN_AUTO_BUF struct qn_buf args, map;
+    QN_AUTO_BUF struct qn_buf args, map = {0};
     ctl_args_init(&args, 0);
     if (ctl->is_json)
         return ctl_show(ctl, "serve.status", &args, ctl_serve_shape);
@@ -66,7 +66,7 @@ int ctl_run_serve_status(struct ctl *ctl)
 
 int ctl_run_serve_authority(struct ctl *ctl)
 {
-    QN_AUTO_BUF struct qn_buf args, map;
+    QN_AUTO_BUF struct qn_buf args, map = {0};
     ctl_args_init(&args, 0);
     if (ctl->is_json)
         return ctl_show(ctl, "serve.authority", &args, ctl_authority_shape);

@@ -253,7 +253,7 @@ int ctl_run_user_grant(struct ctl *ctl)
 
 static int make_app(struct ctl *ctl)
 {
-    QN_AUTO_BUF struct qn_buf args, end;
+    QN_AUTO_BUF struct qn_buf args = {0}, end = {0};
     if (!ctl_has(ctl, "label"))
         return ctl_usage_error(ctl, _("say what it is for: --label \"phone of Anne\""));
     ctl_args_init(&args, 4);
@@ -344,7 +344,7 @@ static void show_totp(const struct ctl *ctl, struct qn_span secret, struct qn_sp
 
 static int confirm_totp(struct ctl *ctl, struct qn_span secret)
 {
-    QN_AUTO_BUF struct qn_buf args, line;
+    QN_AUTO_BUF struct qn_buf args = {0}, line;
     qn_buf_init(&line, 64);
     int code = ctl_read_line(ctl, _("The six digits that it shows: "), &line);
     if (code != CTL_DONE)

@@ -1,5 +1,11 @@
 #include "rig.h"
 
+#include <linux/magic.h>
+#include <pthread.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
 #define MANY 5000
 
 struct many {
@@ -35,8 +41,7 @@ Test(calls, that_wait_are_cancelled)
     RIG(rig);
     struct many many = {0};
     struct qn_folder_call *calls[100];
-    rig_make(&rig, "a", "x");
-    for (size_t i = 0; i < 100; i++)
+    for (size_t i = 0; i < 100; i++) /* what is not there is looked for by a job */
         calls[i] = rig.folder->ops->stat(rig.folder, SPAN("a"), on_one, &many);
     for (size_t i = 0; i < 100; i++)
         rig.folder->ops->cancel(calls[i]);
@@ -45,6 +50,20 @@ Test(calls, that_wait_are_cancelled)
         rig_turn(&rig);
     cr_assert_eq(many.done, 100);
     cr_assert_geq(many.closed, 97); /* three ran already */
+}
+
+/* What was in memory had its turn when it was asked. */
+Test(calls, that_are_cancelled_too_late_are_told_once)
+{
+    RIG(rig);
+    struct many many = {0};
+    rig_make(&rig, "a", "x");
+    for (size_t i = 0; i < 100; i++)
+        rig.folder->ops->cancel(rig.folder->ops->stat(rig.folder, SPAN("a"), on_one, &many));
+    cr_assert_eq(many.done, 0);
+    for (int i = 0; i < 1000; i++)
+        rig_turn(&rig);
+    cr_assert_eq(many.done, 100);
 }
 
 static void on_open(void *context, enum qn_err err, struct qn_folder_file *file,
@@ -79,8 +98,158 @@ Test(calls, open_files_are_bounded)
 
 static void on_read(void *context, enum qn_err err, struct qn_span bytes)
 {
-    (void)bytes;
+    struct rig *rig = context;
+    qn_buf_append_span(&rig->text, bytes);
     rig_on_done(context, err);
+}
+
+static void open_one(struct rig *rig, const char *name)
+{
+    rig->folder->ops->open(rig->folder, qn_span_str(name), on_open, rig);
+    rig_wait(rig);
+    cr_assert_eq(rig->err, QN_OK);
+}
+
+static void read_one(struct rig *rig, uint64_t offset, size_t size)
+{
+    qn_buf_reset(&rig->text);
+    rig->folder->ops->read(rig->file, offset, size, on_read, rig);
+    rig_wait(rig);
+    cr_assert_eq(rig->err, QN_OK);
+}
+
+Test(calls, a_small_file_is_read_with_its_open)
+{
+    RIG(rig);
+    char path[TMP_PATH_SIZE];
+    rig_make(&rig, "a", "hello");
+    open_one(&rig, "a");
+    cr_assert_eq(truncate(rig_at(&rig, "a", path), 1), 0);
+    read_one(&rig, 0, 5);
+    assert_buf_eq(&rig.text, "hello");
+    read_one(&rig, 0, 5); /* again: as it is now */
+    assert_buf_eq(&rig.text, "h");
+    rig.folder->ops->close(rig.file);
+}
+
+Test(calls, a_small_file_is_read_in_pieces)
+{
+    RIG(rig);
+    rig_make(&rig, "a", "hello");
+    open_one(&rig, "a");
+    read_one(&rig, 1, 3);
+    assert_buf_eq(&rig.text, "ell");
+    read_one(&rig, 0, 3);
+    assert_buf_eq(&rig.text, "hel");
+    read_one(&rig, 0, 100);
+    assert_buf_eq(&rig.text, "hello");
+    rig.folder->ops->close(rig.file);
+}
+
+/* ---- without the pool ---- */
+
+#define POOL_SIZE_MAX 1024 /* of libuv's */
+
+struct pool {
+    pthread_mutex_t gate;
+    size_t count, done;
+};
+
+static void wait_at_gate(void *context)
+{
+    struct pool *pool = context;
+    pthread_mutex_lock(&pool->gate);
+    pthread_mutex_unlock(&pool->gate);
+}
+
+static void passed(void *context)
+{
+    ((struct pool *)context)->done++;
+}
+
+/* Every thread of the pool waits from here on. */
+static void block(struct rig *rig, struct pool *pool)
+{
+    cr_assert_eq(pthread_mutex_init(&pool->gate, NULL), 0);
+    pthread_mutex_lock(&pool->gate);
+    while (pool->count < POOL_SIZE_MAX &&
+           qn_loop_job(rig->loop, wait_at_gate, passed, pool) == QN_OK)
+        pool->count++;
+    cr_assert_gt(pool->count, 4);
+}
+
+static void unblock(struct rig *rig, struct pool *pool)
+{
+    pthread_mutex_unlock(&pool->gate);
+    for (int i = 0; i < TURNS_MAX && pool->done < pool->count; i++)
+        rig_turn(rig);
+    cr_assert_eq(pool->done, pool->count);
+}
+
+/* File systems whose names and contents can be asked for without waiting. */
+static bool is_quick(const struct rig *rig)
+{
+    struct statfs status;
+    cr_assert_eq(statfs(rig->dir.path, &status), 0);
+    return status.f_type == EXT4_SUPER_MAGIC || status.f_type == XFS_SUPER_MAGIC ||
+           status.f_type == BTRFS_SUPER_MAGIC;
+}
+
+/* A read that the file system need not note. */
+static void make_read_before(struct rig *rig, const char *name, const char *text)
+{
+    char path[TMP_PATH_SIZE];
+    struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
+    cr_assert_eq(clock_gettime(CLOCK_REALTIME, &times[0]), 0);
+    times[0].tv_sec += 60;
+    rig_make(rig, name, text);
+    cr_assert_eq(utimensat(AT_FDCWD, rig_at(rig, name, path), times, 0), 0);
+}
+
+Test(calls, what_is_in_memory_takes_no_job)
+{
+    RIG(rig);
+    struct pool pool = {0};
+    if (!is_quick(&rig))
+        cr_skip_test("the file system is none of those");
+    rig_make_dir(&rig, "d");
+    make_read_before(&rig, "d/a", "hello");
+    block(&rig, &pool);
+    cr_assert_eq(rig_stat(&rig, "d/a"), QN_OK);
+    cr_assert_eq(rig.entry.size, 5);
+    cr_assert_eq(rig_stat(&rig, ""), QN_OK);
+    cr_assert(rig.entry.is_directory);
+    open_one(&rig, "d/a");
+    read_one(&rig, 0, 5);
+    assert_buf_eq(&rig.text, "hello");
+    rig.folder->ops->close(rig.file);
+    unblock(&rig, &pool);
+}
+
+/* A folder that is gone, or another one in its place, is found without the pool too. */
+Test(calls, what_is_in_memory_is_of_this_folder)
+{
+    RIG(rig);
+    char old[TMP_PATH_SIZE], path[TMP_PATH_SIZE], moved[TMP_PATH_SIZE];
+    rig_make_dir(&rig, "root");
+    make_read_before(&rig, "root/a", "hello");
+    rig_at(&rig, "root", path);
+    rig_at(&rig, "moved", moved);
+    struct qn_folder *whole = rig.folder;
+    rig_open(&rig, path, NULL, false);
+    cr_assert_eq(rig_get(&rig, "a"), QN_OK);
+    cr_assert_eq(rename(path, moved), 0);
+    cr_assert_eq(rig_get(&rig, "a"), QN_ERR_CLOSED);
+    cr_assert_eq(mkdir(path, 0755), 0);
+    make_read_before(&rig, "root/a", "foreign");
+    cr_assert_eq(rig_stat(&rig, "a"), QN_ERR_CLOSED);
+    cr_assert_eq(rig_get(&rig, "a"), QN_ERR_CLOSED);
+    cr_assert_eq(unlink(rig_at(&rig, "root/a", old)), 0);
+    cr_assert_eq(rmdir(path), 0);
+    cr_assert_eq(symlink(moved, path), 0); /* the same directory, by another way */
+    cr_assert_eq(rig_get(&rig, "a"), QN_OK);
+    qn_folder_free(rig.folder);
+    rig.folder = whole;
 }
 
 Test(calls, a_file_is_closed_while_it_is_read)

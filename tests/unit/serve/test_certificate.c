@@ -157,8 +157,10 @@ static void write_files(const char *name, uint64_t now_ms)
 static void name_files(void)
 {
     char path[TMP_PATH_SIZE];
-    strncpy(config.certificate, tmp_dir_at(&dir, "c.pem", path), QN_WEB_PATH_SIZE_MAX);
-    strncpy(config.key, tmp_dir_at(&dir, "c.key", path), QN_WEB_PATH_SIZE_MAX);
+    cr_assert_lt(strlen(tmp_dir_at(&dir, "c.pem", path)), sizeof(config.certificate));
+    memcpy(config.certificate, path, strlen(path) + 1);
+    tmp_dir_at(&dir, "c.key", path);
+    memcpy(config.key, path, strlen(path) + 1);
 }
 
 Test(certificate, files_are_read_again_when_they_change)
