@@ -10,7 +10,7 @@
 
 struct qn_audit_view {
     struct qn_audit_view_options options;
-    char user[QN_AUDIT_WORD_SIZE_MAX + 1];
+    char user[QN_PERSON_SIZE_MAX + 1];
     uint8_t at[QN_KV_KEY_SIZE_MAX + 1]; /* the next row is not before it */
     size_t at_size;
     bool is_placed;
@@ -27,7 +27,7 @@ struct qn_audit_view *qn_audit_view_new(const struct qn_audit_view_options *opti
 {
     struct qn_audit_view *view = QN_NEW(struct qn_audit_view);
     view->options = *options;
-    if (options->user.size > 0 && options->user.size <= QN_AUDIT_WORD_SIZE_MAX)
+    if (options->user.size > 0 && options->user.size <= QN_PERSON_SIZE_MAX)
         memcpy(view->user, options->user.data, options->user.size);
     view->options.user = qn_span_str(view->user);
     go_to(view, qn_span_str(options->is_raw ? QN_AUDIT_PREFIX : QN_AUDIT_ENTRY_PREFIX), false);

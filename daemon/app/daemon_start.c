@@ -355,6 +355,8 @@ static void start_https(struct daemon *daemon)
                                        .control = daemon->control,
                                        .local = qn_local_rows_door(daemon->local),
                                        .folders = daemon->folders,
+                                       .driver = daemon->driver,
+                                       .net = daemon->net,
                                        .people = qn_staff_people(daemon->staff),
                                        .audit = qn_staff_audit(daemon->staff),
                                        .state_dir = daemon->options->state_dir,

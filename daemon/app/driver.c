@@ -24,6 +24,7 @@ struct qn_driver {
     struct qn_dials dials;
     struct qn_service services[SERVICES_MAX];
     size_t service_count;
+    struct qn_driver_web web;
     QN_VEC(struct later) queue;
     int32_t offset_s;       /* local time minus UTC, */
     uint64_t offset_minute; /* in this minute since 1970, plus 1 */
@@ -253,13 +254,28 @@ static enum qn_link_kind link_kind_of(enum qn_net_kind kind)
         return QN_LINK_GUEST;
     case QN_NET_BULK:
         return QN_LINK_BULK;
+    case QN_NET_WEB: /* not the core's */
+        break;
     }
     QN_ASSERT(false);
+}
+
+static void on_web_up(struct qn_driver *driver, qn_link_id link, uint64_t dial_token,
+                      const struct qn_net_peer *peer)
+{
+    const struct qn_driver_web *web = &driver->web;
+    if (web->on_up == NULL || !driver->is_started || driver->is_stopping)
+        return; /* net closes what is not taken */
+    web->on_up(web->context, qn_net_take(driver->options.net, link), dial_token, &peer->key);
 }
 
 static void on_up(void *context, qn_link_id link, uint64_t dial_token,
                   const struct qn_net_peer *peer)
 {
+    if (peer->kind == QN_NET_WEB) {
+        on_web_up(driver_of(context), link, dial_token, peer);
+        return;
+    }
     struct qn_event event = {.kind = QN_EVENT_LINK_UP,
                              .link = link,
                              .token = dial_token,
@@ -292,7 +308,13 @@ static void on_dial_failed(void *context, uint64_t dial_token, enum qn_err reaso
                            const char *detail)
 {
     struct qn_event event = {.kind = QN_EVENT_DIAL_FAILED, .token = dial_token, .err = reason};
+    const struct qn_driver_web *web = &driver_of(context)->web;
     const char *address;
+    if ((dial_token & QN_DRIVER_WEB) != 0) {
+        if (web->on_dial_failed != NULL)
+            web->on_dial_failed(web->context, dial_token, detail);
+        return;
+    }
     bool is_news = qn_dials_failed(&driver_of(context)->dials, dial_token, detail, &address);
     qn_log(driver_of(context)->options.log, is_news ? QN_LOG_INFO : QN_LOG_DEBUG,
            "%s cannot be reached: %s (%s); it is tried again until it is", address, detail,
@@ -431,6 +453,11 @@ void qn_driver_add_service(struct qn_driver *driver, const struct qn_service *se
 {
     QN_ASSERT(driver->service_count < SERVICES_MAX);
     driver->services[driver->service_count++] = *service;
+}
+
+void qn_driver_set_web(struct qn_driver *driver, const struct qn_driver_web *web)
+{
+    driver->web = *web;
 }
 
 void qn_driver_reply(struct qn_driver *driver, const struct qn_effect *reply)

@@ -130,7 +130,7 @@ void qn_folders_each(struct qn_folders *folders, void (*each)(void *context, str
     struct qn_folder_view *views;
     size_t count = qn_core_folders(qn_driver_core(folders->driver), &views);
     for (size_t i = 0; i < count; i++)
-        if (folders_home(folders, &views[i].id) != NULL)
+        if (!views[i].is_here || folders_home(folders, &views[i].id) != NULL)
             each(context, qn_span_str(views[i].name));
     qn_free(views);
 }

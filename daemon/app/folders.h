@@ -37,6 +37,7 @@ void qn_folders_reply(struct qn_folders *folders, uint64_t request, const struct
 /* An open folder of this site, as long as `folders`, whatever becomes of it; NULL: none of that
  * name, or not here. */
 struct qn_folder *qn_folders_open(struct qn_folders *folders, struct qn_span name);
+/* Those, and those whose home is another site. */
 void qn_folders_each(struct qn_folders *folders, void (*each)(void *context, struct qn_span name),
                      void *context);
 /* Fills folders_gone; borrowed until the next call. */

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "app/across.h"
 #include "app/control.h"
 #include "app/folders.h"
 #include "os/os.h"
@@ -21,6 +22,7 @@ struct qn_https {
     struct qn_door *door; /* NULL: there are no people */
     struct qn_serve *serve;
     struct qn_dav *dav;
+    struct qn_across *across;      /* NULL: no folders of other sites */
     struct qn_serve_status status; /* for health, which borrows from it */
     bool is_on;
     void (*on_closed)(void *context);
@@ -97,6 +99,42 @@ static void each_folder(void *context, void (*each)(void *, struct qn_span name)
     qn_folders_each(((struct qn_https *)context)->options.folders, each, each_context);
 }
 
+/* ---- folders of other sites ---- */
+
+static bool is_elsewhere(void *context, struct qn_span folder, const char **ret_site,
+                         bool *ret_is_online)
+{
+    return qn_across_elsewhere(((struct qn_https *)context)->across, folder, ret_site,
+                               ret_is_online);
+}
+
+static bool dial(void *context, const char *site, uint64_t token)
+{
+    return qn_across_dial(((struct qn_https *)context)->across, site, token);
+}
+
+static const char *member_of(void *context, const struct qn_public_key *key)
+{
+    return qn_across_member(((struct qn_https *)context)->across, key);
+}
+
+static bool shares(void *context, const struct qn_public_key *key, struct qn_span folder)
+{
+    return qn_across_shares(((struct qn_https *)context)->across, key, folder);
+}
+
+static void reach_across(struct qn_https *https)
+{
+    const struct qn_https_options *options = &https->options;
+    if (options->net == NULL)
+        return;
+    https->across = qn_across_new(options->driver, options->net, options->log);
+    https->host.elsewhere = is_elsewhere;
+    https->host.dial = dial;
+    https->host.member = member_of;
+    https->host.shares = shares;
+}
+
 /* ---- what WebDAV asks ---- */
 
 static enum qn_right right_of(void *context, const struct qn_person *person, struct qn_span folder)
@@ -126,10 +164,12 @@ struct qn_https *qn_https_new(const struct qn_https_options *options)
                                .each_folder = each_folder,
                                .note = options->audit == NULL ? NULL : note_access,
                                .note_durably = options->audit == NULL ? NULL : note_durably,
+                               .note_state = options->audit == NULL ? NULL : trail_state,
                                .now_ms = now_ms,
                                .wall_ms = wall_ms,
                                .random = qn_os_random,
                                .log = note};
+    reach_across(https);
     struct qn_dav_options dav = {.host = &https->host,
                                  .right = right_of,
                                  .audit = https->host.note,
@@ -148,6 +188,8 @@ struct qn_https *qn_https_new(const struct qn_https_options *options)
         qn_door_table(https->door, &serve.door);
     }
     https->serve = qn_serve_new(&serve);
+    if (https->across != NULL)
+        qn_across_set_serve(https->across, https->serve);
     return https;
 }
 
@@ -176,6 +218,7 @@ static void on_dav_closed(void *context)
     void (*on_closed)(void *context) = https->on_closed;
     void *closed_context = https->context;
     qn_door_free(https->door);
+    qn_across_free(https->across);
     qn_free(https);
     on_closed(closed_context);
 }

@@ -9,6 +9,8 @@
 #include "loop/loop.h"
 
 struct qn_control;
+struct qn_driver;
+struct qn_net;
 struct qn_folders;
 struct qn_audit;
 struct qn_local;
@@ -23,6 +25,8 @@ struct qn_https_options {
     struct qn_folders *folders; /* that this site offers; outlives it */
     struct qn_people *people;   /* who they are, and what they may; outlives it, as the next */
     struct qn_audit *audit;     /* what they did */
+    struct qn_driver *driver;   /* the folders of other sites, too: with it, */
+    struct qn_net *net;         /* and connections to them; NULL: none */
     const char *state_dir, *site;
 };
 struct qn_https *qn_https_new(const struct qn_https_options *options);

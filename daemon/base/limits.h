@@ -13,6 +13,7 @@
 #define QN_FIELD_SIZE_MAX  127
 #define QN_USER_SIZE_MAX   63
 #define QN_NAME_SIZE_MAX   63
+#define QN_PERSON_SIZE_MAX (QN_USER_SIZE_MAX + 1 + QN_NAME_SIZE_MAX) /* "NAME@SITE" */
 #define QN_ENTITY_SIZE_MAX 255
 
 /* --- what travels --- */
@@ -132,6 +133,11 @@
 #define QN_WEB_ANSWER_TIME_MAX_MS   60000 /* for the client to take some of the answer */
 #define QN_WEB_CLOSE_TIME_MAX_MS    2000  /* for the last bytes */
 #define QN_WEB_LISTENERS_MAX        8
+#define QN_WEB_LINES_MAX            8     /* connections to one site whose folders are asked for */
+#define QN_WEB_LINE_IDLE_MS         60000 /* without a request, then one is closed; */
+#define QN_WEB_LINE_KEPT_MS         90000 /* the site that answers waits a little longer */
+#define QN_WEB_LINE_TIME_MAX_MS     5000  /* for a connection, till a site counts as offline */
+#define QN_WEB_LINES_FROM_MAX       16    /* accepted, from one site */
 #define QN_WEB_NAMES_MAX            16
 #define QN_WEB_COMMANDS_MAX         128 /* commands of docs/control.md under way for people */
 #define QN_WEB_CERTIFICATE_SIZE_MAX (256 * 1024)

@@ -217,6 +217,22 @@ struct qn_folder_view {
 };
 /* Those that this site shares, in order of their names; the array is the caller's (qn_free). */
 size_t qn_core_folders(const struct qn_core *core, struct qn_folder_view **ret_views);
+/* Where a folder of that name is that this site shares; false: there is none. */
+struct qn_folder_home {
+    const char *site; /* as `home` above */
+    bool is_here, is_online;
+};
+bool qn_core_folder_home(const struct qn_core *core, struct qn_span name,
+                         struct qn_folder_home *ret_home);
+/* The name of the present member with that key; NULL: none. Borrowed until the next step. */
+const char *qn_core_member_of_key(const struct qn_core *core, const struct qn_public_key *key);
+/* Whether that member shares the collection of that name, as this site does. */
+bool qn_core_key_shares(const struct qn_core *core, const struct qn_public_key *key,
+                        struct qn_span name);
+/* How another present member can be connected to: its key and its addresses, the one that worked
+ * last first. Gives their count, at most `max`; 0: none is known, or there is no such member. */
+size_t qn_core_reach(const struct qn_core *core, struct qn_span site, struct qn_public_key *ret_key,
+                     char (*ret_addresses)[QN_ADDRESS_SIZE_MAX + 1], size_t max);
 /* Appends the array of the names of the sites that share a collection. */
 void qn_core_pack_members(const struct qn_core *core, const struct qn_coll_id *id,
                           struct qn_buf *out);

@@ -208,7 +208,7 @@ enum qn_err qn_dav_locks_add(struct qn_dav_locks *locks, const struct qn_dav_loc
         return QN_ERR_BUSY;
     }
     if (locks->held.count >= QN_DAV_LOCKS_MAX || wish->owner.size > QN_DAV_OWNER_SIZE_MAX ||
-        strlen(wish->person) > QN_USER_SIZE_MAX ||
+        strlen(wish->person) > QN_PERSON_SIZE_MAX ||
         count_of_person(locks, wish->person) >= QN_DAV_LOCKS_PERSON_MAX)
         return QN_ERR_LIMIT;
     struct qn_dav_lock lock = {.path = wish->path,

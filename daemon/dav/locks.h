@@ -25,7 +25,7 @@
 
 struct qn_dav_lock {
     char token[QN_DAV_TOKEN_SIZE];
-    char person[QN_USER_SIZE_MAX + 1];
+    char person[QN_PERSON_SIZE_MAX + 1];
     struct qn_span path, owner; /* owner: XML that stands alone, of the client */
     bool is_exclusive, is_deep;
     unsigned timeout_s;

@@ -40,7 +40,7 @@ static enum qn_err read_row(struct qn_span row, struct qn_dav_lock *ret_lock)
         qn_read_varint(row, &offset, &timeout_s) != QN_OK || timeout_s > QN_DAV_TIMEOUT_MAX_S)
         return QN_ERR_CORRUPT;
     ret_lock->timeout_s = (unsigned)timeout_s;
-    QN_TRY(qn_dav_row_text_read(row, &offset, QN_USER_SIZE_MAX, &person));
+    QN_TRY(qn_dav_row_text_read(row, &offset, QN_PERSON_SIZE_MAX, &person));
     QN_TRY(qn_dav_row_text_read(row, &offset, ROW_PATH_MAX, &ret_lock->path));
     QN_TRY(qn_dav_row_text_read(row, &offset, QN_DAV_OWNER_SIZE_MAX, &ret_lock->owner));
     if (offset != row.size || memchr(person.data, 0, person.size) || ret_lock->path.size == 0)

@@ -43,6 +43,8 @@ static enum qn_alpn alpn_of(enum qn_net_kind kind)
         return QN_ALPN_GUEST;
     case QN_NET_BULK:
         return QN_ALPN_BULK;
+    case QN_NET_WEB:
+        return QN_ALPN_WEB;
     }
     QN_ASSERT(false);
 }

@@ -118,6 +118,7 @@ static void make_room(struct qn_net *net, enum qn_net_kind kind, const struct qn
     switch (kind) {
     case QN_NET_MEMBER:
     case QN_NET_BULK:
+    case QN_NET_WEB:
         old = qn_net_oldest_above(net, QN_LINKS_PER_KEY_MAX, is_of_that_member,
                                   &(struct who){kind, key});
         break;
@@ -149,8 +150,12 @@ static void tell_up(struct qn_link *link)
     };
     qn_stream_exporter(link->stream, peer.exporter);
     qn_stream_print_address(link->stream, address);
-    net->callbacks.on_up(net->context, link->id, link->dial ? link->dial->token : 0, &peer);
+    qn_link_id id = link->id;
+    net->callbacks.on_up(net->context, id, link->dial ? link->dial->token : 0, &peer);
     qn_wipe(peer.exporter, sizeof(peer.exporter));
+    link = qn_net_find(net, id);
+    if (link != NULL && peer.kind == QN_NET_WEB)
+        qn_link_end_later(link, QN_ERR_UNSUPPORTED);
 }
 
 static void become_up(struct qn_link *link)
@@ -165,6 +170,16 @@ static void become_up(struct qn_link *link)
     tell_up(link);
 }
 
+struct qn_stream *qn_net_take(struct qn_net *net, qn_link_id id)
+{
+    struct qn_link *link = qn_net_find(net, id);
+    QN_ASSERT(link != NULL && link->state == QN_LINK_UP && link->kind == QN_NET_WEB);
+    struct qn_stream *stream = link->stream;
+    link->stream = NULL;
+    qn_link_release(link);
+    return stream;
+}
+
 /* That there is one was seen to in the handshake. */
 static enum qn_net_kind kind_of(enum qn_alpn alpn)
 {
@@ -176,6 +191,8 @@ static enum qn_net_kind kind_of(enum qn_alpn alpn)
         return QN_NET_MEMBER;
     case QN_ALPN_BULK:
         return QN_NET_BULK;
+    case QN_ALPN_WEB:
+        return QN_NET_WEB;
     }
     QN_ASSERT(false);
 }

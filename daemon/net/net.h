@@ -17,12 +17,14 @@
 #include "crypto/key.h"
 #include "loop/loop.h"
 
+struct qn_stream;            /* stream/stream.h */
 typedef uint64_t qn_link_id; /* slot | generation << 32; 0 names none */
 
 enum qn_net_kind {
     QN_NET_MEMBER, /* ALPN quoin/1: both keys are in the ledger */
     QN_NET_GUEST,  /* ALPN quoin-guest/1: the dialler's key is not known yet */
     QN_NET_BULK,   /* ALPN quoin-bulk/1: as a member; it gives way to all others */
+    QN_NET_WEB,    /* ALPN quoin-web/1: as a member; no frames: see qn_net_take */
 };
 
 struct qn_net_peer {
@@ -82,6 +84,10 @@ void qn_net_admit(struct qn_net *net, const struct qn_public_key *keys, size_t c
  * Answers with on_up or on_dial_failed, never from inside this call. */
 void qn_net_dial(struct qn_net *net, const char *address, enum qn_net_kind kind,
                  const struct qn_public_key *expected, uint64_t token);
+
+/* Inside on_up of a link of kind WEB: its stream, the caller's from then on (qn_stream_move it);
+ * the link is gone, without on_down. One that is not taken there is closed. */
+struct qn_stream *qn_net_take(struct qn_net *net, qn_link_id link);
 
 /* Queues one frame (copied); small ones are gathered into one TLS record and one write per loop
  * turn. QN_ERR_CLOSED if the link is gone, QN_ERR_LIMIT above QN_NET_QUEUE_MAX queued bytes (to an

@@ -202,11 +202,11 @@ struct texts {
 
 static void take_texts(struct texts *texts, const struct qn_audit_what *what)
 {
-    qn_buf_init(&texts->actor, QN_AUDIT_WORD_SIZE_MAX);
+    qn_buf_init(&texts->actor, QN_PERSON_SIZE_MAX);
     qn_buf_init(&texts->device, QN_AUDIT_WORD_SIZE_MAX);
     qn_buf_init(&texts->address, QN_AUDIT_WORD_SIZE_MAX);
     qn_buf_init(&texts->object, QN_AUDIT_TEXT_SIZE_MAX);
-    take_text(&texts->actor, what->actor, QN_AUDIT_WORD_SIZE_MAX);
+    take_text(&texts->actor, what->actor, QN_PERSON_SIZE_MAX);
     take_text(&texts->device, what->device, QN_AUDIT_WORD_SIZE_MAX);
     take_text(&texts->address, what->address, QN_AUDIT_WORD_SIZE_MAX);
     take_text(&texts->object, what->object, QN_AUDIT_TEXT_SIZE_MAX);

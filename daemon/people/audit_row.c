@@ -52,7 +52,7 @@ void qn_audit_entry_pack(const struct qn_audit_entry *entry, struct qn_buf *out)
 static enum qn_err read_texts(struct qn_cursor *cursor, struct qn_audit_entry *entry)
 {
     QN_TRY(qn_cursor_str(cursor, QN_AUDIT_WORD_SIZE_MAX, &entry->site));
-    QN_TRY(qn_cursor_str(cursor, QN_AUDIT_WORD_SIZE_MAX, &entry->actor));
+    QN_TRY(qn_cursor_str(cursor, QN_PERSON_SIZE_MAX, &entry->actor));
     QN_TRY(qn_cursor_str(cursor, QN_AUDIT_WORD_SIZE_MAX, &entry->device));
     QN_TRY(qn_cursor_str(cursor, QN_AUDIT_WORD_SIZE_MAX, &entry->address));
     QN_TRY(qn_cursor_str(cursor, QN_AUDIT_WORD_SIZE_MAX, &entry->action));

@@ -71,7 +71,7 @@ static const struct qn_account *valid_account(const struct qn_people *people,
 bool qn_people_is_valid(const struct qn_people *people, const struct qn_person *person)
 {
     const struct qn_app_password *app;
-    return valid_account(people, person, &app) != NULL;
+    return person->is_from_site || valid_account(people, person, &app) != NULL;
 }
 
 static enum qn_right least(enum qn_right a, enum qn_right b)
@@ -98,6 +98,8 @@ enum qn_right qn_people_right(const struct qn_people *people, const struct qn_pe
                               enum qn_thing thing, struct qn_span name)
 {
     const struct qn_app_password *app;
+    if (person->is_from_site)
+        return thing == QN_THING_FOLDER ? person->device_max : QN_RIGHT_NONE;
     const struct qn_account *account = valid_account(people, person, &app);
     if (account == NULL)
         return QN_RIGHT_NONE;
@@ -112,6 +114,8 @@ enum qn_right qn_people_right(const struct qn_people *people, const struct qn_pe
 bool qn_people_is_operator(const struct qn_people *people, const struct qn_person *person)
 {
     const struct qn_app_password *app;
+    if (person->is_from_site)
+        return false;
     const struct qn_account *account = valid_account(people, person, &app);
     return account != NULL && app == NULL && account->role == QN_ROLE_OPERATOR;
 }

@@ -21,11 +21,13 @@ enum qn_right { QN_RIGHT_NONE, QN_RIGHT_READ, QN_RIGHT_WRITE };
 enum qn_thing { QN_THING_FOLDER, QN_THING_COLLECTION };
 
 struct qn_person {
-    char name[QN_USER_SIZE_MAX + 1];
+    char name[QN_PERSON_SIZE_MAX + 1]; /* of one whom another site vouches for: NAME@SITE */
     enum qn_role role;
     char device[QN_USER_SIZE_MAX + 1]; /* the label of the app password that was used; "" */
     enum qn_right device_max;          /* what that one is limited to */
     bool is_session;                   /* came with the page's session, not with a password */
+    bool is_from_site; /* no account here: `device_max` is the right that the other site stated, for
+                          the folder of the request */
 };
 /* For the audit trail: the label; "page"; "password" for the account's own. Borrowed. */
 const char *qn_person_device(const struct qn_person *person);

@@ -324,6 +324,15 @@ void answer_retry(struct qn_web_request *request, unsigned status, const char *c
                                       .value = seconds});
 }
 
+void answer_offline(struct qn_web_request *request, const char *site)
+{
+    refuse(request, &(struct refusal){.status = 503,
+                                      .code = "site-offline",
+                                      .object = site,
+                                      .field = "Retry-After",
+                                      .value = "10"});
+}
+
 /* ---- what was asked ---- */
 
 const struct qn_http_head *qn_web_asked(const struct qn_web_request *request)

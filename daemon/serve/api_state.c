@@ -208,32 +208,39 @@ void api_collections(struct api *api)
 
 /* ---- folders ---- */
 
-static const struct qn_json_shape folder_shape[] = {
-    {.key = "name", .kind = QN_JSON_VALUE},
-    {.key = "site", .kind = QN_JSON_VALUE, .from = "home"},
-    {.key = "state", .kind = QN_JSON_VALUE},
-    {.key = NULL},
-};
-
-static void show_folder(struct api *api, struct qn_span item)
+/* Where it is, and whether it can be reached. */
+static void show_place(struct api *api, struct qn_span name)
 {
-    enum qn_right right = api_right(api, QN_THING_FOLDER, qn_map_text(item, "name"));
-    if (right == QN_RIGHT_NONE)
+    const struct qn_serve_host *host = api->host;
+    const char *site;
+    bool is_online;
+    if (host->elsewhere != NULL && host->elsewhere(host->context, name, &site, &is_online)) {
+        qn_buf_append_str(&api->out, ",\"site\":");
+        qn_json_text(&api->out, qn_span_str(site));
+        qn_buf_printf(&api->out, ",\"state\":\"elsewhere\",\"online\":%s",
+                      is_online ? "true" : "false");
         return;
-    next_item(api);
-    qn_buf_append_u8(&api->out, '{');
-    qn_json_members(&api->out, item, folder_shape);
-    qn_buf_printf(&api->out, ",\"right\":\"%s\"}", right_word(right));
+    }
+    bool is_here = host->folder(host->context, name) != NULL;
+    qn_buf_printf(&api->out, ",\"state\":\"%s\"", is_here ? "here" : "gone");
 }
 
-static void show_folders(struct api *api, const struct qn_serve_answer *answer)
+static void show_folder(void *context, struct qn_span name)
 {
-    show_list(api, answer, show_folder);
+    struct api *api = context;
+    enum qn_right right = api_right(api, QN_THING_FOLDER, name);
+    if (right == QN_RIGHT_NONE)
+        return;
+    qn_buf_append_str(&api->out, api->listing.count++ == 0 ? "{\"name\":" : ",\n{\"name\":");
+    qn_json_text(&api->out, name);
+    show_place(api, name);
+    qn_buf_printf(&api->out, ",\"right\":\"%s\"}", right_word(right));
 }
 
 void api_folders(struct api *api)
 {
-    struct qn_buf args;
-    api_args(&args, 0);
-    api_command(api, "folder.list", &args, show_folders);
+    qn_buf_append_u8(&api->out, '[');
+    api->host->each_folder(api->host->context, show_folder, api);
+    qn_buf_append_u8(&api->out, ']');
+    api_answer(api, 200, NULL);
 }

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "files/names.h"
+#include "serve/remote.h"
 #include "serve/route.h"
 #include "serve/serve_private.h"
 
@@ -203,6 +204,17 @@ static void ask_door(struct connection *connection)
     connection->door_token = connection->has_verdict ? 0 : token;
 }
 
+static void judge_peer(struct connection *connection)
+{
+    connection->state = CONNECTION_RUN; /* if it is refused */
+    connection_set_time(connection, UINT64_MAX);
+    if (!peer_judge(connection))
+        return;
+    connection->state = CONNECTION_DOOR;
+    connection->verdict = QN_DOOR_PERSON;
+    connection->has_verdict = true;
+}
+
 /* A whole head is there. */
 static void begin(struct connection *connection)
 {
@@ -215,6 +227,10 @@ static void begin(struct connection *connection)
         refuse_and_close(connection, 501, "unknown-method");
     else if (err != QN_OK)
         refuse_and_close(connection, err == QN_ERR_LIMIT ? 414 : 400, "bad-path");
+    else if (connection->is_peer)
+        judge_peer(connection);
+    else if (peer_is_forged(&request->head))
+        refuse_and_close(connection, 400, "bad-request");
     else
         ask_door(connection);
 }
@@ -262,6 +278,8 @@ static void start_handler(struct connection *connection)
     }
     request->rest = qn_route_rest(found.route, qn_buf_view(&request->path));
     request->handler = found.route->handler;
+    if (!connection->is_peer && request->has_person && remote_takes(request))
+        request->handler = &remote_handler;
     request->handler->start(request);
 }
 
@@ -311,8 +329,9 @@ static void next_request(struct connection *connection)
     connection->state = CONNECTION_HEAD;
     connection->is_reused = true;
     connection->since_ms = serve_now_ms(connection->serve);
-    connection_set_time(connection, connection_in(connection).size > 0 ? QN_WEB_HEAD_TIME_MAX_MS
-                                                                       : QN_WEB_KEPT_TIME_MAX_MS);
+    uint64_t kept_ms = connection->is_peer ? QN_WEB_LINE_KEPT_MS : QN_WEB_KEPT_TIME_MAX_MS;
+    connection_set_time(connection,
+                        connection_in(connection).size > 0 ? QN_WEB_HEAD_TIME_MAX_MS : kept_ms);
 }
 
 static bool step_discard(struct connection *connection)

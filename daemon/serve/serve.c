@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "serve/page.h"
+#include "serve/remote.h"
 #include "serve/serve_private.h"
 
 #define TICK_MS 500
@@ -65,7 +66,7 @@ static size_t count_from(const struct qn_serve *serve, const union qn_address *a
 
 /* When all places are taken, whoever has waited longest without asking anything goes: slow clients
  * cannot keep others out. */
-static bool make_room(struct qn_serve *serve)
+bool serve_make_room(struct qn_serve *serve)
 {
     struct connection *oldest = NULL;
     if (serve->connection_count < QN_WEB_CONNECTIONS_MAX)
@@ -84,7 +85,7 @@ static bool make_room(struct qn_serve *serve)
     return true;
 }
 
-static uint64_t free_tag(struct qn_serve *serve)
+uint64_t serve_free_tag(struct qn_serve *serve)
 {
     do
         serve->next_tag++;
@@ -99,7 +100,7 @@ static bool may_come(const struct qn_serve *serve, const union qn_address *addre
 }
 
 /* "10.0.0.1", "fe80::1" */
-static void print_host(const union qn_address *address, char out[QN_ADDRESS_TEXT_SIZE])
+void serve_print_host(const union qn_address *address, char out[QN_ADDRESS_TEXT_SIZE])
 {
     char text[QN_ADDRESS_TEXT_SIZE];
     qn_address_print(address, text);
@@ -110,13 +111,21 @@ static void print_host(const union qn_address *address, char out[QN_ADDRESS_TEXT
              text + has_brackets);
 }
 
+void serve_add(struct connection *connection)
+{
+    struct qn_serve *serve = connection->serve;
+    serve->connections[connection->tag % QN_WEB_CONNECTIONS_MAX] = connection;
+    if (serve->connection_count++ == 0)
+        qn_timer_set(serve->tick, serve->options.tick_ms);
+}
+
 static void on_connection(void *context, struct qn_listener *listener)
 {
     struct qn_serve *serve = context;
     struct qn_stream *stream;
     union qn_address address;
-    bool has_room = make_room(serve);
-    uint64_t tag = has_room ? free_tag(serve) : serve->next_tag;
+    bool has_room = serve_make_room(serve);
+    uint64_t tag = has_room ? serve_free_tag(serve) : serve->next_tag;
     if (qn_stream_accept(listener, false, tag, &stream) != QN_OK)
         return; /* the client is gone, or there are no descriptors: nothing to do about it */
     qn_stream_address(stream, &address);
@@ -128,9 +137,8 @@ static void on_connection(void *context, struct qn_listener *listener)
     struct connection *connection = connection_new(serve, tag);
     connection->stream = stream;
     connection->address = address;
-    print_host(&address, connection->from);
-    serve->connections[tag % QN_WEB_CONNECTIONS_MAX] = connection;
-    serve->connection_count++;
+    serve_print_host(&address, connection->from);
+    serve_add(connection);
 }
 
 /* ---- what streams tell ---- */
@@ -189,19 +197,39 @@ static void on_later(void *context)
 
 static void tend(struct qn_serve *serve, uint64_t now_ms);
 
+static void set_tick(struct qn_serve *serve)
+{
+    if (serve->config.listen_count == 0 && serve->connection_count == 0)
+        qn_timer_stop(serve->tick);
+    else
+        qn_timer_set(serve->tick, serve->options.tick_ms);
+}
+
 static void on_tick(void *context)
 {
     struct qn_serve *serve = context;
     uint64_t now_ms = serve_now_ms(serve);
-    qn_timer_set(serve->tick, serve->options.tick_ms);
     for (size_t i = 0; i < QN_WEB_CONNECTIONS_MAX && serve->connection_count > 0; i++)
-        if (serve->connections[i] != NULL)
+        if (serve->connections[i] != NULL) {
+            peer_check(serve->connections[i]);
             connection_check_time(serve->connections[i], now_ms);
+        }
+    remote_tick(serve->remote, now_ms);
     if (now_ms >= serve->tend_ms)
         tend(serve, now_ms);
+    set_tick(serve);
 }
 
 /* ---- certificate and listeners ---- */
+
+/* Streams come to it when they are up (qn_serve_take_peer). */
+static void make_peer_host(struct qn_serve *serve)
+{
+    struct qn_stream_host_options options = {
+        .callbacks = {NULL, NULL, on_readable, on_written, on_down, NULL}, .context = serve};
+    enum qn_err err = qn_stream_host_new(serve->options.loop, &options, &serve->peer_host);
+    QN_ASSERT(err == QN_OK); /* it has no keys that could be wrong */
+}
 
 static enum qn_err make_host(struct qn_serve *serve, struct qn_tls *tls)
 {
@@ -332,6 +360,8 @@ struct qn_serve *qn_serve_new(const struct qn_serve_options *options)
     serve->certificates = qn_certificates_new(options->state_dir, options->site);
     serve->later = qn_timer_new(options->loop, on_later, serve);
     serve->tick = qn_timer_new(options->loop, on_tick, serve);
+    make_peer_host(serve);
+    serve->remote = remote_new(serve);
     return serve;
 }
 
@@ -341,10 +371,7 @@ void qn_serve_configure(struct qn_serve *serve, const struct qn_serve_config *co
     add_listeners(serve, config);
     serve->config = *config;
     qn_certificates_configure(serve->certificates, config);
-    if (config->listen_count == 0 && serve->connection_count == 0)
-        qn_timer_stop(serve->tick);
-    else
-        qn_timer_set(serve->tick, serve->options.tick_ms);
+    set_tick(serve);
     tend(serve, serve_now_ms(serve));
 }
 
@@ -361,6 +388,8 @@ void qn_serve_stop(struct qn_serve *serve)
 static void on_host_closed(void *context)
 {
     struct qn_serve *serve = context;
+    if (--serve->closing > 0)
+        return;
     void (*on_closed)(void *context) = serve->on_closed;
     void *closed_context = serve->closed_context;
     qn_page_free(serve->page);
@@ -383,10 +412,11 @@ void qn_serve_close(struct qn_serve *serve, void (*on_closed)(void *context), vo
     }
     qn_timer_free(serve->later);
     qn_timer_free(serve->tick);
+    serve->closing = serve->host != NULL ? 3 : 2;
     if (serve->host != NULL)
         qn_stream_host_close(serve->host, on_host_closed, serve);
-    else
-        on_host_closed(serve);
+    qn_stream_host_close(serve->peer_host, on_host_closed, serve);
+    remote_close(serve->remote, on_host_closed, serve);
 }
 
 void qn_serve_status(const struct qn_serve *serve, struct qn_serve_status *ret_status)

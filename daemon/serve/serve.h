@@ -26,6 +26,8 @@ struct qn_serve_answer {
 };
 
 struct qn_audit_what;
+struct qn_public_key;
+struct qn_stream;
 struct qn_serve_host {
     void *context;
     const struct qn_local *local;
@@ -38,10 +40,25 @@ struct qn_serve_host {
     /* What has come so far waits, and what makes it stops, until it is taken back. */
     void (*pause)(void *context, uint64_t token, bool is_paused);
     void (*cancel)(void *context, uint64_t token); /* no answer comes any more */
-    /* The folders that this site offers or can reach, by name. */
-    struct qn_folder *(*folder)(void *context, struct qn_span name); /* NULL: none */
+    /* A folder of this site by name; NULL: none, or it is elsewhere. */
+    struct qn_folder *(*folder)(void *context, struct qn_span name);
+    /* Those of this site and those of others that this one is a member of. */
     void (*each_folder)(void *context, void (*each)(void *, struct qn_span name),
                         void *each_context);
+
+    /* ---- folders of other sites; all NULL: there are none ---- */
+    /* Whether the home of that folder is another site, its name (borrowed until the loop turns),
+     * and whether that one is connected. */
+    bool (*elsewhere)(void *context, struct qn_span folder, const char **ret_site,
+                      bool *ret_is_online);
+    /* Connects to a site: qn_serve_dialled with that token comes later, never from inside. False:
+     * there is no way to it. */
+    bool (*dial)(void *context, const char *site, uint64_t token);
+    /* The present member with that key; NULL: none. Borrowed as above. */
+    const char *(*member)(void *context, const struct qn_public_key *key);
+    /* Whether that member shares the folder. */
+    bool (*shares)(void *context, const struct qn_public_key *key, struct qn_span folder);
+
     /* The audit trail (people/audit.h): QN_OK, or it does not take the note. NULL: there is none.
      */
     enum qn_err (*note)(void *context, const struct qn_audit_what *what);
@@ -49,8 +66,9 @@ struct qn_serve_host {
     enum qn_err (*note_durably)(void *context, const struct qn_audit_what *what,
                                 void (*done)(void *done_context, enum qn_err err),
                                 void *done_context);
-    uint64_t (*now_ms)(void *context);  /* monotonic */
-    uint64_t (*wall_ms)(void *context); /* since 1970 */
+    enum qn_err (*note_state)(void *context); /* whether it would take one; NULL: it would */
+    uint64_t (*now_ms)(void *context);        /* monotonic */
+    uint64_t (*wall_ms)(void *context);       /* since 1970 */
     void (*random)(void *out, size_t size);
     void (*log)(void *context, int level, const char *text);
 };
@@ -106,6 +124,15 @@ void qn_serve_stop(struct qn_serve *serve);
 /* Ends all; `on_closed` comes after the last handle is gone, when `serve` is freed. Not from inside
  * a callback of this room's. */
 void qn_serve_close(struct qn_serve *serve, void (*on_closed)(void *context), void *context);
+
+/* A connection by ALPN quoin-web/1 (docs/protocol.md, section 11) that is up: HTTP of another site,
+ * which proved that key, for its people. Also where there are no listeners. The stream is the
+ * room's. */
+void qn_serve_take_peer(struct qn_serve *serve, struct qn_stream *take_stream,
+                        const struct qn_public_key *key);
+/* What became of host->dial: the stream, the room's; or NULL. A token that nobody waits for any
+ * more is fine. */
+void qn_serve_dialled(struct qn_serve *serve, uint64_t token, struct qn_stream *take_stream);
 
 /* For `syncctl serve status`. */
 struct qn_serve_listener_status {

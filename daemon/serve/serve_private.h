@@ -1,10 +1,12 @@
 /* Inside serve: what its files share.
  *
  *   qn_serve ── listener*
- *            └─ connection*   one TLS stream; has one request at a time
+ *            ├─ connection*   one TLS stream; has one request at a time
+ *            └─ qn_remote     connections to other sites, to which requests are forwarded
  *
  * serve.c: listeners, who is let in, time. connection.c: a connection's life and the heads that
- * come in. body.c: the way of a body to the handler. answer.c: the way out.
+ * come in. body.c: the way of a body to the handler. answer.c: the way out. peer.c: connections of
+ * other sites. remote.c: connections to them.
  *
  * A connection moves in `connection_pump` only, which is called from the loop: by its stream, by
  * the clock, and behind every call of a handler's (connection_later). So no callback comes from
@@ -60,6 +62,8 @@ struct connection {
     char from[QN_ADDRESS_TEXT_SIZE];
     enum connection_state state;
     bool is_pumping, keeps_alive, has_verdict, is_reused;
+    bool is_peer;              /* another site's, for its people, */
+    struct qn_public_key peer; /* with that key */
     enum qn_door_verdict verdict;
     unsigned retry_s;
     uint64_t since_ms;    /* when it came in, or its last answer was out */
@@ -83,6 +87,9 @@ struct qn_serve {
     struct qn_serve_options options;
     struct qn_serve_config config;
     struct qn_stream_host *host; /* NULL until there is a certificate */
+    struct qn_stream_host *peer_host;
+    struct qn_remote *remote;
+    unsigned closing; /* hosts and the like that are not gone yet */
     struct qn_page *page;
     struct qn_certificates *certificates;
     struct listener listeners[QN_WEB_LISTENERS_MAX];
@@ -102,6 +109,10 @@ struct qn_serve {
 uint64_t serve_now_ms(const struct qn_serve *serve);
 __attribute__((format(printf, 3, 4))) void serve_log(const struct qn_serve *serve, int level,
                                                      const char *format, ...);
+uint64_t serve_free_tag(struct qn_serve *serve);
+bool serve_make_room(struct qn_serve *serve); /* false: all places are taken */
+void serve_add(struct connection *connection);
+void serve_print_host(const union qn_address *address, char out[QN_ADDRESS_TEXT_SIZE]);
 void serve_forget(struct connection *connection);                          /* it is freed */
 struct connection *serve_find(const struct qn_serve *serve, uint64_t tag); /* NULL: gone */
 
@@ -120,6 +131,21 @@ bool connection_is_idle(const struct connection *connection);
 struct qn_span connection_in(const struct connection *connection);
 void connection_set_time(struct connection *connection, uint64_t time_ms);
 
+/* ---- peer.c ---- */
+/* Who asks, by what the other site says: true, and the request has its person; else it is refused
+ * already. */
+bool peer_judge(struct connection *connection);
+/* A request of a person's own that speaks as a site does. */
+bool peer_is_forged(const struct qn_http_head *head);
+void peer_check(struct connection *connection); /* ends that of a site that is no member any more */
+/* "F" of "dav/F/a" and of "api/v1/folders/F/...", what is behind it, and whether it is of the API;
+ * false: another path. */
+struct folder_path {
+    struct qn_span folder, rest;
+    bool is_api;
+};
+bool peer_folder_path(struct qn_span path, struct folder_path *ret_path);
+
 /* ---- body.c ---- */
 void body_start(struct qn_web_request *request);
 /* Gives the handler the next piece, or the end; false: nothing to do now. */
@@ -135,5 +161,7 @@ void web_field(struct qn_buf *out, const char *name, const char *value);
 uint64_t web_sent(const struct qn_web_request *request);
 void answer_challenge(struct qn_web_request *request);
 void answer_not_allowed(struct qn_web_request *request, unsigned methods);
+/* 503: a site that cannot be reached. */
+void answer_offline(struct qn_web_request *request, const char *site);
 void answer_retry(struct qn_web_request *request, unsigned status, const char *code,
                   unsigned retry_s);

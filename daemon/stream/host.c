@@ -33,7 +33,7 @@ enum qn_err qn_stream_host_new(struct qn_loop *loop, const struct qn_stream_host
                                struct qn_stream_host **ret_host)
 {
     struct qn_tls *tls = options->take_tls;
-    if (tls == NULL)
+    if (tls == NULL && options->seed != NULL)
         QN_TRY(qn_tls_new(options->seed, &tls));
     struct qn_stream_host *host = QN_NEW(struct qn_stream_host);
     host->loop = loop;

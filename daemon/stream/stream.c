@@ -193,15 +193,21 @@ void qn_stream_tend(struct qn_stream *stream)
 
 /* --- beginning --- */
 
+static void set_unacked_time(const struct qn_stream *stream)
+{
+    unsigned wanted_ms = stream->host->unacked_time_max_ms;
+    int fd = -1, time_ms = wanted_ms > 0 ? (int)wanted_ms : UNACKED_TIME_MAX_MS;
+    if (uv_fileno((const uv_handle_t *)&stream->tcp, &fd) == 0)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &time_ms, sizeof(time_ms));
+}
+
 static void tune(struct qn_stream *stream)
 {
-    unsigned unacked_ms = stream->host->unacked_time_max_ms;
     const struct {
         int name, value;
     } options[] = {
         {TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S},
         {TCP_KEEPCNT, KEEPALIVE_PROBES},
-        {TCP_USER_TIMEOUT, unacked_ms > 0 ? (int)unacked_ms : UNACKED_TIME_MAX_MS},
     };
     int fd = -1;
     uv_tcp_nodelay(&stream->tcp, 1);
@@ -211,6 +217,7 @@ static void tune(struct qn_stream *stream)
     /* Without them a dead line is noticed later, by the sessions above; nothing else changes. */
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
         (void)setsockopt(fd, IPPROTO_TCP, options[i].name, &options[i].value, sizeof(int));
+    set_unacked_time(stream);
 }
 
 /* The TCP connection stands: begin TLS. */
@@ -262,6 +269,19 @@ static enum qn_err stream_new(struct qn_stream_host *host, struct qn_session_opt
     host->handle_count++;
     *ret_stream = stream;
     return QN_OK;
+}
+
+void qn_stream_move(struct qn_stream *stream, struct qn_stream_host *host, uint64_t tag)
+{
+    QN_ASSERT(stream->state == QN_STREAM_UP && stream->host->loop == host->loop);
+    qn_node_remove(&stream->node);
+    host->handle_count++;
+    qn_stream_host_release(stream->host);
+    stream->host = host;
+    stream->tag = tag;
+    stream->wants_reading = true;
+    set_unacked_time(stream);
+    qn_stream_tend_later(stream);
 }
 
 enum qn_err qn_stream_dial(struct qn_stream_host *host, const union qn_address *address,

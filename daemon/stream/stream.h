@@ -49,7 +49,8 @@ struct qn_stream_callbacks {
 struct qn_stream_host;
 struct qn_stream_host_options {
     const uint8_t *seed;          /* QN_SEED_SIZE bytes, not kept; or else */
-    struct qn_tls *take_tls;      /* the host's from then on, also if it fails */
+    struct qn_tls *take_tls;      /* the host's from then on, also if it fails; neither of them: a
+                                     host of streams that are moved to it */
     unsigned unacked_time_max_ms; /* a line on which nothing is taken is dead then; 0: 30 s */
     struct qn_stream_callbacks callbacks;
     void *context;
@@ -81,6 +82,11 @@ enum qn_err QN_CHECKED qn_stream_dial(struct qn_stream_host *host, const union q
                                       struct qn_stream **ret_stream);
 enum qn_err QN_CHECKED qn_stream_accept(struct qn_listener *listener, bool allows_guests,
                                         uint64_t tag, struct qn_stream **ret_stream);
+
+/* Gives a stream that is up to another host of the same loop, with another tag: its callbacks go
+ * there from now on, and what has come already is told in the next turn. From any callback but
+ * on_down and `admit`. */
+void qn_stream_move(struct qn_stream *stream, struct qn_stream_host *host, uint64_t tag);
 
 /* At most `size` decrypted bytes; 0: nothing now. Only inside on_readable. */
 size_t qn_stream_read(struct qn_stream *stream, uint8_t *out, size_t size);

@@ -15,6 +15,7 @@ enum qn_alpn {
     QN_ALPN_MEMBER, /* quoin/1 */
     QN_ALPN_GUEST,  /* quoin-guest/1 */
     QN_ALPN_BULK,   /* quoin-bulk/1 */
+    QN_ALPN_WEB,    /* quoin-web/1 */
 };
 
 struct qn_tls;

@@ -35,6 +35,7 @@ static const struct row {
     {"folder-unknown", N_("There is no such folder, or you may not see it.")},
     {"folder-gone", N_("The folder cannot be reached for the moment: its disk is not there.")},
     {"site-offline", N_("The site that has this cannot be reached for the moment.")},
+    {"bad-answer", N_("The site that has this answered wrongly. Tell your IT person.")},
     {"path-unknown", N_("There is no such file or directory.")},
     {"is-directory", N_("This is a directory.")},
     {"not-directory", N_("This is no directory.")},

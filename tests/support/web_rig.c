@@ -101,6 +101,12 @@ static uint16_t find_port(void)
 
 void web_rig_init(struct web_rig *rig, const struct qn_route *routes, size_t count)
 {
+    web_rig_init_people(rig, routes, count, NULL);
+}
+
+void web_rig_init_people(struct web_rig *rig, const struct qn_route *routes, size_t count,
+                         const struct qn_people *people)
+{
     *rig = (struct web_rig){.now_ms = 1000000, .wall_ms = 1800000000000};
     tmp_dir_init(&rig->dir);
     rig->loop = new_loop();
@@ -110,6 +116,7 @@ void web_rig_init(struct web_rig *rig, const struct qn_route *routes, size_t cou
     struct qn_serve_options options = {.loop = rig->loop,
                                        .host = &rig->host,
                                        .door = {.ask = ask, .forget = forget, .context = rig},
+                                       .people = people,
                                        .routes = {routes, count},
                                        .state_dir = rig->dir.path,
                                        .site = "pradines <&>",

@@ -33,6 +33,9 @@ struct web_rig {
 };
 
 void web_rig_init(struct web_rig *rig, const struct qn_route *routes, size_t count);
+/* With people, who are borrowed: without them nobody may see a folder. */
+void web_rig_init_people(struct web_rig *rig, const struct qn_route *routes, size_t count,
+                         const struct qn_people *people);
 void web_rig_deinit(struct web_rig *rig); /* clients are freed before */
 void web_rig_open_door(struct web_rig *rig);
 

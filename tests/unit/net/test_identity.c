@@ -197,3 +197,65 @@ Test(identity, bulk_is_for_members)
     cr_assert_eq(pair.b.links[0].reason, QN_ERR_DENIED);
     pair_deinit(&pair);
 }
+
+static struct qn_stream *taken[2]; /* of the dialling site, of the other */
+
+static void take_by_a(struct site *site, qn_link_id id)
+{
+    taken[0] = qn_net_take(site->net, id);
+}
+
+static void take_by_b(struct site *site, qn_link_id id)
+{
+    taken[1] = qn_net_take(site->net, id);
+}
+
+static void drop(void *context, uint64_t tag) {}
+
+static void gone(void *context, uint64_t tag, enum qn_err reason, const char *detail)
+{
+    *(bool *)context = true;
+}
+
+static void closed(void *context)
+{
+    *(bool *)context = true;
+}
+
+Test(identity, web_is_for_members_and_is_taken_or_closed)
+{
+    struct pair pair;
+    bool is_gone = false;
+    struct qn_stream_host *host;
+    struct qn_stream_host_options options = {
+        .callbacks = {.on_readable = drop, .on_written = drop, .on_down = gone},
+        .context = &is_gone};
+    pair_init(&pair);
+    qn_net_admit(pair.b.net, NULL, 0, true);
+    dial_b(&pair, QN_NET_WEB, &pair.b.key, 3);
+    turn_until(pair.loop, pair.a.failed_count == 1);
+    cr_assert_eq(pair.a.failed_reason, QN_ERR_DENIED);
+    cr_assert_eq(pair.b.up_count, 0);
+    qn_net_admit(pair.b.net, &pair.a.key, 1, false);
+    dial_b(&pair, QN_NET_WEB, &pair.b.key, 4); /* nobody takes it, so no welcome goes out */
+    turn_until(pair.loop, pair.a.failed_count == 2 && pair.b.down_count == 1);
+    cr_assert_eq(pair.b.links[0].kind, QN_NET_WEB);
+    pair.a.on_up = take_by_a;
+    pair.b.on_up = take_by_b;
+    taken[0] = taken[1] = NULL;
+    dial_b(&pair, QN_NET_WEB, &pair.b.key, 5);
+    wait_up(&pair, 1);
+    turn_until(pair.loop, taken[0] != NULL && taken[1] != NULL);
+    struct qn_net_counters counters;
+    qn_net_count(pair.a.net, &counters);
+    cr_assert_eq(counters.links_up, 0, "it is no link any more");
+    cr_assert_eq(qn_stream_host_new(pair.loop, &options, &host), QN_OK);
+    qn_stream_move(taken[0], host, 9);
+    qn_stream_abort(taken[1]);
+    turn_until(pair.loop, is_gone);
+    is_gone = false;
+    qn_stream_host_close(host, closed, &is_gone);
+    turn_until(pair.loop, is_gone);
+    cr_assert_eq(pair.a.down_count, 0);
+    pair_deinit(&pair);
+}

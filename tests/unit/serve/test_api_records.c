@@ -172,13 +172,7 @@ Test(api_records, lists_have_what_may_be_seen)
     end("null");
     assert_answer(200, "[]\n");
     fake_web_ask(&web, "GET /folders", "", NULL);
-    cr_assert(fake_web_command(&web, "folder.list") != NULL);
-    data("{\"name\":\"docs\",\"home\":\"north\",\"path\":null,\"state\":\"elsewhere\",\"files\":"
-         "null}");
-    data("{\"name\":\"secret\",\"home\":\"s\",\"path\":\"/srv/x\",\"state\":\"here\",\"files\":3}");
-    end("null");
-    assert_answer(200, "[{\"name\":\"docs\",\"site\":\"north\",\"state\":\"elsewhere\","
-                       "\"right\":\"read\"}]\n");
+    assert_answer(200, "[{\"name\":\"docs\",\"state\":\"gone\",\"right\":\"read\"}]\n");
 }
 
 Test(api_records, the_state_is_for_operators)

@@ -267,3 +267,36 @@ Test(stream, bulk_is_marked_at_both_ends_and_waits_outside_of_the_kernel)
     cr_expect_eq(option_of(world.streams[CLIENT], IPPROTO_IP, IP_TOS), 0);
     world_deinit(&world);
 }
+
+Test(stream, goes_to_another_host_with_what_has_come_already)
+{
+    struct world world;
+    struct qn_stream_host *other;
+    const struct qn_stream_host_options options = {
+        .unacked_time_max_ms = 5000,
+        .callbacks = {NULL, NULL, on_readable, on_written, on_down, NULL},
+        .context = &world,
+    };
+    world_up(&world);
+    cr_assert_eq(qn_stream_host_new(world.loop, &options, &other), QN_OK);
+    qn_stream_pause(world.streams[SERVER], true);
+    send_text(&world, CLIENT, "before");
+    send_text(&world, SERVER, "answer");
+    turn_until(world.loop, world.received[CLIENT].size == 6);
+    /* tag 0 is another place for what comes */
+    world.streams[0] = world.streams[SERVER];
+    world.streams[SERVER] = NULL;
+    qn_stream_move(world.streams[0], other, 0);
+    cr_assert_eq(option_of(world.streams[0], IPPROTO_TCP, TCP_USER_TIMEOUT), 5000);
+    qn_stream_pause(world.streams[0], false);
+    turn_until(world.loop, world.received[0].size == 6);
+    send_text(&world, 0, " and after");
+    turn_until(world.loop, world.received[CLIENT].size == 16);
+    cr_assert_eq(world.received[SERVER].size, 0);
+    qn_stream_abort(world.streams[CLIENT]);
+    world.streams[CLIENT] = NULL;
+    turn_until(world.loop, world.down[0] != QN_OK);
+    qn_stream_host_close(other, note_closed, &world);
+    turn_until(world.loop, world.is_closed);
+    world_deinit(&world);
+}
