@@ -23,10 +23,27 @@ enum qn_err real_find(struct local *folder, struct qn_span path, struct place *p
     return place_find(root, path, place);
 }
 
+/* One for all attempts of a turn. */
+static int quick_root(struct local *folder)
+{
+    if (folder->quick_root >= 0)
+        return folder->quick_root;
+    folder->quick_root = root_open_cached(&folder->root);
+    if (folder->quick_root >= 0)
+        qn_timer_set(folder->wake, 0);
+    return folder->quick_root;
+}
+
+static void drop_quick_root(struct local *folder)
+{
+    close_fd(&folder->quick_root);
+    folder->quick_root = -1;
+}
+
 int real_open_cached(struct local *folder, struct qn_span path, int flags)
 {
     char text[PATH_MAX + 1] = ".";
-    AUTO_FD int root = root_open_cached(&folder->root);
+    int root = quick_root(folder);
     if (root < 0 || path.size >= sizeof(text))
         return -1;
     if (path.size > 0) {
@@ -66,6 +83,7 @@ void mode_set(int fd, unsigned mode)
 
 static void destroy(struct local *folder)
 {
+    drop_quick_root(folder);
     qn_timer_free(folder->wake);
     qn_timer_free(folder->sweep_timer);
     pthread_mutex_destroy(&folder->change);
@@ -77,6 +95,7 @@ static void destroy(struct local *folder)
 static void on_wake(void *context)
 {
     struct local *folder = context;
+    drop_quick_root(folder);
     call_run_all(folder);
     if (folder->is_ending && folder->call_count == 0 && !folder->is_sweeping)
         destroy(folder);
@@ -131,6 +150,7 @@ struct qn_folder *qn_folder_local_new(const struct qn_folder_local_options *opti
     struct local *folder = QN_NEW(struct local);
     uint64_t tag;
     folder->base.ops = &ops;
+    folder->quick_root = -1;
     folder->loop = options->loop;
     folder->rows = options->local;
     folder->name = dup_span(options->name);

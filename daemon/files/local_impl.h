@@ -25,6 +25,7 @@ struct local {
     const struct qn_local *rows;
     char *name;
     struct root root;
+    int quick_root;         /* open for attempts until `wake`, which is in this turn; -1: not yet */
     pthread_mutex_t change; /* held by jobs for the moment of a change: no wait for a disk in it */
     char tag[17];           /* in the names of what is on its way, new for each folder object */
     atomic_uint_fast64_t stage_count;

@@ -8,8 +8,6 @@
 #include "serve/remote.h"
 #include "serve/serve_private.h"
 
-#define FIELD_PREFIX "X-Quoin-"
-
 /* ---- coming and going ---- */
 
 static size_t count_of(const struct qn_serve *serve, const struct qn_public_key *key)
@@ -77,13 +75,9 @@ bool peer_folder_path(struct qn_span path, struct folder_path *ret_path)
 
 bool peer_is_forged(const struct qn_http_head *head)
 {
-    for (size_t i = 0; i < head->header_count; i++) {
-        struct qn_span name = head->headers[i].name;
-        if (name.size >= strlen(FIELD_PREFIX) &&
-            strncasecmp((const char *)name.data, FIELD_PREFIX, strlen(FIELD_PREFIX)) == 0)
-            return true;
-    }
-    return false;
+    return qn_http_header(head, REMOTE_PERSON) != NULL ||
+           qn_http_header(head, REMOTE_RIGHT) != NULL ||
+           qn_http_header(head, REMOTE_DEVICE) != NULL;
 }
 
 /* A field that comes once; QN_ERR_NOTFOUND: it does not come. */

@@ -218,6 +218,13 @@ static enum qn_err outcome(struct qn_session *session, int result)
 
 /* --- data --- */
 
+/* The queue is empty but after a fault, and clearing it goes through all of its places. */
+static void forget_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
 void qn_session_feed(struct qn_session *session, struct qn_span ciphertext)
 {
     QN_ASSERT(ciphertext.size > 0 && ciphertext.size <= INT_MAX);
@@ -227,20 +234,22 @@ void qn_session_feed(struct qn_session *session, struct qn_span ciphertext)
 
 enum qn_err qn_session_handshake(struct qn_session *session)
 {
-    ERR_clear_error();
+    forget_errors();
     return outcome(session, SSL_do_handshake(session->ssl));
 }
 
 enum qn_err qn_session_read(struct qn_session *session, uint8_t *out, size_t size, size_t *ret_size)
 {
-    ERR_clear_error();
+    if (BIO_ctrl_pending(session->in) == 0 && SSL_has_pending(session->ssl) == 0)
+        return QN_ERR_HELD; /* as SSL_read would say, at length */
+    forget_errors();
     return outcome(session, SSL_read_ex(session->ssl, out, size, ret_size));
 }
 
 enum qn_err qn_session_write(struct qn_session *session, struct qn_span plaintext)
 {
     size_t written = 0;
-    ERR_clear_error();
+    forget_errors();
     QN_TRY(outcome(session, SSL_write_ex(session->ssl, plaintext.data, plaintext.size, &written)));
     QN_ASSERT(written == plaintext.size); /* no partial writes: the memory behind never blocks */
     return QN_OK;
@@ -248,10 +257,10 @@ enum qn_err qn_session_write(struct qn_session *session, struct qn_span plaintex
 
 void qn_session_close(struct qn_session *session)
 {
-    ERR_clear_error();
+    forget_errors();
     if (SSL_is_init_finished(session->ssl))
         SSL_shutdown(session->ssl);
-    ERR_clear_error();
+    forget_errors();
 }
 
 size_t qn_session_pending(const struct qn_session *session)

@@ -25,7 +25,9 @@ async function errorOf(response) {
   } catch {
     // not from the API: a proxy, or a connection that was cut
   }
-  const message = said.message ?? _('The server answered with an error ({status}).', { status: response.status });
+  const message = said.code === 'site-offline'
+    ? _('The site {site} cannot be reached at the moment.', { site: said.object })
+    : said.message ?? _('The server answered with an error ({status}).', { status: response.status });
   const error = new ApiError(response.status, said.code ?? '', message, said.object ?? '');
   error.retry = Number(response.headers.get('Retry-After')) || 0;
   return error;
