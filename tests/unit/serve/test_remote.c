@@ -275,8 +275,8 @@ Test(remote, a_site_that_cannot_be_reached_is_named)
     ask("GET /dav/F/a", "");
     expect_offline();
     ask("GET /api/v1/folders/F/list", "");
-    expect(503, "{\"error\":{\"code\":\"site-offline\",\"message\":\"Service "
-                "Unavailable\",\"object\":\"one\"}}\n");
+    expect(503, "{\"error\":{\"code\":\"site-offline\",\"message\":\"The site that has this "
+                "cannot be reached for the moment.\",\"object\":\"one\"}}\n");
 }
 
 Test(remote, a_connection_that_does_not_come_in_time_is_not_waited_for)
