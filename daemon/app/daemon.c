@@ -276,6 +276,9 @@ static void close_handles(struct daemon *daemon)
     while (!daemon->control_closed || !daemon->net_closed || !daemon->https_closed ||
            !qn_staff_is_idle(daemon->staff))
         qn_loop_wait(daemon->loop);
+    if (daemon->folders != NULL)
+        qn_folders_watch(daemon->folders, NULL);
+    qn_search_files_free(daemon->search_files); /* it uses both */
     qn_search_feed_free(daemon->search_feed);
     qn_search_command_free(daemon->search_command);
     qn_backups_free(daemon->backups);

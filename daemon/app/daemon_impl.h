@@ -34,7 +34,8 @@ struct daemon {
     struct qn_staff *staff;
     struct qn_driver *driver;
     struct qn_folders *folders;
-    struct qn_search_feed *search_feed; /* NULL: the index could not be opened */
+    struct qn_search_feed *search_feed;   /* NULL: the index could not be opened */
+    struct qn_search_files *search_files; /* likewise */
     struct qn_search_command *search_command;
     struct qn_control *control;
     struct qn_backups *backups;

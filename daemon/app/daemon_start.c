@@ -268,6 +268,27 @@ static enum qn_err start_staff(struct daemon *daemon)
     return qn_staff_new(&options, &daemon->staff);
 }
 
+/* What finds that the index has been made anew tells the other. */
+static void on_feed_renewed(void *context)
+{
+    qn_search_files_renew(((struct daemon *)context)->search_files);
+}
+
+static void on_files_renewed(void *context)
+{
+    qn_search_feed_renew(((struct daemon *)context)->search_feed);
+}
+
+static void make_search_files(struct daemon *daemon)
+{
+    daemon->search_files = qn_search_files_new(
+        &(struct qn_search_files_options){.loop = daemon->loop,
+                                          .log = &daemon->log,
+                                          .search = qn_search_feed_search(daemon->search_feed)});
+    qn_search_feed_on_renewed(daemon->search_feed, on_feed_renewed, daemon);
+    qn_search_files_on_renewed(daemon->search_files, on_files_renewed, daemon);
+}
+
 /* Without an index the daemon does all its other work. */
 static void start_search(struct daemon *daemon)
 {
@@ -281,7 +302,20 @@ static void start_search(struct daemon *daemon)
         qn_log(&daemon->log, QN_LOG_ERROR,
                "the search index cannot be opened (%s); searching has to wait for the next start",
                qn_err_name(err));
-    daemon->search_command = qn_search_command_new(daemon->driver, daemon->search_feed);
+    else
+        make_search_files(daemon);
+    daemon->search_command =
+        qn_search_command_new(daemon->driver, daemon->search_feed, daemon->search_files);
+}
+
+static void start_search_files(struct daemon *daemon)
+{
+    struct qn_folders_watch watch;
+    if (daemon->search_files == NULL)
+        return;
+    qn_search_files_watch(daemon->search_files, &watch);
+    qn_folders_watch(daemon->folders, &watch);
+    qn_search_files_start(daemon->search_files);
 }
 
 static enum qn_err start_driver(struct daemon *daemon)
@@ -319,6 +353,7 @@ static enum qn_err start_driver(struct daemon *daemon)
                                                     .state_dir = daemon->options->state_dir,
                                                     .local = qn_local_rows_door(daemon->local)});
     qn_folders_start(daemon->folders, daemon->driver);
+    start_search_files(daemon);
     QN_TRY(start_staff(daemon));
     char path[4096];
     snprintf(path, sizeof(path), "%s/control.sock", daemon->options->state_dir);

@@ -56,7 +56,27 @@ struct home *folders_home(struct qn_folders *folders, const struct qn_coll_id *i
     return NULL;
 }
 
-static struct qn_folder *open_folder(const struct qn_folders *folders, const struct qn_coll_id *id,
+static void on_changed(void *context, struct qn_folder *folder, struct qn_span path)
+{
+    const struct qn_folders_watch *watch = &((struct qn_folders *)context)->watch;
+    if (watch->changed != NULL)
+        watch->changed(watch->context, folder, path);
+}
+
+static void tell_here(const struct qn_folders *folders, const struct home *home)
+{
+    if (folders->watch.here != NULL)
+        folders->watch.here(folders->watch.context, &home->id, home->folder);
+}
+
+void qn_folders_watch(struct qn_folders *folders, const struct qn_folders_watch *watch)
+{
+    folders->watch = watch == NULL ? (struct qn_folders_watch){0} : *watch;
+    qn_vec_each (&folders->homes, home)
+        tell_here(folders, home);
+}
+
+static struct qn_folder *open_folder(struct qn_folders *folders, const struct qn_coll_id *id,
                                      const char *path)
 {
     QN_AUTO_BUF struct qn_buf name;
@@ -68,6 +88,8 @@ static struct qn_folder *open_folder(const struct qn_folders *folders, const str
         .name = qn_buf_view(&name), /* of its rows: the name that people see may change */
         .mark = id->bytes,
         .local = folders->options.local,
+        .changed = on_changed,
+        .changed_context = folders,
     });
 }
 
@@ -85,6 +107,7 @@ void folders_put_home(struct qn_folders *folders, const struct qn_coll_id *id, c
     struct home *home = folders_home(folders, id);
     if (home != NULL && strcmp(home->path, path) == 0) {
         home->is_gone = false;
+        tell_here(folders, home); /* another disk may be there now */
         return;
     }
     if (home != NULL)
@@ -93,6 +116,7 @@ void folders_put_home(struct qn_folders *folders, const struct qn_coll_id *id, c
         home = qn_vec_push_slot(&folders->homes);
     *home = (struct home){.id = *id, .path = qn_strdup(path)};
     home->folder = open_folder(folders, id, path);
+    tell_here(folders, home);
 }
 
 void folders_drop_home(struct qn_folders *folders, const struct qn_coll_id *id)
@@ -101,6 +125,8 @@ void folders_drop_home(struct qn_folders *folders, const struct qn_coll_id *id)
         if (qn_coll_id_eq(&folders->homes.items[i].id, id)) {
             retire(folders, &folders->homes.items[i]);
             qn_vec_remove(&folders->homes, i);
+            if (folders->watch.detached != NULL)
+                folders->watch.detached(folders->watch.context, id);
             return;
         }
 }
@@ -194,6 +220,8 @@ void folders_set_gone(struct qn_folders *folders, const struct qn_coll_id *id, b
     else
         qn_log(folders->options.log, QN_LOG_INFO, "the directory %s of a folder is back",
                home->path);
+    if (!is_gone)
+        tell_here(folders, home);
 }
 
 void qn_folders_health(struct qn_folders *folders, struct qn_health *health)

@@ -40,5 +40,17 @@ struct qn_folder *qn_folders_open(struct qn_folders *folders, struct qn_span nam
 /* Those, and those whose home is another site. */
 void qn_folders_each(struct qn_folders *folders, void (*each)(void *context, struct qn_span name),
                      void *context);
+/* Who wants to know of directories. */
+struct qn_folders_watch {
+    /* One is offered, at first, elsewhere, or again after it was gone. */
+    void (*here)(void *context, const struct qn_coll_id *id, struct qn_folder *folder);
+    void (*detached)(void *context, const struct qn_coll_id *id);
+    /* Something may have changed at that path or below it, through this folder. */
+    void (*changed)(void *context, struct qn_folder *folder, struct qn_span path);
+    void *context;
+};
+/* Copied. At once for those that are here; none of its functions may ask anything of `folders`.
+ * NULL: nobody wants to know any more. */
+void qn_folders_watch(struct qn_folders *folders, const struct qn_folders_watch *watch);
 /* Fills folders_gone; borrowed until the next call. */
 void qn_folders_health(struct qn_folders *folders, struct qn_health *health);

@@ -44,6 +44,7 @@ struct order {
 struct qn_folders {
     struct qn_folders_options options;
     struct qn_driver *driver;
+    struct qn_folders_watch watch; /* zeroed: nobody */
     QN_VEC(struct home) homes;
     QN_VEC(struct qn_folder *) retired; /* somebody may still use them */
     QN_VEC(struct order *) orders;

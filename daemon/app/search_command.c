@@ -9,6 +9,7 @@
 struct qn_search_command {
     struct qn_driver *driver;
     struct qn_search_feed *feed;
+    const struct qn_search_files *files;
 };
 
 struct ask {
@@ -83,7 +84,59 @@ static enum qn_err add_collections(struct scopes *scopes, const struct qn_core *
     return QN_OK;
 }
 
+/* Only those whose names are here are in the index. */
+static void add_folder(struct scopes *scopes, const struct qn_folder_view *folder)
+{
+    char word[QN_SEARCH_FOLDER_SCOPE_SIZE];
+    if (!folder->is_here)
+        return;
+    qn_search_folder_scope(&folder->id, word);
+    add_scope(scopes, qn_span_str(word));
+}
+
+static enum qn_err add_named_folders(struct scopes *scopes, const struct qn_folder_view *views,
+                                     size_t view_count, struct qn_span list)
+{
+    struct qn_cursor cursor = qn_cursor(list);
+    struct qn_span name;
+    size_t count;
+    QN_TRY(qn_cursor_array(&cursor, QN_COLLECTIONS_MAX, &count));
+    for (size_t i = 0; i < count; i++) {
+        QN_TRY(qn_cursor_str(&cursor, QN_NAME_SIZE_MAX, &name));
+        for (size_t at = 0; at < view_count; at++)
+            if (qn_span_eq_str(name, views[at].name))
+                add_folder(scopes, &views[at]);
+    }
+    return QN_OK;
+}
+
+static enum qn_err add_folders(struct scopes *scopes, const struct qn_core *core,
+                               struct qn_span list)
+{
+    QN_AUTO_FREE struct qn_folder_view *views = NULL;
+    size_t count = qn_core_folders(core, &views);
+    if (list.size > 0)
+        return add_named_folders(scopes, views, count, list);
+    for (size_t i = 0; i < count; i++)
+        add_folder(scopes, &views[i]);
+    return QN_OK;
+}
+
 /* ---- the answer ---- */
+
+static const char *folder_of(const struct qn_core *core, struct qn_span scope,
+                             struct qn_folder_view **ret_views)
+{
+    const char *name = NULL;
+    char word[QN_SEARCH_FOLDER_SCOPE_SIZE];
+    size_t count = qn_core_folders(core, ret_views);
+    for (size_t i = 0; i < count && name == NULL; i++) {
+        qn_search_folder_scope(&(*ret_views)[i].id, word);
+        if (qn_span_eq_str(scope, word))
+            name = (*ret_views)[i].name;
+    }
+    return name;
+}
 
 static const char *collection_of(const struct qn_core *core, struct qn_span scope,
                                  struct qn_coll_view **ret_views)
@@ -112,17 +165,44 @@ static void pack_record(struct qn_buf *out, const char *collection, const struct
     qn_pack_str(out, hit->line);
 }
 
+static void pack_file(struct qn_buf *out, const char *folder, const struct qn_search_hit *hit)
+{
+    qn_pack_map(out, 4);
+    qn_pack_cstr(out, "folder");
+    qn_pack_cstr(out, folder);
+    qn_pack_cstr(out, "kind");
+    qn_pack_cstr(out, "file");
+    qn_pack_cstr(out, "path");
+    qn_pack_str(out, hit->name);
+    qn_pack_cstr(out, "text");
+    qn_pack_str(out, hit->line);
+}
+
+/* Nothing if it is no longer shared. */
+static void pack_hit(struct qn_buf *out, const struct qn_core *core,
+                     const struct qn_search_hit *hit)
+{
+    QN_AUTO_FREE struct qn_coll_view *collections = NULL;
+    QN_AUTO_FREE struct qn_folder_view *folders = NULL;
+    const char *name;
+    if (qn_span_has_prefix(hit->scope, qn_span_str("f/"))) {
+        name = folder_of(core, hit->scope, &folders);
+        if (name != NULL)
+            pack_file(out, name, hit);
+    } else {
+        name = collection_of(core, hit->scope, &collections);
+        if (name != NULL)
+            pack_record(out, name, hit);
+    }
+}
+
 static void tell_hit(struct ask *ask, const struct qn_search_hit *hit)
 {
-    QN_AUTO_FREE struct qn_coll_view *views = NULL;
     QN_AUTO_BUF struct qn_buf out;
     struct qn_driver *driver = ask->command->driver;
-    const char *collection = collection_of(qn_driver_core(driver), hit->scope, &views);
     qn_buf_init(&out, 16 * 1024);
-    if (collection == NULL)
-        return; /* it is no longer shared */
-    pack_record(&out, collection, hit);
-    if (qn_buf_status(&out) == QN_OK)
+    pack_hit(&out, qn_driver_core(driver), hit);
+    if (out.size > 0 && qn_buf_status(&out) == QN_OK)
         qn_service_data(driver, ask->request, qn_buf_view(&out));
 }
 
@@ -139,7 +219,8 @@ static void on_found(void *context, enum qn_err err, const struct qn_search_answ
             tell_hit(ask, &answer->hits[i]);
         qn_pack_map(&end, 1);
         qn_pack_cstr(&end, "indexing");
-        qn_pack_bool(&end, qn_search_feed_is_behind(command->feed));
+        qn_pack_bool(&end, qn_search_feed_is_behind(command->feed) ||
+                               qn_search_files_is_behind(command->files));
         qn_service_end(command->driver, ask->request, qn_buf_view(&end));
     }
     qn_free(ask);
@@ -168,8 +249,9 @@ static enum qn_err ask(struct qn_search_command *command, uint64_t request, stru
         !args_text(args, "words", QN_VALUE_SIZE_MAX, ret_words) ||
         (args_value(args, "limit").size > 0 && !args_u64(args, "limit", &limit)))
         return QN_ERR_INVALID;
-    QN_TRY(
-        add_collections(scopes, qn_driver_core(command->driver), args_value(args, "collections")));
+    const struct qn_core *core = qn_driver_core(command->driver);
+    QN_TRY(add_collections(scopes, core, args_value(args, "collections")));
+    QN_TRY(add_folders(scopes, core, args_value(args, "folders")));
     struct ask *asking = QN_NEW(struct ask);
     *asking = (struct ask){.command = command, .request = request};
     enum qn_err err =
@@ -203,10 +285,11 @@ static bool takes(void *context, struct qn_span command)
 }
 
 struct qn_search_command *qn_search_command_new(struct qn_driver *driver,
-                                                struct qn_search_feed *feed)
+                                                struct qn_search_feed *feed,
+                                                const struct qn_search_files *files)
 {
     struct qn_search_command *command = QN_NEW(struct qn_search_command);
-    *command = (struct qn_search_command){.driver = driver, .feed = feed};
+    *command = (struct qn_search_command){.driver = driver, .feed = feed, .files = files};
     qn_driver_add_service(driver,
                           &(struct qn_service){.takes = takes, .start = start, .context = command});
     return command;

@@ -2,11 +2,13 @@
 #pragma once
 
 #include "app/search_feed.h"
+#include "app/search_files.h"
 #include "app/service.h"
 
-/* Adds itself to the driver; all three live until the loop ends. `feed` NULL: the index could not
- * be opened, and the command says so. */
+/* Adds itself to the driver; all four live until the loop ends. `feed` and `files` NULL: the index
+ * could not be opened, and the command says so. */
 struct qn_search_command;
 struct qn_search_command *qn_search_command_new(struct qn_driver *driver,
-                                                struct qn_search_feed *feed);
+                                                struct qn_search_feed *feed,
+                                                const struct qn_search_files *files);
 void qn_search_command_free(struct qn_search_command *command); /* accepts NULL */

@@ -12,6 +12,7 @@
 #define SLICE_SIZE    (SLICE_RECORDS * (QN_SEARCH_TEXT_SIZE_MAX + QN_KEY_SIZE_MAX))
 #define PAUSE_MS      100   /* from a commit to a look: many commits are one */
 #define RETRY_MS      60000 /* after a full disk or the like */
+#define BUSY_MS       20    /* until another feed's batch is in */
 
 struct source {
     struct qn_coll_id coll;
@@ -44,6 +45,8 @@ struct qn_search_feed {
     struct qn_buf position;
     char scope[QN_SEARCH_COLL_SCOPE_SIZE];
     struct qn_search_batch batch;
+    void (*renewed)(void *context);
+    void *context;
     bool is_putting, is_dirty, is_failing, has_swept;
 };
 
@@ -253,6 +256,10 @@ static void fill_batch(struct qn_search_feed *feed)
 
 static void wait_and_retry(struct qn_search_feed *feed, enum qn_err err)
 {
+    if (err == QN_ERR_BUSY) {
+        qn_timer_set(feed->timer, BUSY_MS);
+        return;
+    }
     if (!feed->is_failing)
         qn_log(feed->options.log, QN_LOG_WARNING,
                "the search index cannot be written (%s); it is tried again in %d s",
@@ -266,6 +273,14 @@ static void begin_again(struct qn_search_feed *feed)
     qn_log(feed->options.log, QN_LOG_WARNING, "the search index was damaged and is made again");
     feed->sources.count = 0;
     feed->has_swept = false;
+    feed->is_dirty = true;
+}
+
+static void tell_renewed(struct qn_search_feed *feed)
+{
+    begin_again(feed);
+    if (feed->renewed != NULL)
+        feed->renewed(feed->context);
 }
 
 static void on_put(void *context, enum qn_err err)
@@ -273,7 +288,7 @@ static void on_put(void *context, enum qn_err err)
     struct qn_search_feed *feed = context;
     feed->is_putting = false;
     if (err == QN_ERR_CORRUPT) {
-        begin_again(feed);
+        tell_renewed(feed);
     } else if (err != QN_OK) {
         wait_and_retry(feed, err);
         return;
@@ -335,13 +350,16 @@ static void on_dropped(void *context, enum qn_err err)
 {
     struct qn_search_feed *feed = context;
     feed->is_putting = false;
+    if (err == QN_ERR_CORRUPT)
+        tell_renewed(feed);
     if (err != QN_OK && err != QN_ERR_CORRUPT)
         wait_and_retry(feed, err);
     else
         qn_timer_set(feed->timer, 0);
 }
 
-/* A collection that this site no longer shares is found no more. True: something is under way. */
+/* A collection that this site no longer shares is found no more. True: something is under way, or
+ * has to wait. */
 static bool drop_stray(struct qn_search_feed *feed)
 {
     struct stray stray = {.feed = feed};
@@ -349,8 +367,10 @@ static bool drop_stray(struct qn_search_feed *feed)
         return false;
     enum qn_err err = qn_search_scopes(feed->search, find_stray, &stray);
     feed->has_swept = err == QN_OK && stray.scope[0] == '\0';
+    if (err == QN_ERR_BUSY)
+        wait_and_retry(feed, err);
     if (err != QN_OK || feed->has_swept)
-        return false;
+        return err == QN_ERR_BUSY;
     feed->is_putting =
         qn_search_drop(feed->search, qn_span_str(stray.scope), on_dropped, feed) == QN_OK;
     return feed->is_putting;
@@ -411,6 +431,20 @@ bool qn_search_feed_is_behind(const struct qn_search_feed *feed)
         if (!source->is_loaded || source->is_reading_all)
             return true;
     return false;
+}
+
+void qn_search_feed_renew(struct qn_search_feed *feed)
+{
+    begin_again(feed);
+    if (!feed->is_putting)
+        qn_timer_set(feed->timer, 0);
+}
+
+void qn_search_feed_on_renewed(struct qn_search_feed *feed, void (*renewed)(void *context),
+                               void *context)
+{
+    feed->renewed = renewed;
+    feed->context = context;
 }
 
 struct qn_search *qn_search_feed_search(struct qn_search_feed *feed)

@@ -32,6 +32,11 @@ void qn_search_feed_free(struct qn_search_feed *feed); /* accepts NULL */
 void qn_search_feed_wake(struct qn_search_feed *feed);
 /* Records are not in the index yet that were here when it was asked. */
 bool qn_search_feed_is_behind(const struct qn_search_feed *feed);
+/* The index has been made anew, which another feed found out: all is read again. */
+void qn_search_feed_renew(struct qn_search_feed *feed);
+/* Told when this feed found that out. */
+void qn_search_feed_on_renewed(struct qn_search_feed *feed, void (*renewed)(void *context),
+                               void *context);
 struct qn_search *qn_search_feed_search(struct qn_search_feed *feed);
 /* The word of a collection's scope. */
 #define QN_SEARCH_COLL_SCOPE_SIZE (2 + 2 * QN_COLL_ID_SIZE + 1)

@@ -26,6 +26,13 @@ void *call_new(struct local *folder, const struct call_kind *kind, size_t size, 
     return call;
 }
 
+void call_changed(const struct qn_folder_call *call, struct qn_span path)
+{
+    struct local *folder = call->folder;
+    if (!call->is_settled && folder->changed != NULL)
+        folder->changed(folder->changed_context, &folder->base, path);
+}
+
 static void call_free(struct qn_folder_call *call)
 {
     if (call->kind->free != NULL)

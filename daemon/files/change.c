@@ -56,6 +56,7 @@ static void make_work(struct qn_folder_call *call)
 
 static void make_finish(struct qn_folder_call *call)
 {
+    call_changed(call, qn_buf_view(&call->path));
     change_tell((struct change_call *)call);
 }
 
@@ -164,6 +165,7 @@ static void remove_finish(struct qn_folder_call *call)
 {
     struct remove_call *remove = (struct remove_call *)call;
     bool is_out_of_sight = call->err == QN_OK && remove->is_directory;
+    call_changed(call, qn_buf_view(&call->path));
     if (is_out_of_sight && !remove->is_emptied) {
         remove->is_emptied = true;
         call->kind = &empty_kind;

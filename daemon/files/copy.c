@@ -162,6 +162,7 @@ static void copy_work(struct qn_folder_call *call)
 static void copy_finish(struct qn_folder_call *call)
 {
     struct copy_call *copy = (struct copy_call *)call;
+    call_changed(call, qn_buf_view(&copy->to));
     if (call->err == QN_OK && copy->has_fresh)
         rows_put(call, qn_buf_view(&copy->to), &copy->fresh, change_stored);
     else
@@ -225,6 +226,8 @@ static void move_finish(struct qn_folder_call *call)
 {
     struct copy_call *move = (struct copy_call *)call;
     struct qn_span from = qn_buf_view(&call->path), to = qn_buf_view(&move->to);
+    call_changed(call, from);
+    call_changed(call, to);
     if (call->err != QN_OK)
         change_tell(&move->change);
     else if (move->is_directory)

@@ -105,6 +105,7 @@ static void real_free(struct qn_folder *base)
 {
     struct local *folder = real_of(base);
     folder->is_ending = true;
+    folder->changed = NULL;
     folder->rows = NULL; /* what still ends is told, but finds no rows any more */
     atomic_store(&folder->stops, true);
     qn_timer_stop(folder->sweep_timer);
@@ -154,6 +155,8 @@ struct qn_folder *qn_folder_local_new(const struct qn_folder_local_options *opti
     folder->loop = options->loop;
     folder->rows = options->local;
     folder->name = dup_span(options->name);
+    folder->changed = options->changed;
+    folder->changed_context = options->changed_context;
     root_init(&folder->root, options->path, options->mark);
     QN_ASSERT(pthread_mutex_init(&folder->change, NULL) == 0);
     qn_os_random(&tag, sizeof(tag));

@@ -36,10 +36,14 @@ struct qn_folder_local_options {
     const uint8_t *mark;
     /* Rows with the digests of contents; NULL: none are kept, and ETags come from stat alone. */
     const struct qn_local *local;
+    /* Something may have changed at that path or below it, through this folder; on the loop thread,
+     * before who changed it is told. NULL: nobody wants to know. */
+    void (*changed)(void *context, struct qn_folder *folder, struct qn_span path);
+    void *changed_context;
 };
 
-/* All is copied but `loop` and `local`. The directory need not be there yet. Sweeps what a crash
- * left, now and every day. */
+/* All is copied but `loop`, `local` and the context. The directory need not be there yet. Sweeps
+ * what a crash left, now and every day. */
 struct qn_folder *qn_folder_local_new(const struct qn_folder_local_options *options);
 
 /* Puts the mark into a directory, durably (".quoin-folder"). QN_ERR_EXISTS: another folder's is in

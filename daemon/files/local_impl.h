@@ -24,6 +24,8 @@ struct local {
     struct qn_loop *loop;
     const struct qn_local *rows;
     char *name;
+    void (*changed)(void *context, struct qn_folder *folder, struct qn_span path); /* or NULL */
+    void *changed_context;
     struct root root;
     int quick_root;         /* open for attempts until `wake`, which is in this turn; -1: not yet */
     pthread_mutex_t change; /* held by jobs for the moment of a change: no wait for a disk in it */
@@ -78,6 +80,9 @@ void call_start(struct qn_folder_call *call);
 /* Ends a call before it works: for limits that are found at its start. */
 void call_settle(struct qn_folder_call *call, enum qn_err err);
 void call_cancel(struct qn_folder_call *call);
+/* Tells who wants to know (local.h) that what the call did, also half of it, may be seen at a path.
+ * Not of one that did nothing. */
+void call_changed(const struct qn_folder_call *call, struct qn_span path);
 /* After the caller heard its result. */
 void call_end(struct qn_folder_call *call);
 const struct row *call_row(const struct qn_folder_call *call); /* NULL: none */

@@ -339,6 +339,7 @@ static void commit_finish(struct qn_folder_call *call)
     if (call->is_settled)
         discard(commit->upload);
     upload_free(commit->upload);
+    call_changed(call, qn_buf_view(&call->path));
     if (call->err != QN_OK) {
         commit->done(call->context, call->err, NULL);
         call_end(call);

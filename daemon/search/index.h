@@ -26,7 +26,8 @@ struct qn_search_batch {
     size_t count;
     struct qn_span position; /* the feed's own words, at most 512 bytes; empty: stays */
     uint64_t round;          /* items carry the round in which they were last seen, */
-    bool ends_round;         /* and those of earlier ones go */
+    bool ends_round;         /* and those of earlier ones go, */
+    struct qn_span below;    /* of which only that name and those that go on with '/'; empty: all */
 };
 
 struct qn_index_hit {

@@ -24,6 +24,7 @@ enum statement {
     ITEM_SEEN,
     ITEM_REMOVE,
     ITEM_OLD,
+    ITEM_OLD_BELOW,
     ITEM_BY_ID,
     FTS_ADD,
     FTS_REMOVE,

@@ -98,14 +98,15 @@ static enum qn_err add_item(struct qn_fts *fts, int64_t scope, struct qn_span na
 }
 
 static enum qn_err find_item(struct qn_fts *fts, int64_t scope, struct qn_span name,
-                             int64_t *ret_id, struct qn_buf *text)
+                             int64_t *ret_id, struct qn_buf *text, int64_t *ret_round)
 {
     struct fts_run run = fts_start(fts, ITEM_GET);
     fts_number(&run, scope);
     fts_bytes(&run, name);
-    *ret_id = 0;
+    *ret_id = *ret_round = 0;
     if (fts_step(&run)) {
         *ret_id = sqlite3_column_int64(run.statement, 0);
+        *ret_round = sqlite3_column_int64(run.statement, 2);
         qn_buf_append_span(text, fts_column(&run, 1));
     }
     return fts_end(&run);
@@ -123,14 +124,14 @@ static enum qn_err put_item(struct qn_fts *fts, int64_t scope, const struct qn_s
                             uint64_t round)
 {
     QN_AUTO_BUF struct qn_buf before;
-    int64_t id;
+    int64_t id, last_round = 0;
     struct qn_span text = item->text;
     if (text.size > QN_SEARCH_TEXT_SIZE_MAX)
         text.size = QN_SEARCH_TEXT_SIZE_MAX;
     qn_buf_init(&before, QN_SEARCH_TEXT_SIZE_MAX);
-    QN_TRY(find_item(fts, scope, item->name, &id, &before));
+    QN_TRY(find_item(fts, scope, item->name, &id, &before, &last_round));
     if (id != 0 && !item->is_gone && qn_span_eq(text, qn_buf_view(&before)))
-        return seen(fts, id, round);
+        return (uint64_t)last_round == round ? QN_OK : seen(fts, id, round);
     if (id != 0)
         QN_TRY(remove_item(fts, id, item->name, qn_buf_view(&before)));
     return item->is_gone ? QN_OK : add_item(fts, scope, item->name, text, round);
@@ -148,7 +149,8 @@ static enum qn_err set_position(struct qn_fts *fts, int64_t scope, struct qn_spa
 
 struct old {
     int64_t id;
-    struct qn_buf name, text;
+    struct qn_buf name, text; /* name: also where the look for the next one begins */
+    struct qn_span end;       /* where it ends; empty: nowhere */
 };
 
 /* The next one by name behind old->name; id 0: there is none. */
@@ -157,10 +159,12 @@ static enum qn_err next_old(struct qn_fts *fts, int64_t scope, uint64_t round, s
     QN_AUTO_BUF struct qn_buf after;
     qn_buf_init(&after, old->name.size_max);
     qn_buf_append_span(&after, qn_buf_view(&old->name));
-    struct fts_run run = fts_start(fts, ITEM_OLD);
+    struct fts_run run = fts_start(fts, old->end.size > 0 ? ITEM_OLD_BELOW : ITEM_OLD);
     fts_number(&run, scope);
     fts_number(&run, (int64_t)round);
     fts_bytes(&run, qn_buf_view(&after));
+    if (old->end.size > 0)
+        fts_bytes(&run, old->end);
     old->id = 0;
     qn_buf_reset(&old->text);
     if (fts_step(&run)) {
@@ -172,11 +176,14 @@ static enum qn_err next_old(struct qn_fts *fts, int64_t scope, uint64_t round, s
     return fts_end(&run);
 }
 
-static enum qn_err sweep(struct qn_fts *fts, int64_t scope, uint64_t round)
+/* Those with names behind `after` and before `end`. */
+static enum qn_err sweep_between(struct qn_fts *fts, int64_t scope, uint64_t round,
+                                 struct qn_span after, struct qn_span end)
 {
-    struct old old;
+    struct old old = {.end = end};
     enum qn_err err;
     qn_buf_init(&old.name, 64 * 1024);
+    qn_buf_append_span(&old.name, after);
     qn_buf_init(&old.text, QN_SEARCH_TEXT_SIZE_MAX);
     do {
         err = next_old(fts, scope, round, &old);
@@ -188,6 +195,37 @@ static enum qn_err sweep(struct qn_fts *fts, int64_t scope, uint64_t round)
     return err;
 }
 
+static enum qn_err sweep(struct qn_fts *fts, int64_t scope, uint64_t round)
+{
+    return sweep_between(fts, scope, round, qn_span(NULL, 0), qn_span(NULL, 0));
+}
+
+/* The item of that very name, if it was not seen. */
+static enum qn_err sweep_one(struct qn_fts *fts, int64_t scope, uint64_t round, struct qn_span name)
+{
+    QN_AUTO_BUF struct qn_buf text;
+    int64_t id, last_round;
+    qn_buf_init(&text, QN_SEARCH_TEXT_SIZE_MAX);
+    QN_TRY(find_item(fts, scope, name, &id, &text, &last_round));
+    if (id == 0 || (uint64_t)last_round >= round)
+        return QN_OK;
+    return remove_item(fts, id, name, qn_buf_view(&text));
+}
+
+static enum qn_err sweep_below(struct qn_fts *fts, int64_t scope, uint64_t round,
+                               struct qn_span above)
+{
+    QN_AUTO_BUF struct qn_buf after, end;
+    qn_buf_init(&after, above.size + 1);
+    qn_buf_init(&end, above.size + 1);
+    qn_buf_append_span(&after, above);
+    qn_buf_append_u8(&after, '/');
+    qn_buf_append_span(&end, above);
+    qn_buf_append_u8(&end, '/' + 1);
+    QN_TRY(sweep_one(fts, scope, round, above));
+    return sweep_between(fts, scope, round, qn_buf_view(&after), qn_buf_view(&end));
+}
+
 /* ---- a batch ---- */
 
 static enum qn_err put_all(struct qn_fts *fts, const struct qn_search_batch *batch)
@@ -196,7 +234,9 @@ static enum qn_err put_all(struct qn_fts *fts, const struct qn_search_batch *bat
     QN_TRY(scope_make(fts, batch->scope, &scope));
     for (size_t i = 0; i < batch->count; i++)
         QN_TRY(put_item(fts, scope, &batch->items[i], batch->round));
-    if (batch->ends_round)
+    if (batch->ends_round && batch->below.size > 0)
+        QN_TRY(sweep_below(fts, scope, batch->round, batch->below));
+    else if (batch->ends_round)
         QN_TRY(sweep(fts, scope, batch->round));
     return batch->position.size == 0 ? QN_OK : set_position(fts, scope, batch->position);
 }

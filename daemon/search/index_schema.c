@@ -28,13 +28,15 @@ static const char *const statements[STATEMENT_COUNT] = {
     [SCOPE_SET] = "UPDATE scope SET position = ?2 WHERE id = ?1",
     [SCOPE_REMOVE] = "DELETE FROM scope WHERE id = ?1",
     [SCOPE_ALL] = "SELECT word FROM scope",
-    [ITEM_GET] = "SELECT id, text FROM item WHERE scope = ?1 AND name = ?2",
+    [ITEM_GET] = "SELECT id, text, round FROM item WHERE scope = ?1 AND name = ?2",
     [ITEM_LAST] = "SELECT max(id) FROM item WHERE id BETWEEN ?1 AND ?2",
     [ITEM_ADD] = "INSERT INTO item(id, scope, name, text, round) VALUES(?1, ?2, ?3, ?4, ?5)",
     [ITEM_SEEN] = "UPDATE item SET round = ?2 WHERE id = ?1",
     [ITEM_REMOVE] = "DELETE FROM item WHERE id = ?1",
     [ITEM_OLD] = "SELECT id, name, text FROM item WHERE scope = ?1 AND round < ?2 AND name > ?3"
                  " ORDER BY name LIMIT 1",
+    [ITEM_OLD_BELOW] = "SELECT id, name, text FROM item WHERE scope = ?1 AND round < ?2 AND"
+                       " name > ?3 AND name < ?4 ORDER BY name LIMIT 1",
     [ITEM_BY_ID] = "SELECT name, text FROM item WHERE id = ?1",
     [FTS_ADD] = "INSERT INTO fts(rowid, name, text) VALUES(?1, ?2, ?3)",
     [FTS_REMOVE] = "INSERT INTO fts(fts, rowid, name, text) VALUES('delete', ?1, ?2, ?3)",

@@ -49,8 +49,8 @@ static bool has_content(const struct qn_web_request *request)
  * page of this site unless it is the page. */
 static const char *const defaults[] = {
     "Strict-Transport-Security: max-age=31536000\r\n",
-    "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
-    "form-action 'none'\r\n",
+    ("Content-Security-Policy: default-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
+     "form-action 'none'\r\n"),
     "X-Content-Type-Options: nosniff\r\n",
     "X-Frame-Options: DENY\r\n",
     "Referrer-Policy: no-referrer\r\n",

@@ -150,6 +150,37 @@ session() {
         --output "$work/content" --write-out '%{http_code}' "$@" "https://127.0.0.1:$port/api/v1$path"
 }
 
+# found WANTED WORDS: what the search has for her.
+found() {
+    [[ $(ask GET "/search?q=$2") == 200 ]] || return 1
+    [[ $(jq -r '[.results[] | (.folder // .collection) + ":" + (.path // .key)] | sort | join(" ")' "$work/content") == "$1" ]]
+}
+
+# Only what she may see is found, whatever else there is.
+searches() {
+    mkdir "$work/closed"
+    touch "$work/closed/sesame-1.txt"
+    expect 'a folder that is not hers' ctl one folder create closed --path "$work/closed"
+    expect 'a collection that is not hers' ctl one collection create vault
+    expect 'a record in it' ctl one record put vault sesame-2 a=1
+    expect 'a record of hers' ctl one record put residents sesame-3 a=1
+    answers 'a directory' 201 POST /folders/plans/files/Menus "${json[@]}" --data '{"do":"make-directory"}'
+    answers 'a file of hers' 201 PUT /folders/plans/files/Menus/sesame-4.txt --data x
+    await 'what was put over the API is found soon' found 'plans:Menus/sesame-4.txt residents:sesame-3' sesame
+    expect 'all is found by whoever may see all' holds one 'length == 4' search sesame
+    answers 'it is moved' 201 POST /folders/plans/files/Menus "${json[@]}" --data '{"do":"move","to":"Repas"}'
+    await 'and found there' found 'plans:Repas/sesame-4.txt residents:sesame-3' sesame
+    expect 'a right' ctl one user grant anne --folder closed --right read
+    expect 'and it is found' found 'closed:sesame-1.txt plans:Repas/sesame-4.txt residents:sesame-3' sesame
+    expect 'taken back' ctl one user revoke anne --folder closed
+    expect 'and it is not' found 'plans:Repas/sesame-4.txt residents:sesame-3' sesame
+    answers 'it is deleted' 204 DELETE /folders/plans/files/Repas
+    await 'and forgotten' found 'residents:sesame-3' sesame
+    expect 'somebody else' ctl one user add berthe --role operator <<<"$password"
+    equal 'who was granted nothing finds nothing' '{"results":[],"indexing":false}' "$(curl --silent --insecure \
+        --user "berthe:$password" --max-time 20 "https://127.0.0.1:$port/api/v1/search?q=sesame")"
+}
+
 sessions() {
     equal 'a wrong password' 401 "$(session POST /session "${json[@]}" --data '{"name":"anne","password":"x"}')"
     is_like '{"error":{"code":"wrong-password","message":"*","object":""}}' || fail "$(cat "$work/content")"
@@ -252,6 +283,7 @@ examples
 races
 files
 others
+searches
 sessions
 languages
 forgiven

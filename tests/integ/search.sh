@@ -1,6 +1,7 @@
 #!/bin/bash
 # Records are found by what is in them, at each site, and after everything that can happen to an
-# index: changes, the trash, a stop, kill -9, damage, its loss.
+# index: changes, the trash, a stop, kill -9, damage, its loss. Files are found by their names, at the
+# site where their folder is.
 #
 #   search.sh SYNCD SYNCCTL
 set -euo pipefail
@@ -12,6 +13,14 @@ finds() {
     local site=$1 wanted=$2
     shift 2
     [[ $(ctl "$site" --json search --limit 100 "$@" | jq -r '[.[].key] | sort | join(" ")') == "$wanted" ]]
+}
+
+# files SITE WANTED WORD...: the paths, in any order
+files() {
+    local site=$1 wanted=$2
+    shift 2
+    [[ $(ctl "$site" --json search --limit 100 "$@" |
+        jq -r '[.[] | select(.kind == "file") | .folder + ":" + .path] | sort | join(" ")') == "$wanted" ]]
 }
 
 begin "$1" "$2" one two
@@ -76,3 +85,37 @@ rm -r "$(site_state one)/search"
 site_start one
 await "so is a lost one" finds one "N-19999" perle "$((19999 * 7919 % 20011)) "
 await "of each collection" finds one "R-1" lacombe
+
+# --- names of files ---
+share=$work/share
+mkdir -p "$share/Menus/été"
+touch "$share/Menus/été/Semaine-12.odt" "$share/plan.txt" "$share/._plan.txt" "$share/Menus/Thumbs.db"
+ln -s /etc "$share/semaine"
+expect "a folder" ctl one folder create common --path "$share"
+await "its files are found" files one "common:Menus/été/Semaine-12.odt" semaine 12
+expect "by their directories" files one "common:Menus/été/Semaine-12.odt" ete menus
+expect "no litter" files one "common:plan.txt" plan
+expect "no mark, no link" files one "" quoin
+expect "nor is what is at the other site" files two "" plan
+equal "nothing is missing" "" "$(ctl one search plan 2>&1 | grep "being made" || true)"
+site_stop one
+rm "$share/plan.txt"
+touch "$share/Menus/plan.txt"
+site_start one
+await "what changed meanwhile" files one "common:Menus/plan.txt" plan
+mv "$share" "$work/away"
+await "it is gone" holds one '.[0].state == "gone"' folder list
+site_stop one
+site_start one
+await "the records are there" finds one "R-1" lacombe
+expect "names are known that are gone for the moment" files one "common:Menus/plan.txt" plan
+mv "$work/away" "$share"
+expect "taken away" ctl one folder detach common
+await "and forgotten" files one "" plan
+expect "given back" ctl one folder attach common --path "$share"
+await "and found" files one "common:Menus/plan.txt" plan
+site_stop one
+dd if=/dev/zero of="$index" bs=4096 count=1 conv=notrunc status=none
+site_start one
+await "a damaged index knows them again" files one "common:Menus/plan.txt" plan
+await "and the records" finds one "R-1" lacombe

@@ -120,7 +120,7 @@ Test(index, changes_and_ends)
 Test(index, a_round_leaves_only_what_it_saw)
 {
     FIXTURE f = {0};
-    char name[16];
+    char name[32];
     start(&f);
     for (int i = 0; i < 3000; i++) {
         snprintf(name, sizeof(name), "file %d", i);
@@ -131,6 +131,34 @@ Test(index, a_round_leaves_only_what_it_saw)
     put_round(&f, "a", "file 2999", "", 2, false);
     put_round(&f, "a", NULL, NULL, 2, true);
     check(&f, "ab", "file", 10, "a/file 2999 a/file 5 b/file 7 ");
+}
+
+static void end_below(struct fixture *f, const char *scope, const char *below, uint64_t round)
+{
+    struct qn_search_batch batch = {.scope = qn_span_str(scope),
+                                    .round = round,
+                                    .ends_round = true,
+                                    .below = qn_span_str(below)};
+    cr_assert_eq(qn_fts_put(f->fts, &batch), QN_OK);
+}
+
+Test(index, a_round_below_a_path_leaves_the_rest_alone)
+{
+    const char *names[] = {"d", "d-x", "d.x", "d/a x", "d/b x", "d/e/c x", "d0 x", "c x", "e x"};
+    FIXTURE f = {0};
+    start(&f);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        put_round(&f, "a", names[i], "x", 1, false);
+    put_round(&f, "b", "d/a x", "x", 1, false);
+    put_round(&f, "a", "d/b x", "x", 2, false);
+    end_below(&f, "a", "d", 2);
+    check(&f, "a", "x", 20, "a/e x a/c x a/d0 x a/d/b x a/d.x a/d-x ");
+    check(&f, "b", "x", 20, "b/d/a x ");
+    put_round(&f, "a", "d/b x", "x", 3, false);
+    end_below(&f, "a", "d/b x", 3); /* it was seen */
+    check(&f, "a", "x", 20, "a/e x a/c x a/d0 x a/d/b x a/d.x a/d-x ");
+    end_below(&f, "a", "d/b x", 4); /* now it was not */
+    check(&f, "a", "x", 20, "a/e x a/c x a/d0 x a/d.x a/d-x ");
 }
 
 static void check_position(struct fixture *f, const char *scope, const char *wanted)
