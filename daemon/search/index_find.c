@@ -8,6 +8,7 @@
 struct finding {
     struct qn_fts *fts;
     const struct qn_search_words *words;
+    struct qn_span expression; /* of `words`, for FTS5 */
     size_t left;
     QN_VEC(int64_t) told; /* at most the limit */
     void (*hit)(void *context, const struct qn_index_hit *hit);
@@ -41,12 +42,12 @@ static enum qn_err tell_item(struct finding *finding, struct qn_span scope, int6
 
 /* At most `limit` hits in one scope that were not told yet. */
 static enum qn_err pass(struct finding *finding, struct qn_span scope, int64_t number,
-                        struct qn_span expression, size_t limit)
+                        enum statement where, size_t limit)
 {
     enum qn_err err = QN_OK;
     size_t enough = finding->left > limit ? finding->left - limit : 0;
-    struct fts_run run = fts_start(finding->fts, FTS_FIND);
-    fts_text(&run, expression);
+    struct fts_run run = fts_start(finding->fts, where);
+    fts_text(&run, finding->expression);
     fts_number(&run, number << SCOPE_SHIFT);
     fts_number(&run, ((number + 1) << SCOPE_SHIFT) - 1);
     while (err == QN_OK && finding->left > enough && fts_step(&run)) {
@@ -59,13 +60,13 @@ static enum qn_err pass(struct finding *finding, struct qn_span scope, int64_t n
 }
 
 static enum qn_err all_scopes(struct finding *finding, const struct qn_span *scopes, size_t count,
-                              struct qn_span expression, size_t limit)
+                              enum statement where, size_t limit)
 {
     for (size_t i = 0; i < count && finding->left > 0; i++) {
         int64_t number;
         QN_TRY(fts_scope_id(finding->fts, scopes[i], &number, NULL));
         if (number != 0)
-            QN_TRY(pass(finding, scopes[i], number, expression, limit));
+            QN_TRY(pass(finding, scopes[i], number, where, limit));
     }
     return QN_OK;
 }
@@ -73,22 +74,19 @@ static enum qn_err all_scopes(struct finding *finding, const struct qn_span *sco
 /* Names, then texts, a few of each scope; then the rest. */
 static enum qn_err all_passes(struct finding *finding, const struct qn_span *scopes, size_t count)
 {
-    QN_AUTO_BUF struct qn_buf in_names, anywhere;
+    QN_AUTO_BUF struct qn_buf expression;
     size_t share = count > 0 ? finding->left / count : 0;
     size_t few = share > PER_SCOPE_MIN ? share : PER_SCOPE_MIN;
-    qn_buf_init(&in_names, 8192);
-    qn_buf_init(&anywhere, 8192);
-    qn_search_words_match(finding->words, &anywhere);
-    qn_buf_append_str(&in_names, "name : (");
-    qn_buf_append_span(&in_names, qn_buf_view(&anywhere));
-    qn_buf_append_str(&in_names, ")");
-    QN_TRY(qn_buf_status(&in_names));
-    QN_TRY(all_scopes(finding, scopes, count, qn_buf_view(&in_names), few));
-    QN_TRY(all_scopes(finding, scopes, count, qn_buf_view(&anywhere), few));
+    qn_buf_init(&expression, 8192);
+    qn_search_words_match(finding->words, &expression);
+    QN_TRY(qn_buf_status(&expression));
+    finding->expression = qn_buf_view(&expression);
+    QN_TRY(all_scopes(finding, scopes, count, NAME_FIND, few));
+    QN_TRY(all_scopes(finding, scopes, count, FTS_FIND, few));
     if (count <= 1)
         return QN_OK; /* few was all */
-    QN_TRY(all_scopes(finding, scopes, count, qn_buf_view(&in_names), SIZE_MAX));
-    return all_scopes(finding, scopes, count, qn_buf_view(&anywhere), SIZE_MAX);
+    QN_TRY(all_scopes(finding, scopes, count, NAME_FIND, SIZE_MAX));
+    return all_scopes(finding, scopes, count, FTS_FIND, SIZE_MAX);
 }
 
 enum qn_err qn_fts_find(struct qn_fts *fts, const struct qn_search_words *words,

@@ -29,6 +29,9 @@ enum statement {
     FTS_ADD,
     FTS_REMOVE,
     FTS_FIND,
+    NAME_ADD,
+    NAME_REMOVE,
+    NAME_FIND,
     STATEMENT_COUNT,
 };
 

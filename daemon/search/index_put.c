@@ -59,7 +59,11 @@ static enum qn_err index_words(struct qn_fts *fts, enum statement which, int64_t
     fts_number(&run, id);
     fts_text(&run, qn_buf_view(&name_words));
     fts_text(&run, qn_buf_view(&text_words));
-    return fts_do(&run);
+    QN_TRY(fts_do(&run));
+    struct fts_run name_run = fts_start(fts, which == FTS_ADD ? NAME_ADD : NAME_REMOVE);
+    fts_number(&name_run, id);
+    fts_text(&name_run, qn_buf_view(&name_words));
+    return fts_do(&name_run);
 }
 
 static enum qn_err remove_item(struct qn_fts *fts, int64_t id, struct qn_span name,

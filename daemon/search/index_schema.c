@@ -5,7 +5,7 @@
 
 #include "search/index_private.h"
 
-#define VERSION 1 /* PRAGMA user_version; another one: made again */
+#define VERSION 2 /* PRAGMA user_version; another one: made again */
 
 static const char schema[] =
     "CREATE TABLE scope(id INTEGER PRIMARY KEY, word BLOB UNIQUE NOT NULL, position BLOB);"
@@ -16,7 +16,11 @@ static const char schema[] =
     "CREATE UNIQUE INDEX item_name ON item(scope, name);"
     "CREATE VIRTUAL TABLE fts USING fts5(name, text, content='', prefix='2 3', detail=column,"
     " tokenize='unicode61 remove_diacritics 0', columnsize=0);"
-    "PRAGMA user_version = 1;";
+    /* Names by themselves: a word that is in many texts and no name would be looked for in all of
+     * them. */
+    "CREATE VIRTUAL TABLE fts_name USING fts5(name, content='', prefix='2 3', detail=none,"
+    " tokenize='unicode61 remove_diacritics 0', columnsize=0);"
+    "PRAGMA user_version = 2;";
 
 /* In the order of enum statement. */
 static const char *const statements[STATEMENT_COUNT] = {
@@ -40,6 +44,10 @@ static const char *const statements[STATEMENT_COUNT] = {
     [ITEM_BY_ID] = "SELECT name, text FROM item WHERE id = ?1",
     [FTS_ADD] = "INSERT INTO fts(rowid, name, text) VALUES(?1, ?2, ?3)",
     [FTS_REMOVE] = "INSERT INTO fts(fts, rowid, name, text) VALUES('delete', ?1, ?2, ?3)",
+    [NAME_ADD] = "INSERT INTO fts_name(rowid, name) VALUES(?1, ?2)",
+    [NAME_REMOVE] = "INSERT INTO fts_name(fts_name, rowid, name) VALUES('delete', ?1, ?2)",
+    [NAME_FIND] = "SELECT rowid FROM fts_name WHERE fts_name MATCH ?1 AND rowid BETWEEN ?2 AND ?3"
+                  " ORDER BY rowid DESC",
     [FTS_FIND] = "SELECT rowid FROM fts WHERE fts MATCH ?1 AND rowid BETWEEN ?2 AND ?3"
                  " ORDER BY rowid DESC",
 };

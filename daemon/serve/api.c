@@ -208,6 +208,7 @@ static void room(struct qn_web_request *request)
 
 static void end(struct qn_web_request *request, bool is_complete)
 {
+    api_leave_change(qn_web_state(request));
     api_free(qn_web_state(request));
 }
 

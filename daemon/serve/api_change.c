@@ -10,7 +10,7 @@ static void failed(void *context, struct qn_span path, enum qn_err err)
         file->first_err = err;
 }
 
-static void finish(struct api_file *file, enum qn_err err, const char *action, unsigned status)
+static void finish(struct api_file *file, enum qn_err err, unsigned status)
 {
     if (!api_file_settle(file))
         return;
@@ -20,30 +20,26 @@ static void finish(struct api_file *file, enum qn_err err, const char *action, u
         api_refuse_folder(file->api, err, file->api->rest);
         return;
     }
-    api_note(file->api, action, "ok");
-    if (file->to.size > 0)
-        api_note_path(file->api, qn_buf_view(&file->to), action);
+    api_end_change(file->api);
     api_answer_empty(file->api, status, NULL);
 }
 
 static void made(void *context, enum qn_err err)
 {
-    finish(context, err, "write", 201);
+    finish(context, err, 201);
 }
 
 static void moved(void *context, enum qn_err err)
 {
-    finish(context, err, "move", 201);
-}
-
-static void copied(void *context, enum qn_err err)
-{
-    finish(context, err, "copy", 201);
+    struct api_file *file = context;
+    if (file->api != NULL && err == QN_OK && file->first_err == QN_OK)
+        api_note_target(file->api, qn_buf_view(&file->to));
+    finish(file, err, 201);
 }
 
 static void removed(void *context, enum qn_err err)
 {
-    finish(context, err, "delete", 204);
+    finish(context, err, 204);
 }
 
 /* ---- POST ---- */
@@ -69,10 +65,17 @@ static void move_or_copy(struct api_file *file, bool is_move)
     struct qn_span from = file->api->rest, to = qn_buf_view(&file->to);
     if ((is_move && api_file_is_locked(file, from, true)) || api_file_is_locked(file, to, true))
         return;
+    api_begin_change(file->api, is_move ? "move" : "copy");
     if (is_move)
         file->call = ops->move(file->folder, from, to, false, failed, moved, file);
     else
-        file->call = ops->copy(file->folder, from, to, false, false, failed, copied, file);
+        file->call = ops->copy(file->folder, from, to, false, false, failed, moved, file);
+}
+
+static void make_directory(struct api_file *file)
+{
+    api_begin_change(file->api, "write");
+    file->call = file->folder->ops->make_directory(file->folder, file->api->rest, made, file);
 }
 
 static void run(struct api_file *file, json_t *object)
@@ -89,7 +92,7 @@ static void run(struct api_file *file, json_t *object)
     else if (makes && api_file_is_locked(file, file->api->rest, false))
         return;
     else if (makes)
-        file->call = file->folder->ops->make_directory(file->folder, file->api->rest, made, file);
+        make_directory(file);
     else
         move_or_copy(file, is_move);
 }
@@ -113,6 +116,13 @@ void api_file_do(struct api *api)
 
 /* ---- DELETE ---- */
 
+static void remove_now(struct api_file *file)
+{
+    api_begin_change(file->api, "delete");
+    file->call = file->folder->ops->remove(file->folder, file->api->rest, &file->expect, failed,
+                                           removed, file);
+}
+
 static void looked(void *context, enum qn_err err, const struct qn_entry_info *entry)
 {
     struct api_file *file = context;
@@ -125,8 +135,7 @@ static void looked(void *context, enum qn_err err, const struct qn_entry_info *e
     else if (err == QN_ERR_NOTFOUND)
         api_refuse_folder(file->api, err, file->api->rest);
     else
-        file->call = file->folder->ops->remove(file->folder, file->api->rest, &file->expect, failed,
-                                               removed, file);
+        remove_now(file);
 }
 
 void api_file_delete(struct api *api)

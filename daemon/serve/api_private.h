@@ -52,6 +52,7 @@ struct api {
     struct qn_span thing; /* the collection or folder, of the path */
     struct qn_span rest;  /* what of the path follows "records/" or "files/" */
 
+    const char *change; /* action of a change that is under way; NULL: none */
     bool has_command, is_paused;
     uint64_t command;
     api_answer_fn *on_answer;
@@ -115,10 +116,16 @@ bool api_is_write(const struct api *api);
 bool api_has_condition(const struct api *api);
 /* The audit trail (api_note.c): false after a refusal. */
 bool api_note_read(struct api *api, const char *action);
-/* That this was done, or refused. */
+/* That this was done, or refused. A refusal of somebody who is not known is the door's to note:
+ * else strangers could fill the trail. */
 void api_note(const struct api *api, const char *action, const char *result);
-/* The other path of a move or copy in the folder, behind api_note. */
-void api_note_path(const struct api *api, struct qn_span path, const char *action);
+/* Around a change: from its begin on the trail hears of it also if the client leaves ("left": it
+ * was asked for, and may have been done). `action` is a literal. */
+void api_begin_change(struct api *api, const char *action);
+void api_end_change(struct api *api);   /* it is done */
+void api_leave_change(struct api *api); /* the request is over */
+/* That `to`, in the request's folder, was written by a copy or move. */
+void api_note_target(const struct api *api, struct qn_span to);
 
 /* ---- what is asked for: each answers the request ---- */
 void api_sign_in(struct api *api);        /* api_session.c */

@@ -15,14 +15,25 @@ static void committed(void *context, enum qn_err err, const struct qn_entry_info
         api_refuse_folder(file->api, err, file->api->rest);
         return;
     }
-    api_note(file->api, "write", "ok");
+    api_end_change(file->api);
     api_answer_empty(file->api, file->is_new ? 201 : 204, entry->etag);
+}
+
+/* The body may have taken its time: the right may be gone, or somebody have locked the file. */
+static bool may_still_write(struct api_file *file)
+{
+    struct api *api = file->api;
+    return api_may(api, QN_THING_FOLDER, api->thing, QN_RIGHT_WRITE) &&
+           !api_file_is_locked(file, api->rest, false);
 }
 
 static void commit(struct api_file *file)
 {
     struct qn_folder_upload *upload = file->upload;
+    if (!may_still_write(file))
+        return;          /* the upload goes with the request */
     file->upload = NULL; /* gone afterwards, either way */
+    api_begin_change(file->api, "write");
     file->call =
         file->folder->ops->commit(upload, &file->expect, file->modified_ns, committed, file);
 }

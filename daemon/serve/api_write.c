@@ -48,7 +48,7 @@ static void show_now(struct api *api, const struct qn_serve_answer *answer)
         api_refuse_error(api, answer);
         return;
     }
-    api_note(api, "write", "ok");
+    api_end_change(api);
     record_args(api, 2, &args);
     api_arg(&args, "key", qn_buf_view(&api->key));
     api_command(api, "record.get", &args, shown);
@@ -60,11 +60,23 @@ static void deleted(struct api *api, const struct qn_serve_answer *answer)
         api_refuse_error(api, answer);
         return;
     }
-    api_note(api, "delete", "ok");
+    api_end_change(api);
     api_answer_empty(api, 204, NULL);
 }
 
 /* ---- the change ---- */
+
+/* The right to write, and a key that can be one. Asked again when the body is there: it may have
+ * taken its time, and the right be gone. */
+static bool may_change(struct api *api)
+{
+    if (!api_may(api, QN_THING_COLLECTION, api->thing, QN_RIGHT_WRITE))
+        return false;
+    if (api->key.size > 0 && api->key.size <= QN_KEY_SIZE_MAX)
+        return true;
+    api_refuse(api, 422, "bad-key", qn_span_str("key"));
+    return false;
+}
 
 static void pack_expected(const struct api *api, struct qn_buf *args)
 {
@@ -79,6 +91,9 @@ static void pack_expected(const struct api *api, struct qn_buf *args)
 static void change(struct api *api)
 {
     struct qn_buf args;
+    if (!may_change(api))
+        return;
+    api_begin_change(api, is_delete(api) ? "delete" : "write");
     record_args(api, is_delete(api) ? 3 : 4, &args);
     if (!is_delete(api)) {
         qn_pack_cstr(&args, "fields");
@@ -158,17 +173,6 @@ static void take_fields(struct api *api)
         look(api);
 }
 
-/* The right to write, and a key that can be one. */
-static bool may_change(struct api *api)
-{
-    if (!api_may(api, QN_THING_COLLECTION, api->thing, QN_RIGHT_WRITE))
-        return false;
-    if (api->key.size > 0 && api->key.size <= QN_KEY_SIZE_MAX)
-        return true;
-    api_refuse(api, 422, "bad-key", qn_span_str("key"));
-    return false;
-}
-
 void api_record_change(struct api *api)
 {
     if (!may_change(api))
@@ -201,6 +205,7 @@ static void resolve(struct api *api, json_t *object)
         return;
     }
     struct qn_buf args;
+    api_begin_change(api, "write");
     record_args(api, 4, &args);
     api_arg(&args, "field", field);
     api_arg(&args, "key", qn_buf_view(&api->key));
@@ -218,7 +223,8 @@ static void take_resolution(struct api *api)
     json_t *object = api_body_object(api, "field take value");
     if (object == NULL)
         return;
-    resolve(api, object);
+    if (may_change(api))
+        resolve(api, object);
     json_decref(object);
 }
 
@@ -235,6 +241,9 @@ static void restore(struct api *api)
     if (object == NULL)
         return;
     json_decref(object);
+    if (!may_change(api))
+        return;
+    api_begin_change(api, "write");
     record_args(api, 2, &args);
     api_arg(&args, "key", qn_buf_view(&api->key));
     api_command(api, "record.restore", &args, show_now);

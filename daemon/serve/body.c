@@ -26,10 +26,14 @@ static enum qn_err next_piece(struct qn_web_request *request, size_t *ret_used,
 static void broken(struct qn_web_request *request)
 {
     request->connection->keeps_alive = false;
-    if (request->head_started)
+    if (request->head_started) {
         request->is_cut = true;
-    else
-        qn_web_refuse(request, 400, "bad-body", "");
+        return;
+    }
+    /* The engine answers in its place: a handler that still waits for something (a write under way)
+     * must not answer again. */
+    request_tell_end(request, false);
+    qn_web_refuse(request, 400, "bad-body", "");
 }
 
 static bool give_piece(struct qn_web_request *request)

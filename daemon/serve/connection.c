@@ -36,7 +36,7 @@ static void request_reset(struct qn_web_request *request)
         .connection = request->connection, .head_bytes = head_bytes, .path = path, .out = out};
 }
 
-static void tell_end(struct qn_web_request *request, bool is_complete)
+void request_tell_end(struct qn_web_request *request, bool is_complete)
 {
     const struct qn_web_handler *handler = request->handler;
     request->handler = NULL;
@@ -92,6 +92,12 @@ void connection_later(struct connection *connection)
 bool connection_is_idle(const struct connection *connection)
 {
     return connection->state <= CONNECTION_HEAD;
+}
+
+bool connection_gives_way(const struct connection *connection)
+{
+    return connection_is_idle(connection) || connection->state >= CONNECTION_DISCARD ||
+           !connection->request.has_person;
 }
 
 struct qn_span connection_in(const struct connection *connection)
@@ -349,7 +355,7 @@ static bool step_discard(struct connection *connection)
 static void end_request(struct connection *connection)
 {
     struct qn_web_request *request = &connection->request;
-    tell_end(request, true);
+    request_tell_end(request, true);
     if (connection->stream == NULL)
         return;
     if (!connection->keeps_alive || connection->serve->is_stopping) {
@@ -414,7 +420,7 @@ static void end_gone(struct connection *connection)
         door->forget(door->context, connection->door_token);
     connection->door_token = 0;
     connection->is_pumping = true;
-    tell_end(&connection->request, false);
+    request_tell_end(&connection->request, false);
     connection->is_pumping = false;
     connection_free(connection);
 }

@@ -183,6 +183,8 @@ static bool find_folder(struct dav_request *dav)
         dav->folder = options->host->folder(options->host->context, dav->folder_name);
     if (dav->folder)
         return true;
+    if (!dav->method->is_write)
+        dav_note(dav, 404); /* a change that is refused is noted in any case */
     dav_refuse(dav, 404);
     return false;
 }
@@ -193,7 +195,7 @@ static bool may_change(struct dav_request *dav)
     bool is_fixed = !dav->folder || (dav->inner.size == 0 && dav->method->makes_or_removes);
     if (!dav->method->is_write || (dav->right == QN_RIGHT_WRITE && !is_fixed))
         return true;
-    if (dav->method->method == QN_HTTP_MKCOL && dav->folder)
+    if (dav->method->method == QN_HTTP_MKCOL && dav->right == QN_RIGHT_WRITE)
         dav_refuse(dav, 405); /* it is there */
     else
         dav_refuse(dav, 403);

@@ -64,7 +64,8 @@ static const char *code_of(unsigned status)
 }
 
 /* The list of folders is nobody's data. */
-static enum qn_err note(struct dav_request *dav, struct qn_span path, unsigned status)
+static enum qn_err note_of(struct dav_request *dav, const char *action, struct qn_span path,
+                           unsigned status)
 {
     const struct qn_dav_options *options = &dav->dav->options;
     QN_AUTO_BUF struct qn_buf object;
@@ -76,10 +77,20 @@ static enum qn_err note(struct dav_request *dav, struct qn_span path, unsigned s
     struct qn_audit_what what = {.actor = qn_span_str(dav->person.name),
                                  .device = qn_span_str(qn_person_device(&dav->person)),
                                  .address = qn_span_str(dav->from),
-                                 .action = dav->method->action,
+                                 .action = action,
                                  .object = qn_buf_view(&object),
                                  .result = code_of(status)};
     return options->audit(options->context, &what);
+}
+
+static enum qn_err note(struct dav_request *dav, unsigned status)
+{
+    return note_of(dav, dav->method->action, qn_buf_view(&dav->path), status);
+}
+
+void dav_note_target(struct dav_request *dav, struct qn_span path)
+{
+    (void)!note_of(dav, "write", path, 201);
 }
 
 /* It is done: if the trail does not take it any more, the next one is refused. */
@@ -87,17 +98,12 @@ void dav_note(struct dav_request *dav, unsigned status)
 {
     if (status == 201)
         report_name(dav, qn_buf_view(&dav->path));
-    (void)!note(dav, qn_buf_view(&dav->path), status);
-}
-
-void dav_note_other(struct dav_request *dav, struct qn_span path, unsigned status)
-{
-    (void)!note(dav, path, status);
+    (void)!note(dav, status);
 }
 
 bool dav_note_read(struct dav_request *dav)
 {
-    if (note(dav, qn_buf_view(&dav->path), 200) == QN_OK)
+    if (note(dav, 200) == QN_OK)
         return true;
     dav_refuse(dav, 503);
     return false;

@@ -127,6 +127,15 @@ static bool check_own_locks(struct dav_request *dav)
            (!changes_parent || dav_check_locks(dav, dav_parent(path), false));
 }
 
+bool dav_may_still_change(struct dav_request *dav)
+{
+    const struct qn_dav_options *options = &dav->dav->options;
+    if (options->right(options->context, &dav->person, dav->folder_name) == QN_RIGHT_WRITE)
+        return check_own_locks(dav);
+    dav_refuse(dav, 403);
+    return false;
+}
+
 /* ---- the order ---- */
 
 static void judge(struct dav_request *dav)

@@ -111,6 +111,9 @@ void dav_judge(
 bool dav_check_http(struct dav_request *dav);
 /* A change of `path`; false: answered with 423. */
 bool dav_check_locks(struct dav_request *dav, struct qn_span path, bool is_tree);
+/* Before what a slow body brought is put in its place: the right, and the locks, as they are now;
+ * false: answered. */
+bool dav_may_still_change(struct dav_request *dav);
 /* What the client said that it knows must still hold in the moment of the change. */
 struct qn_folder_expect dav_expect(const struct dav_request *dav);
 
@@ -131,8 +134,8 @@ void dav_text_field(struct qn_buf *head, const char *name, const char *value);
 void dav_href(struct qn_buf *out, struct qn_span path, bool is_collection);
 /* Notes a change of the request's path, or its refusal, for the audit trail. */
 void dav_note(struct dav_request *dav, unsigned status);
-/* The other path of COPY or MOVE, behind dav_note. */
-void dav_note_other(struct dav_request *dav, struct qn_span path, unsigned status);
+/* That a copy or move wrote `path`. */
+void dav_note_target(struct dav_request *dav, struct qn_span path);
 /* The same of a read, before it is answered; false: it may not be, and was refused. */
 bool dav_note_read(struct dav_request *dav);
 

@@ -159,6 +159,12 @@ static void commit(struct dav_request *dav)
         refuse(dav, 400);
         return;
     }
+    if (!dav_may_still_change(dav)) {
+        put->is_refused = true;
+        dav->folder->ops->abort(upload);
+        put->upload = NULL;
+        return;
+    }
     put->upload = NULL;
     dav_hold(dav);
     dav_wait(dav, dav->folder->ops->commit(upload, &expect,

@@ -49,15 +49,6 @@ static void on_failed(void *context, struct qn_span path, enum qn_err err)
         qn_dav_multistatus_status(&change->failed, qn_buf_view(&href), dav_status_of(err), NULL);
 }
 
-/* Of COPY and MOVE both names. */
-static void note_change(struct dav_request *dav, unsigned status)
-{
-    struct changing *change = dav->own;
-    dav_note(dav, status);
-    if (change != NULL && change->to.size > 0)
-        dav_note_other(dav, qn_buf_view(&change->to), status);
-}
-
 static void answer_failed(struct dav_request *dav)
 {
     struct changing *change = dav->own;
@@ -66,13 +57,13 @@ static void answer_failed(struct dav_request *dav)
     qn_dav_multistatus_start(&body);
     qn_buf_append_span(&body, qn_buf_view(&change->failed));
     qn_dav_multistatus_end(&body);
-    note_change(dav, 207);
+    dav_note(dav, 207);
     dav_xml_answer(dav, 207, &body);
 }
 
 static void answer_done(struct dav_request *dav, unsigned status)
 {
-    note_change(dav, status);
+    dav_note(dav, status);
     dav_empty(dav, status);
 }
 
@@ -184,8 +175,10 @@ static void on_rows_followed(struct dav_request *dav, enum qn_err err)
         answer_failed(dav);
     else if (err != QN_OK)
         dav_refuse_err(dav, err);
-    else
+    else {
+        dav_note_target(dav, qn_buf_view(&change->to));
         answer_done(dav, change->to_exists ? 204 : 201);
+    }
     dav_release(dav);
 }
 

@@ -245,6 +245,8 @@ uint64_t qn_door_ask(struct qn_door *door, const struct qn_http_head *head, cons
     const struct qn_http_header *field = qn_http_header(head, "Authorization");
     if (!is_our_host(door, head->host))
         done(context, QN_DOOR_MISDIRECTED, NULL, 0);
+    else if (qn_http_header_count(head, "Authorization") > 1)
+        done(context, QN_DOOR_WRONG, NULL, 0); /* a proxy may have believed the other one */
     else if (is_foreign(head))
         done(context, QN_DOOR_FORBIDDEN, NULL, 0);
     else if (field != NULL)

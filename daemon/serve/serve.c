@@ -64,8 +64,8 @@ static size_t count_from(const struct qn_serve *serve, const union qn_address *a
     return count;
 }
 
-/* When all places are taken, whoever has waited longest without asking anything goes: slow clients
- * cannot keep others out. */
+/* When all places are taken, whoever came longest ago, or had their last answer then, goes, unless
+ * a known person waits for an answer: slow clients cannot keep others out. */
 bool serve_make_room(struct qn_serve *serve)
 {
     struct connection *oldest = NULL;
@@ -73,7 +73,7 @@ bool serve_make_room(struct qn_serve *serve)
         return true;
     for (size_t i = 0; i < QN_WEB_CONNECTIONS_MAX; i++) {
         struct connection *connection = serve->connections[i];
-        if (connection_is_idle(connection) && connection->stream != NULL &&
+        if (connection->stream != NULL && connection_gives_way(connection) &&
             (oldest == NULL || connection->since_ms < oldest->since_ms))
             oldest = connection;
     }
@@ -81,7 +81,7 @@ bool serve_make_room(struct qn_serve *serve)
         return false;
     serve->refused_count++;
     connection_abort(oldest);
-    connection_pump(oldest); /* frees it: its stream is gone, and no handler is in it */
+    connection_pump(oldest); /* tells its handler the end, and frees it */
     return true;
 }
 

@@ -128,8 +128,13 @@ void connection_abort(struct connection *connection);
 void connection_check_time(struct connection *connection, uint64_t now_ms);
 /* Nothing of a request is there or under way. */
 bool connection_is_idle(const struct connection *connection);
+/* It may be ended when all places are taken: whoever has not shown who they are, or has had their
+ * answer. Else slow bodies to pages that nobody need be known for would keep everybody out. */
+bool connection_gives_way(const struct connection *connection);
 struct qn_span connection_in(const struct connection *connection);
 void connection_set_time(struct connection *connection, uint64_t time_ms);
+/* The handler's `end`, once. */
+void request_tell_end(struct qn_web_request *request, bool is_complete);
 
 /* ---- peer.c ---- */
 /* Who asks, by what the other site says: true, and the request has its person; else it is refused

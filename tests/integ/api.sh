@@ -246,8 +246,9 @@ trail() {
     answers 'a copy' 201 POST /folders/plans/files/moved "${json[@]}" --data '{"do":"copy","to":"copied"}'
     noted write plans/from password
     noted move plans/from password
-    noted move plans/moved password
-    noted copy plans/copied password
+    noted write plans/moved password
+    noted copy plans/moved password
+    noted write plans/copied password
 }
 
 many() {

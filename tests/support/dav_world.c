@@ -38,6 +38,8 @@ struct dav_world {
     uint64_t wall_ms;
     uint8_t random;
     size_t room, notes;
+    bool is_withdrawn;
+    unsigned questions_left;
     enum qn_err put_err, audit_err;
     char last_note[512];
     struct qn_web_request *request;
@@ -276,6 +278,11 @@ static void host_log(void *context, int level, const char *text) {}
 
 static enum qn_right right_of(void *context, const struct qn_person *person, struct qn_span folder)
 {
+    struct dav_world *world = context;
+    if (world->is_withdrawn && world->questions_left-- == 0) {
+        world->questions_left = 0;
+        return QN_RIGHT_NONE;
+    }
     if (!qn_span_eq_str(folder, "F"))
         return QN_RIGHT_NONE;
     if (strcmp(person->name, "anna") == 0 || strcmp(person->name, "bert") == 0)
@@ -553,6 +560,12 @@ size_t dav_world_row_count(const struct dav_world *world, const char *prefix)
 size_t dav_world_uploads(const struct dav_world *world)
 {
     return dav_folder_uploads(world->folder);
+}
+
+void dav_world_withdraw(struct dav_world *world, unsigned questions)
+{
+    world->is_withdrawn = true;
+    world->questions_left = questions;
 }
 
 size_t dav_world_notes(const struct dav_world *world)

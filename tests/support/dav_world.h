@@ -36,6 +36,8 @@ const char *dav_answer_field(const struct dav_answer *answer, const char *name);
 
 /* Who asks from now on: "anna" may write the folder F, "rita" read it, others nothing. */
 void dav_world_be(struct dav_world *world, const char *person);
+/* After so many questions for a right nobody has any. */
+void dav_world_withdraw(struct dav_world *world, unsigned questions);
 void dav_world_pass(struct dav_world *world, uint64_t seconds);
 void dav_world_fail_put(struct dav_world *world, enum qn_err err);  /* the next put of rows */
 void dav_world_fail_call(struct dav_world *world, enum qn_err err); /* the next change or write */

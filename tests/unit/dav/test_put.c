@@ -149,6 +149,15 @@ Test(dav_put, who_is_slower_than_another_is_told)
     cr_assert_str_eq(dav_world_file(world, "new"), "of somebody else");
 }
 
+/* Who may write is asked when the body is there, too: it may have taken its time. */
+Test(dav_put, a_right_that_was_withdrawn_meanwhile)
+{
+    dav_world_withdraw(world, 1); /* good for the beginning only */
+    cr_assert_eq(dav_ask(world, "PUT /dav/F/old", "", "late")->status, 403);
+    cr_assert_str_eq(dav_world_file(world, "old"), "old content");
+    cr_assert_str_eq(dav_world_last_note(world), "anna write folder:F/old denied");
+}
+
 Test(dav_put, what_cannot_be_noted_is_not_done)
 {
     cr_assert_eq(dav_ask(world, "PUT /dav/F/x", "", "c")->status, 201);

@@ -223,11 +223,7 @@ Test(api_files, changes)
     refused(dir, JSON, "{\"do\":\"make-directory\"}", 409, "name-taken");
     rig_make(&rig, "a", "x");
     ask(file, JSON, "{\"do\":\"copy\",\"to\":\"d/b\"}", 201);
-    cr_assert_str_eq(web.note_before, "anne password copy folder:docs/a ok");
-    cr_assert_str_eq(web.note, "anne password copy folder:docs/d/b ok");
     ask(file, JSON, "{\"do\":\"move\",\"to\":\"d/c\"}", 201);
-    cr_assert_str_eq(web.note_before, "anne password move folder:docs/a ok");
-    cr_assert_str_eq(web.note, "anne password move folder:docs/d/c ok");
     cr_assert(rig_is(&rig, "d/b", "x") && rig_is(&rig, "d/c", "x") && !rig_exists(&rig, "a"));
     refused("POST /folders/docs/files/d/b", JSON, "{\"do\":\"move\",\"to\":\"d/c\"}", 409,
             "name-taken");

@@ -534,6 +534,16 @@ Test(api_records, the_audit_trail)
     assert_refused("GET /collections/x/records", "", NULL, 404, "collection-unknown");
     cr_assert_str_eq(web.note, "anne phone refused collection:x collection-unknown");
     web.person.device[0] = '\0';
+    /* Asked for, and the client gone before the answer: it may have been done. */
+    put("", "{\"fields\":{\"f\":\"1\"}}");
+    fake_web_error(&web, "record-not-found");
+    fake_web_leave(&web);
+    cr_assert_str_eq(web.note, "anne page write collection:c/k left");
+    put("", "{\"fields\":{\"f\":\"1\"}}");
+    fake_web_error(&web, "record-not-found");
+    end("{\"changed\":true}");
+    fake_web_leave(&web);
+    cr_assert_str_eq(web.note, "anne page write collection:c/k ok");
     web.note_err = QN_ERR_NOSPACE; /* what cannot be noted is not read */
     size_t before = web.commands.count;
     assert_refused("GET /collections/c/records/k", "", NULL, 503, "audit-failed");

@@ -406,3 +406,16 @@ Test(connection, the_page_and_its_files)
     cr_assert_eq(web_client_answer(&client, false, NULL), 200);
     cr_assert_str_eq(web_client_field("Content-Type"), "text/javascript; charset=utf-8");
 }
+
+/* A handler that waits for something else has heard the end before the engine refuses: two answers
+ * to one request would end the process. */
+Test(connection, a_broken_body_ends_the_request_for_its_handler)
+{
+    web_client_say(&client, "PUT /count HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
+                            "3\r\nabc\r\nno chunk\r\n");
+    cr_assert_eq(web_client_answer(&client, false, NULL), 400);
+    cr_assert_eq(handlers.ended, 1);
+    cr_assert_eq(handlers.complete, 0);
+    web_until(&client, client.is_gone);
+    cr_assert_eq(handlers.ended, 1);
+}

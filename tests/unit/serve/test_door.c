@@ -467,6 +467,18 @@ Test(door, sessions_and_foreign_pages)
     cr_assert_eq(ask_page(QN_HTTP_GET, &entry, NULL, NULL), QN_DOOR_NOBODY);
 }
 
+/* Who stands before this server may have believed either. */
+Test(door, two_who_say_that_they_are_the_one)
+{
+    struct qn_http_head head = head_of(QN_HTTP_GET, "192.0.2.1");
+    struct told told = {0};
+    add_field(&head, "Authorization", basic("anne", "right"));
+    add_field(&head, "Authorization", basic("bert", "right"));
+    qn_door_ask(door, &head, "192.0.2.7", on_verdict, &told);
+    cr_assert_eq(told.verdict, QN_DOOR_WRONG);
+    cr_assert_eq(hashes, 0);
+}
+
 /* A browser adds Basic by itself, also to what a foreign page sends. */
 Test(door, basic_from_a_foreign_page)
 {

@@ -187,6 +187,27 @@ Test(limits, slow_clients_keep_nobody_out)
         web_client_deinit(&clients[i]);
 }
 
+/* Nor do those who send a body slowly where nobody need be known. */
+Test(limits, slow_bodies_of_strangers_keep_nobody_out)
+{
+    static struct web_client clients[QN_WEB_CONNECTIONS_MAX];
+    for (size_t i = 0; i < QN_WEB_CONNECTIONS_MAX; i++) {
+        char from[32];
+        snprintf(from, sizeof(from), "127.0.1.%zu", 1 + i / 50);
+        web_client_init(&clients[i], &rig, &(struct web_client_options){.from = from});
+        web_client_say(&clients[i],
+                       "PUT /count HTTP/1.1\r\n" HOST "Content-Length: 100000\r\n\r\nabc");
+        web_until(&clients[i], handlers.started == i + 1);
+    }
+    rig.now_ms += 1;
+    for (int i = 0; i < 20; i++)
+        check_is_served("127.0.0.9");
+    cr_assert_leq(connections(), QN_WEB_CONNECTIONS_MAX);
+    cr_assert_geq(handlers.ended, 20, "each of them was told the end");
+    for (size_t i = 0; i < QN_WEB_CONNECTIONS_MAX; i++)
+        web_client_deinit(&clients[i]);
+}
+
 Test(limits, tls_1_2_and_1_3_and_nothing_older)
 {
     static const struct {
