@@ -218,6 +218,13 @@ bool daemon_has_thing(void *context, enum qn_thing thing, struct qn_span name)
            qn_core_is_folder(daemon->core, name) == (thing == QN_THING_FOLDER);
 }
 
+void daemon_on_password(void *context, struct qn_span name)
+{
+    const struct daemon *daemon = context;
+    if (daemon->https != NULL)
+        qn_https_forgive(daemon->https, name);
+}
+
 static void pack_keys(const struct qn_site *site, struct qn_buf *out)
 {
     qn_pack_array(out, site->epochs.count);

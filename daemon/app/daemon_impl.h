@@ -63,6 +63,7 @@ void daemon_on_reload(void *context);
 void daemon_on_watchdog(void *context);
 void daemon_on_reply(void *context, uint64_t request, const struct qn_effect *reply);
 void daemon_on_staff_reply(void *context, uint64_t token, const struct qn_effect *reply);
+void daemon_on_password(void *context, struct qn_span name);
 bool daemon_has_thing(void *context, enum qn_thing thing, struct qn_span name);
 void daemon_pack_proof(void *context, struct qn_buf *out);
 void daemon_on_fatal(void *context, enum qn_err err);

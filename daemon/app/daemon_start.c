@@ -263,6 +263,7 @@ static enum qn_err start_staff(struct daemon *daemon)
                                        .has_thing = daemon_has_thing,
                                        .pack_proof = daemon_pack_proof,
                                        .reply = daemon_on_staff_reply,
+                                       .on_password = daemon_on_password,
                                        .context = daemon};
     return qn_staff_new(&options, &daemon->staff);
 }

@@ -58,6 +58,14 @@ static enum qn_err note_access(void *context, const struct qn_audit_what *what)
     return qn_audit_note(https->options.audit, what, qn_os_wall_ms(), NULL, NULL);
 }
 
+static enum qn_err note_durably(void *context, const struct qn_audit_what *what,
+                                void (*done)(void *done_context, enum qn_err err),
+                                void *done_context)
+{
+    struct qn_https *https = context;
+    return qn_audit_note(https->options.audit, what, qn_os_wall_ms(), done, done_context);
+}
+
 static uint64_t now_ms(void *context)
 {
     return qn_os_boot_ms();
@@ -146,19 +154,21 @@ struct qn_https *qn_https_new(const struct qn_https_options *options)
 {
     struct qn_https *https = QN_NEW(struct qn_https);
     https->options = *options;
-    https->host = (struct qn_serve_host){.context = https,
-                                         .local = options->local,
-                                         .command = run_command,
-                                         .pause = pause_command,
-                                         .cancel = cancel_command,
-                                         .folder = open_folder,
-                                         .each_folder = each_folder,
-                                         .note = options->audit == NULL ? NULL : note_access,
-                                         .note_state = options->audit == NULL ? NULL : trail_state,
-                                         .now_ms = now_ms,
-                                         .wall_ms = wall_ms,
-                                         .random = qn_os_random,
-                                         .log = note};
+    https->host =
+        (struct qn_serve_host){.context = https,
+                               .local = options->local,
+                               .command = run_command,
+                               .pause = pause_command,
+                               .cancel = cancel_command,
+                               .folder = open_folder,
+                               .each_folder = each_folder,
+                               .note = options->audit == NULL ? NULL : note_access,
+                               .note_durably = options->audit == NULL ? NULL : note_durably,
+                               .note_state = options->audit == NULL ? NULL : trail_state,
+                               .now_ms = now_ms,
+                               .wall_ms = wall_ms,
+                               .random = qn_os_random,
+                               .log = note};
     reach_across(https);
     struct qn_dav_options dav = {.host = &https->host,
                                  .right = right_of,
@@ -189,6 +199,12 @@ void qn_https_configure(struct qn_https *https, const struct qn_config *config)
     if (https->door != NULL)
         qn_door_configure(https->door, &config->serve);
     qn_serve_configure(https->serve, &config->serve);
+}
+
+void qn_https_forgive(struct qn_https *https, struct qn_span name)
+{
+    if (https->door != NULL)
+        qn_door_forgive(https->door, name);
 }
 
 void qn_https_stop(struct qn_https *https)

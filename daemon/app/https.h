@@ -38,6 +38,8 @@ void qn_https_health(struct qn_https *https, struct qn_health *health);
 /* Appends the map of `serve.status` and `serve.authority` (docs/control.md 2). */
 enum qn_err QN_CHECKED qn_https_status(const struct qn_https *https, struct qn_buf *out);
 enum qn_err QN_CHECKED qn_https_authority(const struct qn_https *https, struct qn_buf *out);
+/* What was guessed at an account's password counts no more: it has a new one. */
+void qn_https_forgive(struct qn_https *https, struct qn_span name);
 void qn_https_stop(struct qn_https *https); /* nothing new is taken */
 /* Ends what is under way; frees it, then calls `on_closed`. */
 void qn_https_close(struct qn_https *https, void (*on_closed)(void *context), void *context);

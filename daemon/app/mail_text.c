@@ -4,8 +4,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "app/alert_words.h"
 #include "app/i18n.h"
+#include "app/words.h"
+#include "words/alert_words.h"
 
 #define LINE_MAX_CHARS   75 /* and a '=' that says that it goes on */
 #define WORD_MAX_CHARS   60 /* of an encoded word, without its brackets */
@@ -128,9 +129,9 @@ static void append_alert(struct qn_buf *out, const struct qn_alert *alert, uint6
     struct qn_alert_view view = view_of(alert, now_ms);
     bool is_grave = strcmp(alert->severity, "critical") == 0;
     qn_buf_append_str(out, is_grave ? "!! " : "- ");
-    qn_alert_text(&view, true, out);
+    qn_alert_text(&view, &qn_words_tongue, out);
     qn_buf_append_str(out, is_grave ? "\n   " : "\n  ");
-    qn_alert_action(&view, true, out);
+    qn_alert_action(&view, &qn_words_tongue, out);
     qn_buf_printf(out, " [%s]\n", alert->code);
 }
 
@@ -192,7 +193,7 @@ static void append_subject(struct qn_buf *out, const struct qn_mail_letter *lett
     size_t first = plan->fresh.count > 0 ? plan->fresh.items[0] : plan->again.items[0];
     struct qn_alert_view view = view_of(&alerts[first], letter->now_ms);
     view.detail = qn_span(NULL, 0);
-    qn_alert_text(&view, true, out);
+    qn_alert_text(&view, &qn_words_tongue, out);
     if (--more > 0)
         qn_buf_printf(out, ngettext(" (and %zu more)", " (and %zu more)", more), more);
 }

@@ -129,6 +129,9 @@ static void note(struct order *order)
 static void on_edited(void *context, enum qn_err err)
 {
     struct order *order = context;
+    const struct qn_staff_options *options = &order->staff->options;
+    if (err == QN_OK && order->type->kind == ORDER_PASSWORD && options->on_password != NULL)
+        options->on_password(options->context, qn_span_str(order->name));
     if (err == QN_OK)
         note(order);
     else

@@ -27,6 +27,8 @@ struct qn_staff_options {
     void (*pack_proof)(void *context, struct qn_buf *out);
     /* The answer to an order: QN_REPLY_DATA, _END or _ERROR. */
     void (*reply)(void *context, uint64_t token, const struct qn_effect *reply);
+    /* An account got another password, durably. May be NULL. */
+    void (*on_password)(void *context, struct qn_span name);
     void (*on_checkpoint)(void *context, const struct qn_audit_checkpoint *checkpoint);
     void *context;
 };

@@ -41,15 +41,19 @@ void qn_words_append_time(struct qn_buf *out, uint64_t time_ms)
     qn_buf_append_str(out, text);
 }
 
+static const char *say(const char *text)
+{
+    return gettext(text);
+}
+
+static const char *say_many(const char *one, const char *many, unsigned long count)
+{
+    return ngettext(one, many, count);
+}
+
+const struct qn_tongue qn_words_tongue = {say, say_many};
+
 void qn_words_append_ago(struct qn_buf *out, uint64_t now_ms, uint64_t time_ms)
 {
-    unsigned long s = now_ms > time_ms ? (unsigned long)((now_ms - time_ms) / 1000) : 0;
-    if (s < 120)
-        qn_buf_printf(out, ngettext("%lu second ago", "%lu seconds ago", s), s);
-    else if (s < 120 * 60)
-        qn_buf_printf(out, ngettext("%lu minute ago", "%lu minutes ago", s / 60), s / 60);
-    else if (s < 48 * 3600)
-        qn_buf_printf(out, ngettext("%lu hour ago", "%lu hours ago", s / 3600), s / 3600);
-    else
-        qn_buf_printf(out, ngettext("%lu day ago", "%lu days ago", s / 86400), s / 86400);
+    qn_tongue_append_ago(out, &qn_words_tongue, now_ms, time_ms);
 }

@@ -87,6 +87,13 @@ static enum qn_right right_of_app(const struct qn_app_password *app, enum qn_thi
     return is_elsewhere ? QN_RIGHT_NONE : app->right;
 }
 
+const char *qn_person_device(const struct qn_person *person)
+{
+    if (person->device[0] != '\0')
+        return person->device;
+    return person->is_session ? "page" : "password";
+}
+
 enum qn_right qn_people_right(const struct qn_people *people, const struct qn_person *person,
                               enum qn_thing thing, struct qn_span name)
 {

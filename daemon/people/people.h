@@ -25,9 +25,12 @@ struct qn_person {
     enum qn_role role;
     char device[QN_USER_SIZE_MAX + 1]; /* the label of the app password that was used; "" */
     enum qn_right device_max;          /* what that one is limited to */
+    bool is_session;                   /* came with the page's session, not with a password */
     bool is_from_site; /* no account here: `device_max` is the right that the other site stated, for
                           the folder of the request */
 };
+/* For the audit trail: the label; "page"; "password" for the account's own. Borrowed. */
+const char *qn_person_device(const struct qn_person *person);
 
 struct qn_account; /* people/account.h */
 struct qn_people;

@@ -10,6 +10,7 @@
 #define TABLE_WAYS         4
 #define KNOWN_MAX          8 /* sources that an account remembers */
 #define FREE_FAILURES      3 /* typing errors that do not wait */
+#define FRESH_GUESSES      3 /* after a reset */
 #define DELAY_FIRST_MS     1000
 #define KNOWN_DELAY_MAX_MS (60 * 1000)
 
@@ -49,6 +50,7 @@ struct account {
     struct lane strangers, known;
     struct known devices[KNOWN_MAX];
     size_t device_count;
+    unsigned fresh; /* guesses after a reset, wherever they come from */
 };
 
 struct qn_throttle {
@@ -211,10 +213,19 @@ static void find_lanes(struct qn_throttle *throttle, const struct qn_guess *gues
         return;
     }
     add_lane(lanes, &account->strangers, &pace_strangers);
+    if (account->fresh > 0)
+        return;
     add_lane(lanes, lane_in(&throttle->pairs, tag_of(throttle, guess->name, source), now_ms),
              &pace_pair);
     add_lane(lanes, lane_in(&throttle->sources, tag_of(throttle, source, source), now_ms),
              &pace_source);
+}
+
+static void use_fresh(struct qn_throttle *throttle, const struct qn_guess *guess, uint64_t now_ms)
+{
+    struct account *account = account_of(throttle, guess, now_ms);
+    if (account->fresh > 0)
+        account->fresh--;
 }
 
 enum qn_err qn_throttle_ask(struct qn_throttle *throttle, const struct qn_guess *guess,
@@ -233,6 +244,7 @@ enum qn_err qn_throttle_ask(struct qn_throttle *throttle, const struct qn_guess 
     }
     for (size_t i = 0; i < lanes.count; i++)
         take(lanes.lane[i], lanes.pace[i], now_ms);
+    use_fresh(throttle, guess, now_ms);
     return QN_OK;
 }
 
@@ -261,8 +273,10 @@ void qn_throttle_reset(struct qn_throttle *throttle, struct qn_span name)
 {
     uint64_t tag = tag_of(throttle, name, qn_span(NULL, 0));
     qn_vec_each (&throttle->accounts, account)
-        if (account->tag == tag)
+        if (account->tag == tag) {
             account->strangers = account->known = (struct lane){0};
+            account->fresh = FRESH_GUESSES;
+        }
 }
 
 struct qn_throttle *qn_throttle_new(const uint8_t key[QN_THROTTLE_KEY_SIZE])

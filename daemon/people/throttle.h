@@ -55,5 +55,6 @@ enum qn_err QN_CHECKED qn_throttle_ask(struct qn_throttle *throttle, const struc
 void qn_throttle_right(struct qn_throttle *throttle, const struct qn_guess *guess, uint64_t now_ms);
 /* It was not checked after all (no thread was free). */
 void qn_throttle_undo(struct qn_throttle *throttle, const struct qn_guess *guess, uint64_t now_ms);
-/* For the operator's command: an account starts afresh. */
+/* For the operator's command: an account starts afresh; its first guesses do not wait for what its
+ * address did before. */
 void qn_throttle_reset(struct qn_throttle *throttle, struct qn_span name);

@@ -10,7 +10,8 @@
 #include "serve/serve_private.h"
 
 /* A chunk's line and the end of line behind it: "ffffffff\r\n" "\r\n". */
-#define CHUNK_EXTRA 12
+#define CHUNK_EXTRA      12
+#define MESSAGE_SIZE_MAX 1024
 
 void web_field(struct qn_buf *out, const char *name, const char *value)
 {
@@ -227,6 +228,16 @@ static void append_json(struct qn_buf *out, const char *text)
     qn_buf_append_u8(out, '"');
 }
 
+static void append_message(const struct qn_web_request *request, const char *code,
+                           struct qn_buf *out)
+{
+    QN_AUTO_BUF struct qn_buf message;
+    qn_buf_init(&message, MESSAGE_SIZE_MAX);
+    qn_web_message(request, code, &message);
+    qn_buf_append_u8(&message, 0);
+    append_json(out, qn_buf_status(&message) == QN_OK ? (const char *)message.data : code);
+}
+
 static void append_refusal(const struct qn_web_request *request, unsigned status, const char *code,
                            const char *object, struct qn_buf *out)
 {
@@ -240,7 +251,7 @@ static void append_refusal(const struct qn_web_request *request, unsigned status
     qn_buf_append_str(out, "{\"error\":{\"code\":");
     append_json(out, code);
     qn_buf_append_str(out, ",\"message\":");
-    append_json(out, qn_http_reason(status));
+    append_message(request, code, out);
     qn_buf_append_str(out, ",\"object\":");
     append_json(out, object);
     qn_buf_append_str(out, "}}\n");
@@ -280,7 +291,7 @@ static bool is_by_script(const struct qn_web_request *request)
 
 void answer_challenge(struct qn_web_request *request)
 {
-    struct refusal refusal = {.status = 401, .code = "login-needed", .object = ""};
+    struct refusal refusal = {.status = 401, .code = "sign-in", .object = ""};
     if (!is_by_script(request)) {
         refusal.field = "WWW-Authenticate";
         refusal.value = "Basic realm=\"Quoin\", charset=\"UTF-8\"";
@@ -342,12 +353,6 @@ bool qn_web_path_has_slash(const struct qn_web_request *request)
 struct qn_span qn_web_query(const struct qn_web_request *request)
 {
     return request->query;
-}
-
-bool qn_web_is_french(const struct qn_web_request *request)
-{
-    const struct qn_http_header *languages = qn_http_header(&request->head, "Accept-Language");
-    return languages != NULL && qn_http_wants_french(languages->value);
 }
 
 const struct qn_person *qn_web_person(const struct qn_web_request *request)

@@ -25,10 +25,9 @@ static enum qn_err note_of(const struct api *api, const char *action, struct qn_
                            const char *result)
 {
     const struct qn_person *person = api->person;
-    const char *device = person == NULL ? "" : person->device[0] != '\0' ? person->device : "page";
     struct qn_audit_what what = {
         .actor = qn_span_str(person == NULL ? "" : person->name),
-        .device = qn_span_str(device),
+        .device = qn_span_str(person == NULL ? "" : qn_person_device(person)),
         .address = qn_span_str(qn_web_from(api->request)),
         .action = action,
         .object = object,

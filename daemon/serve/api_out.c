@@ -4,6 +4,8 @@
 #include "base/assert.h"
 #include "serve/api_private.h"
 
+#define MESSAGE_SIZE_MAX 1024
+
 /* A text of ours, or one that was checked to be printable. */
 static void put_field(struct qn_buf *head, const char *name, const char *value)
 {
@@ -54,11 +56,14 @@ void api_answer(struct api *api, unsigned status, const char *etag)
 
 void api_refuse_retry(struct api *api, unsigned status, const char *code, unsigned retry_s)
 {
+    QN_AUTO_BUF struct qn_buf message;
+    qn_buf_init(&message, MESSAGE_SIZE_MAX);
+    qn_web_message(api->request, code, &message);
     qn_buf_reset(&api->out);
     qn_buf_append_str(&api->out, "{\"error\":{\"code\":");
     qn_json_text(&api->out, qn_span_str(code));
     qn_buf_append_str(&api->out, ",\"message\":");
-    qn_json_text(&api->out, qn_span_str(qn_http_reason(status)));
+    qn_json_text(&api->out, qn_buf_view(&message));
     qn_buf_append_str(&api->out, ",\"object\":\"\"}}\n");
     struct qn_buf *head = qn_web_head(api->request, status, api->out.size);
     api->is_answered = api->is_streamed = true;

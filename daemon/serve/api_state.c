@@ -1,6 +1,8 @@
 /* The state of the site, and what there is for the person. */
 #include "proto/items.h"
 #include "serve/api_private.h"
+#include "words/alert_words.h"
+#include "words/error_words.h"
 
 /* ---- state ---- */
 
@@ -14,10 +16,62 @@ static const struct qn_json_shape alert[] = {
     {.key = NULL},
 };
 
-static const struct qn_json_shape alerts[] = {
-    {.key = "alerts", .kind = QN_JSON_OBJECTS, .inner = alert},
-    {.key = NULL},
-};
+#define ALERT_TEXT_MAX 4096 /* names, and a detail, in it */
+
+static struct qn_alert_view view_of(const struct api *api, struct qn_span item)
+{
+    struct qn_alert_view view = {
+        .code = qn_map_text(item, "code"),
+        .severity = qn_map_text(item, "severity"),
+        .object = qn_map_text(item, "object"),
+        .detail = qn_map_text(item, "detail"),
+        .count = qn_map_u64(item, "count"),
+        .now_ms = api->host->wall_ms(api->host->context),
+    };
+    view.has_time = qn_map_has_u64(item, "time", &view.time_ms);
+    if (qn_alert_is_refusal(&view)) {
+        const struct qn_error_words *words = qn_error_words(view.object);
+        view.shown = (words != NULL ? words : &qn_error_words_unknown)->text;
+    }
+    return view;
+}
+
+typedef void alert_words_fn(const struct qn_alert_view *view, const struct qn_tongue *tongue,
+                            struct qn_buf *out);
+
+static void show_words(struct api *api, const char *key, const struct qn_alert_view *view,
+                       alert_words_fn *words)
+{
+    const struct qn_tongue *tongue = qn_web_tongue(api->request);
+    struct qn_alert_view said = *view;
+    QN_AUTO_BUF struct qn_buf text;
+    qn_buf_init(&text, ALERT_TEXT_MAX);
+    if (said.shown != NULL)
+        said.shown = tongue->say(said.shown);
+    words(&said, tongue, &text);
+    qn_buf_printf(&api->out, ",\"%s\":", key);
+    qn_json_text(&api->out, qn_buf_view(&text));
+}
+
+static void show_alerts(struct api *api, struct qn_span status)
+{
+    struct qn_span list = {0};
+    struct qn_items walk = {0};
+    const char *between = "";
+    if (qn_map_find(status, "alerts", &list))
+        walk = qn_items(list);
+    qn_buf_append_str(&api->out, "\"alerts\":[");
+    while (qn_items_next(&walk)) {
+        struct qn_alert_view view = view_of(api, walk.value);
+        qn_buf_printf(&api->out, "%s{", between);
+        qn_json_members(&api->out, walk.value, alert);
+        show_words(api, "text", &view, qn_alert_text);
+        show_words(api, "action", &view, qn_alert_action);
+        qn_buf_append_u8(&api->out, '}');
+        between = ",";
+    }
+    qn_buf_append_u8(&api->out, ']');
+}
 
 /* What anybody of the group may know: who can be reached. */
 static const struct qn_json_shape few_site[] = {
@@ -47,7 +101,7 @@ static void show_status(struct api *api, const struct qn_serve_answer *answer)
     qn_json_members(&api->out, answer->data, is_operator ? qn_json_status : few);
     if (is_operator) {
         qn_buf_append_u8(&api->out, ',');
-        qn_json_members(&api->out, answer->data, alerts);
+        show_alerts(api, answer->data);
     }
     qn_buf_append_u8(&api->out, '}');
     api_answer(api, 200, NULL);

@@ -75,7 +75,7 @@ static enum qn_err note_of(struct dav_request *dav, const char *action, struct q
     qn_buf_append_str(&object, "folder:");
     qn_buf_append_span(&object, path);
     struct qn_audit_what what = {.actor = qn_span_str(dav->person.name),
-                                 .device = qn_span_str(dav->person.device),
+                                 .device = qn_span_str(qn_person_device(&dav->person)),
                                  .address = qn_span_str(dav->from),
                                  .action = action,
                                  .object = qn_buf_view(&object),

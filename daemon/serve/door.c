@@ -126,6 +126,7 @@ static void ask_session(struct qn_door *door, const struct qn_http_head *head, q
         return;
     }
     door_person(account, NULL, &person);
+    person.is_session = true;
     done(context, QN_DOOR_PERSON, &person, 0);
 }
 
@@ -330,6 +331,11 @@ void qn_door_configure(struct qn_door *door, const struct qn_serve_config *confi
 {
     memcpy(door->names, config->names, sizeof(door->names));
     door->name_count = config->name_count;
+}
+
+void qn_door_forgive(struct qn_door *door, struct qn_span name)
+{
+    qn_throttle_reset(door->throttle, name);
 }
 
 /* ---- the table ---- */

@@ -79,4 +79,6 @@ uint64_t qn_door_sign_in(struct qn_door *door, const struct qn_sign_in_what *wha
 void qn_door_sign_out(struct qn_door *door, const struct qn_http_head *head);
 bool qn_door_session_token(struct qn_door *door, const struct qn_http_head *head,
                            char ret_token[QN_DOOR_SECRET_SIZE + 1]);
+/* An account begins afresh: an operator gave it a password. */
+void qn_door_forgive(struct qn_door *door, struct qn_span name);
 void qn_door_table(struct qn_door *door, struct qn_serve_door *ret_table);

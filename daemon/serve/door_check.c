@@ -89,21 +89,22 @@ static void tell_later(const struct knock *knock, bool is_throttled, unsigned re
         tell_ask(knock, is_throttled ? QN_DOOR_THROTTLED : QN_DOOR_BUSY, NULL, retry_s);
 }
 
-static enum qn_err note(const struct knock *knock, const char *result)
+static struct qn_audit_what what_of(const struct knock *knock, const char *result)
 {
-    const struct qn_serve_host *host = knock->door->options.host;
-    struct qn_audit_what what = {.actor = qn_span_str(knock->name),
-                                 .device = qn_span_str(knock->is_sign_in ? "page" : "password"),
-                                 .address = qn_span_str(knock->from),
-                                 .action = "login",
-                                 .result = result};
-    return host->note != NULL ? host->note(host->context, &what) : QN_OK;
+    return (struct qn_audit_what){.actor = qn_span_str(knock->name),
+                                  .device = qn_span_str(knock->is_sign_in ? "page" : "password"),
+                                  .address = qn_span_str(knock->from),
+                                  .action = "login",
+                                  .result = result};
 }
 
 /* The trail keeps and tells its own trouble; who is not let in is refused in any case. */
 static void note_refused(const struct knock *knock, const char *result)
 {
-    (void)note(knock, result);
+    const struct qn_serve_host *host = knock->door->options.host;
+    struct qn_audit_what what = what_of(knock, result);
+    if (host->note != NULL)
+        (void)host->note(host->context, &what);
 }
 
 /* ---- the end of a check ---- */
@@ -181,24 +182,62 @@ static void end_ask(struct knock *knock)
 
 /* ---- signing in ---- */
 
-static void start_session(struct knock *knock, const struct qn_account *account)
+static void begin_session(struct knock *knock, const struct qn_account *account)
 {
     struct qn_door *door = knock->door;
     uint8_t secret[QN_SESSION_SECRET_SIZE];
     char cookie[QN_SESSION_TEXT_SIZE + 1];
     struct qn_person person;
-    if (note(knock, "ok") != QN_OK) { /* nobody comes in unlogged */
-        count_undone(knock);
-        tell_later(knock, false, BUSY_RETRY_S);
-        return;
-    }
     door->options.host->random(secret, sizeof(secret));
     door_person(account, NULL, &person);
+    person.is_session = true;
     qn_session_start(door->sessions, account, secret, door_now(door), cookie);
     count_right(knock);
     tell_sign_in(knock, QN_SIGN_IN_DONE, &person, cookie, 0);
     qn_wipe(secret, sizeof(secret));
     qn_wipe(cookie, sizeof(cookie));
+}
+
+static void refuse_session(struct knock *knock)
+{
+    count_undone(knock);
+    tell_later(knock, false, BUSY_RETRY_S);
+}
+
+/* Meanwhile the account may have changed. */
+static void on_login_noted(void *context, enum qn_err err)
+{
+    struct knock *knock = context;
+    struct qn_door *door = knock->door;
+    const struct qn_account *account = door->is_closing ? NULL : account_of(knock);
+    if (door->is_closing) {
+        /* nobody is told any more */
+    } else if (err == QN_OK && account != NULL) {
+        begin_session(knock, account);
+    } else {
+        refuse_session(knock);
+    }
+    free_knock(knock);
+    door_done_one(door);
+}
+
+/* Nobody comes in unlogged: the note is durable before the session begins. Takes the knock. */
+static void start_session(struct knock *knock, const struct qn_account *account)
+{
+    struct qn_door *door = knock->door;
+    const struct qn_serve_host *host = door->options.host;
+    struct qn_audit_what what = what_of(knock, "ok");
+    if (host->note_durably == NULL) {
+        begin_session(knock, account);
+        free_knock(knock);
+        return;
+    }
+    door->busy++;
+    if (host->note_durably(host->context, &what, on_login_noted, knock) == QN_OK)
+        return;
+    refuse_session(knock);
+    free_knock(knock);
+    door_done_one(door);
 }
 
 /* Two with one code: the second finds its step taken. */
@@ -216,16 +255,18 @@ static void on_step_taken(void *context, enum qn_err err)
     struct knock *knock = context;
     struct qn_door *door = knock->door;
     const struct qn_account *account = door->is_closing ? NULL : account_of(knock);
+    if (err == QN_OK && account != NULL) {
+        start_session(knock, account);
+        door_done_one(door);
+        return;
+    }
     if (door->is_closing) {
         /* nobody is told any more */
-    } else if (err == QN_OK && account != NULL) {
-        start_session(knock, account);
     } else if (err == QN_ERR_DENIED || err == QN_OK) {
         note_refused(knock, "wrong-code");
         tell_sign_in(knock, QN_SIGN_IN_CODE_WRONG, NULL, NULL, 0);
     } else {
-        count_undone(knock);
-        tell_later(knock, false, BUSY_RETRY_S);
+        refuse_session(knock);
     }
     free_knock(knock);
     door_done_one(door);
@@ -253,18 +294,19 @@ static void check_code(struct knock *knock, const struct qn_account *account)
 static void end_sign_in(struct knock *knock)
 {
     const struct qn_account *account = account_of(knock);
-    if (account != NULL && account->has_totp && knock->code[0] != '\0') {
-        check_code(knock, account);
+    if (account != NULL && (!account->has_totp || knock->code[0] != '\0')) {
+        if (account->has_totp)
+            check_code(knock, account);
+        else
+            start_session(knock, account);
         return;
     }
     if (account == NULL) {
         note_refused(knock, "wrong-password");
         tell_sign_in(knock, QN_SIGN_IN_WRONG, NULL, NULL, 0);
-    } else if (account->has_totp) {
+    } else {
         count_undone(knock); /* not right yet, and not wrong */
         tell_sign_in(knock, QN_SIGN_IN_CODE_WANTED, NULL, NULL, 0);
-    } else {
-        start_session(knock, account);
     }
     free_knock(knock);
 }

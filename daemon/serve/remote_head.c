@@ -52,9 +52,7 @@ static enum qn_err append_person(const struct forward *forward, struct qn_buf *o
     const struct qn_person *person = qn_web_person(forward->web);
     QN_TRY(qn_http_answer_field(out, REMOTE_PERSON, qn_span_str(person->name)));
     QN_TRY(qn_http_answer_field(out, REMOTE_RIGHT, qn_span_str(qn_right_name(forward->right))));
-    if (person->device[0] == '\0')
-        return QN_OK;
-    return qn_http_answer_field(out, REMOTE_DEVICE, qn_span_str(person->device));
+    return qn_http_answer_field(out, REMOTE_DEVICE, qn_span_str(qn_person_device(person)));
 }
 
 /* Host is the person's: by it the other site understands Destination and If, which name this one.
@@ -162,10 +160,9 @@ bool forward_note(struct forward *forward, const char *result)
     if (host->note == NULL)
         return true;
     append_object(forward, &object);
-    const char *other = forward->path.is_api ? "page" : "password";
     struct qn_audit_what what = {
         .actor = qn_span_str(person->name),
-        .device = qn_span_str(person->device[0] != '\0' ? person->device : other),
+        .device = qn_span_str(qn_person_device(person)),
         .address = qn_span_str(qn_web_from(forward->web)),
         .action = action_of(forward),
         .object = qn_buf_view(&object),

@@ -61,8 +61,12 @@ void qn_web_finish(struct qn_web_request *request);
 void qn_web_answer(struct qn_web_request *request, unsigned status, const char *type,
                    struct qn_span body);
 /* {"error":{"code","message","object"}} under /api/, a word for people elsewhere. `code` is one of
- * docs/api.md. */
+ * docs/api.md, whose sentence becomes `message`. */
 void qn_web_refuse(struct qn_web_request *request, unsigned status, const char *code,
                    const char *object);
+/* The language of the request (words/tongue.h), and the sentence for a code in it. */
+struct qn_tongue;
+const struct qn_tongue *qn_web_tongue(const struct qn_web_request *request);
+void qn_web_message(const struct qn_web_request *request, const char *code, struct qn_buf *out);
 /* In the middle of an answer that cannot be finished. */
 void qn_web_cut(struct qn_web_request *request);

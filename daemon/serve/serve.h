@@ -62,6 +62,10 @@ struct qn_serve_host {
     /* The audit trail (people/audit.h): QN_OK, or it does not take the note. NULL: there is none.
      */
     enum qn_err (*note)(void *context, const struct qn_audit_what *what);
+    /* The same; if QN_OK, `done` comes once, later: QN_OK when it is durable. NULL as `note` is. */
+    enum qn_err (*note_durably)(void *context, const struct qn_audit_what *what,
+                                void (*done)(void *done_context, enum qn_err err),
+                                void *done_context);
     enum qn_err (*note_state)(void *context); /* whether it would take one; NULL: it would */
     uint64_t (*now_ms)(void *context);        /* monotonic */
     uint64_t (*wall_ms)(void *context);       /* since 1970 */

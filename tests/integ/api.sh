@@ -198,6 +198,59 @@ sessions() {
     equal 'then it is over' 401 "$(session GET /me)"
 }
 
+# The sentence of an error, in the language that is asked for.
+says() {
+    local language=$1 wanted=$2
+    answers "an error in $language" 404 GET /collections/none/records --header "Accept-Language: $language"
+    equal "its sentence in $language" "$wanted" "$(jq -r .error.message "$work/content")"
+}
+
+languages() {
+    says en 'There is no such collection, or you may not see it.'
+    says fr-FR "Cette collection n'existe pas, ou vous n'y avez pas accès."
+    expect 'an operator' ctl one user role anne operator
+    answers 'the state' 200 GET /status --header 'Accept-Language: fr'
+    jq -e '.alerts | length > 0 and all(.text != "" and .action != "")' "$work/content" >/dev/null ||
+        fail "alerts without words: $(head -c 600 "$work/content")"
+    equal 'the alert of the kit' "la trousse de secours est encore dans le répertoire d'état" \
+        "$(jq -r '.alerts[] | select(.code == "kit-unconfirmed").text' "$work/content")"
+    expect 'an editor again' ctl one user role anne editor
+}
+
+# attempt PASSWORD: the status
+attempt() {
+    session POST /session "${json[@]}" --data "{\"name\":\"bert\",\"password\":\"$1\"}"
+}
+
+# Who is shut out for what was guessed comes in with a new password at once.
+forgiven() {
+    local i
+    expect 'another person' ctl one user add bert --role editor <<<"$password"
+    for ((i = 0; i < 20; i++)); do
+        [[ $(attempt wrong) != 429 ]] || break
+    done
+    equal 'too many guesses' 429 "$(attempt "$password")"
+    expect 'a new password' ctl one user password bert <<<'sept nouveaux cornichons amers'
+    equal 'lets him in' 200 "$(attempt 'sept nouveaux cornichons amers')"
+}
+
+# noted ACTION OBJECT DEVICE: the trail has it.
+noted() {
+    expect "$1 of $2 stands in the trail" holds one \
+        "any(.[]; .action == \"$1\" and .object == \"folder:$2\" and .device == \"$3\")" log
+}
+
+trail() {
+    answers 'a file' 201 PUT /folders/plans/files/from --data x
+    answers 'a move' 201 POST /folders/plans/files/from "${json[@]}" --data '{"do":"move","to":"moved"}'
+    answers 'a copy' 201 POST /folders/plans/files/moved "${json[@]}" --data '{"do":"copy","to":"copied"}'
+    noted write plans/from password
+    noted move plans/from password
+    noted write plans/moved password
+    noted copy plans/moved password
+    noted write plans/copied password
+}
+
 many() {
     local i after='' count=0 total=0
     for ((i = 0; i < 2500; i++)); do
@@ -233,4 +286,7 @@ files
 others
 searches
 sessions
+languages
+forgiven
+trail
 many

@@ -42,6 +42,11 @@ rights() {
         ctl one user grant anne --collection none --right read
     refuse 2 'no such folder' "what is no folder" ctl one user grant anne --folder none --right read
     refuse 64 'name one' "one of the two" ctl one user grant anne --right read
+    mkdir "$work/plans"
+    expect "a folder" ctl one folder create plans --path "$work/plans"
+    refuse 2 'no such folder' "a collection is no folder" ctl one user grant anne --folder meals --right read
+    refuse 2 'no such collection' "a folder is no collection" \
+        ctl one user grant anne --collection plans --right read
     expect "taken back" ctl one user revoke anne --collection meals
     refuse 2 'not granted' "once" ctl one user revoke anne --collection meals
 }

@@ -5,7 +5,7 @@
 #   i18n.sh SOURCE --write    makes packaging/po/quoin.pot again and adds what is new to fr.po
 set -euo pipefail
 cd "$1"
-sources=(tools/syncctl/*.c daemon/app/*.c)
+sources=(tools/syncctl/*.c daemon/app/*.c daemon/words/*.c)
 page=(daemon/serve/page/*.js)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -18,7 +18,7 @@ fail() {
 
 extract() {
     xgettext --language=C --from-code=UTF-8 --package-name=quoin --add-location=file --sort-output \
-        --keyword=_ --keyword=N_ --keyword=ngettext:1,2 --output="$1" "${sources[@]}"
+        --keyword=_ --keyword=N_ --keyword=N2_:1,2 --keyword=ngettext:1,2 --output="$1" "${sources[@]}"
     xgettext --language=JavaScript --from-code=UTF-8 --add-location=file --sort-output --join-existing \
         --keyword=_ --output="$1" "${page[@]}"
     sed -i -e '/^"POT-Creation-Date/d' -e 's/charset=CHARSET/charset=UTF-8/' "$1"

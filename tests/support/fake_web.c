@@ -193,11 +193,18 @@ static void each_folder(void *context, void (*each)(void *, struct qn_span), voi
 static enum qn_err note(void *context, const struct qn_audit_what *what)
 {
     struct fake_web *web = context;
+    memcpy(web->note_before, web->note, sizeof(web->note));
     (void)snprintf(web->note, sizeof(web->note), "%.*s %.*s %s %.*s %s", (int)what->actor.size,
                    (const char *)what->actor.data, (int)what->device.size,
                    (const char *)what->device.data, what->action, (int)what->object.size,
                    (const char *)what->object.data, what->result);
     return web->note_err;
+}
+
+/* Three days after a time of 1,000,000. */
+static uint64_t wall_ms(void *context)
+{
+    return 1000000 + UINT64_C(3) * 86400 * 1000;
 }
 
 void fake_web_init(struct fake_web *web, const struct qn_web_handler *handler)
@@ -209,7 +216,8 @@ void fake_web_init(struct fake_web *web, const struct qn_web_handler *handler)
                                        .cancel = cancel,
                                        .folder = folder,
                                        .each_folder = each_folder,
-                                       .note = note};
+                                       .note = note,
+                                       .wall_ms = wall_ms};
     qn_buf_init(&web->answer, 64 << 20);
 }
 

@@ -33,6 +33,7 @@ struct fake_web {
     size_t head_size;
     unsigned status;
     char note[256]; /* the last of the audit trail: actor, device, action, object, result */
+    char note_before[256];
     enum qn_err note_err;
     bool is_finished, is_cut, is_ended;
     size_t sends;

@@ -7,7 +7,7 @@
 
 #include "base/span.h"
 
-/* NULL: a good key. Else a code of errors.c. */
+/* NULL: a good key. Else a code of error_words.c. */
 const char *ctl_check_key(struct qn_span key);
 /* The same for one packed value. */
 const char *ctl_check_value(struct qn_span value);

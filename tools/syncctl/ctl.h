@@ -88,7 +88,7 @@ void ctl_print_unknown(const struct ctl *ctl, const char *noun, const char *verb
 bool ctl_is_noun(const char *word);
 void ctl_print_completion(FILE *out);
 
-/* ---- errors.c ---- */
+/* ---- fail.c ---- */
 
 /* Says that `object` (may be empty) failed for the reason `code`, and what to do; CTL_FAILED, or
  * CTL_UNREACHABLE for "no-daemon". */

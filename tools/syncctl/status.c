@@ -2,13 +2,14 @@
 
 #include <time.h>
 
-#include "app/alert_words.h"
+#include "app/words.h"
 #include "client/client.h"
 #include "commands.h"
 #include "i18n.h"
 #include "json_out.h"
 #include "screen.h"
 #include "wire.h"
+#include "words/alert_words.h"
 
 #define ALERT_TEXT_MAX 4096
 
@@ -49,8 +50,7 @@ static struct qn_alert_view alert_of(struct qn_span map, uint64_t now_ms)
         .now_ms = now_ms,
     };
     alert.has_time = ctl_map_time(map, "time", &alert.time_ms);
-    if (qn_span_eq_str(alert.code, "join-refused") ||
-        qn_span_eq_str(alert.code, "recover-refused")) /* their cause is a code of errors.c */
+    if (qn_alert_is_refusal(&alert))
         alert.shown = ctl_error_text(alert.object);
     return alert;
 }
@@ -66,11 +66,12 @@ static void json_member(FILE *out, const char *key, struct qn_span text)
 static void json_alert(FILE *out, struct qn_span map)
 {
     struct qn_alert_view alert = alert_of(map, 0);
+    alert.shown = NULL; /* programs want the code */
     QN_AUTO_BUF struct qn_buf text, action;
     qn_buf_init(&text, ALERT_TEXT_MAX);
     qn_buf_init(&action, ALERT_TEXT_MAX);
-    qn_alert_text(&alert, false, &text);
-    qn_alert_action(&alert, false, &action);
+    qn_alert_text(&alert, &qn_tongue_english, &text);
+    qn_alert_action(&alert, &qn_tongue_english, &action);
     fputs("{\"severity\":", out);
     ctl_json_text(out, alert.severity);
     json_member(out, "code", alert.code);
@@ -285,8 +286,8 @@ static void print_alert(const struct ctl_report *report, struct qn_span map)
     QN_AUTO_BUF struct qn_buf text, action;
     qn_buf_init(&text, ALERT_TEXT_MAX);
     qn_buf_init(&action, ALERT_TEXT_MAX);
-    qn_alert_text(&alert, true, &text);
-    qn_alert_action(&alert, true, &action);
+    qn_alert_text(&alert, &qn_words_tongue, &text);
+    qn_alert_action(&alert, &qn_words_tongue, &action);
     fputs("  ", report->out);
     put_state(report, alert.severity);
     fputs(_(": "), report->out);

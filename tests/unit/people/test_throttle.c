@@ -212,6 +212,18 @@ Test(throttle, undo_gives_back)
     }
 }
 
+Test(throttle, a_reset_account_starts_afresh)
+{
+    struct qn_guess anne = guess_of("anne", 1), bert = guess_of("bert", 2);
+    while (try(&anne, DAY))
+        ;
+    while (try(&bert, DAY))
+        ;
+    qn_throttle_reset(throttle, SPAN("anne"));
+    cr_assert(try(&anne, DAY));
+    cr_assert_not(try(&bert, DAY));
+}
+
 Test(throttle, a_device_with_its_cookie_is_known_anywhere)
 {
     attack(200, DAY, HOUR, NULL);

@@ -23,6 +23,12 @@ static enum qn_err grant(void *context, struct qn_account *account)
     return qn_account_grant(account, QN_THING_FOLDER, SPAN("docs"), QN_RIGHT_READ);
 }
 
+static enum qn_err make_operator(void *context, struct qn_account *account)
+{
+    account->role = QN_ROLE_OPERATOR;
+    return QN_OK;
+}
+
 static void done(void *context, enum qn_err err)
 {
     cr_assert_eq(err, QN_OK);
@@ -179,6 +185,41 @@ Test(api_records, the_state_is_for_operators)
     end(status);
     assert_answer(200, "{\"site\":\"s\",\"group\":\"g\",\"version\":\"1\",\"state\":\"ok\","
                        "\"sites\":[{\"name\":\"s\",\"state\":\"here\",\"last_contact\":null}]}\n");
+}
+
+static void assert_has(const char *text)
+{
+    struct qn_span content = fake_web_content(&web);
+    cr_assert_not_null(memmem(content.data, content.size, text, strlen(text)), "no %s in %.*s",
+                       text, (int)content.size, (const char *)content.data);
+}
+
+Test(api_records, alerts_in_the_language_of_the_request)
+{
+    static const char status[] =
+        "{\"alerts\":[{\"severity\":\"attention\",\"code\":\"site-offline\",\"object\":\"b\","
+        "\"count\":0,\"time\":1000000,\"detail\":\"\"},{\"severity\":\"critical\",\"code\":"
+        "\"join-refused\",\"object\":\"busy\",\"count\":0,\"time\":null,\"detail\":\"d\"}]}";
+    qn_people_edit(web.people, &(struct qn_people_edit){.change = QN_PEOPLE_CHANGE,
+                                                        .name = "anne",
+                                                        .edit = make_operator,
+                                                        .done = done});
+    while (fake_local_turn(disk) > 0)
+        ;
+    fake_web_ask(&web, "GET /status", "", NULL);
+    end(status);
+    assert_has("{\"severity\":\"attention\",\"code\":\"site-offline\",\"object\":\"b\","
+               "\"count\":0,\"time\":\"1970-01-01T00:16:40.000Z\",\"detail\":\"\",\"text\":"
+               "\"site b cannot be reached; last contact: 3 days ago\",\"action\":\"Check that "
+               "its daemon runs and that the line between the sites is up.\"},");
+    assert_has("\"text\":\"the group refused this site: the daemon has too much to do (d)\","
+               "\"action\":\"Wait; this site tries again.\"}]}\n");
+    fake_web_ask(&web, "GET /status", "Accept-Language: fr-FR,fr;q=0.9\r\n", NULL);
+    end(status);
+    assert_has("\"text\":\"le site b est injoignable ; dernier contact : il y a 3 "
+               "jours\"");
+    assert_has("\"text\":\"le groupe a refusé ce site : le démon a trop à faire "
+               "(d)\",\"action\":\"Attendez ; ce site réessaie.\"");
 }
 
 Test(api_records, paths_and_methods)
@@ -480,6 +521,9 @@ Test(api_records, search_in_what_may_be_seen)
 
 Test(api_records, the_audit_trail)
 {
+    fake_web_ask(&web, "GET /collections/c/records/k", "", NULL);
+    cr_assert_str_eq(web.note, "anne password read collection:c/k ok");
+    web.person.is_session = true;
     fake_web_ask(&web, "GET /collections/c/records/k", "", NULL);
     cr_assert_str_eq(web.note, "anne page read collection:c/k ok");
     put("", "{\"fields\":{\"f\":\"1\"}}");

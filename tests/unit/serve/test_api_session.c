@@ -138,6 +138,7 @@ Test(api_session, refusals)
         told(told_context, cases[i].result, NULL, NULL, 12);
         cr_assert_eq(web.status, cases[i].status);
         cr_assert(has(cases[i].code) && !has("Set-Cookie"));
+        cr_assert(cases[i].status == 401 || has("\"message\":\"The"));
         cr_assert_eq(fake_web_has_field(&web, "Retry-After: 12"), cases[i].status > 401);
     }
 }

@@ -279,7 +279,13 @@ Test(connection, not_found_and_not_allowed)
     cr_assert_eq(web_client_answer(&client, false, NULL), 405);
     cr_assert_str_eq(web_client_field("Allow"), "GET, HEAD");
     web_client_say(&client, "GET /api/nothing HTTP/1.1\r\n" HOST "\r\n");
-    expect(404, "{\"error\":{\"code\":\"not-found\",\"message\":\"Not Found\",\"object\":\"\"}}\n");
+    expect(404,
+           "{\"error\":{\"code\":\"not-found\",\"message\":\"There is no such thing here, or you "
+           "may not see it.\",\"object\":\"\"}}\n");
+    web_client_say(&client, "GET /api/nothing HTTP/1.1\r\nAccept-Language: fr\r\n" HOST "\r\n");
+    expect(404,
+           "{\"error\":{\"code\":\"not-found\",\"message\":\"Il n'y a rien de tel ici, ou vous n'y "
+           "avez pas acc\xc3\xa8s.\",\"object\":\"\"}}\n");
 }
 
 Test(connection, the_door_decides_who_comes_in)

@@ -44,8 +44,37 @@ static enum qn_err note(void *context, const struct qn_audit_what *what)
     return note_err;
 }
 
-static const struct qn_serve_host host = {
-    .now_ms = now_ms, .wall_ms = wall_ms, .random = draw, .note = note};
+/* The trail's disk: what is on its way to it, until settle(). */
+static void (*writing)(void *context, enum qn_err err);
+static void *writing_context;
+static enum qn_err disk_err;
+static bool disk_waits;
+
+static void settle(void)
+{
+    void (*written)(void *context, enum qn_err err) = writing;
+    writing = NULL;
+    if (written != NULL)
+        written(writing_context, disk_err);
+}
+
+static enum qn_err note_durably(void *context, const struct qn_audit_what *what,
+                                void (*done)(void *context, enum qn_err err), void *done_context)
+{
+    cr_assert_null(writing);
+    noted++;
+    if (note_err != QN_OK)
+        return note_err;
+    writing = done;
+    writing_context = done_context;
+    return QN_OK;
+}
+
+static const struct qn_serve_host host = {.now_ms = now_ms,
+                                          .wall_ms = wall_ms,
+                                          .random = draw,
+                                          .note = note,
+                                          .note_durably = note_durably};
 
 /* A password is right if it is "right" and the verifier is one that was made. */
 static enum qn_err count_check(const struct qn_verifier *verifier, struct qn_span password)
@@ -137,6 +166,7 @@ static void tear_down(void)
     qn_door_free(door);
     while (fake_local_turn(disk) > 0)
         ;
+    settle();
     free_loop(loop);
     qn_people_free(people);
     fake_local_free(disk);
@@ -266,6 +296,7 @@ Test(door, app_passwords_cost_nothing_and_are_never_throttled)
     for (int i = 0; i < 50; i++)
         cr_assert_eq(ask_from("anne", (char *)text.data, "192.0.2.7", &told), QN_DOOR_PERSON);
     cr_assert_eq(hashes, before);
+    cr_assert_str_eq(qn_person_device(&told.person), "phone");
     cr_assert_str_eq(told.person.device, "phone");
     cr_assert_eq(told.person.device_max, QN_RIGHT_READ);
     fake_local_turn(disk);
@@ -391,11 +422,13 @@ static enum qn_sign_in sign_in(const char *password, const char *code, struct en
                                    .from = "192.0.2.7"};
     *entry = (struct entry){0};
     qn_door_sign_in(door, &what, on_sign_in, entry);
-    for (int i = 0; i < 1000000 && entry->count == 0; i++) {
+    for (int i = 0; i < 1000000 && entry->count == 0 && (writing == NULL || !disk_waits); i++) {
         qn_loop_turn(loop);
         fake_local_turn(disk);
+        if (!disk_waits)
+            settle();
     }
-    cr_assert_eq(entry->count, 1);
+    cr_assert_eq(entry->count, disk_waits ? 0 : 1);
     return entry->result;
 }
 
@@ -495,6 +528,50 @@ Test(door, nobody_comes_in_unlogged)
     note_err = QN_OK;
     cr_assert_eq(sign_in("right", "", &entry), QN_SIGN_IN_DONE);
     cr_assert_eq(noted, 2);
+}
+
+Test(door, nobody_comes_in_before_it_is_on_the_disk)
+{
+    struct entry entry;
+    disk_waits = true;
+    sign_in("right", "", &entry);
+    settle();
+    cr_assert_eq(entry.count, 1);
+    cr_assert_eq(entry.result, QN_SIGN_IN_DONE);
+    sign_in("right", "", &entry);
+    disk_err = QN_ERR_IO;
+    settle();
+    cr_assert_eq(entry.result, QN_SIGN_IN_BUSY);
+    cr_assert_eq(entry.cookie[0], '\0');
+    disk_err = QN_OK;
+    sign_in("right", "", &entry);
+    change(QN_PEOPLE_CHANGE, disable); /* meanwhile */
+    settle();
+    cr_assert_eq(entry.count, 1);
+    cr_assert_eq(entry.result, QN_SIGN_IN_BUSY);
+    cr_assert_eq(entry.cookie[0], '\0');
+}
+
+/* The door is freed when the disk has answered; nobody is told (see tear_down). */
+Test(door, closing_while_a_login_is_written)
+{
+    struct entry *entry = calloc(1, sizeof(*entry));
+    disk_waits = true;
+    sign_in("right", "", entry);
+    free(entry);
+}
+
+Test(door, a_new_password_is_a_fresh_start)
+{
+    struct entry entry;
+    bool was_throttled = false;
+    for (int i = 0; i < 100 && !was_throttled; i++)
+        was_throttled = sign_in("wrong", "", &entry) == QN_SIGN_IN_THROTTLED;
+    cr_assert(was_throttled);
+    qn_door_forgive(door, SPAN("bert"));
+    cr_assert_eq(sign_in("right", "", &entry), QN_SIGN_IN_THROTTLED);
+    qn_door_forgive(door, SPAN("anne"));
+    cr_assert_eq(sign_in("right", "", &entry), QN_SIGN_IN_DONE);
 }
 
 /* Guesses of the code count too: who has the password does not have the rest. */

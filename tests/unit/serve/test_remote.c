@@ -103,8 +103,10 @@ TestSuite(remote, .init = set_up, .fini = tear_down);
 /* ---- steps ---- */
 
 #define FIELDS "Host: two.lan\r\nX-Test-Door: person anne\r\n"
-#define SAYS   "Host: two.lan\r\nX-Quoin-Person: anne\r\nX-Quoin-Right: write\r\n"
-#define GET_A  "GET /dav/F/a HTTP/1.1\r\n" SAYS "\r\n"
+#define SAYS                                                                                       \
+    "Host: two.lan\r\nX-Quoin-Person: anne\r\nX-Quoin-Right: write\r\n"                            \
+    "X-Quoin-Device: password\r\n"
+#define GET_A "GET /dav/F/a HTTP/1.1\r\n" SAYS "\r\n"
 
 static void ask(const char *line, const char *fields)
 {
@@ -256,7 +258,7 @@ Test(remote, who_may_only_read_does_not_even_ask)
     cr_assert_eq(dial_count, 0);
     web_client_say(&client, "GET /dav/F/a HTTP/1.1\r\nHost: a\r\nX-Test-Door: person rita\r\n\r\n");
     expect_asked(connect_one(), "GET /dav/F/a HTTP/1.1\r\nHost: a\r\nX-Quoin-Person: rita\r\n"
-                                "X-Quoin-Right: read\r\n\r\n");
+                                "X-Quoin-Right: read\r\nX-Quoin-Device: password\r\n\r\n");
     wire_say(&wires[0], OK_5);
     expect(200, "hello");
 }
@@ -273,8 +275,8 @@ Test(remote, a_site_that_cannot_be_reached_is_named)
     ask("GET /dav/F/a", "");
     expect_offline();
     ask("GET /api/v1/folders/F/list", "");
-    expect(503, "{\"error\":{\"code\":\"site-offline\",\"message\":\"Service "
-                "Unavailable\",\"object\":\"one\"}}\n");
+    expect(503, "{\"error\":{\"code\":\"site-offline\",\"message\":\"The site that has this "
+                "cannot be reached for the moment.\",\"object\":\"one\"}}\n");
 }
 
 Test(remote, a_connection_that_does_not_come_in_time_is_not_waited_for)

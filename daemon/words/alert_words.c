@@ -1,7 +1,6 @@
-#include "app/alert_words.h"
+#include "words/alert_words.h"
 
-#include "app/i18n.h"
-#include "app/words.h"
+#include "base/civil.h"
 
 /* In the text, `@` stands for the object, `#` for the count, `~` for how long ago. */
 struct row {
@@ -142,8 +141,7 @@ static const struct {
     {"in-doubt", N_("Wait until the other site has met a third one; this site tries again.")},
 };
 
-/* These name their cause by a code of errors.c. */
-static bool is_refusal(const struct qn_alert_view *alert)
+bool qn_alert_is_refusal(const struct qn_alert_view *alert)
 {
     return qn_span_eq_str(alert->code, "join-refused") ||
            qn_span_eq_str(alert->code, "recover-refused");
@@ -151,50 +149,54 @@ static bool is_refusal(const struct qn_alert_view *alert)
 
 static const char *action_of(const struct qn_alert_view *alert)
 {
-    for (size_t i = 0; is_refusal(alert) && i < sizeof(joins) / sizeof(joins[0]); i++) {
+    for (size_t i = 0; qn_alert_is_refusal(alert) && i < sizeof(joins) / sizeof(joins[0]); i++) {
         if (qn_span_eq_str(alert->object, joins[i].cause))
             return joins[i].action;
     }
     return find_row(alert->code)->action;
 }
 
-static void append_object(const struct qn_alert_view *alert, bool is_translated, struct qn_buf *out)
+static void append_object(const struct qn_alert_view *alert, struct qn_buf *out)
 {
-    if (is_translated && alert->shown != NULL)
+    if (alert->shown != NULL)
         qn_buf_append_str(out, alert->shown);
     else
         qn_buf_append_span(out, alert->object);
 }
 
-static void append_ago(const struct qn_alert_view *alert, bool is_translated, struct qn_buf *out)
+static void append_ago(const struct qn_alert_view *alert, const struct qn_tongue *tongue,
+                       struct qn_buf *out)
 {
-    if (!alert->has_time)
-        qn_buf_append_str(out, is_translated ? _("never") : "never");
-    else if (is_translated)
-        qn_words_append_ago(out, alert->now_ms, alert->time_ms);
-    else
-        qn_words_append_time(out, alert->time_ms);
+    char text[QN_CIVIL_TEXT_SIZE];
+    if (!alert->has_time) {
+        qn_buf_append_str(out, tongue->say(N_("never")));
+    } else if (alert->now_ms > 0) {
+        qn_tongue_append_ago(out, tongue, alert->now_ms, alert->time_ms);
+    } else {
+        qn_civil_print(alert->time_ms, text);
+        qn_buf_append_str(out, text);
+    }
 }
 
-static void fill(const struct qn_alert_view *alert, const char *text, bool is_translated,
-                 struct qn_buf *out)
+static void fill(const struct qn_alert_view *alert, const char *text,
+                 const struct qn_tongue *tongue, struct qn_buf *out)
 {
     for (; *text != '\0'; text++) {
         if (*text == '@')
-            append_object(alert, is_translated, out);
+            append_object(alert, out);
         else if (*text == '#')
             qn_buf_printf(out, "%llu", (unsigned long long)alert->count);
         else if (*text == '~')
-            append_ago(alert, is_translated, out);
+            append_ago(alert, tongue, out);
         else
             qn_buf_append_u8(out, (uint8_t)*text);
     }
 }
 
-void qn_alert_text(const struct qn_alert_view *alert, bool is_translated, struct qn_buf *out)
+void qn_alert_text(const struct qn_alert_view *alert, const struct qn_tongue *tongue,
+                   struct qn_buf *out)
 {
-    const struct row *row = find_row(alert->code);
-    fill(alert, is_translated ? gettext(row->text) : row->text, is_translated, out);
+    fill(alert, tongue->say(find_row(alert->code)->text), tongue, out);
     if (alert->detail.size > 0) {
         qn_buf_append_str(out, " (");
         qn_buf_append_span(out, alert->detail);
@@ -202,8 +204,8 @@ void qn_alert_text(const struct qn_alert_view *alert, bool is_translated, struct
     }
 }
 
-void qn_alert_action(const struct qn_alert_view *alert, bool is_translated, struct qn_buf *out)
+void qn_alert_action(const struct qn_alert_view *alert, const struct qn_tongue *tongue,
+                     struct qn_buf *out)
 {
-    const char *action = action_of(alert);
-    fill(alert, is_translated ? gettext(action) : action, is_translated, out);
+    fill(alert, tongue->say(action_of(alert)), tongue, out);
 }
