@@ -101,7 +101,8 @@ static enum qn_err read_person(const struct qn_http_head *head, const char *site
     enum qn_err err = read_once(head, REMOTE_DEVICE, &device);
     if (err != QN_OK && err != QN_ERR_NOTFOUND)
         return err;
-    if (!qn_account_is_name(name) || (device.size > 0 && !qn_text_is_name(device)))
+    if (!qn_account_is_name(name) || device.size > QN_USER_SIZE_MAX ||
+        !qn_text_is_printable(device))
         return QN_ERR_INVALID;
     QN_TRY(qn_right_parse(right, &person.device_max));
     if (person.device_max == QN_RIGHT_NONE)

@@ -125,6 +125,14 @@ Test(peer, that_is_no_member_any_more_is_cut)
     turn_until(rig.loop, wire.is_down);
 }
 
+/* Labels of devices are what people write. */
+Test(peer, names_a_device_with_any_words)
+{
+    cr_assert_eq(ask("/dav/F/a", ANNE "X-Quoin-Device: phone of Anne / \xc3\xa9t\xc3\xa9\r\n"),
+                 200);
+    cr_assert_str_eq(seen.device, "phone of Anne / \xc3\xa9t\xc3\xa9");
+}
+
 Test(peer, has_to_say_who_it_is)
 {
     static const char *const fields[] = {
@@ -136,7 +144,8 @@ Test(peer, has_to_say_who_it_is)
         "X-Quoin-Person: anne\r\n" ANNE,
         ANNE "X-Quoin-Right: write\r\n",
         ANNE "X-Quoin-Device: a\r\nX-Quoin-Device: b\r\n",
-        ANNE "X-Quoin-Device: a/b\r\n",
+        ANNE "X-Quoin-Device: \xc3\r\n",
+        ANNE "X-Quoin-Device: 0123456789012345678901234567890123456789012345678901234567890123\r\n",
         "X-Quoin-Person:\r\nX-Quoin-Right: read\r\n",
         "X-Quoin-Person: a@b\r\nX-Quoin-Right: read\r\n",
         "X-Quoin-Person: a:b\r\nX-Quoin-Right: read\r\n",
