@@ -1,4 +1,5 @@
 /* A disk that runs full, for real: a small file system of its own, where one may be mounted. */
+#include <sched.h>
 #include <sys/mount.h>
 
 #include "rig.h"
@@ -9,12 +10,19 @@ struct full {
     char path[TMP_PATH_SIZE];
 };
 
+/* In a mount namespace of this process, made before it has threads: what ends it ends the mount. */
+static bool has_own_mounts(void)
+{
+    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
 static void full_init(struct full *full)
 {
+    bool may_mount = has_own_mounts();
     rig_init(&full->rig);
     rig_make_dir(&full->rig, "disk");
     rig_at(&full->rig, "disk", full->path);
-    full->is_mounted = mount("tmpfs", full->path, "tmpfs", 0, "size=512k") == 0;
+    full->is_mounted = may_mount && mount("tmpfs", full->path, "tmpfs", 0, "size=512k") == 0;
     if (!full->is_mounted)
         return;
     qn_folder_free(full->rig.folder);
