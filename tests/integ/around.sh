@@ -2,7 +2,7 @@
 # What surrounds a backup: commands before and after, their output as files, files that cannot be
 # read, and mail about it.
 #
-#   around.sh SYNCD SYNCCTL
+#   around.sh SYNCD SYNCCTL ACCEPT
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -198,12 +198,12 @@ await "it is tried again" are_mails 2
 await "and the alert goes" has_no_alert mail-failed
 grep -l 'other' "$work/mails"/mail.* >/dev/null || fail "the second mail is of something else"
 
-# The same through the unit, played by socat: its command line is the one of the unit.
+# The same through the unit: its command line, with a process for each mail as systemd starts it.
 line=$(sed -n "s|^ExecStart=/bin/sh -c '\\(.*\\)'$|\\1|p" "$integ_root/packaging/systemd/quoin-mail@.service")
 [[ $line == /usr/sbin/sendmail*sent ]] || fail "the unit runs something else: $line"
 printf '#!/bin/sh\n%s\n' "${line//\/usr\/sbin\/sendmail/$work/sendmail}" >"$work/unit"
 chmod 0700 "$work/unit"
-socat -t 60 "UNIX-LISTEN:$work/mail.sock,fork" "EXEC:$work/unit,stderr" </dev/null >/dev/null 2>&1 &
+"$3" "$work/mail.sock" "$work/unit" </dev/null >/dev/null 2>&1 &
 helpers=($!)
 await "the unit listens" test -S "$work/mail.sock"
 touch "$work/mail.broken"
