@@ -146,6 +146,7 @@ void line_release(struct line *line)
     line->forward = NULL;
     line->was_used = true;
     line->since_ms = serve_now_ms(remote->serve);
+    line_set_reading(line); /* the last content may have waited for room until now */
     struct forward *next = first_waiting(remote, line->site);
     if (next != NULL)
         give(line, next);
