@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/text.h"
 #include "app/snapshot_pick.h"
 #include "app/views_impl.h"
 #include "core/args.h"
@@ -231,8 +232,7 @@ static void run_find(struct backup_view *view)
 static void pack_id(const struct qn_snapshot_name *name, struct qn_buf *out)
 {
     char id[9];
-    for (size_t i = 0; i < 4; i++)
-        snprintf(id + 2 * i, 3, "%02x", name->bytes[i]);
+    qn_text_hex(qn_span(name->bytes, 4), id);
     qn_pack_cstr(out, "id");
     qn_pack_cstr(out, id);
 }

@@ -40,8 +40,7 @@ static void pool_path(const struct qn_files *files, const struct qn_site_id *own
         snprintf(out, 4096, "%s/vault/packs", files->state_dir);
         return;
     }
-    for (size_t i = 0; i < QN_DIGEST_SIZE; i++)
-        snprintf(hex + 2 * i, 3, "%02x", owner->bytes[i]);
+    qn_text_hex(QN_SPAN_OF(owner->bytes), hex);
     snprintf(out, 4096, "%s/held/%s", files->state_dir, hex);
 }
 

@@ -39,8 +39,7 @@ struct qn_span qn_snapshot_path(struct qn_span path)
 static bool has_hex_prefix(const struct qn_snapshot_name *name, struct qn_span prefix)
 {
     char hex[2 * sizeof(name->bytes) + 1];
-    for (size_t i = 0; i < sizeof(name->bytes); i++)
-        snprintf(hex + 2 * i, 3, "%02x", name->bytes[i]);
+    qn_text_hex(QN_SPAN_OF(name->bytes), hex);
     return prefix.size >= 4 && prefix.size < sizeof(hex) &&
            memcmp(hex, prefix.data, prefix.size) == 0;
 }

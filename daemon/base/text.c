@@ -59,13 +59,23 @@ bool qn_text_is_printable(struct qn_span text)
     return is_text(text, false);
 }
 
+static const char digits[] = "0123456789abcdef";
+
 void qn_text_append_hex(struct qn_buf *out, struct qn_span bytes)
 {
-    static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < bytes.size; i++) {
         qn_buf_append_u8(out, (uint8_t)digits[bytes.data[i] >> 4]);
         qn_buf_append_u8(out, (uint8_t)digits[bytes.data[i] & 15]);
     }
+}
+
+void qn_text_hex(struct qn_span bytes, char *out)
+{
+    for (size_t i = 0; i < bytes.size; i++) {
+        *out++ = digits[bytes.data[i] >> 4];
+        *out++ = digits[bytes.data[i] & 15];
+    }
+    *out = '\0';
 }
 
 static int hex_value(uint8_t c)

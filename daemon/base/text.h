@@ -13,6 +13,8 @@ bool qn_text_is_utf8(struct qn_span text);
 bool qn_text_is_printable(struct qn_span text);
 
 void qn_text_append_hex(struct qn_buf *out, struct qn_span bytes); /* lower case */
+/* The same into an array of 2 * bytes.size + 1, ended by a zero. */
+void qn_text_hex(struct qn_span bytes, char *out);
 /* The parsers append all bytes of the text or, on an error, none. */
 enum qn_err QN_CHECKED qn_text_parse_hex(struct qn_span text, struct qn_buf *out);
 

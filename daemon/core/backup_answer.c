@@ -1,6 +1,7 @@
 /* What is told about work on backups: progress, and what ends a request. */
 #include <stdio.h>
 
+#include "base/text.h"
 #include "core/args.h"
 #include "core/backup.h"
 #include "core/offsite.h"
@@ -119,8 +120,7 @@ void answer_proofs(const struct qn_core *core, const struct waiter *waiter, stru
 void answer_id(const struct qn_digest *name, struct qn_buf *out)
 {
     char id[9];
-    for (size_t i = 0; i < 4; i++)
-        snprintf(id + 2 * i, 3, "%02x", name->bytes[i]);
+    qn_text_hex(qn_span(name->bytes, 4), id);
     qn_pack_cstr(out, "id");
     qn_pack_cstr(out, id);
 }

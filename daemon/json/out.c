@@ -1,3 +1,4 @@
+#include "base/text.h"
 #include "json/out.h"
 
 #include <stdio.h>
@@ -90,8 +91,7 @@ static void put_map(struct qn_buf *out, struct qn_span packed)
 static void put_bytes(struct qn_buf *out, struct qn_span bytes)
 {
     qn_buf_append_u8(out, '"');
-    for (size_t i = 0; i < bytes.size; i++)
-        qn_buf_printf(out, "%02x", bytes.data[i]);
+    qn_text_append_hex(out, bytes);
     qn_buf_append_u8(out, '"');
 }
 

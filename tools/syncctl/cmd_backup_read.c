@@ -226,8 +226,7 @@ static void append_id(struct qn_buf *out, struct qn_span map)
     struct qn_span packed, name = {0};
     if (ctl_map_find(map, "id", &packed))
         name = ctl_bin_of(packed);
-    for (size_t i = 0; i < name.size && i < 4; i++)
-        qn_buf_printf(out, "%02x", name.data[i]);
+    qn_text_append_hex(out, qn_span(name.data, name.size < 4 ? name.size : 4));
 }
 
 static void show_found(struct view *view, struct qn_span item)

@@ -1,4 +1,5 @@
 #include "restore_mark.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,8 +32,7 @@ static struct text text_of(const struct qn_digest *what)
     char boot[64];
     size_t size = read_text(AT_FDCWD, BOOT_ID_PATH, boot, sizeof(boot));
     snprintf(text.boot, sizeof(text.boot), "%.36s", size >= BOOT_SIZE ? boot : "unknown");
-    for (size_t i = 0; i < sizeof(what->bytes); i++)
-        snprintf(text.what + 2 * i, 3, "%02x", what->bytes[i]);
+    qn_text_hex(QN_SPAN_OF(what->bytes), text.what);
     return text;
 }
 

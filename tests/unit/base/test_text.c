@@ -114,6 +114,15 @@ Test(hex, both_ways)
     assert_buf_eq(&bytes, "\x00\x1f\xab\xff");
 }
 
+Test(hex, into_an_array)
+{
+    char text[9] = "xxxxxxxx";
+    qn_text_hex(SPAN("\x00\x1f\xab\xff"), text);
+    cr_assert_str_eq(text, "001fabff");
+    qn_text_hex(qn_span(NULL, 0), text);
+    cr_assert_str_eq(text, "");
+}
+
 Test(hex, nonsense_is_refused_and_nothing_is_written)
 {
     static const char *const bad[] = {"0", "0g", "g0", "abc", "0x", "--", "00zz", "é"};
