@@ -7,10 +7,8 @@
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-xgettext --language=C --from-code=UTF-8 --keyword=N_ --keyword=N2_:1,2 --output="$work/words.pot" "$2"/*.c
-sed -i 's/charset=CHARSET/charset=UTF-8/' "$work/words.pot"
-msgmerge --quiet --no-fuzzy-matching --output-file="$work/words.po" "$1" "$work/words.pot"
-msgattrib --no-obsolete --translated --no-wrap --output-file="$work/done.po" "$work/words.po"
+"$(dirname "$0")/../../packaging/po/translated.sh" "$1" --language=C --keyword=N_ --keyword=N2_:1,2 "$2"/*.c \
+    >"$work/done.po"
 awk '
     function row(text, french) { if (text != "" && text != "\"\"" && french != "") printf "    {%s, %s},\n", text, french }
     function flush() { row(of["msgid"], of["msgstr"]); row(of["msgid"], of["msgstr[0]"])

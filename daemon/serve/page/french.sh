@@ -8,10 +8,8 @@
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-xgettext --language=JavaScript --from-code=UTF-8 --keyword=_ --output="$work/page.pot" "$2"/*.js
-sed -i 's/charset=CHARSET/charset=UTF-8/' "$work/page.pot"
-msgmerge --quiet --no-fuzzy-matching --output-file="$work/page.po" "$1" "$work/page.pot"
-msgattrib --no-obsolete --translated --output-file="$work/done.po" "$work/page.po"
+"$(dirname "$0")/../../../packaging/po/translated.sh" "$1" --language=JavaScript --keyword=_ "$2"/*.js \
+    >"$work/done.po"
 {
     echo 'export default {'
     msgcat --properties-output "$work/done.po" | sed -E -n \
