@@ -1,5 +1,7 @@
 #include "http/body.h"
 
+#include "http/scan.h"
+
 #define LINE_SIZE_MAX     256  /* of a chunk's line, with its extensions */
 #define TRAILERS_SIZE_MAX 4096 /* all of them */
 
@@ -31,14 +33,6 @@ void qn_http_body_start(struct qn_http_body *body, const struct qn_http_head *he
     };
 }
 
-static int digit_of(uint8_t byte)
-{
-    if (byte >= '0' && byte <= '9')
-        return byte - '0';
-    byte |= 0x20;
-    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
-
 static bool is_text(uint8_t byte)
 {
     return (byte >= ' ' || byte == '\t') && byte != 0x7f;
@@ -66,7 +60,7 @@ static enum qn_err in_size(struct qn_http_body *body, uint8_t byte)
 {
     if (byte == '\r' || byte == ';')
         return go(body, true, byte == ';' ? EXTENSION : SIZE_LF);
-    return add_digit(body, digit_of(byte));
+    return add_digit(body, qn_http_digit(byte));
 }
 
 static enum qn_err line_end(struct qn_http_body *body, uint8_t byte, enum state next)
@@ -82,7 +76,7 @@ static enum qn_err step(struct qn_http_body *body, uint8_t byte)
     body->line_size++;
     switch ((enum state)body->state) {
     case SIZE_FIRST:
-        return add_digit(body, digit_of(byte));
+        return add_digit(body, qn_http_digit(byte));
     case SIZE:
         return in_size(body, byte);
     case EXTENSION:

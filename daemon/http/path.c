@@ -1,16 +1,9 @@
 #include "base/text.h"
 #include "http/escape.h"
+#include "http/scan.h"
 #include "http/target.h"
 
 #define NAME_SIZE_MAX 255
-
-static int digit_of(uint8_t byte)
-{
-    if (byte >= '0' && byte <= '9')
-        return byte - '0';
-    byte |= 0x20;
-    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
 
 enum qn_err qn_http_unescape(struct qn_span text, size_t *at, uint8_t *ret_byte)
 {
@@ -22,7 +15,7 @@ enum qn_err qn_http_unescape(struct qn_span text, size_t *at, uint8_t *ret_byte)
     }
     if (text.size - *at < 3)
         return QN_ERR_INVALID;
-    int high = digit_of(text.data[*at + 1]), low = digit_of(text.data[*at + 2]);
+    int high = qn_http_digit(text.data[*at + 1]), low = qn_http_digit(text.data[*at + 2]);
     if (high < 0 || low < 0)
         return QN_ERR_INVALID;
     *ret_byte = (uint8_t)(high << 4 | low);

@@ -184,7 +184,15 @@ static struct qn_span take_until(struct qn_span *text, uint8_t byte)
     return taken;
 }
 
-static bool is_target(struct qn_span target)
+int qn_http_digit(uint8_t byte)
+{
+    if (byte >= '0' && byte <= '9')
+        return byte - '0';
+    byte |= 0x20;
+    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
+}
+
+bool qn_http_is_target(struct qn_span target)
 {
     for (size_t i = 0; i < target.size; i++)
         if (target.data[i] <= ' ' || target.data[i] >= 0x7f || target.data[i] == '#')
@@ -209,7 +217,7 @@ static enum qn_err scan_request_line(struct qn_span line, struct qn_http_line *r
     struct qn_span target = take_until(&line, ' ');
     if (!qn_http_is_token(method))
         return qn_http_refuse(ret_refusal, 400, "the method is not a word");
-    if (!is_target(target))
+    if (!qn_http_is_target(target))
         return qn_http_refuse(ret_refusal, 400, "a byte in the target that may not be there");
     QN_TRY(scan_version(line, ret_refusal));
     *ret_line = (struct qn_http_line){.method = method, .target = target};

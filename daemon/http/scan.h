@@ -16,6 +16,10 @@ bool qn_http_is_same(struct qn_span text, const char *word);
 bool qn_http_list_next(struct qn_span *list, struct qn_span *ret_element);
 /* Decimal digits and nothing else. QN_ERR_LIMIT: more than 64 bits. */
 enum qn_err QN_CHECKED qn_http_number(struct qn_span text, uint64_t *ret_number);
+/* What may stand in a request line as its target; not empty. */
+bool qn_http_is_target(struct qn_span target);
+/* The value of a hexadecimal digit; -1: it is none. */
+int qn_http_digit(uint8_t byte);
 /* Host and port as they may stand in a URL, without a user; not empty. */
 bool qn_http_is_authority(struct qn_span text);
 

@@ -24,18 +24,10 @@ static size_t until(struct qn_span text, const char *stops)
     return size;
 }
 
-static bool is_clean(struct qn_span target)
-{
-    for (size_t i = 0; i < target.size; i++)
-        if (target.data[i] <= ' ' || target.data[i] >= 0x7f || target.data[i] == '#')
-            return false;
-    return target.size > 0;
-}
-
 enum qn_err qn_http_target_split(struct qn_span target, struct qn_http_target *ret)
 {
     struct qn_http_target parts = {0};
-    if (!is_clean(target))
+    if (!qn_http_is_target(target))
         return QN_ERR_INVALID;
     if (skip_scheme(&target)) {
         parts.authority = qn_span(target.data, until(target, "/?"));

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/text.h"
 #include "http/condition.h"
+#include "json/out.h"
 #include "serve/dav.h"
 #include "serve/route.h"
 #include "serve/serve_private.h"
@@ -213,29 +214,13 @@ static bool is_api(const struct qn_web_request *request)
     return qn_span_has_prefix(path, api) && (path.size == 3 || path.data[3] == '/');
 }
 
-static void append_json(struct qn_buf *out, const char *text)
-{
-    qn_buf_append_u8(out, '"');
-    for (; *text != '\0'; text++) {
-        unsigned char sign = (unsigned char)*text;
-        if (sign == '"' || sign == '\\')
-            qn_buf_printf(out, "\\%c", sign);
-        else if (sign < 0x20)
-            qn_buf_printf(out, "\\u%04x", sign);
-        else
-            qn_buf_append_u8(out, sign);
-    }
-    qn_buf_append_u8(out, '"');
-}
-
 static void append_message(const struct qn_web_request *request, const char *code,
                            struct qn_buf *out)
 {
     QN_AUTO_BUF struct qn_buf message;
     qn_buf_init(&message, MESSAGE_SIZE_MAX);
     qn_web_message(request, code, &message);
-    qn_buf_append_u8(&message, 0);
-    append_json(out, qn_buf_status(&message) == QN_OK ? (const char *)message.data : code);
+    qn_json_text(out, qn_buf_status(&message) == QN_OK ? qn_buf_view(&message) : qn_span_str(code));
 }
 
 static void append_refusal(const struct qn_web_request *request, unsigned status, const char *code,
@@ -249,11 +234,11 @@ static void append_refusal(const struct qn_web_request *request, unsigned status
         return;
     }
     qn_buf_append_str(out, "{\"error\":{\"code\":");
-    append_json(out, code);
+    qn_json_text(out, qn_span_str(code));
     qn_buf_append_str(out, ",\"message\":");
     append_message(request, code, out);
     qn_buf_append_str(out, ",\"object\":");
-    append_json(out, object);
+    qn_json_text(out, qn_span_str(object));
     qn_buf_append_str(out, "}}\n");
 }
 

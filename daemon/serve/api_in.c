@@ -132,12 +132,6 @@ bool api_is_operator(const struct api *api)
     return qn_people_is_operator(qn_web_people(api->request), api->person);
 }
 
-bool api_is_write(const struct api *api)
-{
-    enum qn_http_method method = qn_web_asked(api->request)->method;
-    return method != QN_HTTP_GET && method != QN_HTTP_HEAD;
-}
-
 bool api_has_condition(const struct api *api)
 {
     const struct qn_http_head *head = qn_web_asked(api->request);

@@ -111,7 +111,6 @@ bool api_limit(struct api *api, uint64_t usual, uint64_t most, uint64_t *ret_lim
 bool api_may(struct api *api, enum qn_thing thing, struct qn_span name, enum qn_right wanted);
 enum qn_right api_right(const struct api *api, enum qn_thing thing, struct qn_span name);
 bool api_is_operator(const struct api *api);
-bool api_is_write(const struct api *api);
 /* Whether a condition of a change (If-Match and the like) came with the request. */
 bool api_has_condition(const struct api *api);
 /* The audit trail (api_note.c): false after a refusal. */
@@ -143,8 +142,6 @@ void api_record(struct api *api);         /* api_read.c */
 void api_record_change(struct api *api);  /* api_write.c: PUT, PATCH, DELETE */
 void api_record_resolve(struct api *api); /* api_write.c */
 void api_record_restore(struct api *api); /* api_write.c */
-/* The record as it is now, with its ETag, in answer to a change. */
-void api_show_record(struct api *api, unsigned status);
 /* Of the map that record.get gave: the ETag, with quotes; false: it has none. */
 #define API_ETAG_SIZE (2 * QN_API_VERSION_SIZE + 3)
 bool api_record_etag(struct qn_span record, char ret_etag[API_ETAG_SIZE]);

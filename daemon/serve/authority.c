@@ -15,7 +15,6 @@
 #define SERIAL_SIZE        16
 #define DAY_S              (24 * 3600)
 #define EXTENSION_SIZE_MAX 8192
-#define PEM_SIZE_MAX       (16 * 1024)
 
 void qn_pem_pair_init(struct qn_pem_pair *pair)
 {
