@@ -174,6 +174,8 @@ static void walk_go_on(void *context, enum qn_err err)
     struct rows_walk *walk = context;
     const struct qn_local *rows = walk->call->folder->rows;
     clear(walk);
+    if (err == QN_OK && rows == NULL)
+        err = QN_ERR_CLOSED; /* the folder was freed meanwhile */
     if (err == QN_OK)
         err = rows->read(rows->context, qn_buf_view(&walk->from), qn_buf_view(&walk->next), gather,
                          walk);

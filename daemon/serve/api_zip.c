@@ -69,7 +69,9 @@ static void listed(void *context, enum qn_err err, const struct qn_entry_info *e
     if (is_over && !api_file_settle(file))
         return;
     struct qn_span parent = qn_span_str(now(file)->name);
-    for (size_t i = 0; i < count && err == QN_OK && file->api != NULL; i++)
+    /* one more than may wait is enough to know that it is too much */
+    bool may_push = err == QN_OK && file->api != NULL;
+    for (size_t i = 0; may_push && i < count && file->walk_size <= QN_API_WALK_SIZE_MAX; i++)
         push(file, parent, &entries[i]);
     if (!is_over) {
         file->folder->ops->more(call);

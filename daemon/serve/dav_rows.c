@@ -173,7 +173,8 @@ static bool take_dead(void *context, struct qn_span key, struct qn_span value)
     return true;
 }
 
-/* A lock does not go with its resource. It counts until its row is gone. */
+/* A lock does not go with its resource. It counts no more from here on, so that the next batch goes
+ * on behind it; should its row stay because the store is full, it is back after a restart. */
 static void take_locks(struct following *follow)
 {
     struct qn_dav *dav = follow->dav->dav;
