@@ -10,9 +10,8 @@
 
 #include "search/words.h"
 
-#define QN_SEARCH_TEXT_SIZE_MAX   ((size_t)16 * 1024) /* of one item; the rest is not found */
-#define QN_SEARCH_SCOPE_SIZE_MAX  80
-#define QN_SEARCH_BATCH_ITEMS_MAX 1024
+#define QN_SEARCH_TEXT_SIZE_MAX  ((size_t)16 * 1024) /* of one item; the rest is not found */
+#define QN_SEARCH_SCOPE_SIZE_MAX 80
 
 struct qn_search_item {
     struct qn_span name, text;

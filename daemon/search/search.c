@@ -173,7 +173,7 @@ static void ask_work(void *context)
     }
 }
 
-static void ask_next(struct qn_search *search);
+static enum qn_err ask_next(struct qn_search *search);
 
 static void tell(struct asking *asking)
 {
@@ -192,29 +192,42 @@ static void tell(struct asking *asking)
     asking->question->found(asking->question->context, asking->err, &answer);
 }
 
+static void refuse_waiting(struct qn_search *search, enum qn_err err)
+{
+    while (search->waiting.count > 0) {
+        struct question *question = search->waiting.items[0];
+        qn_vec_remove(&search->waiting, 0);
+        tell(&(struct asking){.question = question, .err = err});
+        question_free(question);
+    }
+}
+
 static void ask_done(void *context)
 {
     struct qn_search *search = context;
     struct asking asking = search->asking;
     search->is_asking = false;
-    if (!search->is_ending)
-        ask_next(search);
+    if (!search->is_ending && ask_next(search) != QN_OK)
+        refuse_waiting(search, QN_ERR_BUSY);
     tell(&asking);
     question_free(asking.question);
     qn_buf_deinit(&asking.bytes);
     qn_vec_free(&asking.places);
 }
 
-static void ask_next(struct qn_search *search)
+static enum qn_err ask_next(struct qn_search *search)
 {
     if (search->is_asking || search->waiting.count == 0)
-        return;
+        return QN_OK;
     search->asking = (struct asking){.question = search->waiting.items[0]};
     qn_buf_init(&search->asking.bytes, 1024 * 1024);
-    if (qn_loop_job(search->loop, ask_work, ask_done, search) != QN_OK)
-        return; /* those that wait go on with the next question */
+    if (qn_loop_job(search->loop, ask_work, ask_done, search) != QN_OK) {
+        qn_buf_deinit(&search->asking.bytes);
+        return QN_ERR_BUSY;
+    }
     qn_vec_remove(&search->waiting, 0);
     search->is_asking = true;
+    return QN_OK;
 }
 
 static struct question *question_new(const struct qn_span *scopes, size_t count)
@@ -244,8 +257,12 @@ enum qn_err qn_search_ask(struct qn_search *search, struct qn_span typed,
     question->found = found;
     question->context = context;
     qn_vec_push(&search->waiting, question);
-    ask_next(search);
-    return QN_OK;
+    enum qn_err err = ask_next(search);
+    if (err != QN_OK) { /* nothing is under way that would go on with it */
+        search->waiting.count--;
+        question_free(question);
+    }
+    return err;
 }
 
 /* ---- life ---- */
@@ -268,10 +285,7 @@ void qn_search_free(struct qn_search *search)
     search->is_ending = true;
     while (search->is_putting || search->is_asking)
         qn_loop_wait(search->loop);
-    qn_vec_each (&search->waiting, question) {
-        tell(&(struct asking){.question = *question, .err = QN_ERR_CLOSED});
-        question_free(*question);
-    }
+    refuse_waiting(search, QN_ERR_CLOSED);
     qn_vec_free(&search->waiting);
     qn_fts_close(search->writer);
     qn_fts_close(search->reader);

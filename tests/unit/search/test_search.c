@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "base/limits.h"
 #include "search/search.h"
 #include "support/tmp_dir.h"
 
@@ -130,4 +131,21 @@ Test(search, a_scope_is_dropped)
     while (f.found_count < 1)
         qn_loop_wait(f.loop);
     cr_assert_str_eq(f.found, "");
+}
+
+static void nothing(void *context) {}
+
+/* Nothing is under way that would go on with it: it is refused, and not forgotten. */
+Test(search, a_question_that_no_thread_can_take)
+{
+    FIXTURE f = {0};
+    start(&f);
+    for (size_t i = 0; i < QN_LOOP_JOBS_MAX; i++)
+        cr_assert_eq(qn_loop_job(f.loop, nothing, nothing, NULL), QN_OK);
+    cr_assert_eq(ask(&f, "x"), QN_ERR_BUSY);
+    while (ask(&f, "x") == QN_ERR_BUSY)
+        qn_loop_wait(f.loop);
+    while (f.found_count < 1)
+        qn_loop_wait(f.loop);
+    cr_assert_eq(f.found_err, QN_OK);
 }
