@@ -354,13 +354,15 @@ static uint64_t count_queued(struct qn_driver *driver, enum qn_err *ret_fatal)
 static void tell_commits(struct qn_driver *driver)
 {
     struct qn_commit *commits = qn_store_collect(driver->options.store);
-    bool is_news = commits != NULL;
+    bool is_news = false; /* rows of the edges alone are none */
     raise_watermark(driver);
     while (commits != NULL) {
         struct qn_commit *next = commits->next;
         struct qn_event event = {.kind = QN_EVENT_COMMIT, .commit = commits};
-        if (driver->options.local == NULL || qn_local_rows_commit(driver->options.local, commits))
+        if (driver->options.local == NULL || qn_local_rows_commit(driver->options.local, commits)) {
+            is_news = true;
             step(driver, &event);
+        }
         qn_commit_free(commits);
         commits = next;
     }
@@ -492,9 +494,6 @@ void qn_driver_request(struct qn_driver *driver, uint64_t request, struct qn_spa
 void qn_driver_request_gone(struct qn_driver *driver, uint64_t request)
 {
     struct qn_event event = {.kind = QN_EVENT_REQUEST_GONE, .token = request};
-    for (size_t i = 0; i < driver->service_count; i++)
-        if (driver->services[i].gone != NULL)
-            driver->services[i].gone(driver->services[i].context, request);
     happen(driver, &event);
 }
 

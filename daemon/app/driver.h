@@ -31,7 +31,8 @@ struct qn_driver_options {
     void (*on_fatal)(void *context, enum qn_err err);
     /* After qn_driver_stop: nothing is queued at the store any more. Once. */
     void (*on_stopped)(void *context);
-    void (*on_commits)(void *context); /* something was committed, and told; may be NULL */
+    void (*on_commits)(
+        void *context); /* more than rows of the edges was committed, and told; may be NULL */
     void *context;
     /* Long work and file work (core/job.h); what becomes of it comes back below. on_job NULL: jobs
      * are never done (tests of other things). */

@@ -1,3 +1,4 @@
+#include "base/text.h"
 #include "app/search_feed.h"
 
 #include <stdio.h>
@@ -52,10 +53,8 @@ struct qn_search_feed {
 
 void qn_search_coll_scope(const struct qn_coll_id *coll, char out[QN_SEARCH_COLL_SCOPE_SIZE])
 {
-    int used = snprintf(out, QN_SEARCH_COLL_SCOPE_SIZE, "c/");
-    for (size_t i = 0; i < QN_COLL_ID_SIZE; i++)
-        used +=
-            snprintf(out + used, QN_SEARCH_COLL_SCOPE_SIZE - (size_t)used, "%02x", coll->bytes[i]);
+    memcpy(out, "c/", 2);
+    qn_text_hex(QN_SPAN_OF(coll->bytes), out + 2);
 }
 
 /* ---- where a feed stands ---- */
@@ -131,8 +130,7 @@ static void add_item(struct qn_search_feed *feed, struct qn_span key,
 
 static bool is_found(const struct qn_record *record)
 {
-    enum qn_record_state state = qn_record_state(record);
-    return state == QN_RECORD_LIVE || state == QN_RECORD_CONTESTED;
+    return qn_record_is_live(qn_record_state(record));
 }
 
 static enum qn_err read_all_slice(struct qn_search_feed *feed, struct qn_kv *kv)

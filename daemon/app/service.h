@@ -10,11 +10,9 @@ struct qn_service {
     /* Whether it is this service's, by name only. */
     bool (*takes)(void *context, struct qn_span command);
     /* Command, args and user are borrowed for the call. Answers with the functions below, now or
-     * later: data*, then end or error, exactly once. */
+     * later: data*, then end or error, exactly once; an answer that nobody waits for is dropped. */
     void (*start)(void *context, uint64_t request, struct qn_span command, struct qn_span args,
                   struct qn_span user);
-    /* Nobody waits for it any more: no answer is needed, one that comes is dropped. May be NULL. */
-    void (*gone)(void *context, uint64_t request);
     void *context;
 };
 

@@ -208,9 +208,7 @@ struct slice {
 
 static bool is_shown(struct qn_span key, const struct qn_record *record)
 {
-    enum qn_record_state state = qn_record_state(record);
-    return !qn_span_eq_str(key, QN_KEY_COLLECTION) &&
-           (state == QN_RECORD_LIVE || state == QN_RECORD_CONTESTED);
+    return !qn_span_eq_str(key, QN_KEY_COLLECTION) && qn_record_is_live(qn_record_state(record));
 }
 
 static enum qn_err next_key(struct slice *slice, struct qn_span *ret_key, struct qn_record *record)

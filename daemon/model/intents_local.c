@@ -1,6 +1,7 @@
 /* The intent of rooms at the edge: rows that the model keeps without looking into them. */
 #include "base/local.h"
 #include "model/intents.h"
+#include "model/tables.h"
 
 _Static_assert(QN_LOCAL_KEY_SIZE_MAX <= QN_KV_KEY_SIZE_MAX, "every key of a row is a key");
 #define ROWS_MAX QN_LOCAL_PUT_SIZE_MAX /* a key has a byte */
@@ -42,8 +43,7 @@ static enum qn_err write_row(struct qn_kv *kv, struct qn_span key, struct qn_spa
 {
     if (value.data != NULL)
         return qn_kv_put(kv, QN_TABLE_LOCAL, key, value);
-    enum qn_err err = qn_kv_del(kv, QN_TABLE_LOCAL, key);
-    return err == QN_ERR_NOTFOUND ? QN_OK : err;
+    return qn_may_miss(qn_kv_del(kv, QN_TABLE_LOCAL, key));
 }
 
 enum qn_err qn_intent_run_local(struct qn_applier *applier, struct qn_cursor *cursor)

@@ -35,6 +35,12 @@ enum qn_record_state {
     QN_RECORD_CONTESTED, /* trashed at one site, edited at another: live, and a conflict */
 };
 
+/* It is shown. */
+static inline bool qn_record_is_live(enum qn_record_state state)
+{
+    return state == QN_RECORD_LIVE || state == QN_RECORD_CONTESTED;
+}
+
 void qn_record_deinit(struct qn_record *record);
 #define QN_AUTO_RECORD __attribute__((cleanup(qn_record_deinit)))
 

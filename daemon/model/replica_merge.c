@@ -130,11 +130,6 @@ static enum qn_err put_fingerprint(struct qn_replica *replica, struct qn_coll_st
                         was_stored ? &leaf_before : NULL, is_stored ? &leaf_after : NULL);
 }
 
-static bool is_live(enum qn_record_state state)
-{
-    return state == QN_RECORD_LIVE || state == QN_RECORD_CONTESTED;
-}
-
 static bool is_counted(struct qn_span key)
 {
     return !qn_span_eq_str(key, QN_KEY_COLLECTION);
@@ -146,7 +141,7 @@ static void count(struct qn_coll_row *row, struct qn_span key, const struct qn_r
     row->conflicts = row->conflicts + after->has_conflict - before->has_conflict;
     if (!is_counted(key))
         return;
-    row->live = row->live + is_live(after->state) - is_live(before->state);
+    row->live = row->live + qn_record_is_live(after->state) - qn_record_is_live(before->state);
     row->trashed =
         row->trashed + (after->state == QN_RECORD_TRASHED) - (before->state == QN_RECORD_TRASHED);
 }

@@ -159,8 +159,7 @@ static enum qn_err plan(struct qn_replica *replica, const struct qn_write *write
 static enum qn_err check_expected(const struct qn_replica *replica, const struct qn_write *write)
 {
     uint8_t hash[QN_STATE_HASH_SIZE];
-    enum qn_record_state state = replica->record_head.state;
-    bool is_shown = state == QN_RECORD_LIVE || state == QN_RECORD_CONTESTED;
+    bool is_shown = qn_record_is_live(replica->record_head.state);
     if (write->must_be_new)
         return is_shown ? QN_ERR_EXISTS : QN_OK;
     if (write->must_be == NULL)

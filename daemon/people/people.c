@@ -68,12 +68,6 @@ static const struct qn_account *valid_account(const struct qn_people *people,
     return *ret_app != NULL ? account : NULL;
 }
 
-bool qn_people_is_valid(const struct qn_people *people, const struct qn_person *person)
-{
-    const struct qn_app_password *app;
-    return person->is_from_site || valid_account(people, person, &app) != NULL;
-}
-
 static enum qn_right least(enum qn_right a, enum qn_right b)
 {
     return a < b ? a : b;

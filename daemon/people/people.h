@@ -53,8 +53,6 @@ enum qn_right qn_people_right(const struct qn_people *people, const struct qn_pe
                               enum qn_thing thing, struct qn_span name);
 /* State of all sites, backups, audit trail: not with an app password, which may lie in a phone. */
 bool qn_people_is_operator(const struct qn_people *people, const struct qn_person *person);
-/* Whether that account, or that app password of it, is still good. */
-bool qn_people_is_valid(const struct qn_people *people, const struct qn_person *person);
 
 enum qn_people_change { QN_PEOPLE_ADD, QN_PEOPLE_CHANGE, QN_PEOPLE_REMOVE };
 struct qn_people_edit {
