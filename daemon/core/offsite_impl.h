@@ -37,7 +37,6 @@
 #define PROOF_AGAIN_MS    (24ull * 3600 * 1000) /* after a round that found something */
 #define PROOF_SPREAD_MS   (12ull * 3600 * 1000)
 #define PROOF_ANSWER_MS   600000 /* for one batch */
-#define PROOF_BATCH       128    /* packs: about 1 GiB that both ends read */
 #define PROOF_READS       2      /* packs that are read at once here */
 #define PROOF_VALUE       16
 #define COMPARE_LOST_MAX  4096 /* names in one answer of a comparison, of packs */
@@ -250,7 +249,8 @@ struct proofs {
     uint64_t retry_ms;
     uint64_t busy_ms; /* the holder wants no challenge before; outlives connections */
     QN_VEC(struct qn_digest) lost;
-    size_t commits;
+    size_t commits;  /* of the batch, on their way */
+    bool has_failed; /* one of them */
 };
 
 struct offsite {
@@ -414,6 +414,8 @@ void forgets_committed(struct qn_core *core, struct bulk *bulk, const struct qn_
 /* ---- offsite_demand.c ---- */
 void demand_end(struct qn_core *core, struct bulk *bulk, enum challenge_result result);
 void demand_count(struct qn_core *core, struct bulk *bulk);
+/* What came of the batch is stored, or could not be. */
+void demand_batch_done(struct qn_core *core, struct bulk *bulk, bool is_stored);
 void demand_tick(struct qn_core *core, struct bulk *bulk);
 
 /* ---- offsite_proof.c ---- */

@@ -16,6 +16,7 @@ static void clear(struct proofs *proofs)
     proofs->batch.count = proofs->ranges.count = proofs->lost.count = 0;
     proofs->next = proofs->reading = 0;
     proofs->commits = 0;
+    proofs->has_failed = false;
     proofs->request = 0;
     proofs->is_sample = false;
 }
@@ -82,7 +83,7 @@ static void look_behind(struct qn_core *core, struct bulk *bulk, uint64_t at)
 {
     struct qn_buf args = copy_read(bulk, COPY_READ_ACKED, 2);
     qn_pack_u64(&args, at);
-    qn_pack_u64(&args, PROOF_BATCH);
+    qn_pack_u64(&args, BULK_PROOF_BATCH);
     read_copy(core, bulk, &args, TAG_CHALLENGE);
     bulk->offsite->proofs.state = PROOF_LOOKING;
 }
@@ -132,7 +133,7 @@ static enum qn_err take_batch(struct proofs *proofs, struct qn_cursor *answer)
     QN_TRY(qn_cursor_array(answer, 3, &count));
     QN_TRY(qn_cursor_u64(answer, &proofs->after));
     QN_TRY(qn_cursor_bool(answer, &proofs->is_end));
-    QN_TRY(qn_cursor_array(answer, 3 * PROOF_BATCH, &count));
+    QN_TRY(qn_cursor_array(answer, 3 * BULK_PROOF_BATCH, &count));
     for (size_t i = 0; i < count; i += 3) {
         struct challenge challenge = {0};
         QN_TRY(read_digest(answer, &challenge.pack.pack));
@@ -269,7 +270,7 @@ static void ask(struct qn_core *core, struct bulk *bulk)
 {
     struct proofs *proofs = &bulk->offsite->proofs;
     const struct range *range = last_range(proofs);
-    uint8_t prefixes[PROOF_BATCH * BULK_PROOF_PREFIX];
+    uint8_t prefixes[BULK_PROOF_BATCH * BULK_PROOF_PREFIX];
     size_t size = 0;
     for (uint32_t i = range->from; i < range->to; i++, size += BULK_PROOF_PREFIX)
         memcpy(prefixes + size, proofs->batch.items[i].pack.pack.bytes, BULK_PROOF_PREFIX);
@@ -286,7 +287,7 @@ static void ask(struct qn_core *core, struct bulk *bulk)
 static void expected(const struct proofs *proofs, const struct range *range,
                      struct qn_digest *ret_digest)
 {
-    uint8_t values[PROOF_BATCH * PROOF_VALUE];
+    uint8_t values[BULK_PROOF_BATCH * PROOF_VALUE];
     size_t size = 0;
     for (uint32_t i = range->from; i < range->to; i++, size += PROOF_VALUE)
         memcpy(values + size, proofs->batch.items[i].value, PROOF_VALUE);
@@ -425,8 +426,8 @@ static void commit_sample(struct qn_core *core, struct bulk *bulk)
     struct proofs *proofs = &bulk->offsite->proofs;
     proofs->has_mended = false;
     if (proofs->lost.count == 0) {
+        demand_batch_done(core, bulk, true);
         clear(proofs);
-        demand_end(core, bulk, CHALLENGE_DONE);
         return;
     }
     commit_lost_packs(core, bulk);
@@ -465,6 +466,7 @@ void proofs_committed(struct qn_core *core, struct bulk *bulk, const struct qn_o
         return;
     proofs->commits--;
     if (outcome->err != QN_OK) {
+        proofs->has_failed = true;
         proofs->retry_ms = core->now_ms + FULL_MS;
         bulk->offsite->is_dirty = true; /* the row is what the book says */
     }
@@ -472,8 +474,7 @@ void proofs_committed(struct qn_core *core, struct bulk *bulk, const struct qn_o
         return;
     if (proofs->lost.count > 0)
         packs_look(bulk->offsite, true);
-    if (proofs->is_sample || proofs->row.started_ms == 0)
-        demand_end(core, bulk, outcome->err == QN_OK ? CHALLENGE_DONE : CHALLENGE_LATE);
+    demand_batch_done(core, bulk, !proofs->has_failed);
     clear(proofs);
 }
 
