@@ -428,9 +428,16 @@ void proofs_say_again(struct offsite *offsite);
 uint64_t proofs_due_ms(const struct qn_core *core, const struct bulk *bulk);
 /* Wakes the core when it will be. */
 bool proofs_are_due(struct qn_core *core, const struct bulk *bulk);
+void proofs_read_done(struct qn_core *core, struct bulk *bulk, struct qn_read_result *result);
+void proofs_committed(struct qn_core *core, struct bulk *bulk, const struct qn_outcome *outcome);
+/* The batch begins anew later: what was found in it counts then, not twice. */
+void proofs_put_off(struct qn_core *core, struct bulk *bulk);
+void proofs_give_up(struct qn_core *core, struct bulk *bulk, enum qn_err err);
+
+/* ---- offsite_compare.c ---- */
+void proofs_read_own(struct qn_core *core, struct bulk *bulk); /* in state READING */
+void proofs_ask(struct qn_core *core, struct bulk *bulk);      /* about the last range */
 enum qn_err QN_CHECKED proofs_answer(struct qn_core *core, struct bulk *bulk,
                                      struct qn_cursor *fields);
-void proofs_read_done(struct qn_core *core, struct bulk *bulk, struct qn_read_result *result);
 void proofs_file_done(struct qn_core *core, struct bulk *bulk, enum tag tag, uint32_t number,
                       struct qn_file_result *result);
-void proofs_committed(struct qn_core *core, struct bulk *bulk, const struct qn_outcome *outcome);
