@@ -465,7 +465,7 @@ static void forget_disk(struct sim_world *world, struct sim_site *site)
 static void take_new_key(struct sim_site *site)
 {
     site->burnt++;
-    site->seed[0] = (uint8_t)site->burnt;
+    site->seed[0] = (uint8_t)(0x80 + site->burnt); /* no other site's byte */
     qn_signer_free(site->signer);
     QN_ASSERT(qn_signer_new(site->seed, &site->signer) == QN_OK);
     site->keys.site = *qn_signer_public(site->signer);
