@@ -7,6 +7,7 @@
 
 #include "base/prng.h"
 #include "model/dict.h"
+#include "model/log_row.h"
 #include "model/replica.h"
 #include "model/row.h"
 #include "model/tables.h"
@@ -22,6 +23,8 @@ struct qn_coll_state {
     struct qn_coll_id id;
     struct qn_coll_row row; /* ahead of the stored one within a call only */
     struct qn_vv cc;
+    struct qn_log_row log; /* once it was asked for */
+    bool has_log, is_log_changed;
     QN_VEC(struct qn_unsealed) unsealed;
 };
 
@@ -67,6 +70,15 @@ enum qn_err QN_CHECKED qn_replica_save_self(struct qn_replica *replica);
 enum qn_err QN_CHECKED qn_replica_chain_head(struct qn_replica *replica, struct qn_coll_state *coll,
                                              const struct qn_actor *actor,
                                              struct qn_digest *ret_hash);
+
+/* Notes that a collection changed in this transaction. */
+void qn_replica_touch(struct qn_replica *replica, const struct qn_coll_id *id);
+
+/* replica_log.c */
+enum qn_err QN_CHECKED qn_replica_append_log(struct qn_replica *replica, struct qn_coll_state *coll,
+                                             const struct qn_op *op, struct qn_span op_bytes);
+/* At the end of a transaction. */
+enum qn_err QN_CHECKED qn_replica_save_log(struct qn_replica *replica, struct qn_coll_state *coll);
 
 /* replica_merge.c */
 /* Takes a record in hand: replica->record and record_head. */
