@@ -2,6 +2,12 @@
 #include "base/limits.h"
 #include "model/replica_impl.h"
 
+/* Of a row of LOG: its local sequence, then the operation. */
+static size_t size_in(struct qn_span row)
+{
+    return row.size > 8 ? row.size - 8 : 0;
+}
+
 static enum qn_err load_log(struct qn_replica *replica, struct qn_coll_state *coll)
 {
     if (coll->has_log)
@@ -9,6 +15,25 @@ static enum qn_err load_log(struct qn_replica *replica, struct qn_coll_state *co
     QN_TRY(qn_log_row_get(replica->kv, coll->row.number, coll->row.order_head, &coll->log));
     coll->has_log = true;
     return QN_OK;
+}
+
+enum qn_err qn_replica_count_log(struct qn_replica *replica, struct qn_coll_state *coll)
+{
+    struct qn_key prefix, at;
+    struct qn_span key, op;
+    enum qn_err err;
+    coll->log = (struct qn_log_row){0};
+    qn_key_coll(&prefix, coll->row.number);
+    qn_key_coll(&at, coll->row.number);
+    while ((err = qn_kv_seek(replica->kv, QN_TABLE_LOG, qn_key_view(&at), &key, &op)) == QN_OK &&
+           qn_span_has_prefix(key, qn_key_view(&prefix))) {
+        coll->log.ops++;
+        coll->log.bytes += size_in(op);
+        qn_key_copy(&at, key);
+        qn_key_next(&at);
+    }
+    coll->has_log = coll->is_log_changed = true;
+    return qn_may_miss(err);
 }
 
 enum qn_err qn_replica_save_log(struct qn_replica *replica, struct qn_coll_state *coll)
@@ -107,9 +132,7 @@ static enum qn_err drop(struct dropping *dropping, const struct entry *entry)
     uint32_t coll = dropping->coll->row.number;
     qn_key_dot(&key, coll, entry->number, entry->dot.ctr);
     QN_TRY(qn_must_exist(qn_kv_get(kv, QN_TABLE_LOG, qn_key_view(&key), &op)));
-    if (op.size <= 8)
-        return QN_ERR_CORRUPT;
-    count_out(dropping, op.size - 8);
+    count_out(dropping, size_in(op));
     qn_vv_raise(&dropping->floor, &entry->dot.actor, entry->dot.ctr);
     QN_TRY(qn_must_exist(qn_kv_del(kv, QN_TABLE_LOG, qn_key_view(&key))));
     return qn_must_exist(qn_kv_del(kv, QN_TABLE_ORDER, qn_key_seq(&key, coll, entry->seq)));
