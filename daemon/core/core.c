@@ -292,11 +292,8 @@ static void update_colls(struct qn_core *core, const struct qn_commit *commit)
         struct coll *coll = core_coll_make(core, &change->coll);
         is_renamed |= strcmp((char *)coll->info.name, (char *)change->info.name) != 0;
         coll_update(coll, &change->info, &change->cc);
-<<<<<<< HEAD
         presence_moved(core, coll);
-=======
         cut_log_grew(core, coll);
->>>>>>> trunk
     }
     if (is_renamed)
         core_name_colls(core);
