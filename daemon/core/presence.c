@@ -437,6 +437,11 @@ enum qn_err presence_heard(struct qn_core *core, struct peer *peer, struct qn_cu
     return count % 2 == 0 ? QN_OK : QN_ERR_INVALID;
 }
 
+bool presence_is_equal(const struct coll *coll, const struct known *known)
+{
+    return known->state.total > 0 && is_same(&known->state, &coll->state);
+}
+
 uint64_t presence_behind(const struct coll *coll, const struct known *known)
 {
     const struct coll_state *theirs = &known->state, *ours = &coll->state;

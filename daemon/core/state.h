@@ -484,6 +484,8 @@ void presence_again(struct qn_core *core);
 void presence_free(struct presence *presence);
 /* How many operations that site lacks by its last word that came here; UINT64_MAX: there is none.
  */
+bool presence_is_equal(const struct coll *coll,
+                       const struct known *known); /* what it has, to ours */
 uint64_t presence_behind(const struct coll *coll, const struct known *known);
 /* Connected, or reachable through others. */
 bool peer_is_online(const struct peer *peer);
