@@ -17,6 +17,8 @@ static enum qn_err drop_entry(struct qn_replica *replica, uint32_t coll, struct 
     uint32_t number = qn_read_u32(order.data);
     uint64_t ctr = qn_read_u64(order.data + 4);
     qn_key_copy(&at, order_key);
+    if (qn_order_is_break(order))
+        return qn_kv_del(replica->kv, QN_TABLE_ORDER, qn_key_view(&at));
     QN_TRY(qn_dict_actor_of(&replica->dict, number, &actor));
     qn_vv_raise(floor, &actor, ctr);
     QN_TRY(
@@ -79,6 +81,31 @@ static enum qn_err raise_floor(struct qn_replica *replica, const struct qn_coll_
                                 qn_vv_get(&coll->cc, &entry->actor)));
     }
     return QN_OK;
+}
+
+static enum qn_err drop_entries(struct qn_replica *replica, uint32_t coll, uint32_t actor)
+{
+    struct qn_key prefix, at, order;
+    struct qn_span key, entry;
+    qn_key_actor(&prefix, coll, actor);
+    for (;;) {
+        enum qn_err err = qn_kv_seek(replica->kv, QN_TABLE_LOG, qn_key_view(&prefix), &key, &entry);
+        if (err != QN_OK || !qn_span_has_prefix(key, qn_key_view(&prefix)))
+            return qn_may_miss(err);
+        qn_key_copy(&at, key);
+        qn_key_seq(&order, coll, entry.size >= 8 ? qn_read_u64(entry.data) : 0);
+        QN_TRY(qn_may_miss(qn_kv_del(replica->kv, QN_TABLE_ORDER, qn_key_view(&order))));
+        QN_TRY(qn_must_exist(qn_kv_del(replica->kv, QN_TABLE_LOG, qn_key_view(&at))));
+    }
+}
+
+enum qn_err qn_replica_drop_actor(struct qn_replica *replica, const struct qn_coll_state *coll,
+                                  uint32_t actor, uint64_t ctr)
+{
+    uint32_t number = coll->row.number;
+    QN_TRY(drop_entries(replica, number, actor));
+    QN_TRY(qn_counter_put(replica->kv, QN_TABLE_FLOOR, number, actor, ctr));
+    return drop_checkpoints(replica, number, actor, ctr, ctr);
 }
 
 enum qn_err qn_replica_truncate(struct qn_replica *replica, const struct qn_coll_id *coll,

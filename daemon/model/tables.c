@@ -263,6 +263,19 @@ enum qn_err qn_counter_put(struct qn_kv *kv, enum qn_table table, uint32_t coll,
     return qn_kv_put(kv, table, qn_key_actor(&key, coll, actor), QN_SPAN_OF(bytes));
 }
 
+static const uint8_t order_break[12]; /* no actor has number 0 */
+
+enum qn_err qn_order_break(struct qn_kv *kv, uint32_t coll, uint64_t seq)
+{
+    struct qn_key key;
+    return qn_kv_put(kv, QN_TABLE_ORDER, qn_key_seq(&key, coll, seq), QN_SPAN_OF(order_break));
+}
+
+bool qn_order_is_break(struct qn_span value)
+{
+    return qn_span_eq(value, QN_SPAN_OF(order_break));
+}
+
 enum qn_err qn_checkpoint_get(struct qn_kv *kv, uint32_t coll, uint32_t actor, uint64_t ctr,
                               struct qn_checkpoint *ret_checkpoint)
 {

@@ -70,6 +70,10 @@ enum qn_err QN_CHECKED qn_counter_get(struct qn_kv *kv, enum qn_table table, uin
 enum qn_err QN_CHECKED qn_counter_put(struct qn_kv *kv, enum qn_table table, uint32_t coll,
                                       uint32_t actor, uint64_t ctr);
 
+/* ORDER: the place of no operation, where pages changed records (late.c). */
+enum qn_err QN_CHECKED qn_order_break(struct qn_kv *kv, uint32_t coll, uint64_t seq);
+bool qn_order_is_break(struct qn_span value);
+
 /* CHAIN. */
 struct qn_checkpoint {
     struct qn_digest hash;
