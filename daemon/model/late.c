@@ -103,12 +103,6 @@ static enum qn_err raise(struct qn_replica *replica, struct qn_coll_state *coll,
     return QN_OK;
 }
 
-/* Whoever follows the changes reads all records again. */
-static enum qn_err break_feed(struct qn_replica *replica, struct qn_coll_state *coll)
-{
-    return qn_order_break(replica->kv, coll->row.number, ++coll->row.order_head);
-}
-
 enum qn_err qn_late_claim(struct qn_replica *replica, struct qn_coll_state *coll)
 {
     struct qn_page_heads common = {0};
@@ -123,7 +117,7 @@ enum qn_err qn_late_end_pass(struct qn_replica *replica, struct qn_coll_state *c
 {
     QN_TRY(qn_late_claim(replica, coll));
     coll->row.is_passing = coll->row.may_drop = false;
-    QN_TRY(break_feed(replica, coll));
+    QN_TRY(qn_replica_break_log(replica, coll));
     return qn_replica_settle(replica, coll);
 }
 

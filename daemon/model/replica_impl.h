@@ -8,6 +8,7 @@
 #include "base/prng.h"
 #include "model/damage.h"
 #include "model/late_seg.h"
+#include "model/log_row.h"
 #include "model/replica.h"
 #include "model/row.h"
 #include "model/tables.h"
@@ -23,7 +24,9 @@ struct qn_coll_state {
     struct qn_coll_id id;
     struct qn_coll_row row; /* ahead of the stored one within a call only */
     struct qn_vv cc;
-    struct qn_segs segs; /* empty unless row.is_late */
+    struct qn_segs segs;   /* empty unless row.is_late */
+    struct qn_log_row log; /* once it was asked for */
+    bool has_log, is_log_changed;
     QN_VEC(struct qn_unsealed) unsealed;
     struct qn_damage damage;
 };
@@ -94,15 +97,24 @@ enum qn_err QN_CHECKED qn_replica_reach(struct qn_replica *replica, struct qn_co
 enum qn_err QN_CHECKED qn_replica_write_op(struct qn_replica *replica, struct qn_coll_state *coll,
                                            qn_hlc hlc);
 
-/* replica_trim.c: forgets the operations of an actor up to its clock, where pages took it. */
-enum qn_err QN_CHECKED qn_replica_drop_actor(struct qn_replica *replica,
-                                             const struct qn_coll_state *coll, uint32_t actor,
-                                             uint64_t ctr);
-
 /* late.c */
 /* After cc was raised: segments that it covers go, and with the last one the collection is clean.
  */
 enum qn_err QN_CHECKED qn_replica_settle(struct qn_replica *replica, struct qn_coll_state *coll);
+
+/* replica_log.c */
+enum qn_err QN_CHECKED qn_replica_append_log(struct qn_replica *replica, struct qn_coll_state *coll,
+                                             const struct qn_op *op, struct qn_span op_bytes);
+/* Counts what is in the log anew, operation by operation. */
+enum qn_err QN_CHECKED qn_replica_count_log(struct qn_replica *replica, struct qn_coll_state *coll);
+/* At the end of a transaction. */
+enum qn_err QN_CHECKED qn_replica_save_log(struct qn_replica *replica, struct qn_coll_state *coll);
+/* Forgets the operations of an actor up to its clock, where pages took it. */
+enum qn_err QN_CHECKED qn_replica_drop_actor(struct qn_replica *replica, struct qn_coll_state *coll,
+                                             uint32_t actor, uint64_t ctr);
+/* A place in the order without an operation: whoever follows the changes reads all records again.
+ */
+enum qn_err QN_CHECKED qn_replica_break_log(struct qn_replica *replica, struct qn_coll_state *coll);
 
 /* replica_merge.c */
 /* Takes a record in hand: replica->record and record_head. */
@@ -113,6 +125,7 @@ enum qn_err QN_CHECKED qn_replica_load(struct qn_replica *replica, struct qn_col
 enum qn_err QN_CHECKED qn_replica_check_row(struct qn_hasher *hasher, struct qn_dict *dict,
                                             struct qn_span row, struct qn_row_head *ret_head,
                                             struct qn_record *ret_record);
+/* Notes that a collection changed in this transaction. */
 void qn_replica_touch(struct qn_replica *replica, const struct qn_coll_id *id);
 /* Stores the record in hand as it is, and nothing that is derived from it. */
 enum qn_err QN_CHECKED qn_replica_put_row(struct qn_replica *replica,

@@ -273,7 +273,8 @@ enum qn_err qn_replica_repair(struct qn_replica *replica, const struct qn_coll_i
     size_t changed = 0;
     QN_TRY(qn_replica_coll(replica, coll, &repair.coll));
     qn_vv_digest(&repair.coll->cc, &now);
-    if (repair.coll->row.number == 0 || repair.coll->row.is_late || memcmp(now.bytes, clock, QN_ROOT_SIZE) != 0)
+    if (repair.coll->row.number == 0 || repair.coll->row.is_late ||
+        memcmp(now.bytes, clock, QN_ROOT_SIZE) != 0)
         return QN_ERR_HELD;
     for (size_t i = 0; i < count; i++) {
         repair.item = &items[i];
