@@ -1,10 +1,13 @@
-/* sim [--seeds N] [--from S] [--sites N] [--jobs J] [--trace] [--bug NAME]
+/* sim [--seeds N] [--from S] [--sites N] [--jobs J] [--trace] [--bug NAME [--count]] [--table]
  *
  * Runs N histories. Prints every failing seed with how to run it again; exit status 1 if there is
  * one. With --sites, of groups of so many, as crowd.c has it. With --bug (test build), a known bug
- * is switched on and the exit status is 0 only if some seed catches it. */
+ * is switched on and the exit status is 0 only if some seed catches it: the first that does is the
+ * last that runs, unless all are to be counted. --table counts for every bug, in the form in which
+ * docs/testing.md has it. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,8 +18,12 @@ struct options {
     uint64_t from, seeds;
     size_t sites; /* 0: few, by the seed */
     unsigned jobs;
-    bool prints;
+    bool prints, counts, is_table;
     const char *bug;
+};
+
+struct tally {
+    uint64_t failures, first; /* first: a seed, if there are failures */
 };
 
 static const char *const bug_names[QN_BUG_COUNT] = {
@@ -53,61 +60,82 @@ static uint64_t run_seed(const struct options *options, uint64_t seed, bool prin
 }
 
 /* Every eighth seed runs twice: the same seed is the same history. */
-static size_t run_share(const struct options *options, unsigned job)
+static bool is_good(const struct options *options, uint64_t seed, char failure[512])
 {
-    size_t failures = 0;
-    for (uint64_t i = job; i < options->seeds; i += options->jobs) {
-        uint64_t seed = options->from + i;
-        char failure[512], again[512];
-        uint64_t trace = run_seed(options, seed, options->prints, failure);
-        if (failure[0] == '\0' && seed % 8 == 0 && options->bug == NULL &&
-            run_seed(options, seed, false, again) != trace)
-            snprintf(failure, sizeof(failure), "the same seed gave another history");
-        if (failure[0] == '\0')
-            continue;
-        failures++;
-        if (options->bug == NULL)
-            printf("seed %llu: %s\n  again: sim_group --from %llu --seeds 1 --sites %zu --trace\n",
-                   (unsigned long long)seed, failure, (unsigned long long)seed, options->sites);
-        else if (options->prints)
-            printf("seed %llu: %s\n", (unsigned long long)seed, failure);
-        fflush(stdout);
-    }
-    return failures;
+    char again[512];
+    uint64_t trace = run_seed(options, seed, options->prints, failure);
+    if (failure[0] == '\0' && seed % 8 == 0 && options->bug == NULL &&
+        run_seed(options, seed, false, again) != trace)
+        snprintf(failure, 512, "the same seed gave another history");
+    return failure[0] == '\0';
 }
 
-static size_t run_jobs(const struct options *options)
+static void tell(const struct options *options, uint64_t seed, const char *failure)
+{
+    if (options->bug == NULL)
+        printf("seed %llu: %s\n  again: sim_group --from %llu --seeds 1 --sites %zu --trace\n",
+               (unsigned long long)seed, failure, (unsigned long long)seed, options->sites);
+    else if (options->prints)
+        printf("seed %llu: %s\n", (unsigned long long)seed, failure);
+    fflush(stdout);
+}
+
+/* `ended` is shared by the jobs. */
+static struct tally run_share(const struct options *options, unsigned job, volatile bool *ended)
+{
+    struct tally tally = {0};
+    for (uint64_t i = job; i < options->seeds && !*ended; i += options->jobs) {
+        char failure[512];
+        if (is_good(options, options->from + i, failure))
+            continue;
+        tell(options, options->from + i, failure);
+        if (tally.failures++ == 0)
+            tally.first = options->from + i;
+        *ended = options->bug != NULL && !options->counts;
+    }
+    return tally;
+}
+
+static void add(struct tally *sum, const struct tally *tally)
+{
+    if (tally->failures > 0 && (sum->failures == 0 || tally->first < sum->first))
+        sum->first = tally->first;
+    sum->failures += tally->failures;
+}
+
+static struct tally run_jobs(const struct options *options)
 {
     int ends[2];
-    size_t failures = 0;
-    if (options->jobs == 1)
-        return run_share(options, 0);
-    QN_ASSERT(pipe(ends) == 0);
+    struct tally sum = {0}, mine;
+    volatile bool *ended =
+        mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    QN_ASSERT(ended != MAP_FAILED && pipe(ends) == 0);
     fflush(stdout);
     for (unsigned job = 0; job < options->jobs; job++) {
-        if (fork() != 0)
+        if (options->jobs > 1 && fork() != 0)
             continue;
-        size_t mine = run_share(options, job);
+        mine = run_share(options, job, ended);
         QN_ASSERT(write(ends[1], &mine, sizeof(mine)) == sizeof(mine));
-        _exit(0);
+        if (options->jobs > 1)
+            _exit(0);
     }
     close(ends[1]);
     for (unsigned job = 0; job < options->jobs; job++) {
-        size_t theirs;
-        if (read(ends[0], &theirs, sizeof(theirs)) != sizeof(theirs))
-            theirs = 1; /* a child died */
-        failures += theirs;
+        if (read(ends[0], &mine, sizeof(mine)) != sizeof(mine))
+            mine = (struct tally){.failures = 1}; /* a child died */
+        add(&sum, &mine);
     }
     close(ends[0]);
     while (wait(NULL) > 0)
         ;
-    return failures;
+    munmap((void *)ended, 1);
+    return sum;
 }
 
 static bool switch_bug(const char *name)
 {
     for (unsigned bug = 0; bug < QN_BUG_COUNT; bug++)
-        if (strcmp(bug_names[bug], name) == 0) {
+        if (bug_names[bug] != NULL && strcmp(bug_names[bug], name) == 0) {
 #ifdef QN_WITH_BUGS
             qn_bugs = 1u << bug;
             return true;
@@ -122,6 +150,10 @@ static bool parse(int argc, char **argv, struct options *options)
         bool has_more = i + 1 < argc;
         if (strcmp(argv[i], "--trace") == 0)
             options->prints = true;
+        else if (strcmp(argv[i], "--count") == 0)
+            options->counts = true;
+        else if (strcmp(argv[i], "--table") == 0)
+            options->counts = options->is_table = true;
         else if (strcmp(argv[i], "--seeds") == 0 && has_more)
             options->seeds = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--from") == 0 && has_more)
@@ -139,6 +171,37 @@ static bool parse(int argc, char **argv, struct options *options)
            (options->bug == NULL || switch_bug(options->bug));
 }
 
+static int show_bug(const struct options *options)
+{
+    struct tally tally = run_jobs(options);
+    if (tally.failures == 0)
+        printf("%s: not caught by %llu seeds\n", options->bug,
+               (unsigned long long)options->seeds);
+    else if (!options->counts)
+        printf("%s: caught by seed %llu\n", options->bug, (unsigned long long)tally.first);
+    else
+        printf("%s: caught by %llu of %llu seeds, first by %llu\n", options->bug,
+               (unsigned long long)tally.failures, (unsigned long long)options->seeds,
+               (unsigned long long)tally.first);
+    return tally.failures > 0 ? 0 : 1;
+}
+
+static int show_table(struct options *options)
+{
+    int status = 0;
+    printf("| bug | of %llu seeds | first |\n|---|---|---|\n", (unsigned long long)options->seeds);
+    for (unsigned bug = 0; bug < QN_BUG_COUNT; bug++) {
+        options->bug = bug_names[bug];
+        if (options->bug == NULL || !switch_bug(options->bug))
+            continue;
+        struct tally tally = run_jobs(options);
+        printf("| %s | %llu | %llu |\n", options->bug, (unsigned long long)tally.failures,
+               (unsigned long long)tally.first);
+        status |= tally.failures == 0;
+    }
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     struct options options = {
@@ -146,16 +209,16 @@ int main(int argc, char **argv)
     if (!parse(argc, argv, &options)) {
         fprintf(stderr,
                 "usage: %s [--seeds N] [--from S] [--sites N] [--jobs J] [--trace] "
-                "[--bug NAME]\n",
+                "[--bug NAME [--count]] [--table]\n",
                 argv[0]);
         return 64;
     }
-    size_t failures = run_jobs(&options);
-    if (options.bug != NULL) {
-        printf("%s: caught by %zu of %llu seeds\n", options.bug, failures,
-               (unsigned long long)options.seeds);
-        return failures > 0 ? 0 : 1;
-    }
-    printf("%llu passed, %zu failed\n", (unsigned long long)(options.seeds - failures), failures);
-    return failures == 0 ? 0 : 1;
+    if (options.is_table)
+        return show_table(&options);
+    if (options.bug != NULL)
+        return show_bug(&options);
+    struct tally tally = run_jobs(&options);
+    printf("%llu passed, %llu failed\n", (unsigned long long)(options.seeds - tally.failures),
+           (unsigned long long)tally.failures);
+    return tally.failures == 0 ? 0 : 1;
 }
