@@ -448,6 +448,8 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
         return qn_intent_run_book(applier, intent->kind, &cursor, outcome);
     case QN_INTENT_LOCAL:
         return qn_intent_run_local(applier, &cursor);
+    case QN_INTENT_TRAIL:
+        return qn_intent_run_trail(applier, &cursor, outcome);
     }
     return QN_ERR_INVALID;
 }
