@@ -36,11 +36,11 @@ enum qn_err trail_read(struct qn_kv *kv, struct qn_span args, struct qn_buf *out
     QN_AUTO_BUF struct qn_buf points;
     size_t count = 0;
     enum qn_err err = QN_OK;
+    qn_buf_init(&points, TRAIL_PAGE_POINTS * (QN_TRAIL_CHECKPOINT_SIZE_MAX + 32));
     if (args.size != READ_ARGS_SIZE)
         return QN_ERR_INVALID;
     memcpy(site.bytes, args.data, sizeof(site.bytes));
     point.place = qn_read_u64(args.data + sizeof(site.bytes));
-    qn_buf_init(&points, TRAIL_PAGE_POINTS * (QN_TRAIL_CHECKPOINT_SIZE_MAX + 32));
     while (count < TRAIL_PAGE_POINTS && err == QN_OK) {
         err = qn_trail_next(kv, &site, point.place, &point);
         if (err != QN_OK)

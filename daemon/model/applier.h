@@ -74,6 +74,12 @@ enum qn_intent_kind {
     QN_INTENT_COPY_PROOF,     /* [holder, verified ms, ended ms, started ms, at, bad, unknown] */
     QN_INTENT_COPY_UNREAD,    /* [holder, names] */
 
+    /* Integrity (scrub.h, repair.h). */
+    QN_INTENT_REPAIR,   /* [coll, H(cc) 16 B, [key, enum qn_repair_how, site, copy, ...]] */
+    QN_INTENT_MEND,     /* [coll, [enum qn_finding, argument, ...]] */
+    QN_INTENT_RECOUNT,  /* [coll] */
+    QN_INTENT_SCRUBBED, /* [coll] */
+
     /* Rows of rooms at the edge, all or none (base/local.h). */
     QN_INTENT_LOCAL, /* [key, value or nil: the row goes, ...] of binaries */
 

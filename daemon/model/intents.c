@@ -71,6 +71,7 @@ static enum qn_err run_writes(struct qn_applier *applier, struct qn_cursor *curs
         struct qn_write_result result;
         outcome->failed_at = i;
         QN_TRY(read_write(cursor, count == 1, parsed));
+        parsed->write.is_one_of_many = count > 1;
         QN_TRY(qn_replica_write(applier->replica, &parsed->write, &result));
         if (result.is_changed)
             outcome->changed++;
@@ -80,13 +81,21 @@ static enum qn_err run_writes(struct qn_applier *applier, struct qn_cursor *curs
     return QN_OK;
 }
 
-static enum qn_err check_writes(struct qn_cursor cursor, size_t count, struct parsed_write *parsed,
-                                struct qn_outcome *outcome)
+static enum qn_err check_whole(struct qn_applier *applier, const struct qn_write *write)
+{
+    bool is_aside;
+    QN_TRY(qn_replica_is_aside(applier->replica, &write->coll, write->key, &is_aside));
+    return is_aside ? QN_ERR_DAMAGED : QN_OK;
+}
+
+static enum qn_err check_writes(struct qn_applier *applier, struct qn_cursor cursor, size_t count,
+                                struct parsed_write *parsed, struct qn_outcome *outcome)
 {
     for (size_t i = 0; i < count; i++) {
         outcome->failed_at = i;
         QN_TRY(read_write(&cursor, count == 1, parsed));
         QN_TRY(qn_write_check(&parsed->write));
+        QN_TRY(check_whole(applier, &parsed->write));
     }
     return qn_cursor_finish(&cursor);
 }
@@ -99,7 +108,7 @@ static enum qn_err run_write(struct qn_applier *applier, struct qn_cursor *curso
     QN_TRY(qn_intent_array(cursor, 2));
     QN_TRY(read_coll_id(cursor, &parsed.write.coll));
     QN_TRY(qn_cursor_array(cursor, QN_TXN_OPS_MAX, &count));
-    enum qn_err err = check_writes(*cursor, count, &parsed, outcome);
+    enum qn_err err = check_writes(applier, *cursor, count, &parsed, outcome);
     if (err == QN_OK)
         err = run_writes(applier, cursor, count, &parsed, outcome);
     qn_vec_free(&parsed.fields);
@@ -446,6 +455,11 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
     case QN_INTENT_COPY_PROOF:
     case QN_INTENT_COPY_UNREAD:
         return qn_intent_run_book(applier, intent->kind, &cursor, outcome);
+    case QN_INTENT_REPAIR:
+    case QN_INTENT_MEND:
+    case QN_INTENT_RECOUNT:
+    case QN_INTENT_SCRUBBED:
+        return qn_intent_run_integrity(applier, intent->kind, &cursor, outcome);
     case QN_INTENT_LOCAL:
         return qn_intent_run_local(applier, &cursor);
     case QN_INTENT_TRAIL:

@@ -7,8 +7,8 @@ static enum qn_err answer(struct qn_applier *applier, const struct qn_site_id *s
 {
     uint64_t contradicted_ms;
     QN_AUTO_BUF struct qn_buf out;
-    QN_TRY(qn_trail_contradicted(applier->kv, site, &contradicted_ms));
     qn_buf_init(&out, 16);
+    QN_TRY(qn_trail_contradicted(applier->kv, site, &contradicted_ms));
     qn_pack_array(&out, 1);
     qn_pack_u64(&out, contradicted_ms);
     QN_TRY(qn_buf_status(&out));

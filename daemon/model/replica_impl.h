@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/prng.h"
+#include "model/damage.h"
 #include "model/dict.h"
 #include "model/replica.h"
 #include "model/row.h"
@@ -23,6 +24,7 @@ struct qn_coll_state {
     struct qn_coll_row row; /* ahead of the stored one within a call only */
     struct qn_vv cc;
     QN_VEC(struct qn_unsealed) unsealed;
+    struct qn_damage damage;
 };
 
 struct qn_replica {
@@ -43,6 +45,7 @@ struct qn_replica {
     /* The record in hand, and the memory that it borrows from. */
     struct qn_record record;
     struct qn_row_head record_head; /* state NONE: it is not stored */
+    bool is_aside;                  /* it is damaged and set aside (damage.h) */
     struct qn_buf row;
     /* Scratch. */
     struct qn_op op;
@@ -70,8 +73,38 @@ enum qn_err QN_CHECKED qn_replica_chain_head(struct qn_replica *replica, struct 
 
 /* replica_merge.c */
 /* Takes a record in hand: replica->record and record_head. */
-enum qn_err QN_CHECKED qn_replica_load(struct qn_replica *replica, const struct qn_coll_state *coll,
+enum qn_err QN_CHECKED qn_replica_load(struct qn_replica *replica, struct qn_coll_state *coll,
                                        struct qn_span key);
+/* Checks a row: QN_ERR_CORRUPT if it is not what was written; QN_ERR_CONFLICT if only its state or
+ * conflict bit are not, which are derived from the rest. */
+enum qn_err QN_CHECKED qn_replica_check_row(struct qn_hasher *hasher, struct qn_dict *dict,
+                                            struct qn_span row, struct qn_row_head *ret_head,
+                                            struct qn_record *ret_record);
+void qn_replica_touch(struct qn_replica *replica, const struct qn_coll_id *id);
+/* Stores the record in hand as it is, and nothing that is derived from it. */
+enum qn_err QN_CHECKED qn_replica_put_row(struct qn_replica *replica,
+                                          const struct qn_coll_state *coll, struct qn_span key,
+                                          const struct qn_row_head *head);
+enum qn_err QN_CHECKED qn_replica_put_trash(struct qn_replica *replica,
+                                            const struct qn_coll_state *coll, struct qn_span key);
 /* Applies an operation that was found fit, to the record in hand, which is op->key's. */
 enum qn_err QN_CHECKED qn_replica_merge(struct qn_replica *replica, struct qn_coll_state *coll,
                                         const struct qn_op *op, struct qn_span op_bytes);
+
+/* replica_write.c: a repair operation of this site's own, on the record in hand. */
+enum qn_err QN_CHECKED qn_replica_commit_repair(struct qn_replica *replica,
+                                                struct qn_coll_state *coll, struct qn_op *op);
+
+/* replica_damage.c */
+/* The row in replica->row is damaged: it leaves REC, and the record in hand is none, set aside. */
+enum qn_err QN_CHECKED qn_replica_set_aside(struct qn_replica *replica, struct qn_coll_state *coll,
+                                            struct qn_span key);
+/* Sums, counters or indexes do not fit the records: they are counted anew later. */
+enum qn_err QN_CHECKED qn_replica_uncounted(struct qn_replica *replica, struct qn_coll_state *coll);
+enum qn_err QN_CHECKED qn_replica_incident(struct qn_replica *replica, struct qn_coll_state *coll,
+                                           enum qn_incident_kind kind, struct qn_span key,
+                                           const struct qn_site_id *site);
+
+/* scrub.c: what the log says of the clock; the chain, where the log has nothing of an actor. */
+enum qn_err QN_CHECKED qn_clock_of_log(struct qn_kv *kv, uint32_t coll, uint32_t actor,
+                                       uint64_t *ret_floor, uint64_t *ret_cc);

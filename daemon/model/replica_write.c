@@ -261,6 +261,8 @@ enum qn_err qn_replica_write(struct qn_replica *replica, const struct qn_write *
     QN_TRY(qn_write_check(write));
     QN_TRY(qn_replica_coll(replica, &write->coll, &coll));
     QN_TRY(qn_replica_load(replica, coll, write->key));
+    if (replica->is_aside && !write->is_one_of_many)
+        return QN_ERR_DAMAGED;
     QN_TRY(check_expected(replica, write));
     struct qn_op *op = &replica->op;
     op->kind = write->kind;
@@ -276,4 +278,12 @@ enum qn_err qn_replica_write(struct qn_replica *replica, const struct qn_write *
     }
     *ret_result = result;
     return QN_OK;
+}
+
+enum qn_err qn_replica_commit_repair(struct qn_replica *replica, struct qn_coll_state *coll,
+                                     struct qn_op *op)
+{
+    op->kind = QN_OP_REPAIR;
+    QN_TRY(pack(replica, coll, op));
+    return qn_replica_fault(commit_op(replica, coll, op));
 }
