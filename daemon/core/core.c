@@ -28,6 +28,7 @@ struct qn_core *qn_core_new(const struct qn_core_options *options)
     core->backup = backup_new();
     core->custodian = custodian_new();
     qn_core_set_rate(core, options->rate);
+    qn_core_set_log_caps(core, &options->log);
     if (options->join != NULL)
         core->joining.code = *options->join;
     core->joining.is_active = options->join != NULL;
@@ -154,6 +155,7 @@ static void start(struct qn_core *core)
     core->started_ms = core->now_ms;
     core->persist_ms = core->now_ms;
     core->purge_ms = core->now_ms + core_jitter(core, PURGE_MS / 4);
+    cut_log_start(core);
     if (core_was_admitted(core)) /* once: a site that left needs a new invitation */
         core->joining.is_active = false;
     if (core->genesis.size > 0 && qn_ledger_count(core->ledger) == 0) {
@@ -271,6 +273,9 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
     case PENDING_TRAIL:
         trail_outcome(core, &pending, outcome);
         break;
+    case PENDING_CUT:
+        cut_log_outcome(core, &pending, outcome);
+        break;
     case PENDING_QUIET:
         if (outcome->err != QN_OK)
             core_note(core, "commit-failed", outcome->err, "");
@@ -289,6 +294,7 @@ static void update_colls(struct qn_core *core, const struct qn_commit *commit)
         struct coll *coll = core_coll_make(core, &change->coll);
         is_renamed |= strcmp((char *)coll->info.name, (char *)change->info.name) != 0;
         coll_update(coll, &change->info, &change->cc);
+        cut_log_grew(core, coll);
     }
     if (is_renamed)
         core_name_colls(core);
@@ -401,6 +407,7 @@ static void run_deadlines(struct qn_core *core)
     if (core->now_ms >= core->purge_ms)
         purge(core);
     core_wake(core, core->purge_ms);
+    cut_log_tick(core);
     core_wake(core, core_persist(core, false));
 }
 

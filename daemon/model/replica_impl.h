@@ -8,6 +8,7 @@
 #include "base/prng.h"
 #include "model/damage.h"
 #include "model/dict.h"
+#include "model/log_row.h"
 #include "model/replica.h"
 #include "model/row.h"
 #include "model/tables.h"
@@ -23,6 +24,8 @@ struct qn_coll_state {
     struct qn_coll_id id;
     struct qn_coll_row row; /* ahead of the stored one within a call only */
     struct qn_vv cc;
+    struct qn_log_row log; /* once it was asked for */
+    bool has_log, is_log_changed;
     QN_VEC(struct qn_unsealed) unsealed;
     struct qn_damage damage;
 };
@@ -71,6 +74,14 @@ enum qn_err QN_CHECKED qn_replica_chain_head(struct qn_replica *replica, struct 
                                              const struct qn_actor *actor,
                                              struct qn_digest *ret_hash);
 
+/* replica_log.c */
+enum qn_err QN_CHECKED qn_replica_append_log(struct qn_replica *replica, struct qn_coll_state *coll,
+                                             const struct qn_op *op, struct qn_span op_bytes);
+/* Counts what is in the log anew, operation by operation. */
+enum qn_err QN_CHECKED qn_replica_count_log(struct qn_replica *replica, struct qn_coll_state *coll);
+/* At the end of a transaction. */
+enum qn_err QN_CHECKED qn_replica_save_log(struct qn_replica *replica, struct qn_coll_state *coll);
+
 /* replica_merge.c */
 /* Takes a record in hand: replica->record and record_head. */
 enum qn_err QN_CHECKED qn_replica_load(struct qn_replica *replica, struct qn_coll_state *coll,
@@ -80,6 +91,7 @@ enum qn_err QN_CHECKED qn_replica_load(struct qn_replica *replica, struct qn_col
 enum qn_err QN_CHECKED qn_replica_check_row(struct qn_hasher *hasher, struct qn_dict *dict,
                                             struct qn_span row, struct qn_row_head *ret_head,
                                             struct qn_record *ret_record);
+/* Notes that a collection changed in this transaction. */
 void qn_replica_touch(struct qn_replica *replica, const struct qn_coll_id *id);
 /* Stores the record in hand as it is, and nothing that is derived from it. */
 enum qn_err QN_CHECKED qn_replica_put_row(struct qn_replica *replica,

@@ -122,6 +122,7 @@ static enum qn_err mend_order(struct qn_replica *replica, struct qn_coll_state *
 {
     QN_TRY(mend_places(replica, coll));
     QN_TRY(mend_entries(replica, coll));
+    QN_TRY(qn_replica_count_log(replica, coll));
     QN_TRY(qn_coll_row_put(replica->kv, &coll->id, &coll->row));
     return qn_replica_incident(replica, coll, QN_INCIDENT_ORDER, qn_span(NULL, 0), NULL);
 }

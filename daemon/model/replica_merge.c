@@ -255,28 +255,6 @@ static enum qn_err store_record(struct qn_replica *replica, struct qn_coll_state
     return QN_OK;
 }
 
-/* --- the log --- */
-
-static enum qn_err append_log(struct qn_replica *replica, struct qn_coll_state *coll,
-                              const struct qn_op *op, struct qn_span op_bytes)
-{
-    struct qn_key key;
-    uint32_t actor;
-    uint8_t order[12];
-    QN_TRY(qn_dict_number_actor(&replica->dict, &op->dot.actor, &actor));
-    uint64_t seq = ++coll->row.order_head;
-    qn_write_u32(order, actor);
-    qn_write_u64(order + 4, op->dot.ctr);
-    QN_TRY(qn_kv_put(replica->kv, QN_TABLE_ORDER, qn_key_seq(&key, coll->row.number, seq),
-                     QN_SPAN_OF(order)));
-    qn_buf_reset(&replica->encoded);
-    qn_buf_append_u64(&replica->encoded, seq);
-    qn_buf_append_span(&replica->encoded, op_bytes);
-    return qn_kv_put(replica->kv, QN_TABLE_LOG,
-                     qn_key_dot(&key, coll->row.number, actor, op->dot.ctr),
-                     qn_buf_view(&replica->encoded));
-}
-
 void qn_replica_touch(struct qn_replica *replica, const struct qn_coll_id *id)
 {
     qn_vec_each (&replica->touched, touched)
@@ -289,7 +267,7 @@ enum qn_err qn_replica_merge(struct qn_replica *replica, struct qn_coll_state *c
                              const struct qn_op *op, struct qn_span op_bytes)
 {
     QN_TRY(qn_replica_number_coll(replica, coll));
-    QN_TRY(append_log(replica, coll, op, op_bytes));
+    QN_TRY(qn_replica_append_log(replica, coll, op, op_bytes));
     /* Of a record that is set aside only the operation is kept: its whole copy comes from a site
      * with an equal clock, and has what the operation did (replica_repair.c). */
     if (!replica->is_aside && !is_reflected(coll, op->key, &op->dot)) {

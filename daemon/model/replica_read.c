@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "model/fingerprint.h"
+#include "model/log_row.h"
 #include "model/row.h"
 #include "proto/cursor.h"
 
@@ -74,13 +75,17 @@ enum qn_err qn_read_coll(struct qn_kv *kv, const struct qn_coll_id *coll,
                          struct qn_coll_info *ret_info)
 {
     struct qn_coll_row row;
+    struct qn_log_row log;
     QN_TRY(qn_coll_row_get(kv, coll, &row));
+    QN_TRY(qn_log_row_get(kv, row.number, row.order_head, &log));
     struct qn_coll_info info = {
         .order_head = row.order_head,
         .live = row.live,
         .trashed = row.trashed,
         .conflicts = row.conflicts,
         .rows = row.rows,
+        .log_ops = log.ops,
+        .log_bytes = log.bytes,
     };
     qn_sum_cut(row.sum, row.rows, info.root);
     QN_TRY(qn_damage_get(kv, row.number, &info.damage));

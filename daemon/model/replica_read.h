@@ -9,12 +9,13 @@ struct qn_coll_info {
     uint64_t order_head; /* local sequence of the last applied operation; 0: none */
     uint64_t live;       /* live records, _collection not counted */
     uint64_t trashed;
-    uint64_t conflicts;         /* records with one */
-    uint64_t rows;              /* all stored records */
-    uint8_t root[QN_ROOT_SIZE]; /* SHA-256(sum of all leaves | rows as u64)[:16] */
-    uint8_t name[64];           /* shown name field of _collection, "" if not known yet */
-    bool is_folder;             /* what _collection says too: a folder of files, */
-    struct qn_site_id home;     /* whose directory is at that site */
+    uint64_t conflicts;          /* records with one */
+    uint64_t rows;               /* all stored records */
+    uint64_t log_ops, log_bytes; /* in the log, and their bytes */
+    uint8_t root[QN_ROOT_SIZE];  /* SHA-256(sum of all leaves | rows as u64)[:16] */
+    uint8_t name[64];            /* shown name field of _collection, "" if not known yet */
+    bool is_folder;              /* what _collection says too: a folder of files, */
+    struct qn_site_id home;      /* whose directory is at that site */
     struct qn_damage damage;
 };
 

@@ -48,11 +48,26 @@ struct qn_span qn_key_name(struct qn_key *key, const char *name)
     return qn_key_view(key);
 }
 
-struct qn_span qn_key_coll_name(struct qn_key *key, uint32_t coll)
+static struct qn_span key_of_coll(struct qn_key *key, const char *name, uint32_t coll)
 {
-    qn_key_copy(key, qn_span_str("model.coll."));
+    qn_key_copy(key, qn_span_str(name));
     qn_key_add_u32(key, coll);
     return qn_key_view(key);
+}
+
+struct qn_span qn_key_coll_name(struct qn_key *key, uint32_t coll)
+{
+    return key_of_coll(key, "model.coll.", coll);
+}
+
+struct qn_span qn_key_coll_log(struct qn_key *key, uint32_t coll)
+{
+    return key_of_coll(key, "model.log.", coll);
+}
+
+struct qn_span qn_key_coll_marks(struct qn_key *key, uint32_t coll)
+{
+    return key_of_coll(key, "model.marks.", coll);
 }
 
 struct qn_span qn_key_number(struct qn_key *key, uint32_t number)

@@ -100,6 +100,8 @@ static void take_ops(struct sim_world *world, struct sim_site *site, const struc
 {
     struct sim_seen *seen = seen_of(world, site->index, coll);
     uint64_t seq;
+    if (seen->vv.entries.count == 0) /* what was cut off was seen while it was there */
+        QN_ASSERT(qn_read_floor(memkv_reader(site->disk), coll, &seen->vv) == QN_OK);
     enum qn_err err = qn_read_start(memkv_reader(site->disk), coll, &seen->vv, &seq);
     if (err != QN_OK) {
         world_fail(world, "%s: the log has a gap (%s)", site->name, qn_err_name(err));
