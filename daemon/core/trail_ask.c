@@ -97,7 +97,8 @@ void trail_ask_gone(struct qn_core *core, uint64_t request)
         }
 }
 
-/* A site alone, and one that is in no group yet, has no witnesses. */
+/* A site alone, and one that is in no group yet, has no witnesses. In a large group they are those
+ * that it has a connection with. */
 void trail_ask_start(struct qn_core *core, uint64_t request)
 {
     struct trail_ask *ask = QN_NEW(struct trail_ask);
@@ -105,7 +106,8 @@ void trail_ask_start(struct qn_core *core, uint64_t request)
     ask->grace_ms = core->now_ms + TRAIL_ASK_GRACE_MS;
     ask->end_ms = core->now_ms + TRAIL_ASK_END_MS;
     qn_vec_each (&core->peers, peer)
-        qn_vec_push(&ask->tasks, ((struct trail_task){.site = (*peer)->site}));
+        if (!core->is_mesh || (*peer)->is_neighbour || (*peer)->session != NULL)
+            qn_vec_push(&ask->tasks, ((struct trail_task){.site = (*peer)->site}));
     qn_vec_push(&core->trail_asks, ask);
 }
 
