@@ -11,6 +11,8 @@ old_syncd=$(find "$old" -name syncd -type f -perm -u+x -print -quit)
 old_syncctl=$(find "$old" -name syncctl -type f -perm -u+x -print -quit)
 # shellcheck source=../integ/lib.sh
 source "$here/../integ/lib.sh"
+# shellcheck disable=SC2034 # lib.sh reads them
+declare -A site_syncd=() site_syncctl=()
 
 is_old() {
     local name
@@ -30,12 +32,12 @@ upgrade() {
     ok "$1 is upgraded"
 }
 
-# everywhere COLLECTION KEY JSON NAME...: all of them read that value.
+# everywhere COLLECTION KEY TEXT NAME...: all of them read that value.
 everywhere() {
     local collection=$1 key=$2 value=$3 name
     shift 3
     for name in "$@"; do
-        await "$name reads $key" reads "$name" "$collection" "$key" v "$value"
+        await "$name reads $key" reads "$name" "$collection" "$key" v "\"$value\""
     done
 }
 
