@@ -12,32 +12,27 @@
 
 static struct rig rig;
 
-static void teardown(void)
-{
-    rig_deinit(&rig);
-}
-
-TestSuite(outsider, .fini = teardown);
-
 /* ---- the ledger ---- */
 
-/* The last entry of the world's ledger comes into the store, and the core hears of it. */
-static void commit_entry(void)
+/* The entries of the world's ledger from there on come into the store, and the core hears of it. */
+static void commit_entries(size_t from)
 {
     struct qn_buf payload;
-    struct qn_ledger *ledger = rig.world.ledger;
-    qn_buf_init(&payload, QN_LEDGER_ENTRY_SIZE_MAX + 16);
-    qn_pack_array(&payload, 1);
-    qn_pack_bin(&payload, qn_ledger_entry(ledger, qn_ledger_count(ledger) - 1));
+    size_t count = qn_ledger_count(rig.world.ledger);
+    qn_buf_init(&payload, QN_LEDGER_SIZE_MAX);
+    qn_pack_array(&payload, count - from);
+    for (size_t i = from; i < count; i++)
+        qn_pack_bin(&payload, qn_ledger_entry(rig.world.ledger, i));
     qn_vec_push(&rig.intents, qn_intent_new(QN_INTENT_LEDGER_MERGE, UINT64_MAX, &payload));
     rig_commit(&rig);
 }
 
 static void append(struct qn_buf *take_body)
 {
+    size_t from = qn_ledger_count(rig.world.ledger);
     cr_assert_eq(world_append(&rig.world, 0, take_body), QN_OK);
     qn_buf_deinit(take_body);
-    commit_entry();
+    commit_entries(from);
 }
 
 static void grant(enum qn_body_type type)
@@ -47,12 +42,23 @@ static void grant(enum qn_body_type type)
     append(&body);
 }
 
+/* Beyond ten sites, not all are connected, and what is heard of others is passed on. */
+static void fill_group(void)
+{
+    size_t from = qn_ledger_count(rig.world.ledger);
+    for (size_t site = 2; site < 14; site++)
+        world_join(&rig.world, site, 0);
+    commit_entries(from);
+}
+
 /* A site with a shared collection, and one that nobody else has. */
-static void start(void)
+static void start(bool is_large_group)
 {
     struct qn_buf body;
     rig_init(&rig, SHARED);
     rig_start(&rig);
+    if (is_large_group)
+        fill_group();
     world_create_body(&rig.world, PRIVATE, NULL, 0, false, &body);
     append(&body);
     rig_put(&rig, SHARED, "known to both");
@@ -134,12 +140,14 @@ static void ask_about(uint64_t number, unsigned shape)
     rig_read_all(&rig, QN_OK);
 }
 
-/* Everything that can name a collection, also what is not there yet. */
+/* Everything that can name a collection, also what is not there yet; the others have other fields.
+ */
 static void ask_everything(void)
 {
     for (uint64_t number = QN_MSG_CLOCK; number < QN_MSG_GUEST_HELLO; number++)
         for (unsigned shape = 0; shape <= 2; shape++)
-            if (number != QN_MSG_BEACON && number != QN_MSG_ANNOUNCE)
+            if (number != QN_MSG_BEACON && number != QN_MSG_ANNOUNCE && number != QN_MSG_PRESENCE &&
+                number != QN_MSG_NEED)
                 ask_about(number, shape);
     cr_assert_not(rig.has_closed);
 }
@@ -182,9 +190,9 @@ static void hear(struct qn_buf *heard)
     rig.frames.count = 0;
 }
 
-static void play(const struct content *content, struct qn_buf *heard)
+static void play(bool is_large_group, const struct content *content, struct qn_buf *heard)
 {
-    start();
+    start(is_large_group);
     name_it(content->name);
     write_some(content, 1);
     rig_link(&rig);
@@ -205,7 +213,10 @@ static void play(const struct content *content, struct qn_buf *heard)
         rig_read_all(&rig, QN_OK);
     }
     ask_everything();
+    if (is_large_group)
+        cr_assert_gt(rig_count(&rig, QN_MSG_PRESENCE), 0);
     hear(heard);
+    rig_deinit(&rig);
 }
 
 static bool has(const struct qn_buf *heard, struct qn_span what)
@@ -213,30 +224,43 @@ static bool has(const struct qn_buf *heard, struct qn_span what)
     return memmem(heard->data, heard->size, what.data, what.size) != NULL;
 }
 
-static const struct content small = {"secret-name", "a", 1, 20, false},
+static const struct content silent = {"", "", 0, 0, false},
+                            small = {"secret-name", "a", 1, 20, false},
                             large = {"secret-name-that-is-longer", "other", 40, 4000, true};
+
+static void compare(bool is_large_group)
+{
+    static const struct content *const contents[] = {&silent, &small, &large};
+    struct qn_buf heard[3];
+    for (int i = 0; i < 3; i++) {
+        qn_buf_init(&heard[i], 16 << 20);
+        play(is_large_group, contents[i], &heard[i]);
+        cr_assert_not(has(&heard[i], qn_span_str("secret")));
+    }
+    cr_assert_gt(heard[0].size, 500, "something is heard: the shared collection");
+    for (int i = 1; i < 3; i++) {
+        cr_assert_eq(heard[i].size, heard[0].size, "%zu, %zu", heard[i].size, heard[0].size);
+        cr_assert_arr_eq(heard[i].data, heard[0].data, heard[0].size);
+    }
+    for (int i = 0; i < 3; i++)
+        qn_buf_deinit(&heard[i]);
+}
 
 Test(outsider, what_it_hears_does_not_depend_on_the_collection)
 {
-    struct qn_buf heard[2];
-    qn_buf_init(&heard[0], 16 << 20);
-    qn_buf_init(&heard[1], 16 << 20);
-    play(&small, &heard[0]);
-    rig_deinit(&rig);
-    play(&large, &heard[1]);
-    cr_assert(heard[0].size > 500, "something is heard: the shared collection");
-    cr_assert_eq(heard[0].size, heard[1].size);
-    cr_assert_arr_eq(heard[0].data, heard[1].data, heard[0].size);
-    cr_assert_not(has(&heard[1], qn_span_str("secret")));
-    qn_buf_deinit(&heard[0]);
-    qn_buf_deinit(&heard[1]);
+    compare(false);
+}
+
+Test(outsider, nor_in_a_group_of_many_sites)
+{
+    compare(true);
 }
 
 Test(outsider, a_test_that_would_find_it)
 {
     struct qn_buf heard;
     qn_buf_init(&heard, 16 << 20);
-    start();
+    start(false);
     name_it("secret-name");
     write_some(&large, 1);
     rig_link(&rig);
@@ -249,6 +273,7 @@ Test(outsider, a_test_that_would_find_it)
     cr_assert(has(&heard, qn_span_str("secret-name")));
     cr_assert(has(&heard, qn_span_str("secret-key-other-1-0")));
     qn_buf_deinit(&heard);
+    rig_deinit(&rig);
 }
 
 /* ---- a grant is withdrawn ---- */
@@ -257,7 +282,7 @@ Test(outsider, a_withdrawn_grant_ends_what_is_under_way)
 {
     struct qn_buf heard;
     qn_buf_init(&heard, 16 << 20);
-    start();
+    start(false);
     name_it("secret-name");
     write_some(&small, 1);
     grant(QN_BODY_GRANT);
@@ -284,4 +309,5 @@ Test(outsider, a_withdrawn_grant_ends_what_is_under_way)
         named += memcmp(heard.data + at, coll.bytes, sizeof(coll.bytes)) == 0;
     cr_assert_leq(named, 1, "the entry of the ledger that takes the grant back names it");
     qn_buf_deinit(&heard);
+    rig_deinit(&rig);
 }
