@@ -30,6 +30,10 @@ enum qn_intent_kind {
     QN_INTENT_RENEW,        /* [] : this machine may have been restored */
     QN_INTENT_TRUST,        /* [] : ledgers were compared, see doubt.h */
     QN_INTENT_PURGE,        /* [count] : the trash */
+    /* Late sites (late.h); the state afterwards stands in the change of the collection. */
+    QN_INTENT_LATE,    /* [coll, may drop] */
+    QN_INTENT_PAGE,    /* [coll, body of PAGE as a binary]; answer: [is end of the pass] */
+    QN_INTENT_RESCUE,  /* [coll, known clock] */
     QN_INTENT_CUT_LOG, /* [coll, clock that all members have, up to which local sequence, operations
                           max, bytes max, age max ms]; answer: [is done] */
 
@@ -84,6 +88,10 @@ enum qn_intent_kind {
 
     /* Rows of rooms at the edge, all or none (base/local.h). */
     QN_INTENT_LOCAL, /* [key, value or nil: the row goes, ...] of binaries */
+
+    /* What another site says of its audit trail (trail.h); its signature was verified. */
+    QN_INTENT_TRAIL, /* [site, seq, hash, checkpoint]; answer: [ms when it last contradicted itself,
+                        or 0] */
 };
 
 /* Owned by whoever holds it; qn_intent_free. Linked by the writer's queue. */

@@ -21,11 +21,15 @@ enum qn_err QN_CHECKED qn_intent_run_custody(struct qn_applier *applier, enum qn
                                              struct qn_cursor *cursor, struct qn_outcome *outcome);
 enum qn_err QN_CHECKED qn_intent_run_book(struct qn_applier *applier, enum qn_intent_kind kind,
                                           struct qn_cursor *cursor, struct qn_outcome *outcome);
+enum qn_err QN_CHECKED qn_intent_run_late(struct qn_applier *applier, enum qn_intent_kind kind,
+                                          struct qn_cursor *cursor, struct qn_outcome *outcome);
 /* Those of scrub.h and repair.h. */
 enum qn_err QN_CHECKED qn_intent_run_integrity(struct qn_applier *applier, enum qn_intent_kind kind,
                                                struct qn_cursor *cursor,
                                                struct qn_outcome *outcome);
 enum qn_err QN_CHECKED qn_intent_run_local(struct qn_applier *applier, struct qn_cursor *cursor);
+enum qn_err QN_CHECKED qn_intent_run_trail(struct qn_applier *applier, struct qn_cursor *cursor,
+                                           struct qn_outcome *outcome);
 
 /* Reading a payload: what more than one file of intents needs. */
 static inline enum qn_err QN_CHECKED qn_intent_array(struct qn_cursor *cursor, size_t count)
