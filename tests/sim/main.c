@@ -41,13 +41,19 @@ static const char *const bug_names[QN_BUG_COUNT] = {
     [QN_BUG_LOCK_IGNORED] = "lock-ignored",
 };
 
+/* Mostly a few, since they take less time; up to as many as are all connected to one another. */
+static size_t sites_of(uint64_t seed)
+{
+    struct qn_prng prng = {.state = seed};
+    size_t few = 2 + qn_prng_below(&prng, 4);
+    return qn_prng_below(&prng, 8) == 0 ? 6 + qn_prng_below(&prng, 4) : few;
+}
+
 static uint64_t run_seed(const struct options *options, uint64_t seed, bool prints,
                          char failure[512])
 {
     struct sim_world *world = QN_NEW(struct sim_world);
-    struct qn_prng prng = {.state = seed};
-    world_init(world, seed, options->sites > 0 ? options->sites : 2 + qn_prng_below(&prng, 4),
-               prints);
+    world_init(world, seed, options->sites > 0 ? options->sites : sites_of(seed), prints);
     if (options->sites > 0)
         crowd_run(world);
     else
@@ -107,8 +113,7 @@ static struct tally run_jobs(const struct options *options)
 {
     int ends[2];
     struct tally sum = {0}, mine;
-    volatile bool *ended =
-        mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    volatile bool *ended = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     QN_ASSERT(ended != MAP_FAILED && pipe(ends) == 0);
     fflush(stdout);
     for (unsigned job = 0; job < options->jobs; job++) {
@@ -175,8 +180,7 @@ static int show_bug(const struct options *options)
 {
     struct tally tally = run_jobs(options);
     if (tally.failures == 0)
-        printf("%s: not caught by %llu seeds\n", options->bug,
-               (unsigned long long)options->seeds);
+        printf("%s: not caught by %llu seeds\n", options->bug, (unsigned long long)options->seeds);
     else if (!options->counts)
         printf("%s: caught by seed %llu\n", options->bug, (unsigned long long)tally.first);
     else

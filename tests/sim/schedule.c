@@ -7,7 +7,7 @@
 #define ACTIONS_MAX 140
 #define KEYS        "abcdefg"
 
-static const char *const colls[] = {"residents", "stock"};
+static const char *const colls[] = {"residents", "stock", SIM_CLOSED};
 
 /* ---- requests ---- */
 
@@ -39,7 +39,7 @@ static const char *random_key(struct sim_world *world)
 
 static const char *random_coll(struct sim_world *world)
 {
-    return colls[world_below(world, 2)];
+    return colls[world_chance(world, 150) ? 2 : world_below(world, 2)];
 }
 
 static const char *random_field(struct sim_world *world)
@@ -236,8 +236,22 @@ void schedule_wait_for_members(struct sim_world *world, size_t count)
 static void learn_colls(struct sim_world *world)
 {
     const struct qn_group *group = qn_core_group(world->sites[0].core);
-    qn_vec_each (&group->collections, collection)
+    qn_vec_each (&group->collections, collection) {
         qn_vec_push(&world->colls, collection->id);
+        if (!collection->is_for_all)
+            world->closed = collection->id;
+    }
+}
+
+/* One that its creator alone shares at first, or with some. */
+static void create_closed(struct sim_world *world, size_t early)
+{
+    bool members[SIM_SITES_MAX] = {false};
+    world->closed_by = world_below(world, early);
+    members[world->closed_by] = true;
+    for (size_t i = 0; i < early; i++)
+        members[i] |= world_chance(world, 500);
+    schedule_create(world, &world->sites[world->closed_by], SIM_CLOSED, members);
 }
 
 static size_t set_up(struct sim_world *world)
@@ -254,6 +268,7 @@ static size_t set_up(struct sim_world *world)
         return early;
     schedule_create(world, &world->sites[0], colls[0], NULL);
     schedule_create(world, &world->sites[early - 1], colls[1], NULL);
+    create_closed(world, early);
     world_run(world, world->now_ms + 3000);
     learn_colls(world);
     world->is_calm = false;
@@ -342,7 +357,9 @@ static void burn(struct sim_world *world, struct sim_site *site)
 
 static void act_up(struct sim_world *world, struct sim_site *site, uint64_t dice)
 {
-    if (dice < 360)
+    if (world_chance(world, 60))
+        trouble_hits(world, site);
+    else if (dice < 360)
         schedule_put(world, site, random_coll(world));
     else if (dice < 400)
         disturb_disk(world, site);
@@ -379,7 +396,7 @@ static void act(struct sim_world *world, size_t early)
     struct sim_site *site = &world->sites[world_below(world, world->site_count)];
     uint64_t dice = world_below(world, 1000);
     if (site->index >= early && !site->has_code) {
-        if (dice < 200 && world->sites[0].is_up && is_member(&world->sites[0]))
+        if (dice < 200 && !world->has_slept && world->sites[0].is_up && is_member(&world->sites[0]))
             schedule_join(world, site);
     } else if (has_left(world, site)) {
         if (dice < 200 && site->is_up)
@@ -387,9 +404,9 @@ static void act(struct sim_world *world, size_t early)
         else if (dice < 400 && !site->is_up)
             site_start(world, site); /* it still has its code, and must not come back by it */
     } else if (!site->is_up) {
-        if (dice < 300 && site->image != NULL && !is_awaited(world, site))
+        if (dice < 300 && !world->has_slept && site->image != NULL && !is_awaited(world, site))
             site_restore_image(world, site);
-        else if (dice > 850)
+        else if (dice > 850 && !world->has_slept)
             burn(world, site);
         if (dice < 600)
             site_start(world, site);

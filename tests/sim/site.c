@@ -248,9 +248,7 @@ static enum qn_err run_group(struct sim_world *world, struct sim_site *site,
                              struct qn_commit *commit, size_t count)
 {
     struct qn_kv *kv = memkv_begin(site->disk);
-    unsigned chance = site->queue.items[0]->kind == QN_INTENT_LEDGER_MERGE ? 150 : 15;
-    if (!world->is_calm && world_chance(world, chance))
-        memkv_fail_put(site->disk, 1 + world_below(world, 30), QN_ERR_NOSPACE);
+    trouble_begin(world, site, site->queue.items[0]->kind == QN_INTENT_LEDGER_MERGE);
     enum qn_err err =
         qn_applier_begin(site->applier, kv, site_wall_ms(world, site), qn_prng_next(&world->prng));
     for (size_t i = 0; i < count && err == QN_OK; i++)
@@ -261,8 +259,7 @@ static enum qn_err run_group(struct sim_world *world, struct sim_site *site,
         err = memkv_commit(site->disk);
     else
         memkv_abort(site->disk);
-    memkv_fail_put(site->disk, 0, QN_OK);
-    return err;
+    return trouble_end(world, site, err);
 }
 
 /* After an abort every intent of the group has an outcome, also those that did not run. */
@@ -350,6 +347,8 @@ void site_commit(struct sim_world *world, struct sim_site *site)
     trail_grow(world, site);
     site_step(world, site, &event);
     qn_commit_free(commit);
+    if (site->has_failed) /* as the daemon does: it ends, and the store is opened afresh */
+        site_crash(world, site);
 }
 
 /* ---- life ---- */
@@ -409,6 +408,7 @@ void site_start(struct sim_world *world, struct sim_site *site)
         mark_renewal(world, site);
     kv = memkv_reader(site->disk);
     QN_ASSERT(qn_core_load(site->core, kv) == QN_OK);
+    oracle_started(world, site);
     site->is_up = true;
     struct qn_event event = {.kind = QN_EVENT_START};
     site_step(world, site, &event);
@@ -416,8 +416,9 @@ void site_start(struct sim_world *world, struct sim_site *site)
 
 void site_crash(struct sim_world *world, struct sim_site *site)
 {
-    world_trace(world, "%s crashes", site->name);
-    site->is_up = false;
+    world_trace(world, "%s %s", site->name,
+                site->has_failed ? "ends: its store failed" : "crashes");
+    site->is_up = site->has_failed = false;
     site->life++;
     bool is_lost = site->undelivered != NULL && !site->undelivered_is_synced;
     bool is_kept = site->undelivered != NULL && site->undelivered_is_synced;

@@ -20,6 +20,7 @@
 #include "support/memkv.h"
 
 #define SIM_SITES_MAX 80
+#define SIM_CLOSED    "accounts" /* a collection that not all sites share */
 
 struct sim_frame {
     uint8_t *bytes;
@@ -107,6 +108,7 @@ struct sim_site {
     bool is_restored;    /* the disk is a copy: the next start must notice */
     bool is_cast_out;    /* nobody else knows any more that it was let in */
     int64_t wall_skew_ms;
+    bool has_failed;     /* its store: the daemon is about to end, to open it afresh */
     bool is_off;         /* it was the power: the next start is a boot */
     uint8_t boots;       /* its number is the boot's id */
     uint64_t boot_at_ms; /* its monotonic clock counts from there */
@@ -190,6 +192,9 @@ struct sim_world {
     QN_VEC(struct sim_ack) acks;
     QN_VEC(struct qn_coll_id) colls;
     QN_VEC(uint64_t) withdrawn; /* site indexes */
+    bool has_slept;             /* so long that logs were cut: nobody can start anew from them */
+    size_t closed_by;           /* the site that created SIM_CLOSED */
+    struct qn_coll_id closed;
     uint64_t next_value, next_request;
     char code_text[QN_CODE_SIZE_MAX]; /* of the last invitation */
     uint64_t trace;
@@ -201,6 +206,7 @@ struct sim_world {
     bool is_scrubbed;                    /* enough time went by since the last rot */
     bool is_at_rest;                     /* what is held has to be as it was promised */
     size_t place_entries;                /* of the ledger, at most */
+    size_t access_entries;               /* of the ledger, at most */
     bool may_fork;                       /* the ledger, by a site that was restored */
     /* how often: that the histories have it in them */
     size_t packs_held, lists_held, rotten, copies_complete;
@@ -294,6 +300,8 @@ bool oracle_may_help(struct sim_world *world, const struct sim_site *site, struc
 void oracle_before_loss(struct sim_world *world, struct sim_site *site);
 void oracle_before_restore(struct sim_world *world, struct sim_site *site);
 void oracle_before_burn(struct sim_world *world, struct sim_site *site);
+/* What is on the disk of a site that starts holds, whatever stopped it. */
+void oracle_started(struct sim_world *world, struct sim_site *site);
 /* Everything at rest: all sites equal, and equal to what the operations say. */
 void oracle_at_rest(struct sim_world *world);
 
@@ -306,6 +314,13 @@ void schedule_create(struct sim_world *world, struct sim_site *site, const char 
                      const bool *members);
 void schedule_join(struct sim_world *world, struct sim_site *site);
 void schedule_wait_for_members(struct sim_world *world, size_t count);
+
+/* ---- trouble.c ---- */
+void trouble_hits(struct sim_world *world, struct sim_site *site);
+void trouble_access(struct sim_world *world);
+/* What the disk does to the transaction that is open, and what its end is told as. */
+void trouble_begin(struct sim_world *world, struct sim_site *site, bool is_of_ledger);
+enum qn_err trouble_end(struct sim_world *world, struct sim_site *site, enum qn_err err);
 
 /* ---- crowd.c ---- */
 /* A group of many sites, of which not every pair is connected. */
