@@ -118,6 +118,11 @@ static void take_read(struct qn_core *core, struct peer *peer, struct share *sha
 {
     struct lane *lane = &share->lanes[pending->lane];
     lane->is_reading = false;
+    if (result->err == QN_ERR_HELD) {
+        lane->next_seq = share->coll->info.order_head + 1; /* LIVE: what is new, as at the start */
+        share_is_beyond(core, peer, share);
+        return;
+    }
     if (result->err != QN_OK) {
         read_failed(core, peer, share, lane, result->err);
         return;

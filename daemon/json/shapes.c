@@ -5,6 +5,10 @@
     {                                                                                              \
         .key = name, .kind = QN_JSON_VALUE                                                         \
     }
+#define MARK(name)                                                                                 \
+    {                                                                                              \
+        .key = name, .kind = QN_JSON_MARK                                                          \
+    }
 #define TIME(name)                                                                                 \
     {                                                                                              \
         .key = name, .kind = QN_JSON_TIME                                                          \
@@ -51,7 +55,7 @@ const struct qn_json_shape qn_json_folder[] = {
 
 const struct qn_json_shape qn_json_collection_list[] = {
     MEMBER("name"),  MEMBER("kind"), MEMBER("records"), MEMBER("conflicts"),
-    LIST("members"), MAP("behind"),  MEMBER("in_sync"), END,
+    LIST("members"), MAP("behind"),  MEMBER("in_sync"), MARK("incomplete"), MARK("late"), END,
 };
 
 const struct qn_json_shape qn_json_collection[] = {
@@ -61,6 +65,8 @@ const struct qn_json_shape qn_json_collection[] = {
     LIST("members"),
     MAP("behind"),
     MEMBER("in_sync"),
+    MARK("incomplete"),
+    MARK("late"),
     END,
 };
 
@@ -116,7 +122,7 @@ const struct qn_json_shape qn_json_site[] = {
 
 const struct qn_json_shape qn_json_collection_show[] = {
     MEMBER("name"),  MEMBER("records"),    MEMBER("conflicts"),
-    LIST("members"), MAP("behind"),        MEMBER("in_sync"),
+    LIST("members"), MAP("behind"),        MEMBER("in_sync"), MARK("incomplete"), MARK("late"),
     MEMBER("id"),    MEMBER("created_by"), END,
 };
 
@@ -135,7 +141,7 @@ static const struct qn_json_shape updated[] = {
 
 const struct qn_json_shape qn_json_record[] = {
     MEMBER("collection"),       MEMBER("key"), MAP("fields"), BY_FIELD("conflicts", concurrent),
-    OBJECT("updated", updated), END,
+    OBJECT("updated", updated), MARK("incomplete"), END,
 };
 
 const struct qn_json_shape qn_json_conflicts[] = {
@@ -184,7 +190,7 @@ const struct qn_json_shape qn_json_conflict[] = {
 };
 
 const struct qn_json_shape qn_json_verify[] = {
-    MEMBER("collection"), MEMBER("site"), MEMBER("state"), LIST("keys"), END,
+    MEMBER("collection"), MEMBER("site"), MEMBER("state"), LIST("keys"), MARK("incomplete"), END,
 };
 
 const struct qn_json_shape qn_json_plan[] = {

@@ -175,6 +175,7 @@ static const struct qn_json_shape collection_shape[] = {
     {.key = "records", .kind = QN_JSON_VALUE},
     {.key = "conflicts", .kind = QN_JSON_VALUE},
     {.key = "in_sync", .kind = QN_JSON_VALUE},
+    {.key = "incomplete", .kind = QN_JSON_MARK},
     {.key = NULL},
 };
 

@@ -43,8 +43,29 @@ void site_init(struct sim_world *world, size_t index)
     site->disk = memkv_new();
 }
 
+static void unpin(struct sim_site *site, uint64_t name)
+{
+    for (size_t i = site->pins.count; i-- > 0;)
+        if (site->pins.items[i].name == name) {
+            memkv_free(site->pins.items[i].disk);
+            qn_vec_remove(&site->pins, i);
+        }
+}
+
+static struct memkv *pinned(struct sim_site *site, uint64_t name)
+{
+    qn_vec_each (&site->pins, pin)
+        if (pin->name == name)
+            return pin->disk;
+    struct sim_pin *pin = qn_vec_push_slot(&site->pins);
+    *pin = (struct sim_pin){.name = name, .disk = memkv_clone(site->disk)};
+    return pin->disk;
+}
+
 static void drop_volatile(struct sim_site *site)
 {
+    while (site->pins.count > 0)
+        unpin(site, site->pins.items[0].name);
     qn_vec_each (&site->queue, intent)
         qn_intent_free(*intent);
     site->queue.count = 0;
@@ -65,6 +86,7 @@ void site_deinit(struct sim_site *site)
     vault_deinit(&site->vault);
     files_deinit(site);
     qn_vec_free(&site->queue);
+    qn_vec_free(&site->pins);
     qn_update_deinit(&site->update);
     qn_signer_free(site->signer);
     qn_signer_free(site->kit);
@@ -101,7 +123,8 @@ static void write_soon(struct sim_world *world, struct sim_site *site)
 static void run_read(struct sim_world *world, struct sim_site *site, const struct qn_read *read)
 {
     struct qn_read_result *result = qn_alloc_zero(sizeof(*result));
-    qn_core_read(memkv_reader(site->disk), read, result);
+    struct memkv *disk = read->pin != 0 ? pinned(site, read->pin) : site->disk;
+    qn_core_read(memkv_reader(disk), read, result);
     world_push(world, (struct sim_event){.at_ms = world->now_ms + world_below(world, 3),
                                          .kind = SIM_READ,
                                          .site = site->index,
@@ -167,6 +190,9 @@ static void carry_out(struct sim_world *world, struct sim_site *site, struct qn_
         break;
     case QN_EFFECT_READ:
         run_read(world, site, effect->read);
+        break;
+    case QN_EFFECT_UNPIN:
+        unpin(site, effect->token);
         break;
     case QN_EFFECT_REPLY:
         take_reply(world, site, effect);

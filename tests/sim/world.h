@@ -75,6 +75,11 @@ struct sim_file { /* held for another */
     bool is_whole, is_rotten;
 };
 
+struct sim_pin { /* a reading transaction that stays open: the disk as it was */
+    uint64_t name;
+    struct memkv *disk;
+};
+
 struct sim_work;
 
 struct sim_files {
@@ -111,6 +116,7 @@ struct sim_site {
     uint64_t boot_at_ms; /* its monotonic clock counts from there */
     struct qn_update update;
     QN_VEC(struct qn_intent *) queue;
+    QN_VEC(struct sim_pin) pins;
     bool writer_is_busy;
     struct qn_commit *undelivered; /* committed, not told yet */
     bool undelivered_is_synced;
