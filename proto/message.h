@@ -32,7 +32,7 @@ enum qn_message {                   /* on the wire: never renumber */
                   QN_MSG_PAGE = 19,      /* collection, pass, sequence, rows at the sender, records
                                             in the page, raw size, body (squeezed if it is smaller
                                             than the raw size); raw size 0: none from here now */
-                  QN_MSG_PAGEACK = 20, /* collection, pass, sequence: durable */
+                  QN_MSG_PAGEACK = 20,   /* collection, pass, sequence: durable */
 
                   QN_MSG_GUEST_HELLO = 32,  /* version, invite key, signature over the exporter */
                   QN_MSG_GUEST_LEDGER = 33, /* [entry, ...], next index, total */

@@ -42,6 +42,7 @@ struct qn_core_options {
     const char (*addresses)[QN_ADDRESS_SIZE_MAX + 1]; /* where others reach this site */
     size_t address_count;
     uint64_t seed;             /* jitter */
+    size_t page_size;          /* wished, of every page; 0: as the line is (tests of cuts) */
     uint64_t disk_bytes;       /* of the file system of the state: a tenth is the default quota */
     struct qn_digest boot;     /* of this run of the machine: SHA-256 of the boot's id */
     struct qn_span sealed_key; /* of the vault, sealed to the kit: for holders; copied; empty
@@ -220,7 +221,8 @@ struct qn_coll_view {
 size_t qn_core_collections(const struct qn_core *core, struct qn_coll_view **ret_views);
 
 bool qn_core_is_folder(const struct qn_core *core, struct qn_span name);
-/* Records of it, or values of them, are known of and not here yet (docs/protocol.md, section 12). */
+/* Records of it, or values of them, are known of and not here yet (docs/protocol.md, section 12).
+ */
 bool qn_core_is_incomplete(const struct qn_core *core, struct qn_span name);
 
 /* A folder: a collection whose directory is at one site, its home. */

@@ -75,9 +75,12 @@ void late_forgive(struct qn_core *core, struct coll *coll)
 
 void late_heard_flags(struct qn_core *core, struct peer *peer, struct share *share, uint64_t flags)
 {
-    share->is_late_there = (flags & QN_CLOCK_LATE) != 0;
+    bool is_late = (flags & QN_CLOCK_LATE) != 0;
+    if (share->is_late_there && !is_late) /* it has more to give than before */
+        share->is_short = false;
+    share->is_late_there = is_late;
     share->knows_pages |= (flags & QN_CLOCK_PAGES) != 0;
-    if (!(flags & QN_CLOCK_SHORT) || share->is_late_there)
+    if (!(flags & QN_CLOCK_SHORT))
         return;
     share->is_short = true;
     if (share->coll->grant == peer->session->link) {

@@ -30,7 +30,7 @@ struct page_sent {
 struct page_source {
     uint64_t pass;            /* as the peer names it */
     uint64_t pin, pin_end_ms; /* the reading transaction, and until when it may stay */
-    uint8_t cursor[QN_PLACE_SIZE_MAX];
+    uint8_t cursor[QN_SPOT_SIZE_MAX];
     size_t cursor_size;
     bool has_known; /* the peer has a clock, of that hash: it is not sent again */
     struct qn_digest known;
@@ -45,14 +45,14 @@ struct page_source {
 
 /* This site is late, and takes pages of a collection. */
 struct page_pass {
-    qn_link link;         /* of the source; 0: nobody is asked */
-    uint64_t number;      /* names what was asked last */
-    uint64_t next_seq;    /* of the next page */
-    uint64_t heard_ms;    /* when it was asked, or last sent a page */
-    uint64_t retry_ms;    /* nobody is asked before */
-    bool is_stopped;      /* too much would be lost: people have to look (alert) */
-    bool is_whole;        /* this process has seen its start, so `records` says how far it is */
-    uint64_t bytes, records, rows; /* received; rows at the source, as it last said */
+    qn_link link;      /* of the source; 0: nobody is asked */
+    uint64_t number;   /* names what was asked last */
+    uint64_t next_seq; /* of the next page */
+    uint64_t heard_ms; /* when it was asked, or last sent a page */
+    uint64_t retry_ms; /* nobody is asked before */
+    bool is_stopped;   /* too much would be lost: people have to look (alert) */
+    bool is_whole;     /* this process has seen its start, so `records` says how far it is */
+    uint64_t bytes, records, rows;         /* received; rows at the source, as it last said */
     uint64_t rate, rate_bytes, rate_at_ms; /* bytes per second, and its present measurement */
 };
 

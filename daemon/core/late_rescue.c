@@ -1,6 +1,7 @@
-/* Values that no site will ever bring as operations: their writer lost them before anybody had them,
- * and pages had carried them on (docs/records.md, "Phantom dots"). The collection stays late for
- * ever, unless they are written anew; by itself only when a day has shown that nobody has them. */
+/* Values that no site will ever bring as operations: their writer lost them before anybody had
+ * them, and pages had carried them on (docs/records.md, "Phantom dots"). The collection stays late
+ * for ever, unless they are written anew; by itself only when a day has shown that nobody has them.
+ */
 #include "core/call.h"
 #include "core/late.h"
 
@@ -33,8 +34,7 @@ static bool nobody_has_more(const struct qn_core *core, const struct coll *coll,
         const struct known *known = coll_known_of(coll, &(*peer)->site);
         if (!core_shares(core, coll, &(*peer)->site))
             continue;
-        if (known == NULL || known->heard_ms < since_ms ||
-            !qn_vv_covers(&coll->cc, &known->clock))
+        if (known == NULL || known->heard_ms < since_ms || !qn_vv_covers(&coll->cc, &known->clock))
             return false;
     }
     return true;

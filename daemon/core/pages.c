@@ -55,7 +55,7 @@ static void read_page(struct qn_core *core, struct peer *peer, struct share *sha
     read->size_wish = source->raw_wish;
     read->has_clock = source->has_known;
     read->clock = source->known;
-    qn_buf_init(&read->names, QN_PLACE_SIZE_MAX);
+    qn_buf_init(&read->names, QN_SPOT_SIZE_MAX);
     qn_buf_append(&read->names, source->cursor, source->cursor_size);
     struct pending *pending = core_read_later(core, read, PENDING_PAGE);
     pending->link = peer->session->link;
@@ -95,12 +95,15 @@ static void refuse(struct qn_core *core, struct peer *peer, struct share *share,
 }
 
 /* So that a page is a fraction of the window: on a slow line it must not stand in the way. */
-static void adapt_wish(struct page_source *source, size_t raw_size, size_t size)
+static void adapt_wish(const struct qn_core *core, struct page_source *source, size_t raw_size,
+                       size_t size)
 {
     uint64_t wish = source->pace.window / 4 * raw_size / (size == 0 ? 1 : size);
+    if (core->options.page_size > 0)
+        return;
     source->raw_wish = wish < QN_PAGE_SIZE_MIN ? QN_PAGE_SIZE_MIN
                        : wish > QN_PAGE_SIZE   ? QN_PAGE_SIZE
-                                                    : (size_t)wish;
+                                               : (size_t)wish;
 }
 
 static void send_page(struct qn_core *core, struct peer *peer, struct share *share,
@@ -121,7 +124,7 @@ static void send_page(struct qn_core *core, struct peer *peer, struct share *sha
     source->is_end = page->is_last;
     memcpy(source->cursor, page->next, page->next_size);
     source->cursor_size = page->next_size;
-    adapt_wish(source, sent.raw_size, sent.size);
+    adapt_wish(core, source, sent.raw_size, sent.size);
 }
 
 void pages_read_done(struct qn_core *core, const struct pending *pending,
@@ -156,7 +159,7 @@ void pages_asked(struct qn_core *core, struct peer *peer, struct share *share, u
     struct page_source *source = share->source = QN_NEW(struct page_source);
     source->pass = pass;
     source->heard_ms = core->now_ms;
-    source->raw_wish = QN_PAGE_SIZE_MIN;
+    source->raw_wish = core->options.page_size > 0 ? core->options.page_size : QN_PAGE_SIZE_MIN;
     if (cursor.size > 0)
         memcpy(source->cursor, cursor.data, cursor.size);
     source->cursor_size = cursor.size;

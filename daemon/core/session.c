@@ -372,7 +372,7 @@ static enum qn_err heard_about_pages(struct qn_core *core, struct peer *peer, st
         return late_heard_page(core, peer, share, cursor);
     QN_TRY(qn_cursor_u64(cursor, &pass));
     if (number == QN_MSG_NEEDPAGES) {
-        QN_TRY(qn_cursor_bin(cursor, QN_PLACE_SIZE_MAX, &at));
+        QN_TRY(qn_cursor_bin(cursor, QN_SPOT_SIZE_MAX, &at));
         QN_TRY(qn_cursor_bin(cursor, QN_DIGEST_SIZE, &clock));
         pages_asked(core, peer, share, pass, at, clock);
         return QN_OK;

@@ -54,20 +54,14 @@ const struct qn_json_shape qn_json_folder[] = {
 };
 
 const struct qn_json_shape qn_json_collection_list[] = {
-    MEMBER("name"),  MEMBER("kind"), MEMBER("records"), MEMBER("conflicts"),
-    LIST("members"), MAP("behind"),  MEMBER("in_sync"), MARK("incomplete"), MARK("late"), END,
+    MEMBER("name"), MEMBER("kind"),    MEMBER("records"),  MEMBER("conflicts"), LIST("members"),
+    MAP("behind"),  MEMBER("in_sync"), MARK("incomplete"), MARK("late"),        END,
 };
 
 const struct qn_json_shape qn_json_collection[] = {
-    MEMBER("name"),
-    MEMBER("records"),
-    MEMBER("conflicts"),
-    LIST("members"),
-    MAP("behind"),
-    MEMBER("in_sync"),
-    MARK("incomplete"),
-    MARK("late"),
-    END,
+    MEMBER("name"),     MEMBER("records"), MEMBER("conflicts"),
+    LIST("members"),    MAP("behind"),     MEMBER("in_sync"),
+    MARK("incomplete"), MARK("late"),      END,
 };
 
 static const struct qn_json_shape backup_copy[] = {
@@ -121,9 +115,17 @@ const struct qn_json_shape qn_json_site[] = {
 };
 
 const struct qn_json_shape qn_json_collection_show[] = {
-    MEMBER("name"),  MEMBER("records"),    MEMBER("conflicts"),
-    LIST("members"), MAP("behind"),        MEMBER("in_sync"), MARK("incomplete"), MARK("late"),
-    MEMBER("id"),    MEMBER("created_by"), END,
+    MEMBER("name"),
+    MEMBER("records"),
+    MEMBER("conflicts"),
+    LIST("members"),
+    MAP("behind"),
+    MEMBER("in_sync"),
+    MARK("incomplete"),
+    MARK("late"),
+    MEMBER("id"),
+    MEMBER("created_by"),
+    END,
 };
 
 static const struct qn_json_shape concurrent[] = {
@@ -140,8 +142,13 @@ static const struct qn_json_shape updated[] = {
 };
 
 const struct qn_json_shape qn_json_record[] = {
-    MEMBER("collection"),       MEMBER("key"), MAP("fields"), BY_FIELD("conflicts", concurrent),
-    OBJECT("updated", updated), MARK("incomplete"), END,
+    MEMBER("collection"),
+    MEMBER("key"),
+    MAP("fields"),
+    BY_FIELD("conflicts", concurrent),
+    OBJECT("updated", updated),
+    MARK("incomplete"),
+    END,
 };
 
 const struct qn_json_shape qn_json_conflicts[] = {

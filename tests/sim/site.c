@@ -2,6 +2,7 @@
 
 #include "model/bugs.h"
 #include "model/doubt.h"
+#include "model/intents.h"
 #include "proto/pack.h"
 #include "sim/world.h"
 
@@ -375,6 +376,27 @@ void site_commit(struct sim_world *world, struct sim_site *site)
     qn_commit_free(commit);
 }
 
+/* The log is a cache: any of it may go at any time. */
+void site_truncate(struct sim_world *world, struct sim_site *site)
+{
+    const struct qn_coll_id *coll = &world->colls.items[world_below(world, world->colls.count)];
+    struct qn_coll_info info;
+    if (site->undelivered != NULL || site->writer_is_busy ||
+        qn_read_coll(memkv_reader(site->disk), coll, &info) != QN_OK || info.order_head == 0)
+        return;
+    uint64_t seq = 1 + world_below(world, info.order_head);
+    world_trace(world, "%s forgets operations up to %llu", site->name, (unsigned long long)seq);
+    struct qn_commit *commit = qn_commit_new();
+    struct qn_kv *kv = memkv_begin(site->disk);
+    QN_ASSERT(qn_applier_begin(site->applier, kv, site_wall_ms(world, site), 0) == QN_OK);
+    QN_ASSERT(qn_replica_truncate(site->applier->replica, coll, seq) == QN_OK);
+    QN_ASSERT(qn_applier_seal(site->applier, commit) == QN_OK);
+    QN_ASSERT(memkv_commit(site->disk) == QN_OK);
+    qn_applier_done(site->applier, commit, QN_OK);
+    memkv_sync(site->disk);
+    qn_commit_free(commit);
+}
+
 /* ---- life ---- */
 
 /* As the daemon does it: durable before anything else happens (app/machine.h). */
@@ -421,6 +443,7 @@ void site_start(struct sim_world *world, struct sim_site *site)
                                           (const char(*)[QN_ADDRESS_SIZE_MAX + 1]) addresses,
                                       .address_count = 1,
                                       .disk_bytes = 1ull << 40,
+                                      .page_size = 200,
                                       .boot = {.bytes = {site->boots}},
                                       .seed = qn_prng_next(&world->prng)};
     site->core = qn_core_new(&options);
