@@ -70,8 +70,11 @@ static enum qn_err raise_floor(struct qn_replica *replica, const struct qn_coll_
 {
     qn_vec_each (&floor->entries, entry) {
         uint32_t actor, number = coll->row.number;
+        uint64_t before; /* pages may have raised it above what is still in the log */
         QN_TRY(qn_must_exist(qn_dict_find_actor(&replica->dict, &entry->actor, &actor)));
-        QN_TRY(qn_counter_put(replica->kv, QN_TABLE_FLOOR, number, actor, entry->ctr));
+        QN_TRY(qn_counter_get(replica->kv, QN_TABLE_FLOOR, number, actor, &before));
+        if (entry->ctr > before)
+            QN_TRY(qn_counter_put(replica->kv, QN_TABLE_FLOOR, number, actor, entry->ctr));
         QN_TRY(drop_checkpoints(replica, number, actor, entry->ctr,
                                 qn_vv_get(&coll->cc, &entry->actor)));
     }

@@ -96,7 +96,10 @@ static void remember_item(struct group *group, const struct qn_actor *actor, str
 static void remember(struct site *site, uint64_t head_before)
 {
     struct group *group = site->group;
+    QN_AUTO_VV struct qn_vv floor = {0};
+    must(qn_read_floor(reader(site), &group->coll, &floor));
     struct qn_ops_request request = {.coll = group->coll,
+                                     .known = &floor, /* what came with pages is in no log */
                                      .from_seq = head_before + 1,
                                      .size_wish = QN_FRAME_SIZE_MAX,
                                      .ops_wish = SIZE_MAX};
