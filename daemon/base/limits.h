@@ -34,18 +34,19 @@
 #define QN_CLOCK_ACTORS_MAX      16384
 
 /* --- pages of a late site --- */
-#define QN_PAGE_SIZE       (256 * 1024)               /* wished */
-#define QN_PAGE_SIZE_MAX   (QN_FRAME_SIZE_MAX - 1024) /* what else stands in the frame */
-#define QN_PAGE_HEADS_MAX  4096                       /* actors in the clock of a page */
-#define QN_PAGE_NAMES_MAX  65536
-#define QN_PAGE_DROP_SHARE 20 /* a pass may drop one of so many records without giving anything,   \
-                               */
-#define QN_PAGE_DROP_MIN 100  /* and this many at least */
+#define QN_PAGE_SIZE      (256 * 1024)               /* wished */
+#define QN_PAGE_SIZE_MAX  (QN_FRAME_SIZE_MAX - 1024) /* what else stands in the frame */
+#define QN_PAGE_HEADS_MAX 4096                       /* actors in the clock of a page */
+#define QN_PAGE_NAMES_MAX 65536
+#define QN_PAGE_DROP_SHARE                                                                         \
+    20                       /* a pass may drop one of so many records without giving anything,    \
+                              */
+#define QN_PAGE_DROP_MIN 100 /* and this many at least */
 #define QN_SEGS_MAX      1024
 #define QN_SEG_HEADS_MAX (256 * 1024) /* in the clocks of all segments of a collection */
 
 /* --- passes: pages on their way --- */
-#define QN_PAGE_SIZE_MIN      (32 * 1024) /* wished, on a slow line */
+#define QN_PAGE_SIZE_MIN      (32 * 1024)       /* wished, on a slow line */
 #define QN_PAGES_WINDOW_COUNT 24                /* unacknowledged pages of a pass, */
 #define QN_PAGES_WINDOW_SIZE  (2 * 1024 * 1024) /* and their raw bytes, and one page */
 #define QN_PAGES_OPS_MIN      20000             /* whoever lacks fewer gets operations */

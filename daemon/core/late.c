@@ -7,6 +7,7 @@
 #define SILENCE_MS    30000 /* then another source is asked */
 #define RETRY_MS      2000  /* a source that has no pages now is asked again */
 #define RATE_MS       2000
+#define IDLE_MS       30000 /* without any clean site */
 #define INBOUND_MAX   (QN_PAGES_WINDOW_SIZE + 2 * QN_PAGE_SIZE_MAX)
 #define OP_SIZE_GUESS 256 /* raw bytes of a page for one operation of the writer's measure */
 
@@ -68,7 +69,7 @@ void late_forgive(struct qn_core *core, struct coll *coll)
     qn_vec_each (&core->peers, slot) {
         struct share *share =
             (*slot)->session == NULL ? NULL : session_share((*slot)->session, &coll->id);
-        if (share != NULL)
+        if (share != NULL && !share->is_late_there)
             share->is_short = false;
     }
 }
@@ -91,6 +92,14 @@ void late_heard_flags(struct qn_core *core, struct peer *peer, struct share *sha
 
 /* ---- becoming late ---- */
 
+/* Two sites whose logs are short for each other: the one with the lower identity serves first, and
+ * becomes late of the other when that has all. */
+static bool must_wait(const struct qn_core *core, const struct peer *peer,
+                      const struct share *share)
+{
+    return share->is_beyond && qn_site_id_cmp(&core->site, &peer->site) < 0;
+}
+
 /* A log is short, and no other link has operations for us: only pages help. */
 static bool needs_pages(const struct qn_core *core, const struct coll *coll)
 {
@@ -100,9 +109,39 @@ static bool needs_pages(const struct qn_core *core, const struct coll *coll)
     qn_vec_each (&core->peers, slot) {
         const struct share *share =
             (*slot)->session == NULL ? NULL : session_share((*slot)->session, &coll->id);
-        has_source |= share != NULL && share->is_short && has_pages(*slot, share);
+        has_source |= share != NULL && share->is_short && has_pages(*slot, share) &&
+                      !must_wait(core, *slot, share);
     }
     return has_source;
+}
+
+/* They became late of each other at once. Whoever has no page yet can be the source after all: the
+ * one with the lower identity, or any if that one cannot for a while. */
+static bool should_be_source(const struct qn_core *core, const struct coll *coll)
+{
+    const struct qn_late *late = &coll->info.late;
+    size_t others = 0, lower = 0;
+    if (late->segs > 0 || late->cursor_size > 0 || coll->pages_count > 0 || coll->is_becoming_late)
+        return false;
+    qn_vec_each (&core->peers, slot) {
+        const struct share *share =
+            (*slot)->session == NULL ? NULL : session_share((*slot)->session, &coll->id);
+        if (share == NULL || !share->has_clock || !share->is_late_there)
+            continue;
+        others++;
+        lower += qn_site_id_cmp(&(*slot)->site, &core->site) < 0;
+    }
+    return others > 0 && (lower == 0 || core->now_ms >= coll->pass->idle_ms + lower * IDLE_MS);
+}
+
+static void cancel(struct qn_core *core, struct coll *coll)
+{
+    struct qn_buf payload;
+    qn_buf_init(&payload, 64);
+    qn_pack_array(&payload, 1);
+    qn_pack_bin(&payload, QN_SPAN_OF(coll->id.bytes));
+    core_commit(core, QN_INTENT_LATE_CANCEL, &payload, PENDING_LATE)->coll = coll->id;
+    coll->is_becoming_late = true;
 }
 
 static void pack_intent(const struct coll *coll, bool may_drop, struct qn_buf *ret_payload)
@@ -161,6 +200,7 @@ static void ask(struct qn_core *core, struct coll *coll, const struct peer *peer
     pass->number = core_token(core);
     pass->next_seq = 0;
     pass->heard_ms = pass->rate_at_ms = core->now_ms;
+    pass->idle_ms = 0;
     pass->rate = pass->rate_bytes = 0;
     const struct qn_late *late = &coll->info.late;
     pass->is_whole |= late->cursor_size == 0;
@@ -199,11 +239,20 @@ void late_session_ends(struct qn_core *core, struct share *share, qn_link link)
 static void find_source(struct qn_core *core, struct coll *coll)
 {
     uint64_t retry_ms;
+    struct page_pass *pass = coll->pass;
     const struct peer *peer = best_source(core, coll, &retry_ms);
-    if (peer != NULL)
+    if (peer != NULL) {
         ask(core, coll, peer);
+        return;
+    }
+    core_wake(core, retry_ms);
+    if (retry_ms != UINT64_MAX)
+        return; /* somebody is clean */
+    pass->idle_ms = pass->idle_ms == 0 ? core->now_ms : pass->idle_ms;
+    if (should_be_source(core, coll))
+        cancel(core, coll);
     else
-        core_wake(core, retry_ms);
+        core_wake(core, core->now_ms + IDLE_MS);
 }
 
 static void pass_tick(struct qn_core *core, struct coll *coll)
@@ -432,8 +481,9 @@ void late_coll_moved(struct qn_core *core, struct coll *coll)
 {
     if (coll->info.late.is_passing || coll->pass == NULL)
         return;
+    if (coll->pass->bytes > 0)
+        core_note(core, "caught-up", QN_OK, coll->shown);
     late_free(coll);
-    core_note(core, "caught-up", QN_OK, coll->shown);
     late_forgive(core, coll);
     say_mode(core, coll);
     coll_grant_next(core, coll);

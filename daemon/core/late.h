@@ -50,6 +50,7 @@ struct page_pass {
     uint64_t next_seq; /* of the next page */
     uint64_t heard_ms; /* when it was asked, or last sent a page */
     uint64_t retry_ms; /* nobody is asked before */
+    uint64_t idle_ms;  /* since when nobody could be; 0: somebody is */
     bool is_stopped;   /* too much would be lost: people have to look (alert) */
     bool is_whole;     /* this process has seen its start, so `records` says how far it is */
     uint64_t bytes, records, rows;         /* received; rows at the source, as it last said */

@@ -121,6 +121,7 @@ void share_release_grant(struct qn_core *core, struct peer *peer, struct share *
 void share_live(struct qn_core *core, struct peer *peer, struct share *share)
 {
     share->peer_is_done = true;
+    share->is_short |= share->is_late_there; /* it has no more to give before it is clean */
     share_release_grant(core, peer, share);
 }
 

@@ -38,6 +38,17 @@ enum qn_err qn_replica_late_begin(struct qn_replica *replica, const struct qn_co
     return qn_replica_fault(begin(replica, state, may_drop));
 }
 
+enum qn_err qn_replica_late_cancel(struct qn_replica *replica, const struct qn_coll_id *coll)
+{
+    struct qn_coll_state *state;
+    QN_TRY(qn_replica_coll(replica, coll, &state));
+    if (!state->row.is_late || state->segs.list.count > 0)
+        return QN_ERR_STATE;
+    state->row.is_late = state->row.is_passing = state->row.may_drop = false;
+    qn_replica_touch(replica, &state->id);
+    return qn_coll_row_put(replica->kv, &state->id, &state->row);
+}
+
 /* --- the end of a pass --- */
 
 /* What all pages of the pass have in common: for each actor the lowest of their checkpoints. */

@@ -27,6 +27,12 @@
 enum qn_err QN_CHECKED qn_replica_late_begin(struct qn_replica *replica,
                                              const struct qn_coll_id *coll, bool may_drop);
 
+/* Back to being clean, while no page of any pass counts here: what is stored is what cc says. Of
+ * sites that became late of each other at once, one has to be the source. QN_ERR_STATE: pages
+ * came, or the collection is not late. */
+enum qn_err QN_CHECKED qn_replica_late_cancel(struct qn_replica *replica,
+                                              const struct qn_coll_id *coll);
+
 struct qn_page_result {
     size_t changed; /* records */
     size_t dropped; /* of these, that lost a value for which the page gave nothing */
