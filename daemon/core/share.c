@@ -121,7 +121,11 @@ void share_release_grant(struct qn_core *core, struct peer *peer, struct share *
 void share_live(struct qn_core *core, struct peer *peer, struct share *share)
 {
     share->peer_is_done = true;
-    share->is_short |= share->is_late_there; /* it has no more to give before it is clean */
+    if (share->is_late_there && share->coll->grant == peer->session->link) {
+        share->is_short = true; /* it has no more to give before it is clean; what it sent may */
+        share->coll->grant = 0; /* have to wait for what others bring */
+        coll_grant_next(core, share->coll);
+    }
     share_release_grant(core, peer, share);
 }
 

@@ -6,6 +6,7 @@
 #include "client/client.h"
 #include "commands.h"
 #include "i18n.h"
+#include "proto/cursor.h"
 #include "json_out.h"
 #include "screen.h"
 #include "wire.h"
