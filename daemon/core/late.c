@@ -1,6 +1,7 @@
 /* Being late: becoming it, asking one source at a time for pages, and being it no more. */
 #include "core/call.h"
 #include "core/late.h"
+#include "model/bugs.h"
 
 #include "chunk/squeeze.h"
 
@@ -21,7 +22,8 @@ void late_free(struct coll *coll)
 
 unsigned late_own_flags(const struct coll *coll)
 {
-    return QN_CLOCK_PAGES | (coll->info.late.is_late ? QN_CLOCK_LATE : 0u);
+    bool is_late = coll->info.late.is_late && !QN_BUG(QN_BUG_LATE_SERVES);
+    return QN_CLOCK_PAGES | (is_late ? QN_CLOCK_LATE : 0u);
 }
 
 static const struct qn_vv *clock_of(const struct peer *peer, const struct share *share)
@@ -43,13 +45,17 @@ bool late_peer_can_serve(const struct peer *peer, const struct share *share)
     return !share->is_short && (!share->is_late_there || has_more_of_its_own(peer, share));
 }
 
+static bool is_clean(const struct share *share)
+{
+    return share->has_clock && share->knows_pages && !share->is_late_there;
+}
+
 /* Of use is who has something that is not here; and, to bring a pass to its end, who has all that
  * is here: pages of a site that has less would end it with nothing. */
 static bool has_pages(const struct peer *peer, const struct share *share)
 {
     const struct qn_vv *theirs = clock_of(peer, share), *ours = &share->coll->cc;
-    return share->has_clock && share->knows_pages && !share->is_late_there &&
-           (!qn_vv_covers(ours, theirs) || qn_vv_covers(theirs, ours));
+    return is_clean(share) && (!qn_vv_covers(ours, theirs) || qn_vv_covers(theirs, ours));
 }
 
 bool late_takes_pages(const struct qn_core *core, const struct coll *coll)
@@ -170,22 +176,30 @@ static struct page_pass *pass_of(struct coll *coll)
     return coll->pass;
 }
 
-/* Whoever has most that is not here; nobody who had no pages a moment ago. */
+/* Whether it is to be asked now: whoever has none now, later. */
+static bool may_ask(const struct qn_core *core, const struct share *share, uint64_t *retry_ms)
+{
+    if (share->no_pages_ms <= core->now_ms)
+        return true;
+    *retry_ms = share->no_pages_ms < *retry_ms ? share->no_pages_ms : *retry_ms;
+    return false;
+}
+
+/* Whoever has most that is not here. With nobody like that for a while, any clean site: what it has
+ * is enough to say that nothing else is missing. */
 static struct peer *best_source(const struct qn_core *core, const struct coll *coll,
                                 uint64_t *ret_retry_ms)
 {
     struct peer *best = NULL;
-    uint64_t most = 0;
+    uint64_t most = 0, idle_ms = coll->pass->idle_ms;
+    bool takes_any = idle_ms != 0 && core->now_ms >= idle_ms + IDLE_MS;
     *ret_retry_ms = UINT64_MAX;
     qn_vec_each (&core->peers, slot) {
         const struct share *share =
             (*slot)->session == NULL ? NULL : session_share((*slot)->session, &coll->id);
-        if (share == NULL || !has_pages(*slot, share))
+        if (share == NULL || !(has_pages(*slot, share) || (takes_any && is_clean(share))) ||
+            !may_ask(core, share, ret_retry_ms))
             continue;
-        if (share->no_pages_ms > core->now_ms) {
-            *ret_retry_ms = share->no_pages_ms < *ret_retry_ms ? share->no_pages_ms : *ret_retry_ms;
-            continue;
-        }
         uint64_t missing = qn_vv_missing(&coll->cc, clock_of(*slot, share));
         best = best == NULL || missing > most ? *slot : best;
         most = missing > most ? missing : most;

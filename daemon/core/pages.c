@@ -1,6 +1,7 @@
 /* Sending pages: one pinned reading transaction for a pass, a window that follows the delay of the
  * line (pace.h), so that what is written meanwhile does not wait behind them. */
 #include "core/late.h"
+#include "model/bugs.h"
 
 #define SILENCE_MS 90000 /* without a word, a peer has given up: the transaction ends */
 
@@ -152,7 +153,8 @@ void pages_asked(struct qn_core *core, struct peer *peer, struct share *share, u
                  struct qn_span cursor, struct qn_span clock)
 {
     pages_end(core, share);
-    if (count_sources(core) >= QN_PINS_MAX || share->coll->info.late.is_late) {
+    if (count_sources(core) >= QN_PINS_MAX ||
+        (share->coll->info.late.is_late && !QN_BUG(QN_BUG_LATE_SERVES))) {
         refuse(core, peer, share, pass);
         return;
     }

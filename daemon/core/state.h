@@ -59,7 +59,7 @@ struct coll {
     char shown[QN_NAME_SIZE_MAX + 8]; /* its name, told apart from others of the same name */
     bool is_clash;
     bool is_becoming_late, is_rescuing; /* the commit is on its way */
-    uint64_t stuck_ms;                  /* wall clock: late without a pass since; 0: it is not */
+    uint64_t stuck_ms, stuck_wall_ms;   /* since when it is late and nothing comes; 0: it is not */
     bool said_late;                     /* what the other sites were told last */
     bool has_moved;                     /* by the present commit: its clock */
     size_t pages_count, pages_size;     /* on their way to the store, and their bytes */
