@@ -29,6 +29,8 @@ const char *qn_err_words(enum qn_err err)
         return _("the cryptography library failed");
     case QN_ERR_COMMAND:
         return _("a command failed");
+    case QN_ERR_DAMAGED:
+        return _("it is damaged, and waits for repair");
     default:
         return qn_err_name(err);
     }

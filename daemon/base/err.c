@@ -23,6 +23,7 @@ static const char *const names[] = {
     [QN_ERR_CRYPTO] = "crypto",
     [QN_ERR_CONFLICT] = "conflict",
     [QN_ERR_COMMAND] = "command",
+    [QN_ERR_DAMAGED] = "damaged",
 };
 
 #define NAME_COUNT (sizeof(names) / sizeof(names[0]))

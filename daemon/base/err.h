@@ -26,6 +26,7 @@ enum qn_err {
     QN_ERR_CRYPTO,      /* the cryptography library failed */
     QN_ERR_CONFLICT,    /* not as it was expected to be */
     QN_ERR_COMMAND,     /* a program beside the daemon failed */
+    QN_ERR_DAMAGED,     /* what is stored of it is damaged, and waits for repair */
 };
 
 #define QN_CHECKED __attribute__((warn_unused_result))

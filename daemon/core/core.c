@@ -28,6 +28,7 @@ struct qn_core *qn_core_new(const struct qn_core_options *options)
     core->backup = backup_new();
     core->custodian = custodian_new();
     qn_core_set_rate(core, options->rate);
+    qn_core_set_log_caps(core, &options->log);
     if (options->join != NULL)
         core->joining.code = *options->join;
     core->joining.is_active = options->join != NULL;
@@ -153,6 +154,7 @@ static void start(struct qn_core *core)
     core->started_ms = core->now_ms;
     core->persist_ms = core->now_ms;
     core->purge_ms = core->now_ms + core_jitter(core, PURGE_MS / 4);
+    cut_log_start(core);
     if (core_was_admitted(core)) /* once: a site that left needs a new invitation */
         core->joining.is_active = false;
     if (core->genesis.size > 0 && qn_ledger_count(core->ledger) == 0) {
@@ -234,6 +236,8 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
     if (!core_pending_take(core, outcome->token, &pending))
         return;
     plans_committed(core, outcome->token, outcome->err);
+    if (outcome->kind == QN_INTENT_TRUST && outcome->err == QN_OK)
+        core->is_in_doubt = false; /* also if who said so has gone */
     switch (pending.kind) {
     case PENDING_REPLY:
         request_outcome(core, &pending, outcome);
@@ -265,6 +269,9 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
     case PENDING_RECOVER:
         recover_outcome(core, &pending, outcome);
         break;
+    case PENDING_CUT:
+        cut_log_outcome(core, &pending, outcome);
+        break;
     case PENDING_QUIET:
         if (outcome->err != QN_OK)
             core_note(core, "commit-failed", outcome->err, "");
@@ -288,6 +295,7 @@ static void update_colls(struct qn_core *core, const struct qn_commit *commit)
         is_renamed |= strcmp((char *)coll->info.name, (char *)change->info.name) != 0;
         coll->has_moved = !qn_vv_eq(&coll->cc, &change->cc);
         coll_update(coll, &change->info, &change->cc);
+        cut_log_grew(core, coll);
     }
     if (is_renamed)
         core_name_colls(core);
@@ -405,6 +413,7 @@ static void run_deadlines(struct qn_core *core)
     if (core->now_ms >= core->purge_ms)
         purge(core);
     core_wake(core, core->purge_ms);
+    cut_log_tick(core);
     core_wake(core, core_persist(core, false));
 }
 

@@ -32,6 +32,7 @@
 #define RETRY_READ_MS   1000
 #define READ_TRIES_MAX  4 /* then the link ends, and with it the peer's grant */
 #define PURGE_MS        3600000
+#define CUT_MS          3600000
 #define VERIFY_ASK_MS   250
 #define VERIFY_GRACE_MS 3000
 #define VERIFY_KEYS_MAX 1000 /* named at most, a collection and site */
@@ -64,6 +65,8 @@ struct coll {
     bool has_moved;                     /* by the present commit: its clock */
     size_t pages_count, pages_size;     /* on their way to the store, and their bytes */
     struct page_pass *pass;             /* core/late.h; NULL: no pages are wanted */
+    uint64_t hour_seq, covered_seq; /* the last operation at the last hour, and at the one before */
+    bool is_cut_due, is_cutting, is_over; /* the log: cut_log.c */
 };
 
 struct lane {
@@ -243,6 +246,7 @@ enum pending_kind {
     PENDING_FETCH,
     PENDING_CUSTODY, /* core/custodian.c: what is held, of all owners */
     PENDING_RECOVER, /* what a recovery brings back */
+    PENDING_CUT,     /* core/cut_log.c */
     PENDING_QUIET,   /* nobody waits */
 };
 
@@ -337,6 +341,10 @@ struct qn_core {
     bool is_in_doubt;                         /* as model/doubt.h has it, or it is about to */
     uint64_t next_token;
     uint64_t persist_ms, purge_ms, retry_ms;
+    struct qn_log_caps log_caps; /* of none of them 0 */
+    uint64_t cut_ms;
+    size_t cuts; /* of logs, on their way */
+    bool is_cut_due;
     struct qn_timetable rate; /* of what goes to holders */
     struct qn_prng prng;
     struct qn_buf frame; /* scratch for the message being built */
@@ -494,6 +502,7 @@ bool group_may_lack_key(struct qn_core *core, struct peer *peer);
 bool core_may_append(const struct qn_core *core);
 /* Ledgers were compared: the doubt ends, also for the next start. */
 void group_compared(struct qn_core *core);
+void group_pack_trust(struct qn_buf *ret_payload); /* of QN_INTENT_TRUST; to be released */
 const struct peer *group_online_peer(const struct qn_core *core); /* any; NULL: there is none */
 bool core_is_member(const struct qn_core *core);
 bool core_was_admitted(const struct qn_core *core); /* a member, or one that withdrew */
@@ -558,6 +567,13 @@ struct coll **view_sorted_colls(const struct qn_core *core, size_t *ret_count);
 /* The same for the sites of a group, withdrawn ones too if they are wanted. */
 const struct qn_site **view_sorted_sites(const struct qn_core *core, bool wants_withdrawn,
                                          size_t *ret_count);
+
+/* ---- cut_log.c ---- */
+void cut_log_start(struct qn_core *core);
+void cut_log_tick(struct qn_core *core);
+void cut_log_grew(struct qn_core *core, struct coll *coll);
+void cut_log_outcome(struct qn_core *core, const struct pending *pending,
+                     const struct qn_outcome *outcome);
 
 /* ---- request*.c, verify.c ---- */
 void request_start(struct qn_core *core, const struct qn_event *event);

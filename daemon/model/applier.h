@@ -35,6 +35,8 @@ enum qn_intent_kind {
     QN_INTENT_LATE_CANCEL, /* [coll]: no page came yet */
     QN_INTENT_PAGE,        /* [coll, body of PAGE as a binary]; answer: [is end of the pass] */
     QN_INTENT_RESCUE,      /* [coll, known clock] */
+    QN_INTENT_CUT_LOG, /* [coll, clock that all members have, up to which local sequence, operations
+                          max, bytes max, age max ms]; answer: [is done] */
 
     /* The holder's side (custody.h). `owner`, `pack`, `list` are binaries of 32 bytes, `lease` of
      * 16, `names` and `lists` one binary of 32 bytes for each. Terms are taken from the ledger
@@ -78,6 +80,12 @@ enum qn_intent_kind {
     QN_INTENT_COPY_DROP,      /* [holder, rows max]; answer: [is end] */
     QN_INTENT_COPY_PROOF,     /* [holder, verified ms, ended ms, started ms, at, bad, unknown] */
     QN_INTENT_COPY_UNREAD,    /* [holder, names] */
+
+    /* Integrity (scrub.h, repair.h). */
+    QN_INTENT_REPAIR,   /* [coll, H(cc) 16 B, [key, enum qn_repair_how, site, copy, ...]] */
+    QN_INTENT_MEND,     /* [coll, [enum qn_finding, argument, ...]] */
+    QN_INTENT_RECOUNT,  /* [coll] */
+    QN_INTENT_SCRUBBED, /* [coll] */
 
     /* Rows of rooms at the edge, all or none (base/local.h). */
     QN_INTENT_LOCAL, /* [key, value or nil: the row goes, ...] of binaries */

@@ -82,6 +82,12 @@ static enum qn_err save(struct qn_kv *kv, struct qn_span key, const struct qn_fp
     return qn_kv_put(kv, QN_TABLE_FP, key, QN_SPAN_OF(bytes));
 }
 
+enum qn_err qn_fp_put(struct qn_kv *kv, uint32_t coll, uint16_t bucket, const struct qn_fp *fp)
+{
+    struct qn_key key;
+    return save(kv, qn_key_bucket(&key, coll, bucket), fp);
+}
+
 enum qn_err qn_fp_change(struct qn_kv *kv, struct qn_coll_row *coll, uint16_t bucket,
                          const struct qn_digest *before, const struct qn_digest *after)
 {

@@ -71,6 +71,7 @@ static enum qn_err run_writes(struct qn_applier *applier, struct qn_cursor *curs
         struct qn_write_result result;
         outcome->failed_at = i;
         QN_TRY(read_write(cursor, count == 1, parsed));
+        parsed->write.is_one_of_many = count > 1;
         QN_TRY(qn_replica_write(applier->replica, &parsed->write, &result));
         if (result.is_changed)
             outcome->changed++;
@@ -80,13 +81,21 @@ static enum qn_err run_writes(struct qn_applier *applier, struct qn_cursor *curs
     return QN_OK;
 }
 
-static enum qn_err check_writes(struct qn_cursor cursor, size_t count, struct parsed_write *parsed,
-                                struct qn_outcome *outcome)
+static enum qn_err check_whole(struct qn_applier *applier, const struct qn_write *write)
+{
+    bool is_aside;
+    QN_TRY(qn_replica_is_aside(applier->replica, &write->coll, write->key, &is_aside));
+    return is_aside ? QN_ERR_DAMAGED : QN_OK;
+}
+
+static enum qn_err check_writes(struct qn_applier *applier, struct qn_cursor cursor, size_t count,
+                                struct parsed_write *parsed, struct qn_outcome *outcome)
 {
     for (size_t i = 0; i < count; i++) {
         outcome->failed_at = i;
         QN_TRY(read_write(&cursor, count == 1, parsed));
         QN_TRY(qn_write_check(&parsed->write));
+        QN_TRY(check_whole(applier, &parsed->write));
     }
     return qn_cursor_finish(&cursor);
 }
@@ -99,7 +108,7 @@ static enum qn_err run_write(struct qn_applier *applier, struct qn_cursor *curso
     QN_TRY(qn_intent_array(cursor, 2));
     QN_TRY(read_coll_id(cursor, &parsed.write.coll));
     QN_TRY(qn_cursor_array(cursor, QN_TXN_OPS_MAX, &count));
-    enum qn_err err = check_writes(*cursor, count, &parsed, outcome);
+    enum qn_err err = check_writes(applier, *cursor, count, &parsed, outcome);
     if (err == QN_OK)
         err = run_writes(applier, cursor, count, &parsed, outcome);
     qn_vec_free(&parsed.fields);
@@ -385,6 +394,35 @@ static enum qn_err run_purge(struct qn_applier *applier, struct qn_cursor *curso
     return qn_replica_purge_trash(applier->replica, count, &outcome->changed);
 }
 
+static enum qn_err read_cut(struct qn_cursor *cursor, struct qn_vv *covered, struct qn_log_cut *cut)
+{
+    QN_TRY(qn_intent_array(cursor, 6));
+    QN_TRY(read_coll_id(cursor, &cut->coll));
+    QN_TRY(qn_vv_unpack(cursor, covered));
+    QN_TRY(qn_cursor_u64(cursor, &cut->covered_seq));
+    QN_TRY(qn_cursor_u64(cursor, &cut->ops_max));
+    QN_TRY(qn_cursor_u64(cursor, &cut->bytes_max));
+    QN_TRY(qn_cursor_u64(cursor, &cut->age_max_ms));
+    cut->covered = covered;
+    return QN_OK;
+}
+
+static enum qn_err run_cut_log(struct qn_applier *applier, struct qn_cursor *cursor,
+                               struct qn_outcome *outcome)
+{
+    QN_AUTO_VV struct qn_vv covered = {0};
+    QN_AUTO_BUF struct qn_buf answer;
+    struct qn_log_cut cut;
+    bool is_done;
+    qn_buf_init(&answer, 16);
+    QN_TRY(read_cut(cursor, &covered, &cut));
+    QN_TRY(qn_replica_cut_log(applier->replica, &cut, &outcome->changed, &is_done));
+    qn_pack_array(&answer, 1);
+    qn_pack_bool(&answer, is_done);
+    outcome->answer = qn_buf_take(&answer, &outcome->answer_size);
+    return QN_OK;
+}
+
 enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *intent,
                           struct qn_outcome *outcome)
 {
@@ -417,6 +455,8 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
     case QN_INTENT_PAGE:
     case QN_INTENT_RESCUE:
         return qn_intent_run_late(applier, intent->kind, &cursor, outcome);
+    case QN_INTENT_CUT_LOG:
+        return run_cut_log(applier, &cursor, outcome);
     case QN_INTENT_LOCK_CLOCK:
     case QN_INTENT_HELD_OFFER:
     case QN_INTENT_HELD_STORED:
@@ -451,6 +491,11 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
     case QN_INTENT_COPY_PROOF:
     case QN_INTENT_COPY_UNREAD:
         return qn_intent_run_book(applier, intent->kind, &cursor, outcome);
+    case QN_INTENT_REPAIR:
+    case QN_INTENT_MEND:
+    case QN_INTENT_RECOUNT:
+    case QN_INTENT_SCRUBBED:
+        return qn_intent_run_integrity(applier, intent->kind, &cursor, outcome);
     case QN_INTENT_LOCAL:
         return qn_intent_run_local(applier, &cursor);
     }

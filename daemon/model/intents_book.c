@@ -23,7 +23,7 @@ static enum qn_err read_err(struct run *run, enum qn_err *ret_err)
 {
     uint64_t value;
     QN_TRY(qn_cursor_u64(run->cursor, &value));
-    if (value > QN_ERR_COMMAND)
+    if (value > QN_ERR_DAMAGED)
         return QN_ERR_INVALID;
     *ret_err = (enum qn_err)value;
     return QN_OK;

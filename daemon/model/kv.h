@@ -45,6 +45,7 @@ enum qn_table {
     QN_TABLE_TOKEN,      /* nothing (ADR 0011); the number stays taken */
     QN_TABLE_HELD_KEY,   /* owner, epoch -> its vault's key, sealed */
     QN_TABLE_LOCAL,      /* key of a room at the edge -> its row (base/local.h) */
+    QN_TABLE_AUDIT,      /* coll, part, what -> damage that was found (model/damage.h) */
     QN_TABLE_COUNT,
 };
 

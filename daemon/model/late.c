@@ -97,7 +97,8 @@ static enum qn_err meet_of_pass(struct qn_replica *replica, const struct qn_coll
     return QN_OK;
 }
 
-/* The operations between here and there are in no log of this site. */
+/* The operations between here and there are in no log of this site: those before go too, so that
+ * the log has all from floor to cc. */
 static enum qn_err raise(struct qn_replica *replica, struct qn_coll_state *coll,
                          const struct qn_page_heads *common)
 {
@@ -108,15 +109,9 @@ static enum qn_err raise(struct qn_replica *replica, struct qn_coll_state *coll,
             continue;
         QN_TRY(qn_replica_reach(replica, coll, &head->at, &checkpoint));
         QN_TRY(qn_dict_find_actor(&replica->dict, &head->at.actor, &number));
-        QN_TRY(qn_counter_put(replica->kv, QN_TABLE_FLOOR, coll->row.number, number, head->at.ctr));
+        QN_TRY(qn_replica_drop_actor(replica, coll, number, head->at.ctr));
     }
     return QN_OK;
-}
-
-/* A sequence that no operation has: whoever follows the changes reads all records again. */
-static void break_feed(struct qn_coll_state *coll)
-{
-    coll->row.order_head++;
 }
 
 enum qn_err qn_late_claim(struct qn_replica *replica, struct qn_coll_state *coll)
@@ -133,7 +128,7 @@ enum qn_err qn_late_end_pass(struct qn_replica *replica, struct qn_coll_state *c
 {
     QN_TRY(qn_late_claim(replica, coll));
     coll->row.is_passing = coll->row.may_drop = false;
-    break_feed(coll);
+    QN_TRY(qn_replica_break_log(replica, coll));
     return qn_replica_settle(replica, coll);
 }
 

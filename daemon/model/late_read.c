@@ -313,9 +313,13 @@ static enum qn_err read_lo(struct reading *reading)
 static enum qn_err read_page(struct reading *reading, struct qn_buf *out, struct qn_page_read *read)
 {
     struct qn_coll_row row;
+    struct qn_damage damage;
     QN_TRY(read_lo(reading));
     QN_TRY(qn_coll_row_get(reading->kv, &reading->request->coll, &row));
     if (row.is_late && !QN_BUG(QN_BUG_LATE_SERVES))
+        return QN_ERR_HELD;
+    QN_TRY(qn_damage_get(reading->kv, row.number, &damage));
+    if (damage.damaged > 0) /* what is set aside would seem to be removed */
         return QN_ERR_HELD;
     reading->coll = row.number;
     QN_TRY(read_clock(reading, &read->clock));

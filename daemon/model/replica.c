@@ -149,6 +149,8 @@ enum qn_err qn_replica_coll(struct qn_replica *replica, const struct qn_coll_id 
         err = qn_dict_clock(&replica->dict, QN_TABLE_CC, coll->row.number, &coll->cc);
     if (err == QN_OK && coll->row.is_late)
         err = qn_segs_load(replica->kv, coll->row.number, true, &coll->segs);
+    if (err == QN_OK)
+        err = qn_damage_get(replica->kv, coll->row.number, &coll->damage);
     if (err != QN_OK) {
         free_coll(coll);
         return err;

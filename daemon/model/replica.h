@@ -3,7 +3,7 @@
  * A replica holds what the rules need between transactions: who this site is, its signer, caches of
  * local numbers. It is used by one thread, the one that writes. The life of a transaction:
  *
- *     begin -> any number of write / apply / truncate -> seal -> (the caller commits kv) -> done
+ *     begin -> any number of write / apply / cut_log -> seal -> (the caller commits kv) -> done
  *
  * write and apply check everything before they change anything: after QN_ERR_INVALID, _LIMIT,
  * _DENIED, _NOTFOUND, _SIGNATURE or _HELD the transaction is as before and goes on. After any other
@@ -56,6 +56,9 @@ struct qn_write {
      * or a shown record of that hash (qn_record_hash, _trash included). NULL: whatever is there. */
     bool must_be_new;
     const uint8_t *must_be; /* QN_STATE_HASH_SIZE bytes */
+    /* Of several that are done all or none: one on a record that turns out to be damaged only now
+     * is taken nevertheless, as a value beside those that the record is repaired with. */
+    bool is_one_of_many;
 };
 
 struct qn_write_result {
@@ -67,7 +70,8 @@ struct qn_write_result {
 /* A local write. PUT sets fields and leaves the others (on a trashed record it replaces all of
  * them); a field whose only value is that already is left alone, and a put that changes nothing is
  * no operation. TRASH and ERASE: QN_ERR_NOTFOUND if there is no live (no) record. RESTORE:
- * QN_ERR_NOTFOUND unless it is in the trash. The field _trash is QN_ERR_DENIED; who may write the
+ * QN_ERR_NOTFOUND unless it is in the trash. QN_ERR_DAMAGED if the record is set aside (damage.h).
+ * The field _trash is QN_ERR_DENIED; who may write the
  * key _collection is for the caller to decide. */
 enum qn_err QN_CHECKED qn_replica_write(struct qn_replica *replica, const struct qn_write *write,
                                         struct qn_write_result *ret_result);
@@ -91,7 +95,28 @@ enum qn_err QN_CHECKED qn_replica_apply(struct qn_replica *replica, const struct
  * QN_TRASH_OTHER_DAYS, at most `count_max` records. */
 enum qn_err QN_CHECKED qn_replica_purge_trash(struct qn_replica *replica, size_t count_max,
                                               size_t *ret_erased);
-/* Forgets the operations of one collection up to a local sequence; floor follows. */
+/* Whether a record is set aside. */
+enum qn_err QN_CHECKED qn_replica_is_aside(struct qn_replica *replica,
+                                           const struct qn_coll_id *coll, struct qn_span key,
+                                           bool *ret_is_aside);
+/* Counts sums, counters and indexes of a collection anew, from its records. */
+enum qn_err QN_CHECKED qn_replica_recount(struct qn_replica *replica,
+                                          const struct qn_coll_id *coll);
+
+/* What may go of the log of a collection. The log is a cache: a site that lacks what went is
+ * brought up by pages (RECORDS 1.3), so this never waits for anybody. */
+struct qn_log_cut {
+    struct qn_coll_id coll;
+    const struct qn_vv *covered; /* what all members have goes, */
+    uint64_t covered_seq;        /* up to this local sequence: followers may read on behind */
+    uint64_t ops_max, bytes_max; /* beyond these the oldest go, whoever lacks them, */
+    uint64_t age_max_ms;         /* and what is known here for so long */
+};
+/* Drops from the front of the log, at most QN_TXN_OPS_MAX operations or QN_TXN_SIZE_MAX bytes of
+ * them; floor follows. *ret_is_done: nothing is left that may go. */
+enum qn_err QN_CHECKED qn_replica_cut_log(struct qn_replica *replica, const struct qn_log_cut *cut,
+                                          size_t *ret_dropped, bool *ret_is_done);
+/* Drops all operations up to a local sequence, at once. */
 enum qn_err QN_CHECKED qn_replica_truncate(struct qn_replica *replica,
                                            const struct qn_coll_id *coll, uint64_t seq);
 

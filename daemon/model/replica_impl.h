@@ -6,7 +6,9 @@
 #pragma once
 
 #include "base/prng.h"
+#include "model/damage.h"
 #include "model/late_seg.h"
+#include "model/log_row.h"
 #include "model/replica.h"
 #include "model/row.h"
 #include "model/tables.h"
@@ -22,8 +24,11 @@ struct qn_coll_state {
     struct qn_coll_id id;
     struct qn_coll_row row; /* ahead of the stored one within a call only */
     struct qn_vv cc;
-    struct qn_segs segs; /* empty unless row.is_late */
+    struct qn_segs segs;   /* empty unless row.is_late */
+    struct qn_log_row log; /* once it was asked for */
+    bool has_log, is_log_changed;
     QN_VEC(struct qn_unsealed) unsealed;
+    struct qn_damage damage;
 };
 
 struct qn_replica {
@@ -45,6 +50,7 @@ struct qn_replica {
     struct qn_record record;
     struct qn_row_head record_head; /* state NONE: it is not stored */
     bool is_changed;                /* by the operation in hand */
+    bool is_aside;                  /* it is damaged and set aside (damage.h) */
     struct qn_buf row;
     /* Scratch. */
     struct qn_op op;
@@ -73,8 +79,6 @@ enum qn_err QN_CHECKED qn_replica_chain_head(struct qn_replica *replica, struct 
 
 /* A clock of somebody else was seen. */
 void qn_replica_see(struct qn_replica *replica, qn_hlc remote);
-/* The collection is among those that changed. */
-void qn_replica_touch(struct qn_replica *replica, const struct qn_coll_id *id);
 
 /* replica_apply.c */
 /* Whether the site of that dot's actor signed it; `unknown` if the site is not known. */
@@ -98,10 +102,37 @@ enum qn_err QN_CHECKED qn_replica_write_op(struct qn_replica *replica, struct qn
  */
 enum qn_err QN_CHECKED qn_replica_settle(struct qn_replica *replica, struct qn_coll_state *coll);
 
+/* replica_log.c */
+enum qn_err QN_CHECKED qn_replica_append_log(struct qn_replica *replica, struct qn_coll_state *coll,
+                                             const struct qn_op *op, struct qn_span op_bytes);
+/* Counts what is in the log anew, operation by operation. */
+enum qn_err QN_CHECKED qn_replica_count_log(struct qn_replica *replica, struct qn_coll_state *coll);
+/* At the end of a transaction. */
+enum qn_err QN_CHECKED qn_replica_save_log(struct qn_replica *replica, struct qn_coll_state *coll);
+/* Forgets the operations of an actor up to its clock, where pages took it. */
+enum qn_err QN_CHECKED qn_replica_drop_actor(struct qn_replica *replica, struct qn_coll_state *coll,
+                                             uint32_t actor, uint64_t ctr);
+/* A place in the order without an operation: whoever follows the changes reads all records again.
+ */
+enum qn_err QN_CHECKED qn_replica_break_log(struct qn_replica *replica, struct qn_coll_state *coll);
+
 /* replica_merge.c */
 /* Takes a record in hand: replica->record and record_head. */
-enum qn_err QN_CHECKED qn_replica_load(struct qn_replica *replica, const struct qn_coll_state *coll,
+enum qn_err QN_CHECKED qn_replica_load(struct qn_replica *replica, struct qn_coll_state *coll,
                                        struct qn_span key);
+/* Checks a row: QN_ERR_CORRUPT if it is not what was written; QN_ERR_CONFLICT if only its state or
+ * conflict bit are not, which are derived from the rest. */
+enum qn_err QN_CHECKED qn_replica_check_row(struct qn_hasher *hasher, struct qn_dict *dict,
+                                            struct qn_span row, struct qn_row_head *ret_head,
+                                            struct qn_record *ret_record);
+/* Notes that a collection changed in this transaction. */
+void qn_replica_touch(struct qn_replica *replica, const struct qn_coll_id *id);
+/* Stores the record in hand as it is, and nothing that is derived from it. */
+enum qn_err QN_CHECKED qn_replica_put_row(struct qn_replica *replica,
+                                          const struct qn_coll_state *coll, struct qn_span key,
+                                          const struct qn_row_head *head);
+enum qn_err QN_CHECKED qn_replica_put_trash(struct qn_replica *replica,
+                                            const struct qn_coll_state *coll, struct qn_span key);
 /* Applies an operation that was found fit, to the record in hand, which is op->key's. */
 enum qn_err QN_CHECKED qn_replica_merge(struct qn_replica *replica, struct qn_coll_state *coll,
                                         const struct qn_op *op, struct qn_span op_bytes);
@@ -112,3 +143,21 @@ bool qn_replica_reflects(const struct qn_coll_state *coll, const struct qn_spot 
 /* Stores the record in hand after its pairs changed, and what follows from them. */
 enum qn_err QN_CHECKED qn_replica_store(struct qn_replica *replica, struct qn_coll_state *coll,
                                         struct qn_span key);
+
+/* replica_write.c: the same, of kind REPAIR. */
+enum qn_err QN_CHECKED qn_replica_commit_repair(struct qn_replica *replica,
+                                                struct qn_coll_state *coll);
+
+/* replica_damage.c */
+/* The row in replica->row is damaged: it leaves REC, and the record in hand is none, set aside. */
+enum qn_err QN_CHECKED qn_replica_set_aside(struct qn_replica *replica, struct qn_coll_state *coll,
+                                            struct qn_span key);
+/* Sums, counters or indexes do not fit the records: they are counted anew later. */
+enum qn_err QN_CHECKED qn_replica_uncounted(struct qn_replica *replica, struct qn_coll_state *coll);
+enum qn_err QN_CHECKED qn_replica_incident(struct qn_replica *replica, struct qn_coll_state *coll,
+                                           enum qn_incident_kind kind, struct qn_span key,
+                                           const struct qn_site_id *site);
+
+/* scrub.c: what the log says of the clock; the chain, where the log has nothing of an actor. */
+enum qn_err QN_CHECKED qn_clock_of_log(struct qn_kv *kv, uint32_t coll, uint32_t actor,
+                                       uint64_t *ret_floor, uint64_t *ret_cc);

@@ -7,25 +7,66 @@
 #include "model/late_owed.h"
 #include "model/replica_impl.h"
 
-enum qn_err qn_replica_load(struct qn_replica *replica, const struct qn_coll_state *coll,
+enum qn_err qn_replica_check_row(struct qn_hasher *hasher, struct qn_dict *dict, struct qn_span row,
+                                 struct qn_row_head *ret_head, struct qn_record *ret_record)
+{
+    uint8_t hash[QN_STATE_HASH_SIZE];
+    QN_TRY(qn_row_decode_head(row, ret_head));
+    QN_TRY(qn_row_decode(dict, row, ret_record));
+    qn_hash_record(hasher, ret_record, false, hash);
+    if (memcmp(hash, ret_head->hash, sizeof(hash)) != 0)
+        return QN_ERR_CORRUPT;
+    enum qn_record_state state = qn_hash_state(hasher, ret_record);
+    bool has_conflict = qn_hash_has_conflict(state, ret_record);
+    bool is_right = state == ret_head->state && has_conflict == ret_head->has_conflict;
+    ret_head->state = state;
+    ret_head->has_conflict = has_conflict;
+    return is_right ? QN_OK : QN_ERR_CONFLICT;
+}
+
+/* A row that is not what was written is set aside: what it holds must not be merged into. */
+static enum qn_err take_row(struct qn_replica *replica, struct qn_coll_state *coll,
+                            struct qn_span key)
+{
+    enum qn_err err =
+        qn_replica_check_row(replica->hasher, &replica->dict, qn_buf_view(&replica->row),
+                             &replica->record_head, &replica->record);
+    if (err == QN_ERR_CONFLICT)
+        return qn_replica_uncounted(replica, coll);
+    return err == QN_ERR_CORRUPT ? qn_replica_set_aside(replica, coll, key) : err;
+}
+
+static enum qn_err look_aside(struct qn_replica *replica, const struct qn_coll_state *coll,
+                              struct qn_span key)
+{
+    struct qn_span hash;
+    if (coll->damage.damaged == 0)
+        return QN_OK;
+    enum qn_err err = qn_aside_get(replica->kv, coll->row.number, key, &hash);
+    replica->is_aside = err == QN_OK;
+    return qn_may_miss(err);
+}
+
+enum qn_err qn_replica_load(struct qn_replica *replica, struct qn_coll_state *coll,
                             struct qn_span key)
 {
     struct qn_key at;
     struct qn_span row;
     qn_record_deinit(&replica->record);
     replica->record_head = (struct qn_row_head){0};
+    replica->is_aside = false;
+    if (coll->row.number == 0)
+        return QN_OK;
     enum qn_err err =
-        coll->row.number == 0
-            ? QN_ERR_NOTFOUND
-            : qn_kv_get(replica->kv, QN_TABLE_REC, qn_key_record(&at, coll->row.number, key), &row);
-    if (err != QN_OK)
-        return qn_may_miss(err);
+        qn_kv_get(replica->kv, QN_TABLE_REC, qn_key_record(&at, coll->row.number, key), &row);
+    if (err == QN_ERR_NOTFOUND)
+        return look_aside(replica, coll, key);
+    QN_TRY(err);
     qn_buf_reset(&replica->row); /* a copy, because the next write ends what was borrowed */
     qn_buf_append_span(&replica->row, row);
     if (qn_buf_status(&replica->row) != QN_OK)
         return QN_ERR_CORRUPT;
-    QN_TRY(qn_row_decode_head(qn_buf_view(&replica->row), &replica->record_head));
-    return qn_row_decode(&replica->dict, qn_buf_view(&replica->row), &replica->record);
+    return take_row(replica, coll, key);
 }
 
 bool qn_replica_reflects(const struct qn_coll_state *coll, const struct qn_spot *at,
@@ -114,8 +155,8 @@ static enum qn_err change_pairs(struct qn_replica *replica, const struct qn_coll
 
 /* --- what follows from a record: row, fingerprint, counters, indexes --- */
 
-static enum qn_err put_row(struct qn_replica *replica, const struct qn_coll_state *coll,
-                           struct qn_span key, const struct qn_row_head *head)
+enum qn_err qn_replica_put_row(struct qn_replica *replica, const struct qn_coll_state *coll,
+                               struct qn_span key, const struct qn_row_head *head)
 {
     struct qn_key at;
     qn_key_record(&at, coll->row.number, key);
@@ -172,15 +213,18 @@ static enum qn_err index_conflict(struct qn_replica *replica, const struct qn_co
 
 /* The time in the index is when this site learned of it, if that is later: a site whose clock is
  * years behind must not have its trash erased everywhere at once. */
-static enum qn_err put_trash(struct qn_replica *replica, struct qn_span at)
+enum qn_err qn_replica_put_trash(struct qn_replica *replica, const struct qn_coll_state *coll,
+                                 struct qn_span key)
 {
+    struct qn_key at;
     uint8_t value[9];
     const struct qn_field *trash = qn_record_field(&replica->record, qn_span_str(QN_FIELD_TRASH));
     const struct qn_pair *shown = qn_field_shown(trash);
     qn_hlc now = qn_hlc_next(0, replica->wall_ms);
     qn_write_u64(value, shown->hlc > now ? shown->hlc : now);
     value[8] = qn_actor_is_of(&shown->dot.actor, &replica->options.site);
-    return qn_kv_put(replica->kv, QN_TABLE_TRASH, at, QN_SPAN_OF(value));
+    return qn_kv_put(replica->kv, QN_TABLE_TRASH, qn_key_record(&at, coll->row.number, key),
+                     QN_SPAN_OF(value));
 }
 
 static enum qn_err index_trash(struct qn_replica *replica, const struct qn_coll_state *coll,
@@ -191,10 +235,16 @@ static enum qn_err index_trash(struct qn_replica *replica, const struct qn_coll_
     if (!is_counted(key))
         return QN_OK;
     if (is_trashed)
-        return put_trash(replica, qn_key_view(&at));
+        return qn_replica_put_trash(replica, coll, key);
     if (!was_trashed)
         return QN_OK;
     return qn_must_exist(qn_kv_del(replica->kv, QN_TABLE_TRASH, qn_key_view(&at)));
+}
+
+/* What is derived from records is counted anew where it does not fit: it is no reason to stop. */
+static enum qn_err derived(struct qn_replica *replica, struct qn_coll_state *coll, enum qn_err err)
+{
+    return err == QN_ERR_CORRUPT ? qn_replica_uncounted(replica, coll) : err;
 }
 
 enum qn_err qn_replica_store(struct qn_replica *replica, struct qn_coll_state *coll,
@@ -205,36 +255,16 @@ enum qn_err qn_replica_store(struct qn_replica *replica, struct qn_coll_state *c
     after.has_conflict = qn_hash_has_conflict(after.state, &replica->record);
     if (after.state != QN_RECORD_NONE)
         qn_hash_record(replica->hasher, &replica->record, false, after.hash);
-    QN_TRY(put_row(replica, coll, key, &after));
-    QN_TRY(put_fingerprint(replica, coll, key, &after));
-    QN_TRY(index_conflict(replica, coll, key, before->has_conflict, after.has_conflict));
-    QN_TRY(index_trash(replica, coll, key, before->state == QN_RECORD_TRASHED,
-                       after.state == QN_RECORD_TRASHED));
+    QN_TRY(qn_replica_put_row(replica, coll, key, &after));
+    QN_TRY(derived(replica, coll, put_fingerprint(replica, coll, key, &after)));
+    QN_TRY(derived(replica, coll,
+                   index_conflict(replica, coll, key, before->has_conflict, after.has_conflict)));
+    QN_TRY(derived(replica, coll,
+                   index_trash(replica, coll, key, before->state == QN_RECORD_TRASHED,
+                               after.state == QN_RECORD_TRASHED)));
     count(&coll->row, key, before, &after);
     replica->record_head = after;
     return QN_OK;
-}
-
-/* --- the log --- */
-
-static enum qn_err append_log(struct qn_replica *replica, struct qn_coll_state *coll,
-                              const struct qn_op *op, struct qn_span op_bytes)
-{
-    struct qn_key key;
-    uint32_t actor;
-    uint8_t order[12];
-    QN_TRY(qn_dict_number_actor(&replica->dict, &op->dot.actor, &actor));
-    uint64_t seq = ++coll->row.order_head;
-    qn_write_u32(order, actor);
-    qn_write_u64(order + 4, op->dot.ctr);
-    QN_TRY(qn_kv_put(replica->kv, QN_TABLE_ORDER, qn_key_seq(&key, coll->row.number, seq),
-                     QN_SPAN_OF(order)));
-    qn_buf_reset(&replica->encoded);
-    qn_buf_append_u64(&replica->encoded, seq);
-    qn_buf_append_span(&replica->encoded, op_bytes);
-    return qn_kv_put(replica->kv, QN_TABLE_LOG,
-                     qn_key_dot(&key, coll->row.number, actor, op->dot.ctr),
-                     qn_buf_view(&replica->encoded));
 }
 
 void qn_replica_touch(struct qn_replica *replica, const struct qn_coll_id *id)
@@ -249,9 +279,12 @@ enum qn_err qn_replica_merge(struct qn_replica *replica, struct qn_coll_state *c
                              const struct qn_op *op, struct qn_span op_bytes)
 {
     QN_TRY(qn_replica_number_coll(replica, coll));
-    QN_TRY(append_log(replica, coll, op, op_bytes));
+    QN_TRY(qn_replica_append_log(replica, coll, op, op_bytes));
+    /* Of a record that is set aside only the operation is kept: its whole copy comes from a site
+     * with an equal clock, and has what the operation did (replica_repair.c). */
     replica->is_changed = false;
-    QN_TRY(change_pairs(replica, coll, op));
+    if (!replica->is_aside)
+        QN_TRY(change_pairs(replica, coll, op));
     if (replica->is_changed)
         QN_TRY(qn_replica_store(replica, coll, op->key));
     if (op->kind == QN_OP_ERASE)

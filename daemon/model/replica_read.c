@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "model/fingerprint.h"
 #include "model/late_seg.h"
+#include "model/log_row.h"
 #include "model/row.h"
 #include "proto/cursor.h"
 
@@ -62,6 +63,8 @@ static enum qn_err read_self(struct qn_kv *kv, const struct qn_coll_id *coll,
 {
     QN_AUTO_RECORD struct qn_record record = {0};
     enum qn_err err = qn_read_record(kv, coll, qn_span_str(QN_KEY_COLLECTION), &record);
+    if (err == QN_ERR_DAMAGED)
+        return QN_OK; /* without a name, until it is repaired */
     if (err != QN_OK)
         return qn_may_miss(err);
     copy_name(shown_text(&record, "name"), info->name, sizeof(info->name) - 1);
@@ -99,15 +102,20 @@ enum qn_err qn_read_coll(struct qn_kv *kv, const struct qn_coll_id *coll,
                          struct qn_coll_info *ret_info)
 {
     struct qn_coll_row row;
+    struct qn_log_row log;
     QN_TRY(qn_coll_row_get(kv, coll, &row));
+    QN_TRY(qn_log_row_get(kv, row.number, row.order_head, &log));
     struct qn_coll_info info = {
         .order_head = row.order_head,
         .live = row.live,
         .trashed = row.trashed,
         .conflicts = row.conflicts,
         .rows = row.rows,
+        .log_ops = log.ops,
+        .log_bytes = log.bytes,
     };
     qn_sum_cut(row.sum, row.rows, info.root);
+    QN_TRY(qn_damage_get(kv, row.number, &info.damage));
     QN_TRY(read_self(kv, coll, &info));
     QN_TRY(read_late(kv, &row, &info.late));
     *ret_info = info;
@@ -143,8 +151,12 @@ enum qn_err qn_read_record(struct qn_kv *kv, const struct qn_coll_id *coll, stru
     QN_TRY(number_of(kv, coll, &number));
     if (number == 0 || key.size == 0 || key.size > QN_KEY_SIZE_MAX)
         return QN_ERR_NOTFOUND;
-    QN_TRY(qn_kv_get(kv, QN_TABLE_REC, qn_key_record(&at, number, key), &row));
-    return decode(kv, row, ret_record);
+    enum qn_err err = qn_kv_get(kv, QN_TABLE_REC, qn_key_record(&at, number, key), &row);
+    if (err == QN_ERR_NOTFOUND && qn_aside_get(kv, number, key, &row) == QN_OK)
+        return QN_ERR_DAMAGED;
+    QN_TRY(err);
+    err = decode(kv, row, ret_record);
+    return err == QN_ERR_CORRUPT ? QN_ERR_DAMAGED : err;
 }
 
 /* The first key of a table that is > after, begins with prefix and belongs to the collection. */
@@ -176,10 +188,14 @@ enum qn_err qn_read_next(struct qn_kv *kv, const struct qn_coll_id *coll, struct
     struct qn_span key, row;
     uint32_t number;
     QN_TRY(number_of(kv, coll, &number));
-    QN_TRY(next_key(kv, QN_TABLE_REC, number, after, prefix, &key, &row));
-    QN_TRY(decode(kv, row, ret_record));
-    *ret_key = key;
-    return QN_OK;
+    for (;;) { /* past what is damaged: the others can be read */
+        QN_TRY(next_key(kv, QN_TABLE_REC, number, after, prefix, &key, &row));
+        enum qn_err err = decode(kv, row, ret_record);
+        *ret_key = key;
+        if (err != QN_ERR_CORRUPT)
+            return err;
+        after = key;
+    }
 }
 
 enum qn_err qn_read_next_in(struct qn_kv *kv, enum qn_table index, const struct qn_coll_id *coll,

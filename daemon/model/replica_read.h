@@ -1,7 +1,7 @@
 /* Reading what replica.h writes, from any transaction, on the thread that opened it. */
 #pragma once
 
-#include "model/kv.h"
+#include "model/damage.h"
 #include "model/page.h"
 
 #define QN_ROOT_SIZE 16
@@ -24,13 +24,15 @@ struct qn_coll_info {
     uint64_t order_head; /* local sequence of the last applied operation; 0: none */
     uint64_t live;       /* live records, _collection not counted */
     uint64_t trashed;
-    uint64_t conflicts;         /* records with one */
-    uint64_t rows;              /* all stored records */
-    uint8_t root[QN_ROOT_SIZE]; /* SHA-256(sum of all leaves | rows as u64)[:16] */
-    uint8_t name[64];           /* shown name field of _collection, "" if not known yet */
-    bool is_folder;             /* what _collection says too: a folder of files, */
-    struct qn_site_id home;     /* whose directory is at that site */
+    uint64_t conflicts;          /* records with one */
+    uint64_t rows;               /* all stored records */
+    uint64_t log_ops, log_bytes; /* in the log, and their bytes */
+    uint8_t root[QN_ROOT_SIZE];  /* SHA-256(sum of all leaves | rows as u64)[:16] */
+    uint8_t name[64];            /* shown name field of _collection, "" if not known yet */
+    bool is_folder;              /* what _collection says too: a folder of files, */
+    struct qn_site_id home;      /* whose directory is at that site */
     struct qn_late late;
+    struct qn_damage damage;
 };
 
 /* An empty collection (all zero, root of nothing) if nothing is stored of it. */
@@ -41,13 +43,14 @@ enum qn_err QN_CHECKED qn_read_cc(struct qn_kv *kv, const struct qn_coll_id *col
                                   struct qn_vv *ret_cc);
 enum qn_err QN_CHECKED qn_read_floor(struct qn_kv *kv, const struct qn_coll_id *coll,
                                      struct qn_vv *ret_floor);
-/* QN_ERR_NOTFOUND if no pair is stored. Spans are borrowed from the transaction. */
+/* QN_ERR_NOTFOUND if no pair is stored, QN_ERR_DAMAGED if it is damaged (damage.h). Spans are
+ * borrowed from the transaction. */
 enum qn_err QN_CHECKED qn_read_record(struct qn_kv *kv, const struct qn_coll_id *coll,
                                       struct qn_span key, struct qn_record *ret_record);
 
 /* The first record in key order whose key is > `after` (pass an empty span to start) and begins
- * with `prefix`; trashed ones and _collection too: the caller asks qn_record_state. QN_ERR_NOTFOUND
- * at the end. *ret_key is borrowed. */
+ * with `prefix`; trashed ones and _collection too: the caller asks qn_record_state. Damaged ones
+ * are passed over. QN_ERR_NOTFOUND at the end. *ret_key is borrowed. */
 enum qn_err QN_CHECKED qn_read_next(struct qn_kv *kv, const struct qn_coll_id *coll,
                                     struct qn_span after, struct qn_span prefix,
                                     struct qn_span *ret_key, struct qn_record *ret_record);

@@ -21,8 +21,9 @@ static enum qn_err add_buckets(struct qn_kv *kv, uint32_t coll, uint16_t first, 
         uint16_t bucket = qn_read_u16(key.data + 4);
         if (bucket > last)
             return QN_OK;
-        QN_TRY(qn_fp_decode(value, &fp));
         struct qn_fp *slot = &slots[bucket >> shift & 0xff];
+        if (qn_fp_decode(value, &fp) != QN_OK)
+            fp = (struct qn_fp){.count = 1}; /* damaged: it is unlike any other site's */
         qn_sum_add(slot->sum, fp.sum);
         slot->count += fp.count;
         qn_key_copy(&at, key);
@@ -48,8 +49,9 @@ enum qn_err qn_read_fp(struct qn_kv *kv, const struct qn_coll_id *coll, unsigned
 
 static enum qn_err add_key(struct qn_span key, struct qn_span row, struct qn_buf *out)
 {
-    struct qn_row_head head;
-    QN_TRY(qn_row_decode_head(row, &head));
+    struct qn_row_head head = {0};
+    if (qn_row_decode_head(row, &head) != QN_OK)
+        memset(head.hash, 0, sizeof(head.hash)); /* damaged: unlike any other site's */
     qn_pack_str(out, key);
     qn_pack_bin(out, QN_SPAN_OF(head.hash));
     return qn_buf_status(out);

@@ -118,6 +118,8 @@ static enum qn_err add_entry(struct batch *batch, struct qn_span order)
     struct qn_dot dot;
     if (order.size != 12)
         return QN_ERR_CORRUPT;
+    if (qn_order_is_break(order))
+        return QN_OK;
     uint32_t number = qn_read_u32(order.data);
     dot.ctr = qn_read_u64(order.data + 4);
     QN_TRY(qn_dict_actor_of(&batch->dict, number, &dot.actor));
@@ -207,7 +209,7 @@ static enum qn_err check_reach(const struct batch *batch)
     struct qn_span order;
     enum qn_err err = next_entry(batch, &first, &order);
     QN_TRY(qn_may_miss(err));
-    if (err == QN_OK && first == batch->seq)
+    if (err == QN_OK && first == batch->seq && !qn_order_is_break(order))
         return QN_OK;
     static const struct qn_vv nothing;
     const struct qn_vv *known = batch->request->known;

@@ -258,6 +258,12 @@ enum qn_err qn_replica_write_op(struct qn_replica *replica, struct qn_coll_state
     return qn_replica_fault(commit_op(replica, coll, &replica->op));
 }
 
+enum qn_err qn_replica_commit_repair(struct qn_replica *replica, struct qn_coll_state *coll)
+{
+    replica->op.kind = QN_OP_REPAIR;
+    return qn_replica_write_op(replica, coll, 0);
+}
+
 /* On a late site a write may remove what cc does not cover: if the operation said so, everybody
  * would have to hold it, and for ever if that turns out to be lost. */
 static void defer(struct qn_replica *replica, const struct qn_coll_state *coll)
@@ -293,6 +299,8 @@ enum qn_err qn_replica_write(struct qn_replica *replica, const struct qn_write *
     QN_TRY(qn_write_check(write));
     QN_TRY(qn_replica_coll(replica, &write->coll, &coll));
     QN_TRY(qn_replica_load(replica, coll, write->key));
+    if (replica->is_aside && !write->is_one_of_many)
+        return QN_ERR_DAMAGED;
     QN_TRY(check_expected(replica, write));
     struct qn_op *op = &replica->op;
     op->kind = write->kind;

@@ -54,11 +54,26 @@ struct qn_span qn_key_name(struct qn_key *key, const char *name)
     return qn_key_view(key);
 }
 
-struct qn_span qn_key_coll_name(struct qn_key *key, uint32_t coll)
+static struct qn_span key_of_coll(struct qn_key *key, const char *name, uint32_t coll)
 {
-    qn_key_copy(key, qn_span_str("model.coll."));
+    qn_key_copy(key, qn_span_str(name));
     qn_key_add_u32(key, coll);
     return qn_key_view(key);
+}
+
+struct qn_span qn_key_coll_name(struct qn_key *key, uint32_t coll)
+{
+    return key_of_coll(key, "model.coll.", coll);
+}
+
+struct qn_span qn_key_coll_log(struct qn_key *key, uint32_t coll)
+{
+    return key_of_coll(key, "model.log.", coll);
+}
+
+struct qn_span qn_key_coll_marks(struct qn_key *key, uint32_t coll)
+{
+    return key_of_coll(key, "model.marks.", coll);
 }
 
 struct qn_span qn_key_number(struct qn_key *key, uint32_t number)
@@ -261,6 +276,19 @@ enum qn_err qn_counter_put(struct qn_kv *kv, enum qn_table table, uint32_t coll,
     uint8_t bytes[8];
     qn_write_u64(bytes, ctr);
     return qn_kv_put(kv, table, qn_key_actor(&key, coll, actor), QN_SPAN_OF(bytes));
+}
+
+static const uint8_t order_break[12]; /* no actor has number 0 */
+
+enum qn_err qn_order_break(struct qn_kv *kv, uint32_t coll, uint64_t seq)
+{
+    struct qn_key key;
+    return qn_kv_put(kv, QN_TABLE_ORDER, qn_key_seq(&key, coll, seq), QN_SPAN_OF(order_break));
+}
+
+bool qn_order_is_break(struct qn_span value)
+{
+    return qn_span_eq(value, QN_SPAN_OF(order_break));
 }
 
 enum qn_err qn_checkpoint_get(struct qn_kv *kv, uint32_t coll, uint32_t actor, uint64_t ctr,

@@ -15,9 +15,11 @@ struct qn_key {
 };
 
 struct qn_span qn_key_view(const struct qn_key *key);
-struct qn_span qn_key_name(struct qn_key *key, const char *name);   /* META */
-struct qn_span qn_key_coll_name(struct qn_key *key, uint32_t coll); /* META: number -> id */
-struct qn_span qn_key_number(struct qn_key *key, uint32_t number);  /* ACTOR, DICT: number -> x */
+struct qn_span qn_key_name(struct qn_key *key, const char *name);    /* META */
+struct qn_span qn_key_coll_name(struct qn_key *key, uint32_t coll);  /* META: number -> id */
+struct qn_span qn_key_coll_log(struct qn_key *key, uint32_t coll);   /* META: what its log holds */
+struct qn_span qn_key_coll_marks(struct qn_key *key, uint32_t coll); /* META: how old it is */
+struct qn_span qn_key_number(struct qn_key *key, uint32_t number);   /* ACTOR, DICT: number -> x */
 struct qn_span qn_key_value(struct qn_key *key, struct qn_span value); /* and x -> number */
 struct qn_span qn_key_coll(struct qn_key *key, uint32_t coll); /* what all keys begin with */
 struct qn_span qn_key_actor(struct qn_key *key, uint32_t coll, uint32_t actor); /* CC, FLOOR */
@@ -69,6 +71,10 @@ enum qn_err QN_CHECKED qn_counter_get(struct qn_kv *kv, enum qn_table table, uin
                                       uint32_t actor, uint64_t *ret_ctr);
 enum qn_err QN_CHECKED qn_counter_put(struct qn_kv *kv, enum qn_table table, uint32_t coll,
                                       uint32_t actor, uint64_t ctr);
+
+/* ORDER: the place of no operation, where pages changed records (late.c). */
+enum qn_err QN_CHECKED qn_order_break(struct qn_kv *kv, uint32_t coll, uint64_t seq);
+bool qn_order_is_break(struct qn_span value);
 
 /* CHAIN. */
 struct qn_checkpoint {

@@ -172,6 +172,7 @@ unsigned dav_status_of(enum qn_err err)
     case QN_ERR_UNSUPPORTED:
     case QN_ERR_CRYPTO:
     case QN_ERR_COMMAND:
+    case QN_ERR_DAMAGED:
         return 500;
     }
     return 500;

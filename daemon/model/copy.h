@@ -1,0 +1,44 @@
+/* Whole records as they travel between sites of an equal clock, for repair (RECORDS 1.6;
+ * docs/protocol.md 13). Canonical msgpack:
+ *
+ *     record   [field, [actor, ctr, hlc, user or nil, value, ...], ...]
+ *     copies   H(cc)[:16], [key, copy, ...]
+ *     copy     a record; nil: there is none of that key; a binary: it is damaged here too, the
+ * state hash that its row bore or nothing; false: it is too large to be sent
+ */
+#pragma once
+
+#include "model/replica_read.h"
+#include "proto/cursor.h"
+
+#define QN_COPIES_MAX 16 /* records asked for in one message */
+
+void qn_record_pack(const struct qn_record *record, struct qn_buf *out);
+/* Checks all that can be checked without a store. The spans are borrowed from the input.
+ * *ret_record is untouched on failure. */
+enum qn_err QN_CHECKED qn_record_unpack(struct qn_cursor *cursor, struct qn_record *ret_record);
+
+enum qn_copy_kind {
+    QN_COPY_RECORD,
+    QN_COPY_NONE,
+    QN_COPY_DAMAGED,
+    QN_COPY_TOO_LARGE,
+};
+
+struct qn_copy {
+    enum qn_copy_kind kind;
+    struct qn_record record; /* RECORD; owned */
+    struct qn_span hash;     /* DAMAGED: 16 bytes or none */
+    struct qn_span packed;   /* as it stood in the message */
+};
+
+void qn_copy_deinit(struct qn_copy *copy);
+enum qn_err QN_CHECKED qn_copy_unpack(struct qn_cursor *cursor, struct qn_copy *ret_copy);
+
+/* Appends `copies` of the keys of an array; what does not fit in `size_max` is left out. */
+enum qn_err QN_CHECKED qn_read_copies(struct qn_kv *kv, const struct qn_coll_id *coll,
+                                      struct qn_span keys, size_t size_max, struct qn_buf *out);
+/* Appends the array of at most `count_max` keys of records that are set aside, after a key. */
+enum qn_err QN_CHECKED qn_read_aside(struct qn_kv *kv, const struct qn_coll_id *coll,
+                                     struct qn_span after, size_t count_max, struct qn_buf *out,
+                                     size_t *ret_count);

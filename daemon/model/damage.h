@@ -1,0 +1,67 @@
+/* Damage to what is stored of a collection, and what was done about it (table AUDIT; RECORDS 1.6;
+ * docs/records.md, "Integrity"). Rows only: what is damaged is found out in scrub.h and replica.h.
+ *
+ * A damaged record is set aside: it stands in AUDIT and not in REC any more, so that nobody reads,
+ * serves or counts it, and it is whole again once a copy of another site is in its place.
+ */
+#pragma once
+
+#include "model/kv.h"
+#include "model/record.h"
+
+#define QN_INCIDENTS_MAX 100 /* remembered of each collection, the last ones */
+
+/* What is known of a collection's damage; part of qn_coll_info. */
+struct qn_damage {
+    bool is_uncounted;    /* sums, counters and indexes may not fit the records */
+    uint64_t damaged;     /* records that are set aside now */
+    uint64_t found;       /* incidents ever */
+    uint64_t found_ms;    /* of the last one, wall clock; 0: never */
+    uint64_t scrubbed_ms; /* when all of it was last read and compared; 0: never */
+};
+
+enum qn_incident_kind { /* stored: never renumber */
+                        QN_INCIDENT_DAMAGED =
+                            1, /* a record was not what had been written, and is set aside */
+                        QN_INCIDENT_REPAIRED = 2, /* it is whole again, from another site */
+                        QN_INCIDENT_MAJORITY =
+                            3, /* most sites had another record than this one: theirs was taken */
+                        QN_INCIDENT_BOTH =
+                            4, /* sites had different records: all values were kept */
+                        QN_INCIDENT_RECOUNTED =
+                            5,               /* sums, counters or indexes did not fit the records */
+                        QN_INCIDENT_LOG = 6, /* operations of the log, which were let go */
+                        QN_INCIDENT_ORDER = 7, /* the order of the log, which was made anew */
+                        QN_INCIDENT_CLOCK =
+                            8, /* a counter of the clock, which was read from the log */
+};
+
+struct qn_incident {
+    uint64_t at_ms; /* wall clock */
+    enum qn_incident_kind kind;
+    struct qn_span key;     /* of the record; else empty; borrowed */
+    struct qn_site_id site; /* whose copy it was; zero: nobody's */
+};
+
+/* Number of the collection; zeroed if nothing is stored. */
+enum qn_err QN_CHECKED qn_damage_get(struct qn_kv *kv, uint32_t coll, struct qn_damage *ret_damage);
+enum qn_err QN_CHECKED qn_damage_put(struct qn_kv *kv, uint32_t coll,
+                                     const struct qn_damage *damage);
+
+/* A record that is set aside. `hash`: the state hash that its row bore, if that can be believed. */
+enum qn_err QN_CHECKED qn_aside_put(struct qn_kv *kv, uint32_t coll, struct qn_span key,
+                                    const uint8_t *hash, struct qn_span row);
+enum qn_err QN_CHECKED qn_aside_del(struct qn_kv *kv, uint32_t coll, struct qn_span key);
+/* QN_ERR_NOTFOUND: it is not. *ret_hash: 16 bytes or none; borrowed. */
+enum qn_err QN_CHECKED qn_aside_get(struct qn_kv *kv, uint32_t coll, struct qn_span key,
+                                    struct qn_span *ret_hash);
+/* The first key > after that is set aside; borrowed. */
+enum qn_err QN_CHECKED qn_aside_next(struct qn_kv *kv, uint32_t coll, struct qn_span after,
+                                     struct qn_span *ret_key);
+
+/* Remembers an incident, and counts it. */
+enum qn_err QN_CHECKED qn_incident_add(struct qn_kv *kv, uint32_t coll, struct qn_damage *damage,
+                                       const struct qn_incident *incident);
+/* The last one before number `before` (UINT64_MAX: of all); QN_ERR_NOTFOUND: none. Borrowed. */
+enum qn_err QN_CHECKED qn_incident_before(struct qn_kv *kv, uint32_t coll, uint64_t before,
+                                          uint64_t *ret_number, struct qn_incident *ret_incident);

@@ -1,0 +1,286 @@
+/* Taking copies of records from other sites (RECORDS 1.6). Replicas of an equal clock have equal
+ * records, so a copy that was read at the clock that this replica has now is what it should have.
+ */
+#include "base/limits.h"
+#include "model/copy.h"
+#include "model/hashing.h"
+#include "model/history.h"
+#include "model/op_read.h"
+#include "model/repair.h"
+#include "model/replica_impl.h"
+
+struct repair {
+    struct qn_replica *replica;
+    struct qn_coll_state *coll;
+    const struct qn_repair_item *item;
+};
+
+/* ---- what may be taken ---- */
+
+/* An operation that is in the log still says what its pair must be. */
+static enum qn_err fits_log(const struct repair *repair, struct qn_span field,
+                            const struct qn_pair *pair)
+{
+    struct qn_replica *replica = repair->replica;
+    struct qn_op *op = &replica->op;
+    struct qn_key at;
+    struct qn_span value;
+    uint32_t actor, coll = repair->coll->row.number;
+    QN_TRY(qn_must_exist(qn_dict_find_actor(&replica->dict, &pair->dot.actor, &actor)));
+    enum qn_err err =
+        qn_kv_get(replica->kv, QN_TABLE_LOG, qn_key_dot(&at, coll, actor, pair->dot.ctr), &value);
+    if (err != QN_OK)
+        return qn_may_miss(err);
+    if (value.size <= 8 || qn_op_read(qn_span_from(value, 8), &pair->dot.actor, op) != QN_OK)
+        return QN_OK; /* damaged itself: the scrub finds it */
+    if (op->dot.ctr != pair->dot.ctr || !qn_span_eq(op->key, repair->item->key))
+        return QN_ERR_INVALID;
+    qn_vec_each (&op->set, set)
+        if (qn_span_eq(set->field, field) && qn_span_eq(set->value, pair->value))
+            return QN_OK;
+    return QN_ERR_INVALID;
+}
+
+static enum qn_err check_copy(const struct repair *repair)
+{
+    const struct qn_copy *copy = &repair->item->copy;
+    if (copy->kind != QN_COPY_RECORD && copy->kind != QN_COPY_NONE)
+        return QN_ERR_INVALID;
+    qn_vec_each (&copy->record.fields, field)
+        qn_vec_each (&field->pairs, pair) {
+            if (!qn_vv_has(&repair->coll->cc, &pair->dot))
+                return QN_ERR_INVALID;
+            if (repair->item->how == QN_REPAIR_TAKE)
+                QN_TRY(fits_log(repair, field->name, pair));
+        }
+    return QN_OK;
+}
+
+/* ---- taking it ---- */
+
+/* The copy becomes the record in hand, and its row. What is derived is counted anew at the end. */
+static enum qn_err place(const struct repair *repair, struct qn_record *record)
+{
+    struct qn_replica *replica = repair->replica;
+    struct qn_row_head head = {0};
+    struct qn_record before = replica->record;
+    replica->record = *record;
+    *record = before; /* goes with the item */
+    head.state = qn_hash_state(replica->hasher, &replica->record);
+    head.has_conflict = qn_hash_has_conflict(head.state, &replica->record);
+    if (head.state != QN_RECORD_NONE)
+        qn_hash_record(replica->hasher, &replica->record, false, head.hash);
+    repair->coll->damage.is_uncounted = true;
+    QN_TRY(qn_replica_put_row(replica, repair->coll, repair->item->key, &head));
+    replica->record_head = head;
+    return QN_OK;
+}
+
+static enum qn_err take(const struct repair *repair, struct qn_record *record)
+{
+    struct qn_coll_state *coll = repair->coll;
+    QN_TRY(place(repair, record));
+    QN_TRY(qn_aside_del(repair->replica->kv, coll->row.number, repair->item->key));
+    coll->damage.damaged -= coll->damage.damaged > 0;
+    return qn_replica_incident(repair->replica, coll, QN_INCIDENT_REPAIRED, repair->item->key,
+                               &repair->item->site);
+}
+
+/* What this site had and the majority has not is kept among the replaced values. */
+static enum qn_err keep_dropped(const struct repair *repair)
+{
+    struct qn_replica *replica = repair->replica;
+    const struct qn_record *theirs = &repair->item->copy.record;
+    qn_vec_each (&replica->record.fields, field)
+        qn_vec_each (&field->pairs, pair) {
+            struct qn_op by = {.dot = pair->dot, .hlc = pair->hlc, .key = repair->item->key};
+            const struct qn_field *in = qn_record_field(theirs, field->name);
+            bool is_kept = false;
+            for (size_t i = 0; in != NULL && i < in->pairs.count; i++)
+                is_kept |= qn_dot_cmp(&in->pairs.items[i].dot, &pair->dot) == 0 &&
+                           qn_span_eq(in->pairs.items[i].value, pair->value);
+            if (!is_kept)
+                QN_TRY(qn_history_add(&replica->dict, repair->coll->row.number, field->name, pair,
+                                      &by));
+        }
+    return QN_OK;
+}
+
+static enum qn_err take_majority(const struct repair *repair, struct qn_record *record)
+{
+    QN_TRY(keep_dropped(repair));
+    QN_TRY(place(repair, record));
+    return qn_replica_incident(repair->replica, repair->coll, QN_INCIDENT_MAJORITY,
+                               repair->item->key, &repair->item->site);
+}
+
+/* ---- keeping both ---- */
+
+struct kept {
+    QN_VEC(struct qn_pair) values; /* distinct, the one to be shown last */
+    QN_VEC(struct qn_dot) dots;    /* all, distinct */
+};
+
+static void keep_dot(struct kept *kept, const struct qn_dot *dot)
+{
+    qn_vec_each (&kept->dots, known)
+        if (qn_dot_cmp(known, dot) == 0)
+            return;
+    qn_vec_push(&kept->dots, *dot);
+}
+
+static void keep_value(struct kept *kept, const struct qn_pair *pair)
+{
+    for (size_t i = 0; i < kept->values.count; i++) {
+        if (!qn_span_eq(kept->values.items[i].value, pair->value))
+            continue;
+        if (kept->values.items[i].hlc >= pair->hlc)
+            return;
+        qn_vec_remove(&kept->values, i);
+        break;
+    }
+    size_t at = 0;
+    while (at < kept->values.count && kept->values.items[at].hlc <= pair->hlc)
+        at++;
+    *qn_vec_insert_slot(&kept->values, at) = *pair;
+}
+
+static void keep_pairs(struct kept *kept, const struct qn_record *record, struct qn_span name)
+{
+    const struct qn_field *field = qn_record_field(record, name);
+    for (size_t i = 0; field != NULL && i < field->pairs.count; i++) {
+        keep_dot(kept, &field->pairs.items[i].dot);
+        keep_value(kept, &field->pairs.items[i]);
+    }
+}
+
+/* One operation for each value; the first removes all pairs of the field, at every site. */
+static enum qn_err write_values(const struct repair *repair, struct qn_span name,
+                                const struct kept *kept)
+{
+    struct qn_replica *replica = repair->replica;
+    struct qn_op *op = &replica->op;
+    for (size_t i = 0; i < kept->values.count; i++) {
+        op->key = repair->item->key;
+        op->user = qn_span(NULL, 0);
+        op->set.count = op->removed.count = 0;
+        qn_vec_push(&op->set, ((struct qn_op_set){name, kept->values.items[i].value}));
+        for (size_t k = 0; i == 0 && k < kept->dots.count; k++)
+            qn_vec_push(&op->removed, ((struct qn_op_removed){name, kept->dots.items[k]}));
+        QN_TRY(qn_replica_commit_repair(replica, repair->coll));
+    }
+    return QN_OK;
+}
+
+static bool is_same_field(const struct qn_field *a, const struct qn_field *b)
+{
+    if (a == NULL || b == NULL || a->pairs.count != b->pairs.count)
+        return false;
+    for (size_t i = 0; i < a->pairs.count; i++) {
+        const struct qn_pair *x = &a->pairs.items[i], *y = &b->pairs.items[i];
+        if (qn_dot_cmp(&x->dot, &y->dot) != 0 || x->hlc != y->hlc ||
+            !qn_span_eq(x->value, y->value))
+            return false;
+    }
+    return true;
+}
+
+static enum qn_err keep_field(const struct repair *repair, const struct qn_record *mine,
+                              struct qn_span name)
+{
+    const struct qn_record *theirs = &repair->item->copy.record;
+    if (is_same_field(qn_record_field(mine, name), qn_record_field(theirs, name)))
+        return QN_OK;
+    struct kept kept = {0};
+    keep_pairs(&kept, mine, name);
+    keep_pairs(&kept, theirs, name);
+    /* A field with more values than an operation can name stays as it is, and an alert. */
+    enum qn_err err =
+        kept.dots.count > QN_OP_REMOVED_MAX ? QN_OK : write_values(repair, name, &kept);
+    qn_vec_free(&kept.values);
+    qn_vec_free(&kept.dots);
+    return err;
+}
+
+static void copy_record(const struct qn_record *from, struct qn_record *to)
+{
+    qn_vec_each (&from->fields, field)
+        qn_vec_each (&field->pairs, pair)
+            qn_record_add(to, field->name, pair);
+}
+
+static enum qn_err keep_both(const struct repair *repair)
+{
+    QN_AUTO_RECORD struct qn_record mine = {0}; /* the one in hand changes with each operation */
+    const struct qn_record *theirs = &repair->item->copy.record;
+    copy_record(&repair->replica->record, &mine);
+    qn_vec_each (&mine.fields, field)
+        QN_TRY(keep_field(repair, &mine, field->name));
+    qn_vec_each (&theirs->fields, field)
+        if (qn_record_field(&mine, field->name) == NULL)
+            QN_TRY(keep_field(repair, &mine, field->name));
+    return qn_replica_incident(repair->replica, repair->coll, QN_INCIDENT_BOTH, repair->item->key,
+                               &repair->item->site);
+}
+
+/* ---- an item ---- */
+
+static bool is_equal_here(const struct repair *repair, const struct qn_record *record)
+{
+    struct qn_replica *replica = repair->replica;
+    uint8_t hash[QN_STATE_HASH_SIZE];
+    bool has_mine = replica->record_head.state != QN_RECORD_NONE;
+    bool has_theirs = record->fields.count > 0;
+    if (!has_mine || !has_theirs)
+        return has_mine == has_theirs;
+    qn_hash_record(replica->hasher, record, false, hash);
+    return memcmp(hash, replica->record_head.hash, sizeof(hash)) == 0;
+}
+
+static enum qn_err repair_item(const struct repair *repair, struct qn_record *record,
+                               size_t *changed)
+{
+    QN_TRY(qn_replica_load(repair->replica, repair->coll, repair->item->key));
+    if (repair->replica->is_aside) {
+        ++*changed;
+        return take(repair, record);
+    }
+    if (repair->item->how == QN_REPAIR_TAKE || is_equal_here(repair, record))
+        return QN_OK;
+    ++*changed;
+    return repair->item->how == QN_REPAIR_MAJORITY ? take_majority(repair, record)
+                                                   : keep_both(repair);
+}
+
+static enum qn_err repair_all(struct repair *repair, struct qn_repair_item *items, size_t count,
+                              size_t *changed)
+{
+    for (size_t i = 0; i < count; i++) {
+        repair->item = &items[i];
+        QN_TRY(repair_item(repair, &items[i].copy.record, changed));
+    }
+    if (repair->coll->damage.is_uncounted)
+        return qn_replica_recount(repair->replica, &repair->coll->id);
+    return QN_OK;
+}
+
+enum qn_err qn_replica_repair(struct qn_replica *replica, const struct qn_coll_id *coll,
+                              const uint8_t clock[QN_ROOT_SIZE], struct qn_repair_item *items,
+                              size_t count, size_t *ret_changed)
+{
+    struct repair repair = {.replica = replica};
+    struct qn_digest now;
+    size_t changed = 0;
+    QN_TRY(qn_replica_coll(replica, coll, &repair.coll));
+    qn_vv_digest(&repair.coll->cc, &now);
+    if (repair.coll->row.number == 0 || repair.coll->row.is_late ||
+        memcmp(now.bytes, clock, QN_ROOT_SIZE) != 0)
+        return QN_ERR_HELD;
+    for (size_t i = 0; i < count; i++) {
+        repair.item = &items[i];
+        QN_TRY(check_copy(&repair));
+    }
+    QN_TRY(qn_replica_fault(repair_all(&repair, items, count, &changed)));
+    *ret_changed = changed;
+    return QN_OK;
+}

@@ -1,0 +1,477 @@
+#include <criterion/criterion.h>
+
+#include "model/repair.h"
+#include "model/row.h"
+#include "model/scrub.h"
+#include "model/tables.h"
+#include "proto/pack.h"
+#include "support/sites.h"
+
+static struct group group;
+static struct site *a, *b, *c;
+
+static void set_up(void)
+{
+    group_init(&group, 3, 5);
+    a = &group.sites[0];
+    b = &group.sites[1];
+    c = &group.sites[2];
+    site_put(a, "k", "name", "anne");
+    site_put(a, "k", "room", "12");
+    site_put(b, "other", "name", "bert");
+    site_put(c, "third", "name", "cloe");
+    group_settle(&group);
+}
+
+static void tear_down(void)
+{
+    group_deinit(&group);
+}
+
+TestSuite(integrity, .init = set_up, .fini = tear_down);
+
+/* ---- damage ---- */
+
+/* Entry number `nth` of a table, or its last one. */
+static void read_entry(struct site *site, enum qn_table table, size_t nth, struct qn_key *key,
+                       struct qn_buf *value)
+{
+    struct qn_span found, bytes;
+    struct qn_key at = {.size = 0};
+    qn_key_add_u32(&at, 0);
+    key->size = 0;
+    for (size_t i = 0; i <= nth; i++) {
+        if (qn_kv_seek(memkv_reader(site->store), table, qn_key_view(&at), &found, &bytes) != QN_OK)
+            break;
+        qn_key_copy(key, found);
+        qn_buf_reset(value);
+        qn_buf_append_span(value, bytes);
+        qn_key_copy(&at, found);
+        qn_key_next(&at);
+    }
+    cr_assert_gt(key->size, 0);
+}
+
+static void put_raw(struct site *site, enum qn_table table, const struct qn_key *key,
+                    struct qn_span value)
+{
+    struct qn_kv *kv = memkv_begin(site->store);
+    cr_assert_eq(qn_kv_put(kv, table, qn_key_view(key), value), QN_OK);
+    cr_assert_eq(memkv_commit(site->store), QN_OK);
+}
+
+/* One bit of the entry is flipped. */
+static void flip_bit(struct site *site, enum qn_table table, size_t nth, size_t byte, uint8_t bit)
+{
+    struct qn_key key;
+    QN_AUTO_BUF struct qn_buf value;
+    qn_buf_init(&value, 1 << 20);
+    read_entry(site, table, nth, &key, &value);
+    size_t size = value.size;
+    value.data[byte % size] ^= bit;
+    put_raw(site, table, &key, qn_buf_view(&value));
+}
+
+static void flip(struct site *site, enum qn_table table, size_t nth, size_t byte)
+{
+    flip_bit(site, table, nth, byte, 0x10);
+}
+
+static size_t size_of(struct site *site, enum qn_table table, size_t nth)
+{
+    struct qn_key key;
+    QN_AUTO_BUF struct qn_buf value;
+    qn_buf_init(&value, 1 << 20);
+    read_entry(site, table, nth, &key, &value);
+    return value.size;
+}
+
+/* ---- what the daemon does ---- */
+
+static struct qn_damage damage_of(struct site *site)
+{
+    return site_info(site).damage;
+}
+
+/* A whole scrub in steps of 2, and what it found is mended. Gives how many findings there were. */
+static size_t scrub(struct site *site)
+{
+    struct qn_scrub at = {0};
+    size_t total = 0;
+    while (at.stage != QN_SCRUB_END) {
+        QN_AUTO_BUF struct qn_buf found;
+        qn_buf_init(&found, 1 << 16);
+        cr_assert_eq(qn_read_scrub(memkv_reader(site->store), &group.coll, &at, 2, &found), QN_OK);
+        struct qn_cursor cursor = qn_cursor(qn_buf_view(&found));
+        size_t count;
+        cr_assert_eq(qn_cursor_array(&cursor, 1000, &count), QN_OK);
+        site_begin(site);
+        for (size_t i = 0; i < count; i += 2, total++) {
+            uint64_t finding;
+            struct qn_span argument;
+            cr_assert_eq(qn_cursor_u64(&cursor, &finding), QN_OK);
+            cr_assert_eq(qn_cursor_bin(&cursor, 300, &argument), QN_OK);
+            cr_assert_eq(
+                qn_replica_mend(site->replica, &group.coll, (enum qn_finding)finding, argument),
+                QN_OK);
+        }
+        cr_assert_eq(site_end(site, QN_OK), QN_OK);
+    }
+    if (damage_of(site).is_uncounted) {
+        site_begin(site);
+        cr_assert_eq(qn_replica_recount(site->replica, &group.coll), QN_OK);
+        cr_assert_eq(site_end(site, QN_OK), QN_OK);
+    }
+    return total;
+}
+
+static enum qn_err repair(struct site *site, struct site *from, const char *key,
+                          enum qn_repair_how how, size_t *ret_changed)
+{
+    QN_AUTO_BUF struct qn_buf keys, copies;
+    uint8_t clock[QN_ROOT_SIZE];
+    size_t count;
+    struct qn_repair_item item = {.how = how, .site = from->id};
+    qn_buf_init(&keys, 1024);
+    qn_buf_init(&copies, 1 << 20);
+    qn_pack_array(&keys, 1);
+    qn_pack_cstr(&keys, key);
+    cr_assert_eq(qn_read_copies(memkv_reader(from->store), &group.coll, qn_buf_view(&keys), 1 << 19,
+                                &copies),
+                 QN_OK);
+    struct qn_cursor cursor = qn_cursor(qn_buf_view(&copies));
+    cr_assert_eq(qn_cursor_bytes(&cursor, clock, sizeof(clock)), QN_OK);
+    cr_assert_eq(qn_cursor_array(&cursor, 2, &count), QN_OK);
+    cr_assert_eq(qn_cursor_str(&cursor, 255, &item.key), QN_OK);
+    cr_assert_eq(qn_copy_unpack(&cursor, &item.copy), QN_OK);
+    *ret_changed = 0;
+    site_begin(site);
+    enum qn_err err = qn_replica_repair(site->replica, &group.coll, clock, &item, 1, ret_changed);
+    enum qn_err end = site_end(site, QN_OK);
+    qn_copy_deinit(&item.copy);
+    return err != QN_OK ? err : end;
+}
+
+static void all_is_well(void)
+{
+    group_settle(&group);
+    for (size_t i = 0; i < group.count; i++) {
+        const char *fault = site_check(&group.sites[i]);
+        cr_expect_null(fault, "%s", fault);
+        fault = site_check_oracle(&group.sites[i]);
+        cr_expect_null(fault, "%s", fault);
+        cr_expect_eq(damage_of(&group.sites[i]).damaged, 0);
+        cr_expect_not(damage_of(&group.sites[i]).is_uncounted);
+    }
+    const char *fault = group_check_equal(&group);
+    cr_expect_null(fault, "%s", fault);
+}
+
+/* ---- records ---- */
+
+Test(integrity, a_flipped_byte_anywhere_in_a_record_is_found_and_repaired_from_another_site)
+{
+    size_t size = size_of(a, QN_TABLE_REC, 0), changed;
+    for (size_t byte = 0; byte < size; byte++) {
+        flip(a, QN_TABLE_REC, 0, byte);
+        cr_assert_geq(scrub(a), 1, "byte %zu is not found", byte);
+        cr_assert_eq(damage_of(a).damaged, 1, "byte %zu", byte);
+        cr_assert_eq(repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
+        cr_assert_eq(changed, 1);
+        cr_assert_eq(scrub(a), 0);
+        all_is_well();
+    }
+}
+
+Test(integrity, bits_of_a_record_that_are_derived_are_put_right_here)
+{
+    for (uint8_t bit = 2; bit <= 4; bit <<= 1) {
+        flip_bit(a, QN_TABLE_REC, 0, 1, bit);
+        cr_assert_geq(scrub(a), 1);
+        cr_assert_eq(damage_of(a).damaged, 0);
+        cr_assert_eq(scrub(a), 0);
+        all_is_well();
+    }
+}
+
+Test(integrity, others_can_be_read_beside_a_damaged_record)
+{
+    struct qn_record record = {0};
+    struct qn_span key;
+    flip(a, QN_TABLE_REC, 0, 0);
+    struct qn_kv *kv = memkv_reader(a->store);
+    cr_assert_eq(qn_read_next(kv, &group.coll, qn_span(NULL, 0), qn_span(NULL, 0), &key, &record),
+                 QN_OK);
+    cr_assert(qn_span_eq_str(key, "other"));
+    qn_record_deinit(&record);
+    cr_assert_eq(qn_read_record(kv, &group.coll, qn_span_str("k"), &record), QN_ERR_DAMAGED);
+    scrub(a);
+    cr_assert_eq(qn_read_record(memkv_reader(a->store), &group.coll, qn_span_str("k"), &record),
+                 QN_ERR_DAMAGED);
+}
+
+Test(integrity, a_write_on_a_damaged_record_is_refused_and_others_go_on)
+{
+    flip(a, QN_TABLE_REC, 0, 30);
+    cr_assert_eq(site_put(a, "k", "name", "anna"), QN_ERR_DAMAGED);
+    scrub(a);
+    cr_assert_eq(site_put(a, "k", "name", "anna"), QN_ERR_DAMAGED);
+    cr_assert_eq(site_put(a, "other", "name", "berta"), QN_OK);
+}
+
+Test(integrity, what_others_write_on_a_damaged_record_is_in_the_copy)
+{
+    size_t changed;
+    flip(a, QN_TABLE_REC, 0, 30);
+    site_put(b, "k", "name", "anna");
+    site_put(c, "k", "room", "13");
+    group_settle(&group);
+    cr_assert_eq(damage_of(a).damaged, 1);
+    cr_assert_eq(repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
+    cr_assert_str_eq(site_shown(a, "k", "name"), "anna");
+    cr_assert_str_eq(site_shown(a, "k", "room"), "13");
+    all_is_well();
+}
+
+Test(integrity, a_copy_of_another_clock_is_not_taken)
+{
+    size_t changed;
+    flip(a, QN_TABLE_REC, 0, 30);
+    scrub(a);
+    site_put(b, "other", "name", "berta");
+    cr_assert_eq(repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_ERR_HELD);
+    group_settle(&group);
+    cr_assert_eq(repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
+    all_is_well();
+}
+
+Test(integrity, a_copy_that_the_log_contradicts_is_not_taken)
+{
+    size_t changed;
+    flip(a, QN_TABLE_REC, 0, 30);
+    scrub(a);
+    struct qn_key key;
+    struct qn_row_head head;
+    QN_AUTO_RECORD struct qn_record record = {0};
+    QN_AUTO_BUF struct qn_buf value, forged;
+    qn_buf_init(&value, 4096);
+    qn_buf_init(&forged, 4096);
+    read_entry(b, QN_TABLE_REC, 0, &key, &value);
+    struct qn_dict dict;
+    qn_dict_init(&dict, memkv_reader(b->store), false);
+    cr_assert_eq(qn_row_decode(&dict, qn_buf_view(&value), &record), QN_OK);
+    cr_assert_eq(qn_row_decode_head(qn_buf_view(&value), &head), QN_OK);
+    record.fields.items[0].pairs.items[0].value = qn_span("\x05", 1);
+    qn_record_hash(&record, false, head.hash);
+    struct qn_kv *kv = memkv_begin(b->store);
+    struct qn_dict writer;
+    qn_dict_init(&writer, kv, true);
+    cr_assert_eq(qn_row_encode(&writer, &head, &record, &forged), QN_OK);
+    cr_assert_eq(qn_kv_put(kv, QN_TABLE_REC, qn_key_view(&key), qn_buf_view(&forged)), QN_OK);
+    qn_dict_deinit(&writer);
+    cr_assert_eq(memkv_commit(b->store), QN_OK);
+    cr_assert_eq(repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_ERR_INVALID);
+    cr_assert_eq(damage_of(a).damaged, 1);
+    cr_assert_eq(repair(a, c, "k", QN_REPAIR_TAKE, &changed), QN_OK);
+}
+
+Test(integrity, a_damaged_copy_is_not_given_away)
+{
+    QN_AUTO_BUF struct qn_buf keys, copies;
+    struct qn_copy copy;
+    struct qn_span rest;
+    size_t count;
+    flip(a, QN_TABLE_REC, 0, 30);
+    qn_buf_init(&keys, 64);
+    qn_buf_init(&copies, 4096);
+    qn_pack_array(&keys, 1);
+    qn_pack_cstr(&keys, "k");
+    for (int round = 0; round < 2; round++) { /* before it is set aside and after */
+        qn_buf_reset(&copies);
+        cr_assert_eq(
+            qn_read_copies(memkv_reader(a->store), &group.coll, qn_buf_view(&keys), 2048, &copies),
+            QN_OK);
+        struct qn_cursor cursor = qn_cursor(qn_buf_view(&copies));
+        cr_assert_eq(qn_cursor_skip(&cursor, 1, &rest), QN_OK);
+        cr_assert_eq(qn_cursor_array(&cursor, 2, &count), QN_OK);
+        cr_assert_eq(count, 2);
+        cr_assert_eq(qn_cursor_skip(&cursor, 1, &rest), QN_OK);
+        cr_assert_eq(qn_copy_unpack(&cursor, &copy), QN_OK);
+        cr_assert_eq(copy.kind, QN_COPY_DAMAGED);
+        scrub(a);
+    }
+}
+
+/* ---- divergence: records that are whole, and differ ---- */
+
+/* Another value in the place of one that was written, with everything that is derived from it. */
+static void diverge(struct site *site, const char *other)
+{
+    struct qn_key key;
+    struct qn_row_head head;
+    QN_AUTO_RECORD struct qn_record record = {0};
+    QN_AUTO_BUF struct qn_buf value, text, row;
+    qn_buf_init(&value, 4096);
+    qn_buf_init(&text, 256);
+    qn_buf_init(&row, 4096);
+    read_entry(site, QN_TABLE_REC, 0, &key, &value);
+    qn_pack_cstr(&text, other);
+    struct qn_kv *kv = memkv_begin(site->store);
+    struct qn_dict dict;
+    qn_dict_init(&dict, kv, true);
+    cr_assert_eq(qn_row_decode(&dict, qn_buf_view(&value), &record), QN_OK);
+    cr_assert_eq(qn_row_decode_head(qn_buf_view(&value), &head), QN_OK);
+    record.fields.items[0].pairs.items[0].value = qn_buf_view(&text);
+    qn_record_hash(&record, false, head.hash);
+    cr_assert_eq(qn_row_encode(&dict, &head, &record, &row), QN_OK);
+    cr_assert_eq(qn_kv_put(kv, QN_TABLE_REC, qn_key_view(&key), qn_buf_view(&row)), QN_OK);
+    qn_dict_deinit(&dict);
+    cr_assert_eq(memkv_commit(site->store), QN_OK);
+    site_begin(site);
+    cr_assert_eq(qn_replica_recount(site->replica, &group.coll), QN_OK);
+    cr_assert_eq(site_end(site, QN_OK), QN_OK);
+}
+
+Test(integrity, of_two_different_records_all_values_are_kept_and_the_sites_agree)
+{
+    size_t changed;
+    diverge(b, "agnes");
+    cr_assert_not_null(group_check_equal(&group));
+    cr_assert_eq(repair(a, b, "k", QN_REPAIR_BOTH, &changed), QN_OK);
+    cr_assert_eq(changed, 1);
+    group_settle(&group);
+    const char *fault = group_check_equal(&group);
+    cr_assert_null(fault, "%s", fault);
+    for (size_t i = 0; i < group.count; i++) {
+        QN_AUTO_RECORD struct qn_record record = {0};
+        cr_assert_eq(qn_read_record(memkv_reader(group.sites[i].store), &group.coll,
+                                    qn_span_str("k"), &record),
+                     QN_OK);
+        const struct qn_field *name = qn_record_field(&record, qn_span_str("name"));
+        cr_assert_eq(name->pairs.count, 2);
+        cr_assert(qn_field_has_conflict(name));
+        cr_assert_str_eq(site_shown(&group.sites[i], "k", "room"), "12");
+        cr_assert_null(site_check(&group.sites[i]));
+    }
+}
+
+Test(integrity, what_the_majority_has_is_taken_and_what_was_here_is_remembered)
+{
+    size_t changed;
+    diverge(b, "agnes");
+    cr_assert_eq(repair(b, a, "k", QN_REPAIR_MAJORITY, &changed), QN_OK);
+    cr_assert_eq(changed, 1);
+    all_is_well();
+    QN_AUTO_BUF struct qn_buf position;
+    struct qn_past past;
+    bool is_remembered = false;
+    qn_buf_init(&position, 1024);
+    while (qn_read_past(memkv_reader(b->store), &group.coll, qn_span_str("k"), &position, &past) ==
+           QN_OK)
+        is_remembered |= qn_span_eq(past.pair.value, qn_span("\xa5"
+                                                             "agnes",
+                                                             6));
+    cr_assert(is_remembered);
+}
+
+Test(integrity, a_record_that_one_site_lost_comes_back)
+{
+    size_t changed;
+    struct qn_key key;
+    QN_AUTO_BUF struct qn_buf value;
+    qn_buf_init(&value, 4096);
+    read_entry(b, QN_TABLE_REC, 0, &key, &value);
+    struct qn_kv *kv = memkv_begin(b->store);
+    cr_assert_eq(qn_kv_del(kv, QN_TABLE_REC, qn_key_view(&key)), QN_OK);
+    cr_assert_eq(memkv_commit(b->store), QN_OK);
+    cr_assert_geq(scrub(b), 1);
+    cr_assert_eq(repair(a, b, "k", QN_REPAIR_BOTH, &changed), QN_OK);
+    group_settle(&group);
+    const char *fault = group_check_equal(&group);
+    cr_assert_null(fault, "%s", fault);
+    cr_assert_str_eq(site_shown(b, "k", "name"), "anne");
+}
+
+/* ---- what is derived, and the log ---- */
+
+static void flips_are_mended(enum qn_table table, size_t nth, size_t from)
+{
+    size_t size = size_of(a, table, nth);
+    for (size_t byte = from; byte < size; byte++) {
+        flip(a, table, nth, byte);
+        cr_assert_geq(scrub(a), 1, "byte %zu is not found", byte);
+        scrub(a); /* what was hidden by it */
+        cr_assert_eq(scrub(a), 0, "byte %zu is not mended", byte);
+        all_is_well();
+    }
+}
+
+Test(integrity, flips_in_fingerprints_are_found_and_mended)
+{
+    flips_are_mended(QN_TABLE_FP, 0, 0);
+}
+
+Test(integrity, flips_in_the_order_of_the_log_are_found_and_mended)
+{
+    flips_are_mended(QN_TABLE_ORDER, 1, 0);
+}
+
+Test(integrity, flips_in_the_clock_are_found_and_mended)
+{
+    flips_are_mended(QN_TABLE_CC, 0, 0);
+}
+
+Test(integrity, flips_in_the_counters_of_a_collection_are_found_and_mended)
+{
+    flips_are_mended(QN_TABLE_COLL, 0, 5);
+}
+
+Test(integrity, a_flip_in_the_log_is_found_and_the_log_goes_on_behind_it)
+{
+    size_t size = size_of(a, QN_TABLE_LOG, 0);
+    for (size_t byte = 0; byte < size; byte++) {
+        set_up();
+        flip(a, QN_TABLE_LOG, 0, byte);
+        cr_assert_geq(scrub(a), 1, "byte %zu is not found", byte);
+        scrub(a);
+        cr_assert_eq(scrub(a), 0, "byte %zu is not mended", byte);
+        const char *fault = site_check(a);
+        cr_assert_null(fault, "byte %zu: %s", byte, fault);
+        site_put(a, "k", "name", "new");
+        cr_assert_eq(site_pull(b, a), QN_OK);
+        cr_assert_str_eq(site_shown(b, "k", "name"), "new");
+        tear_down();
+    }
+    set_up();
+}
+
+Test(integrity, a_damaged_fingerprint_does_not_stop_writing)
+{
+    for (size_t i = 0; i < 3; i++)
+        flip(a, QN_TABLE_FP, i, 3);
+    cr_assert_eq(site_put(a, "k", "name", "anna"), QN_OK);
+    cr_assert_eq(site_put(a, "third", "name", "chloe"), QN_OK);
+    scrub(a);
+    cr_assert_eq(scrub(a), 0);
+    all_is_well();
+}
+
+Test(integrity, incidents_are_remembered_with_their_place)
+{
+    size_t changed;
+    struct qn_coll_row row;
+    struct qn_incident incident;
+    uint64_t number;
+    flip(a, QN_TABLE_REC, 0, 30);
+    scrub(a);
+    cr_assert_eq(repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
+    struct qn_kv *kv = memkv_reader(a->store);
+    cr_assert_eq(qn_coll_row_get(kv, &group.coll, &row), QN_OK);
+    cr_assert_eq(qn_incident_before(kv, row.number, UINT64_MAX, &number, &incident), QN_OK);
+    cr_assert_eq(incident.kind, QN_INCIDENT_REPAIRED);
+    cr_assert(qn_span_eq_str(incident.key, "k"));
+    cr_assert(qn_site_id_eq(&incident.site, &b->id));
+    cr_assert_eq(qn_incident_before(kv, row.number, number, &number, &incident), QN_OK);
+    cr_assert_eq(incident.kind, QN_INCIDENT_DAMAGED);
+    cr_assert_eq(qn_incident_before(kv, row.number, number, &number, &incident), QN_ERR_NOTFOUND);
+}
