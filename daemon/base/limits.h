@@ -69,6 +69,11 @@
 #define QN_STREAM_WRITE_SIZE        (64 * 1024)        /* plaintext of one write to the system */
 #define QN_STREAM_FLIGHT_MAX        (256 * 1024)       /* ciphertext of one stream in libuv */
 
+/* --- groups of many sites (docs/protocol.md 3.7) --- */
+#define QN_MESH_FULL_MAX   10  /* sites of which each pair is connected */
+#define QN_MESH_WANTED_MAX 32  /* connections from which on second rings are left out */
+#define QN_MESH_LINKS_MAX  128 /* first connections; one more is kept only if it is wanted here */
+
 /* --- the loop --- */
 #define QN_LOOP_JOBS_MAX 4096 /* jobs that wait for the thread pool or run on it */
 

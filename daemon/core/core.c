@@ -19,6 +19,7 @@ struct qn_core *qn_core_new(const struct qn_core_options *options)
     qn_buf_init(&core->genesis, QN_LEDGER_ENTRY_SIZE_MAX);
     qn_buf_append_span(&core->genesis, options->genesis);
     qn_buf_init(&core->frame, QN_FRAME_SIZE_MAX);
+    qn_buf_init(&core->own_announcement, QN_ANNOUNCEMENT_SIZE_MAX);
     core->site = options->site;
     qn_core_set_sealed_key(core, options->sealed_key, options->key_epoch);
     if (options->recovery != NULL)
@@ -79,6 +80,8 @@ void qn_core_free(struct qn_core *core)
     qn_ledger_free(core->ledger);
     qn_buf_deinit(&core->genesis);
     qn_buf_deinit(&core->frame);
+    qn_buf_deinit(&core->own_announcement);
+    presence_free(&core->presence);
     qn_free(core);
 }
 
@@ -104,7 +107,7 @@ static enum qn_err load_known(struct coll *coll, struct qn_kv *kv)
     }
 }
 
-static enum qn_err load_coll(struct coll *coll, struct qn_kv *kv)
+static enum qn_err load_coll(struct qn_core *core, struct coll *coll, struct qn_kv *kv)
 {
     struct qn_coll_info info;
     QN_AUTO_VV struct qn_vv cc = {0};
@@ -112,6 +115,7 @@ static enum qn_err load_coll(struct coll *coll, struct qn_kv *kv)
     QN_TRY(qn_read_cc(kv, &coll->id, &cc));
     coll_update(coll, &info, &cc);
     coll->said_late = info.late.is_late;
+    presence_moved(core, coll);
     return load_known(coll, kv);
 }
 
@@ -125,7 +129,7 @@ static enum qn_err load_peer(struct qn_core *core, struct peer *peer, struct qn_
     QN_TRY(err);
     peer->contact_ms = contact_ms;
     if (announcement.size > 0)
-        peer_announced(core, announcement);
+        peer_announced(core, announcement, 0);
     peer->is_contact_dirty = false;
     return QN_OK;
 }
@@ -139,7 +143,7 @@ enum qn_err qn_core_load(struct qn_core *core, struct qn_kv *kv)
     core_refresh_colls(core);
     core_refresh_peers(core);
     qn_vec_each (&core->colls, coll)
-        QN_TRY(load_coll(*coll, kv));
+        QN_TRY(load_coll(core, *coll, kv));
     core_name_colls(core);
     qn_vec_each (&core->peers, peer)
         QN_TRY(load_peer(core, *peer, kv));
@@ -295,6 +299,7 @@ static void update_colls(struct qn_core *core, const struct qn_commit *commit)
         is_renamed |= strcmp((char *)coll->info.name, (char *)change->info.name) != 0;
         coll->has_moved = !qn_vv_eq(&coll->cc, &change->cc);
         coll_update(coll, &change->info, &change->cc);
+        presence_moved(core, coll);
         cut_log_grew(core, coll);
     }
     if (is_renamed)
@@ -401,11 +406,13 @@ static void run_deadlines(struct qn_core *core)
 {
     join_tick(core);
     group_tick(core);
+    neighbours_tick(core);
     peers_tick(core);
     qn_vec_each (&core->peers, peer)
         if ((*peer)->session != NULL)
             session_tick(core, *peer);
     late_tick(core);
+    presence_tick(core);
     verify_tick(core);
     backup_tick(core);
     recover_tick(core); /* behind what compares the book with the vault */

@@ -73,8 +73,10 @@ static void common_clock(const struct qn_core *core, const struct coll *coll, st
         if (!core_shares(core, coll, &(*peer)->site))
             continue;
         const struct known *known = coll_known_of(coll, &(*peer)->site);
-        keep_common(ret_vv, known == NULL ? &nothing : &known->clock);
         others++;
+        if (known != NULL && core->is_mesh && presence_is_equal(coll, known))
+            continue; /* by hearsay, where no connection leads: a log that is cut is no loss */
+        keep_common(ret_vv, known == NULL ? &nothing : &known->clock);
     }
     if (others == 0)
         qn_vv_copy(ret_vv, &nothing);

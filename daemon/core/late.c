@@ -69,6 +69,18 @@ bool late_takes_pages(const struct qn_core *core, const struct coll *coll)
     return false;
 }
 
+bool late_needs(const struct qn_core *core, const struct peer *peer)
+{
+    if (peer->session == NULL)
+        return false;
+    qn_vec_each (&peer->session->shares, share) {
+        const struct page_pass *pass = (*share)->coll->pass;
+        if ((*share)->source != NULL || (pass != NULL && pass->link == peer->session->link))
+            return true;
+    }
+    return false;
+}
+
 /* What is here is another thing than it was: their logs may reach back to it. */
 void late_forgive(struct qn_core *core, struct coll *coll)
 {

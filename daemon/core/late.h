@@ -80,6 +80,8 @@ unsigned late_own_flags(const struct coll *coll);
 bool late_peer_can_serve(const struct peer *peer, const struct share *share);
 /* Whether pages are wanted, and somebody is there who has them. */
 bool late_takes_pages(const struct qn_core *core, const struct coll *coll);
+/* Pages come from there, or go there. */
+bool late_needs(const struct qn_core *core, const struct peer *peer);
 /* Asks again whoever said that its log is short. */
 void late_forgive(struct qn_core *core, struct coll *coll);
 enum qn_err QN_CHECKED late_heard_page(struct qn_core *core, struct peer *peer, struct share *share,

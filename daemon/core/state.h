@@ -26,9 +26,10 @@
 #define DIAL_FIRST_MS   200  /* first retry, before jitter */
 #define DIAL_MAX_MS     8000 /* with jitter at most 10 s */
 #define BEACON_MS       60000
-#define RECHECK_MS      1000 /* a peer that still lacks something is offered it again */
-#define CLOCK_SPREAD_MS 400  /* clocks after foreign operations are told at most so often */
-#define RETRY_COMMIT_MS 1000 /* after a full disk */
+#define MESH_SPARE_MS   60000 /* a connection that neither end needs is kept so long */
+#define RECHECK_MS      1000  /* a peer that still lacks something is offered it again */
+#define CLOCK_SPREAD_MS 400   /* clocks after foreign operations are told at most so often */
+#define RETRY_COMMIT_MS 1000  /* after a full disk */
 #define RETRY_READ_MS   1000
 #define READ_TRIES_MAX  4 /* then the link ends, and with it the peer's grant */
 #define PURGE_MS        3600000
@@ -38,7 +39,24 @@
 #define VERIFY_KEYS_MAX 1000 /* named at most, a collection and site */
 #define LEDGER_CHUNK    (256 * 1024)
 #define GUEST_CHUNK     (12 * 1024)
+#define STATE_HASH_SIZE 8 /* of H(cc), where it is only shown */
 #define MERGES_MAX      4 /* messages of ledger entries from one link, on their way to the store */
+
+/* What a site has of a collection, in short: enough to say whether and by how much it is behind. */
+struct coll_state {
+    uint64_t total; /* of its clock's counters; 0: not known */
+    uint8_t hash[STATE_HASH_SIZE];
+    uint64_t seq;   /* when it became known here, in the order of core.presence_seq */
+    qn_link source; /* need not be told; 0: this site's own */
+};
+
+/* Whom a site says it is connected to. */
+struct presence {
+    uint64_t stamp; /* the site's own: the higher one counts; 0: nothing is known */
+    QN_VEC(uint32_t) links;
+    uint64_t seq; /* as above */
+    qn_link source;
+};
 
 /* How far another site has a collection, as far as this site knows. Outlives sessions. */
 struct known {
@@ -46,6 +64,7 @@ struct known {
     struct qn_vv clock;
     uint64_t heard_ms;
     bool is_dirty;
+    struct coll_state state; /* hearsay (presence.c): shown, and nothing else */
 };
 
 struct coll {
@@ -53,6 +72,8 @@ struct coll {
     struct qn_coll_info info;
     struct qn_vv cc;
     uint8_t cc_hash[QN_ROOT_SIZE];
+    struct coll_state state; /* of `cc` */
+    uint64_t newest_seq;     /* of all states of it */
     QN_VEC(struct known *) known;
     qn_link grant;                    /* the link whose peer may send catch-up; 0: none */
     bool is_shared;                   /* this site is a member, by the ledger */
@@ -109,7 +130,9 @@ struct share {
     uint64_t no_pages_ms;       /* it is not asked for pages before */
     struct page_source *source; /* core/late.h; NULL: it gets none */
     uint64_t out_seq;
-    uint64_t recheck_ms; /* when to look whether the peer still lacks something; 0: not */
+    uint64_t recheck_ms;  /* when to look whether the peer still lacks something; 0: not */
+    uint64_t states_seq;  /* all states up to then were told (presence.c) */
+    struct qn_vv offered; /* what the peer sent, durable here or not yet: it need not come back */
     struct lane lanes[QN_LANE_COUNT];
     QN_VEC(struct inflight) inflight;
     QN_VEC(struct inbound) inbound;
@@ -131,9 +154,14 @@ struct session {
     uint64_t heads_ms;    /* when to ask for entries again that were not stored; 0: not */
     size_t merge_count;   /* messages of entries that are not stored yet */
     enum key_doubt keys;
-    bool has_dropped_entries;      /* for there were too many of them: to be asked for */
-    uint64_t beacon_ms, clocks_ms; /* when to say them next */
-    size_t catchup_size;           /* of all shares: unacknowledged, and wished by reads */
+    bool has_dropped_entries;               /* for there were too many of them: to be asked for */
+    uint64_t beacon_ms, clocks_ms;          /* when to say them next */
+    bool is_spare_here, is_spare_there;     /* that end does not need this connection */
+    uint64_t spare_ms;                      /* when it ends if both do not; 0: one does */
+    uint64_t presence_seq;                  /* all that was known of others up to then was told */
+    uint64_t presence_ms, presence_next_ms; /* when it is told next (0: nothing is to be), and not
+                                               before */
+    size_t catchup_size;                    /* of all shares: unacknowledged, and wished by reads */
     QN_VEC(struct share *) shares;
 };
 
@@ -154,7 +182,10 @@ struct peer {
     uint64_t said_wall_ms, said_at_ms; /* its wall clock, and when it said so, monotonic */
     bool is_bad;                       /* sent what cannot be */
     bool is_contact_dirty;
-    struct bulk *bulk;  /* core/bulk.h */
+    struct bulk *bulk; /* core/bulk.h */
+    bool is_neighbour; /* a connection is wanted for good (neighbours.c) */
+    struct presence presence;
+    bool is_reachable;  /* through others, as they say */
     bool knows_we_left; /* it refused this site's key after its withdrawal */
     bool is_to_be_told; /* it refused this site's new key: the next dial tells it (tell.c) */
     uint64_t tell_ms;   /* not again before */
@@ -338,7 +369,13 @@ struct qn_core {
     uint8_t sealed_key[QN_HELD_KEY_SIZE_MAX]; /* what options.sealed_key shows */
     bool has_renewed;                         /* since the start, because of what a peer claimed */
     uint64_t started_ms;                      /* monotonic */
-    bool is_in_doubt;                         /* as model/doubt.h has it, or it is about to */
+    bool is_mesh;                             /* there are more sites than are all connected */
+    bool are_neighbours_stale, is_presence_stale;
+    struct presence presence;       /* this site's own */
+    uint64_t presence_seq;          /* counts what became known of sites */
+    struct qn_buf own_announcement; /* packed; empty: not made yet */
+    qn_hlc own_hlc;                 /* of it */
+    bool is_in_doubt;               /* as model/doubt.h has it, or it is about to */
     uint64_t next_token;
     uint64_t persist_ms, purge_ms, retry_ms;
     struct qn_log_caps log_caps; /* of none of them 0 */
@@ -427,8 +464,8 @@ void peers_link_down(struct qn_core *core, const struct qn_event *event);
 void peers_dial_failed(struct qn_core *core, const struct qn_event *event);
 void peers_tick(struct qn_core *core);
 void peer_heard(struct qn_core *core, struct peer *peer);
-/* Takes an announcement if it is signed by that member and newer. */
-void peer_announced(struct qn_core *core, struct qn_span announcement);
+/* Takes an announcement if it is signed by that member and newer. `source` (0: none) said it. */
+void peer_announced(struct qn_core *core, struct qn_span announcement, qn_link source);
 void core_pack_announcements(struct qn_core *core, struct qn_buf *out);
 void core_pack_own_announcement(struct qn_core *core, struct qn_buf *out);
 void peer_free(struct peer *peer);
@@ -442,15 +479,43 @@ bool peer_address(const struct peer *peer, size_t number,
  */
 bool peer_keeps_old(const struct qn_core *core, const struct peer *peer, bool old_is_dialled,
                     bool new_is_dialled);
-/* Ends the link; it is dialled anew. */
+/* Ends the link; it is dialled anew if it is wanted. */
 void peer_hang_up(struct qn_core *core, struct peer *peer);
+bool peer_has_address(const struct peer *peer);
+
+/* ---- neighbours.c: which connections are wanted ---- */
+/* What they are chosen by changed: core->are_neighbours_stale = true. */
+void neighbours_tick(struct qn_core *core);
+bool peer_is_wanted(const struct qn_core *core, const struct peer *peer);
+/* Whether one more connection is taken, from that site. */
+bool neighbours_have_room(const struct qn_core *core, const struct peer *peer);
+
+/* ---- presence.c: who is there, by hearsay ---- */
+void presence_tick(struct qn_core *core);
+enum qn_err QN_CHECKED presence_heard(struct qn_core *core, struct peer *peer,
+                                      struct qn_cursor *cursor);
+/* The clock of a collection moved here. */
+void presence_moved(struct qn_core *core, struct coll *coll);
+/* All of it is to be told to everybody again: somebody may not have known whom it was about. */
+void presence_again(struct qn_core *core);
+void presence_free(struct presence *presence);
+/* How many operations that site lacks by its last word that came here; UINT64_MAX: there is none.
+ */
+bool presence_is_equal(const struct coll *coll,
+                       const struct known *known); /* what it has, to ours */
+uint64_t presence_behind(const struct coll *coll, const struct known *known);
+/* Connected, or reachable through others. */
+bool peer_is_online(const struct peer *peer);
 
 /* ---- session.c: the flight, dispatch of frames ---- */
 void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool is_dialled);
 void session_end(struct qn_core *core, struct peer *peer);
 void session_frame(struct qn_core *core, struct peer *peer, struct qn_span frame);
 void session_tick(struct qn_core *core, struct peer *peer);
+bool session_is_spare(const struct session *session); /* for both ends */
 struct share *session_share(const struct session *session, const struct qn_coll_id *id);
+/* NULL if more than one shared collection begins like this: then only whole ids tell. */
+struct share *session_share_by_prefix(const struct session *session, const uint8_t prefix[4]);
 void session_refresh_shares(struct qn_core *core, struct peer *peer);
 
 /* ---- share.c: clocks and grants; outbox.c: lanes out; inbox.c: operations in ---- */
@@ -470,6 +535,8 @@ void share_tick(struct qn_core *core, struct peer *peer, struct share *share);
 void coll_grant_next(struct qn_core *core, struct coll *coll);
 bool share_take_grant(struct qn_core *core, struct peer *peer, struct share *share);
 
+/* Operations are on their way out that the peer learns of by themselves. */
+bool outbox_is_sending(const struct qn_core *core, const struct share *share);
 void outbox_pump(struct qn_core *core, struct peer *peer, struct share *share);
 void outbox_tick(struct qn_core *core, struct peer *peer, struct share *share);
 void outbox_read_done(struct qn_core *core, const struct pending *pending,
@@ -584,6 +651,7 @@ void verify_start(struct qn_core *core, uint64_t request, const struct coll *onl
                   uint64_t timeout_ms);
 void verify_gone(struct qn_core *core, uint64_t request);
 void verify_tick(struct qn_core *core);
+bool verify_wants(const struct qn_core *core, const struct qn_site_id *site); /* a connection */
 void verify_heard_state(struct qn_core *core, struct peer *peer, const struct qn_coll_id *coll,
                         const uint8_t *hash, const uint8_t *root, bool is_late);
 void verify_heard_fp(struct qn_core *core, struct peer *peer, const struct qn_coll_id *coll,

@@ -44,7 +44,7 @@ static void alerts_of_joining(const struct qn_core *core, struct alerts *alerts)
 
 static void alerts_of_peer(const struct peer *peer, const char *name, struct alerts *alerts)
 {
-    if (peer->session == NULL || !peer->session->has_hello) {
+    if (!peer_is_online(peer)) {
         const char *code = peer->contact_ms == 0 ? "site-never-seen" : "site-offline";
         add(alerts, "attention", code, name)->time_ms = peer->contact_ms;
     }
