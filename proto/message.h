@@ -80,13 +80,20 @@ enum qn_message {                   /* on the wire: never renumber */
                   QN_MSG_PACK_OFFER = 69,   /* lease 16 B, [name, size, ...] */
                   QN_MSG_PACK_OFFERED = 70, /* [name, enum qn_offer, have bytes, ...] */
                   QN_MSG_PACK_BAD = 71,     /* names joined */
+
+                  /* audit trails, on the first connection */
+                  QN_MSG_TRAIL_TELL = 80, /* checkpoint of the sender's trail */
+                  QN_MSG_TRAIL_KEPT = 81, /* its number; ms when the sender of it last contradicted
+                                             itself, or 0 */
+                  QN_MSG_TRAIL_ASK = 82,  /* place after which to go on; 0: from the newest */
+                  QN_MSG_TRAIL_HELD = 83, /* [place, received ms, checkpoint, ...], is last */
 };
 
 enum qn_clock_flags {
     QN_CLOCK_WANTS_ANSWER = 1,
     QN_CLOCK_GRANTS = 2, /* catch-up may be sent */
     QN_CLOCK_DELTA = 4,  /* entries to join, not the whole vector */
-    /* Late sites (docs/protocol.md, section 12). */
+    /* Late sites (docs/protocol.md, section 13). */
     QN_CLOCK_LATE = 8,   /* the sender is late: it serves its own operations only */
     QN_CLOCK_SHORT = 16, /* its log does not bring the receiver up to date: pages would */
     QN_CLOCK_PAGES = 32, /* it knows of pages */

@@ -1,4 +1,4 @@
-/* Inside core: pages, for a site that no log brings up to date (docs/protocol.md, section 12).
+/* Inside core: pages, for a site that no log brings up to date (docs/protocol.md, section 13).
  *
  * The receiver, for each collection (late.c):
  *
