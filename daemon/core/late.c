@@ -386,12 +386,12 @@ static enum qn_err take_page(struct qn_core *core, struct coll *coll, const stru
 {
     struct page_pass *pass = coll->pass;
     QN_AUTO_BUF struct qn_buf raw;
+    qn_buf_init(&raw, QN_PAGE_SIZE_MAX);
     if (page->raw_size > QN_PAGE_SIZE_MAX || coll->pages_size + page->raw_size > INBOUND_MAX ||
         coll->pages_count >= QN_PAGES_WINDOW_COUNT)
         return QN_ERR_LIMIT;
     if (page->seq != pass->next_seq)
         return QN_ERR_INVALID;
-    qn_buf_init(&raw, QN_PAGE_SIZE_MAX);
     QN_TRY(unpack_body(body, page->raw_size, &raw));
     pass->next_seq++;
     coll->pages_count++;
