@@ -1,5 +1,5 @@
 /* Reading transactions that stay open, each for a series of reads that must see one state: the
- * pages of a late site (docs/protocol.md, section 13). They are named by whoever reads (core.h,
+ * pages of a late site (docs/protocol.md, section 14). They are named by whoever reads (core.h,
  * UNPIN). The reads are carried out on libuv's threads, one at a time in each transaction, since
  * reading and squeezing a page takes some milliseconds. Loop thread.
  *

@@ -233,7 +233,7 @@ struct qn_coll_view {
 size_t qn_core_collections(const struct qn_core *core, struct qn_coll_view **ret_views);
 
 bool qn_core_is_folder(const struct qn_core *core, struct qn_span name);
-/* Records of it, or values of them, are known of and not here yet (docs/protocol.md, section 13).
+/* Records of it, or values of them, are known of and not here yet (docs/protocol.md, section 14).
  */
 bool qn_core_is_incomplete(const struct qn_core *core, struct qn_span name);
 

@@ -1,4 +1,4 @@
-/* Inside core: pages, for a site that no log brings up to date (docs/protocol.md, section 13).
+/* Inside core: pages, for a site that no log brings up to date (docs/protocol.md, section 14).
  *
  * The receiver, for each collection (late.c):
  *
