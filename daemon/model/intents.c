@@ -450,6 +450,10 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
         return qn_doubt_put(applier->kv, false);
     case QN_INTENT_PURGE:
         return run_purge(applier, &cursor, outcome);
+    case QN_INTENT_LATE:
+    case QN_INTENT_PAGE:
+    case QN_INTENT_RESCUE:
+        return qn_intent_run_late(applier, intent->kind, &cursor, outcome);
     case QN_INTENT_CUT_LOG:
         return run_cut_log(applier, &cursor, outcome);
     case QN_INTENT_LOCK_CLOCK:

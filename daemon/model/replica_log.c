@@ -99,7 +99,14 @@ static enum qn_err first_entry(struct qn_replica *replica, uint32_t coll, struct
     ret_entry->seq = qn_read_u64(key.data + 4);
     ret_entry->number = qn_read_u32(value.data);
     ret_entry->dot.ctr = qn_read_u64(value.data + 4);
+    if (qn_order_is_break(value))
+        return QN_OK;
     return qn_dict_actor_of(&replica->dict, ret_entry->number, &ret_entry->dot.actor);
+}
+
+static bool is_break(const struct entry *entry)
+{
+    return entry->number == 0;
 }
 
 static bool may_go(const struct dropping *dropping, const struct entry *entry)
@@ -110,7 +117,7 @@ static bool may_go(const struct dropping *dropping, const struct entry *entry)
         return true;
     if (cut == NULL)
         return false;
-    return log->ops > cut->ops_max || log->bytes > cut->bytes_max ||
+    return is_break(entry) || log->ops > cut->ops_max || log->bytes > cut->bytes_max ||
            (entry->seq <= cut->covered_seq && qn_vv_has(cut->covered, &entry->dot));
 }
 
@@ -130,6 +137,8 @@ static enum qn_err drop(struct dropping *dropping, const struct entry *entry)
     struct qn_key key;
     struct qn_span op;
     uint32_t coll = dropping->coll->row.number;
+    if (is_break(entry))
+        return qn_kv_del(kv, QN_TABLE_ORDER, qn_key_seq(&key, coll, entry->seq));
     qn_key_dot(&key, coll, entry->number, entry->dot.ctr);
     QN_TRY(qn_must_exist(qn_kv_get(kv, QN_TABLE_LOG, qn_key_view(&key), &op)));
     count_out(dropping, size_in(op));
@@ -179,6 +188,47 @@ static enum qn_err drop_checkpoints(struct qn_replica *replica, uint32_t coll, u
         QN_TRY(qn_must_exist(qn_kv_del(replica->kv, QN_TABLE_CHAIN, qn_key_view(&at))));
     }
 }
+
+/* --- pages --- */
+
+static enum qn_err drop_entries(struct dropping *dropping, uint32_t actor)
+{
+    struct qn_kv *kv = dropping->replica->kv;
+    struct qn_key prefix, at, order;
+    struct qn_span key, entry;
+    uint32_t coll = dropping->coll->row.number;
+    qn_key_actor(&prefix, coll, actor);
+    for (;;) {
+        enum qn_err err = qn_kv_seek(kv, QN_TABLE_LOG, qn_key_view(&prefix), &key, &entry);
+        if (err != QN_OK || !qn_span_has_prefix(key, qn_key_view(&prefix)))
+            return qn_may_miss(err);
+        qn_key_copy(&at, key);
+        qn_key_seq(&order, coll, entry.size >= 8 ? qn_read_u64(entry.data) : 0);
+        count_out(dropping, size_in(entry));
+        QN_TRY(qn_may_miss(qn_kv_del(kv, QN_TABLE_ORDER, qn_key_view(&order))));
+        QN_TRY(qn_must_exist(qn_kv_del(kv, QN_TABLE_LOG, qn_key_view(&at))));
+    }
+}
+
+enum qn_err qn_replica_drop_actor(struct qn_replica *replica, struct qn_coll_state *coll,
+                                  uint32_t actor, uint64_t ctr)
+{
+    struct dropping dropping = {.replica = replica, .coll = coll};
+    uint32_t number = coll->row.number;
+    QN_TRY(load_log(replica, coll));
+    QN_TRY(drop_entries(&dropping, actor));
+    QN_TRY(qn_counter_put(replica->kv, QN_TABLE_FLOOR, number, actor, ctr));
+    return drop_checkpoints(replica, number, actor, ctr, ctr);
+}
+
+enum qn_err qn_replica_break_log(struct qn_replica *replica, struct qn_coll_state *coll)
+{
+    QN_TRY(load_log(replica, coll));
+    coll->is_log_changed = true;
+    return qn_order_break(replica->kv, coll->row.number, ++coll->row.order_head);
+}
+
+/* --- cutting --- */
 
 static enum qn_err raise_floor(const struct dropping *dropping)
 {

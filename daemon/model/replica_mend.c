@@ -53,6 +53,8 @@ static enum qn_err mend_place(struct qn_replica *replica, uint32_t coll, const s
     struct qn_key key;
     struct qn_span entry;
     enum qn_err err = QN_ERR_NOTFOUND;
+    if (at->size == 12 && qn_order_is_break(place))
+        return QN_OK;
     if (place.size == 12 && at->size == 12)
         err = qn_kv_get(
             replica->kv, QN_TABLE_LOG,
