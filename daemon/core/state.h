@@ -36,9 +36,10 @@
 #define CUT_MS          3600000
 #define VERIFY_ASK_MS   250
 #define VERIFY_GRACE_MS 3000
-#define VERIFY_CALL_MS  12000 /* where a connection has to be made first, maybe by the other side  \
-                               */
-#define VERIFY_KEYS_MAX 1000  /* named at most, a collection and site */
+#define VERIFY_CALL_MS                                                                             \
+    12000                    /* where a connection has to be made first, maybe by the other side   \
+                              */
+#define VERIFY_KEYS_MAX 1000 /* named at most, a collection and site */
 #define LEDGER_CHUNK    (256 * 1024)
 #define GUEST_CHUNK     (12 * 1024)
 #define STATE_HASH_SIZE 8 /* of H(cc), where it is only shown */
