@@ -24,7 +24,6 @@ static void sleep_long(struct sim_world *world)
 {
     static const uint64_t most[] = {HOUR_MS, 2 * DAY_MS, 45 * DAY_MS};
     world_leap(world, world_below(world, most[world_below(world, 3)]));
-    world->has_slept = true;
 }
 
 /* ---- disks ---- */
@@ -59,7 +58,7 @@ void trouble_access(struct sim_world *world)
 {
     struct sim_site *creator = &world->sites[world->closed_by];
     struct qn_buf args;
-    if (!creator->is_up || world->has_slept)
+    if (!creator->is_up)
         return;
     qn_buf_init(&args, QN_CODE_SIZE_MAX);
     qn_pack_map(&args, 2);

@@ -76,6 +76,11 @@ struct sim_file { /* held for another */
     bool is_whole, is_rotten;
 };
 
+struct sim_pin { /* a reading transaction that stays open: the disk as it was */
+    uint64_t name;
+    struct memkv *disk;
+};
+
 struct sim_work;
 
 struct sim_files {
@@ -87,7 +92,8 @@ struct sim_files {
 struct sim_site {
     size_t index;
     char name[16], address[16];
-    bool is_hidden; /* it has no address: nobody can dial it */
+    bool is_hidden; /* nobody can dial it, and it has no address; */
+    bool is_walled; /* or one where it cannot be reached */
     uint8_t seed[QN_SEED_SIZE];
     struct qn_signer *signer, *kit;
     struct qn_site_keys keys;
@@ -114,6 +120,7 @@ struct sim_site {
     uint64_t boot_at_ms; /* its monotonic clock counts from there */
     struct qn_update update;
     QN_VEC(struct qn_intent *) queue;
+    QN_VEC(struct sim_pin) pins;
     bool writer_is_busy;
     struct qn_commit *undelivered; /* committed, not told yet */
     bool undelivered_is_synced;
@@ -192,7 +199,6 @@ struct sim_world {
     QN_VEC(struct sim_ack) acks;
     QN_VEC(struct qn_coll_id) colls;
     QN_VEC(uint64_t) withdrawn; /* site indexes */
-    bool has_slept;             /* so long that logs were cut: nobody can start anew from them */
     size_t closed_by;           /* the site that created SIM_CLOSED */
     struct qn_coll_id closed;
     uint64_t next_value, next_request;
@@ -203,6 +209,7 @@ struct sim_world {
     size_t steps, steps_max, commits;
     QN_VEC(struct sim_promise) promises; /* of holders (custody.c) */
     bool has_copies;                     /* a plan asked for some */
+    bool has_short_logs;                 /* sites often forget operations */
     bool is_scrubbed;                    /* enough time went by since the last rot */
     bool is_at_rest;                     /* what is held has to be as it was promised */
     size_t place_entries;                /* of the ledger, at most */
@@ -239,6 +246,7 @@ void site_step(struct sim_world *world, struct sim_site *site, struct qn_event *
 uint64_t site_wall_ms(const struct sim_world *world, const struct sim_site *site);
 void site_write(struct sim_world *world, struct sim_site *site);
 void site_commit(struct sim_world *world, struct sim_site *site);
+void site_truncate(struct sim_world *world, struct sim_site *site);
 void site_request(struct sim_world *world, struct sim_site *site, uint64_t request,
                   const char *command, const struct qn_buf *args);
 
@@ -302,6 +310,8 @@ void oracle_before_restore(struct sim_world *world, struct sim_site *site);
 void oracle_before_burn(struct sim_world *world, struct sim_site *site);
 /* What is on the disk of a site that starts holds, whatever stopped it. */
 void oracle_started(struct sim_world *world, struct sim_site *site);
+/* Whether a site that is in waits for pages, or for what they promise. */
+bool oracle_is_late(struct sim_world *world);
 /* Everything at rest: all sites equal, and equal to what the operations say. */
 void oracle_at_rest(struct sim_world *world);
 
