@@ -30,7 +30,8 @@ enum qn_message {                   /* on the wire: never renumber */
                   QN_MSG_NEEDPAGES = 18, /* late sites: reserved, with PAGE and PAGEACK */
                   QN_MSG_PAGE = 19,
                   QN_MSG_PAGEACK = 20,
-                  QN_MSG_PRESENCE = 24, /* [site 4 B, stamp, sites 4 B each joined, ...],
+                  QN_MSG_PRESENCE = 24, /* [site 4 B, stamp, links 4 B each joined, calls
+                                           likewise, ...],
                                            [collection 4 B, [H(cc)[:8], total, sites joined, ...],
                                            ...] */
                   QN_MSG_NEED = 25,     /* whether the sender needs this connection */

@@ -399,8 +399,8 @@ static void run_deadlines(struct qn_core *core)
     qn_vec_each (&core->peers, peer)
         if ((*peer)->session != NULL)
             session_tick(core, *peer);
-    presence_tick(core);
     verify_tick(core);
+    presence_tick(core);
     trail_tick(core);
     backup_tick(core);
     recover_tick(core); /* behind what compares the book with the vault */

@@ -385,6 +385,16 @@ static enum qn_err run_site_contact(struct qn_applier *applier, struct qn_cursor
     return qn_site_contact_put(applier->kv, &site, announcement, contact_ms);
 }
 
+static enum qn_err run_of_ledger(struct qn_applier *applier, enum qn_intent_kind kind,
+                                 struct qn_cursor *cursor, struct qn_outcome *outcome)
+{
+    if (kind == QN_INTENT_LEDGER_APPEND)
+        return run_ledger_append(applier, cursor, outcome);
+    if (kind == QN_INTENT_LEDGER_MERGE)
+        return run_ledger_merge(applier, cursor, outcome);
+    return run_coll_create(applier, cursor, outcome);
+}
+
 /* What is remembered of other sites. */
 static enum qn_err run_about_site(struct qn_applier *applier, enum qn_intent_kind kind,
                                   struct qn_cursor *cursor, struct qn_outcome *outcome)
@@ -419,11 +429,9 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
     case QN_INTENT_APPLY:
         return run_apply(applier, &cursor, outcome);
     case QN_INTENT_LEDGER_APPEND:
-        return run_ledger_append(applier, &cursor, outcome);
     case QN_INTENT_LEDGER_MERGE:
-        return run_ledger_merge(applier, &cursor, outcome);
     case QN_INTENT_COLL_CREATE:
-        return run_coll_create(applier, &cursor, outcome);
+        return run_of_ledger(applier, intent->kind, &cursor, outcome);
     case QN_INTENT_RESOLVE:
         return run_resolve(applier, &cursor, outcome);
     case QN_INTENT_PEER_CLOCKS:
@@ -438,6 +446,7 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
     case QN_INTENT_CUT_LOG:
         return run_own(applier, intent->kind, &cursor, outcome);
     case QN_INTENT_LATE:
+    case QN_INTENT_LATE_CANCEL:
     case QN_INTENT_PAGE:
     case QN_INTENT_RESCUE:
         return qn_intent_run_late(applier, intent->kind, &cursor, outcome);
