@@ -62,6 +62,10 @@ static const struct qn_error_words rows[] = {
     {"bad-name", N_("this is no valid name"),
      N_("A name has 1 to 63 bytes, no spaces, no `/`, `,` or `@`, and does not begin with `-` or "
         "`_`.")},
+    {"name-form", N_("the accents of this name are written apart from their letters"),
+     N_("Type the name again, on another keyboard or in another program.")},
+    {"name-alike", N_("a name that differs only by capitals or in its spelling exists already"),
+     N_("Choose a name that nobody takes for the other one.")},
     {"bad-key", N_("this is no valid key"),
      N_("A key is text of 1 to 255 bytes; `_collection` is reserved.")},
     {"bad-field", N_("this is no valid name of a field"),
