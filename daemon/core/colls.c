@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-#include "core/state.h"
+#include "core/late.h"
 
 void hash_vv(const struct qn_vv *vv, uint8_t ret_hash[QN_ROOT_SIZE])
 {
@@ -99,6 +99,7 @@ void coll_free(struct coll *coll)
     }
     qn_vec_free(&coll->known);
     qn_vv_deinit(&coll->cc);
+    late_free(coll);
     qn_free(coll);
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "core/hold.h"
+#include "core/late.h"
 #include "core/recover.h"
 #include "core/trail.h"
 #include "model/doubt.h"
@@ -30,6 +31,7 @@ struct qn_core *qn_core_new(const struct qn_core_options *options)
     core->custodian = custodian_new();
     qn_core_set_rate(core, options->rate);
     qn_core_set_log_caps(core, &options->log);
+    qn_core_set_history_days(core, options->history_days);
     if (options->join != NULL)
         core->joining.code = *options->join;
     core->joining.is_active = options->join != NULL;
@@ -115,6 +117,7 @@ static enum qn_err load_coll(struct qn_core *core, struct coll *coll, struct qn_
     QN_TRY(qn_read_coll(kv, &coll->id, &info));
     QN_TRY(qn_read_cc(kv, &coll->id, &cc));
     coll_update(coll, &info, &cc);
+    coll->said_late = info.late.is_late;
     presence_moved(core, coll);
     return load_known(coll, kv);
 }
@@ -158,7 +161,7 @@ static void start(struct qn_core *core)
     core->is_started = true;
     core->started_ms = core->now_ms;
     core->persist_ms = core->now_ms;
-    core->purge_ms = core->now_ms + core_jitter(core, PURGE_MS / 4);
+    forget_start(core);
     cut_log_start(core);
     if (core_was_admitted(core)) /* once: a site that left needs a new invitation */
         core->joining.is_active = false;
@@ -280,11 +283,18 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
     case PENDING_CUT:
         cut_log_outcome(core, &pending, outcome);
         break;
+    case PENDING_FORGET:
+        forget_outcome(core, outcome);
+        break;
     case PENDING_QUIET:
         if (outcome->err != QN_OK)
             core_note(core, "commit-failed", outcome->err, "");
         break;
+    case PENDING_LATE:
+        late_outcome(core, &pending, outcome);
+        break;
     case PENDING_READ:
+    case PENDING_PAGE:
     case PENDING_VERIFY:
         QN_ASSERT(false); /* no intent has such a token */
     }
@@ -297,6 +307,7 @@ static void update_colls(struct qn_core *core, const struct qn_commit *commit)
     qn_vec_each (&commit->changes, change) {
         struct coll *coll = core_coll_make(core, &change->coll);
         is_renamed |= strcmp((char *)coll->info.name, (char *)change->info.name) != 0;
+        coll->has_moved = !qn_vv_eq(&coll->cc, &change->cc);
         coll_update(coll, &change->info, &change->cc);
         presence_moved(core, coll);
         cut_log_grew(core, coll);
@@ -331,9 +342,14 @@ static qn_link source_of(const struct qn_core *core, const struct qn_commit *com
     return source;
 }
 
-/* A collection moved: what was held may go on, what is new is sent. */
+/* A collection moved: what was held may go on, what is new is sent. Pages move no clock till the
+ * last one comes. */
 static void coll_moved(struct qn_core *core, const struct qn_coll_id *id)
 {
+    struct coll *coll = core_coll(core, id);
+    late_coll_moved(core, coll);
+    if (!coll->has_moved)
+        return;
     qn_vec_each (&core->peers, peer) {
         struct share *share = (*peer)->session == NULL ? NULL : session_share((*peer)->session, id);
         if (share == NULL)
@@ -375,6 +391,8 @@ static void read_done(struct qn_core *core, struct qn_read_result *result)
         return;
     if (pending.kind == PENDING_READ)
         outbox_read_done(core, &pending, result);
+    else if (pending.kind == PENDING_PAGE)
+        pages_read_done(core, &pending, result);
     else if (pending.kind == PENDING_BOOK)
         backup_read_done(core, result);
     else if (pending.kind == PENDING_TRAIL)
@@ -383,16 +401,6 @@ static void read_done(struct qn_core *core, struct qn_read_result *result)
         verify_read_done(core, &pending, result);
     else
         bulk_read_done(core, &pending, result);
-}
-
-static void purge(struct qn_core *core)
-{
-    core->purge_ms = core->now_ms + PURGE_MS;
-    struct qn_buf payload;
-    qn_buf_init(&payload, 64);
-    qn_pack_array(&payload, 1);
-    qn_pack_u64(&payload, QN_TXN_OPS_MAX);
-    core_commit(core, QN_INTENT_PURGE, &payload, PENDING_QUIET);
 }
 
 /* Everything that is due; and, after every event, the next deadline. */
@@ -405,15 +413,14 @@ static void run_deadlines(struct qn_core *core)
     qn_vec_each (&core->peers, peer)
         if ((*peer)->session != NULL)
             session_tick(core, *peer);
+    late_tick(core);
     verify_tick(core);
     presence_tick(core);
     trail_tick(core);
     backup_tick(core);
     recover_tick(core); /* behind what compares the book with the vault */
     bulk_tick(core);
-    if (core->now_ms >= core->purge_ms)
-        purge(core);
-    core_wake(core, core->purge_ms);
+    forget_tick(core);
     cut_log_tick(core);
     core_wake(core, core_persist(core, false));
 }

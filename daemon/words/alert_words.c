@@ -44,6 +44,11 @@ static const struct row rows[] = {
         "why.")},
     {"fingerprint", N_("collection @ differs between sites that have seen the same changes"),
      N_("Run `syncctl verify @`, keep a copy of the state directory and report it.")},
+    {"late-stopped",
+     N_("bringing collection @ up to date would take away many of its records; it was stopped"),
+     N_("Find out whether they were really deleted elsewhere. If so, run `syncctl collection "
+        "resume "
+        "@`; if not, let the site be looked at that they would come from.")},
     {"equivocation", N_("site @ signed two histories: it was copied or restored"),
      N_("Find out whether its state directory runs on two machines, and stop one of them.")},
     {"bad-peer", N_("site @ sends what this site must refuse"),

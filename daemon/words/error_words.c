@@ -40,6 +40,8 @@ static const struct qn_error_words rows[] = {
      N_("`syncctl record trash` shows what is in it.")},
     {"no-conflict", N_("there is no conflict here"),
      N_("`syncctl conflict list` shows the conflicts.")},
+    {"not-late", N_("this collection is complete, or its pass is not stopped"),
+     N_("`syncctl status` shows which collections are incomplete.")},
     {"changed", N_("somebody else has changed this record meanwhile"),
      N_("Read it again, then decide.")},
     {"no-such-value", N_("that site wrote none of the concurrent values"),

@@ -32,6 +32,10 @@ static const char *const bug_names[QN_BUG_COUNT] = {
     [QN_BUG_GAP_ACCEPTED] = "gap-accepted",
     [QN_BUG_HELD_BEFORE_COMMIT] = "held-before-commit",
     [QN_BUG_LOCK_IGNORED] = "lock-ignored",
+    [QN_BUG_PAGE_CLAIMS] = "page-claims",
+    [QN_BUG_STALE_PAGE_CLOCK] = "stale-page-clock",
+    [QN_BUG_NO_SEGMENTS] = "no-segments",
+    [QN_BUG_LATE_SERVES] = "late-serves",
 };
 
 static uint64_t run_seed(const struct options *options, uint64_t seed, bool prints,
