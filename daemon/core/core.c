@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "core/hold.h"
+#include "core/integrity.h"
 #include "core/recover.h"
 #include "model/doubt.h"
 
@@ -26,6 +27,7 @@ struct qn_core *qn_core_new(const struct qn_core_options *options)
     core->prng.state = options->seed;
     core->backup = backup_new();
     core->custodian = custodian_new();
+    core->scrubbing.at = QN_NEW(struct qn_scrub);
     qn_core_set_rate(core, options->rate);
     if (options->join != NULL)
         core->joining.code = *options->join;
@@ -75,6 +77,7 @@ void qn_core_free(struct qn_core *core)
     custodian_free(core->custodian);
     recovery_free(&core->recovery);
     qn_ledger_free(core->ledger);
+    qn_free(core->scrubbing.at);
     qn_buf_deinit(&core->genesis);
     qn_buf_deinit(&core->frame);
     qn_free(core);
@@ -263,6 +266,9 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
     case PENDING_RECOVER:
         recover_outcome(core, &pending, outcome);
         break;
+    case PENDING_INTEGRITY:
+        integrity_outcome(core, &pending, outcome);
+        break;
     case PENDING_QUIET:
         if (outcome->err != QN_OK)
             core_note(core, "commit-failed", outcome->err, "");
@@ -360,6 +366,8 @@ static void read_done(struct qn_core *core, struct qn_read_result *result)
         backup_read_done(core, result);
     else if (pending.kind == PENDING_VERIFY)
         verify_read_done(core, &pending, result);
+    else if (pending.kind == PENDING_INTEGRITY)
+        integrity_read_done(core, &pending, result);
     else
         bulk_read_done(core, &pending, result);
 }
@@ -384,6 +392,9 @@ static void run_deadlines(struct qn_core *core)
         if ((*peer)->session != NULL)
             session_tick(core, *peer);
     verify_tick(core);
+    scrub_tick(core);
+    qn_vec_each (&core->colls, coll)
+        repair_tick(core, *coll);
     backup_tick(core);
     recover_tick(core); /* behind what compares the book with the vault */
     bulk_tick(core);

@@ -17,6 +17,7 @@
 #include "core/job.h"
 #include "model/applier.h"
 #include "model/invitation.h"
+#include "model/scrub.h"
 
 typedef uint64_t qn_link; /* the driver's name of a connection; 0 names none */
 
@@ -73,6 +74,9 @@ enum qn_read_kind {
     QN_READ_STALE, /* packs in the book that are not among `names` */
     QN_READ_HELD,  /* of what is held for others: `names` are the arguments of hold_read */
     QN_READ_COPY,  /* of copies at holders: `names` are the arguments of offsite_read */
+    QN_READ_COPIES, /* of the records of the packed keys `names` (model/copy.h) */
+    QN_READ_ASIDE,  /* keys of records that are set aside, behind the key `names` */
+    QN_READ_SCRUB,  /* a step of `scrub` */
 };
 
 /* A short read, carried out by qn_core_read (the same code in the product and the simulator). */
@@ -87,14 +91,16 @@ struct qn_read {
     uint8_t prefix;      /* FP */
     uint16_t bucket;     /* BUCKET */
     struct qn_buf names; /* STALE: sorted, 32 bytes each; HELD, COPY: as there; owned */
+    struct qn_scrub *scrub; /* SCRUB; owned */
 };
 
 struct qn_read_result {
     uint64_t token;
     enum qn_err err;
     /* OPS: body of the message; FP, BUCKET: as in replica_read.h; STALE: names; HELD, COPY: as
-     * there; owned */
+     * there; COPIES, ASIDE, SCRUB: as in model/copy.h and model/scrub.h; owned */
     struct qn_buf body;
+    struct qn_scrub *scrub; /* SCRUB: where it stands now; owned */
     struct qn_ops_read ops;
     struct qn_book_view *book; /* BOOK; owned (core/backup.h) */
 };

@@ -1,4 +1,5 @@
 #include "core/hold.h"
+#include "core/integrity.h"
 #include "core/offsite.h"
 #include "proto/pack.h"
 
@@ -8,6 +9,7 @@ void qn_read_free(struct qn_read *read)
         return;
     qn_vv_deinit(&read->known);
     qn_buf_deinit(&read->names);
+    qn_free(read->scrub);
     qn_free(read);
 }
 
@@ -15,6 +17,8 @@ void qn_read_result_deinit(struct qn_read_result *result)
 {
     qn_buf_deinit(&result->body);
     qn_vv_deinit(&result->ops.last);
+    qn_free(result->scrub);
+    result->scrub = NULL;
     if (result->book != NULL)
         book_view_deinit(result->book);
     qn_free(result->book);
@@ -56,16 +60,14 @@ static enum qn_err read_bucket(struct qn_kv *kv, const struct qn_read *read,
                                struct qn_read_result *result)
 {
     size_t count;
-    QN_AUTO_BUF struct qn_buf items;
-    qn_buf_init(&items, QN_FRAME_SIZE_MAX - 1024);
-    QN_TRY(qn_read_bucket(kv, &read->coll, read->bucket, BUCKET_KEYS_MAX, &items, &count));
-    qn_pack_array(&result->body, 2 * count);
-    qn_pack_raw(&result->body, qn_buf_view(&items));
-    return QN_OK;
+    return qn_read_bucket(kv, &read->coll, read->bucket, BUCKET_KEYS_MAX, &result->body, &count);
 }
+
+#define COPIES_SIZE_MAX (QN_FRAME_SIZE_MAX / 2)
 
 static enum qn_err run(struct qn_kv *kv, const struct qn_read *read, struct qn_read_result *result)
 {
+    size_t count;
     switch (read->kind) {
     case QN_READ_OPS:
         return read_ops(kv, read, result);
@@ -82,6 +84,15 @@ static enum qn_err run(struct qn_kv *kv, const struct qn_read *read, struct qn_r
         return hold_read(kv, qn_buf_view(&read->names), &result->body);
     case QN_READ_COPY:
         return offsite_read(kv, qn_buf_view(&read->names), &result->body);
+    case QN_READ_COPIES:
+        return qn_read_copies(kv, &read->coll, qn_buf_view(&read->names), COPIES_SIZE_MAX,
+                              &result->body);
+    case QN_READ_ASIDE:
+        return qn_read_aside(kv, &read->coll, qn_buf_view(&read->names), QN_COPIES_MAX,
+                             &result->body, &count);
+    case QN_READ_SCRUB:
+        result->scrub = qn_memdup(read->scrub, sizeof(*read->scrub));
+        return qn_read_scrub(kv, &read->coll, result->scrub, SCRUB_ENTRIES, &result->body);
     }
     return QN_ERR_INVALID;
 }

@@ -45,6 +45,26 @@ struct known {
     struct qn_vv clock;
     uint64_t heard_ms;
     bool is_dirty;
+    bool differs; /* at equal clocks it had other records, when they were last compared */
+};
+
+/* What is done about the integrity of a collection: core/integrity.h. */
+struct care {
+    bool wants_scrub;
+    bool wants_count, is_counting; /* sums, counters, indexes anew */
+    uint64_t repair_ms;            /* not before */
+    struct qn_buf suspects;        /* packed keys of records that another site has otherwise */
+    size_t suspect_count;
+    struct qn_buf after; /* the last key that was asked for of those that are set aside */
+    struct repairing *repairing;
+};
+
+struct scrubbing {
+    bool is_active, is_waiting; /* for a read or a commit */
+    struct qn_coll_id coll;
+    struct qn_scrub *at;
+    uint64_t step_ms;
+    uint64_t look_ms; /* when to look whether one is due */
 };
 
 struct coll {
@@ -55,7 +75,7 @@ struct coll {
     QN_VEC(struct known *) known;
     qn_link grant;                    /* the link whose peer may send catch-up; 0: none */
     bool is_shared;                   /* this site is a member, by the ledger */
-    bool is_suspect;                  /* equal clocks and different content were seen */
+    struct care care;
     char shown[QN_NAME_SIZE_MAX + 8]; /* its name, told apart from others of the same name */
     bool is_clash;
 };
@@ -229,6 +249,7 @@ enum pending_kind {
     PENDING_FETCH,
     PENDING_CUSTODY, /* core/custodian.c: what is held, of all owners */
     PENDING_RECOVER, /* what a recovery brings back */
+    PENDING_INTEGRITY, /* core/integrity.h: the part that it is for */
     PENDING_QUIET,   /* nobody waits */
 };
 
@@ -240,7 +261,7 @@ struct pending {
     enum qn_lane lane;
     uint64_t seq;
     uint64_t request;
-    unsigned level; /* VERIFY: what was read */
+    unsigned level; /* VERIFY: what was read; INTEGRITY: enum integrity_pending */
     uint8_t prefix;
     uint16_t bucket;
     bool for_peer;          /* VERIFY: the peer asked */
@@ -271,6 +292,7 @@ enum verify_result {
 struct descent {
     uint8_t mine[2][256 * QN_ROOT_SIZE], theirs[2][256 * QN_ROOT_SIZE]; /* levels 1 and 2 */
     bool has_mine, has_theirs; /* of what is being compared now */
+    bool has_counted;          /* sums differed and no record did: they were counted anew */
     unsigned prefix, bucket;   /* 0 to 256: where the walk stands */
     struct qn_buf my_keys, their_keys;
 };
@@ -288,6 +310,8 @@ struct verify_task {
 
 struct verify {
     uint64_t request;
+    bool is_own;      /* nobody asked: roots differed */
+    bool with_scrub;  /* first all of it is read here */
     uint64_t deadline_ms;
     uint64_t grace_ms; /* a site without a link is waited for so long */
     QN_VEC(struct verify_task *) tasks;
@@ -310,6 +334,7 @@ struct qn_core {
     struct custodian *custodian; /* core/hold_impl.h */
     QN_VEC(struct pending) pending;
     QN_VEC(struct verify *) verifies;
+    struct scrubbing scrubbing;
     QN_VEC(struct qn_public_key) admitted;
     bool allows_guests;
     uint64_t guests_until_ms; /* wall clock */
@@ -372,6 +397,7 @@ uint64_t core_jitter(struct qn_core *core, uint64_t delay_ms); /* 75 % to 125 % 
 struct coll *core_coll(const struct qn_core *core, const struct qn_coll_id *id);
 struct coll *core_coll_make(struct qn_core *core, const struct qn_coll_id *id);
 struct coll *core_coll_named(const struct qn_core *core, struct qn_span name);
+bool coll_differs(const struct coll *coll); /* from what any other site has */
 struct known *coll_known(struct coll *coll, const struct qn_site_id *site); /* makes it */
 const struct known *coll_known_of(const struct coll *coll, const struct qn_site_id *site);
 void coll_update(struct coll *coll, const struct qn_coll_info *info, const struct qn_vv *cc);
@@ -546,7 +572,7 @@ void request_start(struct qn_core *core, const struct qn_event *event);
 void request_gone(struct qn_core *core, uint64_t request);
 void request_outcome(struct qn_core *core, struct pending *pending,
                      const struct qn_outcome *outcome);
-void verify_start(struct qn_core *core, uint64_t request, const struct coll *only,
+void verify_start(struct qn_core *core, uint64_t request, struct coll *only, bool with_scrub,
                   uint64_t timeout_ms);
 void verify_gone(struct qn_core *core, uint64_t request);
 void verify_tick(struct qn_core *core);

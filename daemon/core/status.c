@@ -95,7 +95,7 @@ static void alerts_of_group(const struct qn_core *core, struct alerts *alerts)
 
 static void alerts_of_coll(const struct coll *coll, struct alerts *alerts)
 {
-    if (coll->is_suspect)
+    if (coll_differs(coll))
         add(alerts, "critical", "fingerprint", coll->shown);
     if (coll->info.conflicts > 0)
         add(alerts, "attention", "conflict", coll->shown)->count = coll->info.conflicts;

@@ -3,7 +3,10 @@
  * A task (collection, site) asks for the peer's state until both clocks are equal. Equal roots:
  * done. Else it descends (RECORDS 1.6): 256 sums by the first byte of the bucket, 256 below each
  * one that differs, then the keys and state hashes of each differing bucket, side by side. */
-#include "core/state.h"
+#include "core/integrity.h"
+
+#define OWN_MAX         4 /* at a time, that nobody asked for */
+#define OWN_TIMEOUT_MS  60000
 
 static void task_free(struct verify_task *task)
 {
@@ -27,28 +30,34 @@ void verify_free(struct verify *verify)
 void verify_gone(struct qn_core *core, uint64_t request)
 {
     for (size_t i = core->verifies.count; i-- > 0;)
-        if (core->verifies.items[i]->request == request) {
+        if (!core->verifies.items[i]->is_own && core->verifies.items[i]->request == request) {
             verify_free(core->verifies.items[i]);
             qn_vec_remove(&core->verifies, i);
         }
 }
 
-static void add_task(struct verify *verify, const struct coll *coll, const struct peer *peer)
+static struct verify_task *add_task(struct verify *verify, const struct coll *coll,
+                                    const struct peer *peer)
 {
     struct verify_task *task = QN_NEW(struct verify_task);
     task->coll = coll->id;
     task->site = peer->site;
     qn_buf_init(&task->keys, QN_CONTROL_FRAME_SIZE_MAX / 2);
     qn_vec_push(&verify->tasks, task);
+    return task;
 }
 
-void verify_start(struct qn_core *core, uint64_t request, const struct coll *only,
+void verify_start(struct qn_core *core, uint64_t request, struct coll *only, bool with_scrub,
                   uint64_t timeout_ms)
 {
     struct verify *verify = QN_NEW(struct verify);
     verify->request = request;
     verify->deadline_ms = core->now_ms + timeout_ms;
     verify->grace_ms = core->now_ms + VERIFY_GRACE_MS;
+    verify->with_scrub = with_scrub;
+    qn_vec_each (&core->colls, coll)
+        if (with_scrub && (only == NULL || only == *coll) && (*coll)->is_shared)
+            scrub_want(core, *coll);
     qn_vec_each (&core->colls, coll)
         qn_vec_each (&core->peers, peer)
             if ((only == NULL || only == *coll) && (*coll)->is_shared &&
@@ -113,14 +122,19 @@ static void ask_keys(struct qn_core *core, struct peer *peer, struct verify_task
 static void conclude(struct qn_core *core, struct verify_task *task)
 {
     struct coll *coll = core_coll(core, &task->coll);
-    if (task->key_count == 0) { /* it moved under us: compare again */
+    if (task->key_count == 0) { /* it moved under us, or the sums are wrong: compare again */
         task->stage = VERIFY_ASK;
+        if (coll != NULL && !task->descent->has_counted)
+            coll->care.wants_count = true;
+        task->descent->has_counted = true;
         return;
     }
     task->stage = VERIFY_DONE;
     task->result = VERIFY_DIFFERENT;
-    if (coll != NULL)
-        coll->is_suspect = true;
+    if (coll == NULL)
+        return;
+    coll_known(coll, &task->site)->differs = true;
+    repair_suspect(core, coll, qn_buf_view(&task->keys), task->key_count);
 }
 
 static bool differs(const struct descent *descent, unsigned level, unsigned index)
@@ -231,6 +245,32 @@ static void descend(struct qn_core *core, struct peer *peer, struct verify_task 
     ask_sums(core, peer, task, 1, 0);
 }
 
+static bool is_running(const struct qn_core *core, const struct coll *coll,
+                       const struct qn_site_id *site, size_t *count)
+{
+    bool is_found = false;
+    qn_vec_each (&core->verifies, verify) {
+        *count += (*verify)->is_own;
+        qn_vec_each (&(*verify)->tasks, task)
+            is_found |= (*task)->stage != VERIFY_DONE && qn_coll_id_eq(&(*task)->coll, &coll->id) &&
+                        qn_site_id_eq(&(*task)->site, site);
+    }
+    return is_found;
+}
+
+void verify_differs(struct qn_core *core, struct peer *peer, struct coll *coll)
+{
+    size_t count = 0;
+    if (is_running(core, coll, &peer->site, &count) || count >= OWN_MAX)
+        return; /* the next contact compares again */
+    struct verify *verify = QN_NEW(struct verify);
+    verify->is_own = true;
+    verify->deadline_ms = core->now_ms + OWN_TIMEOUT_MS;
+    verify->grace_ms = core->now_ms;
+    qn_vec_push(&core->verifies, verify);
+    descend(core, peer, add_task(verify, coll, peer));
+}
+
 /* ---- hearing ---- */
 
 #define each_task(core, wanted_coll, wanted_site, task)                                            \
@@ -249,13 +289,15 @@ void verify_heard_state(struct qn_core *core, struct peer *peer, const struct qn
         struct verify_task *task = *slot;
         if (task->stage != VERIFY_ASK || !is_equal)
             continue;
+        if (coll->info.damage.is_uncounted)
+            continue;
         if (memcmp(root, coll->info.root, QN_ROOT_SIZE) != 0) {
             descend(core, peer, task);
             continue;
         }
         task->stage = VERIFY_DONE;
         task->result = VERIFY_IDENTICAL;
-        coll->is_suspect = false;
+        coll_known(coll, &peer->site)->differs = false;
     }
 }
 
@@ -384,9 +426,21 @@ static void report(struct qn_core *core, const struct verify *verify,
     core_reply_data(core, verify->request, &row);
 }
 
+static void finish_own(struct qn_core *core, struct verify *verify)
+{
+    for (size_t i = core->verifies.count; i-- > 0;)
+        if (core->verifies.items[i] == verify)
+            qn_vec_remove(&core->verifies, i);
+    verify_free(verify);
+}
+
 static void finish(struct qn_core *core, struct verify *verify)
 {
     bool is_identical = true;
+    if (verify->is_own) {
+        finish_own(core, verify);
+        return;
+    }
     qn_vec_each (&verify->tasks, task) {
         report(core, verify, *task);
         is_identical &= (*task)->result == VERIFY_IDENTICAL;
@@ -421,11 +475,28 @@ static bool run_task(struct qn_core *core, struct verify_task *task, uint64_t gr
     return true;
 }
 
+/* What is read here first may change what there is to compare. */
+static bool waits_for_scrub(struct qn_core *core, struct verify *verify)
+{
+    bool is_waiting = false;
+    qn_vec_each (&core->colls, coll)
+        is_waiting |= verify->with_scrub && (*coll)->is_shared && scrub_is_wanted(core, *coll);
+    if (is_waiting)
+        verify->grace_ms = core->now_ms + VERIFY_GRACE_MS;
+    else
+        verify->with_scrub = false;
+    return is_waiting;
+}
+
 void verify_tick(struct qn_core *core)
 {
     for (size_t i = core->verifies.count; i-- > 0;) {
         struct verify *verify = core->verifies.items[i];
-        bool is_waiting = false;
+        bool is_waiting = waits_for_scrub(core, verify);
+        if (is_waiting && core->now_ms < verify->deadline_ms) {
+            core_wake(core, verify->deadline_ms);
+            continue;
+        }
         qn_vec_each (&verify->tasks, task)
             is_waiting |= run_task(core, *task, verify->grace_ms);
         if (!is_waiting || core->now_ms >= verify->deadline_ms)

@@ -106,19 +106,19 @@ enum qn_err qn_record_unpack(struct qn_cursor *cursor, struct qn_record *ret_rec
 
 /* ---- a copy ---- */
 
-void qn_copy_deinit(struct qn_copy *copy)
+void qn_record_copy_deinit(struct qn_record_copy *copy)
 {
     qn_record_deinit(&copy->record);
 }
 
-static enum qn_err unpack_damaged(struct qn_cursor *cursor, struct qn_copy *copy)
+static enum qn_err unpack_damaged(struct qn_cursor *cursor, struct qn_record_copy *copy)
 {
     copy->kind = QN_COPY_DAMAGED;
     QN_TRY(qn_cursor_bin(cursor, QN_STATE_HASH_SIZE, &copy->hash));
     return copy->hash.size == 0 || copy->hash.size == QN_STATE_HASH_SIZE ? QN_OK : QN_ERR_INVALID;
 }
 
-static enum qn_err unpack_too_large(struct qn_cursor *cursor, struct qn_copy *copy)
+static enum qn_err unpack_too_large(struct qn_cursor *cursor, struct qn_record_copy *copy)
 {
     bool is_sent;
     copy->kind = QN_COPY_TOO_LARGE;
@@ -126,7 +126,7 @@ static enum qn_err unpack_too_large(struct qn_cursor *cursor, struct qn_copy *co
     return is_sent ? QN_ERR_INVALID : QN_OK;
 }
 
-static enum qn_err unpack_kind(struct qn_cursor *cursor, struct qn_copy *copy)
+static enum qn_err unpack_kind(struct qn_cursor *cursor, struct qn_record_copy *copy)
 {
     switch (qn_cursor_peek(cursor)) {
     case QN_ITEM_NIL:
@@ -141,9 +141,9 @@ static enum qn_err unpack_kind(struct qn_cursor *cursor, struct qn_copy *copy)
     }
 }
 
-enum qn_err qn_copy_unpack(struct qn_cursor *cursor, struct qn_copy *ret_copy)
+enum qn_err qn_record_copy_unpack(struct qn_cursor *cursor, struct qn_record_copy *ret_copy)
 {
-    struct qn_copy copy = {.kind = QN_COPY_RECORD};
+    struct qn_record_copy copy = {.kind = QN_COPY_RECORD};
     size_t start = cursor->at;
     QN_TRY(unpack_kind(cursor, &copy));
     copy.packed = qn_span(cursor->input.data + start, cursor->at - start);

@@ -43,7 +43,7 @@ static enum qn_err fits_log(const struct repair *repair, struct qn_span field,
 
 static enum qn_err check_copy(const struct repair *repair)
 {
-    const struct qn_copy *copy = &repair->item->copy;
+    const struct qn_record_copy *copy = &repair->item->copy;
     if (copy->kind != QN_COPY_RECORD && copy->kind != QN_COPY_NONE)
         return QN_ERR_INVALID;
     qn_vec_each (&copy->record.fields, field)

@@ -143,12 +143,12 @@ static enum qn_err repair(struct site *site, struct site *from, const char *key,
     cr_assert_eq(qn_cursor_bytes(&cursor, clock, sizeof(clock)), QN_OK);
     cr_assert_eq(qn_cursor_array(&cursor, 2, &count), QN_OK);
     cr_assert_eq(qn_cursor_str(&cursor, 255, &item.key), QN_OK);
-    cr_assert_eq(qn_copy_unpack(&cursor, &item.copy), QN_OK);
+    cr_assert_eq(qn_record_copy_unpack(&cursor, &item.copy), QN_OK);
     *ret_changed = 0;
     site_begin(site);
     enum qn_err err = qn_replica_repair(site->replica, &group.coll, clock, &item, 1, ret_changed);
     enum qn_err end = site_end(site, QN_OK);
-    qn_copy_deinit(&item.copy);
+    qn_record_copy_deinit(&item.copy);
     return err != QN_OK ? err : end;
 }
 
@@ -278,7 +278,7 @@ Test(integrity, a_copy_that_the_log_contradicts_is_not_taken)
 Test(integrity, a_damaged_copy_is_not_given_away)
 {
     QN_AUTO_BUF struct qn_buf keys, copies;
-    struct qn_copy copy;
+    struct qn_record_copy copy;
     struct qn_span rest;
     size_t count;
     flip(a, QN_TABLE_REC, 0, 30);
@@ -296,7 +296,7 @@ Test(integrity, a_damaged_copy_is_not_given_away)
         cr_assert_eq(qn_cursor_array(&cursor, 2, &count), QN_OK);
         cr_assert_eq(count, 2);
         cr_assert_eq(qn_cursor_skip(&cursor, 1, &rest), QN_OK);
-        cr_assert_eq(qn_copy_unpack(&cursor, &copy), QN_OK);
+        cr_assert_eq(qn_record_copy_unpack(&cursor, &copy), QN_OK);
         cr_assert_eq(copy.kind, QN_COPY_DAMAGED);
         scrub(a);
     }
