@@ -77,6 +77,7 @@ enum qn_read_kind {
     QN_READ_COPIES, /* of the records of the packed keys `names` (model/copy.h) */
     QN_READ_ASIDE,  /* keys of records that are set aside, behind the key `names` */
     QN_READ_SCRUB,  /* a step of `scrub` */
+    QN_READ_INCIDENTS, /* the last ones (model/copy.h) */
 };
 
 /* A short read, carried out by qn_core_read (the same code in the product and the simulator). */

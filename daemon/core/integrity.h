@@ -18,6 +18,7 @@
 #define REPAIR_RETRY_MS  60000 /* after nobody could help */
 #define REPAIR_AGAIN_MS  2000  /* after clocks that were not equal */
 #define SUSPECTS_MAX     1000  /* keys, of a collection */
+#define INCIDENTS_SHOWN_MAX 20 /* of a collection, by verify */
 #define SCRUB_ENTRIES    256   /* looked at in one step */
 #define SCRUB_STEP_MS    20
 #define SCRUB_LOOK_MS    600000 /* how often it is looked whether one is due */
@@ -89,6 +90,8 @@ void scrub_outcome(struct qn_core *core, const struct pending *pending,
 /* ---- verify.c ---- */
 /* Roots differ from those of a peer at equal clocks: find out where, by itself. */
 void verify_differs(struct qn_core *core, struct peer *peer, struct coll *coll);
+void verify_incidents_done(struct qn_core *core, const struct pending *pending,
+                           const struct qn_read_result *result);
 
 void integrity_read_done(struct qn_core *core, const struct pending *pending,
                          const struct qn_read_result *result);

@@ -90,6 +90,8 @@ static enum qn_err run(struct qn_kv *kv, const struct qn_read *read, struct qn_r
     case QN_READ_ASIDE:
         return qn_read_aside(kv, &read->coll, qn_buf_view(&read->names), QN_COPIES_MAX,
                              &result->body, &count);
+    case QN_READ_INCIDENTS:
+        return qn_read_incidents(kv, &read->coll, INCIDENTS_SHOWN_MAX, &result->body);
     case QN_READ_SCRUB:
         result->scrub = qn_memdup(read->scrub, sizeof(*read->scrub));
         return qn_read_scrub(kv, &read->coll, result->scrub, SCRUB_ENTRIES, &result->body);

@@ -346,6 +346,8 @@ void integrity_read_done(struct qn_core *core, const struct pending *pending,
 {
     if (pending->level == INTEGRITY_SCRUB)
         scrub_read_done(core, pending, result);
+    else if (pending->level == INTEGRITY_VERIFY)
+        verify_incidents_done(core, pending, result);
     else
         repair_read_done(core, pending, result);
 }

@@ -27,6 +27,8 @@ static const char *code_of_record(enum qn_err err)
         return "no-conflict";
     case QN_ERR_EXISTS:
         return "changed";
+    case QN_ERR_DAMAGED:
+        return "record-damaged";
     default:
         return "internal";
     }

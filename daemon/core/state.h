@@ -312,6 +312,12 @@ struct verify {
     uint64_t request;
     bool is_own;      /* nobody asked: roots differed */
     bool with_scrub;  /* first all of it is read here */
+    bool has_only;
+    struct qn_coll_id only; /* of that collection */
+    bool has_asked;   /* for the incidents, which come last */
+    size_t reads;     /* of them on their way */
+    struct qn_buf incidents; /* packed maps */
+    size_t incident_count;
     uint64_t deadline_ms;
     uint64_t grace_ms; /* a site without a link is waited for so long */
     QN_VEC(struct verify_task *) tasks;

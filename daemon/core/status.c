@@ -93,6 +93,21 @@ static void alerts_of_group(const struct qn_core *core, struct alerts *alerts)
     }
 }
 
+#define REPAIRED_MS (7ull * 24 * 3600 * 1000) /* for so long it is told that there was damage */
+
+static void alerts_of_damage(const struct qn_core *core, const struct coll *coll,
+                             struct alerts *alerts)
+{
+    const struct qn_damage *damage = &coll->info.damage;
+    if (damage->damaged > 0) {
+        struct qn_alert *alert = add(alerts, "critical", "damaged", coll->shown);
+        alert->count = damage->damaged;
+        alert->time_ms = damage->found_ms;
+    } else if (damage->found > 0 && core->wall_ms < damage->found_ms + REPAIRED_MS) {
+        add(alerts, "attention", "repaired", coll->shown)->time_ms = damage->found_ms;
+    }
+}
+
 static void alerts_of_coll(const struct coll *coll, struct alerts *alerts)
 {
     if (coll_differs(coll))
@@ -237,8 +252,10 @@ static void collect(const struct qn_core *core, const struct qn_health *health,
     alerts_of_joining(core, alerts);
     alerts_of_group(core, alerts);
     qn_vec_each (&core->colls, coll)
-        if ((*coll)->is_shared)
+        if ((*coll)->is_shared) {
+            alerts_of_damage(core, *coll, alerts);
             alerts_of_coll(*coll, alerts);
+        }
     alerts_of_folders(core, health, alerts);
     backup_alerts(core, alert_of_backup, alerts);
     if (health->mail_failed_ms > 0) {

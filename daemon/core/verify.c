@@ -24,6 +24,7 @@ void verify_free(struct verify *verify)
     qn_vec_each (&verify->tasks, task)
         task_free(*task);
     qn_vec_free(&verify->tasks);
+    qn_buf_deinit(&verify->incidents);
     qn_free(verify);
 }
 
@@ -55,6 +56,9 @@ void verify_start(struct qn_core *core, uint64_t request, struct coll *only, boo
     verify->deadline_ms = core->now_ms + timeout_ms;
     verify->grace_ms = core->now_ms + VERIFY_GRACE_MS;
     verify->with_scrub = with_scrub;
+    verify->has_only = only != NULL;
+    if (only != NULL)
+        verify->only = only->id;
     qn_vec_each (&core->colls, coll)
         if (with_scrub && (only == NULL || only == *coll) && (*coll)->is_shared)
             scrub_want(core, *coll);
@@ -426,6 +430,97 @@ static void report(struct qn_core *core, const struct verify *verify,
     core_reply_data(core, verify->request, &row);
 }
 
+/* ---- what was found and done before ---- */
+
+static const char *word_of(uint64_t kind)
+{
+    static const char *const words[] = {
+        [QN_INCIDENT_DAMAGED] = "damaged",   [QN_INCIDENT_REPAIRED] = "repaired",
+        [QN_INCIDENT_MAJORITY] = "majority", [QN_INCIDENT_BOTH] = "both",
+        [QN_INCIDENT_RECOUNTED] = "counted", [QN_INCIDENT_LOG] = "log",
+        [QN_INCIDENT_ORDER] = "order",       [QN_INCIDENT_CLOCK] = "clock",
+    };
+    bool is_known = kind > 0 && kind < sizeof(words) / sizeof(words[0]);
+    return is_known ? words[kind] : "unknown";
+}
+
+static enum qn_err add_incident(struct qn_core *core, struct verify *verify,
+                                const struct coll *coll, struct qn_cursor *cursor)
+{
+    uint64_t at_ms, kind;
+    struct qn_span key;
+    struct qn_site_id id;
+    QN_TRY(qn_cursor_u64(cursor, &at_ms));
+    QN_TRY(qn_cursor_u64(cursor, &kind));
+    QN_TRY(qn_cursor_str(cursor, QN_KEY_SIZE_MAX, &key));
+    QN_TRY(qn_cursor_bytes(cursor, id.bytes, sizeof(id.bytes)));
+    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), &id);
+    struct qn_buf *out = &verify->incidents;
+    qn_pack_map(out, 5);
+    qn_pack_cstr(out, "collection");
+    qn_pack_cstr(out, coll->shown);
+    qn_pack_cstr(out, "key");
+    qn_pack_str(out, key);
+    qn_pack_cstr(out, "site");
+    qn_pack_cstr(out, site == NULL ? "" : site->name);
+    qn_pack_cstr(out, "time");
+    qn_pack_u64(out, at_ms);
+    qn_pack_cstr(out, "what");
+    qn_pack_cstr(out, word_of(kind));
+    verify->incident_count++;
+    return QN_OK;
+}
+
+static void add_incidents(struct qn_core *core, struct verify *verify, const struct coll *coll,
+                          struct qn_span body)
+{
+    struct qn_cursor cursor = qn_cursor(body);
+    size_t count;
+    if (qn_cursor_array(&cursor, 4 * INCIDENTS_SHOWN_MAX, &count) != QN_OK)
+        return;
+    for (size_t i = 0; i < count; i += 4)
+        if (verify->incidents.size > QN_CONTROL_FRAME_SIZE_MAX / 4 ||
+            add_incident(core, verify, coll, &cursor) != QN_OK)
+            return;
+}
+
+void verify_incidents_done(struct qn_core *core, const struct pending *pending,
+                           const struct qn_read_result *result)
+{
+    const struct coll *coll = core_coll(core, &pending->coll);
+    qn_vec_each (&core->verifies, slot) {
+        struct verify *verify = *slot;
+        if (verify->is_own || verify->request != pending->request || verify->reads == 0)
+            continue;
+        verify->reads--;
+        if (coll != NULL && result->err == QN_OK)
+            add_incidents(core, verify, coll, qn_buf_view(&result->body));
+    }
+}
+
+/* True while they are on their way. */
+static bool waits_for_incidents(struct qn_core *core, struct verify *verify)
+{
+    if (verify->is_own || verify->has_asked)
+        return verify->reads > 0;
+    verify->has_asked = true;
+    qn_buf_init(&verify->incidents, QN_CONTROL_FRAME_SIZE_MAX / 2);
+    qn_vec_each (&core->colls, slot) {
+        struct coll *coll = *slot;
+        bool is_wanted = !verify->has_only || qn_coll_id_eq(&coll->id, &verify->only);
+        if (!coll->is_shared || coll->info.damage.found == 0 || !is_wanted)
+            continue;
+        struct qn_read *read = QN_NEW(struct qn_read);
+        *read = (struct qn_read){.kind = QN_READ_INCIDENTS, .coll = coll->id};
+        struct pending *pending = core_read_later(core, read, PENDING_INTEGRITY);
+        pending->level = INTEGRITY_VERIFY;
+        pending->coll = coll->id;
+        pending->request = verify->request;
+        verify->reads++;
+    }
+    return verify->reads > 0;
+}
+
 static void finish_own(struct qn_core *core, struct verify *verify)
 {
     for (size_t i = core->verifies.count; i-- > 0;)
@@ -446,10 +541,13 @@ static void finish(struct qn_core *core, struct verify *verify)
         is_identical &= (*task)->result == VERIFY_IDENTICAL;
     }
     QN_AUTO_BUF struct qn_buf data;
-    qn_buf_init(&data, 64);
-    qn_pack_map(&data, 1);
+    qn_buf_init(&data, QN_CONTROL_FRAME_SIZE_MAX - 1024);
+    qn_pack_map(&data, 2);
     qn_pack_cstr(&data, "identical");
     qn_pack_bool(&data, is_identical);
+    qn_pack_cstr(&data, "incidents");
+    qn_pack_array(&data, verify->incident_count);
+    qn_pack_raw(&data, qn_buf_view(&verify->incidents));
     core_reply_end(core, verify->request, &data);
     verify_gone(core, verify->request);
 }
@@ -499,7 +597,8 @@ void verify_tick(struct qn_core *core)
         }
         qn_vec_each (&verify->tasks, task)
             is_waiting |= run_task(core, *task, verify->grace_ms);
-        if (!is_waiting || core->now_ms >= verify->deadline_ms)
+        if ((!is_waiting || core->now_ms >= verify->deadline_ms) &&
+            !waits_for_incidents(core, verify))
             finish(core, verify);
         else
             core_wake(core, verify->deadline_ms);

@@ -61,6 +61,7 @@ const struct qn_json_shape qn_json_collection[] = {
     LIST("members"),
     MAP("behind"),
     MEMBER("in_sync"),
+    TIME("checked_at"),
     END,
 };
 
@@ -117,7 +118,7 @@ const struct qn_json_shape qn_json_site[] = {
 const struct qn_json_shape qn_json_collection_show[] = {
     MEMBER("name"),  MEMBER("records"),    MEMBER("conflicts"),
     LIST("members"), MAP("behind"),        MEMBER("in_sync"),
-    MEMBER("id"),    MEMBER("created_by"), END,
+    MEMBER("id"),    MEMBER("created_by"), TIME("checked_at"), END,
 };
 
 static const struct qn_json_shape concurrent[] = {
@@ -185,6 +186,10 @@ const struct qn_json_shape qn_json_conflict[] = {
 
 const struct qn_json_shape qn_json_verify[] = {
     MEMBER("collection"), MEMBER("site"), MEMBER("state"), LIST("keys"), END,
+};
+
+const struct qn_json_shape qn_json_incident[] = {
+    TIME("time"), MEMBER("collection"), MEMBER("key"), MEMBER("what"), MEMBER("site"), END,
 };
 
 const struct qn_json_shape qn_json_plan[] = {

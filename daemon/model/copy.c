@@ -285,3 +285,30 @@ enum qn_err qn_read_aside(struct qn_kv *kv, const struct qn_coll_id *coll, struc
     *ret_count = count;
     return qn_buf_status(out);
 }
+
+enum qn_err qn_read_incidents(struct qn_kv *kv, const struct qn_coll_id *coll, size_t count_max,
+                              struct qn_buf *out)
+{
+    struct qn_coll_row row;
+    struct qn_incident incident;
+    uint64_t number = UINT64_MAX;
+    size_t count = 0;
+    enum qn_err err = QN_OK;
+    QN_AUTO_BUF struct qn_buf items;
+    qn_buf_init(&items, count_max * (QN_KEY_SIZE_MAX + 64));
+    QN_TRY(qn_coll_row_get(kv, coll, &row));
+    while (count < count_max && row.number != 0 && err == QN_OK) {
+        err = qn_incident_before(kv, row.number, number, &number, &incident);
+        if (err != QN_OK)
+            break;
+        qn_pack_u64(&items, incident.at_ms);
+        qn_pack_u64(&items, incident.kind);
+        qn_pack_str(&items, incident.key);
+        qn_pack_bin(&items, QN_SPAN_OF(incident.site.bytes));
+        count++;
+    }
+    QN_TRY(qn_may_miss(err));
+    qn_pack_array(out, 4 * count);
+    qn_pack_raw(out, qn_buf_view(&items));
+    return qn_buf_status(out);
+}

@@ -36,7 +36,14 @@ static const struct row rows[] = {
     {"clock-skew", N_("the clock of site @ differs by # seconds"),
      N_("Set both clocks with NTP (`timedatectl set-ntp true`).")},
     {"fingerprint", N_("collection @ differs between sites that have seen the same changes"),
-     N_("Run `syncctl verify @`, keep a copy of the state directory and report it.")},
+     N_("It is being repaired by itself; `syncctl verify @` tells what became of it. If it lasts, "
+        "keep a copy of the state directory and report it.")},
+    {"damaged", N_("damaged records in collection @: #"),
+     N_("They come back by themselves from another site: see that one can be reached. Check the "
+        "disk (`smartctl -a`, `journalctl -k`); `syncctl verify @` names the records.")},
+    {"repaired", N_("damage in collection @ was found and put right; the last: ~"),
+     N_("Check the disk (`smartctl -a`, `journalctl -k`); `syncctl verify @` tells what was "
+        "damaged.")},
     {"equivocation", N_("site @ signed two histories: it was copied or restored"),
      N_("Find out whether its state directory runs on two machines, and stop one of them.")},
     {"bad-peer", N_("site @ sends what this site must refuse"),
