@@ -1,28 +1,14 @@
-#include <fnmatch.h>
-#include <stdio.h>
-#include <time.h>
+#include "app/backup_view.h"
 
-#include "base/text.h"
-#include "app/snapshot_pick.h"
-#include "app/views_impl.h"
+#include <stdio.h>
+
 #include "core/args.h"
 #include "proto/pack.h"
 
 #define BATCH_SIZE (120 * 1024)
-#define PIECE_SIZE (128 * 1024)
 
-/* One command while it runs. */
-struct backup_view {
-    struct qn_view *view;
-    struct qn_span args;
-    struct qn_snapshot_place place;
-    struct qn_buf batch; /* items of the list that is being made */
-    size_t count;
-    uint64_t entries, bytes, errors; /* RESTORE */
-};
-
-static enum qn_err refuse(struct backup_view *view, enum qn_err err, const char *code,
-                          struct qn_span object)
+enum qn_err qn_backup_view_refuse(struct backup_view *view, enum qn_err err, const char *code,
+                                  struct qn_span object)
 {
     qn_view_refuse(view->view, err, code, object);
     return err;
@@ -30,7 +16,7 @@ static enum qn_err refuse(struct backup_view *view, enum qn_err err, const char 
 
 /* ---- lists of answers: several items a frame ---- */
 
-static void batch_start(struct backup_view *view)
+void qn_backup_batch_start(struct backup_view *view)
 {
     qn_buf_init(&view->batch, BATCH_SIZE + 2 * QN_XATTR_SIZE_MAX + 8 * QN_PATH_SIZE_MAX);
     view->count = 0;
@@ -49,14 +35,14 @@ static enum qn_err batch_flush(struct backup_view *view)
     return qn_view_end(view->view);
 }
 
-static enum qn_err batch_added(struct backup_view *view)
+enum qn_err qn_backup_batch_added(struct backup_view *view)
 {
     view->count++;
     QN_TRY(qn_buf_status(&view->batch));
     return view->batch.size >= BATCH_SIZE ? batch_flush(view) : QN_OK;
 }
 
-static void batch_end(struct backup_view *view, enum qn_err err)
+void qn_backup_batch_end(struct backup_view *view, enum qn_err err)
 {
     QN_AUTO_BUF struct qn_buf item;
     if (err == QN_OK)
@@ -70,7 +56,7 @@ static void batch_end(struct backup_view *view, enum qn_err err)
         qn_view_refuse(view->view, err, qn_snapshot_code(err), qn_span_str(""));
 }
 
-static void add_entry(const struct qn_entry *entry, struct qn_buf *out)
+void qn_backup_view_add_entry(const struct qn_entry *entry, struct qn_buf *out)
 {
     struct qn_buf packed;
     qn_buf_init(&packed, QN_ENTRY_SIZE_MAX);
@@ -79,453 +65,15 @@ static void add_entry(const struct qn_entry *entry, struct qn_buf *out)
     qn_buf_deinit(&packed);
 }
 
-/* ---- ls ---- */
-
-static bool is_direct_child(struct qn_span path, struct qn_span dir)
-{
-    struct qn_span rest = qn_span_from(path, dir.size == 0 ? 0 : dir.size + 1);
-    return rest.size > 0 && memchr(rest.data, '/', rest.size) == NULL;
-}
-
-static struct qn_span wanted_path(struct qn_span args)
-{
-    struct qn_cursor cursor = qn_cursor(args_value(args, "path"));
-    struct qn_span path;
-    if (qn_cursor_bin(&cursor, QN_PATH_SIZE_MAX, &path) != QN_OK)
-        return qn_span(NULL, 0);
-    return qn_snapshot_path(path);
-}
-
-static enum qn_err list_below(struct backup_view *view, struct qn_tree_iter *iter,
-                              struct qn_span dir, bool is_recursive)
-{
-    struct qn_entry entry;
-    enum qn_err err;
-    if (dir.size > 0)
-        QN_TRY(qn_tree_iter_seek(iter, dir));
-    bool was_found = dir.size == 0;
-    while ((err = qn_tree_iter_next(iter, &entry)) == QN_OK && qn_path_is_below(entry.path, dir)) {
-        bool is_itself = qn_span_eq(entry.path, dir);
-        was_found = true;
-        if (qn_view_is_gone(view->view))
-            return QN_ERR_CLOSED;
-        if (is_itself ? entry.type == QN_ENTRY_DIR
-                      : !is_recursive && !is_direct_child(entry.path, dir))
-            continue;
-        add_entry(&entry, &view->batch);
-        QN_TRY(batch_added(view));
-    }
-    if (err != QN_OK && err != QN_ERR_NOTFOUND)
-        return err;
-    return was_found ? QN_OK : QN_ERR_NOTFOUND;
-}
-
-static void run_ls(struct backup_view *view)
-{
-    struct qn_snapshot_info info;
-    struct qn_tree_iter *iter;
-    struct qn_cursor recursive = qn_cursor(args_value(view->args, "recursive"));
-    bool is_recursive = false;
-    if (args_value(view->args, "recursive").size > 0 &&
-        qn_cursor_bool(&recursive, &is_recursive) != QN_OK) {
-        qn_view_refuse(view->view, QN_ERR_INVALID, "bad-request", qn_span_str("recursive"));
-        return;
-    }
-    if (qn_snapshot_pick(&view->place, view->args, "snapshot", &info) != QN_OK)
-        return;
-    batch_start(view);
-    enum qn_err err = qn_vault_list(view->place.vault, &info.snapshot, &iter);
-    if (err == QN_OK) {
-        err = list_below(view, iter, wanted_path(view->args), is_recursive);
-        qn_tree_iter_free(iter);
-    }
-    batch_end(view, err);
-    qn_buf_deinit(&info.plain);
-}
-
-/* ---- find ---- */
-
-static bool matches(const char *pattern, struct qn_span path)
-{
-    char text[QN_PATH_SIZE_MAX + 1];
-    snprintf(text, sizeof(text), "%.*s", (int)path.size, (const char *)path.data);
-    const char *name = strrchr(text, '/');
-    return fnmatch(pattern, strchr(pattern, '/') != NULL || name == NULL ? text : name + 1, 0) == 0;
-}
-
-static void add_found(const struct qn_snapshot_info *info, const struct qn_entry *entry,
-                      struct qn_buf *out)
-{
-    qn_pack_map(out, 5);
-    qn_pack_cstr(out, "id");
-    qn_pack_bin(out, QN_SPAN_OF(info->name.bytes));
-    qn_pack_cstr(out, "mtime");
-    qn_pack_i64(out, entry->mtime_s * 1000 + entry->mtime_ns / 1000000);
-    qn_pack_cstr(out, "path");
-    qn_pack_bin(out, entry->path);
-    qn_pack_cstr(out, "size");
-    qn_pack_u64(out, entry->size);
-    qn_pack_cstr(out, "time");
-    qn_pack_u64(out, info->snapshot.started_ms);
-}
-
-static enum qn_err find_in(struct backup_view *view, const struct qn_snapshot_info *info,
-                           const char *pattern)
-{
-    struct qn_tree_iter *iter;
-    struct qn_entry entry;
-    QN_TRY(qn_vault_list(view->place.vault, &info->snapshot, &iter));
-    enum qn_err err;
-    while ((err = qn_tree_iter_next(iter, &entry)) == QN_OK) {
-        if (qn_view_is_gone(view->view))
-            err = QN_ERR_CLOSED;
-        else if (matches(pattern, entry.path)) {
-            add_found(info, &entry, &view->batch);
-            err = batch_added(view);
-        }
-        if (err != QN_OK)
-            break;
-    }
-    qn_tree_iter_free(iter);
-    return err == QN_ERR_NOTFOUND ? QN_OK : err;
-}
-
-/* In each snapshot, of a holder's copy after it was brought here. False: the view was answered. */
-static bool find_in_all(struct backup_view *view, const qn_snapshot_vec *snapshots,
-                        const char *pattern, enum qn_err *ret_err)
-{
-    struct qn_span from = qn_span(NULL, 0);
-    (void)args_text(view->args, "from", QN_NAME_SIZE_MAX, &from);
-    *ret_err = QN_OK;
-    for (size_t i = 0; i < snapshots->count && *ret_err == QN_OK; i++) {
-        const struct qn_snapshot_info *info = &snapshots->items[i];
-        if (qn_snapshot_bring(&view->place, from, &info->name) != QN_OK)
-            return false;
-        *ret_err = find_in(view, info, pattern);
-    }
-    return true;
-}
-
-static void run_find(struct backup_view *view)
-{
-    struct qn_span text;
-    char pattern[QN_PATH_SIZE_MAX + 1];
-    qn_snapshot_vec snapshots = {0};
-    enum qn_err err;
-    if (!args_text(view->args, "pattern", QN_PATH_SIZE_MAX, &text)) {
-        qn_view_refuse(view->view, QN_ERR_INVALID, "bad-pattern", qn_span_str(""));
-        return;
-    }
-    if (qn_snapshot_all(&view->place, view->args, &snapshots) != QN_OK)
-        return;
-    snprintf(pattern, sizeof(pattern), "%.*s", (int)text.size, (const char *)text.data);
-    batch_start(view);
-    if (find_in_all(view, &snapshots, pattern, &err))
-        batch_end(view, err);
-    else
-        qn_buf_deinit(&view->batch);
-    qn_snapshots_deinit(&snapshots);
-}
-
-/* ---- the snapshots of a copy ---- */
-
-static void pack_id(const struct qn_snapshot_name *name, struct qn_buf *out)
-{
-    char id[9];
-    qn_text_hex(qn_span(name->bytes, 4), id);
-    qn_pack_cstr(out, "id");
-    qn_pack_cstr(out, id);
-}
-
-/* A holder tells of lists that it has whole. */
-static void pack_copy(struct qn_span site, uint64_t locked_ms, struct qn_buf *out)
-{
-    qn_pack_cstr(out, "copies");
-    qn_pack_array(out, 1);
-    qn_pack_map(out, 4);
-    qn_pack_cstr(out, "complete");
-    qn_pack_bool(out, true);
-    qn_pack_cstr(out, "locked_until");
-    qn_pack_u64(out, locked_ms);
-    qn_pack_cstr(out, "missing_bytes");
-    qn_pack_u64(out, 0);
-    qn_pack_cstr(out, "site");
-    qn_pack_str(out, site);
-}
-
-static enum qn_err put_snapshot(struct backup_view *view, const struct qn_snapshot_info *info,
-                                struct qn_span site)
-{
-    const struct qn_snapshot *snapshot = &info->snapshot;
-    uint64_t locked_ms = qn_copy_vault_locked_until(view->place.copy, &info->name);
-    struct qn_buf *out;
-    QN_TRY(qn_view_begin(view->view, &out));
-    qn_pack_map(out, 9);
-    pack_copy(site, locked_ms, out);
-    qn_pack_cstr(out, "files");
-    qn_pack_u64(out, snapshot->root.entry_count);
-    pack_id(&info->name, out);
-    qn_pack_cstr(out, "locked_until");
-    qn_pack_u64(out, locked_ms);
-    qn_pack_cstr(out, "new_bytes");
-    qn_pack_u64(out, snapshot->counts.bytes_stored);
-    qn_pack_cstr(out, "partial");
-    qn_pack_bool(out, snapshot->is_partial);
-    qn_pack_cstr(out, "plan");
-    qn_pack_cstr(out, snapshot->plan);
-    qn_pack_cstr(out, "size");
-    qn_pack_u64(out, snapshot->counts.bytes);
-    qn_pack_cstr(out, "time");
-    qn_pack_u64(out, snapshot->started_ms);
-    return qn_view_end(view->view);
-}
-
-static void run_list(struct backup_view *view)
-{
-    qn_snapshot_vec snapshots = {0};
-    struct qn_span from;
-    enum qn_err err = QN_OK;
-    if (view->place.copy == NULL || !args_text(view->args, "from", QN_NAME_SIZE_MAX, &from)) {
-        refuse(view, QN_ERR_INVALID, "bad-request", qn_span_str("from"));
-        return;
-    }
-    if (qn_snapshot_all(&view->place, view->args, &snapshots) != QN_OK)
-        return;
-    for (size_t i = 0; i < snapshots.count && err == QN_OK; i++)
-        err = put_snapshot(view, &snapshots.items[i], from);
-    qn_snapshots_deinit(&snapshots);
-    batch_start(view);
-    batch_end(view, err);
-}
-
-/* ---- diff: two sorted lists side by side ---- */
-
-struct side {
-    struct qn_tree_iter *iter;
-    struct qn_entry entry;
-    bool has_entry;
-};
-
-static enum qn_err advance(struct side *side)
-{
-    enum qn_err err = qn_tree_iter_next(side->iter, &side->entry);
-    side->has_entry = err == QN_OK;
-    return err == QN_ERR_NOTFOUND ? QN_OK : err;
-}
-
-static const char *change_of(const struct qn_entry *a, const struct qn_entry *b)
-{
-    if (a->type != b->type || a->size != b->size || a->content.depth != b->content.depth ||
-        !qn_span_eq(a->content.items, b->content.items) || !qn_span_eq(a->target, b->target))
-        return "changed";
-    if (a->mode != b->mode || a->uid != b->uid || a->gid != b->gid ||
-        !qn_span_eq(a->xattrs, b->xattrs))
-        return "mode";
-    return NULL;
-}
-
-static enum qn_err add_change(struct backup_view *view, const char *change, struct qn_span path)
-{
-    qn_pack_map(&view->batch, 2);
-    qn_pack_cstr(&view->batch, "change");
-    qn_pack_cstr(&view->batch, change);
-    qn_pack_cstr(&view->batch, "path");
-    qn_pack_bin(&view->batch, path);
-    return batch_added(view);
-}
-
-static enum qn_err diff_step(struct backup_view *view, struct side *a, struct side *b)
-{
-    int order = !a->has_entry ? 1 : !b->has_entry ? -1 : qn_path_cmp(a->entry.path, b->entry.path);
-    const char *change = order < 0   ? "removed"
-                         : order > 0 ? "added"
-                                     : change_of(&a->entry, &b->entry);
-    if (change != NULL)
-        QN_TRY(add_change(view, change, order > 0 ? b->entry.path : a->entry.path));
-    if (order <= 0)
-        QN_TRY(advance(a));
-    return order >= 0 ? advance(b) : QN_OK;
-}
-
-static enum qn_err diff_lists(struct backup_view *view, const struct qn_snapshot *older,
-                              const struct qn_snapshot *newer)
-{
-    struct side a = {0}, b = {0};
-    enum qn_err err = qn_vault_list(view->place.vault, older, &a.iter);
-    if (err == QN_OK)
-        err = qn_vault_list(view->place.vault, newer, &b.iter);
-    if (err == QN_OK)
-        err = advance(&a);
-    if (err == QN_OK)
-        err = advance(&b);
-    while (err == QN_OK && (a.has_entry || b.has_entry))
-        err = qn_view_is_gone(view->view) ? QN_ERR_CLOSED : diff_step(view, &a, &b);
-    qn_tree_iter_free(a.iter);
-    qn_tree_iter_free(b.iter);
-    return err;
-}
-
-static void run_diff(struct backup_view *view)
-{
-    struct qn_snapshot_info a, b;
-    if (qn_snapshot_pick(&view->place, view->args, "a", &a) != QN_OK)
-        return;
-    if (qn_snapshot_pick(&view->place, view->args, "b", &b) == QN_OK) {
-        batch_start(view);
-        batch_end(view, diff_lists(view, &a.snapshot, &b.snapshot));
-        qn_buf_deinit(&b.plain);
-    }
-    qn_buf_deinit(&a.plain);
-}
-
-/* ---- restore ---- */
-
-/* An answer of one member; its value is to be packed into *ret_out, then qn_view_end. */
-static enum qn_err begin_pair(struct backup_view *view, const char *key, struct qn_buf **ret_out)
-{
-    QN_TRY(qn_view_begin(view->view, ret_out));
-    qn_pack_map(*ret_out, 1);
-    qn_pack_cstr(*ret_out, key);
-    return QN_OK;
-}
-
-static enum qn_err on_entry(void *context, const struct qn_entry *entry)
-{
-    struct backup_view *view = context;
-    struct qn_buf *out;
-    view->entries++;
-    QN_TRY(begin_pair(view, "e", &out));
-    add_entry(entry, out);
-    return qn_view_end(view->view);
-}
-
-static enum qn_err put_piece(struct backup_view *view, const uint8_t *bytes, size_t size)
-{
-    struct qn_buf *out;
-    QN_TRY(begin_pair(view, "b", &out));
-    qn_pack_bin(out, qn_span(bytes, size));
-    return qn_view_end(view->view);
-}
-
-static enum qn_err put_hole(struct backup_view *view, size_t size)
-{
-    struct qn_buf *out;
-    QN_TRY(begin_pair(view, "h", &out));
-    qn_pack_u64(out, size);
-    return qn_view_end(view->view);
-}
-
-static enum qn_err on_bytes(void *context, const uint8_t *bytes, size_t size)
-{
-    struct backup_view *view = context;
-    view->bytes += size;
-    if (bytes == NULL)
-        return put_hole(view, size);
-    for (size_t at = 0; at < size; at += PIECE_SIZE)
-        QN_TRY(put_piece(view, bytes + at, size - at < PIECE_SIZE ? size - at : PIECE_SIZE));
-    return QN_OK;
-}
-
-static enum qn_err on_entry_end(void *context, enum qn_err err)
-{
-    struct backup_view *view = context;
-    struct qn_buf *out;
-    view->errors += err != QN_OK;
-    QN_TRY(begin_pair(view, "x", &out));
-    qn_pack_cstr(out, err == QN_OK ? "" : qn_err_name(err));
-    return qn_view_end(view->view);
-}
-
-static enum qn_err take_paths(struct qn_span args, struct qn_span *paths, size_t *ret_count)
-{
-    struct qn_cursor cursor = qn_cursor(args_value(args, "paths"));
-    *ret_count = 0;
-    if (args_value(args, "paths").size == 0)
-        return QN_OK;
-    QN_TRY(qn_cursor_array(&cursor, QN_SNAPSHOT_PATHS_MAX, ret_count));
-    for (size_t i = 0; i < *ret_count; i++) {
-        QN_TRY(qn_cursor_bin(&cursor, QN_PATH_SIZE_MAX, &paths[i]));
-        paths[i] = qn_snapshot_path(paths[i]);
-    }
-    return QN_OK;
-}
-
-static enum qn_err put_totals(struct backup_view *view, const struct qn_snapshot *snapshot,
-                              bool is_whole)
-{
-    struct qn_buf *out;
-    QN_TRY(qn_view_begin(view->view, &out));
-    qn_pack_map(out, 2);
-    qn_pack_cstr(out, "bytes");
-    is_whole ? qn_pack_u64(out, snapshot->root.size) : qn_pack_nil(out);
-    qn_pack_cstr(out, "entries");
-    is_whole ? qn_pack_u64(out, snapshot->root.entry_count) : qn_pack_nil(out);
-    return qn_view_end(view->view);
-}
-
-static void finish_restore(struct backup_view *view)
-{
-    QN_AUTO_BUF struct qn_buf item;
-    qn_buf_init(&item, 128);
-    qn_pack_map(&item, 3);
-    qn_pack_cstr(&item, "bytes");
-    qn_pack_u64(&item, view->bytes);
-    qn_pack_cstr(&item, "entries");
-    qn_pack_u64(&item, view->entries);
-    qn_pack_cstr(&item, "errors");
-    qn_pack_u64(&item, view->errors);
-    qn_view_finish(view->view, qn_buf_view(&item));
-}
-
-static bool is_wrong(enum qn_err err)
-{
-    return err == QN_ERR_CORRUPT || err == QN_ERR_SIGNATURE;
-}
-
-static void run_restore(struct backup_view *view)
-{
-    struct qn_snapshot_info info;
-    struct qn_span paths[QN_SNAPSHOT_PATHS_MAX];
-    size_t path_count;
-    if (take_paths(view->args, paths, &path_count) != QN_OK) {
-        refuse(view, QN_ERR_INVALID, "bad-path", qn_span_str(""));
-        return;
-    }
-    if (qn_snapshot_pick(&view->place, view->args, "snapshot", &info) != QN_OK)
-        return;
-    struct qn_restore_options options = {.snapshot = &info.snapshot,
-                                         .paths = paths,
-                                         .path_count = path_count,
-                                         .progress = qn_view_progress(view->view),
-                                         .on_entry = on_entry,
-                                         .on_bytes = on_bytes,
-                                         .on_entry_end = on_entry_end,
-                                         .context = view};
-    enum qn_err err = put_totals(view, &info.snapshot, path_count == 0);
-    if (err == QN_OK)
-        err = qn_vault_restore(view->place.vault, &options);
-    qn_buf_deinit(&info.plain);
-    if (view->place.copy != NULL && (view->errors > 0 || is_wrong(err)))
-        qn_copy_vault_distrust(view->place.copy);
-    if (err == QN_OK && view->entries == 0 && path_count > 0)
-        err = QN_ERR_NOTFOUND;
-    if (err == QN_OK)
-        finish_restore(view);
-    else if (view->place.copy != NULL && is_wrong(err))
-        refuse(view, err, "holder-bad", qn_span_str(""));
-    else
-        refuse(view, err, qn_snapshot_code(err), qn_span_str(""));
-}
-
 static const struct {
     const char *command, *args;
     void (*run)(struct backup_view *view);
 } commands[] = {
-    {"backup.ls", "from name path recursive snapshot store", run_ls},
-    {"backup.find", "from name pattern", run_find},
-    {"backup.held", "from name", run_list},
-    {"backup.diff", "a b from name", run_diff},
-    {"backup.restore", "from name paths snapshot store", run_restore},
+    {"backup.ls", "from name path recursive snapshot store", qn_backup_view_ls},
+    {"backup.find", "from name pattern", qn_backup_view_find},
+    {"backup.held", "from name", qn_backup_view_list},
+    {"backup.diff", "a b from name", qn_backup_view_diff},
+    {"backup.restore", "from name paths snapshot store", qn_backup_view_restore},
 };
 
 static void run_command(struct backup_view *view, struct qn_span command)
@@ -536,10 +84,10 @@ static void run_command(struct backup_view *view, struct qn_span command)
         if (args_are_only(view->args, commands[i].args))
             commands[i].run(view);
         else
-            refuse(view, QN_ERR_INVALID, "bad-request", command);
+            qn_backup_view_refuse(view, QN_ERR_INVALID, "bad-request", command);
         return;
     }
-    refuse(view, QN_ERR_NOTFOUND, "unknown-command", command);
+    qn_backup_view_refuse(view, QN_ERR_NOTFOUND, "unknown-command", command);
 }
 
 /* The vault of this site, or the copy at the site that `from` names. */
@@ -574,7 +122,8 @@ void qn_backup_view_run(struct qn_view *raw)
         .view = raw, .args = qn_buf_view(&task->args), .place = {.view = raw}};
     enum qn_err err = open_place(&view);
     if (err != QN_OK)
-        refuse(&view, err, open_code(err), qn_span_str(err == QN_ERR_HELD ? "" : qn_err_name(err)));
+        qn_backup_view_refuse(&view, err, open_code(err),
+                              qn_span_str(err == QN_ERR_HELD ? "" : qn_err_name(err)));
     else
         run_command(&view, qn_buf_view(&task->command));
     qn_copy_vault_close(view.place.copy);

@@ -73,6 +73,20 @@ static enum qn_err pool_of(struct qn_files *files, const struct qn_site_id *owne
 
 /* ---- on the pool's threads ---- */
 
+/* What the disk does not give (EIO), or gives otherwise than it was: all of it is read, and if it
+ * is damaged put aside, as by a scrub. */
+static enum qn_err judge(struct work *work)
+{
+    enum qn_err err = qn_pool_scrub(work->pool, &work->what->name, 0);
+    return err == QN_OK ? QN_ERR_BUSY : err;
+}
+
+/* What this site's own vault has is judged by its jobs, which can put it right. */
+static bool is_held(const struct work *work)
+{
+    return !qn_site_id_eq(&work->what->owner, &work->files->site);
+}
+
 static enum qn_err do_read(struct work *work)
 {
     const struct qn_file_work *what = work->what;
@@ -86,10 +100,12 @@ static enum qn_err do_read(struct work *work)
     result->bytes.data = qn_alloc(wanted == 0 ? 1 : wanted);
     result->bytes.capacity = result->bytes.size_max = wanted;
     result->bytes.size = wanted;
-    return qn_pool_read(work->pool, &what->name, what->offset, wanted, result->bytes.data);
+    enum qn_err err =
+        qn_pool_read(work->pool, &what->name, what->offset, wanted, result->bytes.data);
+    return err == QN_ERR_IO && is_held(work) ? judge(work) : err;
 }
 
-/* Of content that is not what the name says nothing is proven: it is put aside, as a scrub does. */
+/* Of content that is not what the name says nothing is proven. */
 static enum qn_err do_proof(struct work *work)
 {
     struct qn_digest mac, digest;
@@ -105,8 +121,9 @@ static enum qn_err do_proof(struct work *work)
     }
     qn_free(bytes);
     if (err == QN_OK && memcmp(digest.bytes, work->what->name.bytes, sizeof(digest.bytes)) != 0)
-        return qn_pool_scrub(work->pool, &work->what->name, 0) == QN_OK ? QN_ERR_BUSY
-                                                                        : QN_ERR_CORRUPT;
+        return judge(work);
+    if (err == QN_ERR_IO && is_held(work))
+        return judge(work);
     if (err == QN_OK)
         qn_buf_append_span(&work->result.bytes, qn_digest_view(&mac));
     return err;

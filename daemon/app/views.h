@@ -1,7 +1,7 @@
 /* The commands that read the vault (docs/control.md, "app"): each has a thread that makes answers,
  * and a bounded queue from which the loop thread takes them as fast as the client reads.
  *
- * Loop thread, but for what backup_view.c does on its threads (views_impl.h).
+ * Loop thread, but for what backup_view*.c do on its threads (views_impl.h).
  */
 #pragma once
 

@@ -155,22 +155,27 @@ bool plan_names(const struct plan *plan,
 uint64_t plan_period_ms(const struct plan *plan);          /* of its schedule; 0: not by itself */
 void plan_reckon(struct qn_core *core, struct plan *plan); /* when it is due next */
 
-/* ---- backup_job.c: jobs and their news ---- */
+/* ---- backup_job.c: the jobs, one at a time ---- */
 bool want_is_same(const struct want *a, const struct want *b);
 /* Queues work unless the same waits or runs already. */
 void backup_want(struct qn_core *core, const struct want *want);
 void backup_next_job(struct qn_core *core);
-void backup_news(struct qn_core *core, const struct qn_job_event *event);
-void backup_outcome(struct qn_core *core, const struct pending *pending,
-                    const struct qn_outcome *outcome);
-void backup_read_done(struct qn_core *core, struct qn_read_result *result);
-void problem_note(struct qn_core *core, struct qn_span problem); /* backup_problem.c */
-void backup_tell_packs(struct qn_core *core); /* packs of the running job, if it is time */
 bool backup_is_running(const struct qn_core *core, const char *plan);
 /* An own pack could not be read: it is put right from a copy when its turn has come; offsite_mended
  * follows. Passed over while QN_MEND_PACKS_MAX wait. */
 void backup_mend(struct qn_core *core, const struct qn_digest *pack);
 bool backup_is_mending(const struct qn_core *core);
+/* Commits an intent of the book; only backup_outcome sees its outcome. */
+struct pending *backup_book(struct qn_core *core, enum qn_intent_kind kind,
+                            struct qn_buf *take_payload);
+
+/* ---- backup_news.c: what they tell ---- */
+void backup_news(struct qn_core *core, const struct qn_job_event *event);
+void backup_tell_packs(struct qn_core *core); /* packs of the running job, if it is time */
+void backup_outcome(struct qn_core *core, const struct pending *pending,
+                    const struct qn_outcome *outcome);
+void backup_read_done(struct qn_core *core, struct qn_read_result *result);
+void problem_note(struct qn_core *core, struct qn_span problem); /* backup_problem.c */
 
 /* ---- backup_keep.c: what is forgotten ---- */
 /* Appends the names of the snapshots that the keep rules of a plan let go (NULL: of all plans), 32

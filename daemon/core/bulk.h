@@ -34,6 +34,7 @@
 #define BULK_NAMES_MAX    4096
 #define BULK_OFFERS_MAX   256
 #define BULK_REQUESTS_MAX 16
+#define BULK_PROOF_BATCH  128 /* packs of one challenge: at most 2.5 GiB that both ends read */
 #define BULK_PROOF_PREFIX                                                                          \
     6 /* bytes of a name: of a million packs hardly two are alike in so many */
 #define BULK_NARROW_FRAME (16 * 1024) /* of the largest message on the first connection */

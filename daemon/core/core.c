@@ -235,6 +235,8 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
     if (!core_pending_take(core, outcome->token, &pending))
         return;
     plans_committed(core, outcome->token, outcome->err);
+    if (outcome->kind == QN_INTENT_TRUST && outcome->err == QN_OK)
+        core->is_in_doubt = false; /* also if who said so has gone */
     switch (pending.kind) {
     case PENDING_REPLY:
         request_outcome(core, &pending, outcome);

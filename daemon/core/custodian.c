@@ -240,12 +240,17 @@ static void found_was_stored(struct qn_core *core, enum qn_err err)
     custodian_read(core);
 }
 
+/* A sector that cannot be read is among it: app/files.c makes that CORRUPT. */
+bool custodian_is_bad(enum qn_err err)
+{
+    return err == QN_ERR_CORRUPT || err == QN_ERR_NOTFOUND;
+}
+
 /* What could not be read for another reason than its content is tried again; the turn stays its. */
 static void scrubbed(struct qn_core *core, const struct pending *pending, enum qn_err err)
 {
     struct custodian *custodian = core->custodian;
-    bool is_told = err == QN_OK || err == QN_ERR_CORRUPT || err == QN_ERR_NOTFOUND;
-    if (!is_told) {
+    if (err != QN_OK && !custodian_is_bad(err)) {
         core_note(core, "held-file-failed", err, "scrub");
         custodian->is_scrubbing = false;
         custodian->scrub_ms = core->now_ms + CUSTODIAN_MS;

@@ -73,14 +73,20 @@ bool core_may_append(const struct qn_core *core)
     return !core->is_in_doubt || core->peers.count == 0;
 }
 
+void group_pack_trust(struct qn_buf *ret_payload)
+{
+    qn_buf_init(ret_payload, 16);
+    qn_pack_array(ret_payload, 0);
+}
+
+/* That is so whether or not it can be stored. */
 void group_compared(struct qn_core *core)
 {
     if (!core->is_in_doubt)
         return;
     core->is_in_doubt = false;
     struct qn_buf payload;
-    qn_buf_init(&payload, 16);
-    qn_pack_array(&payload, 0);
+    group_pack_trust(&payload);
     core_commit(core, QN_INTENT_TRUST, &payload, PENDING_QUIET);
 }
 

@@ -345,6 +345,9 @@ void custodian_sweep_soon(struct qn_core *core);
 void custodian_read(struct qn_core *core);
 struct pending *custodian_mark(struct pending *pending, const struct qn_site_id *owner,
                                enum custodian_what what);
+/* Whether a pack that was read so is damaged or gone: for scrubs, challenges and reading back.
+ * Anything else, as too many open files or a disk that is away, passes. */
+bool custodian_is_bad(enum qn_err err);
 /* What the owner had read is damaged: noted, so that it can send it again. */
 void custodian_found_bad(struct qn_core *core, const struct qn_site_id *owner,
                          const struct qn_digest *pack);

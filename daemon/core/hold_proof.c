@@ -5,7 +5,7 @@
 
 #define DAY_S       (24u * 3600)
 #define ROUNDS      2
-#define FLOOR_BYTES (QN_HELD_PACK_SIZE_MAX * 128ull)
+#define FLOOR_BYTES ((uint64_t)QN_HELD_PACK_SIZE_MAX * BULK_PROOF_BATCH)
 
 static uint64_t budget_max(uint64_t held_bytes)
 {

@@ -294,17 +294,13 @@ static bool prove_next(struct qn_core *core, struct bulk *bulk, struct hold_requ
     return false;
 }
 
-/* The pack whose token comes next; borrowed. */
-static const struct qn_digest *proven_name(const struct hold_request *request)
+/* The pack that is read: whose token comes next, or whose bytes were asked for; borrowed. */
+static const struct qn_digest *name_read(const struct hold_request *request)
 {
     size_t at = request->tokens.size / HOLD_PROOF_TOKEN * QN_DIGEST_SIZE;
+    if (request->kind == QN_MSG_PACK_GET)
+        return &request->name;
     return (const struct qn_digest *)(request->wanted.data + at);
-}
-
-/* Anything else, as too many open files, passes. */
-static bool is_damage(enum qn_err err)
-{
-    return err == QN_ERR_CORRUPT || err == QN_ERR_NOTFOUND || err == QN_ERR_IO;
 }
 
 void hold_request_file(struct qn_core *core, struct bulk *bulk, uint64_t number,
@@ -316,13 +312,14 @@ void hold_request_file(struct qn_core *core, struct bulk *bulk, uint64_t number,
         return;
     request->is_reading = false;
     struct qn_span bytes = qn_buf_view(&result->bytes);
-    if (result->err != QN_OK && !is_damage(result->err)) {
+    bool is_bad = custodian_is_bad(result->err);
+    if (is_bad)
+        custodian_found_bad(core, &bulk->peer->site, name_read(request));
+    if (result->err != QN_OK && !is_bad) {
         core_note(core, "held-file-failed", result->err, "");
         request->again_ms = CUSTODIAN_MS;
         hold_request_fail(core, bulk, request, "busy");
     } else if (request->kind == QN_MSG_PROOF_ASK) {
-        if (result->err == QN_ERR_CORRUPT || result->err == QN_ERR_NOTFOUND)
-            custodian_found_bad(core, &bulk->peer->site, proven_name(request));
         add_token(request, result->err == QN_OK ? bytes : qn_span(NULL, 0));
     } else if (result->err != QN_OK) {
         core_note(core, "held-file-failed", result->err, "");

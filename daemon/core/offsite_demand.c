@@ -57,7 +57,8 @@ void offsite_challenged(const struct bulk *bulk, struct challenged *ret_challeng
                                           .bad = demand->bad};
 }
 
-/* What was compared, before the batch is committed. */
+/* What was compared, before the batch is committed. Of a sample that is done when somebody asked
+ * for all of it only what is lost counts: the rest is proven with the round. */
 void demand_count(struct qn_core *core, struct bulk *bulk)
 {
     struct proofs *proofs = &bulk->offsite->proofs;
@@ -65,10 +66,27 @@ void demand_count(struct qn_core *core, struct bulk *bulk)
     if (demand->kind == DEMAND_NONE)
         return;
     demand->moved_ms = core->now_ms;
-    demand->packs += proofs->batch.count;
     demand->bad += proofs->lost.count;
+    if (proofs->is_sample && demand->kind == DEMAND_ALL) {
+        demand->packs += proofs->lost.count;
+        return;
+    }
+    demand->packs += proofs->batch.count;
     qn_vec_each (&proofs->batch, challenge)
         demand->bytes += challenge->pack.size;
+}
+
+/* A sample answers only who asked for one: the round of who asked for all comes after it. */
+void demand_batch_done(struct qn_core *core, struct bulk *bulk, bool is_stored)
+{
+    const struct proofs *proofs = &bulk->offsite->proofs;
+    bool is_last = proofs->is_sample || proofs->row.started_ms == 0;
+    if (!is_last)
+        return;
+    if (!is_stored)
+        demand_end(core, bulk, CHALLENGE_LATE);
+    else if (!proofs->is_sample || proofs->demand.kind == DEMAND_SAMPLE)
+        demand_end(core, bulk, CHALLENGE_DONE);
 }
 
 void demand_tick(struct qn_core *core, struct bulk *bulk)

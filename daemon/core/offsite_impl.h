@@ -37,7 +37,6 @@
 #define PROOF_AGAIN_MS    (24ull * 3600 * 1000) /* after a round that found something */
 #define PROOF_SPREAD_MS   (12ull * 3600 * 1000)
 #define PROOF_ANSWER_MS   600000 /* for one batch */
-#define PROOF_BATCH       128    /* packs: about 1 GiB that both ends read */
 #define PROOF_READS       2      /* packs that are read at once here */
 #define PROOF_VALUE       16
 #define COMPARE_LOST_MAX  4096 /* names in one answer of a comparison, of packs */
@@ -250,7 +249,8 @@ struct proofs {
     uint64_t retry_ms;
     uint64_t busy_ms; /* the holder wants no challenge before; outlives connections */
     QN_VEC(struct qn_digest) lost;
-    size_t commits;
+    size_t commits;  /* of the batch, on their way */
+    bool has_failed; /* one of them */
 };
 
 struct offsite {
@@ -414,6 +414,8 @@ void forgets_committed(struct qn_core *core, struct bulk *bulk, const struct qn_
 /* ---- offsite_demand.c ---- */
 void demand_end(struct qn_core *core, struct bulk *bulk, enum challenge_result result);
 void demand_count(struct qn_core *core, struct bulk *bulk);
+/* What came of the batch is stored, or could not be. */
+void demand_batch_done(struct qn_core *core, struct bulk *bulk, bool is_stored);
 void demand_tick(struct qn_core *core, struct bulk *bulk);
 
 /* ---- offsite_proof.c ---- */
@@ -426,9 +428,16 @@ void proofs_say_again(struct offsite *offsite);
 uint64_t proofs_due_ms(const struct qn_core *core, const struct bulk *bulk);
 /* Wakes the core when it will be. */
 bool proofs_are_due(struct qn_core *core, const struct bulk *bulk);
+void proofs_read_done(struct qn_core *core, struct bulk *bulk, struct qn_read_result *result);
+void proofs_committed(struct qn_core *core, struct bulk *bulk, const struct qn_outcome *outcome);
+/* The batch begins anew later: what was found in it counts then, not twice. */
+void proofs_put_off(struct qn_core *core, struct bulk *bulk);
+void proofs_give_up(struct qn_core *core, struct bulk *bulk, enum qn_err err);
+
+/* ---- offsite_compare.c ---- */
+void proofs_read_own(struct qn_core *core, struct bulk *bulk); /* in state READING */
+void proofs_ask(struct qn_core *core, struct bulk *bulk);      /* about the last range */
 enum qn_err QN_CHECKED proofs_answer(struct qn_core *core, struct bulk *bulk,
                                      struct qn_cursor *fields);
-void proofs_read_done(struct qn_core *core, struct bulk *bulk, struct qn_read_result *result);
 void proofs_file_done(struct qn_core *core, struct bulk *bulk, enum tag tag, uint32_t number,
                       struct qn_file_result *result);
-void proofs_committed(struct qn_core *core, struct bulk *bulk, const struct qn_outcome *outcome);

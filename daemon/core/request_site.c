@@ -170,9 +170,7 @@ void call_site_trust(const struct call *call)
         return;
     }
     struct qn_buf payload;
-    qn_buf_init(&payload, 16);
-    qn_pack_array(&payload, 0);
-    core->is_in_doubt = false;
+    group_pack_trust(&payload);
     call_commit(call, QN_INTENT_TRUST, &payload, name);
 }
 

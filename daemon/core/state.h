@@ -508,6 +508,7 @@ bool group_may_lack_key(struct qn_core *core, struct peer *peer);
 bool core_may_append(const struct qn_core *core);
 /* Ledgers were compared: the doubt ends, also for the next start. */
 void group_compared(struct qn_core *core);
+void group_pack_trust(struct qn_buf *ret_payload); /* of QN_INTENT_TRUST; to be released */
 const struct peer *group_online_peer(const struct qn_core *core); /* any; NULL: there is none */
 bool core_is_member(const struct qn_core *core);
 bool core_was_admitted(const struct qn_core *core); /* a member, or one that withdrew */

@@ -1,13 +1,10 @@
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "proto/pack.h"
 #include "vault/backup_private.h"
 
-#define CLOCK_ENTRIES 64   /* the clock is looked at once for so many */
-#define LOST_MAX      1024 /* paths of unread files that are remembered for their further names */
-#define VIEW_ENTRIES  4096 /* the index is seen anew after so many */
+#define VIEW_ENTRIES 4096 /* the index is seen anew after so many */
 
 void qn_backup_report(struct qn_backup *backup, const char *what, struct qn_span path,
                       int errno_value)
@@ -59,318 +56,6 @@ enum qn_err qn_backup_put_tree_chunk(void *context, enum qn_blob_kind kind, stru
     return qn_pipeline_put(backup->pipeline, kind, plain, ret_id);
 }
 
-/* ---- the snapshot before ---- */
-
-/* A chunk of the old list that is damaged costs reading files again, nothing else. */
-static enum qn_err next_before(struct qn_backup *backup)
-{
-    enum qn_err err;
-    do {
-        err = qn_tree_iter_next(backup->previous, &backup->before);
-    } while (err == QN_ERR_CORRUPT || err == QN_ERR_SIGNATURE || err == QN_ERR_IO);
-    backup->has_before = err == QN_OK;
-    return err == QN_ERR_NOTFOUND ? QN_OK : err;
-}
-
-/* The entry of the same path in the snapshot before, or NULL. */
-static enum qn_err find_before(struct qn_backup *backup, struct qn_span path,
-                               const struct qn_entry **ret_before)
-{
-    int order = 1;
-    while (backup->has_before && (order = qn_path_cmp(backup->before.path, path)) < 0)
-        QN_TRY(next_before(backup));
-    *ret_before = backup->has_before && order == 0 ? &backup->before : NULL;
-    return QN_OK;
-}
-
-static bool is_untouched(const struct qn_entry *entry, const struct qn_entry *before)
-{
-    return before != NULL && entry->type == before->type && entry->inode == before->inode &&
-           entry->ctime_s == before->ctime_s && entry->ctime_ns == before->ctime_ns &&
-           entry->mtime_s == before->mtime_s && entry->mtime_ns == before->mtime_ns &&
-           entry->size == before->size;
-}
-
-static enum qn_err use_chunk(void *context, const struct qn_content_item *item)
-{
-    struct qn_backup *backup = context;
-    if (item->is_hole)
-        return QN_OK;
-    return qn_pipeline_use(backup->pipeline, QN_BLOB_DATA, &item->id, item->size);
-}
-
-static enum qn_err use_manifest(void *context, const struct qn_chunk_id *id)
-{
-    struct qn_backup *backup = context;
-    return qn_pipeline_use(backup->pipeline, QN_BLOB_MANIFEST, id, 0);
-}
-
-/* Every chunk of a content that is taken over is looked up: its pack is needed by this snapshot
- * too, and what was lost meanwhile is read again. */
-static bool can_take_over(struct qn_backup *backup, const struct qn_content *content,
-                          enum qn_err *ret_err)
-{
-    enum qn_err err = qn_fetch_content(backup->fetcher, content, use_chunk, use_manifest, backup);
-    bool is_lost = err == QN_ERR_NOTFOUND || err == QN_ERR_CORRUPT || err == QN_ERR_SIGNATURE;
-    *ret_err = is_lost ? QN_OK : err;
-    return err == QN_OK;
-}
-
-/* ---- one entry ---- */
-
-static void note_done(struct qn_backup *backup, uint64_t bytes)
-{
-    struct qn_vault_progress *progress = backup->options->progress;
-    if (progress == NULL)
-        return;
-    qn_progress_add(&progress->files_done, 1);
-    qn_progress_add(&progress->bytes_done, bytes);
-}
-
-/* Attributes count for the time of the last change too: what is untouched has the old ones. */
-static enum qn_err fill_xattrs(struct qn_backup *backup, struct qn_entry *entry,
-                               const struct qn_entry *before)
-{
-    if (is_untouched(entry, before)) {
-        entry->xattrs = before->xattrs;
-        return QN_OK;
-    }
-    enum qn_err err = qn_walk_xattrs(backup->walk, entry);
-    if (err == QN_ERR_CLOSED)
-        return err;
-    if (err != QN_OK && err != QN_ERR_NOTFOUND)
-        qn_backup_report(backup, "xattr", entry->path, errno);
-    return QN_OK;
-}
-
-static void note_lost(struct qn_backup *backup, const struct qn_entry *entry)
-{
-    if (backup->lost.count >= LOST_MAX)
-        return;
-    struct qn_buf *path = qn_vec_push_slot(&backup->lost);
-    qn_buf_init(path, QN_PATH_SIZE_MAX);
-    qn_buf_append_span(path, entry->path);
-}
-
-static bool is_lost(const struct qn_backup *backup, struct qn_span path)
-{
-    qn_vec_each (&backup->lost, it) {
-        if (qn_span_eq(qn_buf_view(it), path))
-            return true;
-    }
-    return false;
-}
-
-static enum qn_err store_file(struct qn_backup *backup, struct qn_entry *entry,
-                              const struct qn_entry *before)
-{
-    bool is_new = before == NULL || before->type != QN_ENTRY_FILE;
-    enum qn_err err = qn_backup_read(backup, entry);
-    if (err == QN_ERR_NOTFOUND) {
-        note_lost(backup, entry);
-        return QN_OK;
-    }
-    QN_TRY(err);
-    QN_TRY(fill_xattrs(backup, entry, NULL));
-    backup->counts.files_new += is_new;
-    backup->counts.files_changed += !is_new;
-    backup->counts.bytes += entry->size;
-    note_done(backup, 0); /* its bytes were counted as they were read */
-    return qn_window_end(backup, entry, true);
-}
-
-static enum qn_err do_file(struct qn_backup *backup, struct qn_entry *entry,
-                           const struct qn_entry *before)
-{
-    enum qn_err err = QN_OK;
-    bool is_taken_over =
-        is_untouched(entry, before) && can_take_over(backup, &before->content, &err);
-    QN_TRY(err);
-    if (!is_taken_over)
-        return store_file(backup, entry, before);
-    entry->content = before->content;
-    entry->xattrs = before->xattrs;
-    backup->counts.files_unchanged++;
-    backup->counts.bytes += entry->size;
-    note_done(backup, entry->size);
-    return qn_window_end(backup, entry, false);
-}
-
-/* Of a folder above what is saved only the attributes are worth something. Its times change with
- * whatever else comes and goes in it: a backup in which nothing changed would have another list. */
-static void keep_times(const struct qn_backup *backup, struct qn_entry *entry,
-                       const struct qn_entry *before)
-{
-    if (before == NULL || before->type != QN_ENTRY_DIR || !qn_walk_is_above(backup->walk))
-        return;
-    bool is_same = entry->mode == before->mode && entry->uid == before->uid &&
-                   entry->gid == before->gid && qn_span_eq(entry->user, before->user) &&
-                   qn_span_eq(entry->group, before->group) &&
-                   qn_span_eq(entry->xattrs, before->xattrs);
-    if (!is_same)
-        return;
-    entry->mtime_s = before->mtime_s;
-    entry->mtime_ns = before->mtime_ns;
-    entry->ctime_s = before->ctime_s;
-    entry->ctime_ns = before->ctime_ns;
-    entry->inode = before->inode;
-    entry->device = before->device;
-}
-
-static enum qn_err do_other(struct qn_backup *backup, struct qn_entry *entry,
-                            const struct qn_entry *before)
-{
-    if (entry->type == QN_ENTRY_HARDLINK && is_lost(backup, entry->target)) {
-        qn_backup_report(backup, "unreadable", entry->path, 0);
-        return QN_OK;
-    }
-    if (entry->type != QN_ENTRY_HARDLINK)
-        QN_TRY(fill_xattrs(backup, entry, before));
-    if (entry->type == QN_ENTRY_DIR)
-        keep_times(backup, entry, before);
-    backup->counts.dirs += entry->type == QN_ENTRY_DIR;
-    backup->counts.others += entry->type != QN_ENTRY_DIR;
-    note_done(backup, 0);
-    return qn_window_end(backup, entry, false);
-}
-
-static enum qn_err do_entry(struct qn_backup *backup, struct qn_entry *entry)
-{
-    const struct qn_entry *before = NULL;
-    if (backup->previous != NULL)
-        QN_TRY(find_before(backup, entry->path, &before));
-    return entry->type == QN_ENTRY_FILE ? do_file(backup, entry, before)
-                                        : do_other(backup, entry, before);
-}
-
-/* ---- snapshots of the run ---- */
-
-static uint64_t now_of(const struct qn_backup *backup)
-{
-    const struct qn_backup_options *options = backup->options;
-    return options->clock_ms == NULL ? options->now_ms : options->clock_ms(options->context);
-}
-
-static void copy_name(char *out, const char *text)
-{
-    size_t size = strnlen(text, QN_NAME_SIZE_MAX);
-    memcpy(out, text, size);
-    out[size] = '\0';
-}
-
-static void describe(struct qn_backup *backup, const struct qn_tree_root *root, bool is_partial,
-                     struct qn_snapshot *out)
-{
-    uint64_t packs;
-    *out = (struct qn_snapshot){.started_ms = backup->options->now_ms,
-                                .ended_ms = now_of(backup),
-                                .sequence = backup->sequence,
-                                .is_partial = is_partial,
-                                .root = *root,
-                                .store = backup->store,
-                                .places = qn_buf_view(&backup->places),
-                                .places_run = backup->places.size > 0 ? backup->places_run : 0,
-                                .paths = qn_buf_view(&backup->paths)};
-    qn_pipeline_counts(backup->pipeline, &backup->counts.bytes_new, &backup->counts.bytes_stored,
-                       &packs);
-    out->counts = backup->counts;
-    copy_name(out->plan, backup->options->plan);
-    copy_name(out->site, backup->options->site);
-}
-
-static enum qn_err forget_obsolete(struct qn_backup *backup)
-{
-    qn_vec_each (&backup->obsolete, name) {
-        enum qn_err err = qn_vault_forget(backup->vault, name);
-        if (err != QN_OK && err != QN_ERR_NOTFOUND)
-            return err;
-    }
-    backup->obsolete.count = 0;
-    return QN_OK;
-}
-
-static int name_cmp(const void *a, const void *b)
-{
-    return memcmp(a, b, sizeof(struct qn_pack_name));
-}
-
-/* Every pack that the snapshot needs, ascending. */
-static enum qn_err list_packs(struct qn_backup *backup, qn_pack_name_vec *packs)
-{
-    QN_TRY(qn_pipeline_live(backup->pipeline, packs));
-    if (backup->places_packs.count == 0)
-        return QN_OK;
-    qn_vec_each (&backup->places_packs, name)
-        qn_vec_push(packs, *name);
-    qsort(packs->items, packs->count, sizeof(*packs->items), name_cmp);
-    size_t count = 1;
-    for (size_t i = 1; i < packs->count; i++)
-        if (name_cmp(&packs->items[count - 1], &packs->items[i]) != 0)
-            packs->items[count++] = packs->items[i];
-    packs->count = count;
-    return QN_OK;
-}
-
-/* All that the list says is durable and in the index before the snapshot is. */
-static enum qn_err take_snapshot(struct qn_backup *backup, bool is_partial,
-                                 struct qn_tree_root *ret_root, struct qn_snapshot_name *ret_name)
-{
-    qn_pack_name_vec packs = {0};
-    struct qn_snapshot snapshot;
-    QN_TRY(qn_window_drain(backup));
-    QN_TRY(qn_tree_builder_finish(backup->tree, ret_root));
-    QN_TRY(qn_pipeline_flush(backup->pipeline));
-    if (!is_partial)
-        QN_TRY(qn_backup_places(backup, ret_root));
-    describe(backup, ret_root, is_partial, &snapshot);
-    enum qn_err err = list_packs(backup, &packs);
-    if (err == QN_OK)
-        err = qn_vault_commit(backup->vault, &snapshot, packs.items, packs.count, ret_name);
-    qn_vec_free(&packs);
-    QN_TRY(err);
-    backup->sequence++;
-    const struct qn_backup_options *options = backup->options;
-    if (options->on_snapshot != NULL)
-        options->on_snapshot(options->context, ret_name);
-    return forget_obsolete(backup);
-}
-
-/* The list so far is the beginning of the new one: its leaves come out the same and are known. */
-static enum qn_err begin_anew(struct qn_backup *backup, const struct qn_tree_root *root)
-{
-    qn_tree_builder_free(backup->tree);
-    backup->tree = qn_tree_builder_new(qn_backup_put_tree_chunk, backup);
-    struct qn_tree_iter *iter = qn_tree_iter_new(root, qn_fetch_tree, backup->fetcher);
-    struct qn_entry entry;
-    enum qn_err err;
-    while ((err = qn_tree_iter_next(iter, &entry)) == QN_OK) {
-        err = qn_tree_builder_add(backup->tree, &entry);
-        if (err != QN_OK)
-            break;
-    }
-    qn_tree_iter_free(iter);
-    return err == QN_ERR_NOTFOUND ? QN_OK : err;
-}
-
-static enum qn_err maybe_partial(struct qn_backup *backup)
-{
-    const struct qn_backup_options *options = backup->options;
-    bool is_looked = backup->entries_seen % CLOCK_ENTRIES == 0;
-    if (options->partial_every_ms == 0 || options->clock_ms == NULL || !is_looked)
-        return QN_OK;
-    uint64_t now_ms = now_of(backup);
-    if (now_ms < backup->partial_last_ms + options->partial_every_ms)
-        return QN_OK;
-    struct qn_tree_root root;
-    struct qn_snapshot_name name;
-    QN_TRY(take_snapshot(backup, true, &root, &name));
-    qn_vec_push(&backup->obsolete, name);
-    qn_fetcher_rest(backup->fetcher);
-    QN_TRY(begin_anew(backup, &root));
-    backup->partial_last_ms = now_of(backup);
-    return QN_OK;
-}
-
 /* ---- a stream among the files ---- */
 
 /* Of the next one that was not stored yet. */
@@ -413,7 +98,7 @@ static enum qn_err do_stream(struct qn_backup *backup, struct qn_buf *last)
     QN_TRY(err);
     backup->counts.files_new++;
     backup->counts.bytes += entry.size;
-    note_done(backup, 0);
+    qn_backup_note_done(backup, 0);
     return qn_window_end(backup, &entry, true);
 }
 
@@ -444,8 +129,8 @@ static enum qn_err on_entry(struct qn_backup *backup, struct qn_entry *entry)
         return QN_ERR_CLOSED;
     if (backup->entries_seen % VIEW_ENTRIES == 0)
         qn_fetcher_rest(backup->fetcher);
-    QN_TRY(do_entry(backup, entry));
-    return maybe_partial(backup);
+    QN_TRY(qn_backup_entry(backup, entry));
+    return qn_backup_maybe_partial(backup);
 }
 
 static enum qn_err walk_all(struct qn_backup *backup)
@@ -512,7 +197,7 @@ static enum qn_err find_previous(struct qn_backup *backup)
         backup->previous = qn_tree_iter_new(&backup->previous_root, qn_fetch_tree, backup->fetcher);
     }
     qn_snapshots_deinit(&all);
-    return backup->previous == NULL ? QN_OK : next_before(backup);
+    return backup->previous == NULL ? QN_OK : qn_backup_next_before(backup);
 }
 
 static void tell_totals(struct qn_backup *backup)
@@ -569,7 +254,7 @@ static enum qn_err start(struct qn_backup *backup)
                                                                      .context = options->context});
     backup->tree = qn_tree_builder_new(qn_backup_put_tree_chunk, backup);
     qn_window_init(backup);
-    backup->partial_last_ms = now_of(backup);
+    backup->partial_last_ms = qn_backup_now(backup);
     return QN_OK;
 }
 
@@ -599,7 +284,7 @@ static enum qn_err run(struct qn_backup *backup, struct qn_snapshot_name *ret_na
     QN_TRY(start(backup));
     QN_TRY(qn_backup_store(backup));
     QN_TRY(walk_all(backup));
-    return take_snapshot(backup, false, &root, ret_name);
+    return qn_backup_snapshot(backup, false, &root, ret_name);
 }
 
 enum qn_err qn_vault_backup(struct qn_vault *vault, const struct qn_backup_options *options,

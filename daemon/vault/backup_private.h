@@ -1,6 +1,6 @@
-/* The inside of a backup run: backup.c (walk, merge with the snapshot before, snapshots),
- * backup_read.c (files to chunks) and backup_window.c (results back in order). One thread, beside
- * those of the pipeline.
+/* The inside of a backup run: backup.c (the walk), backup_entry.c (merge with the snapshot before),
+ * backup_read.c (files to chunks), backup_window.c (results back in order) and backup_snapshot.c.
+ * One thread, beside those of the pipeline.
  */
 #pragma once
 
@@ -92,6 +92,27 @@ enum qn_err QN_CHECKED qn_window_end(struct qn_backup *backup, const struct qn_e
                                      bool has_pieces);
 /* Waits for everything: the window is empty. */
 enum qn_err QN_CHECKED qn_window_drain(struct qn_backup *backup);
+
+/* ---- backup_entry.c ---- */
+
+/* Takes the next entry of the list before into `before`. A chunk of that list that is damaged costs
+ * reading files again, nothing else. */
+enum qn_err QN_CHECKED qn_backup_next_before(struct qn_backup *backup);
+/* What the walk gave, into the list. */
+enum qn_err QN_CHECKED qn_backup_entry(struct qn_backup *backup, struct qn_entry *entry);
+/* For whoever watches: one more entry, and so many bytes that were not counted as they were read.
+ */
+void qn_backup_note_done(struct qn_backup *backup, uint64_t bytes);
+
+/* ---- backup_snapshot.c ---- */
+
+/* Ends the list and commits a snapshot: all that it says is durable and in the index before. */
+enum qn_err QN_CHECKED qn_backup_snapshot(struct qn_backup *backup, bool is_partial,
+                                          struct qn_tree_root *ret_root,
+                                          struct qn_snapshot_name *ret_name);
+/* A partial one, if it is time; then the list goes on where it was. */
+enum qn_err QN_CHECKED qn_backup_maybe_partial(struct qn_backup *backup);
+uint64_t qn_backup_now(const struct qn_backup *backup); /* wall clock, ms */
 
 /* ---- reading ---- */
 

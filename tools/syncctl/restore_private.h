@@ -1,4 +1,4 @@
-/* Shared by restore_out.c and restore_special.c, and by nobody else. */
+/* Shared by restore_out.c, restore_object.c and restore_special.c, and by nobody else. */
 #pragma once
 
 #include <sys/stat.h>
@@ -44,6 +44,12 @@ enum ctl_restore_standing {
  */
 enum qn_err QN_CHECKED ctl_restore_fail(struct ctl_restore *restore, enum ctl_restore_issue issue,
                                         int error);
+/* Something else has the name of the entry in hand. */
+enum qn_err QN_CHECKED ctl_restore_fail_exists(struct ctl_restore *restore);
+void ctl_restore_note_loss(struct ctl_restore *restore, const struct ctl_meta_loss *loss);
+
+/* restore_object.c: the object in hand */
+void ctl_restore_set_object(struct ctl_restore_object *object, struct qn_span name, int dir);
 enum ctl_restore_standing ctl_restore_look(struct ctl_restore *restore,
                                            const struct qn_entry *entry);
 /* What a restore that lost its power left of a file: it may have any content. It has its time (a

@@ -39,7 +39,7 @@ static void pass_days(unsigned days)
 
 Test(copies, what_is_there_is_proven_once_a_week)
 {
-    offsite_rig_backup(&rig, PROOF_BATCH + 10, 1 * KIB, true);
+    offsite_rig_backup(&rig, BULK_PROOF_BATCH + 10, 1 * KIB, true);
     offsite_rig_up(&rig);
     rest();
     struct qn_proof proof = offsite_rig_proof(&rig);
@@ -56,7 +56,7 @@ Test(copies, what_is_there_is_proven_once_a_week)
 
 Test(copies, a_round_of_proofs_goes_on_after_a_restart)
 {
-    offsite_rig_backup(&rig, PROOF_BATCH + 10, 1 * KIB, true);
+    offsite_rig_backup(&rig, BULK_PROOF_BATCH + 10, 1 * KIB, true);
     offsite_rig_up(&rig);
     for (int i = 0; i < 10000 && offsite_rig_proof(&rig).at == 0; i++)
         if (!offsite_rig_unit(&rig))
@@ -415,6 +415,56 @@ Test(copies, a_verification_with_data_challenges_for_all)
     assert_text(copy, "state", "complete");
     cr_assert_eq(number_in(copy, "proven_packs"), 150);
     cr_assert_gt(offsite_rig_proof(&rig).verified_ms, verified_ms);
+}
+
+/* Whoever asks for all while a sample is under way hears of all. */
+Test(copies, a_sample_does_not_end_a_challenge_for_all)
+{
+    offsite_rig_backup(&rig, 150, 2 * KIB, true);
+    offsite_rig_up(&rig);
+    rest();
+    uint64_t verified_ms = offsite_rig_proof(&rig).verified_ms;
+    rig_wait(&rig.rig, 5000);
+    ask_verify(false, 0);
+    verify_end();
+    while (offsite_rig_state(&rig)->proofs.state != PROOF_ASKED)
+        cr_assert(offsite_rig_unit(&rig), "the sample is never asked for");
+    cr_assert(offsite_rig_state(&rig)->proofs.is_sample);
+    ask_verify(true, 0);
+    struct qn_span copy = verified_copy();
+    assert_text(copy, "challenge", "done");
+    cr_assert_eq(number_in(copy, "proven_packs"), 150);
+    cr_assert_gt(offsite_rig_proof(&rig).verified_ms, verified_ms);
+}
+
+/* Units until a transaction of the batch waits. */
+static void run_to_commit(void)
+{
+    while (offsite_rig_state(&rig)->proofs.state != PROOF_COMMITTING)
+        if (!offsite_rig_unit(&rig))
+            rig_wait(&rig.rig, 1000);
+}
+
+/* Of the two transactions of a batch the first one fails: its packs are not noted as lost. */
+Test(copies, what_of_a_verification_could_not_be_stored_is_not_done)
+{
+    offsite_rig_backup(&rig, 4, 10 * KIB, true);
+    offsite_rig_up(&rig);
+    rest();
+    qn_vec_each (&rig.parts, part)
+        part->is_rotten = true;
+    ask_verify(false, 0);
+    verify_end();
+    run_to_commit();
+    cr_assert_eq(rig.rig.intents.count, 2);
+    struct qn_intent *second = rig.rig.intents.items[1];
+    rig.rig.intents.count = 1;
+    rig_fail_commit(&rig.rig, QN_ERR_NOSPACE);
+    qn_vec_push(&rig.rig.intents, second);
+    rig_commit(&rig.rig);
+    struct challenged challenged;
+    offsite_challenged(rig.rig.core->peers.items[0]->bulk, &challenged);
+    cr_assert_eq(challenged.result, CHALLENGE_LATE);
 }
 
 Test(copies, what_a_verification_finds_at_a_holder_is_told_and_sent_again)

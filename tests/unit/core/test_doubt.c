@@ -112,6 +112,21 @@ Test(doubt, its_own_name_ends_it_for_good_where_nobody_is_left)
     cr_assert_null(trust(name), "once more is fine");
 }
 
+/* What was said by hand counts once it is durable, also if who said it hung up meanwhile. */
+Test(doubt, trust_that_could_not_be_stored_is_none)
+{
+    const char *name = rig.world.sites[0].name;
+    cr_assert_null(trust(name));
+    rig_fail_commit(&rig, QN_ERR_NOSPACE);
+    cr_assert_not_null(rig.code);
+    cr_assert_str_eq(invite(), "in-doubt");
+    cr_assert_null(trust(name));
+    cr_assert_eq(rig.intents.count, 1);
+    rig_step(&rig, (struct qn_event){.kind = QN_EVENT_REQUEST_GONE, .token = 1});
+    rig_commit(&rig);
+    cr_assert_null(invite());
+}
+
 Test(doubt, a_member_that_is_connected_is_asked_instead)
 {
     struct qn_buf body;
