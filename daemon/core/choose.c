@@ -1,7 +1,7 @@
-/* What the copies of several sites come to (RECORDS 1.6): of a record that is damaged here, the copy
- * that matches the hash that it bore, else what most sites have; of one that is whole everywhere and
- * not the same, what the majority of three or more sites has, else all values, written anew by the
- * site with the lowest identity, so that one site does it. */
+/* What the copies of several sites come to (RECORDS 1.6): of a record that is damaged here, the
+ * copy that matches the hash that it bore, else what most sites have; of one that is whole
+ * everywhere and not the same, what the majority of three or more sites has, else all values,
+ * written anew by the site with the lowest identity, so that one site does it. */
 #include "core/integrity.h"
 
 /* A parsed copy of the key in hand. */
@@ -83,7 +83,8 @@ static size_t count_equals(struct candidates *candidates)
         a->equals = 0;
         whole += is_whole(a);
         qn_vec_each (&candidates->list, b)
-            a->equals += is_whole(a) && is_whole(b) && memcmp(a->hash, b->hash, sizeof(a->hash)) == 0;
+            a->equals +=
+                is_whole(a) && is_whole(b) && memcmp(a->hash, b->hash, sizeof(a->hash)) == 0;
     }
     return whole;
 }
@@ -109,8 +110,7 @@ static const struct candidate *that_matches(const struct candidates *candidates,
                                             struct qn_span hash)
 {
     qn_vec_each (&candidates->list, candidate)
-        if (candidate->copy.kind == QN_COPY_RECORD &&
-            qn_span_eq(QN_SPAN_OF(candidate->hash), hash))
+        if (candidate->copy.kind == QN_COPY_RECORD && qn_span_eq(QN_SPAN_OF(candidate->hash), hash))
             return candidate;
     return NULL;
 }
@@ -118,8 +118,8 @@ static const struct candidate *that_matches(const struct candidates *candidates,
 static bool is_lowest(const struct candidates *candidates, const struct qn_site_id *site)
 {
     qn_vec_each (&candidates->list, candidate)
-        if (is_whole(candidate) && memcmp(candidate->vote->site.bytes, site->bytes,
-                                          sizeof(site->bytes)) < 0)
+        if (is_whole(candidate) &&
+            memcmp(candidate->vote->site.bytes, site->bytes, sizeof(site->bytes)) < 0)
             return false;
     return true;
 }

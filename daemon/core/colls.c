@@ -102,6 +102,7 @@ void coll_free(struct coll *coll)
         qn_free(*slot);
     }
     qn_vec_free(&coll->known);
+    qn_vec_free(&coll->turns);
     repair_free(coll);
     qn_vv_deinit(&coll->cc);
     qn_free(coll);

@@ -288,6 +288,7 @@ static void update_colls(struct qn_core *core, const struct qn_commit *commit)
     qn_vec_each (&commit->changes, change) {
         struct coll *coll = core_coll_make(core, &change->coll);
         is_renamed |= strcmp((char *)coll->info.name, (char *)change->info.name) != 0;
+        twin_look(core, coll, &change->cc);
         coll_update(coll, &change->info, &change->cc);
     }
     if (is_renamed)
@@ -393,10 +394,10 @@ static void run_deadlines(struct qn_core *core)
     qn_vec_each (&core->peers, peer)
         if ((*peer)->session != NULL)
             session_tick(core, *peer);
-    verify_tick(core);
     scrub_tick(core);
     qn_vec_each (&core->colls, coll)
         repair_tick(core, *coll);
+    verify_tick(core);
     backup_tick(core);
     recover_tick(core); /* behind what compares the book with the vault */
     bulk_tick(core);

@@ -14,18 +14,19 @@
 #include "model/repair.h"
 #include "model/scrub.h"
 
-#define REPAIR_WAIT_MS   5000  /* for the answers of other sites */
-#define REPAIR_RETRY_MS  60000 /* after nobody could help */
-#define REPAIR_AGAIN_MS  2000  /* after clocks that were not equal */
-#define SUSPECTS_MAX     1000  /* keys, of a collection */
-#define INCIDENTS_SHOWN_MAX 20 /* of a collection, by verify */
-#define SCRUB_ENTRIES    256   /* looked at in one step */
-#define SCRUB_STEP_MS    20
-#define SCRUB_LOOK_MS    600000 /* how often it is looked whether one is due */
-#define SCRUB_AGE_MS     (20ull * 3600 * 1000)
-#define SCRUB_OLD_MS     (48ull * 3600 * 1000) /* then it does not wait for the night */
-#define SCRUB_NIGHT_FROM 1                     /* hours of local time */
-#define SCRUB_NIGHT_TO   5
+#define REPAIR_WAIT_MS      5000  /* for the answers of other sites */
+#define REPAIR_RETRY_MS     60000 /* after nobody could help */
+#define REPAIR_AGAIN_MS     2000  /* after clocks that were not equal */
+#define COMPARE_MS          30000 /* while it differs from another site */
+#define SUSPECTS_MAX        1000  /* keys, of a collection */
+#define INCIDENTS_SHOWN_MAX 20    /* of a collection, by verify */
+#define SCRUB_ENTRIES       256   /* looked at in one step */
+#define SCRUB_STEP_MS       20
+#define SCRUB_LOOK_MS       600000 /* how often it is looked whether one is due */
+#define SCRUB_AGE_MS        (20ull * 3600 * 1000)
+#define SCRUB_OLD_MS        (48ull * 3600 * 1000) /* then it does not wait for the night */
+#define SCRUB_NIGHT_FROM    1                     /* hours of local time */
+#define SCRUB_NIGHT_TO      5
 
 /* What one site has of the records that are being repaired. */
 struct vote {
@@ -36,23 +37,24 @@ struct vote {
 
 /* A repair of a collection that is under way. */
 struct repairing {
-    bool of_suspects;   /* else of records that are set aside */
-    bool is_committing; /* what was decided is on its way to the store */
-    struct qn_buf keys; /* packed array */
+    bool of_suspects;          /* else of records that are set aside */
+    bool is_committing;        /* what was decided is on its way to the store */
+    struct qn_buf keys;        /* packed array */
     QN_VEC(struct vote) votes; /* this site's own first */
     uint64_t deadline_ms;
 };
 
-enum integrity_pending { /* in pending.level */
-    INTEGRITY_ASIDE,     /* the keys that are set aside are being read */
-    INTEGRITY_OWN,       /* this site's copies are */
-    INTEGRITY_ANSWER,    /* copies for a peer are */
-    INTEGRITY_REPAIR,    /* an intent */
-    INTEGRITY_COUNT,
-    INTEGRITY_SCRUB, /* a step */
-    INTEGRITY_MEND,
-    INTEGRITY_SCRUBBED,
-    INTEGRITY_VERIFY, /* the incidents of a collection, for the request verify */
+enum integrity_pending {                   /* in pending.level */
+                         INTEGRITY_ASIDE,  /* the keys that are set aside are being read */
+                         INTEGRITY_OWN,    /* this site's copies are */
+                         INTEGRITY_ANSWER, /* copies for a peer are */
+                         INTEGRITY_REPAIR, /* an intent */
+                         INTEGRITY_COUNT,
+                         INTEGRITY_SCRUB, /* a step */
+                         INTEGRITY_MEND,
+                         INTEGRITY_SCRUBBED,
+                         INTEGRITY_VERIFY, /* the incidents of a collection, for the request verify
+                                            */
 };
 
 /* ---- repair.c ---- */
@@ -80,7 +82,7 @@ enum qn_err QN_CHECKED repair_choose(const struct qn_core *core, const struct co
 
 /* ---- scrub.c ---- */
 void scrub_tick(struct qn_core *core);
-void scrub_want(struct qn_core *core, struct coll *coll); /* at once */
+void scrub_want(struct qn_core *core, struct coll *coll);                  /* at once */
 bool scrub_is_wanted(const struct qn_core *core, const struct coll *coll); /* or runs */
 void scrub_read_done(struct qn_core *core, const struct pending *pending,
                      const struct qn_read_result *result);
@@ -90,6 +92,8 @@ void scrub_outcome(struct qn_core *core, const struct pending *pending,
 /* ---- verify.c ---- */
 /* Roots differ from those of a peer at equal clocks: find out where, by itself. */
 void verify_differs(struct qn_core *core, struct peer *peer, struct coll *coll);
+/* Compares again with each linked peer that differed. */
+void verify_again(struct qn_core *core, struct coll *coll);
 void verify_incidents_done(struct qn_core *core, const struct pending *pending,
                            const struct qn_read_result *result);
 

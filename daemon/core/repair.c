@@ -222,7 +222,8 @@ static void answer(struct qn_core *core, const struct pending *pending,
                    const struct qn_read_result *result)
 {
     struct peer *peer = core_peer_of_link(core, pending->link);
-    if (peer == NULL || result->err != QN_OK || session_share(peer->session, &pending->coll) == NULL)
+    if (peer == NULL || result->err != QN_OK ||
+        session_share(peer->session, &pending->coll) == NULL)
         return;
     struct qn_buf *out = core_message(core, QN_MSG_COPIES, 3);
     qn_pack_bin(out, QN_SPAN_OF(pending->coll.bytes));
@@ -267,6 +268,7 @@ static void repaired(struct qn_core *core, struct coll *coll, const struct qn_ou
     bool of_suspects = coll->care.repairing->of_suspects;
     if (outcome->err == QN_OK && of_suspects)
         drop_asked(coll);
+    coll->care.compare_ms = core->now_ms;
     if (outcome->err == QN_OK && outcome->changed > 0) {
         core_note(core, "repaired", QN_OK, coll->shown);
         retry(core, coll, 0);
@@ -315,11 +317,23 @@ static bool has_helper(const struct qn_core *core, const struct coll *coll)
     return false;
 }
 
+static void compare(struct qn_core *core, struct coll *coll)
+{
+    if (!coll_differs(coll))
+        return;
+    if (core->now_ms >= coll->care.compare_ms) {
+        coll->care.compare_ms = core->now_ms + core_jitter(core, COMPARE_MS);
+        verify_again(core, coll);
+    }
+    core_wake(core, coll->care.compare_ms);
+}
+
 void repair_tick(struct qn_core *core, struct coll *coll)
 {
     struct care *care = &coll->care;
     if (!coll->is_shared)
         return;
+    compare(core, coll);
     if ((coll->info.damage.is_uncounted || care->wants_count) && !care->is_counting)
         recount(core, coll);
     if (care->repairing != NULL) {

@@ -67,8 +67,8 @@ void scrub_want(struct qn_core *core, struct coll *coll)
 
 bool scrub_is_wanted(const struct qn_core *core, const struct coll *coll)
 {
-    return coll->care.wants_scrub || (core->scrubbing.is_active &&
-                                      qn_coll_id_eq(&core->scrubbing.coll, &coll->id));
+    return coll->care.wants_scrub ||
+           (core->scrubbing.is_active && qn_coll_id_eq(&core->scrubbing.coll, &coll->id));
 }
 
 /* ---- a step ---- */

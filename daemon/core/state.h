@@ -53,6 +53,7 @@ struct care {
     bool wants_scrub;
     bool wants_count, is_counting; /* sums, counters, indexes anew */
     uint64_t repair_ms;            /* not before */
+    uint64_t compare_ms;           /* when to look again whether another site still differs */
     struct qn_buf suspects;        /* packed keys of records that another site has otherwise */
     size_t suspect_count;
     struct qn_buf after; /* the last key that was asked for of those that are set aside */
@@ -67,15 +68,24 @@ struct scrubbing {
     uint64_t look_ms; /* when to look whether one is due */
 };
 
+/* Which incarnation of a site wrote last in a collection, and how often that changed: core/twin.c.
+ */
+struct turns {
+    struct qn_actor last;
+    unsigned count;
+    uint64_t at_ms, since_ms; /* the last turn that counts, and the first */
+};
+
 struct coll {
     struct qn_coll_id id;
     struct qn_coll_info info;
     struct qn_vv cc;
     uint8_t cc_hash[QN_ROOT_SIZE];
     QN_VEC(struct known *) known;
-    qn_link grant;                    /* the link whose peer may send catch-up; 0: none */
-    bool is_shared;                   /* this site is a member, by the ledger */
+    qn_link grant;  /* the link whose peer may send catch-up; 0: none */
+    bool is_shared; /* this site is a member, by the ledger */
     struct care care;
+    QN_VEC(struct turns) turns;       /* of each site that writes here */
     char shown[QN_NAME_SIZE_MAX + 8]; /* its name, told apart from others of the same name */
     bool is_clash;
 };
@@ -164,6 +174,9 @@ struct peer {
     bool is_to_be_told; /* it refused this site's new key: the next dial tells it (tell.c) */
     uint64_t tell_ms;   /* not again before */
     qn_link tell_link;
+    unsigned pushes; /* links of its own that a new one of it pushed out */
+    uint64_t pushed_ms;
+    uint64_t twin_ms; /* when it was last seen to run twice, wall clock; 0: never */
 };
 
 enum guest_state {
@@ -247,10 +260,10 @@ enum pending_kind {
     PENDING_OFFSITE, /* core/bulk.h: the part that it is for */
     PENDING_HOLD,
     PENDING_FETCH,
-    PENDING_CUSTODY, /* core/custodian.c: what is held, of all owners */
-    PENDING_RECOVER, /* what a recovery brings back */
+    PENDING_CUSTODY,   /* core/custodian.c: what is held, of all owners */
+    PENDING_RECOVER,   /* what a recovery brings back */
     PENDING_INTEGRITY, /* core/integrity.h: the part that it is for */
-    PENDING_QUIET,   /* nobody waits */
+    PENDING_QUIET,     /* nobody waits */
 };
 
 struct pending {
@@ -310,12 +323,12 @@ struct verify_task {
 
 struct verify {
     uint64_t request;
-    bool is_own;      /* nobody asked: roots differed */
-    bool with_scrub;  /* first all of it is read here */
+    bool is_own;     /* nobody asked: roots differed */
+    bool with_scrub; /* first all of it is read here */
     bool has_only;
-    struct qn_coll_id only; /* of that collection */
-    bool has_asked;   /* for the incidents, which come last */
-    size_t reads;     /* of them on their way */
+    struct qn_coll_id only;  /* of that collection */
+    bool has_asked;          /* for the incidents, which come last */
+    size_t reads;            /* of them on their way */
     struct qn_buf incidents; /* packed maps */
     size_t incident_count;
     uint64_t deadline_ms;
@@ -349,6 +362,7 @@ struct qn_core {
     uint8_t sealed_key[QN_HELD_KEY_SIZE_MAX]; /* what options.sealed_key shows */
     bool has_renewed;                         /* since the start, because of what a peer claimed */
     uint64_t started_ms;                      /* monotonic */
+    uint64_t twin_ms;                         /* as of a peer, of this site */
     bool is_in_doubt;                         /* as model/doubt.h has it, or it is about to */
     uint64_t next_token;
     uint64_t persist_ms, purge_ms, retry_ms;
@@ -451,6 +465,13 @@ bool peer_keeps_old(const struct qn_core *core, const struct peer *peer, bool ol
                     bool new_is_dialled);
 /* Ends the link; it is dialled anew. */
 void peer_hang_up(struct qn_core *core, struct peer *peer);
+
+/* ---- twin.c: sites that run twice, or were restored ---- */
+void twin_look(struct qn_core *core, struct coll *coll, const struct qn_vv *cc); /* as it will be */
+void twin_pushed(struct qn_core *core, struct peer *peer); /* a link of it by a newer one */
+bool twin_is_told(const struct qn_core *core, uint64_t twin_ms);
+/* Operations of this site that others have and it has not. */
+uint64_t twin_forgotten(const struct qn_core *core);
 
 /* ---- session.c: the flight, dispatch of frames ---- */
 void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool is_dialled);

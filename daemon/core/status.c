@@ -41,8 +41,11 @@ static void alerts_of_joining(const struct qn_core *core, struct alerts *alerts)
         add(alerts, "attention", is_recovery ? "recovering" : "joining", address);
 }
 
-static void alerts_of_peer(const struct peer *peer, const char *name, struct alerts *alerts)
+static void alerts_of_peer(const struct qn_core *core, const struct peer *peer, const char *name,
+                           struct alerts *alerts)
 {
+    if (twin_is_told(core, peer->twin_ms))
+        add(alerts, "attention", "cloned", name)->time_ms = peer->twin_ms;
     if (peer->session == NULL || !peer->session->has_hello) {
         const char *code = peer->contact_ms == 0 ? "site-never-seen" : "site-offline";
         add(alerts, "attention", code, name)->time_ms = peer->contact_ms;
@@ -85,11 +88,16 @@ static void alerts_of_group(const struct qn_core *core, struct alerts *alerts)
         return;
     }
     recover_alerts(core, alert_of_recovery, alerts);
+    uint64_t forgotten = twin_forgotten(core);
+    if (forgotten > 0)
+        add(alerts, "attention", "restored", core->name)->count = forgotten;
+    if (twin_is_told(core, core->twin_ms))
+        add(alerts, "critical", "cloned", core->name)->time_ms = core->twin_ms;
     if (is_doubt_lasting(core))
         add(alerts, "attention", "in-doubt", core->name);
     qn_vec_each (&core->peers, peer) {
         const struct qn_site *site = qn_group_site(group, &(*peer)->site);
-        alerts_of_peer(*peer, site == NULL ? "?" : site->name, alerts);
+        alerts_of_peer(core, *peer, site == NULL ? "?" : site->name, alerts);
     }
 }
 

@@ -5,8 +5,8 @@
  * one that differs, then the keys and state hashes of each differing bucket, side by side. */
 #include "core/integrity.h"
 
-#define OWN_MAX         4 /* at a time, that nobody asked for */
-#define OWN_TIMEOUT_MS  60000
+#define OWN_MAX        4 /* at a time, that nobody asked for */
+#define OWN_TIMEOUT_MS 60000
 
 static void task_free(struct verify_task *task)
 {
@@ -262,17 +262,34 @@ static bool is_running(const struct qn_core *core, const struct coll *coll,
     return is_found;
 }
 
-void verify_differs(struct qn_core *core, struct peer *peer, struct coll *coll)
+static struct verify_task *start_own(struct qn_core *core, struct peer *peer, struct coll *coll)
 {
     size_t count = 0;
     if (is_running(core, coll, &peer->site, &count) || count >= OWN_MAX)
-        return; /* the next contact compares again */
+        return NULL; /* the next contact compares again */
     struct verify *verify = QN_NEW(struct verify);
     verify->is_own = true;
     verify->deadline_ms = core->now_ms + OWN_TIMEOUT_MS;
     verify->grace_ms = core->now_ms;
     qn_vec_push(&core->verifies, verify);
-    descend(core, peer, add_task(verify, coll, peer));
+    return add_task(verify, coll, peer);
+}
+
+void verify_differs(struct qn_core *core, struct peer *peer, struct coll *coll)
+{
+    struct verify_task *task = start_own(core, peer, coll);
+    if (task != NULL)
+        descend(core, peer, task);
+}
+
+void verify_again(struct qn_core *core, struct coll *coll)
+{
+    qn_vec_each (&coll->known, known) {
+        struct peer *peer = (*known)->differs ? core_peer(core, &(*known)->site) : NULL;
+        if (peer != NULL && peer->session != NULL && peer->session->has_hello &&
+            session_share(peer->session, &coll->id) != NULL)
+            (void)start_own(core, peer, coll);
+    }
 }
 
 /* ---- hearing ---- */

@@ -56,6 +56,11 @@ static const struct row rows[] = {
      N_("See the messages of the daemon: `journalctl -u quoin`.")},
     {"kit-unconfirmed", N_("the recovery kit still lies in the state directory"),
      N_("Print recovery-kit.txt, lock it away, then run `syncctl kit confirm`.")},
+    {"restored", N_("this site was restored from an old copy; own changes not back yet: #"),
+     N_("Wait: they come back from the other sites by themselves.")},
+    {"cloned", N_("site @ runs twice, on two machines or in two folders; last seen: ~"),
+     N_("Find the copy of its state directory and stop the daemon that runs on it; keep the one "
+        "that people use. Nothing is lost: what both wrote is kept.")},
     {"in-doubt",
      N_("this site may have been restored from an old copy, and met no other site since"),
      N_("Let another site be reached: they compare. If none exists any more, run `syncctl site "

@@ -114,8 +114,8 @@ static void look_at_note(struct sim_world *world, struct sim_site *site,
                          const struct qn_effect *effect)
 {
     static const char *const wrong[] = {
-        "fingerprint", "bad-operation", "bad-frame",   "flood",           "bad-ledger",
-        "bad-heads",   "equivocation",  "read-failed", "frame-too-large", "bad-guest"};
+        "fingerprint",  "bad-operation", "bad-frame",       "flood",     "bad-ledger", "bad-heads",
+        "equivocation", "read-failed",   "frame-too-large", "bad-guest", "cloned"};
     world_trace(world, "%s note %s %s", site->name, effect->code, effect->object);
     world->repairs += strcmp(effect->code, "repaired") == 0;
     if (strcmp(effect->code, "damage") == 0 && !site->is_rotten)
@@ -364,10 +364,10 @@ void site_rot(struct sim_world *world, struct sim_site *site)
     size_t count = memkv_count(site->disk, table);
     struct qn_span key = {0}, value;
     QN_AUTO_BUF struct qn_buf place, flipped;
-    if (count == 0)
-        return;
     qn_buf_init(&place, 1024);
     qn_buf_init(&flipped, QN_RECORD_SIZE_MAX);
+    if (count == 0)
+        return;
     qn_buf_append_u8(&place, 0);
     struct qn_kv *kv = memkv_begin(site->disk);
     for (size_t i = world_below(world, count) + 1; i > 0; i--) {

@@ -157,9 +157,8 @@ static void answer_keys(struct qn_cursor *cursor)
 {
     uint64_t bucket;
     cr_assert_eq(qn_cursor_u64(cursor, &bucket), QN_OK);
-    answer_read(
-        &(struct qn_read){.kind = QN_READ_BUCKET, .coll = coll, .bucket = (uint16_t)bucket},
-        QN_MSG_KEYS, 3, &bucket, 1);
+    answer_read(&(struct qn_read){.kind = QN_READ_BUCKET, .coll = coll, .bucket = (uint16_t)bucket},
+                QN_MSG_KEYS, 3, &bucket, 1);
 }
 
 static void answer_want(struct qn_cursor *cursor)
