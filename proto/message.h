@@ -30,8 +30,12 @@ enum qn_message {                   /* on the wire: never renumber */
                   QN_MSG_NEEDPAGES = 18, /* late sites: reserved, with PAGE and PAGEACK */
                   QN_MSG_PAGE = 19,
                   QN_MSG_PAGEACK = 20,
-                  QN_MSG_WANT = 21,   /* collection, [key, ...]: whole records (model/copy.h) */
-                  QN_MSG_COPIES = 22, /* collection, H(cc)[:16], [key, copy, ...] */
+                  QN_MSG_WANT = 21,     /* collection, [key, ...]: whole records (model/copy.h) */
+                  QN_MSG_COPIES = 22,   /* collection, H(cc)[:16], [key, copy, ...] */
+                  QN_MSG_PRESENCE = 24, /* [site 4 B, stamp, sites 4 B each joined, ...],
+                                           [collection 4 B, [H(cc)[:8], total, sites joined, ...],
+                                           ...] */
+                  QN_MSG_NEED = 25,     /* whether the sender needs this connection */
 
                   QN_MSG_GUEST_HELLO = 32,  /* version, invite key, signature over the exporter */
                   QN_MSG_GUEST_LEDGER = 33, /* [entry, ...], next index, total */

@@ -44,6 +44,10 @@ struct qn_config_mail {
     unsigned remind_days;
 };
 
+struct qn_config_records {
+    uint64_t log_ops, log_bytes, log_days; /* of one collection, for sites that are behind */
+};
+
 struct qn_config {
     char listen[QN_ADDRESS_SIZE_MAX + 1];    /* "" : not set */
     char advertise[QN_ADDRESS_SIZE_MAX + 1]; /* "" : not set */
@@ -53,6 +57,7 @@ struct qn_config {
     char reader_socket[108];                 /* of the reading unit */
     char reader_allow[4096];                 /* absolute paths, a space between them; "" : none */
     struct qn_timetable rate;                /* of what is sent to holders */
+    struct qn_config_records records;
     struct qn_config_mail mail;
     unsigned audit_keep_months; /* of the trail: 12 */
     struct qn_serve_config serve;

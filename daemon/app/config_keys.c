@@ -94,19 +94,24 @@ static int unit_shift(const char *unit)
     return found == NULL || unit[1] != '\0' ? -1 : 10 * ((int)(found - units) + 1);
 }
 
-static bool set_map_size(struct qn_config *config, const char *value)
+bool qn_config_read_size(const char *value, size_t min, size_t max, size_t *ret_size)
 {
     size_t digits = strspn(value, DIGITS);
     int shift = unit_shift(value + digits);
     errno = 0;
     unsigned long long number = strtoull(value, NULL, 10);
-    if (digits == 0 || shift < 0 || errno != 0 || number > MAP_SIZE_MAX >> shift)
+    if (digits == 0 || shift < 0 || errno != 0 || number > max >> shift)
         return false;
     size_t size = (size_t)number << shift;
-    if (size < MAP_SIZE_MIN)
+    if (size < min)
         return false;
-    config->map_size = size;
+    *ret_size = size;
     return true;
+}
+
+static bool set_map_size(struct qn_config *config, const char *value)
+{
+    return qn_config_read_size(value, MAP_SIZE_MIN, MAP_SIZE_MAX, &config->map_size);
 }
 
 static bool set_group(struct qn_config *config, const char *value)
@@ -328,6 +333,12 @@ static const struct qn_config_key keys[] = {
     {"site", "advertise", ADDRESS_WANTED, .set = set_advertise},
     {"log", "level", N_("not error, warning, info or debug"), .set = set_level},
     {"store", "map-size", N_("not a size from 64M to 1T (units K, M, G, T)"), .set = set_map_size},
+    {"records", "log-operations", N_("not a number of operations from 1000 to 100000000"),
+     .set = qn_config_set_log_operations},
+    {"records", "log-size", N_("not a size from 1M to 1T (units K, M, G, T)"),
+     .set = qn_config_set_log_size},
+    {"records", "log-age", N_("not a number of days from 1d to 36500d"),
+     .set = qn_config_set_log_age},
     {"control", "group", N_("not the name of a group"), .set = set_group},
     {"reader", "socket", N_("not an absolute path of at most 107 bytes"), .set = set_reader_socket},
     {"reader", "allow",

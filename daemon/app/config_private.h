@@ -12,6 +12,11 @@ struct qn_config_key {
     bool (*set_backup)(struct qn_config_backup *backup, const char *value); /* of [backup NAME] */
 };
 
+/* [records], config_records.c */
+bool qn_config_set_log_operations(struct qn_config *config, const char *value);
+bool qn_config_set_log_size(struct qn_config *config, const char *value);
+bool qn_config_set_log_age(struct qn_config *config, const char *value);
+
 /* [serve], config_serve.c */
 bool qn_config_set_serve_listen(struct qn_config *config, const char *value);
 bool qn_config_set_serve_names(struct qn_config *config, const char *value);
@@ -23,6 +28,9 @@ const char *qn_config_check_serve(const struct qn_config *config);
 
 /* Absolute, without white space, less than `room` bytes. */
 bool qn_config_set_path(char *out, size_t room, const char *value);
+
+/* "256M"; units K, M, G, T. */
+bool qn_config_read_size(const char *value, size_t min, size_t max, size_t *ret_size);
 
 bool qn_config_is_section(const char *name);
 /* NULL: there is no such key. */

@@ -110,6 +110,13 @@ void daemon_check_trust(struct daemon *daemon, const struct qn_config *config)
                config->distrusted);
 }
 
+struct qn_log_caps daemon_log_caps(const struct qn_config *config)
+{
+    const struct qn_config_records *records = &config->records;
+    return (struct qn_log_caps){
+        .ops = records->log_ops, .bytes = records->log_bytes, .days = records->log_days};
+}
+
 /* What holds at once; the rest needs a restart. */
 static void take_config(struct daemon *daemon, const struct qn_config *config)
 {
@@ -117,6 +124,8 @@ static void take_config(struct daemon *daemon, const struct qn_config *config)
     daemon_check_trust(daemon, config);
     qn_backups_configure(daemon->backups, config);
     qn_core_set_rate(daemon->core, &config->rate);
+    struct qn_log_caps caps = daemon_log_caps(config);
+    qn_core_set_log_caps(daemon->core, &caps);
     qn_mailer_configure(daemon->mailer, config);
     qn_audit_set_keep(qn_staff_audit(daemon->staff), config->audit_keep_months);
     qn_https_configure(daemon->https, config);

@@ -57,6 +57,8 @@ int daemon_start(struct daemon *daemon);
 /* Says in the log whether no program of the configuration may be run. */
 void daemon_check_trust(struct daemon *daemon, const struct qn_config *config);
 
+struct qn_log_caps daemon_log_caps(const struct qn_config *config);
+
 /* ---- callbacks, daemon.c ---- */
 void daemon_on_terminate(void *context);
 void daemon_on_reload(void *context);

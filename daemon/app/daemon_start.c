@@ -220,6 +220,7 @@ static enum qn_err load_core(struct daemon *daemon)
         .address_count = daemon->address_count,
         .seed = seed,
         .rate = &daemon->config.rate,
+        .log = daemon_log_caps(&daemon->config),
         .disk_bytes = qn_os_disk_bytes(daemon->options->state_dir)};
     qn_os_boot(options.boot.bytes);
     options.sealed_key = qn_backups_sealed_key(daemon->backups, &options.key_epoch);

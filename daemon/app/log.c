@@ -16,6 +16,7 @@ static const struct note {
 } notes[] = {
     {"online", QN_LOG_INFO, "linked with a site", ""},
     {"offline", QN_LOG_INFO, "the link with a site ended", "it is dialled again"},
+    {"link-spare", QN_LOG_INFO, "the link with a site ended", "neither of the two needs it"},
     {"joined", QN_LOG_INFO, "joined the group", ""},
     {"restored", QN_LOG_WARNING, "a peer has more of this site's own writes than its store",
      "the store is an old copy; the next write uses a new incarnation"},

@@ -33,6 +33,17 @@
 #define QN_OPS_ACTORS_MAX        4096
 #define QN_CLOCK_ACTORS_MAX      16384
 
+/* --- pages of a late site --- */
+#define QN_PAGE_SIZE       (256 * 1024)               /* wished */
+#define QN_PAGE_SIZE_MAX   (QN_FRAME_SIZE_MAX - 1024) /* what else stands in the frame */
+#define QN_PAGE_HEADS_MAX  4096                       /* actors in the clock of a page */
+#define QN_PAGE_NAMES_MAX  65536
+#define QN_PAGE_DROP_SHARE 20 /* a pass may drop one of so many records without giving anything,   \
+                               */
+#define QN_PAGE_DROP_MIN 100  /* and this many at least */
+#define QN_SEGS_MAX      1024
+#define QN_SEG_HEADS_MAX (256 * 1024) /* in the clocks of all segments of a collection */
+
 /* --- connections --- */
 #define QN_NET_QUEUE_LOW            (256 * 1024)       /* a queue that falls below it: on_drain */
 #define QN_NET_QUEUE_MAX            (12 * 1024 * 1024) /* unsent bytes of one link */
@@ -48,6 +59,11 @@
 #define QN_STREAM_READ_SIZE         (64 * 1024)        /* one read from the system */
 #define QN_STREAM_WRITE_SIZE        (64 * 1024)        /* plaintext of one write to the system */
 #define QN_STREAM_FLIGHT_MAX        (256 * 1024)       /* ciphertext of one stream in libuv */
+
+/* --- groups of many sites (docs/protocol.md 3.7) --- */
+#define QN_MESH_FULL_MAX   10  /* sites of which each pair is connected */
+#define QN_MESH_WANTED_MAX 32  /* connections from which on second rings are left out */
+#define QN_MESH_LINKS_MAX  128 /* first connections; one more is kept only if it is wanted here */
 
 /* --- the loop --- */
 #define QN_LOOP_JOBS_MAX 4096 /* jobs that wait for the thread pool or run on it */
@@ -152,6 +168,10 @@
 #define QN_SESSIONS_PER_PERSON_MAX 16
 
 /* --- records --- */
+#define QN_LOG_OPS           200000 /* of one collection, unless the configuration says otherwise */
+#define QN_LOG_SIZE          (256 * 1024 * 1024)
+#define QN_LOG_DAYS          120
+#define QN_LOG_MARKS         32 /* places of the log whose age is known */
 #define QN_TRASH_OWN_DAYS    30
 #define QN_TRASH_OTHER_DAYS  37
 #define QN_CLOCK_SKEW_MAX_MS (5 * 60 * 1000)

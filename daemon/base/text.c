@@ -1,5 +1,7 @@
 #include "base/text.h"
 
+#include <string.h>
+
 #include "base/limits.h"
 
 /* Length of the well-formed sequence at p, 0 if there is none. Unicode 15, table 3-7. */
@@ -36,9 +38,25 @@ static bool is_control(const uint8_t *p)
     return p[0] < 0x20 || p[0] == 0x7f || (p[0] == 0xc2 && p[1] <= 0x9f);
 }
 
+/* Where ASCII that begins at `at` ends, in steps of eight bytes: most text is mostly that. */
+static size_t skip_ascii(struct qn_span text, size_t at)
+{
+    uint64_t eight;
+    for (; text.size - at >= sizeof(eight); at += sizeof(eight)) {
+        memcpy(&eight, text.data + at, sizeof(eight));
+        if ((eight & 0x8080808080808080u) != 0)
+            break;
+    }
+    return at;
+}
+
 static bool is_text(struct qn_span text, bool allow_control)
 {
     for (size_t at = 0; at < text.size;) {
+        if (allow_control)
+            at = skip_ascii(text, at);
+        if (at == text.size)
+            break;
         size_t length = sequence_length(text.data + at, text.size - at);
         if (length == 0)
             return false;

@@ -93,6 +93,10 @@ void coll_update(struct coll *coll, const struct qn_coll_info *info, const struc
     coll->info = *info;
     qn_vv_copy(&coll->cc, cc);
     hash_vv(&coll->cc, coll->cc_hash);
+    coll->state.total = 0;
+    qn_vec_each (&coll->cc.entries, entry)
+        coll->state.total += entry->ctr;
+    memcpy(coll->state.hash, coll->cc_hash, sizeof(coll->state.hash));
 }
 
 void coll_free(struct coll *coll)

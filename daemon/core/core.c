@@ -19,6 +19,7 @@ struct qn_core *qn_core_new(const struct qn_core_options *options)
     qn_buf_init(&core->genesis, QN_LEDGER_ENTRY_SIZE_MAX);
     qn_buf_append_span(&core->genesis, options->genesis);
     qn_buf_init(&core->frame, QN_FRAME_SIZE_MAX);
+    qn_buf_init(&core->own_announcement, QN_ANNOUNCEMENT_SIZE_MAX);
     core->site = options->site;
     qn_core_set_sealed_key(core, options->sealed_key, options->key_epoch);
     if (options->recovery != NULL)
@@ -29,6 +30,7 @@ struct qn_core *qn_core_new(const struct qn_core_options *options)
     core->custodian = custodian_new();
     core->scrubbing.at = QN_NEW(struct qn_scrub);
     qn_core_set_rate(core, options->rate);
+    qn_core_set_log_caps(core, &options->log);
     if (options->join != NULL)
         core->joining.code = *options->join;
     core->joining.is_active = options->join != NULL;
@@ -80,6 +82,8 @@ void qn_core_free(struct qn_core *core)
     qn_free(core->scrubbing.at);
     qn_buf_deinit(&core->genesis);
     qn_buf_deinit(&core->frame);
+    qn_buf_deinit(&core->own_announcement);
+    presence_free(&core->presence);
     qn_free(core);
 }
 
@@ -105,13 +109,14 @@ static enum qn_err load_known(struct coll *coll, struct qn_kv *kv)
     }
 }
 
-static enum qn_err load_coll(struct coll *coll, struct qn_kv *kv)
+static enum qn_err load_coll(struct qn_core *core, struct coll *coll, struct qn_kv *kv)
 {
     struct qn_coll_info info;
     QN_AUTO_VV struct qn_vv cc = {0};
     QN_TRY(qn_read_coll(kv, &coll->id, &info));
     QN_TRY(qn_read_cc(kv, &coll->id, &cc));
     coll_update(coll, &info, &cc);
+    presence_moved(core, coll);
     return load_known(coll, kv);
 }
 
@@ -125,7 +130,7 @@ static enum qn_err load_peer(struct qn_core *core, struct peer *peer, struct qn_
     QN_TRY(err);
     peer->contact_ms = contact_ms;
     if (announcement.size > 0)
-        peer_announced(core, announcement);
+        peer_announced(core, announcement, 0);
     peer->is_contact_dirty = false;
     return QN_OK;
 }
@@ -139,7 +144,7 @@ enum qn_err qn_core_load(struct qn_core *core, struct qn_kv *kv)
     core_refresh_colls(core);
     core_refresh_peers(core);
     qn_vec_each (&core->colls, coll)
-        QN_TRY(load_coll(*coll, kv));
+        QN_TRY(load_coll(core, *coll, kv));
     core_name_colls(core);
     qn_vec_each (&core->peers, peer)
         QN_TRY(load_peer(core, *peer, kv));
@@ -154,6 +159,7 @@ static void start(struct qn_core *core)
     core->started_ms = core->now_ms;
     core->persist_ms = core->now_ms;
     core->purge_ms = core->now_ms + core_jitter(core, PURGE_MS / 4);
+    cut_log_start(core);
     if (core_was_admitted(core)) /* once: a site that left needs a new invitation */
         core->joining.is_active = false;
     if (core->genesis.size > 0 && qn_ledger_count(core->ledger) == 0) {
@@ -271,6 +277,9 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
     case PENDING_INTEGRITY:
         integrity_outcome(core, &pending, outcome);
         break;
+    case PENDING_CUT:
+        cut_log_outcome(core, &pending, outcome);
+        break;
     case PENDING_QUIET:
         if (outcome->err != QN_OK)
             core_note(core, "commit-failed", outcome->err, "");
@@ -290,6 +299,8 @@ static void update_colls(struct qn_core *core, const struct qn_commit *commit)
         is_renamed |= strcmp((char *)coll->info.name, (char *)change->info.name) != 0;
         twin_look(core, coll, &change->cc);
         coll_update(coll, &change->info, &change->cc);
+        presence_moved(core, coll);
+        cut_log_grew(core, coll);
     }
     if (is_renamed)
         core_name_colls(core);
@@ -390,6 +401,7 @@ static void run_deadlines(struct qn_core *core)
 {
     join_tick(core);
     group_tick(core);
+    neighbours_tick(core);
     peers_tick(core);
     qn_vec_each (&core->peers, peer)
         if ((*peer)->session != NULL)
@@ -397,6 +409,7 @@ static void run_deadlines(struct qn_core *core)
     scrub_tick(core);
     qn_vec_each (&core->colls, coll)
         repair_tick(core, *coll);
+    presence_tick(core);
     verify_tick(core);
     backup_tick(core);
     recover_tick(core); /* behind what compares the book with the vault */
@@ -404,6 +417,7 @@ static void run_deadlines(struct qn_core *core)
     if (core->now_ms >= core->purge_ms)
         purge(core);
     core_wake(core, core->purge_ms);
+    cut_log_tick(core);
     core_wake(core, core_persist(core, false));
 }
 

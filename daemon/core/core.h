@@ -28,6 +28,11 @@ enum qn_link_kind {
     QN_LINK_BULK,
 };
 
+/* How much of the log is kept for those who are behind (model/replica.h); 0: as limits.h says. */
+struct qn_log_caps {
+    uint64_t ops, bytes, days;
+};
+
 struct qn_core_options {
     struct qn_site_id site; /* stays for life; that of the first key (docs/ledger.md, "Keys") */
     const struct qn_signer *signer; /* borrowed; the site's present key */
@@ -48,6 +53,7 @@ struct qn_core_options {
                                 * while a site in recovery has none */
     uint64_t key_epoch;        /* of it, from 1 */
     const struct qn_timetable *rate; /* of what goes to holders; copied; NULL: no limit */
+    struct qn_log_caps log;
 };
 
 enum qn_event_kind {
@@ -196,6 +202,7 @@ void qn_read_result_deinit(struct qn_read_result *result);
 void qn_core_set_sealed_key(struct qn_core *core, struct qn_span sealed, uint64_t epoch);
 /* The timetable was changed. Between steps. */
 void qn_core_set_rate(struct qn_core *core, const struct qn_timetable *rate);
+void qn_core_set_log_caps(struct qn_core *core, const struct qn_log_caps *caps); /* likewise */
 
 /* ---- views, borrowed until the next step ---- */
 

@@ -140,6 +140,8 @@ void group_changed(struct qn_core *core, struct qn_span entries, qn_link source)
             session_refresh_shares(core, *slot);
     qn_vec_each (&core->colls, coll)
         coll_grant_next(core, *coll);
+    core->are_neighbours_stale = core->is_presence_stale = true;
+    presence_again(core);
     core->backup->is_place_seen = false;
     offsite_touch(core);
 }

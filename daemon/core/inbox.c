@@ -52,6 +52,53 @@ static void say_ack(struct qn_core *core, struct peer *peer, const struct share 
     core_send(core, peer->session->link);
 }
 
+/* The last operations of a message, of each of its actors. */
+static void lasts_of(struct qn_span body, struct qn_vv *ret_lasts)
+{
+    struct qn_cursor cursor = qn_cursor(body);
+    struct qn_ops ops = {0};
+    if (qn_ops_unpack(&cursor, &ops) == QN_OK)
+        qn_vec_each (&ops.actors, actor)
+            qn_vv_raise(ret_lasts, &actor->last.actor, actor->last.ctr);
+    qn_ops_deinit(&ops);
+}
+
+/* What the peer sent it has; and by the acknowledgement it learns that we have it. */
+static void note_lasts(struct qn_core *core, struct peer *peer, struct share *share,
+                       struct qn_span body)
+{
+    struct known *known = coll_known(share->coll, &peer->site);
+    QN_AUTO_VV struct qn_vv lasts = {0};
+    lasts_of(body, &lasts);
+    qn_vv_join(&known->clock, &lasts);
+    qn_vv_join(&share->told, &lasts);
+    known->heard_ms = core->wall_ms;
+    known->is_dirty = true;
+}
+
+static void applied(struct qn_core *core, struct peer *peer, struct share *share,
+                    struct inbound *in)
+{
+    note_lasts(core, peer, share, qn_span(in->body, in->size));
+    if (!QN_BUG(QN_BUG_ACK_BEFORE_COMMIT))
+        say_ack(core, peer, share, in->lane, in->seq);
+    share->inbound_size -= in->size;
+    share->inbound_count[in->lane]--;
+    qn_free(in->body);
+    qn_vec_remove(&share->inbound, (size_t)(in - share->inbound.items));
+    share_release_grant(core, peer, share);
+}
+
+/* By another way it has come before, and is durable. In any case it need not go back. */
+static bool is_known_here(struct share *share, struct qn_span body)
+{
+    QN_AUTO_VV struct qn_vv lasts = {0};
+    lasts_of(body, &lasts);
+    if (share->offered.entries.count + lasts.entries.count <= QN_CLOCK_ACTORS_MAX)
+        qn_vv_join(&share->offered, &lasts);
+    return lasts.entries.count > 0 && qn_vv_covers(&share->coll->cc, &lasts);
+}
+
 void inbox_ops(struct qn_core *core, struct peer *peer, struct share *share, uint64_t lane,
                uint64_t seq, struct qn_span body)
 {
@@ -70,37 +117,10 @@ void inbox_ops(struct qn_core *core, struct peer *peer, struct share *share, uin
     share->inbound_count[lane]++;
     if (QN_BUG(QN_BUG_ACK_BEFORE_COMMIT))
         say_ack(core, peer, share, in->lane, seq);
-    submit(core, peer, share, in);
-}
-
-/* What the peer sent it has; and by the acknowledgement it learns that we have it. */
-static void note_lasts(struct qn_core *core, struct peer *peer, struct share *share,
-                       struct qn_span body)
-{
-    struct qn_cursor cursor = qn_cursor(body);
-    struct qn_ops ops = {0};
-    struct known *known = coll_known(share->coll, &peer->site);
-    if (qn_ops_unpack(&cursor, &ops) == QN_OK)
-        qn_vec_each (&ops.actors, actor) {
-            qn_vv_raise(&known->clock, &actor->last.actor, actor->last.ctr);
-            qn_vv_raise(&share->told, &actor->last.actor, actor->last.ctr);
-        }
-    known->heard_ms = core->wall_ms;
-    known->is_dirty = true;
-    qn_ops_deinit(&ops);
-}
-
-static void applied(struct qn_core *core, struct peer *peer, struct share *share,
-                    struct inbound *in)
-{
-    note_lasts(core, peer, share, qn_span(in->body, in->size));
-    if (!QN_BUG(QN_BUG_ACK_BEFORE_COMMIT))
-        say_ack(core, peer, share, in->lane, in->seq);
-    share->inbound_size -= in->size;
-    share->inbound_count[in->lane]--;
-    qn_free(in->body);
-    qn_vec_remove(&share->inbound, (size_t)(in - share->inbound.items));
-    share_release_grant(core, peer, share);
+    if (is_known_here(share, body))
+        applied(core, peer, share, in);
+    else
+        submit(core, peer, share, in);
 }
 
 void inbox_outcome(struct qn_core *core, const struct pending *pending,

@@ -233,7 +233,7 @@ static void take_announcements(struct qn_core *core)
         struct qn_span announcement;
         if (qn_cursor_bin(&cursor, QN_ANNOUNCEMENT_SIZE_MAX, &announcement) != QN_OK)
             return;
-        peer_announced(core, announcement);
+        peer_announced(core, announcement, 0);
     }
 }
 

@@ -425,11 +425,13 @@ static bool has_packs_to_send(const struct qn_core *core, const struct offsite *
 
 static void tick_open(struct qn_core *core, struct bulk *bulk)
 {
+    uint64_t end_ms = bulk->offsite->heard_ms + ASK_EVERY_MS;
     if (offsite_is_ending(core, bulk) && has_landed(bulk->offsite)) {
         offsite_compare_anew(core, bulk);
         return;
     }
-    core_wake(core, bulk->offsite->heard_ms + ASK_EVERY_MS);
+    if (core->now_ms < end_ms) /* else what has to land is an event */
+        core_wake(core, end_ms);
     if (bulk->is_narrow && has_packs_to_send(core, bulk->offsite)) {
         offsite_needs_more(core, bulk);
         return;

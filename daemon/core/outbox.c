@@ -12,14 +12,23 @@ static bool has_more(const struct qn_core *core, const struct session *session,
     return which == QN_LANE_CATCHUP || lane->next_seq <= share->coll->info.order_head;
 }
 
-/* What the read leaves out: what the peer has; and on the live lane all that is not this site's
- * own, since in a full mesh its authors send it themselves. */
+bool outbox_is_sending(const struct qn_core *core, const struct share *share)
+{
+    const struct lane *lane = &share->lanes[QN_LANE_LIVE];
+    return lane->is_active && (lane->is_reading || lane->next_seq <= share->coll->info.order_head);
+}
+
+/* What the read leaves out: what the peer has; and on the live lane, where each pair of sites is
+ * connected, all that is not this site's own, since its authors send it themselves. */
 static void leave_out(const struct qn_core *core, const struct peer *peer,
                       const struct share *share, enum qn_lane which, struct qn_vv *ret_known)
 {
     const struct known *known = coll_known(share->coll, &peer->site);
     qn_vv_copy(ret_known, &known->clock);
     if (which == QN_LANE_CATCHUP)
+        return;
+    qn_vv_join(ret_known, &share->offered);
+    if (core->is_mesh)
         return;
     qn_vec_each (&share->coll->cc.entries, entry)
         if (!qn_actor_is_of(&entry->actor, &core->site))

@@ -28,6 +28,7 @@ void peer_free(struct peer *peer)
         qn_free(peer->session);
     }
     bulk_free(peer->bulk);
+    presence_free(&peer->presence);
     qn_free(peer->announcement);
     qn_free(peer);
 }
@@ -72,7 +73,7 @@ static void try_early(struct qn_core *core)
     for (size_t left = core->early.count; left > 0; left--) {
         struct qn_buf announcement = core->early.items[0];
         qn_vec_remove(&core->early, 0);
-        peer_announced(core, qn_buf_view(&announcement)); /* which may keep it once more */
+        peer_announced(core, qn_buf_view(&announcement), 0); /* which may keep it once more */
         qn_buf_deinit(&announcement);
     }
 }
@@ -81,6 +82,7 @@ static void try_early(struct qn_core *core)
  * each of them, until it is refused: that proves that they know. */
 void core_refresh_peers(struct qn_core *core)
 {
+    core->are_neighbours_stale = true;
     const struct qn_group *group = qn_ledger_group(core->ledger);
     if (group == NULL)
         return;
@@ -127,7 +129,23 @@ static void keep_early(struct qn_core *core, const struct qn_announcement *said,
     qn_buf_append_span(early, announcement);
 }
 
-static void take_announcement(struct qn_core *core, struct peer *peer, struct qn_span announcement)
+/* In a large group not everybody is connected to the site itself. */
+static void pass_on(struct qn_core *core, const struct peer *about, qn_link source)
+{
+    qn_vec_each (&core->peers, slot) {
+        const struct session *session = (*slot)->session;
+        if (!core->is_mesh || *slot == about || session == NULL || !session->has_hello ||
+            session->link == source)
+            continue;
+        struct qn_buf *out = core_message(core, QN_MSG_ANNOUNCE, 1);
+        qn_pack_array(out, 1);
+        qn_pack_bin(out, qn_span(about->announcement, about->announcement_size));
+        core_send(core, session->link);
+    }
+}
+
+static void take_announcement(struct qn_core *core, struct peer *peer, struct qn_span announcement,
+                              qn_link source)
 {
     qn_free(peer->announcement);
     peer->announcement = qn_memdup(announcement.data, announcement.size);
@@ -138,9 +156,30 @@ static void take_announcement(struct qn_core *core, struct peer *peer, struct qn
     peer->is_contact_dirty = true;
     if (peer->session == NULL && peer->dial_token == 0)
         peer->dial_ms = core->now_ms;
+    core->are_neighbours_stale = true;
+    pass_on(core, peer, source);
 }
 
-void peer_announced(struct qn_core *core, struct qn_span announcement)
+/* This site's own, from before it was started anew, by a clock that was ahead: what it says now has
+ * to count for newer. */
+static void heard_own(struct qn_core *core, const struct qn_announcement *said)
+{
+    if (said->hlc <= core->own_hlc || said->hlc == UINT64_MAX ||
+        qn_announcement_verify(said, &core->options.keys.site) != QN_OK)
+        return;
+    core->own_hlc = said->hlc + 1;
+    qn_buf_reset(&core->own_announcement);
+    qn_vec_each (&core->peers, slot) {
+        if ((*slot)->session == NULL || !(*slot)->session->has_hello)
+            continue;
+        struct qn_buf *out = core_message(core, QN_MSG_ANNOUNCE, 1);
+        qn_pack_array(out, 1);
+        core_pack_own_announcement(core, out);
+        core_send(core, (*slot)->session->link);
+    }
+}
+
+void peer_announced(struct qn_core *core, struct qn_span announcement, qn_link source)
 {
     struct qn_announcement said;
     if (qn_announcement_unpack(announcement, &said) != QN_OK)
@@ -148,27 +187,38 @@ void peer_announced(struct qn_core *core, struct qn_span announcement)
     struct peer *peer = core_peer(core, &said.site);
     const struct qn_group *group = qn_ledger_group(core->ledger);
     const struct qn_site *site = group == NULL ? NULL : qn_group_site(group, &said.site);
+    if (qn_site_id_eq(&said.site, &core->site))
+        heard_own(core, &said);
     if (qn_site_id_eq(&said.site, &core->site) ||
         (peer != NULL && peer->announcement != NULL && said.hlc <= peer->said.hlc))
         return;
     if (site == NULL || qn_announcement_verify(&said, &site->keys.site) != QN_OK)
         keep_early(core, &said, announcement);
     else if (peer != NULL)
-        take_announcement(core, peer, announcement);
+        take_announcement(core, peer, announcement, source);
 }
 
-void core_pack_own_announcement(struct qn_core *core, struct qn_buf *out)
+static void make_own_announcement(struct qn_core *core)
 {
+    if (core->own_hlc == 0)
+        core->own_hlc = core->wall_ms << 16;
     struct qn_announcement own = {.site = core->site,
-                                  .hlc = core->wall_ms << 16,
+                                  .hlc = core->own_hlc,
                                   .address_count = core->options.address_count,
                                   .version = qn_span_str(core->version)};
     for (size_t i = 0; i < own.address_count; i++)
         own.addresses[i] = qn_span_str(core->addresses[i]);
-    QN_AUTO_BUF struct qn_buf packed;
-    qn_buf_init(&packed, QN_ANNOUNCEMENT_SIZE_MAX);
-    if (qn_announcement_sign(&own, core->options.signer, &packed) == QN_OK)
-        qn_pack_bin(out, qn_buf_view(&packed));
+    if (qn_announcement_sign(&own, core->options.signer, &core->own_announcement) != QN_OK)
+        qn_buf_reset(&core->own_announcement);
+}
+
+/* The same as long as the site runs: what others pass on to each other is passed on once. */
+void core_pack_own_announcement(struct qn_core *core, struct qn_buf *out)
+{
+    if (core->own_announcement.size == 0)
+        make_own_announcement(core);
+    if (core->own_announcement.size > 0)
+        qn_pack_bin(out, qn_buf_view(&core->own_announcement));
     else
         qn_pack_nil(out);
 }
@@ -225,6 +275,10 @@ void peers_link_up(struct qn_core *core, const struct qn_event *event)
     }
     if (event->is_dialled && peer->dial_token == event->token)
         peer->dial_token = 0;
+    if (peer->session == NULL && !neighbours_have_room(core, peer)) {
+        core_close(core, event->link);
+        return;
+    }
     if (peer->session != NULL &&
         peer_keeps_old(core, peer, peer->session->is_dialled, event->is_dialled)) {
         core_close(core, event->link);
@@ -255,6 +309,7 @@ void peers_dial_failed(struct qn_core *core, const struct qn_event *event)
         if ((*slot)->dial_token == event->token) {
             (*slot)->failures++;
             (*slot)->address_next++;
+            core->are_neighbours_stale = true;
             (*slot)->knows_we_left = !core_is_member(core) && event->err == QN_ERR_DENIED;
             if (event->err == QN_ERR_DENIED)
                 tell_refused(core, *slot);
@@ -293,6 +348,11 @@ bool peer_address(const struct peer *peer, size_t number, char ret_address[QN_AD
     return true;
 }
 
+bool peer_has_address(const struct peer *peer)
+{
+    return peer->said.address_count > 0 || peer->hint[0] != '\0';
+}
+
 static void dial(struct qn_core *core, struct peer *peer)
 {
     char address[QN_ADDRESS_SIZE_MAX + 1];
@@ -307,7 +367,7 @@ static void dial(struct qn_core *core, struct peer *peer)
 static bool can_be_dialled(const struct peer *peer)
 {
     return peer->session == NULL && peer->dial_token == 0 && peer->tell_link == 0 &&
-           (peer->said.address_count > 0 || peer->hint[0] != '\0');
+           peer_has_address(peer);
 }
 
 void peers_tick(struct qn_core *core)
@@ -316,7 +376,7 @@ void peers_tick(struct qn_core *core)
         return;
     qn_vec_each (&core->peers, slot) {
         struct peer *peer = *slot;
-        if (!can_be_dialled(peer) || peer->knows_we_left)
+        if (!can_be_dialled(peer) || peer->knows_we_left || !peer_is_wanted(core, peer))
             continue;
         if (core->now_ms >= peer->dial_ms)
             dial(core, peer);

@@ -19,7 +19,7 @@ bool qn_core_folder_home(const struct qn_core *core, struct qn_span name,
     *ret_home = (struct qn_folder_home){
         .site = home == NULL ? "" : home->name,
         .is_here = qn_site_id_eq(&coll->info.home, &core->site),
-        .is_online = peer != NULL && peer->session != NULL && peer->session->has_hello,
+        .is_online = peer != NULL && peer_is_online(peer),
     };
     return true;
 }

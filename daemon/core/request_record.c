@@ -27,13 +27,19 @@ static bool is_key(struct qn_span key)
     return key.size >= 1 && key.size <= QN_KEY_SIZE_MAX && !qn_span_eq_str(key, QN_KEY_COLLECTION);
 }
 
-static void pack_write_head(const struct call *call, enum qn_op_kind kind, struct qn_span key,
-                            struct qn_buf *out)
+static void pack_write_head(const struct call *call, size_t item_count, enum qn_op_kind kind,
+                            struct qn_span key, struct qn_buf *out)
 {
-    qn_pack_array(out, args_value(call->args, "if").size > 0 ? 5 : 4);
+    qn_pack_array(out, item_count);
     qn_pack_u64(out, kind);
     qn_pack_str(out, key);
     qn_pack_str(out, call->user);
+}
+
+/* With what the caller has seen (pack_expected) or without it. */
+static size_t write_items(const struct call *call)
+{
+    return args_value(call->args, "if").size > 0 ? 5 : 4;
 }
 
 /* What the caller has seen, behind the fields. */
@@ -81,7 +87,7 @@ void call_record_put(const struct call *call)
         return;
     struct qn_buf payload;
     start_payload(coll, 1, &payload);
-    pack_write_head(call, QN_OP_PUT, key, &payload);
+    pack_write_head(call, write_items(call), QN_OP_PUT, key, &payload);
     if (!pack_fields(args_value(call->args, "fields"), &payload)) {
         qn_buf_deinit(&payload);
         call_fail(call, QN_ERR_INVALID, "bad-field", key);
@@ -103,7 +109,7 @@ static bool pack_records(const struct call *call, struct qn_cursor *cursor, size
             qn_cursor_str(cursor, QN_FRAME_SIZE_MAX, ret_key) != QN_OK || !is_key(*ret_key) ||
             qn_cursor_skip(cursor, QN_VALUE_DEPTH_MAX + 1, &fields) != QN_OK)
             return false;
-        pack_write_head(call, QN_OP_PUT, *ret_key, payload);
+        pack_write_head(call, 4, QN_OP_PUT, *ret_key, payload);
         if (!pack_fields(fields, payload))
             return false;
     }
@@ -142,7 +148,7 @@ static void change_state(const struct call *call, enum qn_op_kind kind)
         return;
     struct qn_buf payload;
     start_payload(coll, 1, &payload);
-    pack_write_head(call, kind, key, &payload);
+    pack_write_head(call, write_items(call), kind, key, &payload);
     qn_pack_array(&payload, 0);
     if (!pack_expected(call, &payload)) {
         qn_buf_deinit(&payload);

@@ -67,6 +67,11 @@ static void say_clocks(struct qn_core *core, struct peer *peer)
     }
 }
 
+bool session_is_spare(const struct session *session)
+{
+    return session->is_spare_here && session->is_spare_there;
+}
+
 void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool is_dialled)
 {
     struct session *session = QN_NEW(struct session);
@@ -74,6 +79,7 @@ void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool i
     session->is_dialled = is_dialled;
     session->beacon_ms = core->now_ms + core_jitter(core, BEACON_MS);
     peer->session = session;
+    core->are_neighbours_stale = true;
     if (!peer->is_bad) /* else it is dialled ever more rarely until it behaves (heard_beacon) */
         peer->failures = 0;
     peer_heard(core, peer);
@@ -97,8 +103,9 @@ void session_end(struct qn_core *core, struct peer *peer)
     bulk_session_ends(core, peer);
     peer->session = NULL;
     peer_heard(core, peer);
+    core->are_neighbours_stale = core->is_presence_stale = true;
     if (session->has_hello)
-        note_peer(core, peer, "offline");
+        note_peer(core, peer, session_is_spare(session) ? "link-spare" : "offline");
     qn_vec_each (&session->shares, slot) {
         struct coll *coll = (*slot)->coll;
         if (coll->grant == session->link) {
@@ -162,8 +169,8 @@ static enum qn_err heard_hello(struct qn_core *core, struct peer *peer, struct q
     if (!qn_digest_eq(&group_id, &qn_ledger_group(core->ledger)->id))
         return QN_ERR_DENIED;
     if (qn_cursor_bin(cursor, QN_ANNOUNCEMENT_SIZE_MAX, &announcement) == QN_OK)
-        peer_announced(core, announcement);
-    peer->session->has_hello = true;
+        peer_announced(core, announcement, peer->session->link);
+    peer->session->has_hello = core->is_presence_stale = true;
     note_peer(core, peer, "online");
     heard_wall_clock(core, peer, wall_ms);
     qn_ledger_digest(core->ledger, &ours);
@@ -177,8 +184,7 @@ static enum qn_err heard_hello(struct qn_core *core, struct peer *peer, struct q
     return QN_OK;
 }
 
-/* NULL if more than one shared collection begins like this: then only whole clocks tell. */
-static struct share *share_by_prefix(const struct session *session, const uint8_t prefix[4])
+struct share *session_share_by_prefix(const struct session *session, const uint8_t prefix[4])
 {
     struct share *found = NULL;
     qn_vec_each (&session->shares, slot) {
@@ -201,7 +207,7 @@ static enum qn_err heard_colls(struct qn_core *core, struct peer *peer, struct q
         QN_TRY(qn_cursor_bytes(cursor, prefix, sizeof(prefix)));
         QN_TRY(qn_cursor_bytes(cursor, both, sizeof(both)));
         QN_TRY(qn_cursor_u64(cursor, &flags));
-        struct share *share = share_by_prefix(peer->session, prefix);
+        struct share *share = session_share_by_prefix(peer->session, prefix);
         if (share == NULL)
             continue;
         if (flags & QN_CLOCK_GRANTS)
@@ -211,14 +217,14 @@ static enum qn_err heard_colls(struct qn_core *core, struct peer *peer, struct q
     return QN_OK;
 }
 
-static enum qn_err heard_announce(struct qn_core *core, struct qn_cursor *cursor)
+static enum qn_err heard_announce(struct qn_core *core, qn_link link, struct qn_cursor *cursor)
 {
     size_t count;
     QN_TRY(qn_cursor_array(cursor, QN_SITES_MAX, &count));
     for (size_t i = 0; i < count; i++) {
         struct qn_span announcement;
         QN_TRY(qn_cursor_bin(cursor, QN_ANNOUNCEMENT_SIZE_MAX, &announcement));
-        peer_announced(core, announcement);
+        peer_announced(core, announcement, link);
     }
     return QN_OK;
 }
@@ -281,9 +287,15 @@ static enum qn_err dispatch(struct qn_core *core, struct peer *peer, uint64_t nu
     case QN_MSG_BEACON:
         return heard_beacon(core, peer, cursor);
     case QN_MSG_ANNOUNCE:
-        return heard_announce(core, cursor);
+        return heard_announce(core, peer->session->link, cursor);
     case QN_MSG_BULK_CALL:
         bulk_called(core, peer);
+        return QN_OK;
+    case QN_MSG_PRESENCE:
+        return presence_heard(core, peer, cursor);
+    case QN_MSG_NEED:
+        QN_TRY(qn_cursor_bool(cursor, &wants_answer));
+        peer->session->is_spare_there = !wants_answer;
         return QN_OK;
     default:
         if (bulk_is_message(number))

@@ -10,6 +10,7 @@ void share_free(struct share *share)
     qn_vec_free(&share->inflight);
     qn_vec_free(&share->inbound);
     qn_vv_deinit(&share->told);
+    qn_vv_deinit(&share->offered);
     qn_free(share);
 }
 
@@ -40,7 +41,7 @@ void share_say_clock(struct qn_core *core, struct peer *peer, struct share *shar
 /* Only what the peer cannot know yet: operations that came from somebody else. */
 void share_tell_clock(struct qn_core *core, struct peer *peer, struct share *share)
 {
-    if (!share->owes_clock || !share->has_clock)
+    if (!share->owes_clock || !share->has_clock || outbox_is_sending(core, share))
         return;
     share->owes_clock = false;
     QN_AUTO_VV struct qn_vv delta = {0};
@@ -263,7 +264,7 @@ static void retry_inbound(struct qn_core *core, struct peer *peer, struct share 
 
 void share_tick(struct qn_core *core, struct peer *peer, struct share *share)
 {
-    if (share->owes_clock && share->has_clock)
+    if (share->owes_clock && share->has_clock && !outbox_is_sending(core, share))
         core_wake(core, peer->session->clocks_ms);
     recheck(core, peer, share);
     outbox_tick(core, peer, share);

@@ -26,18 +26,37 @@
 #define DIAL_FIRST_MS   200  /* first retry, before jitter */
 #define DIAL_MAX_MS     8000 /* with jitter at most 10 s */
 #define BEACON_MS       60000
-#define RECHECK_MS      1000 /* a peer that still lacks something is offered it again */
-#define CLOCK_SPREAD_MS 400  /* clocks after foreign operations are told at most so often */
-#define RETRY_COMMIT_MS 1000 /* after a full disk */
+#define MESH_SPARE_MS   60000 /* a connection that neither end needs is kept so long */
+#define RECHECK_MS      1000  /* a peer that still lacks something is offered it again */
+#define CLOCK_SPREAD_MS 400   /* clocks after foreign operations are told at most so often */
+#define RETRY_COMMIT_MS 1000  /* after a full disk */
 #define RETRY_READ_MS   1000
 #define READ_TRIES_MAX  4 /* then the link ends, and with it the peer's grant */
 #define PURGE_MS        3600000
+#define CUT_MS          3600000
 #define VERIFY_ASK_MS   250
 #define VERIFY_GRACE_MS 3000
 #define VERIFY_KEYS_MAX 1000 /* named at most, a collection and site */
 #define LEDGER_CHUNK    (256 * 1024)
 #define GUEST_CHUNK     (12 * 1024)
+#define STATE_HASH_SIZE 8 /* of H(cc), where it is only shown */
 #define MERGES_MAX      4 /* messages of ledger entries from one link, on their way to the store */
+
+/* What a site has of a collection, in short: enough to say whether and by how much it is behind. */
+struct coll_state {
+    uint64_t total; /* of its clock's counters; 0: not known */
+    uint8_t hash[STATE_HASH_SIZE];
+    uint64_t seq;   /* when it became known here, in the order of core.presence_seq */
+    qn_link source; /* need not be told; 0: this site's own */
+};
+
+/* Whom a site says it is connected to. */
+struct presence {
+    uint64_t stamp; /* the site's own: the higher one counts; 0: nothing is known */
+    QN_VEC(uint32_t) links;
+    uint64_t seq; /* as above */
+    qn_link source;
+};
 
 /* How far another site has a collection, as far as this site knows. Outlives sessions. */
 struct known {
@@ -45,6 +64,7 @@ struct known {
     struct qn_vv clock;
     uint64_t heard_ms;
     bool is_dirty;
+    struct coll_state state; /* hearsay (presence.c): shown, and nothing else */
     bool differs; /* at equal clocks it had other records, when they were last compared */
 };
 
@@ -81,6 +101,8 @@ struct coll {
     struct qn_coll_info info;
     struct qn_vv cc;
     uint8_t cc_hash[QN_ROOT_SIZE];
+    struct coll_state state; /* of `cc` */
+    uint64_t newest_seq;     /* of all states of it */
     QN_VEC(struct known *) known;
     qn_link grant;  /* the link whose peer may send catch-up; 0: none */
     bool is_shared; /* this site is a member, by the ledger */
@@ -88,6 +110,8 @@ struct coll {
     QN_VEC(struct turns) turns;       /* of each site that writes here */
     char shown[QN_NAME_SIZE_MAX + 8]; /* its name, told apart from others of the same name */
     bool is_clash;
+    uint64_t hour_seq, covered_seq; /* the last operation at the last hour, and at the one before */
+    bool is_cut_due, is_cutting, is_over; /* the log: cut_log.c */
 };
 
 struct lane {
@@ -124,7 +148,9 @@ struct share {
     bool was_live;     /* a catch-up was completed in this session */
     bool owes_clock;   /* our clock moved by operations that did not come from this peer */
     uint64_t out_seq;
-    uint64_t recheck_ms; /* when to look whether the peer still lacks something; 0: not */
+    uint64_t recheck_ms;  /* when to look whether the peer still lacks something; 0: not */
+    uint64_t states_seq;  /* all states up to then were told (presence.c) */
+    struct qn_vv offered; /* what the peer sent, durable here or not yet: it need not come back */
     struct lane lanes[QN_LANE_COUNT];
     QN_VEC(struct inflight) inflight;
     QN_VEC(struct inbound) inbound;
@@ -146,9 +172,14 @@ struct session {
     uint64_t heads_ms;    /* when to ask for entries again that were not stored; 0: not */
     size_t merge_count;   /* messages of entries that are not stored yet */
     enum key_doubt keys;
-    bool has_dropped_entries;      /* for there were too many of them: to be asked for */
-    uint64_t beacon_ms, clocks_ms; /* when to say them next */
-    size_t catchup_size;           /* of all shares: unacknowledged, and wished by reads */
+    bool has_dropped_entries;               /* for there were too many of them: to be asked for */
+    uint64_t beacon_ms, clocks_ms;          /* when to say them next */
+    bool is_spare_here, is_spare_there;     /* that end does not need this connection */
+    uint64_t spare_ms;                      /* when it ends if both do not; 0: one does */
+    uint64_t presence_seq;                  /* all that was known of others up to then was told */
+    uint64_t presence_ms, presence_next_ms; /* when it is told next (0: nothing is to be), and not
+                                               before */
+    size_t catchup_size;                    /* of all shares: unacknowledged, and wished by reads */
     QN_VEC(struct share *) shares;
 };
 
@@ -169,7 +200,10 @@ struct peer {
     uint64_t said_wall_ms, said_at_ms; /* its wall clock, and when it said so, monotonic */
     bool is_bad;                       /* sent what cannot be */
     bool is_contact_dirty;
-    struct bulk *bulk;  /* core/bulk.h */
+    struct bulk *bulk; /* core/bulk.h */
+    bool is_neighbour; /* a connection is wanted for good (neighbours.c) */
+    struct presence presence;
+    bool is_reachable;  /* through others, as they say */
     bool knows_we_left; /* it refused this site's key after its withdrawal */
     bool is_to_be_told; /* it refused this site's new key: the next dial tells it (tell.c) */
     uint64_t tell_ms;   /* not again before */
@@ -262,6 +296,7 @@ enum pending_kind {
     PENDING_FETCH,
     PENDING_CUSTODY,   /* core/custodian.c: what is held, of all owners */
     PENDING_RECOVER,   /* what a recovery brings back */
+    PENDING_CUT,       /* core/cut_log.c */
     PENDING_INTEGRITY, /* core/integrity.h: the part that it is for */
     PENDING_QUIET,     /* nobody waits */
 };
@@ -364,8 +399,18 @@ struct qn_core {
     uint64_t started_ms;                      /* monotonic */
     uint64_t twin_ms;                         /* as of a peer, of this site */
     bool is_in_doubt;                         /* as model/doubt.h has it, or it is about to */
+    bool is_mesh;                             /* there are more sites than are all connected */
+    bool are_neighbours_stale, is_presence_stale;
+    struct presence presence;       /* this site's own */
+    uint64_t presence_seq;          /* counts what became known of sites */
+    struct qn_buf own_announcement; /* packed; empty: not made yet */
+    qn_hlc own_hlc;                 /* of it */
     uint64_t next_token;
     uint64_t persist_ms, purge_ms, retry_ms;
+    struct qn_log_caps log_caps; /* of none of them 0 */
+    uint64_t cut_ms;
+    size_t cuts; /* of logs, on their way */
+    bool is_cut_due;
     struct qn_timetable rate; /* of what goes to holders */
     struct qn_prng prng;
     struct qn_buf frame; /* scratch for the message being built */
@@ -448,8 +493,8 @@ void peers_link_down(struct qn_core *core, const struct qn_event *event);
 void peers_dial_failed(struct qn_core *core, const struct qn_event *event);
 void peers_tick(struct qn_core *core);
 void peer_heard(struct qn_core *core, struct peer *peer);
-/* Takes an announcement if it is signed by that member and newer. */
-void peer_announced(struct qn_core *core, struct qn_span announcement);
+/* Takes an announcement if it is signed by that member and newer. `source` (0: none) said it. */
+void peer_announced(struct qn_core *core, struct qn_span announcement, qn_link source);
 void core_pack_announcements(struct qn_core *core, struct qn_buf *out);
 void core_pack_own_announcement(struct qn_core *core, struct qn_buf *out);
 void peer_free(struct peer *peer);
@@ -463,8 +508,33 @@ bool peer_address(const struct peer *peer, size_t number,
  */
 bool peer_keeps_old(const struct qn_core *core, const struct peer *peer, bool old_is_dialled,
                     bool new_is_dialled);
-/* Ends the link; it is dialled anew. */
+/* Ends the link; it is dialled anew if it is wanted. */
 void peer_hang_up(struct qn_core *core, struct peer *peer);
+bool peer_has_address(const struct peer *peer);
+
+/* ---- neighbours.c: which connections are wanted ---- */
+/* What they are chosen by changed: core->are_neighbours_stale = true. */
+void neighbours_tick(struct qn_core *core);
+bool peer_is_wanted(const struct qn_core *core, const struct peer *peer);
+/* Whether one more connection is taken, from that site. */
+bool neighbours_have_room(const struct qn_core *core, const struct peer *peer);
+
+/* ---- presence.c: who is there, by hearsay ---- */
+void presence_tick(struct qn_core *core);
+enum qn_err QN_CHECKED presence_heard(struct qn_core *core, struct peer *peer,
+                                      struct qn_cursor *cursor);
+/* The clock of a collection moved here. */
+void presence_moved(struct qn_core *core, struct coll *coll);
+/* All of it is to be told to everybody again: somebody may not have known whom it was about. */
+void presence_again(struct qn_core *core);
+void presence_free(struct presence *presence);
+/* How many operations that site lacks by its last word that came here; UINT64_MAX: there is none.
+ */
+bool presence_is_equal(const struct coll *coll,
+                       const struct known *known); /* what it has, to ours */
+uint64_t presence_behind(const struct coll *coll, const struct known *known);
+/* Connected, or reachable through others. */
+bool peer_is_online(const struct peer *peer);
 
 /* ---- twin.c: sites that run twice, or were restored ---- */
 void twin_look(struct qn_core *core, struct coll *coll, const struct qn_vv *cc); /* as it will be */
@@ -478,7 +548,10 @@ void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool i
 void session_end(struct qn_core *core, struct peer *peer);
 void session_frame(struct qn_core *core, struct peer *peer, struct qn_span frame);
 void session_tick(struct qn_core *core, struct peer *peer);
+bool session_is_spare(const struct session *session); /* for both ends */
 struct share *session_share(const struct session *session, const struct qn_coll_id *id);
+/* NULL if more than one shared collection begins like this: then only whole ids tell. */
+struct share *session_share_by_prefix(const struct session *session, const uint8_t prefix[4]);
 void session_refresh_shares(struct qn_core *core, struct peer *peer);
 
 /* ---- share.c: clocks and grants; outbox.c: lanes out; inbox.c: operations in ---- */
@@ -497,6 +570,8 @@ void share_tick(struct qn_core *core, struct peer *peer, struct share *share);
 void coll_grant_next(struct qn_core *core, struct coll *coll);
 bool share_take_grant(struct qn_core *core, struct peer *peer, struct share *share);
 
+/* Operations are on their way out that the peer learns of by themselves. */
+bool outbox_is_sending(const struct qn_core *core, const struct share *share);
 void outbox_pump(struct qn_core *core, struct peer *peer, struct share *share);
 void outbox_tick(struct qn_core *core, struct peer *peer, struct share *share);
 void outbox_read_done(struct qn_core *core, const struct pending *pending,
@@ -595,6 +670,13 @@ struct coll **view_sorted_colls(const struct qn_core *core, size_t *ret_count);
 const struct qn_site **view_sorted_sites(const struct qn_core *core, bool wants_withdrawn,
                                          size_t *ret_count);
 
+/* ---- cut_log.c ---- */
+void cut_log_start(struct qn_core *core);
+void cut_log_tick(struct qn_core *core);
+void cut_log_grew(struct qn_core *core, struct coll *coll);
+void cut_log_outcome(struct qn_core *core, const struct pending *pending,
+                     const struct qn_outcome *outcome);
+
 /* ---- request*.c, verify.c ---- */
 void request_start(struct qn_core *core, const struct qn_event *event);
 void request_gone(struct qn_core *core, uint64_t request);
@@ -604,6 +686,7 @@ void verify_start(struct qn_core *core, uint64_t request, struct coll *only, boo
                   uint64_t timeout_ms);
 void verify_gone(struct qn_core *core, uint64_t request);
 void verify_tick(struct qn_core *core);
+bool verify_wants(const struct qn_core *core, const struct qn_site_id *site); /* a connection */
 void verify_heard_state(struct qn_core *core, struct peer *peer, const struct qn_coll_id *coll,
                         const uint8_t *hash, const uint8_t *root);
 void verify_heard_fp(struct qn_core *core, struct peer *peer, const struct qn_coll_id *coll,

@@ -46,7 +46,7 @@ static void alerts_of_peer(const struct qn_core *core, const struct peer *peer, 
 {
     if (twin_is_told(core, peer->twin_ms))
         add(alerts, "attention", "cloned", name)->time_ms = peer->twin_ms;
-    if (peer->session == NULL || !peer->session->has_hello) {
+    if (!peer_is_online(peer)) {
         const char *code = peer->contact_ms == 0 ? "site-never-seen" : "site-offline";
         add(alerts, "attention", code, name)->time_ms = peer->contact_ms;
     }

@@ -421,6 +421,15 @@ void verify_read_done(struct qn_core *core, const struct pending *pending,
     each_task(core, &pending->coll, &pending->site, slot) take_own(core, *slot, pending, result);
 }
 
+bool verify_wants(const struct qn_core *core, const struct qn_site_id *site)
+{
+    qn_vec_each (&core->verifies, verify)
+        qn_vec_each (&(*verify)->tasks, task)
+            if ((*task)->stage != VERIFY_DONE && qn_site_id_eq(&(*task)->site, site))
+                return true;
+    return false;
+}
+
 /* ---- the answer ---- */
 
 static void report(struct qn_core *core, const struct verify *verify,

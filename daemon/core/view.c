@@ -18,7 +18,7 @@ static const char *state_of(const struct qn_core *core, const struct qn_site *si
 {
     if (qn_site_id_eq(&site->id, &core->site))
         return "here";
-    if (peer != NULL && peer->session != NULL && peer->session->has_hello)
+    if (peer != NULL && peer_is_online(peer))
         return "online";
     return peer == NULL || peer->contact_ms == 0 ? "never-seen" : "offline";
 }
@@ -37,8 +37,7 @@ static void pack_address(const struct qn_core *core, const struct qn_site *site,
 static uint64_t contact_of(const struct qn_core *core, const struct qn_site *site,
                            const struct peer *peer, uint64_t wall_ms)
 {
-    bool is_now = qn_site_id_eq(&site->id, &core->site) ||
-                  (peer != NULL && peer->session != NULL && peer->session->has_hello);
+    bool is_now = qn_site_id_eq(&site->id, &core->site) || (peer != NULL && peer_is_online(peer));
     return is_now ? wall_ms : peer == NULL ? 0 : peer->contact_ms;
 }
 
@@ -91,6 +90,17 @@ void view_site(const struct qn_core *core, const struct qn_site *site, uint64_t 
 
 /* ---- collections ---- */
 
+/* By what came from there itself; or by what others say, where no connection leads. */
+static uint64_t nearest(const struct qn_core *core, const struct coll *coll,
+                        const struct known *known, uint64_t behind)
+{
+    const struct peer *peer = known == NULL ? NULL : core_peer(core, &known->site);
+    if (behind == 0 || peer == NULL || peer->session != NULL)
+        return behind;
+    uint64_t heard = presence_behind(coll, known);
+    return heard < behind ? heard : behind;
+}
+
 /* How many operations a member lacks; for this site, how many somebody else is known to have. */
 static uint64_t behind_of(const struct qn_core *core, const struct coll *coll,
                           const struct qn_site_id *site)
@@ -103,7 +113,7 @@ static uint64_t behind_of(const struct qn_core *core, const struct coll *coll,
         qn_vec_each (&coll->cc.entries, entry) /* it has what it wrote, whoever passed it on */
             if (qn_actor_is_of(&entry->actor, site))
                 qn_vv_raise(&theirs, &entry->actor, entry->ctr);
-        return qn_vv_missing(&theirs, &coll->cc);
+        return nearest(core, coll, known, qn_vv_missing(&theirs, &coll->cc));
     }
     QN_AUTO_VV struct qn_vv all = {0};
     qn_vec_each (&coll->known, known)

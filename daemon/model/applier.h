@@ -30,6 +30,12 @@ enum qn_intent_kind {
     QN_INTENT_RENEW,        /* [] : this machine may have been restored */
     QN_INTENT_TRUST,        /* [] : ledgers were compared, see doubt.h */
     QN_INTENT_PURGE,        /* [count] : the trash */
+    /* Late sites (late.h); the state afterwards stands in the change of the collection. */
+    QN_INTENT_LATE,    /* [coll, may drop] */
+    QN_INTENT_PAGE,    /* [coll, body of PAGE as a binary]; answer: [is end of the pass] */
+    QN_INTENT_RESCUE,  /* [coll, known clock] */
+    QN_INTENT_CUT_LOG, /* [coll, clock that all members have, up to which local sequence, operations
+                          max, bytes max, age max ms]; answer: [is done] */
 
     /* The holder's side (custody.h). `owner`, `pack`, `list` are binaries of 32 bytes, `lease` of
      * 16, `names` and `lists` one binary of 32 bytes for each. Terms are taken from the ledger

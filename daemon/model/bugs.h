@@ -20,6 +20,10 @@ enum qn_bug {
     QN_BUG_GAP_ACCEPTED,        /* applies an operation that is not the next of its actor */
     QN_BUG_HELD_BEFORE_COMMIT,  /* a pack is acknowledged when its file is there, its row is not */
     QN_BUG_LOCK_IGNORED,        /* what no list names is let go, locked or not */
+    QN_BUG_PAGE_CLAIMS,         /* claims the clock of a page before the pass has ended */
+    QN_BUG_STALE_PAGE_CLOCK,    /* the clock of a page is not that of its own transaction */
+    QN_BUG_NO_SEGMENTS,         /* applies operations onto newer pages without segment clocks */
+    QN_BUG_LATE_SERVES,         /* a late site serves pages and others' operations */
     QN_BUG_COUNT,
 };
 

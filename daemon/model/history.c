@@ -30,8 +30,9 @@ static enum qn_err make_key(struct qn_dict *dict, uint32_t coll, struct qn_span 
 static enum qn_err make_value(struct qn_dict *dict, const struct qn_pair *pair,
                               const struct qn_op *op, struct qn_buf *out)
 {
-    uint32_t by;
-    QN_TRY(qn_dict_number_actor(dict, &op->dot.actor, &by));
+    uint32_t by = 0; /* of a pair that a page made go: nobody knows */
+    if (op->dot.ctr > 0)
+        QN_TRY(qn_dict_number_actor(dict, &op->dot.actor, &by));
     qn_buf_append_varint(out, by);
     qn_buf_append_varint(out, op->dot.ctr);
     qn_buf_append_varint(out, op->hlc);
@@ -90,7 +91,8 @@ static enum qn_err read_value(struct qn_dict *dict, struct qn_span value, struct
         qn_read_varint(value, &offset, &past->replaced_by.ctr) != QN_OK ||
         qn_read_varint(value, &offset, &past->replaced_hlc) != QN_OK)
         return QN_ERR_CORRUPT;
-    QN_TRY(qn_dict_actor_of(dict, by, &past->replaced_by.actor));
+    if (by != 0 || past->replaced_by.ctr != 0)
+        QN_TRY(qn_dict_actor_of(dict, by, &past->replaced_by.actor));
     QN_TRY(qn_row_get_name(dict, value, &offset, &past->replaced_user));
     QN_TRY(qn_row_get_name(dict, value, &offset, &past->pair.user));
     past->pair.value = qn_span_from(value, offset);
@@ -115,7 +117,7 @@ enum qn_err qn_read_past(struct qn_kv *kv, const struct qn_coll_id *coll, struct
     if (!qn_span_has_prefix(found, qn_key_view(&prefix)))
         return QN_ERR_NOTFOUND;
     struct qn_dict dict;
-    struct qn_past past;
+    struct qn_past past = {0};
     qn_dict_init(&dict, kv, false);
     QN_TRY(read_key(&dict, qn_span_from(found, prefix.size), &past));
     QN_TRY(read_value(&dict, value, &past));

@@ -5,7 +5,7 @@
 
 #include "model/dict.h"
 
-/* Keeps a pair that `op` replaced. */
+/* Keeps a pair that `op` replaced; with a dot of counter 0: something that is not known. */
 enum qn_err QN_CHECKED qn_history_add(struct qn_dict *dict, uint32_t coll, struct qn_span field,
                                       const struct qn_pair *pair, const struct qn_op *op);
 /* Forgets all of one record. */

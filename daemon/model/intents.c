@@ -394,6 +394,35 @@ static enum qn_err run_purge(struct qn_applier *applier, struct qn_cursor *curso
     return qn_replica_purge_trash(applier->replica, count, &outcome->changed);
 }
 
+static enum qn_err read_cut(struct qn_cursor *cursor, struct qn_vv *covered, struct qn_log_cut *cut)
+{
+    QN_TRY(qn_intent_array(cursor, 6));
+    QN_TRY(read_coll_id(cursor, &cut->coll));
+    QN_TRY(qn_vv_unpack(cursor, covered));
+    QN_TRY(qn_cursor_u64(cursor, &cut->covered_seq));
+    QN_TRY(qn_cursor_u64(cursor, &cut->ops_max));
+    QN_TRY(qn_cursor_u64(cursor, &cut->bytes_max));
+    QN_TRY(qn_cursor_u64(cursor, &cut->age_max_ms));
+    cut->covered = covered;
+    return QN_OK;
+}
+
+static enum qn_err run_cut_log(struct qn_applier *applier, struct qn_cursor *cursor,
+                               struct qn_outcome *outcome)
+{
+    QN_AUTO_VV struct qn_vv covered = {0};
+    QN_AUTO_BUF struct qn_buf answer;
+    struct qn_log_cut cut;
+    bool is_done;
+    qn_buf_init(&answer, 16);
+    QN_TRY(read_cut(cursor, &covered, &cut));
+    QN_TRY(qn_replica_cut_log(applier->replica, &cut, &outcome->changed, &is_done));
+    qn_pack_array(&answer, 1);
+    qn_pack_bool(&answer, is_done);
+    outcome->answer = qn_buf_take(&answer, &outcome->answer_size);
+    return QN_OK;
+}
+
 enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *intent,
                           struct qn_outcome *outcome)
 {
@@ -421,6 +450,12 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
         return qn_doubt_put(applier->kv, false);
     case QN_INTENT_PURGE:
         return run_purge(applier, &cursor, outcome);
+    case QN_INTENT_LATE:
+    case QN_INTENT_PAGE:
+    case QN_INTENT_RESCUE:
+        return qn_intent_run_late(applier, intent->kind, &cursor, outcome);
+    case QN_INTENT_CUT_LOG:
+        return run_cut_log(applier, &cursor, outcome);
     case QN_INTENT_LOCK_CLOCK:
     case QN_INTENT_HELD_OFFER:
     case QN_INTENT_HELD_STORED:

@@ -21,6 +21,8 @@ enum qn_err QN_CHECKED qn_intent_run_custody(struct qn_applier *applier, enum qn
                                              struct qn_cursor *cursor, struct qn_outcome *outcome);
 enum qn_err QN_CHECKED qn_intent_run_book(struct qn_applier *applier, enum qn_intent_kind kind,
                                           struct qn_cursor *cursor, struct qn_outcome *outcome);
+enum qn_err QN_CHECKED qn_intent_run_late(struct qn_applier *applier, enum qn_intent_kind kind,
+                                          struct qn_cursor *cursor, struct qn_outcome *outcome);
 /* Those of scrub.h and repair.h. */
 enum qn_err QN_CHECKED qn_intent_run_integrity(struct qn_applier *applier, enum qn_intent_kind kind,
                                                struct qn_cursor *cursor,

@@ -40,6 +40,17 @@ static size_t find_pair(const struct qn_field *field, const struct qn_dot *dot, 
     return at;
 }
 
+const struct qn_pair *qn_record_pair(const struct qn_record *record, struct qn_span field,
+                                     const struct qn_dot *dot)
+{
+    bool is_there;
+    const struct qn_field *in = qn_record_field(record, field);
+    if (in == NULL)
+        return NULL;
+    size_t at = find_pair(in, dot, &is_there);
+    return is_there ? &in->pairs.items[at] : NULL;
+}
+
 /* Nearly every field has one pair: room for one, then as other vectors grow. */
 static void make_room(struct qn_field *field)
 {

@@ -45,6 +45,9 @@ void qn_record_deinit(struct qn_record *record);
 #define QN_AUTO_RECORD __attribute__((cleanup(qn_record_deinit)))
 
 const struct qn_field *qn_record_field(const struct qn_record *record, struct qn_span name);
+/* NULL if the pair of that dot does not stand in that field. */
+const struct qn_pair *qn_record_pair(const struct qn_record *record, struct qn_span field,
+                                     const struct qn_dot *dot);
 /* Adds a pair (spans borrowed). */
 void qn_record_add(struct qn_record *record, struct qn_span field, const struct qn_pair *pair);
 /* Removes the pair of that dot from that field only; true if it was there. */

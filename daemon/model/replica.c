@@ -16,6 +16,7 @@ struct qn_replica *qn_replica_new(const struct qn_replica_options *options)
 static void free_coll(struct qn_coll_state *coll)
 {
     qn_vv_deinit(&coll->cc);
+    qn_segs_deinit(&coll->segs);
     qn_vec_free(&coll->unsealed);
     qn_free(coll);
 }
@@ -38,6 +39,7 @@ void qn_replica_free(struct qn_replica *replica)
     forget(replica);
     qn_hasher_free(replica->hasher);
     qn_op_deinit(&replica->op);
+    qn_vec_free(&replica->deferred);
     qn_buf_deinit(&replica->row);
     qn_buf_deinit(&replica->encoded);
     qn_buf_deinit(&replica->op_bytes);
@@ -122,6 +124,14 @@ enum qn_err qn_replica_renew(struct qn_replica *replica)
     return qn_replica_save_self(replica);
 }
 
+void qn_replica_see(struct qn_replica *replica, qn_hlc remote)
+{
+    bool is_skewed;
+    qn_hlc seen = qn_hlc_seen(replica->hlc, remote, replica->wall_ms, &is_skewed);
+    replica->is_hlc_changed = replica->is_hlc_changed || seen != replica->hlc;
+    replica->hlc = seen;
+}
+
 enum qn_err qn_replica_coll(struct qn_replica *replica, const struct qn_coll_id *id,
                             struct qn_coll_state **ret_coll)
 {
@@ -137,6 +147,8 @@ enum qn_err qn_replica_coll(struct qn_replica *replica, const struct qn_coll_id 
     enum qn_err err = qn_coll_row_get(replica->kv, id, &coll->row);
     if (err == QN_OK)
         err = qn_dict_clock(&replica->dict, QN_TABLE_CC, coll->row.number, &coll->cc);
+    if (err == QN_OK && coll->row.is_late)
+        err = qn_segs_load(replica->kv, coll->row.number, true, &coll->segs);
     if (err == QN_OK)
         err = qn_damage_get(replica->kv, coll->row.number, &coll->damage);
     if (err != QN_OK) {

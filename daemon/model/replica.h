@@ -3,7 +3,7 @@
  * A replica holds what the rules need between transactions: who this site is, its signer, caches of
  * local numbers. It is used by one thread, the one that writes. The life of a transaction:
  *
- *     begin -> any number of write / apply / truncate -> seal -> (the caller commits kv) -> done
+ *     begin -> any number of write / apply / cut_log -> seal -> (the caller commits kv) -> done
  *
  * write and apply check everything before they change anything: after QN_ERR_INVALID, _LIMIT,
  * _DENIED, _NOTFOUND, _SIGNATURE or _HELD the transaction is as before and goes on. After any other
@@ -102,7 +102,21 @@ enum qn_err QN_CHECKED qn_replica_is_aside(struct qn_replica *replica,
 /* Counts sums, counters and indexes of a collection anew, from its records. */
 enum qn_err QN_CHECKED qn_replica_recount(struct qn_replica *replica,
                                           const struct qn_coll_id *coll);
-/* Forgets the operations of one collection up to a local sequence; floor follows. */
+
+/* What may go of the log of a collection. The log is a cache: a site that lacks what went is
+ * brought up by pages (RECORDS 1.3), so this never waits for anybody. */
+struct qn_log_cut {
+    struct qn_coll_id coll;
+    const struct qn_vv *covered; /* what all members have goes, */
+    uint64_t covered_seq;        /* up to this local sequence: followers may read on behind */
+    uint64_t ops_max, bytes_max; /* beyond these the oldest go, whoever lacks them, */
+    uint64_t age_max_ms;         /* and what is known here for so long */
+};
+/* Drops from the front of the log, at most QN_TXN_OPS_MAX operations or QN_TXN_SIZE_MAX bytes of
+ * them; floor follows. *ret_is_done: nothing is left that may go. */
+enum qn_err QN_CHECKED qn_replica_cut_log(struct qn_replica *replica, const struct qn_log_cut *cut,
+                                          size_t *ret_dropped, bool *ret_is_done);
+/* Drops all operations up to a local sequence, at once. */
 enum qn_err QN_CHECKED qn_replica_truncate(struct qn_replica *replica,
                                            const struct qn_coll_id *coll, uint64_t seq);
 

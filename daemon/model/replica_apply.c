@@ -81,18 +81,18 @@ static enum qn_err check_item(struct check *check, const struct qn_ops_item *ite
     return QN_OK;
 }
 
-static enum qn_err check_signature(const struct check *check, const struct qn_ops_actor *actor,
-                                   const struct qn_digest *hash)
+enum qn_err qn_replica_verify(const struct qn_replica *replica, const struct qn_coll_id *coll,
+                              const struct qn_dot *at, const struct qn_digest *hash,
+                              const struct qn_signature *signature, enum qn_err unknown)
 {
-    const struct qn_replica_options *options = &check->replica->options;
+    const struct qn_replica_options *options = &replica->options;
     const struct qn_public_key *keys = NULL;
-    size_t count = options->site_keys(options->context, actor->last.actor.bytes, &keys);
+    size_t count = options->site_keys(options->context, at->actor.bytes, &keys);
     if (count == 0)
-        return QN_ERR_DENIED;
+        return unknown;
     enum qn_err err = QN_ERR_SIGNATURE;
     for (size_t i = count; i > 0 && err != QN_OK; i--) /* the last one is the likeliest */
-        err = qn_checkpoint_verify(&keys[i - 1], &check->coll->id, &actor->last, hash,
-                                   &actor->signature);
+        err = qn_checkpoint_verify(&keys[i - 1], coll, at, hash, signature);
     return err;
 }
 
@@ -105,7 +105,8 @@ static enum qn_err check_actor(const struct check *check, size_t index)
         return QN_ERR_INVALID;
     if (!progress->is_new || progress->has_gap)
         return QN_OK;
-    return check_signature(check, actor, &progress->hash);
+    return qn_replica_verify(check->replica, &check->coll->id, &actor->last, &progress->hash,
+                             &actor->signature, QN_ERR_DENIED);
 }
 
 static enum qn_err check_all(struct check *check)
@@ -119,14 +120,6 @@ static enum qn_err check_all(struct check *check)
 
 /* --- writing --- */
 
-static void see_clock(struct qn_replica *replica, qn_hlc remote)
-{
-    bool is_skewed;
-    qn_hlc seen = qn_hlc_seen(replica->hlc, remote, replica->wall_ms, &is_skewed);
-    replica->is_hlc_changed = replica->is_hlc_changed || seen != replica->hlc;
-    replica->hlc = seen;
-}
-
 static enum qn_err write_item(const struct check *check, const struct qn_ops_item *item,
                               size_t *applied)
 {
@@ -137,7 +130,7 @@ static enum qn_err write_item(const struct check *check, const struct qn_ops_ite
         return QN_OK;
     QN_TRY(qn_replica_load(replica, check->coll, op->key));
     QN_TRY(qn_replica_merge(replica, check->coll, op, item->op));
-    see_clock(replica, op->hlc);
+    qn_replica_see(replica, op->hlc);
     ++*applied;
     return QN_OK;
 }
@@ -149,20 +142,26 @@ static void drop_unsealed(struct qn_coll_state *coll, const struct qn_actor *act
             qn_vec_remove(&coll->unsealed, i - 1);
 }
 
+enum qn_err qn_replica_reach(struct qn_replica *replica, struct qn_coll_state *coll,
+                             const struct qn_dot *at, const struct qn_checkpoint *checkpoint)
+{
+    uint32_t number;
+    QN_TRY(qn_dict_number_actor(&replica->dict, &at->actor, &number));
+    QN_TRY(qn_checkpoint_put(replica->kv, coll->row.number, number, at->ctr, checkpoint));
+    QN_TRY(qn_counter_put(replica->kv, QN_TABLE_CC, coll->row.number, number, at->ctr));
+    qn_vv_raise(&coll->cc, &at->actor, at->ctr);
+    drop_unsealed(coll, &at->actor);
+    bool is_self = replica->has_self && qn_actor_cmp(&replica->self, &at->actor) == 0;
+    return is_self ? qn_replica_renew(replica) : QN_OK; /* this site is a copy of an older one */
+}
+
 static enum qn_err write_actor(const struct check *check, size_t index)
 {
-    struct qn_replica *replica = check->replica;
     const struct qn_ops_actor *actor = &check->ops->actors.items[index];
     if (!check->actors[index].is_new)
         return QN_OK;
     struct qn_checkpoint checkpoint = {check->actors[index].hash, actor->signature};
-    uint32_t coll = check->coll->row.number, number;
-    QN_TRY(qn_must_exist(qn_dict_find_actor(&replica->dict, &actor->last.actor, &number)));
-    QN_TRY(qn_checkpoint_put(replica->kv, coll, number, actor->last.ctr, &checkpoint));
-    QN_TRY(qn_counter_put(replica->kv, QN_TABLE_CC, coll, number, actor->last.ctr));
-    drop_unsealed(check->coll, &actor->last.actor);
-    bool is_self = replica->has_self && qn_actor_cmp(&replica->self, &actor->last.actor) == 0;
-    return is_self ? qn_replica_renew(replica) : QN_OK; /* this site is a copy of an older one */
+    return qn_replica_reach(check->replica, check->coll, &actor->last, &checkpoint);
 }
 
 static enum qn_err write_all(const struct check *check, size_t *applied)
@@ -173,6 +172,7 @@ static enum qn_err write_all(const struct check *check, size_t *applied)
         return QN_OK;
     for (size_t i = 0; i < check->ops->actors.count; i++)
         QN_TRY(write_actor(check, i));
+    QN_TRY(qn_replica_settle(check->replica, check->coll));
     return qn_coll_row_put(check->replica->kv, &check->coll->id, &check->coll->row);
 }
 

@@ -7,7 +7,8 @@
 
 #include "base/prng.h"
 #include "model/damage.h"
-#include "model/dict.h"
+#include "model/late_seg.h"
+#include "model/log_row.h"
 #include "model/replica.h"
 #include "model/row.h"
 #include "model/tables.h"
@@ -23,6 +24,9 @@ struct qn_coll_state {
     struct qn_coll_id id;
     struct qn_coll_row row; /* ahead of the stored one within a call only */
     struct qn_vv cc;
+    struct qn_segs segs;   /* empty unless row.is_late */
+    struct qn_log_row log; /* once it was asked for */
+    bool has_log, is_log_changed;
     QN_VEC(struct qn_unsealed) unsealed;
     struct qn_damage damage;
 };
@@ -45,10 +49,12 @@ struct qn_replica {
     /* The record in hand, and the memory that it borrows from. */
     struct qn_record record;
     struct qn_row_head record_head; /* state NONE: it is not stored */
+    bool is_changed;                /* by the operation in hand */
     bool is_aside;                  /* it is damaged and set aside (damage.h) */
     struct qn_buf row;
     /* Scratch. */
     struct qn_op op;
+    QN_VEC(struct qn_op_removed) deferred; /* what the write in hand removes and cc lacks */
     struct qn_buf op_bytes, encoded;
 };
 
@@ -71,6 +77,45 @@ enum qn_err QN_CHECKED qn_replica_chain_head(struct qn_replica *replica, struct 
                                              const struct qn_actor *actor,
                                              struct qn_digest *ret_hash);
 
+/* A clock of somebody else was seen. */
+void qn_replica_see(struct qn_replica *replica, qn_hlc remote);
+
+/* replica_apply.c */
+/* Whether the site of that dot's actor signed it; `unknown` if the site is not known. */
+enum qn_err QN_CHECKED qn_replica_verify(const struct qn_replica *replica,
+                                         const struct qn_coll_id *coll, const struct qn_dot *at,
+                                         const struct qn_digest *hash,
+                                         const struct qn_signature *signature, enum qn_err unknown);
+/* The clock goes to a checkpoint that was verified. */
+enum qn_err QN_CHECKED qn_replica_reach(struct qn_replica *replica, struct qn_coll_state *coll,
+                                        const struct qn_dot *at,
+                                        const struct qn_checkpoint *checkpoint);
+
+/* replica_write.c */
+/* An own operation, planned in replica->op (kind, key, user, set, removed) for the record in hand.
+ * `hlc`: 0 for now. */
+enum qn_err QN_CHECKED qn_replica_write_op(struct qn_replica *replica, struct qn_coll_state *coll,
+                                           qn_hlc hlc);
+
+/* late.c */
+/* After cc was raised: segments that it covers go, and with the last one the collection is clean.
+ */
+enum qn_err QN_CHECKED qn_replica_settle(struct qn_replica *replica, struct qn_coll_state *coll);
+
+/* replica_log.c */
+enum qn_err QN_CHECKED qn_replica_append_log(struct qn_replica *replica, struct qn_coll_state *coll,
+                                             const struct qn_op *op, struct qn_span op_bytes);
+/* Counts what is in the log anew, operation by operation. */
+enum qn_err QN_CHECKED qn_replica_count_log(struct qn_replica *replica, struct qn_coll_state *coll);
+/* At the end of a transaction. */
+enum qn_err QN_CHECKED qn_replica_save_log(struct qn_replica *replica, struct qn_coll_state *coll);
+/* Forgets the operations of an actor up to its clock, where pages took it. */
+enum qn_err QN_CHECKED qn_replica_drop_actor(struct qn_replica *replica, struct qn_coll_state *coll,
+                                             uint32_t actor, uint64_t ctr);
+/* A place in the order without an operation: whoever follows the changes reads all records again.
+ */
+enum qn_err QN_CHECKED qn_replica_break_log(struct qn_replica *replica, struct qn_coll_state *coll);
+
 /* replica_merge.c */
 /* Takes a record in hand: replica->record and record_head. */
 enum qn_err QN_CHECKED qn_replica_load(struct qn_replica *replica, struct qn_coll_state *coll,
@@ -80,6 +125,7 @@ enum qn_err QN_CHECKED qn_replica_load(struct qn_replica *replica, struct qn_col
 enum qn_err QN_CHECKED qn_replica_check_row(struct qn_hasher *hasher, struct qn_dict *dict,
                                             struct qn_span row, struct qn_row_head *ret_head,
                                             struct qn_record *ret_record);
+/* Notes that a collection changed in this transaction. */
 void qn_replica_touch(struct qn_replica *replica, const struct qn_coll_id *id);
 /* Stores the record in hand as it is, and nothing that is derived from it. */
 enum qn_err QN_CHECKED qn_replica_put_row(struct qn_replica *replica,
@@ -90,10 +136,17 @@ enum qn_err QN_CHECKED qn_replica_put_trash(struct qn_replica *replica,
 /* Applies an operation that was found fit, to the record in hand, which is op->key's. */
 enum qn_err QN_CHECKED qn_replica_merge(struct qn_replica *replica, struct qn_coll_state *coll,
                                         const struct qn_op *op, struct qn_span op_bytes);
+/* Whether what is stored at a spot reflects the operation of this dot already: E(k) of RECORDS
+ * 1.2. */
+bool qn_replica_reflects(const struct qn_coll_state *coll, const struct qn_spot *at,
+                         const struct qn_dot *dot);
+/* Stores the record in hand after its pairs changed, and what follows from them. */
+enum qn_err QN_CHECKED qn_replica_store(struct qn_replica *replica, struct qn_coll_state *coll,
+                                        struct qn_span key);
 
-/* replica_write.c: a repair operation of this site's own, on the record in hand. */
+/* replica_write.c: the same, of kind REPAIR. */
 enum qn_err QN_CHECKED qn_replica_commit_repair(struct qn_replica *replica,
-                                                struct qn_coll_state *coll, struct qn_op *op);
+                                                struct qn_coll_state *coll);
 
 /* replica_damage.c */
 /* The row in replica->row is damaged: it leaves REC, and the record in hand is none, set aside. */

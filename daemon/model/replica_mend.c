@@ -53,6 +53,8 @@ static enum qn_err mend_place(struct qn_replica *replica, uint32_t coll, const s
     struct qn_key key;
     struct qn_span entry;
     enum qn_err err = QN_ERR_NOTFOUND;
+    if (at->size == 12 && qn_order_is_break(place))
+        return QN_OK;
     if (place.size == 12 && at->size == 12)
         err = qn_kv_get(
             replica->kv, QN_TABLE_LOG,
@@ -122,6 +124,7 @@ static enum qn_err mend_order(struct qn_replica *replica, struct qn_coll_state *
 {
     QN_TRY(mend_places(replica, coll));
     QN_TRY(mend_entries(replica, coll));
+    QN_TRY(qn_replica_count_log(replica, coll));
     QN_TRY(qn_coll_row_put(replica->kv, &coll->id, &coll->row));
     return qn_replica_incident(replica, coll, QN_INCIDENT_ORDER, qn_span(NULL, 0), NULL);
 }

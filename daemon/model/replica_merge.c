@@ -4,6 +4,7 @@
 #include "model/fingerprint.h"
 #include "model/hashing.h"
 #include "model/history.h"
+#include "model/late_owed.h"
 #include "model/replica_impl.h"
 
 enum qn_err qn_replica_check_row(struct qn_hasher *hasher, struct qn_dict *dict, struct qn_span row,
@@ -68,37 +69,24 @@ enum qn_err qn_replica_load(struct qn_replica *replica, struct qn_coll_state *co
     return take_row(replica, coll, key);
 }
 
-/* E(k) of RECORDS 1.2: whether what is stored of a key reflects an operation already. Here the
- * clock of a late site's page segment will be joined. */
-static bool is_reflected(const struct qn_coll_state *coll, struct qn_span key,
+bool qn_replica_reflects(const struct qn_coll_state *coll, const struct qn_spot *at,
                          const struct qn_dot *dot)
 {
-    return qn_vv_has(&coll->cc, dot);
+    return qn_vv_has(&coll->cc, dot) || qn_segs_have(&coll->segs, at, dot);
 }
 
 /* --- the pairs of the record in hand --- */
-
-static const struct qn_pair *find_pair(const struct qn_record *record, struct qn_span field,
-                                       const struct qn_dot *dot)
-{
-    const struct qn_field *in = qn_record_field(record, field);
-    if (in == NULL)
-        return NULL;
-    qn_vec_each (&in->pairs, pair)
-        if (qn_dot_cmp(&pair->dot, dot) == 0)
-            return pair;
-    return NULL;
-}
 
 static enum qn_err remove_pair(struct qn_replica *replica, const struct qn_coll_state *coll,
                                const struct qn_op *op, struct qn_span field,
                                const struct qn_dot *dot)
 {
-    const struct qn_pair *found = find_pair(&replica->record, field, dot);
+    const struct qn_pair *found = qn_record_pair(&replica->record, field, dot);
     if (found == NULL)
         return QN_OK; /* somebody else replaced it first */
     struct qn_pair pair = *found;
     qn_record_remove(&replica->record, field, &pair.dot);
+    replica->is_changed = true;
     if (op->kind == QN_OP_ERASE)
         return QN_OK;
     return qn_history_add(&replica->dict, coll->row.number, field, &pair, op);
@@ -123,6 +111,33 @@ static void remove_concurrent(struct qn_replica *replica, struct qn_span field)
     }
 }
 
+/* What a page brought reflects the operation already, and a pair that it sets is not there: it was
+ * removed by an operation that may yet turn out to be lost. */
+static enum qn_err set_pair(struct qn_replica *replica, const struct qn_coll_state *coll,
+                            const struct qn_op *op, const struct qn_op_set *set)
+{
+    struct qn_spot at = {QN_SPOT_PAIR, op->key, set->field, op->dot};
+    if (qn_segs_have(&coll->segs, &at, &op->dot)) {
+        bool is_stored = qn_record_pair(&replica->record, set->field, &op->dot) != NULL;
+        return is_stored ? QN_OK : qn_owed_suspect(replica->kv, coll->row.number, &coll->segs, &at);
+    }
+    struct qn_pair pair = {.dot = op->dot, .hlc = op->hlc, .value = set->value, .user = op->user};
+    if (QN_BUG(QN_BUG_LAST_ARRIVAL_WINS))
+        remove_concurrent(replica, set->field);
+    qn_record_add(&replica->record, set->field, &pair);
+    replica->is_changed = true;
+    return QN_OK;
+}
+
+/* An own write on a late site removes what its clock does not cover. */
+static enum qn_err owe(struct qn_replica *replica, const struct qn_coll_state *coll,
+                       const struct qn_op *op, const struct qn_op_removed *removed)
+{
+    struct qn_spot at = {QN_SPOT_PAIR, op->key, removed->field, removed->dot};
+    QN_TRY(qn_owed_put(replica->kv, coll->row.number, &at, op->kind));
+    return remove_pair(replica, coll, op, removed->field, &removed->dot);
+}
+
 static enum qn_err change_pairs(struct qn_replica *replica, const struct qn_coll_state *coll,
                                 const struct qn_op *op)
 {
@@ -131,13 +146,10 @@ static enum qn_err change_pairs(struct qn_replica *replica, const struct qn_coll
             QN_TRY(remove_everywhere(replica, coll, op, &removed->dot));
         QN_TRY(remove_pair(replica, coll, op, removed->field, &removed->dot));
     }
-    qn_vec_each (&op->set, set) {
-        struct qn_pair pair = {
-            .dot = op->dot, .hlc = op->hlc, .value = set->value, .user = op->user};
-        if (QN_BUG(QN_BUG_LAST_ARRIVAL_WINS))
-            remove_concurrent(replica, set->field);
-        qn_record_add(&replica->record, set->field, &pair);
-    }
+    qn_vec_each (&replica->deferred, removed)
+        QN_TRY(owe(replica, coll, op, removed));
+    qn_vec_each (&op->set, set)
+        QN_TRY(set_pair(replica, coll, op, set));
     return QN_OK;
 }
 
@@ -235,8 +247,8 @@ static enum qn_err derived(struct qn_replica *replica, struct qn_coll_state *col
     return err == QN_ERR_CORRUPT ? qn_replica_uncounted(replica, coll) : err;
 }
 
-static enum qn_err store_record(struct qn_replica *replica, struct qn_coll_state *coll,
-                                struct qn_span key)
+enum qn_err qn_replica_store(struct qn_replica *replica, struct qn_coll_state *coll,
+                             struct qn_span key)
 {
     struct qn_row_head after = {.state = qn_hash_state(replica->hasher, &replica->record)};
     const struct qn_row_head *before = &replica->record_head;
@@ -255,28 +267,6 @@ static enum qn_err store_record(struct qn_replica *replica, struct qn_coll_state
     return QN_OK;
 }
 
-/* --- the log --- */
-
-static enum qn_err append_log(struct qn_replica *replica, struct qn_coll_state *coll,
-                              const struct qn_op *op, struct qn_span op_bytes)
-{
-    struct qn_key key;
-    uint32_t actor;
-    uint8_t order[12];
-    QN_TRY(qn_dict_number_actor(&replica->dict, &op->dot.actor, &actor));
-    uint64_t seq = ++coll->row.order_head;
-    qn_write_u32(order, actor);
-    qn_write_u64(order + 4, op->dot.ctr);
-    QN_TRY(qn_kv_put(replica->kv, QN_TABLE_ORDER, qn_key_seq(&key, coll->row.number, seq),
-                     QN_SPAN_OF(order)));
-    qn_buf_reset(&replica->encoded);
-    qn_buf_append_u64(&replica->encoded, seq);
-    qn_buf_append_span(&replica->encoded, op_bytes);
-    return qn_kv_put(replica->kv, QN_TABLE_LOG,
-                     qn_key_dot(&key, coll->row.number, actor, op->dot.ctr),
-                     qn_buf_view(&replica->encoded));
-}
-
 void qn_replica_touch(struct qn_replica *replica, const struct qn_coll_id *id)
 {
     qn_vec_each (&replica->touched, touched)
@@ -289,13 +279,14 @@ enum qn_err qn_replica_merge(struct qn_replica *replica, struct qn_coll_state *c
                              const struct qn_op *op, struct qn_span op_bytes)
 {
     QN_TRY(qn_replica_number_coll(replica, coll));
-    QN_TRY(append_log(replica, coll, op, op_bytes));
+    QN_TRY(qn_replica_append_log(replica, coll, op, op_bytes));
     /* Of a record that is set aside only the operation is kept: its whole copy comes from a site
      * with an equal clock, and has what the operation did (replica_repair.c). */
-    if (!replica->is_aside && !is_reflected(coll, op->key, &op->dot)) {
+    replica->is_changed = false;
+    if (!replica->is_aside)
         QN_TRY(change_pairs(replica, coll, op));
-        QN_TRY(store_record(replica, coll, op->key));
-    }
+    if (replica->is_changed)
+        QN_TRY(qn_replica_store(replica, coll, op->key));
     if (op->kind == QN_OP_ERASE)
         QN_TRY(qn_history_purge(replica->kv, coll->row.number, op->key));
     qn_vv_raise(&coll->cc, &op->dot.actor, op->dot.ctr);

@@ -3,6 +3,8 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "model/fingerprint.h"
+#include "model/late_seg.h"
+#include "model/log_row.h"
 #include "model/row.h"
 #include "proto/cursor.h"
 
@@ -70,21 +72,52 @@ static enum qn_err read_self(struct qn_kv *kv, const struct qn_coll_id *coll,
     return QN_OK;
 }
 
+static enum qn_err read_late(struct qn_kv *kv, const struct qn_coll_row *row, struct qn_late *late)
+{
+    struct qn_segs segs = {0};
+    struct qn_buf cursor;
+    if (!row->is_late)
+        return QN_OK;
+    late->is_late = true;
+    late->is_passing = row->is_passing;
+    late->pass = row->pass;
+    late->dropped = row->dropped;
+    qn_buf_init(&cursor, sizeof(late->cursor));
+    enum qn_err err = qn_segs_load(kv, row->number, false, &segs);
+    const struct qn_seg *last = qn_segs_last(&segs, row->pass);
+    late->segs = (uint32_t)segs.list.count;
+    if (err == QN_OK && row->is_passing && last != NULL) {
+        late->has_clock = !segs.clocks.items[last->clock].is_lowered;
+        late->clock = segs.clocks.items[last->clock].digest;
+        qn_spot_pack(&last->hi, &cursor);
+        late->cursor_size = cursor.size;
+        memcpy(late->cursor, cursor.data, cursor.size);
+    }
+    qn_buf_deinit(&cursor);
+    qn_segs_deinit(&segs);
+    return err;
+}
+
 enum qn_err qn_read_coll(struct qn_kv *kv, const struct qn_coll_id *coll,
                          struct qn_coll_info *ret_info)
 {
     struct qn_coll_row row;
+    struct qn_log_row log;
     QN_TRY(qn_coll_row_get(kv, coll, &row));
+    QN_TRY(qn_log_row_get(kv, row.number, row.order_head, &log));
     struct qn_coll_info info = {
         .order_head = row.order_head,
         .live = row.live,
         .trashed = row.trashed,
         .conflicts = row.conflicts,
         .rows = row.rows,
+        .log_ops = log.ops,
+        .log_bytes = log.bytes,
     };
     qn_sum_cut(row.sum, row.rows, info.root);
     QN_TRY(qn_damage_get(kv, row.number, &info.damage));
     QN_TRY(read_self(kv, coll, &info));
+    QN_TRY(read_late(kv, &row, &info.late));
     *ret_info = info;
     return QN_OK;
 }

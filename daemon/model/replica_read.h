@@ -2,19 +2,36 @@
 #pragma once
 
 #include "model/damage.h"
+#include "model/page.h"
 
 #define QN_ROOT_SIZE 16
+
+/* Where a late collection stands (late.h). All zero: it is clean. */
+struct qn_late {
+    bool is_late;    /* less is here than is known of */
+    bool is_passing; /* a pass is running: the page behind `cursor` is wanted */
+    bool has_clock;  /* of the last page of this pass */
+    uint32_t pass;   /* counts up */
+    uint32_t segs;   /* segments that cc does not cover yet */
+    uint64_t
+        dropped; /* records that lost something in this pass for which they were given nothing */
+    struct qn_digest clock;           /* its hash: a source with the same need not send it again */
+    size_t cursor_size;               /* 0: the start */
+    uint8_t cursor[QN_SPOT_SIZE_MAX]; /* a packed spot (page.h) */
+};
 
 struct qn_coll_info {
     uint64_t order_head; /* local sequence of the last applied operation; 0: none */
     uint64_t live;       /* live records, _collection not counted */
     uint64_t trashed;
-    uint64_t conflicts;         /* records with one */
-    uint64_t rows;              /* all stored records */
-    uint8_t root[QN_ROOT_SIZE]; /* SHA-256(sum of all leaves | rows as u64)[:16] */
-    uint8_t name[64];           /* shown name field of _collection, "" if not known yet */
-    bool is_folder;             /* what _collection says too: a folder of files, */
-    struct qn_site_id home;     /* whose directory is at that site */
+    uint64_t conflicts;          /* records with one */
+    uint64_t rows;               /* all stored records */
+    uint64_t log_ops, log_bytes; /* in the log, and their bytes */
+    uint8_t root[QN_ROOT_SIZE];  /* SHA-256(sum of all leaves | rows as u64)[:16] */
+    uint8_t name[64];            /* shown name field of _collection, "" if not known yet */
+    bool is_folder;              /* what _collection says too: a folder of files, */
+    struct qn_site_id home;      /* whose directory is at that site */
+    struct qn_late late;
     struct qn_damage damage;
 };
 
@@ -72,7 +89,8 @@ struct qn_ops_read {
     struct qn_vv last; /* of every actor in the batch its last counter; owned by the caller */
 };
 
-/* Appends the body of an OPS message (op.h) to `out`; nothing if op_count is 0. */
+/* Appends the body of an OPS message (op.h) to `out`; nothing if op_count is 0. Of a late
+ * collection only the present own actor's operations are read; the same in qn_read_start. */
 enum qn_err QN_CHECKED qn_read_ops(struct qn_kv *kv, const struct qn_ops_request *request,
                                    struct qn_buf *out, struct qn_ops_read *ret_read);
 /* The lowest local sequence whose operation `known` lacks; 0 if it lacks none. QN_ERR_HELD if the

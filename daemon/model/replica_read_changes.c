@@ -28,6 +28,8 @@ static enum qn_err read_one(struct qn_kv *kv, uint32_t coll, uint64_t seq, struc
         return QN_ERR_HELD;
     if (order.size != 12)
         return QN_ERR_CORRUPT;
+    if (qn_order_is_break(order))
+        return QN_ERR_HELD; /* pages changed any number of records */
     uint32_t actor = qn_read_u32(order.data);
     uint64_t ctr = qn_read_u64(order.data + 4);
     QN_TRY(qn_must_exist(qn_kv_get(kv, QN_TABLE_LOG, qn_key_dot(&key, coll, actor, ctr), &op)));

@@ -6,6 +6,7 @@
  */
 #include "base/assert.h"
 #include "base/limits.h"
+#include "model/bugs.h"
 #include "model/dict.h"
 #include "model/replica_read.h"
 #include "model/tables.h"
@@ -27,6 +28,8 @@ struct batch {
     struct qn_kv *kv;
     const struct qn_ops_request *request;
     uint32_t coll;
+    bool is_own_only; /* the collection is late */
+    struct qn_actor own;
     struct qn_dict dict;
     QN_VEC(struct batch_actor) actors; /* in order of appearance */
     QN_VEC(size_t) since_cut;          /* indexes of actors that got on since the last cut */
@@ -115,9 +118,13 @@ static enum qn_err add_entry(struct batch *batch, struct qn_span order)
     struct qn_dot dot;
     if (order.size != 12)
         return QN_ERR_CORRUPT;
+    if (qn_order_is_break(order))
+        return QN_OK;
     uint32_t number = qn_read_u32(order.data);
     dot.ctr = qn_read_u64(order.data + 4);
     QN_TRY(qn_dict_actor_of(&batch->dict, number, &dot.actor));
+    if (batch->is_own_only && qn_actor_cmp(&dot.actor, &batch->own) != 0)
+        return QN_OK;
     if (batch->request->known == NULL || !qn_vv_has(batch->request->known, &dot))
         QN_TRY(add_op(batch, number, &dot.actor, dot.ctr));
     return QN_OK;
@@ -179,14 +186,30 @@ static void pack(const struct batch *batch, struct qn_buf *out, struct qn_ops_re
     qn_pack_raw(out, qn_span(batch->items.data, batch->cut_size));
 }
 
+/* All zero if this site never wrote. */
+static enum qn_err read_own(struct qn_kv *kv, struct qn_actor *ret_own)
+{
+    struct qn_key key;
+    struct qn_span value;
+    memset(ret_own, 0, sizeof(*ret_own));
+    enum qn_err err = qn_kv_get(kv, QN_TABLE_META, qn_key_name(&key, QN_META_SELF), &value);
+    if (err == QN_OK && value.size < QN_ACTOR_SIZE)
+        return QN_ERR_CORRUPT;
+    if (err == QN_OK)
+        memcpy(ret_own->bytes, value.data, QN_ACTOR_SIZE);
+    return qn_may_miss(err);
+}
+
 /* Entries before the first one that is left are gone: that matters if the receiver lacks any. */
 static enum qn_err check_reach(const struct batch *batch)
 {
+    if (batch->is_own_only)
+        return QN_OK; /* qn_read_start says whether it reaches back */
     uint64_t first;
     struct qn_span order;
     enum qn_err err = next_entry(batch, &first, &order);
     QN_TRY(qn_may_miss(err));
-    if (err == QN_OK && first == batch->seq)
+    if (err == QN_OK && first == batch->seq && !qn_order_is_break(order))
         return QN_OK;
     static const struct qn_vv nothing;
     const struct qn_vv *known = batch->request->known;
@@ -200,6 +223,9 @@ static enum qn_err read_batch(struct batch *batch, struct qn_buf *out, struct qn
     struct qn_coll_row row;
     QN_TRY(qn_coll_row_get(batch->kv, &batch->request->coll, &row));
     batch->coll = row.number;
+    batch->is_own_only = row.is_late && !QN_BUG(QN_BUG_LATE_SERVES);
+    if (batch->is_own_only)
+        QN_TRY(read_own(batch->kv, &batch->own));
     batch->seq = batch->cut_next = batch->request->from_seq > 0 ? batch->request->from_seq : 1;
     read->is_end = true;
     read->next_seq = batch->seq;
@@ -245,6 +271,18 @@ static enum qn_err seq_of(struct qn_kv *kv, struct qn_dict *dict, uint32_t coll,
     return QN_OK;
 }
 
+/* Of a late collection, only the own actor's operations are served. */
+static enum qn_err keep_own(struct qn_kv *kv, struct qn_vv *cc, struct qn_vv *floor)
+{
+    struct qn_actor own;
+    QN_TRY(read_own(kv, &own));
+    uint64_t ctr = qn_vv_get(cc, &own), gone = qn_vv_get(floor, &own);
+    cc->entries.count = floor->entries.count = 0;
+    qn_vv_set(cc, &own, ctr);
+    qn_vv_set(floor, &own, gone);
+    return QN_OK;
+}
+
 enum qn_err qn_read_start(struct qn_kv *kv, const struct qn_coll_id *coll,
                           const struct qn_vv *known, uint64_t *ret_seq)
 {
@@ -255,6 +293,8 @@ enum qn_err qn_read_start(struct qn_kv *kv, const struct qn_coll_id *coll,
     QN_TRY(qn_coll_row_get(kv, coll, &row));
     QN_TRY(qn_read_cc(kv, coll, &cc));
     QN_TRY(qn_read_floor(kv, coll, &floor));
+    if (row.is_late && !QN_BUG(QN_BUG_LATE_SERVES))
+        QN_TRY(keep_own(kv, &cc, &floor));
     if (!qn_vv_covers(known, &floor))
         return QN_ERR_HELD;
     uint64_t first = 0;

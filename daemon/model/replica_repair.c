@@ -167,7 +167,7 @@ static enum qn_err write_values(const struct repair *repair, struct qn_span name
         qn_vec_push(&op->set, ((struct qn_op_set){name, kept->values.items[i].value}));
         for (size_t k = 0; i == 0 && k < kept->dots.count; k++)
             qn_vec_push(&op->removed, ((struct qn_op_removed){name, kept->dots.items[k]}));
-        QN_TRY(qn_replica_commit_repair(replica, repair->coll, op));
+        QN_TRY(qn_replica_commit_repair(replica, repair->coll));
     }
     return QN_OK;
 }
@@ -273,7 +273,8 @@ enum qn_err qn_replica_repair(struct qn_replica *replica, const struct qn_coll_i
     size_t changed = 0;
     QN_TRY(qn_replica_coll(replica, coll, &repair.coll));
     qn_vv_digest(&repair.coll->cc, &now);
-    if (repair.coll->row.number == 0 || memcmp(now.bytes, clock, QN_ROOT_SIZE) != 0)
+    if (repair.coll->row.number == 0 || repair.coll->row.is_late ||
+        memcmp(now.bytes, clock, QN_ROOT_SIZE) != 0)
         return QN_ERR_HELD;
     for (size_t i = 0; i < count; i++) {
         repair.item = &items[i];

@@ -27,6 +27,7 @@ enum qn_err qn_replica_seal(struct qn_replica *replica)
         qn_vec_each (&(*coll)->unsealed, unsealed)
             QN_TRY(seal_actor(replica, *coll, unsealed));
         (*coll)->unsealed.count = 0;
+        QN_TRY(qn_replica_save_log(replica, *coll));
     }
     if (!replica->is_hlc_changed)
         return QN_OK;

@@ -221,7 +221,7 @@ static enum qn_err commit_op(struct qn_replica *replica, struct qn_coll_state *c
     qn_hash_chain(replica->hasher, &before, bytes, &hash);
     QN_TRY(qn_replica_merge(replica, coll, op, bytes));
     set_unsealed(coll, &op->dot, &hash);
-    replica->hlc = op->hlc;
+    replica->hlc = op->hlc > replica->hlc ? op->hlc : replica->hlc;
     replica->is_hlc_changed = true;
     QN_TRY(qn_dict_number_actor(&replica->dict, &op->dot.actor, &actor));
     QN_TRY(qn_counter_put(replica->kv, QN_TABLE_CC, coll->row.number, actor, op->dot.ctr));
@@ -238,18 +238,56 @@ static bool sets_twice(const struct qn_op *op)
 
 /* Gives the operation its dot and its bytes; nothing is written yet. */
 static enum qn_err pack(struct qn_replica *replica, const struct qn_coll_state *coll,
-                        struct qn_op *op)
+                        struct qn_op *op, qn_hlc hlc)
 {
     op->dot.actor = replica->self;
     if (needs_actor(replica))
         QN_TRY(draw_actor(replica, &op->dot.actor));
     op->dot.ctr = qn_vv_get(&coll->cc, &op->dot.actor) + 1;
-    op->hlc = qn_hlc_next(replica->hlc, replica->wall_ms);
+    op->hlc = hlc != 0 ? hlc : qn_hlc_next(replica->hlc, replica->wall_ms);
     if (op->removed.count > QN_OP_REMOVED_MAX)
         return QN_ERR_LIMIT;
     qn_buf_reset(&replica->op_bytes);
     QN_TRY(qn_op_pack(op, &replica->op_bytes));
     return sets_twice(op) ? QN_ERR_INVALID : QN_OK;
+}
+
+enum qn_err qn_replica_write_op(struct qn_replica *replica, struct qn_coll_state *coll, qn_hlc hlc)
+{
+    QN_TRY(pack(replica, coll, &replica->op, hlc));
+    return qn_replica_fault(commit_op(replica, coll, &replica->op));
+}
+
+enum qn_err qn_replica_commit_repair(struct qn_replica *replica, struct qn_coll_state *coll)
+{
+    replica->op.kind = QN_OP_REPAIR;
+    return qn_replica_write_op(replica, coll, 0);
+}
+
+/* On a late site a write may remove what cc does not cover: if the operation said so, everybody
+ * would have to hold it, and for ever if that turns out to be lost. */
+static void defer(struct qn_replica *replica, const struct qn_coll_state *coll)
+{
+    struct qn_op *op = &replica->op;
+    size_t kept = 0;
+    replica->deferred.count = 0;
+    if (!coll->row.is_late)
+        return;
+    qn_vec_each (&op->removed, removed) {
+        if (qn_vv_has(&coll->cc, &removed->dot))
+            op->removed.items[kept++] = *removed;
+        else
+            qn_vec_push(&replica->deferred, *removed);
+    }
+    op->removed.count = kept;
+}
+
+/* An operation of these kinds that removes nothing is none (op.h). */
+static void be_fitting(struct qn_op *op)
+{
+    bool must_remove = op->kind == QN_OP_RESTORE || op->kind == QN_OP_ERASE;
+    if (must_remove && op->removed.count == 0)
+        op->kind = QN_OP_REPAIR;
 }
 
 enum qn_err qn_replica_write(struct qn_replica *replica, const struct qn_write *write,
@@ -272,18 +310,13 @@ enum qn_err qn_replica_write(struct qn_replica *replica, const struct qn_write *
     QN_TRY(plan(replica, write, op, &value));
     struct qn_write_result result = {0};
     if (op->set.count > 0 || op->removed.count > 0) {
-        QN_TRY(pack(replica, coll, op));
-        QN_TRY(qn_replica_fault(commit_op(replica, coll, op)));
+        defer(replica, coll);
+        be_fitting(op);
+        enum qn_err err = qn_replica_write_op(replica, coll, 0);
+        replica->deferred.count = 0;
+        QN_TRY(err);
         result = (struct qn_write_result){.is_changed = true, .dot = op->dot, .hlc = op->hlc};
     }
     *ret_result = result;
     return QN_OK;
-}
-
-enum qn_err qn_replica_commit_repair(struct qn_replica *replica, struct qn_coll_state *coll,
-                                     struct qn_op *op)
-{
-    op->kind = QN_OP_REPAIR;
-    QN_TRY(pack(replica, coll, op));
-    return qn_replica_fault(commit_op(replica, coll, op));
 }

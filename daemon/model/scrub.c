@@ -123,8 +123,8 @@ static bool fits_records(const struct reader *reader)
 {
     const struct qn_scrub *scrub = reader->scrub;
     const struct qn_coll_row *a = &scrub->sums, *b = &reader->row;
-    if (scrub->order_head != b->order_head || scrub->found != reader->damage.found)
-        return true;
+    if (scrub->order_head != b->order_head || scrub->found != reader->damage.found || b->is_late)
+        return true; /* pages move records, and the head only at the end of a pass */
     return a->rows == b->rows && a->live == b->live && a->trashed == b->trashed &&
            a->conflicts == b->conflicts && memcmp(a->sum, b->sum, sizeof(a->sum)) == 0;
 }
@@ -165,6 +165,8 @@ static enum qn_err look_at_place(struct reader *reader)
         look_at_head(reader);
     QN_TRY(next);
     bool is_right = key.size == 8 && value.size == 12;
+    if (is_right && qn_order_is_break(value))
+        return QN_OK;
     uint64_t seq = is_right ? qn_read_u64(key.data) : 0;
     if (is_right) {
         enum qn_err err = qn_kv_get(reader->kv, QN_TABLE_LOG,

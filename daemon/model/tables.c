@@ -3,11 +3,17 @@
 #include "base/assert.h"
 #include "base/buf.h"
 
-#define TAG_NUMBER      'n'
-#define TAG_VALUE       'v'
+#define TAG_NUMBER 'n'
+#define TAG_VALUE  'v'
 
-#define COLL_ROW_FORMAT 1
-#define COLL_ROW_SIZE   (1 + 4 + 5 * 8 + QN_SUM_SIZE)
+/* Format 1 is that of a clean collection: it ends behind the sum. */
+#define COLL_ROW_CLEAN      1
+#define COLL_ROW_LATE       2
+#define COLL_ROW_CLEAN_SIZE (1 + 4 + 5 * 8 + QN_SUM_SIZE)
+#define COLL_ROW_LATE_SIZE  (COLL_ROW_CLEAN_SIZE + 1 + 4 + 2 * 8)
+
+#define FLAG_PASSING        0x01
+#define FLAG_MAY_DROP       0x02
 
 struct qn_span qn_key_view(const struct qn_key *key)
 {
@@ -48,11 +54,26 @@ struct qn_span qn_key_name(struct qn_key *key, const char *name)
     return qn_key_view(key);
 }
 
-struct qn_span qn_key_coll_name(struct qn_key *key, uint32_t coll)
+static struct qn_span key_of_coll(struct qn_key *key, const char *name, uint32_t coll)
 {
-    qn_key_copy(key, qn_span_str("model.coll."));
+    qn_key_copy(key, qn_span_str(name));
     qn_key_add_u32(key, coll);
     return qn_key_view(key);
+}
+
+struct qn_span qn_key_coll_name(struct qn_key *key, uint32_t coll)
+{
+    return key_of_coll(key, "model.coll.", coll);
+}
+
+struct qn_span qn_key_coll_log(struct qn_key *key, uint32_t coll)
+{
+    return key_of_coll(key, "model.log.", coll);
+}
+
+struct qn_span qn_key_coll_marks(struct qn_key *key, uint32_t coll)
+{
+    return key_of_coll(key, "model.marks.", coll);
 }
 
 struct qn_span qn_key_number(struct qn_key *key, uint32_t number)
@@ -89,6 +110,20 @@ struct qn_span qn_key_dot(struct qn_key *key, uint32_t coll, uint32_t actor, uin
 {
     qn_key_actor(key, coll, actor);
     qn_key_add_u64(key, ctr);
+    return qn_key_view(key);
+}
+
+struct qn_span qn_key_late(struct qn_key *key, uint32_t coll, uint8_t kind)
+{
+    qn_key_coll(key, coll);
+    qn_key_add(key, QN_SPAN_OF(kind));
+    return qn_key_view(key);
+}
+
+struct qn_span qn_key_late_number(struct qn_key *key, uint32_t coll, uint8_t kind, uint32_t number)
+{
+    qn_key_late(key, coll, kind);
+    qn_key_add_u32(key, number);
     return qn_key_view(key);
 }
 
@@ -152,6 +187,34 @@ enum qn_err qn_meta_put_u32(struct qn_kv *kv, const char *name, uint32_t value)
     return qn_kv_put(kv, QN_TABLE_META, qn_key_name(&key, name), QN_SPAN_OF(bytes));
 }
 
+static enum qn_err check_row_size(struct qn_span value)
+{
+    bool is_clean = value.size == COLL_ROW_CLEAN_SIZE && value.data[0] == COLL_ROW_CLEAN;
+    bool is_late = value.size == COLL_ROW_LATE_SIZE && value.data[0] == COLL_ROW_LATE;
+    return is_clean || is_late ? QN_OK : QN_ERR_CORRUPT;
+}
+
+static enum qn_err get_late(const uint8_t *p, struct qn_coll_row *row)
+{
+    if ((p[0] & ~(FLAG_PASSING | FLAG_MAY_DROP)) != 0)
+        return QN_ERR_CORRUPT;
+    row->is_late = true;
+    row->is_passing = (p[0] & FLAG_PASSING) != 0;
+    row->may_drop = (p[0] & FLAG_MAY_DROP) != 0;
+    row->pass = qn_read_u32(p + 1);
+    row->rows_before = qn_read_u64(p + 5);
+    row->dropped = qn_read_u64(p + 13);
+    return QN_OK;
+}
+
+static void put_late(const struct qn_coll_row *row, uint8_t *p)
+{
+    p[0] = (uint8_t)((row->is_passing ? FLAG_PASSING : 0) | (row->may_drop ? FLAG_MAY_DROP : 0));
+    qn_write_u32(p + 1, row->pass);
+    qn_write_u64(p + 5, row->rows_before);
+    qn_write_u64(p + 13, row->dropped);
+}
+
 enum qn_err qn_coll_row_get(struct qn_kv *kv, const struct qn_coll_id *id,
                             struct qn_coll_row *ret_row)
 {
@@ -161,8 +224,7 @@ enum qn_err qn_coll_row_get(struct qn_kv *kv, const struct qn_coll_id *id,
     *ret_row = (struct qn_coll_row){0};
     if (err != QN_OK)
         return QN_OK;
-    if (value.size != COLL_ROW_SIZE || value.data[0] != COLL_ROW_FORMAT)
-        return QN_ERR_CORRUPT;
+    QN_TRY(check_row_size(value));
     const uint8_t *p = value.data + 1;
     ret_row->number = qn_read_u32(p);
     ret_row->order_head = qn_read_u64(p + 4);
@@ -171,13 +233,15 @@ enum qn_err qn_coll_row_get(struct qn_kv *kv, const struct qn_coll_id *id,
     ret_row->conflicts = qn_read_u64(p + 28);
     ret_row->rows = qn_read_u64(p + 36);
     memcpy(ret_row->sum, p + 44, QN_SUM_SIZE);
+    if (value.size == COLL_ROW_LATE_SIZE)
+        QN_TRY(get_late(value.data + COLL_ROW_CLEAN_SIZE, ret_row));
     return ret_row->number != 0 ? QN_OK : QN_ERR_CORRUPT;
 }
 
 enum qn_err qn_coll_row_put(struct qn_kv *kv, const struct qn_coll_id *id,
                             const struct qn_coll_row *row)
 {
-    uint8_t bytes[COLL_ROW_SIZE] = {COLL_ROW_FORMAT};
+    uint8_t bytes[COLL_ROW_LATE_SIZE] = {row->is_late ? COLL_ROW_LATE : COLL_ROW_CLEAN};
     uint8_t *p = bytes + 1;
     qn_write_u32(p, row->number);
     qn_write_u64(p + 4, row->order_head);
@@ -186,7 +250,10 @@ enum qn_err qn_coll_row_put(struct qn_kv *kv, const struct qn_coll_id *id,
     qn_write_u64(p + 28, row->conflicts);
     qn_write_u64(p + 36, row->rows);
     memcpy(p + 44, row->sum, QN_SUM_SIZE);
-    return qn_kv_put(kv, QN_TABLE_COLL, QN_SPAN_OF(id->bytes), QN_SPAN_OF(bytes));
+    if (row->is_late)
+        put_late(row, bytes + COLL_ROW_CLEAN_SIZE);
+    size_t size = row->is_late ? COLL_ROW_LATE_SIZE : COLL_ROW_CLEAN_SIZE;
+    return qn_kv_put(kv, QN_TABLE_COLL, QN_SPAN_OF(id->bytes), qn_span(bytes, size));
 }
 
 enum qn_err qn_counter_get(struct qn_kv *kv, enum qn_table table, uint32_t coll, uint32_t actor,
@@ -209,6 +276,19 @@ enum qn_err qn_counter_put(struct qn_kv *kv, enum qn_table table, uint32_t coll,
     uint8_t bytes[8];
     qn_write_u64(bytes, ctr);
     return qn_kv_put(kv, table, qn_key_actor(&key, coll, actor), QN_SPAN_OF(bytes));
+}
+
+static const uint8_t order_break[12]; /* no actor has number 0 */
+
+enum qn_err qn_order_break(struct qn_kv *kv, uint32_t coll, uint64_t seq)
+{
+    struct qn_key key;
+    return qn_kv_put(kv, QN_TABLE_ORDER, qn_key_seq(&key, coll, seq), QN_SPAN_OF(order_break));
+}
+
+bool qn_order_is_break(struct qn_span value)
+{
+    return qn_span_eq(value, QN_SPAN_OF(order_break));
 }
 
 enum qn_err qn_checkpoint_get(struct qn_kv *kv, uint32_t coll, uint32_t actor, uint64_t ctr,

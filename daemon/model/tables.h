@@ -15,13 +15,18 @@ struct qn_key {
 };
 
 struct qn_span qn_key_view(const struct qn_key *key);
-struct qn_span qn_key_name(struct qn_key *key, const char *name);   /* META */
-struct qn_span qn_key_coll_name(struct qn_key *key, uint32_t coll); /* META: number -> id */
-struct qn_span qn_key_number(struct qn_key *key, uint32_t number);  /* ACTOR, DICT: number -> x */
+struct qn_span qn_key_name(struct qn_key *key, const char *name);    /* META */
+struct qn_span qn_key_coll_name(struct qn_key *key, uint32_t coll);  /* META: number -> id */
+struct qn_span qn_key_coll_log(struct qn_key *key, uint32_t coll);   /* META: what its log holds */
+struct qn_span qn_key_coll_marks(struct qn_key *key, uint32_t coll); /* META: how old it is */
+struct qn_span qn_key_number(struct qn_key *key, uint32_t number);   /* ACTOR, DICT: number -> x */
 struct qn_span qn_key_value(struct qn_key *key, struct qn_span value); /* and x -> number */
 struct qn_span qn_key_coll(struct qn_key *key, uint32_t coll); /* what all keys begin with */
 struct qn_span qn_key_actor(struct qn_key *key, uint32_t coll, uint32_t actor); /* CC, FLOOR */
 struct qn_span qn_key_dot(struct qn_key *key, uint32_t coll, uint32_t actor, uint64_t ctr);
+/* SEG: the rows of one kind; that of a number. */
+struct qn_span qn_key_late(struct qn_key *key, uint32_t coll, uint8_t kind);
+struct qn_span qn_key_late_number(struct qn_key *key, uint32_t coll, uint8_t kind, uint32_t number);
 struct qn_span qn_key_seq(struct qn_key *key, uint32_t coll, uint64_t seq);       /* ORDER */
 struct qn_span qn_key_bucket(struct qn_key *key, uint32_t coll, uint16_t bucket); /* FP */
 struct qn_span qn_key_record(struct qn_key *key, uint32_t coll, struct qn_span record);
@@ -50,6 +55,9 @@ struct qn_coll_row {
     uint32_t number;
     uint64_t order_head, live, trashed, conflicts, rows;
     uint8_t sum[QN_SUM_SIZE];
+    bool is_late, is_passing, may_drop; /* late.h */
+    uint32_t pass;
+    uint64_t rows_before, dropped; /* of the pass */
 };
 
 /* A zeroed row if there is none. */
@@ -63,6 +71,10 @@ enum qn_err QN_CHECKED qn_counter_get(struct qn_kv *kv, enum qn_table table, uin
                                       uint32_t actor, uint64_t *ret_ctr);
 enum qn_err QN_CHECKED qn_counter_put(struct qn_kv *kv, enum qn_table table, uint32_t coll,
                                       uint32_t actor, uint64_t ctr);
+
+/* ORDER: the place of no operation, where pages changed records (late.c). */
+enum qn_err QN_CHECKED qn_order_break(struct qn_kv *kv, uint32_t coll, uint64_t seq);
+bool qn_order_is_break(struct qn_span value);
 
 /* CHAIN. */
 struct qn_checkpoint {

@@ -9,6 +9,8 @@
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "$0")/lib.sh"
+# shellcheck source=cgroup.sh
+source "$(dirname "$0")/cgroup.sh"
 
 build=$1 scale=100 limit_mib=96
 shift
@@ -22,40 +24,15 @@ while (($# > 0)); do
 done
 bench_begin "$build"
 
-# --- the cgroup ---
-
-group='' kind=none
-
-# make_group TYPE FOLDER FILE: where groups of this version are, and what limits one
-make_group() {
-    local folder=$2/quoin-bench-$$
-    [[ $(stat -f -c %T "$2" 2>/dev/null) == "$1" ]] && mkdir "$folder" 2>/dev/null || return 1
-    if [[ -e $folder/$3 ]] && echo $((limit_mib << 20)) >"$folder/$3"; then
-        group=$folder
-    else
-        rmdir "$folder" && return 1
-    fi
-}
-
-find_group() {
-    make_group cgroup2fs /sys/fs/cgroup memory.max && kind=v2 && return
-    make_group cgroupfs /sys/fs/cgroup/memory memory.limit_in_bytes && kind=v1 && return
-    echo "no cgroup can be made here: only RssAnon is measured" >&2
-}
-
 finish() {
     bench_end
-    [[ -z $group ]] || rmdir "$group" || true
+    cgroup_end
 }
 trap finish EXIT
 
 in_group() {
-    [[ -z $group ]] || echo $BASHPID >"$group/cgroup.procs"
+    [[ -z $cgroup ]] || echo $BASHPID >"$cgroup/cgroup.procs"
     exec "$@"
-}
-
-group_peak() {
-    cat "$group/memory.peak" 2>/dev/null || cat "$group/memory.max_usage_in_bytes" 2>/dev/null || echo null
 }
 
 # --- what the daemon takes ---
@@ -93,7 +70,7 @@ prepare() {
 }
 
 prepare
-find_group
+cgroup_make "quoin-bench-$$" "$limit_mib" || echo "only RssAnon is measured" >&2
 bench_start "$work/state" in_group
 bench_plan all "$work/tree"
 ready=$(rss_anon_kib)
@@ -104,8 +81,8 @@ verify=$(highest bench_ctl backup verify all)
 restore=$(highest bench_ctl backup restore all --to "$work/restored")
 diff -rq "$work/tree" "$work/restored$work/tree" >&2
 jq -n --argjson index "$(cat "$work/index.json")" --argjson tree "$(cat "$work/tree.json")" \
-    --argjson values "[$ready, $first, $second, $prune, $verify, $restore]" --arg kind "$kind" \
-    --argjson limit "$limit_mib" --argjson peak "$(group_peak)" \
+    --argjson values "[$ready, $first, $second, $prune, $verify, $restore]" --arg kind "$cgroup_kind" \
+    --argjson limit "$limit_mib" --argjson peak "$(cgroup_peak "$cgroup")" \
     '{what: "memory", index: $index, tree: $tree,
       rss_anon_kib: ([["ready", "first", "second", "prune", "verify", "restore"], $values] |
                      transpose | map({key: .[0], value: .[1]}) | from_entries),

@@ -1,8 +1,8 @@
-/* sim [--seeds N] [--from S] [--jobs J] [--trace] [--bug NAME]
+/* sim [--seeds N] [--from S] [--sites N] [--jobs J] [--trace] [--bug NAME]
  *
  * Runs N histories. Prints every failing seed with how to run it again; exit status 1 if there is
- * one. With --bug (test build), a known bug is switched on and the exit status is 0 only if some
- * seed catches it. */
+ * one. With --sites, of groups of so many, as crowd.c has it. With --bug (test build), a known bug
+ * is switched on and the exit status is 0 only if some seed catches it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -13,6 +13,7 @@
 
 struct options {
     uint64_t from, seeds;
+    size_t sites; /* 0: few, by the seed */
     unsigned jobs;
     bool prints;
     const char *bug;
@@ -33,12 +34,17 @@ static const char *const bug_names[QN_BUG_COUNT] = {
     [QN_BUG_LOCK_IGNORED] = "lock-ignored",
 };
 
-static uint64_t run_seed(uint64_t seed, bool prints, char failure[512])
+static uint64_t run_seed(const struct options *options, uint64_t seed, bool prints,
+                         char failure[512])
 {
     struct sim_world *world = QN_NEW(struct sim_world);
     struct qn_prng prng = {.state = seed};
-    world_init(world, seed, 2 + qn_prng_below(&prng, 4), prints);
-    schedule_run(world);
+    world_init(world, seed, options->sites > 0 ? options->sites : 2 + qn_prng_below(&prng, 4),
+               prints);
+    if (options->sites > 0)
+        crowd_run(world);
+    else
+        schedule_run(world);
     snprintf(failure, 512, "%s", world->failure);
     uint64_t trace = world->trace;
     world_deinit(world);
@@ -53,16 +59,16 @@ static size_t run_share(const struct options *options, unsigned job)
     for (uint64_t i = job; i < options->seeds; i += options->jobs) {
         uint64_t seed = options->from + i;
         char failure[512], again[512];
-        uint64_t trace = run_seed(seed, options->prints, failure);
+        uint64_t trace = run_seed(options, seed, options->prints, failure);
         if (failure[0] == '\0' && seed % 8 == 0 && options->bug == NULL &&
-            run_seed(seed, false, again) != trace)
+            run_seed(options, seed, false, again) != trace)
             snprintf(failure, sizeof(failure), "the same seed gave another history");
         if (failure[0] == '\0')
             continue;
         failures++;
         if (options->bug == NULL)
-            printf("seed %llu: %s\n  again: sim_group --from %llu --seeds 1 --trace\n",
-                   (unsigned long long)seed, failure, (unsigned long long)seed);
+            printf("seed %llu: %s\n  again: sim_group --from %llu --seeds 1 --sites %zu --trace\n",
+                   (unsigned long long)seed, failure, (unsigned long long)seed, options->sites);
         else if (options->prints)
             printf("seed %llu: %s\n", (unsigned long long)seed, failure);
         fflush(stdout);
@@ -120,6 +126,8 @@ static bool parse(int argc, char **argv, struct options *options)
             options->seeds = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--from") == 0 && has_more)
             options->from = strtoull(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--sites") == 0 && has_more)
+            options->sites = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--jobs") == 0 && has_more)
             options->jobs = (unsigned)strtoul(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--bug") == 0 && has_more)
@@ -127,7 +135,8 @@ static bool parse(int argc, char **argv, struct options *options)
         else
             return false;
     }
-    return options->jobs > 0 && (options->bug == NULL || switch_bug(options->bug));
+    return options->jobs > 0 && options->sites <= SIM_SITES_MAX &&
+           (options->bug == NULL || switch_bug(options->bug));
 }
 
 int main(int argc, char **argv)
@@ -135,7 +144,9 @@ int main(int argc, char **argv)
     struct options options = {
         .from = 1, .seeds = 100, .jobs = (unsigned)sysconf(_SC_NPROCESSORS_ONLN)};
     if (!parse(argc, argv, &options)) {
-        fprintf(stderr, "usage: %s [--seeds N] [--from S] [--jobs J] [--trace] [--bug NAME]\n",
+        fprintf(stderr,
+                "usage: %s [--seeds N] [--from S] [--sites N] [--jobs J] [--trace] "
+                "[--bug NAME]\n",
                 argv[0]);
         return 64;
     }

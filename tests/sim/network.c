@@ -6,10 +6,7 @@
 
 struct sim_link *world_link(struct sim_world *world, uint64_t id)
 {
-    qn_vec_each (&world->links, slot)
-        if ((*slot)->id == id)
-            return *slot;
-    return NULL;
+    return id == 0 || id > world->links.count ? NULL : world->links.items[id - 1];
 }
 
 static void clear_way(struct sim_way *way)
@@ -102,6 +99,8 @@ void network_send(struct sim_world *world, struct sim_site *from, uint64_t id, c
     if (link == NULL || !link->is_up)
         return;
     size_t way = link->end[0] == from->index ? 1 : 0;
+    if (link->kind == QN_LINK_MEMBER)
+        crowd_said(world, &world->sites[link->end[way]], qn_span(bytes, size));
     if (link->kind == QN_LINK_BULK)
         custody_said(world, from, &world->sites[link->end[way]], qn_span(bytes, size));
     qn_vec_push(&link->way[way].queue,

@@ -48,12 +48,12 @@ static const char *random_field(struct sim_world *world)
     return fields[world_below(world, 3)];
 }
 
-static void put(struct sim_world *world, struct sim_site *site)
+void schedule_put(struct sim_world *world, struct sim_site *site, const char *coll)
 {
     struct qn_buf args;
     uint64_t value = 100000 + ++world->next_value;
     start_args(&args, 3);
-    text(&args, "collection", random_coll(world));
+    text(&args, "collection", coll);
     qn_pack_cstr(&args, "fields");
     if (world_chance(world, 500)) {
         qn_pack_map(&args, 1);
@@ -115,12 +115,22 @@ static void scrub(struct sim_world *world, struct sim_site *site)
     request(world, site, "verify", &args);
 }
 
-static void create(struct sim_world *world, struct sim_site *site, const char *name)
+void schedule_create(struct sim_world *world, struct sim_site *site, const char *name,
+                     const bool *members)
 {
     struct qn_buf args;
+    size_t count = 0;
     start_args(&args, 2);
     qn_pack_cstr(&args, "members");
-    qn_pack_nil(&args);
+    for (size_t i = 0; members != NULL && i < world->site_count; i++)
+        count += members[i];
+    if (members == NULL)
+        qn_pack_nil(&args);
+    else
+        qn_pack_array(&args, count);
+    for (size_t i = 0; members != NULL && i < world->site_count; i++)
+        if (members[i])
+            qn_pack_cstr(&args, world->sites[i].name);
     text(&args, "name", name);
     request(world, site, "collection.create", &args);
 }
@@ -213,7 +223,7 @@ static void invite(struct sim_world *world, struct sim_site *site)
         world_fail(world, "no invitation for %s", site->name);
 }
 
-static void join(struct sim_world *world, struct sim_site *site)
+void schedule_join(struct sim_world *world, struct sim_site *site)
 {
     if (world->sites[0].is_up)
         invite(world, site);
@@ -221,7 +231,7 @@ static void join(struct sim_world *world, struct sim_site *site)
         site_start(world, site);
 }
 
-static void wait_for_members(struct sim_world *world, size_t count)
+void schedule_wait_for_members(struct sim_world *world, size_t count)
 {
     for (int i = 0; i < 400 && world->failure[0] == '\0'; i++) {
         size_t members = 0;
@@ -249,12 +259,12 @@ static size_t set_up(struct sim_world *world)
     site_start(world, &world->sites[0]);
     world_run(world, world->now_ms + 200);
     for (size_t i = 1; i < early; i++)
-        join(world, &world->sites[i]);
-    wait_for_members(world, early);
+        schedule_join(world, &world->sites[i]);
+    schedule_wait_for_members(world, early);
     if (world->failure[0] != '\0')
         return early;
-    create(world, &world->sites[0], colls[0]);
-    create(world, &world->sites[early - 1], colls[1]);
+    schedule_create(world, &world->sites[0], colls[0], NULL);
+    schedule_create(world, &world->sites[early - 1], colls[1], NULL);
     world_run(world, world->now_ms + 3000);
     learn_colls(world);
     world->is_calm = false;
@@ -355,7 +365,7 @@ static void burn(struct sim_world *world, struct sim_site *site)
 static void act_up(struct sim_world *world, struct sim_site *site, uint64_t dice)
 {
     if (dice < 360)
-        put(world, site);
+        schedule_put(world, site, random_coll(world));
     else if (dice < 400)
         disturb_disk(world, site);
     else if (dice < 480)
@@ -392,7 +402,7 @@ static void act(struct sim_world *world, size_t early)
     uint64_t dice = world_below(world, 1000);
     if (site->index >= early && !site->has_code) {
         if (dice < 200 && world->sites[0].is_up && is_member(&world->sites[0]))
-            join(world, site);
+            schedule_join(world, site);
     } else if (has_left(world, site)) {
         if (dice < 200 && site->is_up)
             site_crash(world, site);

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "model/bugs.h"
 #include "model/doubt.h"
@@ -83,8 +84,9 @@ uint64_t site_wall_ms(const struct sim_world *world, const struct sim_site *site
 
 static size_t site_at(const struct qn_effect *effect)
 {
-    return effect->size > 1 && effect->bytes[0] == 's' ? (size_t)(effect->bytes[1] - '0')
-                                                       : SIM_SITES_MAX;
+    return effect->size > 1 && effect->bytes[0] == 's'
+               ? strtoull((char *)effect->bytes + 1, NULL, 10)
+               : SIM_SITES_MAX;
 }
 
 static void write_soon(struct sim_world *world, struct sim_site *site)
@@ -432,7 +434,7 @@ void site_start(struct sim_world *world, struct sim_site *site)
                                       .recovery = site->has_kit ? site->kit : NULL,
                                       .addresses =
                                           (const char(*)[QN_ADDRESS_SIZE_MAX + 1]) addresses,
-                                      .address_count = 1,
+                                      .address_count = site->is_hidden ? 0 : 1,
                                       .disk_bytes = 1ull << 40,
                                       .boot = {.bytes = {site->boots}},
                                       .seed = qn_prng_next(&world->prng)};
@@ -502,7 +504,7 @@ static void forget_disk(struct sim_world *world, struct sim_site *site)
 static void take_new_key(struct sim_site *site)
 {
     site->burnt++;
-    memset(site->seed, (int)(site->index + 1 + site->burnt * SIM_SITES_MAX), sizeof(site->seed));
+    site->seed[0] = (uint8_t)(0x80 + site->burnt); /* no other site's byte */
     qn_signer_free(site->signer);
     QN_ASSERT(qn_signer_new(site->seed, &site->signer) == QN_OK);
     site->keys.site = *qn_signer_public(site->signer);

@@ -84,6 +84,8 @@ void world_fail(struct sim_world *world, const char *format, ...)
 
 /* ---- running ---- */
 
+#define STEPS_MAX 400000 /* of one history: a storm of events is a failure too */
+
 void world_init(struct sim_world *world, uint64_t seed, size_t site_count, bool prints)
 {
     memset(world, 0, sizeof(*world));
@@ -93,6 +95,7 @@ void world_init(struct sim_world *world, uint64_t seed, size_t site_count, bool 
     world->prints = prints;
     world->now_ms = 1000;
     world->site_count = site_count;
+    world->steps_max = STEPS_MAX;
     for (size_t i = 0; i < site_count; i++)
         site_init(world, i);
 }
@@ -211,8 +214,6 @@ static void dispatch(struct sim_world *world, struct sim_event *event)
     }
 }
 
-#define STEPS_MAX 400000 /* of one history: a storm of events is a failure too */
-
 void world_run(struct sim_world *world, uint64_t until_ms)
 {
     while (world->heap.count > 0 && world->heap.items[0].at_ms <= until_ms &&
@@ -225,8 +226,8 @@ void world_run(struct sim_world *world, uint64_t until_ms)
             qn_read_result_deinit(event.read);
             qn_free(event.read);
         }
-        if (++world->steps > STEPS_MAX)
-            world_fail(world, "more than %d steps: a storm", STEPS_MAX);
+        if (++world->steps > world->steps_max)
+            world_fail(world, "more than %zu steps: a storm", world->steps_max);
     }
     if (world->now_ms < until_ms)
         world->now_ms = until_ms;

@@ -19,7 +19,7 @@
 #include "model/book.h"
 #include "support/memkv.h"
 
-#define SIM_SITES_MAX 9
+#define SIM_SITES_MAX 80
 
 struct sim_frame {
     uint8_t *bytes;
@@ -86,6 +86,7 @@ struct sim_files {
 struct sim_site {
     size_t index;
     char name[16], address[16];
+    bool is_hidden; /* it has no address: nobody can dial it */
     uint8_t seed[QN_SEED_SIZE];
     struct qn_signer *signer, *kit;
     struct qn_site_keys keys;
@@ -194,7 +195,7 @@ struct sim_world {
     uint64_t trace;
     bool prints;
     char failure[512]; /* "" while all is well */
-    size_t steps, commits;
+    size_t steps, steps_max, commits;
     QN_VEC(struct sim_promise) promises; /* of holders (custody.c) */
     bool has_copies;                     /* a plan asked for some */
     bool is_scrubbed;                    /* enough time went by since the last rot */
@@ -297,3 +298,15 @@ void oracle_at_rest(struct sim_world *world);
 /* ---- schedule.c ---- */
 /* One whole history; the failure stays in world->failure. */
 void schedule_run(struct sim_world *world);
+void schedule_put(struct sim_world *world, struct sim_site *site, const char *coll);
+/* `members` NULL: all sites. */
+void schedule_create(struct sim_world *world, struct sim_site *site, const char *name,
+                     const bool *members);
+void schedule_join(struct sim_world *world, struct sim_site *site);
+void schedule_wait_for_members(struct sim_world *world, size_t count);
+
+/* ---- crowd.c ---- */
+/* A group of many sites, of which not every pair is connected. */
+void crowd_run(struct sim_world *world);
+/* A frame of a first connection: what does not concern its receiver is not in it. */
+void crowd_said(struct sim_world *world, const struct sim_site *to, struct qn_span frame);

@@ -96,7 +96,10 @@ static void remember_item(struct group *group, const struct qn_actor *actor, str
 static void remember(struct site *site, uint64_t head_before)
 {
     struct group *group = site->group;
+    QN_AUTO_VV struct qn_vv floor = {0};
+    must(qn_read_floor(reader(site), &group->coll, &floor));
     struct qn_ops_request request = {.coll = group->coll,
+                                     .known = &floor, /* what came with pages is in no log */
                                      .from_seq = head_before + 1,
                                      .size_wish = QN_FRAME_SIZE_MAX,
                                      .ops_wish = SIZE_MAX};
@@ -463,6 +466,20 @@ static const char *check_buckets(struct site *site, const struct recount *recoun
     return NULL;
 }
 
+static uint64_t log_bytes(struct site *site)
+{
+    struct qn_span key, op, from = text("");
+    uint64_t bytes = 0;
+    uint8_t next[QN_KV_KEY_SIZE_MAX];
+    while (qn_kv_seek(reader(site), QN_TABLE_LOG, from, &key, &op) == QN_OK) {
+        bytes += op.size - 8;
+        memcpy(next, key.data, key.size);
+        next[key.size] = 0;
+        from = qn_span(next, key.size + 1);
+    }
+    return bytes;
+}
+
 static const char *check_counters(struct site *site, const struct recount *recount)
 {
     uint8_t root[QN_ROOT_SIZE];
@@ -473,6 +490,10 @@ static const char *check_counters(struct site *site, const struct recount *recou
     if (info.live != recount->live || info.trashed != recount->trashed ||
         info.conflicts != recount->conflicts || info.rows != recount->rows)
         return "a counter is wrong";
+    if (info.log_ops != memkv_count(site->store, QN_TABLE_LOG))
+        return "the count of the log is wrong";
+    if (info.log_bytes != log_bytes(site))
+        return "the size of the log is wrong";
     if (count_index(site, QN_TABLE_CONF) != recount->conflicts ||
         count_index(site, QN_TABLE_TRASH) != recount->trashed)
         return "an index has more than there is";

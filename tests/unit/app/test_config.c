@@ -133,6 +133,42 @@ Test(config, sizes)
     }
 }
 
+Test(config, limits_of_the_log)
+{
+    static const struct {
+        const char *line;
+        bool is_good;
+    } cases[] = {
+        {"log-operations = 1000", true},
+        {"log-operations = 999", false},
+        {"log-operations = 100000000", true},
+        {"log-operations = 100000001", false},
+        {"log-operations = 5K", false},
+        {"log-operations =", false},
+        {"log-size = 1M", true},
+        {"log-size = 1T", true},
+        {"log-size = 1023K", false},
+        {"log-size = 2T", false},
+        {"log-age = 1d", true},
+        {"log-age = 36500d", true},
+        {"log-age = 0d", false},
+        {"log-age = 36501d", false},
+        {"log-age = 120", false},
+        {"log-age = 99999999d", false},
+    };
+    FIXTURE;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char content[128];
+        snprintf(content, sizeof(content), "[records]\n%s\n", cases[i].line);
+        cr_assert_eq(read_text(&f, content), cases[i].is_good ? QN_OK : QN_ERR_INVALID, "%s",
+                     cases[i].line);
+    }
+    cr_assert_eq(read_text(&f, "[records]\nlog-size = 2M\nlog-age = 3d\n"), QN_OK);
+    cr_assert_eq(f.config.records.log_ops, 200000);
+    cr_assert_eq(f.config.records.log_bytes, 2 << 20);
+    cr_assert_eq(f.config.records.log_days, 3);
+}
+
 Test(config, addresses)
 {
     static const struct {

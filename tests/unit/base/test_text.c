@@ -74,6 +74,19 @@ static size_t encode(uint32_t point, uint8_t out[4])
     return size;
 }
 
+/* ASCII is passed over several bytes at a time. */
+Test(utf8, one_bad_byte_is_found_wherever_it_stands)
+{
+    uint8_t bytes[40];
+    for (size_t size = 1; size <= sizeof(bytes); size++)
+        for (size_t at = 0; at < size; at++) {
+            memset(bytes, 'a', size);
+            cr_assert(qn_text_is_utf8(qn_span(bytes, size)));
+            bytes[at] = 0xff;
+            cr_assert_not(qn_text_is_utf8(qn_span(bytes, size)), "%zu of %zu", at, size);
+        }
+}
+
 Test(utf8, every_code_point)
 {
     for (uint32_t point = 0; point < 0x120000; point++) {

@@ -34,6 +34,36 @@ static void truncate_log(struct site *site, uint64_t seq)
     qn_replica_done(site->replica, true);
 }
 
+static struct qn_log_cut cut_of(const struct qn_vv *covered)
+{
+    return (struct qn_log_cut){.coll = group.coll,
+                               .covered = covered,
+                               .covered_seq = UINT64_MAX,
+                               .ops_max = UINT64_MAX,
+                               .bytes_max = UINT64_MAX,
+                               .age_max_ms = UINT64_MAX};
+}
+
+/* Gives how many operations went. */
+static size_t cut_log(struct site *site, const struct qn_log_cut *cut, bool *ret_is_done)
+{
+    size_t dropped = 0;
+    site_begin(site);
+    enum qn_err err = qn_replica_cut_log(site->replica, cut, &dropped, ret_is_done);
+    cr_assert_eq(site_end(site, err), QN_OK);
+    cr_assert_null(site_check(site));
+    return dropped;
+}
+
+static void put_many(struct site *site, int count)
+{
+    for (int i = 0; i < count; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "k%d", i);
+        cr_assert_eq(site_put(site, key, "f", "12345678901234567890"), QN_OK);
+    }
+}
+
 static size_t purge(struct site *site, size_t count_max)
 {
     size_t erased = 0;
@@ -71,6 +101,113 @@ Test(replica_trim, floor_follows_and_the_chain_goes_on)
     cr_assert_eq(site_put(a, "k", "f", "9"), QN_OK);
     cr_assert_eq(site_pull(b, a), QN_OK);
     cr_assert_str_eq(site_shown(b, "k", "f"), "9");
+    cr_assert_null(site_check(a));
+}
+
+Test(replica_trim, what_all_members_have_goes_from_the_front)
+{
+    QN_AUTO_VV struct qn_vv covered = {0};
+    bool is_done;
+    put_many(a, 5);
+    cr_assert_eq(site_pull(b, a), QN_OK);
+    cr_assert_eq(qn_read_cc(memkv_reader(b->store), &group.coll, &covered), QN_OK);
+    put_many(a, 8); /* five of them are no change */
+    struct qn_log_cut cut = cut_of(&covered);
+    cut.covered_seq = 2;
+    cr_assert_eq(cut_log(a, &cut, &is_done), 2);
+    cut.covered_seq = UINT64_MAX;
+    cr_assert_eq(cut_log(a, &cut, &is_done), 3);
+    cr_assert(is_done);
+    cr_assert_eq(site_info(a).log_ops, 3);
+    cr_assert_eq(cut_log(a, &cut, &is_done), 0);
+    cr_assert_eq(site_pull(b, a), QN_OK);
+    cr_assert_null(group_check_equal(&group));
+}
+
+Test(replica_trim, caps_wait_for_nobody)
+{
+    static const struct qn_vv nothing;
+    struct qn_log_cut cut = cut_of(&nothing);
+    bool is_done;
+    put_many(a, 10);
+    uint64_t bytes = site_info(a).log_bytes;
+    cut.ops_max = 8;
+    cr_assert_eq(cut_log(a, &cut, &is_done), 2);
+    cut.bytes_max = bytes / 2;
+    size_t dropped = cut_log(a, &cut, &is_done);
+    cr_assert(dropped == 3 || dropped == 4, "%zu", dropped);
+    cr_assert(site_info(a).log_bytes <= bytes / 2);
+}
+
+Test(replica_trim, what_is_known_for_long_goes)
+{
+    static const struct qn_vv nothing;
+    struct qn_log_cut cut = cut_of(&nothing);
+    bool is_done;
+    cut.age_max_ms = 120 * DAY_MS;
+    put_many(a, 3);
+    for (int day = 0; day < 119; day++, group.wall_ms += DAY_MS)
+        cr_assert_eq(cut_log(a, &cut, &is_done), 0, "day %d", day);
+    put_many(a, 4);
+    size_t dropped = 0;
+    for (int day = 0; day < 8; day++, group.wall_ms += DAY_MS)
+        dropped += cut_log(a, &cut, &is_done);
+    cr_assert_eq(dropped, 3);
+    cr_assert_eq(site_info(a).log_ops, 1);
+}
+
+/* The battery of a site's clock ran out: it begins in 1970, and nothing is old for that. */
+Test(replica_trim, a_clock_that_jumps_makes_nothing_old)
+{
+    static const struct qn_vv nothing;
+    struct qn_log_cut cut = cut_of(&nothing);
+    bool is_done;
+    uint64_t now = group.wall_ms;
+    cut.age_max_ms = 120 * DAY_MS;
+    put_many(a, 3);
+    group.wall_ms = 1000;
+    cr_assert_eq(cut_log(a, &cut, &is_done), 0);
+    group.wall_ms = now + DAY_MS;
+    cr_assert_eq(cut_log(a, &cut, &is_done), 0);
+}
+
+Test(replica_trim, cutting_is_bounded)
+{
+    static const struct qn_vv nothing;
+    struct qn_log_cut cut = cut_of(&nothing);
+    bool is_done;
+    site_begin(a);
+    for (int i = 0; i < QN_TXN_OPS_MAX + 10; i++) {
+        struct qn_write_result result;
+        char key[16];
+        snprintf(key, sizeof(key), "k%d", i);
+        struct qn_op_set set = {qn_span_str("f"), qn_span_str("\xa1x")};
+        cr_assert_eq(qn_replica_write(a->replica,
+                                      &(struct qn_write){.coll = group.coll,
+                                                         .kind = QN_OP_PUT,
+                                                         .key = qn_span_str(key),
+                                                         .fields = &set,
+                                                         .field_count = 1},
+                                      &result),
+                     QN_OK);
+    }
+    cr_assert_eq(site_end(a, QN_OK), QN_OK);
+    cut.ops_max = 5;
+    cr_assert_eq(cut_log(a, &cut, &is_done), QN_TXN_OPS_MAX);
+    cr_assert_not(is_done);
+    cr_assert_eq(cut_log(a, &cut, &is_done), 5);
+    cr_assert(is_done);
+}
+
+/* As an earlier release left it, which kept no account of its log. */
+Test(replica_trim, a_log_without_an_account_is_estimated)
+{
+    put_many(a, 10);
+    struct qn_kv *kv = memkv_begin(a->store);
+    cr_assert_eq(qn_kv_del(kv, QN_TABLE_META, qn_span("model.log.\0\0\0\1", 14)), QN_OK);
+    cr_assert_eq(memkv_commit(a->store), QN_OK);
+    cr_assert_null(site_check(a), "exact for a short one");
+    put_many(a, 12);
     cr_assert_null(site_check(a));
 }
 

@@ -1,0 +1,58 @@
+/* The intents of late.h. */
+#include "base/limits.h"
+#include "model/intents.h"
+#include "model/late.h"
+#include "proto/pack.h"
+
+static enum qn_err run_late(struct qn_applier *applier, const struct qn_coll_id *coll,
+                            struct qn_cursor *cursor)
+{
+    bool may_drop;
+    QN_TRY(qn_cursor_bool(cursor, &may_drop));
+    QN_TRY(qn_cursor_finish(cursor));
+    return qn_replica_late_begin(applier->replica, coll, may_drop);
+}
+
+static void answer(struct qn_outcome *outcome, bool is_end)
+{
+    struct qn_buf out;
+    qn_buf_init(&out, 8);
+    qn_pack_array(&out, 1);
+    qn_pack_bool(&out, is_end);
+    outcome->answer = qn_buf_take(&out, &outcome->answer_size);
+}
+
+static enum qn_err run_page(struct qn_applier *applier, const struct qn_coll_id *coll,
+                            struct qn_cursor *cursor, struct qn_outcome *outcome)
+{
+    struct qn_span body;
+    struct qn_page_result result;
+    QN_TRY(qn_cursor_bin(cursor, QN_PAGE_SIZE_MAX, &body));
+    QN_TRY(qn_cursor_finish(cursor));
+    QN_TRY(qn_replica_page(applier->replica, coll, body, &result));
+    outcome->changed = result.changed;
+    answer(outcome, result.is_end);
+    return QN_OK;
+}
+
+static enum qn_err run_rescue(struct qn_applier *applier, const struct qn_coll_id *coll,
+                              struct qn_cursor *cursor, struct qn_outcome *outcome)
+{
+    QN_AUTO_VV struct qn_vv known = {0};
+    QN_TRY(qn_vv_unpack(cursor, &known));
+    QN_TRY(qn_cursor_finish(cursor));
+    return qn_replica_rescue(applier->replica, coll, &known, &outcome->changed);
+}
+
+enum qn_err qn_intent_run_late(struct qn_applier *applier, enum qn_intent_kind kind,
+                               struct qn_cursor *cursor, struct qn_outcome *outcome)
+{
+    struct qn_coll_id coll;
+    QN_TRY(qn_intent_array(cursor, 2));
+    QN_TRY(qn_cursor_bytes(cursor, coll.bytes, sizeof(coll.bytes)));
+    if (kind == QN_INTENT_LATE)
+        return run_late(applier, &coll, cursor);
+    if (kind == QN_INTENT_PAGE)
+        return run_page(applier, &coll, cursor, outcome);
+    return run_rescue(applier, &coll, cursor, outcome);
+}

@@ -1,0 +1,10 @@
+/* What the files of late.h share. */
+#pragma once
+
+#include "model/late.h"
+#include "model/replica_impl.h"
+
+void qn_late_start_pass(struct qn_replica *replica, struct qn_coll_state *coll);
+/* Raises cc to what the pages of the pass have in common. */
+enum qn_err QN_CHECKED qn_late_claim(struct qn_replica *replica, struct qn_coll_state *coll);
+enum qn_err QN_CHECKED qn_late_end_pass(struct qn_replica *replica, struct qn_coll_state *coll);
