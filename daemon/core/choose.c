@@ -173,7 +173,7 @@ static bool has_equal_clock(const struct repairing *repairing, const uint8_t clo
     return false;
 }
 
-static enum qn_err choose_each(const struct qn_core *core, const struct repairing *repairing,
+static enum qn_err choose_each(const struct qn_core *core, struct repairing *repairing,
                                const uint8_t clock[QN_ROOT_SIZE], struct qn_buf *items,
                                size_t *count)
 {
@@ -188,7 +188,9 @@ static enum qn_err choose_each(const struct qn_core *core, const struct repairin
         collect(repairing, clock, key, &candidates);
         bool has_own = candidates.list.count > 0 &&
                        candidates.list.items[0].vote == &repairing->votes.items[0];
+        how = QN_REPAIR_TAKE;
         const struct candidate *chosen = has_own ? choose(core, &candidates, &how) : NULL;
+        repairing->diverges |= how == QN_REPAIR_BOTH;
         if (chosen != NULL) {
             add_item(key, how, chosen, items);
             ++*count;
@@ -199,7 +201,7 @@ static enum qn_err choose_each(const struct qn_core *core, const struct repairin
 }
 
 enum qn_err repair_choose(const struct qn_core *core, const struct coll *coll,
-                          const struct repairing *repairing, struct qn_buf *out, size_t *ret_count)
+                          struct repairing *repairing, struct qn_buf *out, size_t *ret_count)
 {
     struct qn_cursor cursor;
     uint8_t clock[QN_ROOT_SIZE];

@@ -42,6 +42,7 @@ struct repairing {
     struct qn_buf keys;        /* packed array */
     QN_VEC(struct vote) votes; /* this site's own first */
     uint64_t deadline_ms;
+    bool diverges; /* records that are whole are not the same */
 };
 
 enum integrity_pending {                   /* in pending.level */
@@ -77,7 +78,7 @@ void repair_outcome(struct qn_core *core, const struct pending *pending,
 /* The payload of QN_INTENT_REPAIR; its count of items. QN_ERR_HELD: nobody has the clock that the
  * own copies were read at. */
 enum qn_err QN_CHECKED repair_choose(const struct qn_core *core, const struct coll *coll,
-                                     const struct repairing *repairing, struct qn_buf *out,
+                                     struct repairing *repairing, struct qn_buf *out,
                                      size_t *ret_count);
 
 /* ---- scrub.c ---- */

@@ -154,12 +154,27 @@ static void drop_suspects(struct coll *coll)
     coll->care.suspect_count = 0;
 }
 
+/* One dot with two contents is one way to this, and it may have been this site that used it twice:
+ * its next write is made by a new incarnation. Once in the life of a daemon, as for any claim. */
+static void renew(struct qn_core *core)
+{
+    struct qn_buf payload;
+    if (core->has_renewed)
+        return;
+    qn_buf_init(&payload, 16);
+    qn_pack_array(&payload, 0);
+    core_commit(core, QN_INTENT_RENEW, &payload, PENDING_RENEW);
+    core->has_renewed = true;
+}
+
 static void decide(struct qn_core *core, struct coll *coll)
 {
     struct qn_buf payload;
     size_t count = 0;
     qn_buf_init(&payload, 4 * QN_FRAME_SIZE_MAX);
     enum qn_err err = repair_choose(core, coll, coll->care.repairing, &payload, &count);
+    if (err == QN_OK && coll->care.repairing->diverges)
+        renew(core);
     if (err == QN_OK && count > 0) {
         coll->care.repairing->is_committing = true;
         struct pending *pending = core_commit(core, QN_INTENT_REPAIR, &payload, PENDING_INTEGRITY);

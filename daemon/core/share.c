@@ -158,7 +158,7 @@ static void compare_roots(struct qn_core *core, struct peer *peer, struct share 
                           const uint8_t *root)
 {
     struct coll *coll = share->coll;
-    if (coll->info.damage.is_uncounted)
+    if (coll->info.damage.is_uncounted || coll->info.late.is_late)
         return;
     if (memcmp(root, coll->info.root, QN_ROOT_SIZE) == 0)
         coll_known(coll, &peer->site)->differs = false;

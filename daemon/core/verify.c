@@ -310,7 +310,7 @@ void verify_heard_state(struct qn_core *core, struct peer *peer, const struct qn
         struct verify_task *task = *slot;
         if (task->stage != VERIFY_ASK || !is_equal)
             continue;
-        if (coll->info.damage.is_uncounted)
+        if (coll->info.damage.is_uncounted || coll->info.late.is_late)
             continue;
         if (memcmp(root, coll->info.root, QN_ROOT_SIZE) != 0) {
             descend(core, peer, task);

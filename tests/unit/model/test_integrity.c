@@ -475,3 +475,32 @@ Test(integrity, incidents_are_remembered_with_their_place)
     cr_assert_eq(incident.kind, QN_INCIDENT_DAMAGED);
     cr_assert_eq(qn_incident_before(kv, row.number, number, &number, &incident), QN_ERR_NOTFOUND);
 }
+
+/* A machine that went back in time together with its memory: nothing tells it, and it uses a dot
+ * that others know otherwise. */
+Test(integrity, one_dot_with_two_contents_is_found_and_both_are_kept)
+{
+    size_t changed;
+    struct memkv *before = memkv_clone(a->store);
+    site_put(a, "k", "room", "13");
+    cr_assert_eq(site_pull(b, a), QN_OK);
+    cr_assert_eq(site_pull(c, a), QN_OK);
+    memkv_free(a->store);
+    a->store = before;
+    site_put(a, "k", "room", "14");
+    cr_assert_not_null(group_check_equal(&group), "equal clocks, and another record");
+    cr_assert_eq(repair(a, b, "k", QN_REPAIR_BOTH, &changed), QN_OK);
+    cr_assert_eq(changed, 1);
+    site_put(a, "other", "name", "later"); /* under the incarnation that the repair drew */
+    group_settle(&group);
+    const char *fault = group_check_equal(&group);
+    cr_assert_null(fault, "%s", fault);
+    for (size_t i = 0; i < group.count; i++) {
+        QN_AUTO_RECORD struct qn_record record = {0};
+        cr_assert_eq(qn_read_record(memkv_reader(group.sites[i].store), &group.coll,
+                                    qn_span_str("k"), &record),
+                     QN_OK);
+        cr_assert_eq(qn_record_field(&record, qn_span_str("room"))->pairs.count, 2);
+        cr_assert_str_eq(site_shown(&group.sites[i], "other", "name"), "later");
+    }
+}
