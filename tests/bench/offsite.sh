@@ -266,6 +266,7 @@ cost_of_forgetting() {
 # left of the first packs is packed anew and sent.
 figure_forget() {
     local some
+    [[ -e $tree/big ]] || new_data big "$big_mb"
     new_data passing 2
     run 2
     rm "$tree/passing"
