@@ -79,6 +79,13 @@ enum qn_message {                   /* on the wire: never renumber */
                   QN_MSG_PACK_OFFER = 69,   /* lease 16 B, [name, size, ...] */
                   QN_MSG_PACK_OFFERED = 70, /* [name, enum qn_offer, have bytes, ...] */
                   QN_MSG_PACK_BAD = 71,     /* names joined */
+
+                  /* audit trails, on the first connection */
+                  QN_MSG_TRAIL_TELL = 80, /* checkpoint of the sender's trail */
+                  QN_MSG_TRAIL_KEPT = 81, /* its number; ms when the sender of it last contradicted
+                                             itself, or 0 */
+                  QN_MSG_TRAIL_ASK = 82,  /* place after which to go on; 0: from the newest */
+                  QN_MSG_TRAIL_HELD = 83, /* [place, received ms, checkpoint, ...], is last */
 };
 
 enum qn_clock_flags {

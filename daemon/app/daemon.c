@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "app/daemon_impl.h"
+#include "model/trail.h"
+#include "people/audit.h"
 #include "proto/pack.h"
 
 #define STOP_TIME_S 4 /* then the process ends, whatever still waits */
@@ -241,13 +243,22 @@ static void pack_keys(const struct qn_site *site, struct qn_buf *out)
         qn_pack_bin(out, QN_SPAN_OF(key->bytes));
 }
 
+void daemon_on_checkpoint(void *context, const struct qn_audit_checkpoint *checkpoint)
+{
+    const struct daemon *daemon = context;
+    QN_AUTO_BUF struct qn_buf row;
+    qn_buf_init(&row, QN_TRAIL_CHECKPOINT_SIZE_MAX);
+    qn_audit_checkpoint_pack(checkpoint, &row);
+    qn_driver_trail(daemon->driver, checkpoint->seq, qn_buf_view(&row));
+}
+
 /* Before this site has joined a group its one key stands in no ledger. */
 void daemon_pack_proof(void *context, struct qn_buf *out)
 {
     const struct daemon *daemon = context;
     const struct qn_group *group = qn_core_group(daemon->core);
     const struct qn_site *site = group != NULL ? qn_group_site(group, &daemon->id) : NULL;
-    qn_pack_map(out, 3);
+    qn_pack_map(out, 2);
     qn_pack_cstr(out, "id");
     qn_pack_bin(out, QN_SPAN_OF(daemon->id.bytes));
     qn_pack_cstr(out, "keys");
@@ -257,8 +268,6 @@ void daemon_pack_proof(void *context, struct qn_buf *out)
         qn_pack_array(out, 1);
         qn_pack_bin(out, QN_SPAN_OF(qn_signer_public(daemon->signer)->bytes));
     }
-    qn_pack_cstr(out, "witnesses");
-    qn_pack_array(out, 0);
 }
 
 /* ---- tear-down: also of what was started half ---- */

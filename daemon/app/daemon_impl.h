@@ -68,6 +68,7 @@ void daemon_on_staff_reply(void *context, uint64_t token, const struct qn_effect
 void daemon_on_password(void *context, struct qn_span name);
 bool daemon_has_thing(void *context, enum qn_thing thing, struct qn_span name);
 void daemon_pack_proof(void *context, struct qn_buf *out);
+void daemon_on_checkpoint(void *context, const struct qn_audit_checkpoint *checkpoint);
 void daemon_on_fatal(void *context, enum qn_err err);
 void daemon_on_health(void *context, struct qn_health *health);
 size_t daemon_alerts(void *context, struct qn_alert **ret_alerts);

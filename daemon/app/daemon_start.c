@@ -265,6 +265,7 @@ static enum qn_err start_staff(struct daemon *daemon)
                                        .pack_proof = daemon_pack_proof,
                                        .reply = daemon_on_staff_reply,
                                        .on_password = daemon_on_password,
+                                       .on_checkpoint = daemon_on_checkpoint,
                                        .context = daemon};
     return qn_staff_new(&options, &daemon->staff);
 }

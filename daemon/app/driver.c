@@ -405,6 +405,13 @@ void qn_driver_file(struct qn_driver *driver, struct qn_file_result *result)
         step(driver, &event);
 }
 
+void qn_driver_trail(struct qn_driver *driver, uint64_t seq, struct qn_span checkpoint)
+{
+    struct qn_event event = {.kind = QN_EVENT_TICK};
+    qn_core_set_trail(driver->options.core, seq, checkpoint);
+    happen(driver, &event);
+}
+
 static void on_deadline(void *context)
 {
     struct qn_event event = {.kind = QN_EVENT_TICK};

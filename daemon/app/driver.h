@@ -62,6 +62,8 @@ void qn_driver_request_gone(struct qn_driver *driver, uint64_t request);
 /* From the loop, never from inside a step. */
 void qn_driver_news(struct qn_driver *driver, const struct qn_job_event *news);
 void qn_driver_file(struct qn_driver *driver, struct qn_file_result *result);
+/* The newest checkpoint of this site's audit trail (qn_core_set_trail). */
+void qn_driver_trail(struct qn_driver *driver, uint64_t seq, struct qn_span checkpoint);
 struct qn_core *qn_driver_core(const struct qn_driver *driver);
 struct qn_store *qn_driver_store(const struct qn_driver *driver);
 void qn_driver_health(const struct qn_driver *driver, struct qn_health *ret_health);

@@ -11,6 +11,7 @@
 #include "proto/pack.h"
 
 #define TICK_MS         60000
+#define FIRST_TICK_MS   2000 /* what is due since before the start: others soon know of it */
 #define ANSWER_SIZE_MAX (64 * 1024)
 
 struct qn_staff {
@@ -339,7 +340,7 @@ enum qn_err qn_staff_new(const struct qn_staff_options *options, struct qn_staff
         return err;
     }
     staff->minute = qn_timer_new(options->loop, on_minute, staff);
-    qn_timer_set(staff->minute, TICK_MS);
+    qn_timer_set(staff->minute, FIRST_TICK_MS);
     *ret_staff = staff;
     return QN_OK;
 }

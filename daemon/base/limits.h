@@ -34,13 +34,14 @@
 #define QN_CLOCK_ACTORS_MAX      16384
 
 /* --- pages of a late site --- */
-#define QN_PAGE_SIZE       (256 * 1024)               /* wished */
-#define QN_PAGE_SIZE_MAX   (QN_FRAME_SIZE_MAX - 1024) /* what else stands in the frame */
-#define QN_PAGE_HEADS_MAX  4096                       /* actors in the clock of a page */
-#define QN_PAGE_NAMES_MAX  65536
-#define QN_PAGE_DROP_SHARE 20 /* a pass may drop one of so many records without giving anything,   \
-                               */
-#define QN_PAGE_DROP_MIN 100  /* and this many at least */
+#define QN_PAGE_SIZE      (256 * 1024)               /* wished */
+#define QN_PAGE_SIZE_MAX  (QN_FRAME_SIZE_MAX - 1024) /* what else stands in the frame */
+#define QN_PAGE_HEADS_MAX 4096                       /* actors in the clock of a page */
+#define QN_PAGE_NAMES_MAX 65536
+#define QN_PAGE_DROP_SHARE                                                                         \
+    20                       /* a pass may drop one of so many records without giving anything,    \
+                              */
+#define QN_PAGE_DROP_MIN 100 /* and this many at least */
 #define QN_SEGS_MAX      1024
 #define QN_SEG_HEADS_MAX (256 * 1024) /* in the clocks of all segments of a collection */
 

@@ -5,6 +5,7 @@
 #include "core/hold.h"
 #include "core/integrity.h"
 #include "core/recover.h"
+#include "core/trail.h"
 #include "model/doubt.h"
 
 struct qn_core *qn_core_new(const struct qn_core_options *options)
@@ -58,6 +59,7 @@ static void free_tables(struct qn_core *core)
         verify_free(*verify);
     qn_vec_each (&core->pending, pending)
         qn_buf_deinit(&pending->data);
+    trail_asks_free(core);
     qn_vec_each (&core->early, early)
         qn_buf_deinit(early);
     qn_vec_free(&core->early);
@@ -124,6 +126,7 @@ static enum qn_err load_peer(struct qn_core *core, struct peer *peer, struct qn_
 {
     struct qn_span announcement;
     uint64_t contact_ms;
+    QN_TRY(trail_load(peer, kv));
     enum qn_err err = qn_site_contact_get(kv, &peer->site, &announcement, &contact_ms);
     if (err == QN_ERR_NOTFOUND)
         return QN_OK;
@@ -277,6 +280,9 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
     case PENDING_INTEGRITY:
         integrity_outcome(core, &pending, outcome);
         break;
+    case PENDING_TRAIL:
+        trail_outcome(core, &pending, outcome);
+        break;
     case PENDING_CUT:
         cut_log_outcome(core, &pending, outcome);
         break;
@@ -378,6 +384,8 @@ static void read_done(struct qn_core *core, struct qn_read_result *result)
         outbox_read_done(core, &pending, result);
     else if (pending.kind == PENDING_BOOK)
         backup_read_done(core, result);
+    else if (pending.kind == PENDING_TRAIL)
+        trail_read_done(core, &pending, result);
     else if (pending.kind == PENDING_VERIFY)
         verify_read_done(core, &pending, result);
     else if (pending.kind == PENDING_INTEGRITY)
@@ -411,6 +419,7 @@ static void run_deadlines(struct qn_core *core)
         repair_tick(core, *coll);
     presence_tick(core);
     verify_tick(core);
+    trail_tick(core);
     backup_tick(core);
     recover_tick(core); /* behind what compares the book with the vault */
     bulk_tick(core);

@@ -79,6 +79,7 @@ enum qn_read_kind {
     QN_READ_BOOK,  /* snapshots, copies and held vaults as they are shown */
     QN_READ_STALE, /* packs in the book that are not among `names` */
     QN_READ_HELD,  /* of what is held for others: `names` are the arguments of hold_read */
+    QN_READ_TRAIL, /* of what is kept of other sites' trails: `names` is for trail_read */
     QN_READ_COPY,  /* of copies at holders: `names` are the arguments of offsite_read */
     QN_READ_COPIES, /* of the records of the packed keys `names` (model/copy.h) */
     QN_READ_ASIDE,  /* keys of records that are set aside, behind the key `names` */
@@ -203,6 +204,10 @@ void qn_core_set_sealed_key(struct qn_core *core, struct qn_span sealed, uint64_
 /* The timetable was changed. Between steps. */
 void qn_core_set_rate(struct qn_core *core, const struct qn_timetable *rate);
 void qn_core_set_log_caps(struct qn_core *core, const struct qn_log_caps *caps); /* likewise */
+
+/* The newest checkpoint of this site's audit trail, durable here: other sites are told. At most
+ * QN_TRAIL_CHECKPOINT_SIZE_MAX bytes, copied. Between steps; the next step tells it. */
+void qn_core_set_trail(struct qn_core *core, uint64_t seq, struct qn_span checkpoint);
 
 /* ---- views, borrowed until the next step ---- */
 

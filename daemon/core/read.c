@@ -1,6 +1,7 @@
 #include "core/hold.h"
 #include "core/integrity.h"
 #include "core/offsite.h"
+#include "core/trail.h"
 #include "proto/pack.h"
 
 void qn_read_free(struct qn_read *read)
@@ -82,6 +83,8 @@ static enum qn_err run(struct qn_kv *kv, const struct qn_read *read, struct qn_r
         return book_stale_read(kv, qn_buf_view(&read->names), &result->body);
     case QN_READ_HELD:
         return hold_read(kv, qn_buf_view(&read->names), &result->body);
+    case QN_READ_TRAIL:
+        return trail_read(kv, qn_buf_view(&read->names), &result->body);
     case QN_READ_COPY:
         return offsite_read(kv, qn_buf_view(&read->names), &result->body);
     case QN_READ_COPIES:

@@ -1,5 +1,6 @@
 #include "core/bulk.h"
 #include "core/integrity.h"
+#include "core/trail.h"
 #include "model/value.h"
 
 #define COPIES_DEPTH_MAX (QN_VALUE_DEPTH_MAX + 4)
@@ -83,6 +84,7 @@ void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool i
     if (!peer->is_bad) /* else it is dialled ever more rarely until it behaves (heard_beacon) */
         peer->failures = 0;
     peer_heard(core, peer);
+    trail_session_starts(peer);
     qn_vec_each (&core->colls, slot)
         if ((*slot)->is_shared && core_shares(core, *slot, &peer->site))
             add_share(session, *slot);
@@ -298,6 +300,8 @@ static enum qn_err dispatch(struct qn_core *core, struct peer *peer, uint64_t nu
         peer->session->is_spare_there = !wants_answer;
         return QN_OK;
     default:
+        if (trail_is_message(number))
+            return trail_frame(core, peer, number, cursor);
         if (bulk_is_message(number))
             return bulk_narrow_frame(core, peer, number, cursor);
         return heard_about_share(core, peer, number, cursor);

@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "core/core.h"
 #include "model/peers.h"
+#include "model/trail.h"
 #include "proto/message.h"
 #include "proto/pack.h"
 
@@ -183,6 +184,21 @@ struct session {
     QN_VEC(struct share *) shares;
 };
 
+/* Audit trails (trail.h): what is kept here of the peer's, and what was told it of ours. */
+struct peer_trail {
+    uint64_t seq; /* of the newest that is durable here; 0: none */
+    struct qn_digest hash, storing_hash;
+    uint64_t contradicted_ms; /* wall clock: when it last contradicted itself; 0: never */
+    uint64_t accused_ms;      /* when this site did, by what the peer says */
+    uint64_t listen_ms;       /* not stored again before */
+    bool is_storing;
+    /* of the session */
+    uint64_t said_seq; /* 0: nothing was told */
+    uint64_t say_ms;   /* when it is told again */
+    unsigned says;     /* in a row, to no answer */
+    bool is_kept, is_reading;
+};
+
 struct peer {
     struct qn_site_id site;
     struct qn_public_key key; /* its present one: links and announcements of another end with it */
@@ -200,6 +216,7 @@ struct peer {
     uint64_t said_wall_ms, said_at_ms; /* its wall clock, and when it said so, monotonic */
     bool is_bad;                       /* sent what cannot be */
     bool is_contact_dirty;
+    struct peer_trail trail;
     struct bulk *bulk; /* core/bulk.h */
     bool is_neighbour; /* a connection is wanted for good (neighbours.c) */
     struct presence presence;
@@ -296,6 +313,7 @@ enum pending_kind {
     PENDING_FETCH,
     PENDING_CUSTODY,   /* core/custodian.c: what is held, of all owners */
     PENDING_RECOVER,   /* what a recovery brings back */
+    PENDING_TRAIL,     /* trail.h */
     PENDING_CUT,       /* core/cut_log.c */
     PENDING_INTEGRITY, /* core/integrity.h: the part that it is for */
     PENDING_QUIET,     /* nobody waits */
@@ -371,6 +389,25 @@ struct verify {
     QN_VEC(struct verify_task *) tasks;
 };
 
+/* A request that asks the others what they keep of this site's trail. */
+struct trail_task {
+    struct qn_site_id site;
+    uint64_t after, ask_ms;
+    size_t points;
+    bool is_done;
+};
+
+struct trail_ask {
+    uint64_t request, grace_ms, end_ms;
+    QN_VEC(struct trail_task) tasks;
+};
+
+struct own_trail { /* the newest checkpoint of it */
+    uint64_t seq;  /* 0: there is none */
+    uint8_t checkpoint[QN_TRAIL_CHECKPOINT_SIZE_MAX];
+    size_t size;
+};
+
 struct qn_core {
     struct qn_core_options options;
     char name[QN_NAME_SIZE_MAX + 1], entity[QN_ENTITY_SIZE_MAX + 1], version[64];
@@ -389,6 +426,8 @@ struct qn_core {
     QN_VEC(struct pending) pending;
     QN_VEC(struct verify *) verifies;
     struct scrubbing scrubbing;
+    QN_VEC(struct trail_ask *) trail_asks;
+    struct own_trail own_trail;
     QN_VEC(struct qn_public_key) admitted;
     bool allows_guests;
     uint64_t guests_until_ms; /* wall clock */

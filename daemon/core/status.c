@@ -41,6 +41,20 @@ static void alerts_of_joining(const struct qn_core *core, struct alerts *alerts)
         add(alerts, "attention", is_recovery ? "recovering" : "joining", address);
 }
 
+static bool is_recent(const struct qn_core *core, uint64_t ms)
+{
+    return ms > 0 && core->wall_ms < ms + QN_TRAIL_CONTRADICTED_SHOW_MS;
+}
+
+static void alerts_of_trail(const struct qn_core *core, const struct peer *peer, const char *name,
+                            struct alerts *alerts)
+{
+    if (is_recent(core, peer->trail.contradicted_ms))
+        add(alerts, "attention", "trail-contradicted", name)->time_ms = peer->trail.contradicted_ms;
+    if (is_recent(core, peer->trail.accused_ms))
+        add(alerts, "attention", "trail-differs", name)->time_ms = peer->trail.accused_ms;
+}
+
 static void alerts_of_peer(const struct qn_core *core, const struct peer *peer, const char *name,
                            struct alerts *alerts)
 {
@@ -98,6 +112,7 @@ static void alerts_of_group(const struct qn_core *core, struct alerts *alerts)
     qn_vec_each (&core->peers, peer) {
         const struct qn_site *site = qn_group_site(group, &(*peer)->site);
         alerts_of_peer(core, *peer, site == NULL ? "?" : site->name, alerts);
+        alerts_of_trail(core, *peer, site == NULL ? "?" : site->name, alerts);
     }
 }
 

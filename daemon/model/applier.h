@@ -88,6 +88,10 @@ enum qn_intent_kind {
 
     /* Rows of rooms at the edge, all or none (base/local.h). */
     QN_INTENT_LOCAL, /* [key, value or nil: the row goes, ...] of binaries */
+
+    /* What another site says of its audit trail (trail.h); its signature was verified. */
+    QN_INTENT_TRAIL, /* [site, seq, hash, checkpoint]; answer: [ms when it last contradicted itself,
+                        or 0] */
 };
 
 /* Owned by whoever holds it; qn_intent_free. Linked by the writer's queue. */

@@ -423,6 +423,30 @@ static enum qn_err run_cut_log(struct qn_applier *applier, struct qn_cursor *cur
     return QN_OK;
 }
 
+/* What is remembered of other sites. */
+static enum qn_err run_about_site(struct qn_applier *applier, enum qn_intent_kind kind,
+                                  struct qn_cursor *cursor, struct qn_outcome *outcome)
+{
+    if (kind == QN_INTENT_PEER_CLOCKS)
+        return run_peer_clocks(applier, cursor);
+    if (kind == QN_INTENT_SITE_CONTACT)
+        return run_site_contact(applier, cursor);
+    return qn_intent_run_trail(applier, cursor, outcome);
+}
+
+/* This site's own affairs. */
+static enum qn_err run_own(struct qn_applier *applier, enum qn_intent_kind kind,
+                           struct qn_cursor *cursor, struct qn_outcome *outcome)
+{
+    if (kind == QN_INTENT_RENEW)
+        return qn_replica_renew(applier->replica);
+    if (kind == QN_INTENT_TRUST)
+        return qn_doubt_put(applier->kv, false);
+    if (kind == QN_INTENT_PURGE)
+        return run_purge(applier, cursor, outcome);
+    return run_cut_log(applier, cursor, outcome);
+}
+
 enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *intent,
                           struct qn_outcome *outcome)
 {
@@ -441,21 +465,18 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
     case QN_INTENT_RESOLVE:
         return run_resolve(applier, &cursor, outcome);
     case QN_INTENT_PEER_CLOCKS:
-        return run_peer_clocks(applier, &cursor);
     case QN_INTENT_SITE_CONTACT:
-        return run_site_contact(applier, &cursor);
+    case QN_INTENT_TRAIL:
+        return run_about_site(applier, intent->kind, &cursor, outcome);
     case QN_INTENT_RENEW:
-        return qn_replica_renew(applier->replica);
     case QN_INTENT_TRUST:
-        return qn_doubt_put(applier->kv, false);
     case QN_INTENT_PURGE:
-        return run_purge(applier, &cursor, outcome);
+    case QN_INTENT_CUT_LOG:
+        return run_own(applier, intent->kind, &cursor, outcome);
     case QN_INTENT_LATE:
     case QN_INTENT_PAGE:
     case QN_INTENT_RESCUE:
         return qn_intent_run_late(applier, intent->kind, &cursor, outcome);
-    case QN_INTENT_CUT_LOG:
-        return run_cut_log(applier, &cursor, outcome);
     case QN_INTENT_LOCK_CLOCK:
     case QN_INTENT_HELD_OFFER:
     case QN_INTENT_HELD_STORED:

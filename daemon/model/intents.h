@@ -28,6 +28,8 @@ enum qn_err QN_CHECKED qn_intent_run_integrity(struct qn_applier *applier, enum 
                                                struct qn_cursor *cursor,
                                                struct qn_outcome *outcome);
 enum qn_err QN_CHECKED qn_intent_run_local(struct qn_applier *applier, struct qn_cursor *cursor);
+enum qn_err QN_CHECKED qn_intent_run_trail(struct qn_applier *applier, struct qn_cursor *cursor,
+                                           struct qn_outcome *outcome);
 
 /* Reading a payload: what more than one file of intents needs. */
 static inline enum qn_err QN_CHECKED qn_intent_array(struct qn_cursor *cursor, size_t count)

@@ -46,6 +46,7 @@ enum qn_table {
     QN_TABLE_HELD_KEY,   /* owner, epoch -> its vault's key, sealed */
     QN_TABLE_LOCAL,      /* key of a room at the edge -> its row (base/local.h) */
     QN_TABLE_AUDIT,      /* coll, part, what -> damage that was found (model/damage.h) */
+    QN_TABLE_TRAIL,      /* site, place -> a checkpoint of its audit trail (trail.h) */
     QN_TABLE_COUNT,
 };
 

@@ -95,6 +95,12 @@ static void add_head(struct batch *batch, const struct qn_audit_head *head)
     add_row(batch, qn_span_str(QN_AUDIT_HEAD_KEY), &value);
 }
 
+static void tell_checkpoint(const struct qn_audit *audit)
+{
+    if (audit->checkpoint.seq > 0 && audit->options.on_checkpoint != NULL)
+        audit->options.on_checkpoint(audit->options.context, &audit->checkpoint);
+}
+
 static void on_written(void *context, enum qn_err err);
 
 static void put(struct qn_audit *audit, struct batch *batch, enum writing writing)
@@ -167,8 +173,7 @@ static void on_written(void *context, enum qn_err err)
     audit->writing = WRITING_NOTHING;
     if (writing == WRITING_CHECKPOINT && err == QN_OK) {
         audit->checkpoint = audit->next_checkpoint;
-        if (audit->options.on_checkpoint != NULL)
-            audit->options.on_checkpoint(audit->options.context, &audit->checkpoint);
+        tell_checkpoint(audit);
     }
     if (err == QN_OK)
         write_more(audit);
@@ -441,6 +446,7 @@ enum qn_err qn_audit_load(struct qn_audit *audit, bool *ret_is_damaged)
     audit->tail_seq = audit->head.last;
     audit->tail_hash = audit->head.hash;
     *ret_is_damaged = loading.is_damaged;
+    tell_checkpoint(audit);
     return QN_OK;
 }
 

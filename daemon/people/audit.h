@@ -18,15 +18,16 @@
 #include "base/local.h"
 #include "crypto/key.h"
 
-#define QN_AUDIT_TEXT_SIZE_MAX   1024 /* of an object: a path's end is kept, longer ones are cut */
-#define QN_AUDIT_WORD_SIZE_MAX   63
-#define QN_AUDIT_ENTRY_SIZE_MAX  2048
-#define QN_AUDIT_WAITING_MAX     4096 /* notes that are not durable yet */
-#define QN_AUDIT_CHECKPOINT_MS   (3600 * 1000)
-#define QN_AUDIT_CHECKPOINTS_MAX 20000 /* two years of hours */
-#define QN_AUDIT_KEEP_MONTHS     12
-#define QN_AUDIT_KEEP_MONTHS_MIN 6
-#define QN_AUDIT_PRUNE_ROWS      512 /* entries that go in one transaction */
+#define QN_AUDIT_TEXT_SIZE_MAX      1024 /* of an object: a path's end is kept, longer ones are cut */
+#define QN_AUDIT_WORD_SIZE_MAX      63
+#define QN_AUDIT_ENTRY_SIZE_MAX     2048
+#define QN_AUDIT_WAITING_MAX        4096 /* notes that are not durable yet */
+#define QN_AUDIT_CHECKPOINT_MS      (3600 * 1000)
+#define QN_AUDIT_CHECKPOINTS_MAX    20000 /* two years of hours */
+#define QN_AUDIT_WITNESS_POINTS_MAX 1200  /* of one other site */
+#define QN_AUDIT_KEEP_MONTHS        12
+#define QN_AUDIT_KEEP_MONTHS_MIN    6
+#define QN_AUDIT_PRUNE_ROWS         512 /* entries that go in one transaction */
 
 /* What is noted. Texts are borrowed for the call; what is too long is cut, what is no UTF-8 is
  * written in hexadecimal. */
@@ -85,7 +86,8 @@ struct qn_audit_options {
     const struct qn_site_id *id;
     const struct qn_signer *signer; /* borrowed until the end */
     unsigned keep_months;
-    /* A checkpoint that is durable here: to be told to other sites. May be NULL. */
+    /* A checkpoint that is durable here, also the last one when the trail is loaded: to be told to
+     * other sites. May be NULL. */
     void (*on_checkpoint)(void *context, const struct qn_audit_checkpoint *checkpoint);
     void *context;
 };
@@ -129,7 +131,15 @@ enum qn_audit_fault {
 struct qn_audit_verdict {
     enum qn_audit_fault fault;                    /* the first */
     uint64_t seq;                                 /* where */
-    uint64_t first, last, checkpoints, witnesses; /* that were looked at */
+    uint64_t first, last, checkpoints, witnessed; /* that were looked at */
+};
+
+/* What one other site knows of the trail. */
+struct qn_audit_witness {
+    uint64_t points;                  /* checkpoints with the site's signature that it has */
+    uint64_t matched_seq, matched_ms; /* the last entry that is as it knows it; 0: none */
+    uint64_t differs_seq, differs_ms; /* the first that is not, or is not there; 0: none */
+    bool is_missing;                  /* of that one: it is not there */
 };
 
 struct qn_audit_verify;
@@ -138,11 +148,13 @@ struct qn_audit_verify *qn_audit_verify_new(const struct qn_site_id *id,
                                             const struct qn_public_key *keys, size_t key_count,
                                             uint64_t now_ms);
 void qn_audit_verify_free(struct qn_audit_verify *verify);
-/* What another site has; before the rows. What the site did not sign is left out: a witness that
- * lies proves nothing. */
-void qn_audit_verify_witness(struct qn_audit_verify *verify,
+/* What another site has, before the rows: `who` from 0, below QN_SITES_MAX; the time when it got
+ * it. What the site did not sign is left out: a witness that lies proves nothing. */
+void qn_audit_verify_witness(struct qn_audit_verify *verify, size_t who, uint64_t received_ms,
                              const struct qn_audit_checkpoint *checkpoint);
 /* Every row that begins with QN_AUDIT_PREFIX, in order. */
 void qn_audit_verify_row(struct qn_audit_verify *verify, struct qn_span key, struct qn_span value);
 void qn_audit_verify_end(struct qn_audit_verify *verify, struct qn_audit_verdict *ret_verdict);
+/* After the end: what became of a witness. */
+const struct qn_audit_witness *qn_audit_verify_of(const struct qn_audit_verify *verify, size_t who);
 const char *qn_audit_fault_name(enum qn_audit_fault fault);

@@ -1,6 +1,9 @@
+#include "people/audit.h"
+
+#include <stdlib.h>
+
 #include "base/mem.h"
 #include "base/vec.h"
-#include "people/audit.h"
 
 #define MONTH_MIN_MS ((uint64_t)30 * 24 * 3600 * 1000)
 #define KEYS_MAX     QN_SITE_KEYS_MAX
@@ -8,6 +11,8 @@
 struct known {
     struct qn_audit_checkpoint checkpoint;
     bool is_witness;
+    size_t who; /* then */
+    uint64_t received_ms;
 };
 
 struct qn_audit_verify {
@@ -17,10 +22,12 @@ struct qn_audit_verify {
     uint64_t now_ms;
     QN_VEC(struct known) known; /* by seq, once the entries begin */
     size_t next_known;
+    bool is_sorted;
     bool has_entries, has_head;
     struct qn_digest last_hash;
     struct qn_audit_head head;
     struct qn_audit_verdict verdict;
+    struct qn_audit_witness witnesses[QN_SITES_MAX];
 };
 
 struct qn_audit_verify *qn_audit_verify_new(const struct qn_site_id *id,
@@ -62,25 +69,23 @@ static bool is_signed(const struct qn_audit_verify *verify,
     return false;
 }
 
-static void add_known(struct qn_audit_verify *verify, const struct qn_audit_checkpoint *checkpoint,
-                      bool is_witness)
-{
-    size_t at = verify->known.count;
-    if (at >= 2 * QN_AUDIT_CHECKPOINTS_MAX)
-        return;
-    while (at > 0 && verify->known.items[at - 1].checkpoint.seq > checkpoint->seq)
-        at--;
-    struct known *known = qn_vec_insert_slot(&verify->known, at);
-    *known = (struct known){.checkpoint = *checkpoint, .is_witness = is_witness};
-}
-
-void qn_audit_verify_witness(struct qn_audit_verify *verify,
+void qn_audit_verify_witness(struct qn_audit_verify *verify, size_t who, uint64_t received_ms,
                              const struct qn_audit_checkpoint *checkpoint)
 {
-    if (!is_signed(verify, checkpoint))
+    if (who >= QN_SITES_MAX || verify->witnesses[who].points >= QN_AUDIT_WITNESS_POINTS_MAX ||
+        checkpoint->seq == 0 || !is_signed(verify, checkpoint))
         return;
-    verify->verdict.witnesses++;
-    add_known(verify, checkpoint, true);
+    verify->verdict.witnessed++;
+    verify->witnesses[who].points++;
+    qn_vec_push(&verify->known, ((struct known){.checkpoint = *checkpoint,
+                                                .is_witness = true,
+                                                .who = who,
+                                                .received_ms = received_ms}));
+}
+
+const struct qn_audit_witness *qn_audit_verify_of(const struct qn_audit_verify *verify, size_t who)
+{
+    return &verify->witnesses[who];
 }
 
 static void take_checkpoint(struct qn_audit_verify *verify, uint64_t seq, struct qn_span value)
@@ -91,20 +96,66 @@ static void take_checkpoint(struct qn_audit_verify *verify, uint64_t seq, struct
         blame(verify, QN_AUDIT_SIGNATURE, seq);
         return;
     }
+    if (verify->verdict.checkpoints >= 2 * QN_AUDIT_CHECKPOINTS_MAX)
+        return;
     verify->verdict.checkpoints++;
-    add_known(verify, &checkpoint, false);
+    qn_vec_push(&verify->known, ((struct known){.checkpoint = checkpoint}));
+}
+
+static int by_seq(const void *a, const void *b)
+{
+    const struct known *x = a, *y = b;
+    if (x->checkpoint.seq != y->checkpoint.seq)
+        return x->checkpoint.seq < y->checkpoint.seq ? -1 : 1;
+    return x->received_ms < y->received_ms ? -1 : x->received_ms > y->received_ms;
+}
+
+/* All that is known comes before the first entry: witnesses by the order of calls, checkpoints by
+ * the order of keys. */
+static void sort_known(struct qn_audit_verify *verify)
+{
+    if (!verify->is_sorted && verify->known.count > 0)
+        qsort(verify->known.items, verify->known.count, sizeof(struct known), by_seq);
+    verify->is_sorted = true;
+}
+
+static void matches(struct qn_audit_verify *verify, const struct known *known)
+{
+    struct qn_audit_witness *witness = &verify->witnesses[known->who];
+    if (!known->is_witness)
+        return;
+    witness->matched_seq = known->checkpoint.seq;
+    witness->matched_ms = known->received_ms;
+}
+
+static void differs(struct qn_audit_verify *verify, const struct known *known, bool is_missing)
+{
+    struct qn_audit_witness *witness = &verify->witnesses[known->who];
+    if (!known->is_witness) {
+        blame(verify, is_missing ? QN_AUDIT_END : QN_AUDIT_CHECKPOINT, known->checkpoint.seq);
+        return;
+    }
+    blame(verify, QN_AUDIT_WITNESS, known->checkpoint.seq);
+    if (witness->differs_seq != 0)
+        return;
+    witness->differs_seq = known->checkpoint.seq;
+    witness->differs_ms = known->received_ms;
+    witness->is_missing = is_missing;
 }
 
 /* What is known of this entry, and nothing else was known of those before. */
 static void compare_known(struct qn_audit_verify *verify, uint64_t seq,
                           const struct qn_digest *hash)
 {
+    sort_known(verify);
     while (verify->next_known < verify->known.count) {
         const struct known *known = &verify->known.items[verify->next_known];
         if (known->checkpoint.seq > seq)
             return;
         if (known->checkpoint.seq == seq && !qn_digest_eq(&known->checkpoint.hash, hash))
-            blame(verify, known->is_witness ? QN_AUDIT_WITNESS : QN_AUDIT_CHECKPOINT, seq);
+            differs(verify, known, false);
+        else if (known->checkpoint.seq == seq)
+            matches(verify, known);
         verify->next_known++;
     }
 }
@@ -170,10 +221,9 @@ static void check_end(struct qn_audit_verify *verify)
 {
     const struct qn_audit_head *head = &verify->head;
     uint64_t last = verify->verdict.last;
-    if (verify->next_known < verify->known.count) { /* of entries that are not there */
-        const struct known *known = &verify->known.items[verify->next_known];
-        blame(verify, known->is_witness ? QN_AUDIT_WITNESS : QN_AUDIT_END, known->checkpoint.seq);
-    }
+    sort_known(verify);
+    for (size_t i = verify->next_known; i < verify->known.count; i++) /* of what is not there */
+        differs(verify, &verify->known.items[i], true);
     if (!verify->has_entries && !verify->has_head)
         return;
     if (!verify->has_head || head->last != last ||
@@ -193,12 +243,24 @@ static bool may_be_gone(const struct qn_audit_verify *verify, uint64_t first)
     return false;
 }
 
+/* A witness has a checkpoint from before it, of a time whose entries have to be here. */
+static bool is_missed(const struct qn_audit_verify *verify, uint64_t first)
+{
+    uint64_t keep_ms = QN_AUDIT_KEEP_MONTHS_MIN * MONTH_MIN_MS;
+    qn_vec_each (&verify->known, known)
+        if (known->is_witness && known->checkpoint.seq + 1 < first &&
+            known->checkpoint.wall_ms + keep_ms > verify->now_ms)
+            return true;
+    return false;
+}
+
 static void check_start(struct qn_audit_verify *verify)
 {
     uint64_t first = verify->verdict.first;
     if (!verify->has_entries || first == 1)
         return;
-    if (!verify->has_head || verify->head.first < first || !may_be_gone(verify, first))
+    if (!verify->has_head || verify->head.first < first || !may_be_gone(verify, first) ||
+        is_missed(verify, first))
         blame(verify, QN_AUDIT_START, first);
 }
 

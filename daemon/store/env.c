@@ -46,6 +46,7 @@ static const char *const table_names[QN_TABLE_COUNT] = {
     [QN_TABLE_HELD_KEY] = "held_key",
     [QN_TABLE_LOCAL] = "local",
     [QN_TABLE_AUDIT] = "audit",
+    [QN_TABLE_TRAIL] = "trail",
 };
 
 const char *qn_table_name(enum qn_table table)

@@ -35,6 +35,13 @@ static const struct row rows[] = {
         "site with it yourself.")},
     {"clock-skew", N_("the clock of site @ differs by # seconds"),
      N_("Set both clocks with NTP (`timedatectl set-ntp true`).")},
+    {"trail-contradicted",
+     N_("the audit trail of site @ is not what that site said of it before; noticed: ~"),
+     N_("If that site was restored from a backup at that time, this is why. Otherwise run "
+        "`syncctl log verify` there, and keep its disk as it is.")},
+    {"trail-differs", N_("site @ knows the audit trail of this site otherwise; noticed: ~"),
+     N_("Run `syncctl log verify`. If this site was restored from a backup at that time, this is "
+        "why.")},
     {"fingerprint", N_("collection @ differs between sites that have seen the same changes"),
      N_("It is being repaired by itself; `syncctl verify @` tells what became of it. If it lasts, "
         "keep a copy of the state directory and report it.")},

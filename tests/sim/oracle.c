@@ -669,6 +669,9 @@ void oracle_at_rest(struct sim_world *world)
         ledger_is_small(world, reference);
     for (size_t i = 0; i < world->site_count; i++) {
         struct sim_site *site = &world->sites[i];
+        for (size_t other = 0; other < world->site_count; other++)
+            if (other != i && is_in(world, site) && is_in(world, &world->sites[other]))
+                trail_at_rest(world, site, &world->sites[other]);
         if (is_in(world, site))
             site_at_rest(world, reference, site);
         else if (site->is_up && !is_withdrawn(world, i) && !site->is_cast_out)

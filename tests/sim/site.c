@@ -353,6 +353,7 @@ void site_commit(struct sim_world *world, struct sim_site *site)
     if (world_chance(world, 30))
         custody_check(world, site);
     struct qn_event event = {.kind = QN_EVENT_COMMIT, .commit = commit};
+    trail_grow(world, site);
     site_step(world, site, &event);
     qn_commit_free(commit);
 }
@@ -442,6 +443,7 @@ void site_start(struct sim_world *world, struct sim_site *site)
     site->applier = qn_applier_new(&site->id, site->signer);
     struct qn_kv *kv = memkv_reader(site->disk);
     QN_ASSERT(qn_applier_load(site->applier, kv) == QN_OK);
+    trail_tell(world, site);
     if (site->is_restored)
         mark_renewal(world, site);
     kv = memkv_reader(site->disk);

@@ -118,9 +118,10 @@ struct sim_site {
     bool undelivered_is_synced;
     struct sim_vault vault; /* survives crashes, its job does not */
     struct sim_files files;
-    struct memkv *before; /* QN_BUG_CLOCK_APART: the disk before that commit */
-    uint64_t tick_at;     /* 0: none */
-    unsigned overdue;     /* steps in a row whose deadline had passed: a busy loop */
+    struct memkv *before;              /* QN_BUG_CLOCK_APART: the disk before that commit */
+    uint64_t trail_seq, trail_commits; /* of its audit trail, which outlives its disk (trail.c) */
+    uint64_t tick_at;                  /* 0: none */
+    unsigned overdue;                  /* steps in a row whose deadline had passed: a busy loop */
 };
 
 enum sim_kind {
@@ -265,6 +266,11 @@ void custody_check(struct sim_world *world, const struct sim_site *holder);
 void custody_forget(struct sim_world *world, const struct sim_site *holder);
 void custody_at_rest(struct sim_world *world, struct sim_site *site);
 void custody_tell(struct sim_world *world);
+
+/* ---- trail.c ---- */
+void trail_tell(struct sim_world *world, struct sim_site *site);
+void trail_grow(struct sim_world *world, struct sim_site *site); /* at each commit */
+void trail_at_rest(struct sim_world *world, struct sim_site *holder, const struct sim_site *site);
 
 /* ---- network.c ---- */
 struct sim_link *world_link(struct sim_world *world, uint64_t id);

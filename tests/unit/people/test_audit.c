@@ -113,6 +113,8 @@ static bool feed(void *context, struct qn_span key, struct qn_span value)
     return true;
 }
 
+static struct qn_audit_witness found;
+
 static struct qn_audit_verdict verify_with(const struct qn_audit_checkpoint *witness,
                                            uint64_t now_ms)
 {
@@ -120,9 +122,10 @@ static struct qn_audit_verdict verify_with(const struct qn_audit_checkpoint *wit
     const struct qn_local *door = fake_local_door(disk);
     struct qn_audit_verify *verify = qn_audit_verify_new(&id, qn_signer_public(signer), 1, now_ms);
     if (witness != NULL)
-        qn_audit_verify_witness(verify, witness);
+        qn_audit_verify_witness(verify, 0, START + 7, witness);
     cr_assert_eq(door->read(door->context, SPAN("audit/"), SPAN("audit/"), feed, verify), QN_OK);
     qn_audit_verify_end(verify, &verdict);
+    found = *qn_audit_verify_of(verify, 0);
     qn_audit_verify_free(verify);
     return verdict;
 }
@@ -250,6 +253,9 @@ Test(audit, checkpoints_are_hourly_and_signed)
     qn_audit_tick(audit, START + 3 * HOUR);
     settle();
     cr_assert_eq(told_count, 2, "nothing happened since");
+    cr_assert_not(reopen());
+    cr_assert_eq(told_count, 3, "others are told again after a start");
+    cr_assert_eq(told.seq, 6);
     cr_assert_eq(verify_with(NULL, START + DAY).checkpoints, 2);
     cr_assert_eq(fault_now(), QN_AUDIT_WHOLE);
 }
@@ -425,12 +431,19 @@ Test(audit, a_forged_end_contradicts_the_witnesses)
     cr_assert_eq(note_of("x", START, NULL), QN_OK);
     settle();
     cr_assert_eq(verify_with(&witness, START + DAY).fault, QN_AUDIT_WHOLE);
+    cr_assert_eq(found.matched_seq, 20);
+    cr_assert_eq(found.matched_ms, START + 7);
+    cr_assert_eq(found.differs_seq, 0);
     witness.seq = 21;
     cr_assert_eq(qn_audit_checkpoint_sign(&witness, &id, signer), QN_OK);
     cr_assert_eq(verify_with(&witness, START + DAY).fault, QN_AUDIT_WITNESS);
+    cr_assert_eq(found.differs_seq, 21);
+    cr_assert_not(found.is_missing);
     witness.seq = 1000;
     cr_assert_eq(qn_audit_checkpoint_sign(&witness, &id, signer), QN_OK);
     cr_assert_eq(verify_with(&witness, START + DAY).fault, QN_AUDIT_WITNESS);
+    cr_assert_eq(found.differs_seq, 1000);
+    cr_assert(found.is_missing);
     cr_assert_eq(qn_audit_checkpoint_sign(&witness, &id, other), QN_OK);
     cr_assert_eq(verify_with(&witness, START + DAY).fault, QN_AUDIT_WHOLE, "not the site's word");
 }
@@ -476,6 +489,32 @@ Test(audit, a_year_stays_and_the_rest_stays_provable)
     cr_assert_not(reopen());
     note_many(1, now);
     cr_assert_eq(verify_with(NULL, now).fault, QN_AUDIT_WHOLE);
+}
+
+/* Whoever has the key can sign an old date for the start; a witness knows of entries that were
+ * young. */
+Test(audit, a_start_that_was_cut_too_early_contradicts_a_witness)
+{
+    note_many(10, START);
+    qn_audit_tick(audit, START);
+    settle();
+    struct qn_audit_checkpoint witness = told;
+    note_many(10, START + 300 * DAY);
+    qn_audit_tick(audit, START + 300 * DAY);
+    settle();
+    note_many(10, START + 301 * DAY);
+    qn_audit_tick(audit, START + 301 * DAY);
+    settle();
+    qn_audit_set_keep(audit, 6);
+    qn_audit_tick(audit, START + 482 * DAY); /* the second checkpoint is old: ten entries stay */
+    settle();
+    struct qn_audit_verdict verdict = verify_with(&witness, START + 490 * DAY);
+    cr_assert_eq(verdict.first, 11);
+    cr_assert_eq(verdict.fault, QN_AUDIT_WHOLE);
+    witness.wall_ms = START + 400 * DAY;
+    witness.seq = 9;
+    cr_assert_eq(qn_audit_checkpoint_sign(&witness, &id, signer), QN_OK);
+    cr_assert_eq(verify_with(&witness, START + 490 * DAY).fault, QN_AUDIT_START);
 }
 
 /* A quiet site: the newest old checkpoint is before a long silence. */
