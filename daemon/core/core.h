@@ -76,14 +76,14 @@ enum qn_read_kind {
     QN_READ_OPS, /* start if from_seq is 0, then ops */
     QN_READ_FP,
     QN_READ_BUCKET,
-    QN_READ_BOOK,  /* snapshots, copies and held vaults as they are shown */
-    QN_READ_STALE, /* packs in the book that are not among `names` */
-    QN_READ_HELD,  /* of what is held for others: `names` are the arguments of hold_read */
-    QN_READ_TRAIL, /* of what is kept of other sites' trails: `names` is for trail_read */
-    QN_READ_COPY,  /* of copies at holders: `names` are the arguments of offsite_read */
-    QN_READ_COPIES, /* of the records of the packed keys `names` (model/copy.h) */
-    QN_READ_ASIDE,  /* keys of records that are set aside, behind the key `names` */
-    QN_READ_SCRUB,  /* a step of `scrub` */
+    QN_READ_BOOK,      /* snapshots, copies and held vaults as they are shown */
+    QN_READ_STALE,     /* packs in the book that are not among `names` */
+    QN_READ_HELD,      /* of what is held for others: `names` are the arguments of hold_read */
+    QN_READ_TRAIL,     /* of what is kept of other sites' trails: `names` is for trail_read */
+    QN_READ_COPY,      /* of copies at holders: `names` are the arguments of offsite_read */
+    QN_READ_COPIES,    /* of the records of the packed keys `names` (model/copy.h) */
+    QN_READ_ASIDE,     /* keys of records that are set aside, behind the key `names` */
+    QN_READ_SCRUB,     /* a step of `scrub` */
     QN_READ_INCIDENTS, /* the last ones (model/copy.h) */
 };
 
@@ -95,10 +95,10 @@ struct qn_read {
     uint64_t from_seq, to_seq; /* OPS */
     struct qn_vv known;        /* OPS; owned */
     size_t size_wish;
-    unsigned level;      /* FP */
-    uint8_t prefix;      /* FP */
-    uint16_t bucket;     /* BUCKET */
-    struct qn_buf names; /* STALE: sorted, 32 bytes each; HELD, COPY: as there; owned */
+    unsigned level;         /* FP */
+    uint8_t prefix;         /* FP */
+    uint16_t bucket;        /* BUCKET */
+    struct qn_buf names;    /* STALE: sorted, 32 bytes each; HELD, COPY: as there; owned */
     struct qn_scrub *scrub; /* SCRUB; owned */
 };
 

@@ -55,14 +55,8 @@ const struct qn_json_shape qn_json_collection_list[] = {
 };
 
 const struct qn_json_shape qn_json_collection[] = {
-    MEMBER("name"),
-    MEMBER("records"),
-    MEMBER("conflicts"),
-    LIST("members"),
-    MAP("behind"),
-    MEMBER("in_sync"),
-    TIME("checked_at"),
-    END,
+    MEMBER("name"), MEMBER("records"), MEMBER("conflicts"), LIST("members"),
+    MAP("behind"),  MEMBER("in_sync"), TIME("checked_at"),  END,
 };
 
 static const struct qn_json_shape backup_copy[] = {
@@ -116,9 +110,8 @@ const struct qn_json_shape qn_json_site[] = {
 };
 
 const struct qn_json_shape qn_json_collection_show[] = {
-    MEMBER("name"),  MEMBER("records"),    MEMBER("conflicts"),
-    LIST("members"), MAP("behind"),        MEMBER("in_sync"),
-    MEMBER("id"),    MEMBER("created_by"), TIME("checked_at"), END,
+    MEMBER("name"),    MEMBER("records"), MEMBER("conflicts"),  LIST("members"),    MAP("behind"),
+    MEMBER("in_sync"), MEMBER("id"),      MEMBER("created_by"), TIME("checked_at"), END,
 };
 
 static const struct qn_json_shape concurrent[] = {

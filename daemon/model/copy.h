@@ -33,7 +33,8 @@ struct qn_record_copy {
 };
 
 void qn_record_copy_deinit(struct qn_record_copy *copy);
-enum qn_err QN_CHECKED qn_record_copy_unpack(struct qn_cursor *cursor, struct qn_record_copy *ret_copy);
+enum qn_err QN_CHECKED qn_record_copy_unpack(struct qn_cursor *cursor,
+                                             struct qn_record_copy *ret_copy);
 
 /* Appends `copies` of the keys of an array; what does not fit in `size_max` is left out. */
 enum qn_err QN_CHECKED qn_read_copies(struct qn_kv *kv, const struct qn_coll_id *coll,
