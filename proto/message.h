@@ -32,7 +32,8 @@ enum qn_message {                   /* on the wire: never renumber */
                   QN_MSG_PAGEACK = 20,
                   QN_MSG_WANT = 21,     /* collection, [key, ...]: whole records (model/copy.h) */
                   QN_MSG_COPIES = 22,   /* collection, H(cc)[:16], [key, copy, ...] */
-                  QN_MSG_PRESENCE = 24, /* [site 4 B, stamp, sites 4 B each joined, ...],
+                  QN_MSG_PRESENCE = 24, /* [site 4 B, stamp, links 4 B each joined, calls
+                                           likewise, ...],
                                            [collection 4 B, [H(cc)[:8], total, sites joined, ...],
                                            ...] */
                   QN_MSG_NEED = 25,     /* whether the sender needs this connection */

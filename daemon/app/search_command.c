@@ -124,32 +124,47 @@ static enum qn_err add_folders(struct scopes *scopes, const struct qn_core *core
 
 /* ---- the answer ---- */
 
-static const char *folder_of(const struct qn_core *core, struct qn_span scope,
-                             struct qn_folder_view **ret_views)
+/* What this site shares when the answer is there, with the scopes of hits: made once an answer. */
+struct names {
+    struct qn_coll_view *collections;
+    struct qn_folder_view *folders;
+    size_t collection_count, folder_count;
+};
+
+static struct names names_of(const struct qn_core *core)
 {
-    const char *name = NULL;
-    char word[QN_SEARCH_FOLDER_SCOPE_SIZE];
-    size_t count = qn_core_folders(core, ret_views);
-    for (size_t i = 0; i < count && name == NULL; i++) {
-        qn_search_folder_scope(&(*ret_views)[i].id, word);
-        if (qn_span_eq_str(scope, word))
-            name = (*ret_views)[i].name;
-    }
-    return name;
+    struct names names;
+    names.collection_count = qn_core_collections(core, &names.collections);
+    names.folder_count = qn_core_folders(core, &names.folders);
+    return names;
 }
 
-static const char *collection_of(const struct qn_core *core, struct qn_span scope,
-                                 struct qn_coll_view **ret_views)
+static void names_free(struct names *names)
 {
-    const char *name = NULL;
-    char word[QN_SEARCH_COLL_SCOPE_SIZE];
-    size_t count = qn_core_collections(core, ret_views);
-    for (size_t i = 0; i < count && name == NULL; i++) {
-        qn_search_coll_scope(&(*ret_views)[i].id, word);
+    qn_free(names->collections);
+    qn_free(names->folders);
+}
+
+static const char *folder_of(const struct names *names, struct qn_span scope)
+{
+    char word[QN_SEARCH_FOLDER_SCOPE_SIZE];
+    for (size_t i = 0; i < names->folder_count; i++) {
+        qn_search_folder_scope(&names->folders[i].id, word);
         if (qn_span_eq_str(scope, word))
-            name = (*ret_views)[i].name;
+            return names->folders[i].name;
     }
-    return name;
+    return NULL;
+}
+
+static const char *collection_of(const struct names *names, struct qn_span scope)
+{
+    char word[QN_SEARCH_COLL_SCOPE_SIZE];
+    for (size_t i = 0; i < names->collection_count; i++) {
+        qn_search_coll_scope(&names->collections[i].id, word);
+        if (qn_span_eq_str(scope, word))
+            return names->collections[i].name;
+    }
+    return NULL;
 }
 
 static void pack_record(struct qn_buf *out, const char *collection, const struct qn_search_hit *hit)
@@ -179,31 +194,29 @@ static void pack_file(struct qn_buf *out, const char *folder, const struct qn_se
 }
 
 /* Nothing if it is no longer shared. */
-static void pack_hit(struct qn_buf *out, const struct qn_core *core,
-                     const struct qn_search_hit *hit)
+static void pack_hit(struct qn_buf *out, const struct names *names, const struct qn_search_hit *hit)
 {
-    QN_AUTO_FREE struct qn_coll_view *collections = NULL;
-    QN_AUTO_FREE struct qn_folder_view *folders = NULL;
-    const char *name;
-    if (qn_span_has_prefix(hit->scope, qn_span_str("f/"))) {
-        name = folder_of(core, hit->scope, &folders);
-        if (name != NULL)
-            pack_file(out, name, hit);
-    } else {
-        name = collection_of(core, hit->scope, &collections);
-        if (name != NULL)
-            pack_record(out, name, hit);
-    }
+    bool is_file = qn_span_has_prefix(hit->scope, qn_span_str("f/"));
+    const char *name = is_file ? folder_of(names, hit->scope) : collection_of(names, hit->scope);
+    if (name != NULL && is_file)
+        pack_file(out, name, hit);
+    else if (name != NULL)
+        pack_record(out, name, hit);
 }
 
-static void tell_hit(struct ask *ask, const struct qn_search_hit *hit)
+static void tell_hits(const struct ask *ask, const struct qn_search_answer *answer)
 {
-    QN_AUTO_BUF struct qn_buf out;
     struct qn_driver *driver = ask->command->driver;
+    struct names names = names_of(qn_driver_core(driver));
+    QN_AUTO_BUF struct qn_buf out;
     qn_buf_init(&out, 16 * 1024);
-    pack_hit(&out, qn_driver_core(driver), hit);
-    if (out.size > 0 && qn_buf_status(&out) == QN_OK)
-        qn_service_data(driver, ask->request, qn_buf_view(&out));
+    for (size_t i = 0; i < answer->count; i++) {
+        qn_buf_reset(&out);
+        pack_hit(&out, &names, &answer->hits[i]);
+        if (out.size > 0 && qn_buf_status(&out) == QN_OK)
+            qn_service_data(driver, ask->request, qn_buf_view(&out));
+    }
+    names_free(&names);
 }
 
 static void on_found(void *context, enum qn_err err, const struct qn_search_answer *answer)
@@ -215,8 +228,7 @@ static void on_found(void *context, enum qn_err err, const struct qn_search_answ
     if (err != QN_OK) {
         qn_service_error(command->driver, ask->request, err, "search-failed", qn_span(NULL, 0));
     } else {
-        for (size_t i = 0; i < answer->count; i++)
-            tell_hit(ask, &answer->hits[i]);
+        tell_hits(ask, answer);
         qn_pack_map(&end, 1);
         qn_pack_cstr(&end, "indexing");
         qn_pack_bool(&end, qn_search_feed_is_behind(command->feed) ||

@@ -417,8 +417,8 @@ static void run_deadlines(struct qn_core *core)
     scrub_tick(core);
     qn_vec_each (&core->colls, coll)
         repair_tick(core, *coll);
-    presence_tick(core);
     verify_tick(core);
+    presence_tick(core);
     trail_tick(core);
     backup_tick(core);
     recover_tick(core); /* behind what compares the book with the vault */

@@ -123,7 +123,8 @@ static bool has_bulk_work(const struct bulk *bulk)
 bool peer_is_wanted(const struct qn_core *core, const struct peer *peer)
 {
     return !core->is_mesh || peer->is_neighbour || peer->is_to_be_told ||
-           has_bulk_work(peer->bulk) || verify_wants(core, &peer->site);
+           has_bulk_work(peer->bulk) || verify_wants(core, &peer->site) ||
+           presence_is_called(core, peer);
 }
 
 bool neighbours_have_room(const struct qn_core *core, const struct peer *peer)

@@ -8,12 +8,13 @@
  */
 #include "core/state.h"
 
-#define GATHER_MS  300  /* what changes together is told together */
-#define SPREAD_MS  2000 /* and then no more for a while */
-#define STAMP_MAX  (UINT64_MAX / 2)
-#define SIZE_WISH  (128 * 1024)
-#define PREFIX     4 /* bytes of a site's id */
-#define GROUPS_MAX QN_SITES_MAX
+#define GATHER_MS   300  /* what changes together is told together */
+#define SPREAD_MS   2000 /* and then no more for a while */
+#define STAMP_MAX   (UINT64_MAX / 2)
+#define SIZE_WISH   (128 * 1024)
+#define PREFIX      4 /* bytes of a site's id */
+#define GROUPS_MAX  QN_SITES_MAX
+#define SITE_FIELDS 4
 
 static uint32_t prefix_of(const struct qn_site_id *site)
 {
@@ -36,12 +37,13 @@ static struct peer *peer_by_prefix(const struct qn_core *core, uint32_t prefix)
 void presence_free(struct presence *presence)
 {
     qn_vec_free(&presence->links);
+    qn_vec_free(&presence->calls);
 }
 
-static bool has_link(const struct presence *presence, uint32_t prefix)
+static bool has(const site_prefixes *prefixes, uint32_t prefix)
 {
-    qn_vec_each (&presence->links, link)
-        if (*link == prefix)
+    qn_vec_each (prefixes, it)
+        if (*it == prefix)
             return true;
     return false;
 }
@@ -58,17 +60,15 @@ bool peer_is_online(const struct peer *peer)
     return is_connected(peer) || peer->is_reachable;
 }
 
-static bool has_changed(const struct qn_core *core)
+bool presence_is_called(const struct qn_core *core, const struct peer *peer)
 {
-    size_t count = 0;
-    qn_vec_each (&core->peers, peer) {
-        if (!is_connected(*peer))
-            continue;
-        if (!has_link(&core->presence, prefix_of(&(*peer)->site)))
-            return true;
-        count++;
-    }
-    return count != core->presence.links.count;
+    return has(&peer->presence.calls, prefix_of(&core->site));
+}
+
+static bool is_same_list(const site_prefixes *a, const site_prefixes *b)
+{
+    return a->count == b->count &&
+           (a->count == 0 || memcmp(a->items, b->items, a->count * sizeof(a->items[0])) == 0);
 }
 
 static void renew_stamp(struct qn_core *core)
@@ -78,15 +78,30 @@ static void renew_stamp(struct qn_core *core)
     own->seq = ++core->presence_seq;
 }
 
+static void take_lists(struct presence *presence, site_prefixes *take_links,
+                       site_prefixes *take_calls)
+{
+    qn_vec_free(&presence->links);
+    qn_vec_free(&presence->calls);
+    memcpy(&presence->links, take_links, sizeof(*take_links));
+    memcpy(&presence->calls, take_calls, sizeof(*take_calls));
+}
+
 static void refresh_own(struct qn_core *core)
 {
-    if (!has_changed(core))
-        return;
-    core->presence.links.count = 0;
-    qn_vec_each (&core->peers, peer)
-        if (is_connected(*peer))
-            qn_vec_push(&core->presence.links, prefix_of(&(*peer)->site));
-    renew_stamp(core);
+    site_prefixes links = {0}, calls = {0};
+    qn_vec_each (&core->peers, slot) {
+        uint32_t prefix = prefix_of(&(*slot)->site);
+        if (is_connected(*slot) && links.count < QN_MESH_LINKS_MAX)
+            qn_vec_push(&links, prefix);
+        else if (verify_wants(core, &(*slot)->site) && calls.count < QN_MESH_LINKS_MAX)
+            qn_vec_push(&calls, prefix);
+    }
+    bool is_same =
+        is_same_list(&links, &core->presence.links) && is_same_list(&calls, &core->presence.calls);
+    take_lists(&core->presence, &links, &calls);
+    if (!is_same)
+        renew_stamp(core);
 }
 
 void presence_moved(struct qn_core *core, struct coll *coll)
@@ -113,7 +128,7 @@ static void add_beyond(const struct qn_core *core, struct search *search, const 
 {
     qn_vec_each (&peer->presence.links, link) {
         struct peer *other = peer_by_prefix(core, *link);
-        if (other != NULL && has_link(&other->presence, prefix_of(&peer->site)))
+        if (other != NULL && has(&other->presence.links, prefix_of(&peer->site)))
             add_reachable(search, other);
     }
 }
@@ -154,17 +169,21 @@ static bool is_new_to(const struct session *session, uint64_t told, uint64_t seq
     return seq > told && source != session->link;
 }
 
+static void pack_list(const site_prefixes *list, struct qn_buf *out)
+{
+    uint8_t bytes[PREFIX * QN_MESH_LINKS_MAX];
+    for (size_t i = 0; i < list->count; i++)
+        qn_write_u32(bytes + PREFIX * i, list->items[i]);
+    qn_pack_bin(out, qn_span(bytes, PREFIX * list->count));
+}
+
 static void pack_presence(const struct qn_site_id *site, const struct presence *presence,
                           struct qn_buf *out)
 {
-    uint8_t links[PREFIX * QN_MESH_LINKS_MAX];
-    size_t count = 0;
-    qn_vec_each (&presence->links, link)
-        if (count < QN_MESH_LINKS_MAX)
-            qn_write_u32(links + PREFIX * count++, *link);
     qn_pack_bin(out, qn_span(site->bytes, PREFIX));
     qn_pack_u64(out, presence->stamp);
-    qn_pack_bin(out, qn_span(links, PREFIX * count));
+    pack_list(&presence->links, out);
+    pack_list(&presence->calls, out);
 }
 
 static size_t pack_sites(const struct qn_core *core, const struct peer *to, struct qn_buf *out)
@@ -282,7 +301,7 @@ static void say(struct qn_core *core, struct peer *peer)
     if (site_count + coll_count == 0)
         return;
     struct qn_buf *out = core_message(core, QN_MSG_PRESENCE, 2);
-    qn_pack_array(out, 3 * site_count);
+    qn_pack_array(out, SITE_FIELDS * site_count);
     qn_pack_raw(out, qn_buf_view(&sites));
     qn_pack_array(out, 2 * coll_count);
     qn_pack_raw(out, qn_buf_view(&colls));
@@ -342,45 +361,61 @@ static void heard_of_self(struct qn_core *core, uint64_t stamp)
     renew_stamp(core);
 }
 
-static void take_presence(struct qn_core *core, struct peer *peer, uint64_t stamp,
-                          struct qn_span links, qn_link source)
+static enum qn_err heard_list(struct qn_cursor *cursor, site_prefixes *list)
+{
+    struct qn_span bytes;
+    QN_TRY(qn_cursor_bin(cursor, PREFIX * QN_MESH_LINKS_MAX, &bytes));
+    for (size_t at = 0; at + PREFIX <= bytes.size; at += PREFIX)
+        qn_vec_push(list, qn_read_u32(bytes.data + at));
+    return QN_OK;
+}
+
+static void take_presence(struct qn_core *core, struct peer *peer, struct presence *take_said)
 {
     struct presence *presence = &peer->presence;
-    if (stamp <= presence->stamp)
-        return;
-    presence->stamp = stamp;
-    presence->links.count = 0;
-    for (size_t at = 0; at + PREFIX <= links.size; at += PREFIX)
-        qn_vec_push(&presence->links, qn_read_u32(links.data + at));
+    take_lists(presence, &take_said->links, &take_said->calls);
+    presence->stamp = take_said->stamp;
     presence->seq = ++core->presence_seq;
-    presence->source = source;
+    presence->source = take_said->source;
     core->is_presence_stale = true;
-    if (peer->contact_ms < stamp && stamp <= core->wall_ms) {
-        peer->contact_ms = stamp; /* it was there then */
+    if (peer->contact_ms < presence->stamp && presence->stamp <= core->wall_ms) {
+        peer->contact_ms = presence->stamp; /* it was there then */
         peer->is_contact_dirty = true;
     }
+}
+
+static void heard_one(struct qn_core *core, uint32_t prefix, struct presence *take_said)
+{
+    struct peer *peer = peer_by_prefix(core, prefix);
+    if (peer == NULL && prefix == prefix_of(&core->site))
+        heard_of_self(core, take_said->stamp);
+    if (peer != NULL && take_said->stamp > peer->presence.stamp)
+        take_presence(core, peer, take_said);
+    else
+        presence_free(take_said);
 }
 
 static enum qn_err heard_sites(struct qn_core *core, qn_link source, struct qn_cursor *cursor)
 {
     size_t count;
-    QN_TRY(qn_cursor_array(cursor, 3 * QN_SITES_MAX, &count));
-    for (size_t i = 0; i < count / 3; i++) {
+    QN_TRY(qn_cursor_array(cursor, SITE_FIELDS * QN_SITES_MAX, &count));
+    for (size_t i = 0; i < count / SITE_FIELDS; i++) {
+        struct presence said = {.source = source};
         uint8_t site[PREFIX];
-        uint64_t stamp;
-        struct qn_span links;
         QN_TRY(qn_cursor_bytes(cursor, site, sizeof(site)));
-        QN_TRY(qn_cursor_u64(cursor, &stamp));
-        QN_TRY(qn_cursor_bin(cursor, PREFIX * QN_MESH_LINKS_MAX, &links));
-        struct peer *peer = peer_by_prefix(core, qn_read_u32(site));
-        if (stamp > STAMP_MAX)
-            continue;
-        if (peer != NULL)
-            take_presence(core, peer, stamp, links, source);
-        else if (qn_read_u32(site) == prefix_of(&core->site))
-            heard_of_self(core, stamp);
+        QN_TRY(qn_cursor_u64(cursor, &said.stamp));
+        enum qn_err err = heard_list(cursor, &said.links);
+        if (err == QN_OK)
+            err = heard_list(cursor, &said.calls);
+        if (err == QN_OK && said.stamp > STAMP_MAX)
+            err = QN_ERR_LIMIT;
+        if (err != QN_OK) {
+            presence_free(&said);
+            return err;
+        }
+        heard_one(core, qn_read_u32(site), &said);
     }
-    return count % 3 == 0 ? QN_OK : QN_ERR_INVALID;
+    return count % SITE_FIELDS == 0 ? QN_OK : QN_ERR_INVALID;
 }
 
 /* Counters only grow, so more is newer. Of two that are as much one counts everywhere. */

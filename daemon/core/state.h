@@ -37,6 +37,9 @@
 #define CUT_MS          3600000
 #define VERIFY_ASK_MS   250
 #define VERIFY_GRACE_MS 3000
+#define VERIFY_CALL_MS                                                                             \
+    12000                    /* where a connection has to be made first, maybe by the other side   \
+                              */
 #define VERIFY_KEYS_MAX 1000 /* named at most, a collection and site */
 #define LEDGER_CHUNK    (256 * 1024)
 #define GUEST_CHUNK     (12 * 1024)
@@ -51,10 +54,11 @@ struct coll_state {
     qn_link source; /* need not be told; 0: this site's own */
 };
 
-/* Whom a site says it is connected to. */
+/* Whom a site says it is connected to, and by whom it wants to be dialled. */
+typedef QN_VEC(uint32_t) site_prefixes;
 struct presence {
     uint64_t stamp; /* the site's own: the higher one counts; 0: nothing is known */
-    QN_VEC(uint32_t) links;
+    site_prefixes links, calls;
     uint64_t seq; /* as above */
     qn_link source;
 };
@@ -567,11 +571,12 @@ void presence_moved(struct qn_core *core, struct coll *coll);
 /* All of it is to be told to everybody again: somebody may not have known whom it was about. */
 void presence_again(struct qn_core *core);
 void presence_free(struct presence *presence);
-/* How many operations that site lacks by its last word that came here; UINT64_MAX: there is none.
- */
-bool presence_is_equal(const struct coll *coll,
-                       const struct known *known); /* what it has, to ours */
+/* By a site's last word that came here: whether it has what this one has; and how many operations
+ * it lacks, UINT64_MAX if there is no such word. */
+bool presence_is_equal(const struct coll *coll, const struct known *known);
 uint64_t presence_behind(const struct coll *coll, const struct known *known);
+/* That site has business with this one and cannot reach it: it is to be dialled. */
+bool presence_is_called(const struct qn_core *core, const struct peer *peer);
 /* Connected, or reachable through others. */
 bool peer_is_online(const struct peer *peer);
 

@@ -30,6 +30,7 @@ void verify_free(struct verify *verify)
 
 void verify_gone(struct qn_core *core, uint64_t request)
 {
+    core->is_presence_stale = true;
     for (size_t i = core->verifies.count; i-- > 0;)
         if (!core->verifies.items[i]->is_own && core->verifies.items[i]->request == request) {
             verify_free(core->verifies.items[i]);
@@ -54,7 +55,8 @@ void verify_start(struct qn_core *core, uint64_t request, struct coll *only, boo
     struct verify *verify = QN_NEW(struct verify);
     verify->request = request;
     verify->deadline_ms = core->now_ms + timeout_ms;
-    verify->grace_ms = core->now_ms + VERIFY_GRACE_MS;
+    verify->grace_ms = core->now_ms + (core->is_mesh ? VERIFY_CALL_MS : VERIFY_GRACE_MS);
+    core->is_presence_stale = true;
     verify->with_scrub = with_scrub;
     verify->has_only = only != NULL;
     if (only != NULL)

@@ -82,9 +82,10 @@ const struct qn_dav_lock *qn_dav_locks_blocking(const struct qn_dav_locks *locks
                                                 const struct qn_dav_access *access,
                                                 uint64_t now_ms);
 
-/* Rows: "lock/<token>". Reading refuses what could not have been written (QN_ERR_CORRUPT), and
- * passes over what is over already (QN_OK). A lock that claims to last longer than the longest that
- * is given is cut to that: the clock went back. */
+/* Rows: "lock/<token>". Reading refuses what could not have been written (QN_ERR_CORRUPT). What is
+ * over already counts no more, and is there for qn_dav_locks_take_expired, so that its row goes. A
+ * lock that claims to last longer than the longest that is given is cut to that: the clock went
+ * back. */
 void qn_dav_lock_key(struct qn_span token, struct qn_buf *out);
 void qn_dav_lock_row(const struct qn_dav_lock *lock, struct qn_buf *out);
 enum qn_err QN_CHECKED qn_dav_locks_load(struct qn_dav_locks *locks, struct qn_span key,

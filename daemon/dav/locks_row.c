@@ -63,10 +63,13 @@ enum qn_err qn_dav_locks_load(struct qn_dav_locks *locks, struct qn_span key, st
     uint64_t longest_ms = now_ms + QN_DAV_TIMEOUT_MAX_S * 1000;
     if (lock.expires_ms > longest_ms)
         lock.expires_ms = longest_ms;
-    if (lock.expires_ms <= now_ms || qn_dav_locks_find(locks, token, now_ms))
+    bool is_over = lock.expires_ms <= now_ms;
+    if (qn_dav_locks_find(locks, token, now_ms))
         return QN_OK;
-    if (qn_dav_locks_count(locks) >= QN_DAV_LOCKS_MAX)
-        return QN_ERR_LIMIT;
+    char old[QN_DAV_TOKEN_SIZE]; /* one that is over makes room; its row waits for another start */
+    if (qn_dav_locks_count(locks) >= QN_DAV_LOCKS_MAX &&
+        (is_over || !qn_dav_locks_take_expired(locks, now_ms, old)))
+        return is_over ? QN_OK : QN_ERR_LIMIT;
     qn_dav_locks_insert(locks, &lock);
     return QN_OK;
 }

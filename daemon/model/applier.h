@@ -31,9 +31,10 @@ enum qn_intent_kind {
     QN_INTENT_TRUST,        /* [] : ledgers were compared, see doubt.h */
     QN_INTENT_PURGE,        /* [count] : the trash */
     /* Late sites (late.h); the state afterwards stands in the change of the collection. */
-    QN_INTENT_LATE,    /* [coll, may drop] */
-    QN_INTENT_PAGE,    /* [coll, body of PAGE as a binary]; answer: [is end of the pass] */
-    QN_INTENT_RESCUE,  /* [coll, known clock] */
+    QN_INTENT_LATE,        /* [coll, may drop] */
+    QN_INTENT_LATE_CANCEL, /* [coll]: no page came yet */
+    QN_INTENT_PAGE,        /* [coll, body of PAGE as a binary]; answer: [is end of the pass] */
+    QN_INTENT_RESCUE,      /* [coll, known clock] */
     QN_INTENT_CUT_LOG, /* [coll, clock that all members have, up to which local sequence, operations
                           max, bytes max, age max ms]; answer: [is done] */
 

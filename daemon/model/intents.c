@@ -474,6 +474,7 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
     case QN_INTENT_CUT_LOG:
         return run_own(applier, intent->kind, &cursor, outcome);
     case QN_INTENT_LATE:
+    case QN_INTENT_LATE_CANCEL:
     case QN_INTENT_PAGE:
     case QN_INTENT_RESCUE:
         return qn_intent_run_late(applier, intent->kind, &cursor, outcome);

@@ -48,8 +48,11 @@ enum qn_err qn_intent_run_late(struct qn_applier *applier, enum qn_intent_kind k
                                struct qn_cursor *cursor, struct qn_outcome *outcome)
 {
     struct qn_coll_id coll;
-    QN_TRY(qn_intent_array(cursor, 2));
+    bool is_cancel = kind == QN_INTENT_LATE_CANCEL;
+    QN_TRY(qn_intent_array(cursor, is_cancel ? 1 : 2));
     QN_TRY(qn_cursor_bytes(cursor, coll.bytes, sizeof(coll.bytes)));
+    if (is_cancel)
+        return qn_replica_late_cancel(applier->replica, &coll);
     if (kind == QN_INTENT_LATE)
         return run_late(applier, &coll, cursor);
     if (kind == QN_INTENT_PAGE)

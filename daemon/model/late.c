@@ -38,6 +38,23 @@ enum qn_err qn_replica_late_begin(struct qn_replica *replica, const struct qn_co
     return qn_replica_fault(begin(replica, state, may_drop));
 }
 
+static enum qn_err cancel(struct qn_replica *replica, struct qn_coll_state *coll)
+{
+    coll->row.is_passing = coll->row.may_drop = false;
+    QN_TRY(qn_replica_settle(replica, coll));
+    qn_replica_touch(replica, &coll->id);
+    return qn_coll_row_put(replica->kv, &coll->id, &coll->row);
+}
+
+enum qn_err qn_replica_late_cancel(struct qn_replica *replica, const struct qn_coll_id *coll)
+{
+    struct qn_coll_state *state;
+    QN_TRY(qn_replica_coll(replica, coll, &state));
+    if (!state->row.is_late || state->segs.list.count > 0)
+        return QN_ERR_STATE;
+    return qn_replica_fault(cancel(replica, state));
+}
+
 /* --- the end of a pass --- */
 
 /* What all pages of the pass have in common: for each actor the lowest of their checkpoints. */
@@ -141,7 +158,7 @@ static enum qn_err take_batch(struct qn_replica *replica, uint32_t coll, struct 
 {
     while (batch->rows.count < OWED_BATCH) {
         struct qn_owed *owed = QN_NEW(struct qn_owed);
-        enum qn_err err = qn_owed_first(replica->kv, coll, owed);
+        enum qn_err err = qn_owed_next(replica->kv, coll, NULL, owed);
         bool goes_on = err == QN_OK && (batch->rows.count == 0 ||
                                         qn_span_eq(batch->rows.items[0]->spot.key, owed->spot.key));
         if (!goes_on) {

@@ -27,6 +27,12 @@
 enum qn_err QN_CHECKED qn_replica_late_begin(struct qn_replica *replica,
                                              const struct qn_coll_id *coll, bool may_drop);
 
+/* Back to being clean, while no page of any pass counts here: what is stored is what cc says. Of
+ * sites that became late of each other at once, one has to be the source. QN_ERR_STATE: pages
+ * came, or the collection is not late. */
+enum qn_err QN_CHECKED qn_replica_late_cancel(struct qn_replica *replica,
+                                              const struct qn_coll_id *coll);
+
 struct qn_page_result {
     size_t changed; /* records */
     size_t dropped; /* of these, that lost a value for which the page gave nothing */
@@ -45,8 +51,11 @@ enum qn_err QN_CHECKED qn_replica_page(struct qn_replica *replica, const struct 
                                        struct qn_span body, struct qn_page_result *ret_result);
 
 /* Values that nobody's clock will ever cover (their writer was wiped before its operations reached
- * anybody) become own operations, and the pass begins again. `known` is the join of the clocks of
- * all current members. *ret_rescued counts operations written. QN_ERR_STATE: not late. */
+ * anybody) become own operations, and a pass begins again unless cc covers all that is left.
+ * `known` is the join of the clocks of all current members: what it lacks is lost. Where no member
+ * is clean, one of them has to be: with this site's own clock nothing is left that a pass could
+ * bring, and what others had replaced meanwhile is a conflict. *ret_rescued counts operations
+ * written. QN_ERR_STATE: not late. */
 enum qn_err QN_CHECKED qn_replica_rescue(struct qn_replica *replica, const struct qn_coll_id *coll,
                                          const struct qn_vv *known, size_t *ret_rescued);
 

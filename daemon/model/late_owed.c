@@ -77,29 +77,25 @@ enum qn_err qn_owed_suspect(struct qn_kv *kv, uint32_t coll, const struct qn_seg
     return put(kv, &key, qn_segs_are_void(segs, at) ? OWED : SUSPECTED);
 }
 
-/* The first row at or behind a key. */
-static enum qn_err next(struct qn_kv *kv, uint32_t coll, const struct qn_key *from,
-                        struct qn_owed *owed)
+enum qn_err qn_owed_next(struct qn_kv *kv, uint32_t coll, const struct qn_key *after,
+                         struct qn_owed *ret_owed)
 {
-    struct qn_key prefix;
+    struct qn_key prefix, from;
     struct qn_span key, value;
-    qn_key_late(&prefix, coll, KIND_OWED);
-    QN_TRY(qn_kv_seek(kv, QN_TABLE_SEG, qn_key_view(from), &key, &value));
+    qn_key_copy(&from, qn_key_late(&prefix, coll, KIND_OWED));
+    if (after != NULL) {
+        qn_key_copy(&from, qn_key_view(after));
+        qn_key_next(&from);
+    }
+    QN_TRY(qn_kv_seek(kv, QN_TABLE_SEG, qn_key_view(&from), &key, &value));
     if (!qn_span_has_prefix(key, qn_key_view(&prefix)))
         return QN_ERR_NOTFOUND;
     if (value.size != 1 || value.data[0] < SUSPECTED || value.data[0] > OWED_ERASED)
         return QN_ERR_CORRUPT;
-    owed->is_owed = value.data[0] != SUSPECTED;
-    owed->is_erased = value.data[0] == OWED_ERASED;
-    qn_key_copy(&owed->at, key);
-    return read_key(&owed->at, &owed->spot);
-}
-
-enum qn_err qn_owed_first(struct qn_kv *kv, uint32_t coll, struct qn_owed *ret_owed)
-{
-    struct qn_key from;
-    qn_key_late(&from, coll, KIND_OWED);
-    return next(kv, coll, &from, ret_owed);
+    ret_owed->is_owed = value.data[0] != SUSPECTED;
+    ret_owed->is_erased = value.data[0] == OWED_ERASED;
+    qn_key_copy(&ret_owed->at, key);
+    return read_key(&ret_owed->at, &ret_owed->spot);
 }
 
 enum qn_err qn_owed_drop(struct qn_kv *kv, const struct qn_owed *owed)
@@ -109,16 +105,14 @@ enum qn_err qn_owed_drop(struct qn_kv *kv, const struct qn_owed *owed)
 
 enum qn_err qn_owed_confirm(struct qn_kv *kv, uint32_t coll, const struct qn_segs *segs)
 {
-    struct qn_key from;
+    struct qn_key at;
     struct qn_owed owed;
-    qn_key_late(&from, coll, KIND_OWED);
-    for (;;) {
-        enum qn_err err = next(kv, coll, &from, &owed);
-        if (err != QN_OK)
-            return qn_may_miss(err);
+    enum qn_err err = qn_owed_next(kv, coll, NULL, &owed);
+    while (err == QN_OK) {
         if (!owed.is_owed && qn_segs_are_void(segs, &owed.spot))
             QN_TRY(put(kv, &owed.at, OWED));
-        qn_key_copy(&from, qn_key_view(&owed.at));
-        qn_key_next(&from);
+        at = owed.at;
+        err = qn_owed_next(kv, coll, &at, &owed);
     }
+    return qn_may_miss(err);
 }

@@ -26,6 +26,7 @@ struct qn_owed {
     bool is_owed, is_erased;
 };
 
-/* The first row; QN_ERR_NOTFOUND if there is none. */
-enum qn_err QN_CHECKED qn_owed_first(struct qn_kv *kv, uint32_t coll, struct qn_owed *ret_owed);
+/* The first row behind another one, or of all (NULL); QN_ERR_NOTFOUND if there is none. */
+enum qn_err QN_CHECKED qn_owed_next(struct qn_kv *kv, uint32_t coll, const struct qn_key *after,
+                                    struct qn_owed *ret_owed);
 enum qn_err QN_CHECKED qn_owed_drop(struct qn_kv *kv, const struct qn_owed *owed);

@@ -158,7 +158,12 @@ static enum qn_err write(struct rescue *rescue)
     QN_TRY(rescue_records(rescue));
     QN_TRY(lower_all(rescue));
     QN_TRY(qn_owed_confirm(replica->kv, coll->row.number, &coll->segs));
-    qn_late_start_pass(replica, coll);
+    coll->row.is_passing = false;
+    QN_TRY(qn_replica_break_log(replica, coll)); /* of pages that came */
+    QN_TRY(qn_replica_settle(replica, coll));
+    if (coll->row.is_late)
+        qn_late_start_pass(replica, coll);
+    qn_replica_touch(replica, &coll->id);
     return qn_coll_row_put(replica->kv, &coll->id, &coll->row);
 }
 

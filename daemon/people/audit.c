@@ -54,19 +54,30 @@ void qn_audit_set_keep(struct qn_audit *audit, unsigned months)
 
 /* ---- rows that go out ---- */
 
-#define ROWS_MAX (QN_AUDIT_PRUNE_ROWS * 2 + 2)
-
 /* One put: keys stand in memory of its own, values are borrowed. */
 struct batch {
-    struct qn_local_row rows[ROWS_MAX];
-    uint8_t keys[ROWS_MAX][KEY_SIZE_MAX];
-    size_t count;
+    struct qn_local_row *rows;
+    uint8_t (*keys)[KEY_SIZE_MAX];
+    size_t count, max;
     uint8_t head[64];
 };
 
+static void batch_init(struct batch *batch, size_t max)
+{
+    *batch = (struct batch){.rows = qn_alloc(max * sizeof(*batch->rows)),
+                            .keys = qn_alloc(max * sizeof(*batch->keys)),
+                            .max = max};
+}
+
+static void batch_deinit(struct batch *batch)
+{
+    qn_free(batch->rows);
+    qn_free(batch->keys);
+}
+
 static void add_row(struct batch *batch, struct qn_span key, const struct qn_span *value)
 {
-    QN_ASSERT(batch->count < ROWS_MAX && key.size <= KEY_SIZE_MAX);
+    QN_ASSERT(batch->count < batch->max && key.size <= KEY_SIZE_MAX);
     memcpy(batch->keys[batch->count], key.data, key.size);
     batch->rows[batch->count] =
         (struct qn_local_row){.key = qn_span(batch->keys[batch->count], key.size),
@@ -107,7 +118,8 @@ static void put(struct qn_audit *audit, struct batch *batch, enum writing writin
 {
     const struct qn_local *local = audit->options.local;
     audit->writing = writing;
-    local->put(local->context, batch->rows, batch->count, on_written, audit);
+    local->put(local->context, batch->rows, batch->count, on_written, audit); /* copies them */
+    batch_deinit(batch);
 }
 
 /* ---- notes ---- */
@@ -127,18 +139,19 @@ static size_t group_of(const struct qn_audit *audit)
 
 static void write_notes(struct qn_audit *audit)
 {
-    QN_AUTO_FREE struct batch *batch = QN_NEW(struct batch);
+    struct batch batch;
     audit->group = group_of(audit);
+    batch_init(&batch, audit->group + 1);
     for (size_t i = 0; i < audit->group; i++) {
         const struct note *note = &audit->notes.items[i];
         struct qn_span value = qn_span(note->row, note->size);
-        add_numbered(batch, QN_AUDIT_ENTRY_PREFIX, note->seq, &value);
+        add_numbered(&batch, QN_AUDIT_ENTRY_PREFIX, note->seq, &value);
     }
     const struct note *last = &audit->notes.items[audit->group - 1];
     audit->next_head =
         (struct qn_audit_head){.first = audit->head.first, .last = last->seq, .hash = last->hash};
-    add_head(batch, &audit->next_head);
-    put(audit, batch, WRITING_NOTES);
+    add_head(&batch, &audit->next_head);
+    put(audit, &batch, WRITING_NOTES);
 }
 
 /* Whoever waits is told, and what is durable goes. What is not stays, and nobody waits for it. */
@@ -287,14 +300,15 @@ static void write_checkpoint(struct qn_audit *audit, uint64_t wall_ms)
         .seq = audit->head.last, .wall_ms = wall_ms, .hash = audit->head.hash};
     if (qn_audit_checkpoint_sign(next, &audit->id, audit->options.signer) != QN_OK)
         return; /* no memory: a minute later */
-    QN_AUTO_FREE struct batch *batch = QN_NEW(struct batch);
+    struct batch batch;
     QN_AUTO_BUF struct qn_buf row;
     qn_buf_init(&row, QN_AUDIT_ENTRY_SIZE_MAX);
     qn_audit_checkpoint_pack(next, &row);
     struct qn_span value = qn_buf_view(&row);
-    add_numbered(batch, QN_AUDIT_CHECKPOINT_PREFIX, next->seq, &value);
+    batch_init(&batch, 1);
+    add_numbered(&batch, QN_AUDIT_CHECKPOINT_PREFIX, next->seq, &value);
     audit->next_head = audit->head;
-    put(audit, batch, WRITING_CHECKPOINT);
+    put(audit, &batch, WRITING_CHECKPOINT);
 }
 
 /* ---- what is old goes ---- */
@@ -321,18 +335,21 @@ static bool look_at_checkpoint(void *context, struct qn_span key, struct qn_span
 /* The newest checkpoint that is old itself stays: the first entry that stays follows it. */
 static void write_prune(struct qn_audit *audit, const struct old *old)
 {
-    QN_AUTO_FREE struct batch *batch = QN_NEW(struct batch);
+    struct batch batch;
+    batch_init(&batch, 2 * QN_AUDIT_PRUNE_ROWS + 1);
     audit->next_head = audit->head;
     struct qn_audit_head *head = &audit->next_head;
     for (size_t i = 0; i < QN_AUDIT_PRUNE_ROWS && head->first <= old->target; i++)
-        add_numbered(batch, QN_AUDIT_ENTRY_PREFIX, head->first++, NULL);
+        add_numbered(&batch, QN_AUDIT_ENTRY_PREFIX, head->first++, NULL);
     for (size_t i = 0; i < old->count; i++)
         if (old->seqs[i] + 1 < head->first)
-            add_numbered(batch, QN_AUDIT_CHECKPOINT_PREFIX, old->seqs[i], NULL);
-    if (batch->count == 0)
+            add_numbered(&batch, QN_AUDIT_CHECKPOINT_PREFIX, old->seqs[i], NULL);
+    if (batch.count == 0) {
+        batch_deinit(&batch);
         return;
-    add_head(batch, head);
-    put(audit, batch, WRITING_PRUNE);
+    }
+    add_head(&batch, head);
+    put(audit, &batch, WRITING_PRUNE);
 }
 
 static void prune(struct qn_audit *audit, uint64_t wall_ms)

@@ -50,6 +50,7 @@ static void note_closed(struct qn_dav *dav)
     void (*on_closed)(void *) = dav->on_closed;
     void *context = dav->closed_context;
     qn_dav_locks_free(dav->locks);
+    qn_vec_free(&dav->patching);
     qn_free(dav);
     on_closed(context);
 }

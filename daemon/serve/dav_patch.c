@@ -1,5 +1,7 @@
-/* PROPPATCH: all changes or none (RFC 4918, 9.2). Dead properties are one row. The only live ones
- * that can be set are the times that clients copy along: they are the file's own. */
+/* PROPPATCH: all changes or none (RFC 4918, 9.2). Those of one resource go one after the other,
+ * each from the row that the one before left: two that read the same would lose one's properties.
+ * Dead properties are one row. The only live ones that can be set are the times that clients copy
+ * along: they are the file's own. */
 #include "http/condition.h"
 #include "serve/dav_private.h"
 
@@ -11,6 +13,7 @@ struct patching {
     struct qn_dav_dead dead;
     struct qn_buf old, key, row;
     bool sets_time;
+    bool is_waiting; /* for one that came before */
     int64_t modified_ns;
 };
 
@@ -42,6 +45,41 @@ static void fail_at(struct patching *patch, size_t at, unsigned status)
 {
     for (size_t i = 0; i < patch->changes.count; i++)
         patch->statuses[i] = i == at ? status : 424;
+}
+
+/* ---- one after the other ---- */
+
+static void run(struct dav_request *dav);
+
+static bool is_of_same(const struct dav_request *a, const struct dav_request *b)
+{
+    return qn_span_eq(qn_buf_view(&a->path), qn_buf_view(&b->path));
+}
+
+/* What this one wrote, or did not, stands: the next one of that resource goes on. */
+static void leave(struct dav_request *dav)
+{
+    struct qn_dav *all = dav->dav;
+    struct dav_request *next = NULL;
+    for (size_t i = all->patching.count; i-- > 0;) {
+        struct dav_request *other = all->patching.items[i];
+        if (other == dav)
+            qn_vec_remove(&all->patching, i);
+        else if (is_of_same(other, dav))
+            next = other; /* the first of them */
+    }
+    if (next == NULL || !((struct patching *)next->own)->is_waiting)
+        return;
+    ((struct patching *)next->own)->is_waiting = false;
+    if (dav_resume(next)) /* it is held */
+        run(next);
+}
+
+/* Answered, or nobody is there any more. */
+static void finish(struct dav_request *dav)
+{
+    leave(dav);
+    dav_release(dav);
 }
 
 /* ---- each change ---- */
@@ -122,7 +160,7 @@ static void on_time(void *context, enum qn_err err, const struct qn_entry_info *
         answer(dav);
     else
         fail_all(dav, dav_status_of(err));
-    dav_release(dav);
+    finish(dav);
 }
 
 static void set_time_now(struct dav_request *dav)
@@ -134,7 +172,7 @@ static void set_time_now(struct dav_request *dav)
         return;
     }
     answer(dav);
-    dav_release(dav);
+    finish(dav);
 }
 
 static void on_put(void *context, enum qn_err err)
@@ -145,7 +183,7 @@ static void on_put(void *context, enum qn_err err)
     struct patching *patch = dav->own;
     if (err != QN_OK) {
         fail_all(dav, dav_status_of(err));
-        dav_release(dav);
+        finish(dav);
         return;
     }
     dav->dav->dead_size += patch->dead.count > 0 ? patch->key.size + patch->row.size : 0;
@@ -171,15 +209,41 @@ static void store(struct dav_request *dav)
     if (!is_gone && (qn_dav_dead_write(&patch->dead, path, &patch->row) != QN_OK ||
                      dav->dav->dead_size + patch->row.size > DAV_DEAD_SIZE_MAX)) {
         fail_all(dav, 507);
+        finish(dav);
         return;
     }
     struct qn_local_row row = {
         .key = qn_buf_view(&patch->key), .value = qn_buf_view(&patch->row), .is_gone = is_gone};
-    dav_hold(dav);
     if (changes_dead(patch))
         dav_put(dav, (struct dav_rows){&row, 1}, on_put);
     else
         set_time_now(dav);
+}
+
+static void run(struct dav_request *dav)
+{
+    struct patching *patch = dav->own;
+    dav_dead_get(dav->dav, qn_buf_view(&dav->path), &patch->old, &patch->dead);
+    if (apply_all(patch)) {
+        store(dav);
+        return;
+    }
+    answer(dav);
+    finish(dav);
+}
+
+/* In its place; held from here on, so that those behind it do not wait for ever. */
+static void take_place(struct dav_request *dav)
+{
+    struct patching *patch = dav->own;
+    qn_vec_each (&dav->dav->patching, other)
+        patch->is_waiting |= is_of_same(*other, dav);
+    qn_vec_push(&dav->dav->patching, dav);
+    dav_hold(dav);
+    if (patch->is_waiting)
+        dav_wait(dav, NULL);
+    else
+        run(dav);
 }
 
 static void go(struct dav_request *dav)
@@ -199,11 +263,7 @@ static void go(struct dav_request *dav)
         dav_refuse(dav, err == QN_ERR_LIMIT ? 413 : 400);
         return;
     }
-    dav_dead_get(dav->dav, qn_buf_view(&dav->path), &patch->old, &patch->dead);
-    if (apply_all(patch))
-        store(dav);
-    else
-        answer(dav);
+    take_place(dav);
 }
 
 const struct dav_method dav_patch = {.method = QN_HTTP_PROPPATCH,

@@ -31,8 +31,9 @@
 struct qn_dav {
     struct qn_dav_options options;
     struct qn_dav_locks *locks;
-    uint64_t dead_size;   /* bytes of rows of properties */
-    size_t request_count; /* not freed */
+    uint64_t dead_size;                    /* bytes of rows of properties */
+    QN_VEC(struct dav_request *) patching; /* PROPPATCH: in the order in which they came */
+    size_t request_count;                  /* not freed */
     void (*on_closed)(void *context);
     void *closed_context;
 };

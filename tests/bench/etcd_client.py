@@ -16,22 +16,30 @@ import threading
 import time
 import urllib.parse
 
+TRIES = 50
+
 
 def text(value):
     return base64.b64encode(value.encode()).decode()
 
 
 class Line:
+    """A connection; what is refused while there is no leader is asked again."""
+
     def __init__(self, url):
         parts = urllib.parse.urlsplit(url)
         self.connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
 
     def ask(self, path, body):
-        self.connection.request("POST", path, json.dumps(body))
-        answer = self.connection.getresponse()
-        content = answer.read()
-        if answer.status != 200:
-            raise SystemExit(f"etcd refused: {content[:200]!r}")
+        for left in range(TRIES, 0, -1):
+            self.connection.request("POST", path, json.dumps(body))
+            answer = self.connection.getresponse()
+            content = answer.read()
+            if answer.status == 200:
+                return
+            if left == 1:
+                raise SystemExit(f"etcd refused: {content[:200]!r}")
+            time.sleep(0.2)
 
 
 def run_all(flight, work):
@@ -84,6 +92,8 @@ def import_file(url, path, batch, flight):
                 done.append(len(records))
 
         seconds = run_all(flight, work)
+        if file.readline() != "":
+            raise SystemExit("etcd did not take all of it")
     return {"records": sum(done), "s": round(seconds, 2), "per_s": round(sum(done) / seconds)}
 
 

@@ -175,6 +175,7 @@ static void set_up(struct sim_world *world)
     world_run(world, world->now_ms + 200);
     for (size_t i = 1; i < world->site_count && world->failure[0] == '\0'; i++) {
         world->sites[i].is_hidden = world_chance(world, HIDDEN);
+        world->sites[i].is_walled = world_chance(world, HIDDEN);
         schedule_join(world, &world->sites[i]);
         members[i] = world_chance(world, 400);
     }

@@ -47,7 +47,8 @@ static void tell_end(struct sim_world *world, struct sim_link *link, size_t end,
 static enum qn_err let_in(struct sim_world *world, const struct sim_event *event)
 {
     const struct sim_site *from = &world->sites[event->site], *to = &world->sites[event->target];
-    if (!to->is_up || world->is_blocked[event->site][event->target] ||
+    if (!to->is_up || to->is_hidden || to->is_walled ||
+        world->is_blocked[event->site][event->target] ||
         world->is_blocked[event->target][event->site])
         return QN_ERR_TIMEOUT;
     if (event->has_expected && !qn_public_key_eq(&event->expected, &to->keys.site))

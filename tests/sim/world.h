@@ -86,7 +86,8 @@ struct sim_files {
 struct sim_site {
     size_t index;
     char name[16], address[16];
-    bool is_hidden; /* it has no address: nobody can dial it */
+    bool is_hidden; /* nobody can dial it, and it has no address; */
+    bool is_walled; /* or one where it cannot be reached */
     uint8_t seed[QN_SEED_SIZE];
     struct qn_signer *signer, *kit;
     struct qn_site_keys keys;

@@ -24,7 +24,7 @@ struct qn_web_request {
     void *state;
     struct qn_span body;
     size_t body_at;
-    bool wants_body, is_paused, body_ended, head_ended, is_finished, is_ended;
+    bool wants_body, is_paused, body_ended, has_head, head_ended, is_finished, is_ended;
     size_t room;
 };
 
@@ -108,7 +108,8 @@ void qn_web_pause_body(struct qn_web_request *request, bool is_paused)
 struct qn_buf *qn_web_head(struct qn_web_request *request, unsigned status, uint64_t size)
 {
     struct dav_answer *answer = &request->world->answer;
-    cr_assert(!request->is_ended && answer->status == 0, "a second answer");
+    cr_assert(!request->is_ended && !request->has_head, "a second answer");
+    request->has_head = true;
     answer->status = status;
     answer->size = size;
     return &answer->head;
@@ -204,33 +205,52 @@ static void put_row(struct dav_world *world, const struct qn_local_row *put)
 }
 
 struct put {
+    struct dav_world *world;
     void (*done)(void *, enum qn_err);
     void *context;
     enum qn_err err;
+    QN_VEC(struct qn_local_row) rows; /* with copies of their bytes */
 };
 
+/* Rows are there when that is told, not before. */
 static void on_put(void *context)
 {
-    struct put put = *(struct put *)context;
-    qn_free(context);
-    put.done(put.context, put.err);
+    struct put *put = context;
+    qn_vec_each (&put->rows, row) {
+        if (put->err == QN_OK)
+            put_row(put->world, row);
+        qn_free((void *)(uintptr_t)row->key.data);
+        qn_free((void *)(uintptr_t)row->value.data);
+    }
+    qn_vec_free(&put->rows);
+    put->done(put->context, put->err);
+    qn_free(put);
+}
+
+static void copy_row(struct put *put, const struct qn_local_row *row)
+{
+    struct qn_local_row copy = *row;
+    copy.key.data = qn_memdup(row->key.data, row->key.size);
+    copy.value.data = row->value.size > 0 ? qn_memdup(row->value.data, row->value.size) : NULL;
+    qn_vec_push(&put->rows, copy);
 }
 
 static void local_put(void *context, const struct qn_local_row *rows, size_t count,
                       void (*done)(void *, enum qn_err), void *done_context)
 {
     struct dav_world *world = context;
-    struct put put = {.done = done, .context = done_context, .err = world->put_err};
+    struct put *put = QN_NEW(struct put);
     size_t size = 0;
+    *put =
+        (struct put){.world = world, .done = done, .context = done_context, .err = world->put_err};
     world->put_err = QN_OK;
     cr_assert_gt(count, 0);
     for (size_t i = 0; i < count; i++) {
         size += rows[i].key.size + rows[i].value.size;
-        if (put.err == QN_OK)
-            put_row(world, &rows[i]);
+        copy_row(put, &rows[i]);
     }
     cr_assert_leq(size, QN_LOCAL_PUT_SIZE_MAX);
-    dav_folder_later(world->folder, on_put, qn_memdup(&put, sizeof(put)));
+    dav_folder_later(world->folder, on_put, put);
 }
 
 static enum qn_err local_read(void *context, struct qn_span prefix, struct qn_span from,
@@ -486,6 +506,20 @@ void dav_ask_and_leave(struct dav_world *world, const char *line, const char *fi
     end(request, false);
     while (dav_folder_turn(world->folder))
         continue;
+}
+
+void dav_ask_both(struct dav_world *world, const char *line, const char *body, const char *other)
+{
+    struct qn_web_request *both[2] = {start(world, line, "", qn_span_str(body)),
+                                      start(world, line, "", qn_span_str(other))};
+    for (unsigned i = 0; i < TURNS_MAX && !(both[0]->is_finished && both[1]->is_finished); i++) {
+        turn(both[0]);
+        turn(both[1]);
+        (void)dav_folder_turn(world->folder);
+    }
+    cr_assert(both[0]->is_finished && both[1]->is_finished, "no answer to %s", line);
+    end(both[0], true);
+    end(both[1], true);
 }
 
 const char *dav_answer_field(const struct dav_answer *answer, const char *name)

@@ -31,6 +31,8 @@ const struct dav_answer *dav_ask_bytes(struct dav_world *world, const char *line
 /* The same, but the client goes away after so many completions. */
 void dav_ask_and_leave(struct dav_world *world, const char *line, const char *fields,
                        const char *body, unsigned turns);
+/* Two clients at the same time; their answers are not kept apart. */
+void dav_ask_both(struct dav_world *world, const char *line, const char *body, const char *other);
 /* The value of a field of the last answer; NULL: there is none. */
 const char *dav_answer_field(const struct dav_answer *answer, const char *name);
 

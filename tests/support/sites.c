@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
+#include "model/late_owed.h"
 #include "proto/pack.h"
 
 #define must(expression) cr_assert_eq((expression), QN_OK, "%s", #expression)
@@ -54,6 +55,7 @@ void group_deinit(struct group *group)
         qn_free(written->bytes);
     }
     qn_vec_free(&group->written);
+    qn_vv_deinit(&group->paged);
 }
 
 static struct qn_kv *reader(const struct site *site)
@@ -272,10 +274,10 @@ static int triple_cmp(const void *a, const void *b)
     return order != 0 ? order : qn_dot_cmp(&left->dot, &right->dot);
 }
 
-static bool is_removed(const struct group *group, const struct qn_vv *cc, const struct triple *pair)
+static bool is_removed(const struct group *group, const struct qn_vv *by, const struct triple *pair)
 {
     qn_vec_each (&group->written, written) {
-        if (!qn_vv_has(cc, &written->op.dot))
+        if (!qn_vv_has(by, &written->op.dot))
             continue;
         qn_vec_each (&written->op.removed, removed) {
             if (qn_dot_cmp(&removed->dot, &pair->dot) == 0 &&
@@ -319,13 +321,32 @@ static void stored(struct site *site, struct triples *out)
     }
 }
 
+static bool is_equal_triple(const struct triple *a, const struct triple *b)
+{
+    return triple_cmp(a, b) == 0 && qn_span_eq(a->value, b->value);
+}
+
+/* What is missing here may have been replaced by an operation that was lost with its site, if a
+ * page brought what came of it. */
+static const char *compare(const struct group *group, const struct triples *want,
+                           const struct triples *got)
+{
+    size_t at = 0;
+    qn_vec_each (&want->list, triple) {
+        if (at < got->list.count && is_equal_triple(&got->list.items[at], triple))
+            at++;
+        else if (!is_removed(group, &group->paged, triple))
+            return "something that was written is lost";
+    }
+    return at == got->list.count ? NULL : "more is stored than was left";
+}
+
 static bool is_same(const struct triples *a, const struct triples *b)
 {
     if (a->list.count != b->list.count)
         return false;
     for (size_t i = 0; i < a->list.count; i++)
-        if (triple_cmp(&a->list.items[i], &b->list.items[i]) != 0 ||
-            !qn_span_eq(a->list.items[i].value, b->list.items[i].value))
+        if (!is_equal_triple(&a->list.items[i], &b->list.items[i]))
             return false;
     return true;
 }
@@ -337,16 +358,19 @@ const char *site_check_oracle(struct site *site)
     must(qn_read_cc(reader(site), &site->group->coll, &cc));
     expected(site->group, &cc, &want);
     stored(site, &got);
-    bool is_right = is_same(&want, &got);
-    bool is_more = got.list.count > want.list.count;
+    const char *fault = site_info(site).late.is_late ? NULL : compare(site->group, &want, &got);
     qn_vec_free(&want.list);
     qn_vec_free(&got.list);
-    if (is_right)
-        return NULL;
-    return is_more ? "more is stored than was left" : "something that was written is lost";
+    return fault;
 }
 
 /* --- what follows from the records --- */
+
+/* Of a site: what is stored reflects them. */
+struct clocks {
+    struct qn_vv cc;
+    struct qn_segs segs;
+};
 
 struct recount {
     uint64_t live, trashed, conflicts, rows;
@@ -393,8 +417,18 @@ static size_t count_index(struct site *site, enum qn_table index)
     return count;
 }
 
+/* Invariant 1. */
+static const char *check_dot(const struct clocks *clocks, struct qn_span key,
+                             const struct qn_field *field, const struct qn_pair *pair)
+{
+    struct qn_spot at = {QN_SPOT_PAIR, key, field->name, pair->dot};
+    bool is_reflected =
+        qn_vv_has(&clocks->cc, &pair->dot) || qn_segs_have(&clocks->segs, &at, &pair->dot);
+    return is_reflected ? NULL : "a stored dot is not in the clock";
+}
+
 static const char *recount_record(struct site *site, struct recount *recount, struct qn_span key,
-                                  const struct qn_record *record, const struct qn_vv *cc)
+                                  const struct qn_record *record, const struct clocks *clocks)
 {
     uint8_t hash[QN_STATE_HASH_SIZE];
     struct qn_digest leaf;
@@ -416,13 +450,15 @@ static const char *recount_record(struct site *site, struct recount *recount, st
         return "the index of the trash is wrong";
     qn_vec_each (&record->fields, field)
         qn_vec_each (&field->pairs, pair) {
-            if (!qn_vv_has(cc, &pair->dot))
-                return "a stored dot is not in the clock";
+            const char *fault = check_dot(clocks, key, field, pair);
+            if (fault != NULL)
+                return fault;
         }
     return NULL;
 }
 
-static const char *recount_all(struct site *site, struct recount *recount, const struct qn_vv *cc)
+static const char *recount_all(struct site *site, struct recount *recount,
+                               const struct clocks *clocks)
 {
     struct qn_span key = qn_span(NULL, 0);
     const char *fault = NULL;
@@ -434,7 +470,7 @@ static const char *recount_all(struct site *site, struct recount *recount, const
             return NULL;
         if (err != QN_OK)
             return "a record cannot be read";
-        fault = recount_record(site, recount, key, &record, cc);
+        fault = recount_record(site, recount, key, &record, clocks);
     }
     return fault;
 }
@@ -521,18 +557,50 @@ static const char *check_log(struct site *site, const struct qn_vv *cc)
     return qn_vv_eq(&seen, cc) ? NULL : "the log does not reach the clock";
 }
 
-const char *site_check(struct site *site)
+/* What a late site removed without saying so does not come back. */
+static const char *check_owed(struct site *site, uint32_t coll)
 {
-    QN_AUTO_VV struct qn_vv cc = {0};
-    struct recount *recount = qn_alloc_zero(sizeof(*recount));
-    must(qn_read_cc(reader(site), &site->group->coll, &cc));
-    const char *fault = recount_all(site, recount, &cc);
+    struct qn_owed owed;
+    struct qn_key at;
+    enum qn_err err = qn_owed_next(reader(site), coll, NULL, &owed);
+    while (err == QN_OK) {
+        QN_AUTO_RECORD struct qn_record record = {0};
+        err = qn_read_record(reader(site), &site->group->coll, owed.spot.key, &record);
+        if (err == QN_OK && qn_record_pair(&record, owed.spot.field, &owed.spot.dot) != NULL)
+            return "what was removed came back";
+        at = owed.at;
+        err = qn_owed_next(reader(site), coll, &at, &owed);
+    }
+    return NULL;
+}
+
+static const char *check_all(struct site *site, struct recount *recount,
+                             const struct clocks *clocks, const struct qn_coll_row *row)
+{
+    const char *fault = recount_all(site, recount, clocks);
     if (fault == NULL)
         fault = check_counters(site, recount);
     if (fault == NULL)
         fault = check_buckets(site, recount);
-    if (fault == NULL)
-        fault = check_log(site, &cc);
+    if (fault != NULL)
+        return fault;
+    if (row->is_late) /* its log serves what it wrote itself, no more */
+        return check_owed(site, row->number);
+    bool is_empty = memkv_count(site->store, QN_TABLE_SEG) == 0;
+    return is_empty ? check_log(site, &clocks->cc) : "a clean site has segments";
+}
+
+const char *site_check(struct site *site)
+{
+    struct qn_coll_row row;
+    struct clocks clocks = {0};
+    struct recount *recount = qn_alloc_zero(sizeof(*recount));
+    must(qn_coll_row_get(reader(site), &site->group->coll, &row));
+    must(qn_read_cc(reader(site), &site->group->coll, &clocks.cc));
+    must(qn_segs_load(reader(site), row.number, true, &clocks.segs));
+    const char *fault = check_all(site, recount, &clocks, &row);
+    qn_segs_deinit(&clocks.segs);
+    qn_vv_deinit(&clocks.cc);
     qn_free(recount);
     return fault;
 }

@@ -35,7 +35,8 @@ struct group {
     struct qn_prng prng;
     struct qn_coll_id coll;
     QN_VEC(struct written) written;
-    const char *fault; /* what the oracle noticed on the way */
+    struct qn_vv paged; /* what the clocks of pages covered that anybody took */
+    const char *fault;  /* what the oracle noticed on the way */
 };
 
 void group_init(struct group *group, size_t count, uint64_t seed);

@@ -15,6 +15,7 @@
 # one process group. Cutting the lines ends these groups: open connections break, new ones are refused,
 # and every site runs on.
 
+declare -A site_syncd=() site_syncctl=() # of sites that run other programs than the rest
 declare -A site_pid=() site_port=() site_relay_port=() site_relay=()
 sites_folder='' sites_syncd='' sites_syncctl=''
 
@@ -115,7 +116,7 @@ site_log() {
 site_ctl() {
     local name=$1
     shift
-    "$sites_syncctl" --state "$(site_state "$name")" "$@"
+    "${site_syncctl[$name]:-$sites_syncctl}" --state "$(site_state "$name")" "$@"
 }
 
 site_start() {
@@ -124,7 +125,7 @@ site_start() {
     log=$(site_log "$name")
     : >"$log.start"
     # setsid: what ends the terminal does not end the daemon
-    setsid "$sites_syncd" --state "$(site_state "$name")" "$@" >"$log.start" 2>>"$log" </dev/null &
+    setsid "${site_syncd[$name]:-$sites_syncd}" --state "$(site_state "$name")" "$@" >"$log.start" 2>>"$log" </dev/null &
     site_pid[$name]=$!
     disown "$!" # or the shell would comment on how it ended
     local tries

@@ -48,6 +48,26 @@ Test(bugs, xor_fingerprint)
     expect_caught(QN_BUG_XOR_FINGERPRINT, 0);
 }
 
+Test(bugs, a_page_is_claimed_at_once)
+{
+    expect_caught(QN_BUG_PAGE_CLAIMS, FEATURE_LATE);
+}
+
+Test(bugs, the_clock_of_a_page_is_old)
+{
+    expect_caught(QN_BUG_STALE_PAGE_CLOCK, FEATURE_LATE);
+}
+
+Test(bugs, no_segments)
+{
+    expect_caught(QN_BUG_NO_SEGMENTS, FEATURE_LATE);
+}
+
+Test(bugs, a_late_site_serves)
+{
+    expect_caught(QN_BUG_LATE_SERVES, FEATURE_LATE);
+}
+
 Test(bugs, gap_accepted)
 {
     expect_caught(QN_BUG_GAP_ACCEPTED, 0);

@@ -21,6 +21,16 @@ Test(merge, log_truncated_where_everybody_has_it)
     run_seeds(1000, 30, FEATURE_TRUNCATE);
 }
 
+Test(merge, late_sites)
+{
+    run_seeds(3000, 150, FEATURE_LATE);
+}
+
+Test(merge, late_sites_and_images)
+{
+    run_seeds(4000, 150, FEATURE_LATE | FEATURE_RESTORE);
+}
+
 Test(merge, machines_restored_from_images)
 {
     run_seeds(2000, 40, FEATURE_RESTORE);

@@ -1,6 +1,7 @@
 #include "schedule.h"
 
-#include "support/sites.h"
+#include "model/bugs.h"
+#include "support/late_sites.h"
 
 #define STEPS    60
 #define KEYS     5
@@ -138,6 +139,56 @@ static void exchange(struct run *run, struct site *to)
     messages_free(&messages);
 }
 
+/* --- pages --- */
+
+/* The same page again: nothing may come of it. */
+static void take_again(struct run *run, struct site *to, struct qn_span body)
+{
+    struct qn_page_result result;
+    enum qn_err err = site_take_page(to, body, &result);
+    if ((err != QN_OK && err != QN_ERR_STATE) || result.changed != 0)
+        note(run, "taking a page twice is not taking it once");
+}
+
+/* Now and then the disk is full in the middle of it. */
+static enum qn_err take_page(struct run *run, struct site *to, struct site *from)
+{
+    QN_AUTO_BUF struct qn_buf body = {0};
+    struct qn_page_result result;
+    bool may_fail = below(run, 10) == 0;
+    enum qn_err err = site_read_page(from, to, 1 + below(run, 300), &body);
+    if (err != QN_OK)
+        return err;
+    QN_AUTO_VV struct qn_vv cc = {0};
+    if (qn_read_cc(memkv_reader(from->store), &run->group.coll, &cc) == QN_OK)
+        qn_vv_join(&run->group.paged, &cc);
+    if (may_fail)
+        memkv_fail_put(to->store, 1 + below(run, 20), QN_ERR_NOSPACE);
+    err = site_take_page(to, qn_buf_view(&body), &result);
+    memkv_fail_put(to->store, 0, QN_OK);
+    if (err != QN_OK && !(may_fail && err == QN_ERR_NOSPACE))
+        note(run, "a page was refused");
+    if (err == QN_OK && below(run, 6) == 0)
+        take_again(run, to, qn_buf_view(&body));
+    return err;
+}
+
+static void take_pages(struct run *run, struct site *to)
+{
+    struct site *from = &run->group.sites[below(run, run->group.count)];
+    bool can_serve = !site_info(from).late.is_late || QN_BUG(QN_BUG_LATE_SERVES);
+    if (from == to || !can_serve || (!site_info(to).late.is_passing && site_log_reaches(from, to)))
+        return;
+    if (site_begin_pass(to) != QN_OK)
+        note(run, "a pass could not begin");
+    for (size_t left = 1 + below(run, 4); left > 0 && site_info(to).late.is_passing; left--) {
+        if (take_page(run, to, from) != QN_OK)
+            return;
+        if (below(run, 3) == 0)
+            write_something(run, below(run, 2) == 0 ? to : from);
+    }
+}
+
 /* --- accidents --- */
 
 static void keep_image(struct run *run, size_t index)
@@ -146,7 +197,7 @@ static void keep_image(struct run *run, size_t index)
     run->images[index] = memkv_clone(run->group.sites[index].store);
 }
 
-/* Only what everybody has: a site that is behind the log needs pages, which are a later issue. */
+/* Only what everybody has. */
 static void truncate_some(struct run *run, struct site *site)
 {
     struct qn_kv *kv = memkv_reader(site->store);
@@ -172,10 +223,56 @@ static void truncate_some(struct run *run, struct site *site)
     qn_replica_done(site->replica, true);
 }
 
+static void truncate_any(struct run *run, struct site *site)
+{
+    uint64_t upto = below(run, site_info(site).order_head + 1);
+    site_begin(site);
+    enum qn_err err = qn_replica_truncate(site->replica, &run->group.coll, upto);
+    if (site_end(site, err) != QN_OK)
+        note(run, "truncation failed");
+}
+
+static void wipe(struct run *run, size_t index)
+{
+    size_t clean = 0;
+    for (size_t i = 0; i < run->group.count; i++)
+        clean += i != index && !site_info(&run->group.sites[i]).late.is_late;
+    if (clean == 0)
+        return;
+    site_wipe(&run->group.sites[index]);
+    memkv_free(run->images[index]);
+    run->images[index] = NULL;
+}
+
+static void rescue(struct run *run, struct site *site)
+{
+    size_t rescued;
+    if (site_rescue(site, &rescued) != QN_OK)
+        note(run, "a rescue failed");
+}
+
+static void step_late(struct run *run, size_t index)
+{
+    struct site *site = &run->group.sites[index];
+    uint64_t dice = below(run, 100);
+    if (dice < 65)
+        take_pages(run, site);
+    else if (dice < 80)
+        truncate_any(run, site);
+    else if (dice < 93)
+        wipe(run, index);
+    else
+        rescue(run, site);
+}
+
 static void step(struct run *run, unsigned features)
 {
     size_t index = below(run, run->group.count);
     struct site *site = &run->group.sites[index];
+    if ((features & FEATURE_LATE) != 0 && below(run, 3) == 0) {
+        step_late(run, index);
+        return;
+    }
     uint64_t dice = below(run, 100);
     if (dice < 50)
         write_something(run, site);
@@ -210,7 +307,10 @@ const char *schedule_run(uint64_t seed, unsigned features)
             check(&run, &run.group.sites[below(&run, run.group.count)]);
     }
     if (run.fault == NULL) {
-        group_settle(&run.group);
+        if ((features & FEATURE_LATE) != 0)
+            group_settle_late(&run.group);
+        else
+            group_settle(&run.group);
         for (size_t i = 0; i < run.group.count; i++)
             check(&run, &run.group.sites[i]);
     }

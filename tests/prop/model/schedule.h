@@ -7,6 +7,7 @@
 enum feature {
     FEATURE_RESTORE = 1, /* machines come back from an image */
     FEATURE_TRUNCATE = 2,
+    FEATURE_LATE = 4, /* logs are cut anywhere, sites are wiped: pages and rescues */
 };
 
 /* NULL if all held, else what did not. */

@@ -69,6 +69,7 @@ static void pack_links(struct qn_buf *out, size_t site, uint64_t stamp, const si
     qn_pack_bin(out, qn_span(rig.world.sites[site].id.bytes, 4));
     qn_pack_u64(out, stamp);
     qn_pack_bin(out, qn_span(bytes, 4 * count));
+    qn_pack_bin(out, qn_span(NULL, 0));
 }
 
 /* The peer says whom a site is connected to. */
@@ -76,7 +77,7 @@ static void say_links(size_t site, uint64_t stamp, const size_t *links, size_t c
 {
     struct qn_buf out;
     rig_message(&out, QN_MSG_PRESENCE, 2);
-    qn_pack_array(&out, 3);
+    qn_pack_array(&out, 4);
     pack_links(&out, site, stamp, links, count);
     qn_pack_array(&out, 0);
     rig_frame(&rig, &out);
@@ -174,6 +175,38 @@ Test(presence, who_has_no_part_in_a_collection_hears_nothing_and_is_not_heard)
     rig_wait(&rig, 5000);
     qn_vec_each (&rig.frames, frame)
         cr_assert_null(memmem(frame->data, frame->size, id.bytes, 4));
+}
+
+Test(presence, a_site_that_calls_is_wanted)
+{
+    struct qn_buf out;
+    cr_assert_not(peer_is_wanted(rig.core, peer_of(FAR)));
+    rig_message(&out, QN_MSG_PRESENCE, 2);
+    qn_pack_array(&out, 4);
+    qn_pack_bin(&out, qn_span(rig.world.sites[FAR].id.bytes, 4));
+    qn_pack_u64(&out, 5);
+    qn_pack_bin(&out, qn_span(NULL, 0));
+    qn_pack_bin(&out, qn_span(rig.world.sites[0].id.bytes, 4));
+    qn_pack_array(&out, 0);
+    rig_frame(&rig, &out);
+    cr_assert(peer_is_wanted(rig.core, peer_of(FAR)));
+    say_links(FAR, 6, NULL, 0);
+    cr_assert_not(peer_is_wanted(rig.core, peer_of(FAR)));
+}
+
+Test(presence, who_is_to_be_compared_with_is_called)
+{
+    struct qn_buf args;
+    qn_buf_init(&args, 64);
+    qn_pack_map(&args, 1);
+    qn_pack_cstr(&args, "timeout_ms");
+    qn_pack_u64(&args, 30000);
+    rig_request(&rig, "verify", &args);
+    qn_buf_deinit(&args);
+    cr_assert_eq(rig.core->presence.calls.count, SITES - 2);
+    cr_assert(peer_is_wanted(rig.core, peer_of(FAR)));
+    rig_wait(&rig, 60000);
+    cr_assert_eq(rig.core->presence.calls.count, 0);
 }
 
 Test(presence, what_cannot_be_ends_the_connection)

@@ -103,6 +103,16 @@ Test(dav_locking, locks_survive_a_restart)
     cr_assert_eq(ask("PUT /dav/F/b", ""), 204);
 }
 
+Test(dav_locking, the_row_of_a_lock_that_ended_while_nobody_was_there_goes)
+{
+    cr_assert_eq(lock("b", "Timeout: Second-180\r\n"), 200);
+    dav_world_pass(world, 181);
+    dav_world_restart(world);
+    cr_assert_eq(ask("PUT /dav/F/b", ""), 204);
+    cr_assert_eq(lock("d", ""), 200);
+    cr_assert_eq(dav_world_row_count(world, "lock/"), 1);
+}
+
 Test(dav_locking, time_ends_a_lock_unless_it_is_refreshed)
 {
     cr_assert_eq(lock("b", "Timeout: Second-1\r\n"), 200); /* is 180 */

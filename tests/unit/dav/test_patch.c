@@ -51,6 +51,18 @@ Test(dav_patch, properties_are_kept_over_a_restart_as_they_came)
     cr_assert_eq(dav_world_row_count(world, "prop/"), 0);
 }
 
+Test(dav_patch, of_two_at_the_same_time_both_are_kept)
+{
+#define UPDATE(property) "<D:propertyupdate xmlns:D='DAV:'>" SET(property) "</D:propertyupdate>"
+    dav_ask_both(world, "PROPPATCH /dav/F/a", UPDATE("<x>1</x>"), UPDATE("<y>2</y>"));
+    cr_assert_not_null(strstr(all(), "<x>1</x>"));
+    cr_assert_not_null(strstr(all(), "<y>2</y>"));
+    dav_world_fail_put(world, QN_ERR_NOSPACE);
+    dav_ask_both(world, "PROPPATCH /dav/F/a", UPDATE("<z>3</z>"), UPDATE("<y>4</y>"));
+    cr_assert_null(strstr(all(), "<z>"));
+    cr_assert_not_null(strstr(all(), "<y>4</y>"));
+}
+
 Test(dav_patch, the_order_of_the_document_counts)
 {
     patch(SET("<x>1</x>") REMOVE("<x/>") SET("<x>2</x>"));
