@@ -1,7 +1,6 @@
 #!/bin/bash
 # A state folder is copied back after a while, and its site writes before it meets anybody: nothing
-# is lost, no write takes the place of another, and nobody has to do anything. Then a copy of it
-# runs beside it, and that is found out and told.
+# is lost, no write takes the place of another, and nobody has to do anything.
 #
 #   restored.sh SYNCD SYNCCTL
 set -euo pipefail
@@ -26,7 +25,7 @@ listed() {
     ctl "$1" --json record list people | jq -cS '[.[] | {key, fields}]'
 }
 
-begin "$1" "$2" pradines luzech cajarc twin
+begin "$1" "$2" pradines luzech cajarc
 found_group pradines luzech cajarc
 expect "a collection" ctl pradines collection create people
 await "it is at luzech" has_collection luzech people
@@ -68,48 +67,3 @@ equal "luzech shows the same" "$wanted" "$(listed luzech)"
 equal "cajarc shows the same" "$wanted" "$(listed cajarc)"
 equal "each write is what it was" 100 "$(jq '[.[] | select(.fields.shared == .key)] | length' \
     <<<"$wanted")"
-
-# The copy runs beside it, in another folder: the same key, and another incarnation. Both write.
-has_alert() { # its exit status is not 0 then
-    local json
-    json=$(ctl "$1" --json status) || true
-    jq -e ".alerts[] | select(.code == \"$2\")" <<<"$json" >/dev/null
-}
-
-turn=0
-both_write() {
-    ctl pradines record put people "here$turn" by=here >/dev/null || return 1
-    ctl twin record put people "there$turn" by=there >/dev/null || return 1
-    turn=$((turn + 1))
-    sleep 0.5 # one that was restored takes no turns; these two do
-    has_alert "$1" cloned
-}
-
-# Not await: that counts in a shell of its own.
-await_twin() {
-    local deadline=$((SECONDS + 60))
-    until both_write "$1"; do
-        ((SECONDS < deadline)) || fail "not within 60 s: $1 says that pradines runs twice"
-    done
-    ok "$1 says that pradines runs twice"
-}
-
-cp -a "$work/copy" "$(site_state twin)"
-printf '[site]\nlisten = %s\n' "$(site_listen twin)" >"$work/twin.conf"
-site_start twin --config "$work/twin.conf" || fail "the copy does not start"
-await_twin luzech
-await_twin pradines
-site_stop twin
-for ((n = 0; n < turn; n++)); do
-    await "what was written here is kept: $n" has_record cajarc people "here$n"
-done
-for name in pradines luzech cajarc; do
-    await "all is identical: $name" is_identical "$name"
-done
-
-# What the copy acknowledged last may be with it only: it comes when it runs again, alone.
-site_stop pradines
-site_start twin --config "$work/twin.conf" || fail "the copy does not start"
-for ((n = 0; n < turn; n++)); do
-    await "what was written there is kept: $n" has_record cajarc people "there$n"
-done
