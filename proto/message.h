@@ -21,22 +21,25 @@ enum qn_message {                   /* on the wire: never renumber */
                   QN_MSG_LIVE = 9,       /* collection: the catch-up is complete */
                   QN_MSG_BEACON = 10,    /* digest over the shared clocks, wall ms */
                   QN_MSG_STATE_ASK = 11, /* collection */
-                  QN_MSG_STATE = 12,     /* collection, H(cc)[:16] | root 16 B */
+                  QN_MSG_STATE = 12,     /* collection, H(cc)[:16] | root 16 B, flags */
                   QN_MSG_FP_ASK = 13,    /* collection, level, prefix */
                   QN_MSG_FP = 14,        /* collection, level, prefix, 256 * 16 B */
                   QN_MSG_KEYS_ASK = 15,  /* collection, bucket */
                   QN_MSG_KEYS = 16,      /* collection, bucket, [key, state hash, ...] */
                   QN_MSG_ANNOUNCE = 17,  /* [announcement, ...] */
-                  QN_MSG_NEEDPAGES = 18, /* late sites: reserved, with PAGE and PAGEACK */
-                  QN_MSG_PAGE = 19,
-                  QN_MSG_PAGEACK = 20,
-                  QN_MSG_WANT = 21,     /* collection, [key, ...]: whole records (model/copy.h) */
-                  QN_MSG_COPIES = 22,   /* collection, H(cc)[:16], [key, copy, ...] */
-                  QN_MSG_PRESENCE = 24, /* [site 4 B, stamp, links 4 B each joined, calls
-                                           likewise, ...],
-                                           [collection 4 B, [H(cc)[:8], total, sites joined, ...],
-                                           ...] */
-                  QN_MSG_NEED = 25,     /* whether the sender needs this connection */
+                  QN_MSG_NEEDPAGES = 18, /* collection, pass, cursor, hash of the clock of the
+                                            receiver's last page or an empty binary */
+                  QN_MSG_PAGE = 19,      /* collection, pass, sequence, rows at the sender, records
+                                            in the page, raw size, body (squeezed if it is smaller
+                                            than the raw size); raw size 0: none from here now */
+                  QN_MSG_PAGEACK = 20,   /* collection, pass, sequence: durable */
+                  QN_MSG_WANT = 21,      /* collection, [key, ...]: whole records (model/copy.h) */
+                  QN_MSG_COPIES = 22,    /* collection, H(cc)[:16], [key, copy, ...] */
+                  QN_MSG_PRESENCE = 24,  /* [site 4 B, stamp, links 4 B each joined, calls
+                                            likewise, ...],
+                                            [collection 4 B, [H(cc)[:8], total, sites joined, ...],
+                                            ...] */
+                  QN_MSG_NEED = 25,      /* whether the sender needs this connection */
 
                   QN_MSG_GUEST_HELLO = 32,  /* version, invite key, signature over the exporter */
                   QN_MSG_GUEST_LEDGER = 33, /* [entry, ...], next index, total */
@@ -93,6 +96,10 @@ enum qn_clock_flags {
     QN_CLOCK_WANTS_ANSWER = 1,
     QN_CLOCK_GRANTS = 2, /* catch-up may be sent */
     QN_CLOCK_DELTA = 4,  /* entries to join, not the whole vector */
+    /* Late sites (docs/protocol.md, section 14). */
+    QN_CLOCK_LATE = 8,   /* the sender is late: it serves its own operations only */
+    QN_CLOCK_SHORT = 16, /* its log does not bring the receiver up to date: pages would */
+    QN_CLOCK_PAGES = 32, /* it knows of pages */
 };
 
 enum qn_lane {

@@ -1,5 +1,6 @@
 /* What clients ask: who answers, and the answers (docs/control.md). */
 #include "app/control_impl.h"
+#include "app/new_name.h"
 #include "base/text.h"
 #include "core/args.h"
 #include "proto/pack.h"
@@ -238,10 +239,27 @@ static void start_view(struct client *client, uint64_t id, struct qn_span comman
                 ((struct request){.token = ++client->control->next_token, .id = id, .view = view}));
 }
 
+/* False after a refusal. */
+static bool has_fine_name(struct client *client, uint64_t id, struct qn_span command,
+                          struct qn_span args)
+{
+    struct qn_refusal refusal;
+    const struct qn_control *control = client->control;
+    const struct qn_people *people =
+        control->options.staff != NULL ? qn_staff_people(control->options.staff) : NULL;
+    if (qn_new_name_check(qn_driver_core(control->driver), people, command, args, &refusal) ==
+        QN_OK)
+        return true;
+    answer_error(client, id, refusal.err, refusal.code, refusal.object);
+    return false;
+}
+
 void client_start_request(struct client *client, uint64_t id, struct qn_span command,
                           struct qn_span args)
 {
     struct qn_control *control = client->control;
+    if (!has_fine_name(client, id, command, args))
+        return;
     if (qn_span_eq_str(command, "status")) {
         answer_status(client, id, args);
     } else if (qn_span_eq_str(command, "log.level")) {

@@ -292,7 +292,8 @@ static void close_handles(struct daemon *daemon)
     daemon->mailer = NULL;
     qn_staff_stop(daemon->staff);
     while (!daemon->control_closed || !daemon->net_closed || !daemon->https_closed ||
-           !qn_staff_is_idle(daemon->staff))
+           !qn_staff_is_idle(daemon->staff) ||
+           (daemon->driver != NULL && !qn_driver_let_go(daemon->driver)))
         qn_loop_wait(daemon->loop);
     if (daemon->folders != NULL)
         qn_folders_watch(daemon->folders, NULL);

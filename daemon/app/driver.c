@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "app/dials.h"
+#include "app/pins.h"
 #include "app/service.h"
 #include "base/assert.h"
 
@@ -22,6 +23,7 @@ struct qn_driver {
     struct qn_timer *deadline;
     struct qn_mailbox *mailbox;
     struct qn_dials dials;
+    struct qn_pins *pins;
     struct qn_service services[SERVICES_MAX];
     size_t service_count;
     struct qn_driver_web web;
@@ -36,6 +38,22 @@ struct qn_driver {
 static void later(struct qn_driver *driver, struct later what)
 {
     qn_vec_push(&driver->queue, what);
+}
+
+static void fail_read(struct qn_driver *driver, uint64_t token, enum qn_err err)
+{
+    struct qn_read_result *result = QN_NEW(struct qn_read_result);
+    *result = (struct qn_read_result){.token = token, .err = err};
+    later(driver, (struct later){.event = {.kind = QN_EVENT_READ}, .read = result});
+}
+
+static void read_pinned(struct qn_driver *driver, struct qn_effect *effect)
+{
+    uint64_t token = effect->read->token;
+    enum qn_err err = qn_pins_read(driver->pins, effect->read);
+    effect->read = NULL;
+    if (err != QN_OK)
+        fail_read(driver, token, err);
 }
 
 static void read_now(struct qn_driver *driver, const struct qn_read *read)
@@ -123,7 +141,13 @@ static void carry_out(struct qn_driver *driver, struct qn_effect *effect)
         commit(driver, effect);
         break;
     case QN_EFFECT_READ:
-        read_now(driver, effect->read);
+        if (effect->read->pin != 0)
+            read_pinned(driver, effect);
+        else
+            read_now(driver, effect->read);
+        break;
+    case QN_EFFECT_UNPIN:
+        qn_pins_end(driver->pins, effect->token);
         break;
     case QN_EFFECT_REPLY:
         o->on_reply(o->context, effect->token, effect);
@@ -405,6 +429,14 @@ void qn_driver_file(struct qn_driver *driver, struct qn_file_result *result)
         step(driver, &event);
 }
 
+static void on_read(void *context, struct qn_read_result *result)
+{
+    struct qn_driver *driver = context;
+    struct qn_event event = {.kind = QN_EVENT_READ, .read = result};
+    if (driver->is_started && !driver->is_stopping)
+        step(driver, &event);
+}
+
 void qn_driver_trail(struct qn_driver *driver, uint64_t seq, struct qn_span checkpoint)
 {
     struct qn_event event = {.kind = QN_EVENT_TICK};
@@ -426,6 +458,8 @@ struct qn_driver *qn_driver_new(const struct qn_driver_options *options)
     driver->options = *options;
     driver->deadline = qn_timer_new(options->loop, on_deadline, driver);
     driver->mailbox = qn_mailbox_new(options->loop, on_commits, driver);
+    driver->pins = qn_pins_new(&(struct qn_pins_options){
+        .loop = options->loop, .store = options->store, .on_read = on_read, .context = driver});
     return driver;
 }
 
@@ -438,6 +472,7 @@ void qn_driver_free(struct qn_driver *driver)
     qn_vec_free(&driver->queue);
     qn_update_deinit(&driver->update);
     qn_dials_deinit(&driver->dials);
+    qn_pins_free(driver->pins);
     qn_timer_free(driver->deadline);
     qn_mailbox_free(driver->mailbox);
     qn_free(driver);
@@ -456,6 +491,13 @@ void qn_driver_stop(struct qn_driver *driver)
     step(driver, &event);
     driver->is_stopping = true;
     on_commits(driver);
+}
+
+bool qn_driver_let_go(struct qn_driver *driver)
+{
+    driver->is_started = false;
+    qn_pins_end_all(driver->pins);
+    return qn_pins_are_ended(driver->pins);
 }
 
 void qn_driver_add_service(struct qn_driver *driver, const struct qn_service *service)

@@ -52,6 +52,9 @@ void qn_driver_start(struct qn_driver *driver);
 /* STOP: what may be forgotten is queued to be stored. Commits are still answered, until on_stopped
  * (maybe from inside); nothing else happens any more. */
 void qn_driver_stop(struct qn_driver *driver);
+/* Before the store is closed: ends the reading transactions that are open for the core. False: one
+ * is still read in; wait a turn of the loop and ask again. Nothing else happens from then on. */
+bool qn_driver_let_go(struct qn_driver *driver);
 /* Gives an answer to whoever asked: options.on_reply. For services (service.h). */
 void qn_driver_reply(struct qn_driver *driver, const struct qn_effect *reply);
 /* To the service that takes the command, else to the core: runs a step at once, never from inside

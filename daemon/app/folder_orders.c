@@ -1,8 +1,12 @@
 /* The commands `folder.*`.
  *
- *   create   look at the directory (job) ── the core makes the collection ── mark (job) ── row ──
- * open attach   look at the directory and mark it (job) ── row ── open detach   take the mark away
- * (job) ── row goes list, status   count what is there (job)
+ *   create   look at the directory (job), the core makes the collection, mark (job), row, open
+ *   attach   look at the directory and mark it (job), row, open, take the old one's mark away (job)
+ *   detach   row goes, close, take the mark away (job)
+ *   list, status   count what is there (job)
+ *
+ * A mark goes only when the row that no longer names its directory is durable: where the store
+ * takes no row, the folder stays where it was.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,24 +124,6 @@ static bool is_stored(struct order *order, enum qn_err err)
     return false;
 }
 
-static void on_attached(void *context, enum qn_err err)
-{
-    struct order *order = context;
-    if (!is_stored(order, err))
-        return;
-    folders_put_home(order->folders, &order->id, order->path);
-    end(order);
-}
-
-static void on_detached(void *context, enum qn_err err)
-{
-    struct order *order = context;
-    if (!is_stored(order, err))
-        return;
-    folders_drop_home(order->folders, &order->id);
-    end(order);
-}
-
 /* ---- pool: the directory ---- */
 
 static bool is_within(const char *path, const char *above)
@@ -203,20 +189,49 @@ static void attach_work(void *context)
     probe_work(order);
     if (order->err == QN_OK)
         mark_work(order);
-    /* Where it was it is no longer, unless that is the same directory under another name. */
-    if (order->err == QN_OK && order->old_path[0] != '\0' &&
-        !overlaps(order->path, order->old_path))
+}
+
+/* Where it was it is no longer, unless that is the same directory under another name. If it is not
+ * there, or may not be changed, it is only forgotten. */
+static void unmark_work(void *context)
+{
+    const struct order *order = context;
+    if (order->path[0] == '\0' || !overlaps(order->path, order->old_path))
         (void)!qn_folder_unmark(order->old_path, order->id.bytes);
 }
 
-static void detach_work(void *context)
+/* ---- create, attach, detach ---- */
+
+static void on_unmarked(void *context)
 {
-    struct order *order = context;
-    /* If it is not there, or may not be changed, it is only forgotten. */
-    order->err = qn_folder_unmark(order->old_path, order->id.bytes);
+    if (!is_over(context))
+        end(context);
 }
 
-/* ---- create, attach, detach ---- */
+/* The last step: what it does not do is no harm. */
+static void leave_old_path(struct order *order)
+{
+    if (order->old_path[0] == '\0' || !folders_job(order->folders, unmark_work, on_unmarked, order))
+        end(order);
+}
+
+static void on_attached(void *context, enum qn_err err)
+{
+    struct order *order = context;
+    if (!is_stored(order, err))
+        return;
+    folders_put_home(order->folders, &order->id, order->path);
+    leave_old_path(order);
+}
+
+static void on_detached(void *context, enum qn_err err)
+{
+    struct order *order = context;
+    if (!is_stored(order, err))
+        return;
+    folders_drop_home(order->folders, &order->id);
+    leave_old_path(order);
+}
 
 static void on_marked(void *context)
 {
@@ -256,12 +271,6 @@ static void on_probed(void *context)
         fail(order, order->err, code_of_path(order->err), order->path);
     else
         ask_core(order);
-}
-
-static void on_removed_mark(void *context)
-{
-    if (!is_over(context))
-        store(context, true, on_detached);
 }
 
 static bool read_id(const struct qn_effect *effect, struct qn_coll_id *ret_id)
@@ -384,7 +393,7 @@ static void start_detach(struct order *order, struct qn_span args)
         return;
     }
     copy_text(qn_span_str(home->path), order->old_path, sizeof(order->old_path));
-    run_job(order, detach_work, on_removed_mark);
+    store(order, true, on_detached);
 }
 
 /* ---- list, status ---- */

@@ -132,12 +132,17 @@ void qn_view_record(const struct qn_core *core, const char *collection, struct q
 {
     bool is_contested = qn_record_state(record) == QN_RECORD_CONTESTED;
     size_t count = count_conflicts(record, is_contested);
-    qn_pack_map(out, 4 + (size_t)(count > 0) + (size_t)with_version);
+    bool is_incomplete = qn_core_is_incomplete(core, qn_span_str(collection));
+    qn_pack_map(out, 4 + (size_t)(count > 0) + (size_t)is_incomplete + (size_t)with_version);
     qn_pack_cstr(out, "collection");
     qn_pack_cstr(out, collection);
     if (count > 0)
         pack_conflicts(core, record, is_contested, count, out);
     pack_fields(record, out);
+    if (is_incomplete) {
+        qn_pack_cstr(out, "incomplete");
+        qn_pack_bool(out, true);
+    }
     qn_pack_cstr(out, "key");
     qn_pack_str(out, key);
     qn_pack_cstr(out, "updated");

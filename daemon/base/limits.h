@@ -45,6 +45,14 @@
 #define QN_SEGS_MAX      1024
 #define QN_SEG_HEADS_MAX (256 * 1024) /* in the clocks of all segments of a collection */
 
+/* --- passes: pages on their way --- */
+#define QN_PAGE_SIZE_MIN      (32 * 1024)       /* wished, on a slow line */
+#define QN_PAGES_WINDOW_COUNT 24                /* unacknowledged pages of a pass, */
+#define QN_PAGES_WINDOW_SIZE  (2 * 1024 * 1024) /* and their raw bytes, and one page */
+#define QN_PAGES_OPS_MIN      20000             /* whoever lacks fewer gets operations */
+#define QN_PINS_MAX           4                 /* reading transactions that stay open for passes */
+#define QN_PIN_TIME_MAX_MS    (15 * 60 * 1000)
+
 /* --- connections --- */
 #define QN_NET_QUEUE_LOW            (256 * 1024)       /* a queue that falls below it: on_drain */
 #define QN_NET_QUEUE_MAX            (12 * 1024 * 1024) /* unsent bytes of one link */

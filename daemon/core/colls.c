@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "core/integrity.h"
+#include "core/late.h"
 
 void hash_vv(const struct qn_vv *vv, uint8_t ret_hash[QN_ROOT_SIZE])
 {
@@ -109,6 +110,7 @@ void coll_free(struct coll *coll)
     qn_vec_free(&coll->turns);
     repair_free(coll);
     qn_vv_deinit(&coll->cc);
+    late_free(coll);
     qn_free(coll);
 }
 

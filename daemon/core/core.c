@@ -4,6 +4,7 @@
 
 #include "core/hold.h"
 #include "core/integrity.h"
+#include "core/late.h"
 #include "core/recover.h"
 #include "core/trail.h"
 #include "model/doubt.h"
@@ -118,6 +119,7 @@ static enum qn_err load_coll(struct qn_core *core, struct coll *coll, struct qn_
     QN_TRY(qn_read_coll(kv, &coll->id, &info));
     QN_TRY(qn_read_cc(kv, &coll->id, &cc));
     coll_update(coll, &info, &cc);
+    coll->said_late = info.late.is_late;
     presence_moved(core, coll);
     return load_known(coll, kv);
 }
@@ -290,7 +292,11 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
         if (outcome->err != QN_OK)
             core_note(core, "commit-failed", outcome->err, "");
         break;
+    case PENDING_LATE:
+        late_outcome(core, &pending, outcome);
+        break;
     case PENDING_READ:
+    case PENDING_PAGE:
     case PENDING_VERIFY:
         QN_ASSERT(false); /* no intent has such a token */
     }
@@ -304,6 +310,7 @@ static void update_colls(struct qn_core *core, const struct qn_commit *commit)
         struct coll *coll = core_coll_make(core, &change->coll);
         is_renamed |= strcmp((char *)coll->info.name, (char *)change->info.name) != 0;
         twin_look(core, coll, &change->cc);
+        coll->has_moved = !qn_vv_eq(&coll->cc, &change->cc);
         coll_update(coll, &change->info, &change->cc);
         presence_moved(core, coll);
         cut_log_grew(core, coll);
@@ -338,9 +345,14 @@ static qn_link source_of(const struct qn_core *core, const struct qn_commit *com
     return source;
 }
 
-/* A collection moved: what was held may go on, what is new is sent. */
+/* A collection moved: what was held may go on, what is new is sent. Pages move no clock till the
+ * last one comes. */
 static void coll_moved(struct qn_core *core, const struct qn_coll_id *id)
 {
+    struct coll *coll = core_coll(core, id);
+    late_coll_moved(core, coll);
+    if (!coll->has_moved)
+        return;
     qn_vec_each (&core->peers, peer) {
         struct share *share = (*peer)->session == NULL ? NULL : session_share((*peer)->session, id);
         if (share == NULL)
@@ -382,6 +394,8 @@ static void read_done(struct qn_core *core, struct qn_read_result *result)
         return;
     if (pending.kind == PENDING_READ)
         outbox_read_done(core, &pending, result);
+    else if (pending.kind == PENDING_PAGE)
+        pages_read_done(core, &pending, result);
     else if (pending.kind == PENDING_BOOK)
         backup_read_done(core, result);
     else if (pending.kind == PENDING_TRAIL)
@@ -417,6 +431,7 @@ static void run_deadlines(struct qn_core *core)
     scrub_tick(core);
     qn_vec_each (&core->colls, coll)
         repair_tick(core, *coll);
+    late_tick(core);
     verify_tick(core);
     presence_tick(core);
     trail_tick(core);

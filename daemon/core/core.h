@@ -17,6 +17,7 @@
 #include "core/job.h"
 #include "model/applier.h"
 #include "model/invitation.h"
+#include "model/late.h"
 #include "model/scrub.h"
 
 typedef uint64_t qn_link; /* the driver's name of a connection; 0 names none */
@@ -47,6 +48,7 @@ struct qn_core_options {
     const char (*addresses)[QN_ADDRESS_SIZE_MAX + 1]; /* where others reach this site */
     size_t address_count;
     uint64_t seed;             /* jitter */
+    size_t page_size;          /* wished, of every page; 0: as the line is (tests of cuts) */
     uint64_t disk_bytes;       /* of the file system of the state: a tenth is the default quota */
     struct qn_digest boot;     /* of this run of the machine: SHA-256 of the boot's id */
     struct qn_span sealed_key; /* of the vault, sealed to the kit: for holders; copied; empty
@@ -81,16 +83,24 @@ enum qn_read_kind {
     QN_READ_HELD,      /* of what is held for others: `names` are the arguments of hold_read */
     QN_READ_TRAIL,     /* of what is kept of other sites' trails: `names` is for trail_read */
     QN_READ_COPY,      /* of copies at holders: `names` are the arguments of offsite_read */
+    QN_READ_PAGE,      /* one page from the cursor in `names` on; in the transaction `pin` */
     QN_READ_COPIES,    /* of the records of the packed keys `names` (model/copy.h) */
     QN_READ_ASIDE,     /* keys of records that are set aside, behind the key `names` */
     QN_READ_SCRUB,     /* a step of `scrub` */
     QN_READ_INCIDENTS, /* the last ones (model/copy.h) */
 };
 
-/* A short read, carried out by qn_core_read (the same code in the product and the simulator). */
+/* A short read, carried out by qn_core_read (the same code in the product and the simulator).
+ *
+ * One with a `pin` is carried out in the reading transaction of that name, which its first read
+ * opens and UNPIN ends, so that all of them see one state; its result is QN_ERR_BUSY if it cannot
+ * be opened. Of one pin at most one read is under way. */
 struct qn_read {
     uint64_t token;
     enum qn_read_kind kind;
+    uint64_t pin;
+    bool has_clock; /* PAGE: of the receiver, whose hash is `clock`: it is not sent again */
+    struct qn_digest clock;
     struct qn_coll_id coll;
     uint64_t from_seq, to_seq; /* OPS */
     struct qn_vv known;        /* OPS; owned */
@@ -98,7 +108,7 @@ struct qn_read {
     unsigned level;         /* FP */
     uint8_t prefix;         /* FP */
     uint16_t bucket;        /* BUCKET */
-    struct qn_buf names;    /* STALE: sorted, 32 bytes each; HELD, COPY: as there; owned */
+    struct qn_buf names;    /* STALE: sorted, 32 bytes each; HELD, COPY, PAGE: as there; owned */
     struct qn_scrub *scrub; /* SCRUB; owned */
 };
 
@@ -109,6 +119,8 @@ struct qn_read_result {
      * there; COPIES, ASIDE, SCRUB: as in model/copy.h and model/scrub.h; owned */
     struct qn_buf body;
     struct qn_scrub *scrub; /* SCRUB: where it stands now; owned */
+    size_t raw_size;        /* PAGE: of the body, before it was squeezed; equal: it is as it was */
+    struct qn_page_read page; /* PAGE */
     struct qn_ops_read ops;
     struct qn_book_view *book; /* BOOK; owned (core/backup.h) */
 };
@@ -144,7 +156,8 @@ enum qn_effect_kind {
     QN_EFFECT_ADMIT, /* whom net lets in changed: ask qn_core_admitted */
     QN_EFFECT_JOB,   /* start a job; JOB_STOP: end one early */
     QN_EFFECT_JOB_STOP,
-    QN_EFFECT_FILE, /* file work */
+    QN_EFFECT_FILE,  /* file work */
+    QN_EFFECT_UNPIN, /* the reading transaction `token` is needed no more, if it was ever opened */
     /* A recovered site: the key of its vault, sealed to its kit; no bytes: nobody has one, and the
      * vault begins anew. At most once in the life of a core whose options have `recovery`; then
      * qn_core_set_sealed_key. */
@@ -161,8 +174,8 @@ enum qn_reply_kind {
 
 struct qn_effect {
     enum qn_effect_kind kind;
-    qn_link link;                /* SEND, CLOSE */
-    uint64_t token;              /* DIAL; REPLY: the request's id; JOB_STOP: the job's */
+    qn_link link;   /* SEND, CLOSE */
+    uint64_t token; /* DIAL; REPLY: the request's id; JOB_STOP: the job's; UNPIN: the pin */
     enum qn_link_kind link_kind; /* DIAL */
     bool has_expected;           /* DIAL */
     struct qn_public_key expected;
@@ -227,6 +240,9 @@ struct qn_coll_view {
 size_t qn_core_collections(const struct qn_core *core, struct qn_coll_view **ret_views);
 
 bool qn_core_is_folder(const struct qn_core *core, struct qn_span name);
+/* Records of it, or values of them, are known of and not here yet (docs/protocol.md, section 14).
+ */
+bool qn_core_is_incomplete(const struct qn_core *core, struct qn_span name);
 
 /* A folder: a collection whose directory is at one site, its home. */
 struct qn_folder_view {

@@ -102,6 +102,11 @@ void core_admit(struct qn_core *core)
     effect(core, QN_EFFECT_ADMIT);
 }
 
+void core_unpin(struct qn_core *core, uint64_t pin)
+{
+    effect(core, QN_EFFECT_UNPIN)->token = pin;
+}
+
 static struct pending *remember(struct qn_core *core, uint64_t token, enum pending_kind kind)
 {
     struct pending *pending = qn_vec_push_slot(&core->pending);

@@ -1,6 +1,7 @@
 /* Which connections this site wants, by the rule of mesh.h and by who has business with whom; and
  * the end of those that neither end needs. */
 #include "core/bulk.h"
+#include "core/late.h"
 #include "core/mesh.h"
 
 /* What the rule is asked about: the present members, in order of their ids. */
@@ -124,7 +125,7 @@ bool peer_is_wanted(const struct qn_core *core, const struct peer *peer)
 {
     return !core->is_mesh || peer->is_neighbour || peer->is_to_be_told ||
            has_bulk_work(peer->bulk) || verify_wants(core, &peer->site) ||
-           presence_is_called(core, peer);
+           presence_is_called(core, peer) || late_needs(core, peer);
 }
 
 bool neighbours_have_room(const struct qn_core *core, const struct peer *peer)

@@ -46,10 +46,12 @@ static void read_lane(struct qn_core *core, struct peer *peer, struct share *sha
     read->to_seq = which == QN_LANE_CATCHUP ? lane->end_seq : share->coll->info.order_head;
     read->size_wish = QN_OPS_BATCH_SIZE;
     leave_out(core, peer, share, which, &read->known);
+    uint64_t to_seq = read->to_seq;
     struct pending *pending = core_read_later(core, read, PENDING_READ);
     pending->link = peer->session->link;
     pending->coll = share->coll->id;
     pending->lane = which;
+    pending->seq = to_seq;
     lane->is_reading = true;
     if (which == QN_LANE_CATCHUP)
         peer->session->catchup_size += QN_OPS_BATCH_SIZE;
@@ -129,6 +131,11 @@ static void take_read(struct qn_core *core, struct peer *peer, struct share *sha
 {
     struct lane *lane = &share->lanes[pending->lane];
     lane->is_reading = false;
+    if (result->err == QN_ERR_HELD) {
+        lane->next_seq = share->coll->info.order_head + 1; /* LIVE: what is new, as at the start */
+        share_is_beyond(core, peer, share);
+        return;
+    }
     if (result->err != QN_OK) {
         read_failed(core, peer, share, lane, result->err);
         return;
@@ -136,6 +143,8 @@ static void take_read(struct qn_core *core, struct peer *peer, struct share *sha
     lane->failures = 0;
     lane->retry_ms = 0;
     lane->next_seq = result->ops.next_seq;
+    if (result->ops.is_end && lane->next_seq <= pending->seq)
+        lane->next_seq = pending->seq + 1; /* up to there nothing is left in the log */
     if (result->ops.op_count > 0)
         send_ops(core, peer, share, pending->lane, result);
     if (result->ops.is_end && pending->lane == QN_LANE_CATCHUP)

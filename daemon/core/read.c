@@ -1,3 +1,4 @@
+#include "chunk/squeeze.h"
 #include "core/hold.h"
 #include "core/integrity.h"
 #include "core/offsite.h"
@@ -65,6 +66,37 @@ static enum qn_err read_bucket(struct qn_kv *kv, const struct qn_read *read,
 }
 
 #define COPIES_SIZE_MAX (QN_FRAME_SIZE_MAX / 2)
+#define PAGE_LEVEL      3 /* of zstd: a core does a multiple of what a line of 20 Mbit/s takes */
+
+static enum qn_err squeeze_page(struct qn_read_result *result)
+{
+    struct qn_squeezer *squeezer = qn_squeezer_new(PAGE_LEVEL);
+    struct qn_buf small;
+    bool is_smaller;
+    qn_buf_init(&small, QN_PAGE_SIZE_MAX);
+    result->raw_size = result->body.size;
+    enum qn_err err = qn_squeeze(squeezer, qn_buf_view(&result->body), &small, &is_smaller);
+    if (err == QN_OK && is_smaller && small.size < result->raw_size) {
+        qn_buf_deinit(&result->body);
+        result->body = small;
+        small = (struct qn_buf){0};
+    }
+    qn_buf_deinit(&small);
+    qn_squeezer_free(squeezer);
+    return err;
+}
+
+static enum qn_err read_page(struct qn_kv *kv, const struct qn_read *read,
+                             struct qn_read_result *result)
+{
+    struct qn_page_request request = {.coll = read->coll,
+                                      .after = qn_buf_view(&read->names),
+                                      .size_wish = read->size_wish,
+                                      .known = read->has_clock ? &read->clock : NULL};
+    QN_TRY(qn_read_page(kv, &request, &result->body, &result->page));
+    QN_TRY(qn_buf_status(&result->body));
+    return result->body.size <= QN_PAGE_SIZE_MAX ? squeeze_page(result) : QN_ERR_LIMIT;
+}
 
 static enum qn_err run(struct qn_kv *kv, const struct qn_read *read, struct qn_read_result *result)
 {
@@ -98,6 +130,8 @@ static enum qn_err run(struct qn_kv *kv, const struct qn_read *read, struct qn_r
     case QN_READ_SCRUB:
         result->scrub = qn_memdup(read->scrub, sizeof(*read->scrub));
         return qn_read_scrub(kv, &read->coll, result->scrub, SCRUB_ENTRIES, &result->body);
+    case QN_READ_PAGE:
+        return read_page(kv, read, result);
     }
     return QN_ERR_INVALID;
 }

@@ -1,5 +1,6 @@
 #include "core/bulk.h"
 #include "core/integrity.h"
+#include "core/late.h"
 #include "core/trail.h"
 #include "model/value.h"
 
@@ -43,7 +44,8 @@ static void say_colls(struct qn_core *core, struct peer *peer)
         memcpy(both + QN_ROOT_SIZE, coll->info.root, QN_ROOT_SIZE);
         qn_pack_bin(out, qn_span(coll->id.bytes, 4));
         qn_pack_bin(out, QN_SPAN_OF(both));
-        qn_pack_u64(out, share_take_grant(core, peer, *slot) ? QN_CLOCK_GRANTS : 0);
+        qn_pack_u64(out, (share_take_grant(core, peer, *slot) ? QN_CLOCK_GRANTS : 0u) |
+                             late_own_flags(coll));
     }
     core_send(core, session->link);
 }
@@ -110,6 +112,7 @@ void session_end(struct qn_core *core, struct peer *peer)
         note_peer(core, peer, session_is_spare(session) ? "link-spare" : "offline");
     qn_vec_each (&session->shares, slot) {
         struct coll *coll = (*slot)->coll;
+        late_session_ends(core, *slot, session->link);
         if (coll->grant == session->link) {
             coll->grant = 0;
             coll_grant_next(core, coll);
@@ -132,6 +135,7 @@ void session_refresh_shares(struct qn_core *core, struct peer *peer)
         if (share->coll->grant == session->link)
             share->coll->grant = 0;
         session->catchup_size -= share->lanes[QN_LANE_CATCHUP].inflight_size;
+        late_session_ends(core, share, session->link);
         share_free(share);
         qn_vec_remove(&session->shares, i);
     }
@@ -212,6 +216,7 @@ static enum qn_err heard_colls(struct qn_core *core, struct peer *peer, struct q
         struct share *share = session_share_by_prefix(peer->session, prefix);
         if (share == NULL)
             continue;
+        late_heard_flags(core, peer, share, flags & ~(uint64_t)QN_CLOCK_SHORT);
         if (flags & QN_CLOCK_GRANTS)
             share_granted(core, peer, share);
         share_heard_hash(core, peer, share, both, both + QN_ROOT_SIZE);
@@ -345,7 +350,11 @@ static enum qn_err heard_audit(struct qn_core *core, struct peer *peer, struct s
     const struct qn_coll_id *coll = &share->coll->id;
     if (number == QN_MSG_STATE) {
         QN_TRY(qn_cursor_bytes(cursor, both, sizeof(both)));
-        verify_heard_state(core, peer, coll, both, both + QN_ROOT_SIZE);
+        uint64_t flags = 0;
+        if (!qn_cursor_is_end(cursor)) /* there were none before pages were known */
+            QN_TRY(qn_cursor_u64(cursor, &flags));
+        verify_heard_state(core, peer, coll, both, both + QN_ROOT_SIZE,
+                           (flags & QN_CLOCK_LATE) != 0);
         return QN_OK;
     }
     QN_TRY(qn_cursor_u64(cursor, &level)); /* or the bucket */
@@ -389,14 +398,34 @@ static enum qn_err heard_copies(struct qn_core *core, struct peer *peer, struct 
     return QN_OK;
 }
 
+static enum qn_err heard_about_pages(struct qn_core *core, struct peer *peer, struct share *share,
+                                     uint64_t number, struct qn_cursor *cursor)
+{
+    uint64_t pass, seq;
+    struct qn_span at, clock;
+    if (number == QN_MSG_PAGE)
+        return late_heard_page(core, peer, share, cursor);
+    QN_TRY(qn_cursor_u64(cursor, &pass));
+    if (number == QN_MSG_NEEDPAGES) {
+        QN_TRY(qn_cursor_bin(cursor, QN_SPOT_SIZE_MAX, &at));
+        QN_TRY(qn_cursor_bin(cursor, QN_DIGEST_SIZE, &clock));
+        pages_asked(core, peer, share, pass, at, clock);
+        return QN_OK;
+    }
+    QN_TRY(qn_cursor_u64(cursor, &seq));
+    pages_acked(core, peer, share, pass, seq);
+    return QN_OK;
+}
+
 static void say_state(struct qn_core *core, struct peer *peer, const struct coll *coll)
 {
     uint8_t both[2 * QN_ROOT_SIZE];
     memcpy(both, coll->cc_hash, QN_ROOT_SIZE);
     memcpy(both + QN_ROOT_SIZE, coll->info.root, QN_ROOT_SIZE);
-    struct qn_buf *out = core_message(core, QN_MSG_STATE, 2);
+    struct qn_buf *out = core_message(core, QN_MSG_STATE, 3);
     qn_pack_bin(out, QN_SPAN_OF(coll->id.bytes));
     qn_pack_bin(out, QN_SPAN_OF(both));
+    qn_pack_u64(out, late_own_flags(coll));
     core_send(core, peer->session->link);
 }
 
@@ -407,6 +436,7 @@ static enum qn_err heard_about_share(struct qn_core *core, struct peer *peer, ui
 {
     bool is_known = (number >= QN_MSG_CLOCK && number <= QN_MSG_LIVE) ||
                     (number >= QN_MSG_STATE_ASK && number <= QN_MSG_KEYS) ||
+                    (number >= QN_MSG_NEEDPAGES && number <= QN_MSG_PAGEACK) ||
                     number == QN_MSG_WANT || number == QN_MSG_COPIES;
     if (!is_known)
         return QN_OK;
@@ -430,6 +460,10 @@ static enum qn_err heard_about_share(struct qn_core *core, struct peer *peer, ui
     case QN_MSG_WANT:
     case QN_MSG_COPIES:
         return heard_copies(core, peer, share, number, cursor);
+    case QN_MSG_NEEDPAGES:
+    case QN_MSG_PAGE:
+    case QN_MSG_PAGEACK:
+        return heard_about_pages(core, peer, share, number, cursor);
     default:
         return heard_audit(core, peer, share, number, cursor);
     }

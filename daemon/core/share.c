@@ -1,4 +1,5 @@
 #include "core/integrity.h"
+#include "core/late.h"
 #include "model/bugs.h"
 
 void share_free(struct share *share)
@@ -10,6 +11,7 @@ void share_free(struct share *share)
     qn_vec_free(&share->inflight);
     qn_vec_free(&share->inbound);
     qn_vv_deinit(&share->told);
+    pages_end(NULL, share);
     qn_vv_deinit(&share->offered);
     qn_free(share);
 }
@@ -27,7 +29,7 @@ static void send_clock(struct qn_core *core, struct peer *peer, struct share *sh
     struct qn_buf *out = core_message(core, QN_MSG_CLOCK, 3);
     qn_pack_bin(out, QN_SPAN_OF(share->coll->id.bytes));
     qn_vv_pack(clock, out);
-    qn_pack_u64(out, flags);
+    qn_pack_u64(out, flags | late_own_flags(share->coll));
     core_send(core, peer->session->link);
     share->owes_clock = false;
 }
@@ -59,7 +61,14 @@ void share_tell_clock(struct qn_core *core, struct peer *peer, struct share *sha
 
 static bool has_more_than_we(const struct peer *peer, const struct share *share)
 {
-    return !qn_vv_covers(&share->coll->cc, &known_of(peer, share)->clock);
+    return late_peer_can_serve(peer, share) &&
+           !qn_vv_covers(&share->coll->cc, &known_of(peer, share)->clock);
+}
+
+/* While pages are on their way, operations would come twice. */
+static bool takes_catchup(const struct qn_core *core, const struct coll *coll)
+{
+    return coll->grant == 0 && !coll->is_becoming_late && !late_takes_pages(core, coll);
 }
 
 /* At the first flight the peer's clock is a guess, so the right is given freely; else only to one
@@ -67,7 +76,7 @@ static bool has_more_than_we(const struct peer *peer, const struct share *share)
 bool share_take_grant(struct qn_core *core, struct peer *peer, struct share *share)
 {
     struct coll *coll = share->coll;
-    if (coll->grant == 0 && (!share->has_clock || has_more_than_we(peer, share))) {
+    if (takes_catchup(core, coll) && (!share->has_clock || has_more_than_we(peer, share))) {
         coll->grant = peer->session->link;
         share->peer_is_done = false;
     }
@@ -76,7 +85,7 @@ bool share_take_grant(struct qn_core *core, struct peer *peer, struct share *sha
 
 void coll_grant_next(struct qn_core *core, struct coll *coll)
 {
-    if (coll->grant != 0)
+    if (!takes_catchup(core, coll))
         return;
     qn_vec_each (&core->peers, slot) {
         struct share *share =
@@ -107,22 +116,41 @@ void share_release_grant(struct qn_core *core, struct peer *peer, struct share *
     if (waits_for_catchup(share) || (!share->peer_is_done && !has_nothing))
         return;
     coll->grant = 0;
+    late_forgive(core, coll);
     coll_grant_next(core, coll);
 }
 
 void share_live(struct qn_core *core, struct peer *peer, struct share *share)
 {
     share->peer_is_done = true;
+    if (share->is_late_there && share->coll->grant == peer->session->link) {
+        share->is_short = true; /* it has no more to give before it is clean; what it sent may */
+        share->coll->grant = 0; /* have to wait for what others bring */
+        coll_grant_next(core, share->coll);
+    }
     share_release_grant(core, peer, share);
 }
 
 /* ---- sending what the peer lacks ---- */
+
+/* What it lacks is not in the log, or would come better as pages. It asks for them, if it can. */
+void share_is_beyond(struct qn_core *core, struct peer *peer, struct share *share)
+{
+    share->lanes[QN_LANE_CATCHUP].is_active = false;
+    share->has_grant = false;
+    share->is_beyond = true;
+    share_say_clock(core, peer, share, QN_CLOCK_SHORT);
+}
 
 static void start_catchup(struct qn_core *core, struct peer *peer, struct share *share)
 {
     struct lane *lane = &share->lanes[QN_LANE_CATCHUP];
     if (lane->is_active)
         return;
+    if (pages_are_better(share, &known_of(peer, share)->clock)) {
+        share_is_beyond(core, peer, share);
+        return;
+    }
     lane->is_active = true;
     lane->next_seq = 0;
     lane->end_seq = share->coll->info.order_head;
@@ -158,7 +186,7 @@ static void compare_roots(struct qn_core *core, struct peer *peer, struct share 
                           const uint8_t *root)
 {
     struct coll *coll = share->coll;
-    if (coll->info.damage.is_uncounted || coll->info.late.is_late)
+    if (coll->info.damage.is_uncounted || coll->info.late.is_late || share->is_late_there)
         return;
     if (memcmp(root, coll->info.root, QN_ROOT_SIZE) == 0)
         coll_known(coll, &peer->site)->differs = false;
@@ -226,6 +254,8 @@ enum qn_err share_heard_clock(struct qn_core *core, struct peer *peer, struct sh
         qn_vv_copy(&known->clock, clock);
     known->heard_ms = core->wall_ms;
     known->is_dirty = true;
+    share->is_beyond = false;
+    late_heard_flags(core, peer, share, flags);
     guard_own_dots(core, share->coll, clock);
     if (flags & QN_CLOCK_GRANTS)
         share->has_grant = true;
@@ -240,8 +270,9 @@ enum qn_err share_heard_clock(struct qn_core *core, struct peer *peer, struct sh
  * site that the peer cannot reach) is offered it. */
 static void recheck(struct qn_core *core, struct peer *peer, struct share *share)
 {
-    bool is_idle =
-        share->was_live && !share->lanes[QN_LANE_CATCHUP].is_active && share->inflight.count == 0;
+    bool is_idle = share->was_live && !share->lanes[QN_LANE_CATCHUP].is_active &&
+                   share->inflight.count == 0 && !share->is_beyond && !share->is_late_there &&
+                   !share->coll->info.late.is_late;
     if (!is_idle || qn_vv_covers(&known_of(peer, share)->clock, &share->coll->cc)) {
         share->recheck_ms = 0;
         return;
@@ -268,6 +299,7 @@ void share_tick(struct qn_core *core, struct peer *peer, struct share *share)
         core_wake(core, peer->session->clocks_ms);
     recheck(core, peer, share);
     outbox_tick(core, peer, share);
+    pages_tick(core, peer, share);
     bool has_failed = false;
     qn_vec_each (&share->inbound, in)
         has_failed |= in->retry_ms != 0;

@@ -115,6 +115,12 @@ struct coll {
     QN_VEC(struct turns) turns;       /* of each site that writes here */
     char shown[QN_NAME_SIZE_MAX + 8]; /* its name, told apart from others of the same name */
     bool is_clash;
+    bool is_becoming_late, is_rescuing; /* the commit is on its way */
+    uint64_t stuck_ms, stuck_wall_ms;   /* since when it is late and nothing comes; 0: it is not */
+    bool said_late;                     /* what the other sites were told last */
+    bool has_moved;                     /* by the present commit: its clock */
+    size_t pages_count, pages_size;     /* on their way to the store, and their bytes */
+    struct page_pass *pass;             /* core/late.h; NULL: no pages are wanted */
     uint64_t hour_seq, covered_seq; /* the last operation at the last hour, and at the one before */
     bool is_cut_due, is_cutting, is_over; /* the log: cut_log.c */
 };
@@ -146,12 +152,18 @@ struct inbound { /* an OPS message that is not durable yet */
 
 struct share {
     struct coll *coll;
-    bool has_clock;    /* the peer's clock of this session is known */
-    struct qn_vv told; /* what the peer knows that we have */
-    bool peer_is_done; /* it said that its catch-up is complete */
-    bool has_grant;    /* the peer lets us send catch-up */
-    bool was_live;     /* a catch-up was completed in this session */
-    bool owes_clock;   /* our clock moved by operations that did not come from this peer */
+    bool has_clock;     /* the peer's clock of this session is known */
+    struct qn_vv told;  /* what the peer knows that we have */
+    bool peer_is_done;  /* it said that its catch-up is complete */
+    bool has_grant;     /* the peer lets us send catch-up */
+    bool was_live;      /* a catch-up was completed in this session */
+    bool owes_clock;    /* our clock moved by operations that did not come from this peer */
+    bool is_late_there; /* the peer serves its own operations only */
+    bool is_short;      /* it said that its log does not bring us up to date */
+    bool knows_pages;
+    bool is_beyond;             /* it lacks what our log does not have any more, and was told so */
+    uint64_t no_pages_ms;       /* it is not asked for pages before */
+    struct page_source *source; /* core/late.h; NULL: it gets none */
     uint64_t out_seq;
     uint64_t recheck_ms;  /* when to look whether the peer still lacks something; 0: not */
     uint64_t states_seq;  /* all states up to then were told (presence.c) */
@@ -306,6 +318,8 @@ enum pending_kind {
     PENDING_REPLY, /* a request waits for its commit */
     PENDING_APPLY,
     PENDING_READ,
+    PENDING_PAGE,  /* a page to be sent */
+    PENDING_LATE,  /* a page that came, or becoming late */
     PENDING_MERGE, /* ledger entries from a peer */
     PENDING_ADMIT,
     PENDING_JOIN,
@@ -331,7 +345,8 @@ struct pending {
     enum qn_lane lane;
     uint64_t seq;
     uint64_t request;
-    unsigned level; /* VERIFY: what was read; INTEGRITY: enum integrity_pending */
+    uint64_t records; /* LATE: in the page */
+    unsigned level;   /* VERIFY: what was read; LATE: bytes of the page; INTEGRITY: as there */
     uint8_t prefix;
     uint16_t bucket;
     bool for_peer;          /* VERIFY: the peer asked */
@@ -374,6 +389,7 @@ struct verify_task {
     enum verify_result result;
     uint64_t ask_ms;
     struct descent *descent;
+    bool is_incomplete; /* one of the two is late: what is there cannot be compared yet */
     struct qn_buf keys; /* that differ, packed texts */
     size_t key_count;
 };
@@ -474,6 +490,7 @@ void core_note(struct qn_core *core, const char *code, enum qn_err err, const ch
 void core_dial(struct qn_core *core, uint64_t token, const char *address, enum qn_link_kind kind,
                const struct qn_public_key *expected);
 void core_admit(struct qn_core *core);
+void core_unpin(struct qn_core *core, uint64_t pin); /* core.h, UNPIN */
 /* In a recovery: the sealed key of the vault as a holder gave it; empty: none of them has it. */
 void core_vault_key(struct qn_core *core, struct qn_span sealed);
 void core_recovered(struct qn_core *core); /* the recovery is complete */
@@ -606,6 +623,7 @@ void share_heard_hash(struct qn_core *core, struct peer *peer, struct share *sha
 enum qn_err QN_CHECKED share_heard_clock(struct qn_core *core, struct peer *peer,
                                          struct share *share, const struct qn_vv *clock,
                                          uint64_t flags);
+void share_is_beyond(struct qn_core *core, struct peer *peer, struct share *share);
 void share_granted(struct qn_core *core, struct peer *peer, struct share *share);
 void share_live(struct qn_core *core, struct peer *peer, struct share *share);
 void share_release_grant(struct qn_core *core, struct peer *peer, struct share *share);
@@ -732,7 +750,7 @@ void verify_gone(struct qn_core *core, uint64_t request);
 void verify_tick(struct qn_core *core);
 bool verify_wants(const struct qn_core *core, const struct qn_site_id *site); /* a connection */
 void verify_heard_state(struct qn_core *core, struct peer *peer, const struct qn_coll_id *coll,
-                        const uint8_t *hash, const uint8_t *root);
+                        const uint8_t *hash, const uint8_t *root, bool is_late);
 void verify_heard_fp(struct qn_core *core, struct peer *peer, const struct qn_coll_id *coll,
                      uint64_t level, uint64_t prefix, struct qn_span sums);
 void verify_heard_keys(struct qn_core *core, struct peer *peer, const struct qn_coll_id *coll,

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/late.h"
 #include "core/recover.h"
 
 struct alerts {
@@ -135,6 +136,8 @@ static void alerts_of_coll(const struct coll *coll, struct alerts *alerts)
 {
     if (coll_differs(coll))
         add(alerts, "critical", "fingerprint", coll->shown);
+    if (coll->pass != NULL && coll->pass->is_stopped)
+        add(alerts, "critical", "late-stopped", coll->shown);
     if (coll->info.conflicts > 0)
         add(alerts, "attention", "conflict", coll->shown)->count = coll->info.conflicts;
     if (coll->is_clash)

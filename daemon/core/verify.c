@@ -303,14 +303,15 @@ void verify_again(struct qn_core *core, struct coll *coll)
                 qn_site_id_eq(&(*task)->site, (wanted_site)))
 
 void verify_heard_state(struct qn_core *core, struct peer *peer, const struct qn_coll_id *id,
-                        const uint8_t *hash, const uint8_t *root)
+                        const uint8_t *hash, const uint8_t *root, bool is_late)
 {
     struct coll *coll = core_coll(core, id);
     bool is_equal = memcmp(hash, coll->cc_hash, QN_ROOT_SIZE) == 0;
     each_task(core, id, &peer->site, slot)
     {
         struct verify_task *task = *slot;
-        if (task->stage != VERIFY_ASK || !is_equal)
+        task->is_incomplete = coll->info.late.is_late || is_late;
+        if (task->stage != VERIFY_ASK || !is_equal || task->is_incomplete)
             continue;
         if (coll->info.damage.is_uncounted || coll->info.late.is_late)
             continue;
@@ -445,9 +446,13 @@ static void report(struct qn_core *core, const struct verify *verify,
     const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), &task->site);
     QN_AUTO_BUF struct qn_buf row;
     qn_buf_init(&row, QN_CONTROL_FRAME_SIZE_MAX - 1024);
-    qn_pack_map(&row, 4);
+    qn_pack_map(&row, task->is_incomplete ? 5 : 4);
     qn_pack_cstr(&row, "collection");
     qn_pack_cstr(&row, coll == NULL ? "" : coll->shown);
+    if (task->is_incomplete) {
+        qn_pack_cstr(&row, "incomplete");
+        qn_pack_bool(&row, true);
+    }
     qn_pack_cstr(&row, "keys");
     qn_pack_array(&row, task->key_count);
     qn_pack_raw(&row, qn_buf_view(&task->keys));

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/state.h"
+#include "core/late.h"
 
 static void pack_time(struct qn_buf *out, uint64_t ms)
 {
@@ -177,8 +177,8 @@ void view_coll(const struct qn_core *core, const struct coll *coll, bool in_full
 {
     QN_AUTO_FREE struct member_view *members = qn_alloc(QN_SITES_MAX * sizeof(*members));
     size_t count = list_members(core, coll, members);
-    bool in_sync;
-    qn_pack_map(out, in_full ? 10 : 8);
+    bool in_sync, is_late = coll->info.late.is_late;
+    qn_pack_map(out, (in_full ? 10u : 8u) + (is_late ? 2 : 0));
     qn_pack_cstr(out, "behind");
     pack_behind(members, count, out, &in_sync);
     qn_pack_cstr(out, "checked_at");
@@ -191,9 +191,15 @@ void view_coll(const struct qn_core *core, const struct coll *coll, bool in_full
     if (in_full)
         pack_creator(core, coll, out);
     qn_pack_cstr(out, "in_sync");
-    qn_pack_bool(out, in_sync);
+    qn_pack_bool(out, in_sync && !is_late);
+    if (is_late) {
+        qn_pack_cstr(out, "incomplete");
+        qn_pack_bool(out, true);
+    }
     qn_pack_cstr(out, "kind");
     qn_pack_cstr(out, coll->info.is_folder ? "folder" : "records");
+    if (is_late)
+        late_pack(core, coll, out);
     qn_pack_cstr(out, "members");
     qn_pack_array(out, count);
     for (size_t i = 0; i < count; i++)
@@ -259,6 +265,12 @@ const struct qn_coll_id *qn_core_collection(const struct qn_core *core, struct q
 {
     const struct coll *coll = core_coll_named(core, name);
     return coll == NULL ? NULL : &coll->id;
+}
+
+bool qn_core_is_incomplete(const struct qn_core *core, struct qn_span name)
+{
+    const struct coll *coll = core_coll_named(core, name);
+    return coll != NULL && coll->info.late.is_late;
 }
 
 bool qn_core_is_folder(const struct qn_core *core, struct qn_span name)

@@ -16,22 +16,30 @@ bool qn_name_is_ascii(struct qn_span text)
     return true;
 }
 
-enum qn_err qn_name_compose(struct qn_span text, struct qn_buf *out)
+static enum qn_err map(struct qn_span text, utf8proc_option_t options, struct qn_buf *out)
 {
-    if (qn_name_is_ascii(text)) {
-        qn_buf_append_span(out, text);
-        return qn_buf_status(out);
-    }
+    utf8proc_uint8_t *mapped = NULL;
     if (!qn_text_is_utf8(text))
         return QN_ERR_INVALID;
-    utf8proc_uint8_t *composed = NULL;
-    utf8proc_ssize_t size = utf8proc_map(text.data, (utf8proc_ssize_t)text.size, &composed,
-                                         UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    utf8proc_ssize_t size = utf8proc_map(text.data, (utf8proc_ssize_t)text.size, &mapped, options);
     if (size < 0)
         return QN_ERR_INVALID;
-    qn_buf_append(out, composed, (size_t)size);
-    free(composed);
+    qn_buf_append(out, mapped, (size_t)size);
+    free(mapped);
     return qn_buf_status(out);
+}
+
+enum qn_err qn_name_compose(struct qn_span text, struct qn_buf *out)
+{
+    if (!qn_name_is_ascii(text))
+        return map(text, UTF8PROC_STABLE | UTF8PROC_COMPOSE, out);
+    qn_buf_append_span(out, text);
+    return qn_buf_status(out);
+}
+
+enum qn_err qn_name_fold(struct qn_span text, struct qn_buf *out)
+{
+    return map(text, UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD, out);
 }
 
 bool qn_name_is_shown(struct qn_span name)

@@ -9,6 +9,9 @@
 
 /* Appends the normal form C. QN_ERR_INVALID: not UTF-8. QN_ERR_LIMIT: of `out`. */
 enum qn_err QN_CHECKED qn_name_compose(struct qn_span text, struct qn_buf *out);
+/* The same without upper and lower case (full folding): equal for names that people could take for
+ * each other. */
+enum qn_err QN_CHECKED qn_name_fold(struct qn_span text, struct qn_buf *out);
 bool qn_name_is_ascii(struct qn_span text); /* so it is its own normal form */
 /* May be shown to people: UTF-8 without control characters, and not one of Quoin's own. */
 bool qn_name_is_shown(struct qn_span name);

@@ -183,6 +183,7 @@ static void put_member(struct qn_buf *out, struct qn_span value, const struct qn
     case QN_JSON_VALUE:
     case QN_JSON_LIST:
     case QN_JSON_MAP:
+    case QN_JSON_MARK:
         qn_json_value(out, value);
         break;
     case QN_JSON_TIME:
@@ -207,7 +208,7 @@ void qn_json_members(struct qn_buf *out, struct qn_span map, const struct qn_jso
     for (; shape->key != NULL; shape++) {
         struct qn_span value;
         bool has_it = qn_map_find(map, shape->from ? shape->from : shape->key, &value);
-        if (!has_it && shape->kind == QN_JSON_BY_FIELD)
+        if (!has_it && (shape->kind == QN_JSON_BY_FIELD || shape->kind == QN_JSON_MARK))
             continue;
         qn_buf_printf(out, "%s\"%s\":", is_first ? "" : ",", shape->key);
         is_first = false;

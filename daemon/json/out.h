@@ -16,6 +16,7 @@ enum qn_json_kind {
     QN_JSON_OBJECT,   /* an object of the inner shape, or null */
     QN_JSON_OBJECTS,  /* a list of such */
     QN_JSON_BY_FIELD, /* a map of lists of such; left out if missing */
+    QN_JSON_MARK,     /* any value, as it is; left out if missing */
 };
 
 /* The members of a known object in the order in which the manual shows them; others are left out.

@@ -5,6 +5,10 @@
     {                                                                                              \
         .key = name, .kind = QN_JSON_VALUE                                                         \
     }
+#define MARK(name)                                                                                 \
+    {                                                                                              \
+        .key = name, .kind = QN_JSON_MARK                                                          \
+    }
 #define TIME(name)                                                                                 \
     {                                                                                              \
         .key = name, .kind = QN_JSON_TIME                                                          \
@@ -50,13 +54,13 @@ const struct qn_json_shape qn_json_folder[] = {
 };
 
 const struct qn_json_shape qn_json_collection_list[] = {
-    MEMBER("name"),  MEMBER("kind"), MEMBER("records"), MEMBER("conflicts"),
-    LIST("members"), MAP("behind"),  MEMBER("in_sync"), END,
+    MEMBER("name"), MEMBER("kind"),    MEMBER("records"),  MEMBER("conflicts"), LIST("members"),
+    MAP("behind"),  MEMBER("in_sync"), MARK("incomplete"), MARK("late"),        END,
 };
 
 const struct qn_json_shape qn_json_collection[] = {
-    MEMBER("name"), MEMBER("records"), MEMBER("conflicts"), LIST("members"),
-    MAP("behind"),  MEMBER("in_sync"), TIME("checked_at"),  END,
+    MEMBER("name"),    MEMBER("records"),  MEMBER("conflicts"), LIST("members"), MAP("behind"),
+    MEMBER("in_sync"), TIME("checked_at"), MARK("incomplete"),  MARK("late"),    END,
 };
 
 static const struct qn_json_shape backup_copy[] = {
@@ -110,8 +114,9 @@ const struct qn_json_shape qn_json_site[] = {
 };
 
 const struct qn_json_shape qn_json_collection_show[] = {
-    MEMBER("name"),    MEMBER("records"), MEMBER("conflicts"),  LIST("members"),    MAP("behind"),
-    MEMBER("in_sync"), MEMBER("id"),      MEMBER("created_by"), TIME("checked_at"), END,
+    MEMBER("name"), MEMBER("records"),    MEMBER("conflicts"), LIST("members"),
+    MAP("behind"),  MEMBER("in_sync"),    MARK("incomplete"),  MARK("late"),
+    MEMBER("id"),   MEMBER("created_by"), TIME("checked_at"),  END,
 };
 
 static const struct qn_json_shape concurrent[] = {
@@ -128,8 +133,13 @@ static const struct qn_json_shape updated[] = {
 };
 
 const struct qn_json_shape qn_json_record[] = {
-    MEMBER("collection"),       MEMBER("key"), MAP("fields"), BY_FIELD("conflicts", concurrent),
-    OBJECT("updated", updated), END,
+    MEMBER("collection"),
+    MEMBER("key"),
+    MAP("fields"),
+    BY_FIELD("conflicts", concurrent),
+    OBJECT("updated", updated),
+    MARK("incomplete"),
+    END,
 };
 
 const struct qn_json_shape qn_json_conflicts[] = {
@@ -178,7 +188,7 @@ const struct qn_json_shape qn_json_conflict[] = {
 };
 
 const struct qn_json_shape qn_json_verify[] = {
-    MEMBER("collection"), MEMBER("site"), MEMBER("state"), LIST("keys"), END,
+    MEMBER("collection"), MEMBER("site"), MEMBER("state"), LIST("keys"), MARK("incomplete"), END,
 };
 
 const struct qn_json_shape qn_json_incident[] = {

@@ -444,6 +444,8 @@ static enum qn_err run_own(struct qn_applier *applier, enum qn_intent_kind kind,
         return qn_doubt_put(applier->kv, false);
     if (kind == QN_INTENT_PURGE)
         return run_purge(applier, cursor, outcome);
+    if (kind == QN_INTENT_LOCAL)
+        return qn_intent_run_local(applier, cursor);
     return run_cut_log(applier, cursor, outcome);
 }
 
@@ -472,6 +474,7 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
     case QN_INTENT_TRUST:
     case QN_INTENT_PURGE:
     case QN_INTENT_CUT_LOG:
+    case QN_INTENT_LOCAL:
         return run_own(applier, intent->kind, &cursor, outcome);
     case QN_INTENT_LATE:
     case QN_INTENT_LATE_CANCEL:
@@ -517,8 +520,6 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
     case QN_INTENT_RECOUNT:
     case QN_INTENT_SCRUBBED:
         return qn_intent_run_integrity(applier, intent->kind, &cursor, outcome);
-    case QN_INTENT_LOCAL:
-        return qn_intent_run_local(applier, &cursor);
     }
     return QN_ERR_INVALID;
 }

@@ -171,11 +171,9 @@ void api_conflicts(struct api *api)
 }
 
 static const struct qn_json_shape collection_shape[] = {
-    {.key = "name", .kind = QN_JSON_VALUE},
-    {.key = "records", .kind = QN_JSON_VALUE},
-    {.key = "conflicts", .kind = QN_JSON_VALUE},
-    {.key = "in_sync", .kind = QN_JSON_VALUE},
-    {.key = NULL},
+    {.key = "name", .kind = QN_JSON_VALUE},      {.key = "records", .kind = QN_JSON_VALUE},
+    {.key = "conflicts", .kind = QN_JSON_VALUE}, {.key = "in_sync", .kind = QN_JSON_VALUE},
+    {.key = "incomplete", .kind = QN_JSON_MARK}, {.key = NULL},
 };
 
 static const char *right_word(enum qn_right right)

@@ -70,6 +70,34 @@ void qn_store_read_end(struct qn_store *store)
     qn_kv_lmdb_end_read(&store->reader);
 }
 
+struct qn_store_pin {
+    struct qn_kv_lmdb kv;
+};
+
+enum qn_err qn_store_pin(struct qn_store *store, struct qn_store_pin **ret_pin)
+{
+    struct qn_store_pin *pin = QN_NEW(struct qn_store_pin);
+    qn_kv_lmdb_init(&pin->kv, store->env.mdb, store->env.tables);
+    enum qn_err err = qn_kv_lmdb_begin_read(&pin->kv);
+    if (err != QN_OK) {
+        qn_store_unpin(pin);
+        return err;
+    }
+    *ret_pin = pin;
+    return QN_OK;
+}
+
+struct qn_kv *qn_store_pin_kv(struct qn_store_pin *pin)
+{
+    return &pin->kv.kv;
+}
+
+void qn_store_unpin(struct qn_store_pin *pin)
+{
+    qn_kv_lmdb_deinit(&pin->kv);
+    qn_free(pin);
+}
+
 enum qn_err qn_store_write_begin(struct qn_store *store, struct qn_kv **ret_kv)
 {
     if (store->writer != NULL)

@@ -42,6 +42,14 @@ void qn_store_close(struct qn_store *store);
 enum qn_err QN_CHECKED qn_store_read_begin(struct qn_store *store, struct qn_kv **ret_kv);
 void qn_store_read_end(struct qn_store *store);
 
+/* A reading transaction that stays open, at most QN_PIN_TIME_MAX_MS: as long as it does, the file
+ * grows by what is written. Opened and ended on the loop thread, before the store is closed; read
+ * in by any thread, one at a time. */
+struct qn_store_pin;
+enum qn_err QN_CHECKED qn_store_pin(struct qn_store *store, struct qn_store_pin **ret_pin);
+struct qn_kv *qn_store_pin_kv(struct qn_store_pin *pin);
+void qn_store_unpin(struct qn_store_pin *pin);
+
 /* A write transaction outside the writer, for set-up and tests: before qn_store_start only, else
  * QN_ERR_STATE. write_end ends it in any case. */
 enum qn_err QN_CHECKED qn_store_write_begin(struct qn_store *store, struct qn_kv **ret_kv);

@@ -51,6 +51,11 @@ static const struct row rows[] = {
     {"repaired", N_("damage in collection @ was found and put right; the last: ~"),
      N_("Check the disk (`smartctl -a`, `journalctl -k`); `syncctl verify @` tells what was "
         "damaged.")},
+    {"late-stopped",
+     N_("bringing collection @ up to date would take away many of its records; it was stopped"),
+     N_("Find out whether they were really deleted elsewhere. If so, run `syncctl collection "
+        "resume "
+        "@`; if not, let the site be looked at that they would come from.")},
     {"equivocation", N_("site @ signed two histories: it was copied or restored"),
      N_("Find out whether its state directory runs on two machines, and stop one of them.")},
     {"bad-peer", N_("site @ sends what this site must refuse"),

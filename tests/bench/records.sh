@@ -5,11 +5,11 @@
 #
 # The steps, in this order; 1,000,000 records (--scale) of 8 fields, 300 bytes each, of make_records:
 # row         what is stored of a record beside its values
-# import      `record import` of all of them at one site: records a second, the memory of its daemon,
-#             and what its tables take
+# import      `record import` of nine tenths of them at one site, linked to a second one: records a second
+#             until all are durable, memory of its daemon, what its tables take; and until the second has them
 # puts        single durable puts there, one and 64 under way: linked to a second site, and cut off
 #             from everyone
-# catchup     a second site that was down while the last 200,000 were written: operations a second that
+# catchup     a second site that was down while the last 100,000 were written: operations a second that
 #             it applies durably, bytes, memory of both
 # read        at that size: `status`, `record list --json` (seconds, bytes, memory of both programs),
 #             `verify` against the second site
@@ -18,8 +18,8 @@
 #             1 s how many pass from the first byte of the session until the first operation is there
 # bootstrap   a new site gets everything at 20 Mbit/s with 40 ms: seconds, bytes; another one with a cut
 #             every 10 s
-# memory      20 sites linked to the one with all records: its memory; and import, bootstrap and audit
-#             of all records with each daemon in a cgroup of 96 MiB (as root)
+# memory      20 sites linked to the one with all records: its memory
+# cgroup      import at one site, bootstrap of another and audit, each daemon in a cgroup of 96 MiB (as root)
 # etcd        three nodes of etcd, the same records: import in transactions of as many puts, single puts,
 #             and without its majority; a node that was down catches up; bytes, memory
 #
@@ -38,7 +38,7 @@ source "$here/cgroup.sh"
 # shellcheck source=etcd.sh
 source "$here/etcd.sh"
 
-build=$1 scale=100 steps=row,import,puts,catchup,read,reconnect,bootstrap,memory,etcd
+build=$1 scale=100 steps=row,import,puts,catchup,read,reconnect,bootstrap,memory,cgroup,etcd
 shift
 while (($# > 0)); do
     case $1 in
@@ -50,8 +50,8 @@ while (($# > 0)); do
     esac
 done
 records=$((10000 * scale))
-behind=$((records / 5)) # of them, which the second site has to catch up
-readonly wait_max=3600
+behind=$((records / 10)) # of them, which the second site has to catch up
+readonly wait_max=1200
 
 bench_begin "$build"
 make_records=$(bench_program "$build" make_records) look_store=$(bench_program "$build" look_store)
@@ -102,21 +102,21 @@ need_records() {
     make_data
     [[ -n ${site_pid[a]:-} ]] && return
     group_make a b c d
-    group_stop_all b c d
+    group_stop_all c d
     ctl a --quiet collection create people --members a,b,c,d
-    local first rest
+    local start first all
     watch_start a
+    start=$(now)
     first=$(import a "$work/first.jsonl")
+    until_ok "$wait_max" has_as_many a b
+    all=$(seconds "$start" "$(now)")
     watch_end a
-    note import "$(jq -nc --argjson records $((records - behind)) --argjson s "$first" --argjson rss "$(watch_most a)" \
-        --argjson store "$("$look_store" "$work/a/store")" \
-        '{records: $records, s: $s, per_s: ($records / $s | round), rss_anon_kib: $rss,
-          tables: ($store.tables | with_entries(select(.value.entries > 1000)))}')"
-    site_start b
-    until_ok "$wait_max" has_all b $((records - behind))
+    note import "$(jq -nc --argjson records $((records - behind)) --argjson s "$first" --argjson all "$all" \
+        --argjson rss "$(watch_most a)" --argjson store "$("$look_store" "$work/a/store")" \
+        '{records: $records, s: $s, per_s: ($records / $s | round), s_until_second_has_them: $all,
+          rss_anon_kib: $rss, tables: ($store.tables | with_entries(select(.value.entries > 1000)))}')"
     site_stop b
-    rest=$(import a "$work/rest.jsonl")
-    note import_rest "{\"records\": $behind, \"s\": $rest}"
+    note import_alone "{\"records\": $behind, \"s\": $(import a "$work/rest.jsonl")}"
 }
 
 figure_import() {
@@ -291,8 +291,9 @@ figure_bootstrap() {
 readonly peers=20 limit_mib=96
 
 # All of them share a small collection with a; the one with all records is not theirs.
-memory_of_peers() {
+figure_memory() {
     local i
+    need_records
     need_b
     ctl a --quiet collection create notes
     for ((i = 1; i < peers; i++)); do
@@ -308,14 +309,16 @@ memory_of_peers() {
     ctl a --quiet record import notes "$work/notes.jsonl" --key key
     until_ok 120 has_told_all a
     watch_end a
+    note memory "{\"peers\": $peers, \"rss_anon_kib\": $(watch_most a)}"
     for ((i = 1; i < peers; i++)); do
         site_stop "peer$i"
     done
 }
 
 # Import at one site, bootstrap of another, audit between them, each daemon in a cgroup of its own.
-memory_in_groups() {
-    cgroup_make "quoin-bench-$$-e" "$limit_mib" || { answer='{"completed": false}' && return; }
+figure_cgroup() {
+    make_data
+    cgroup_make "quoin-bench-$$-e" "$limit_mib" || { note cgroup '{"completed": false}' && return; }
     cgroup_make "quoin-bench-$$-f" "$limit_mib"
     # shellcheck disable=SC2016 # for the shell of the script that is written
     printf '#!/bin/sh\necho $$ >"%s-${2##*/}/cgroup.procs"\nexec "%s" "$@"\n' "${cgroup%-f}" "$syncd" >"$work/limited"
@@ -326,28 +329,20 @@ memory_in_groups() {
     site_stop f
     ctl e --quiet collection create people
     watch_start e
-    import=$(import e "$work/first.jsonl")
+    cat "$work/first.jsonl" "$work/rest.jsonl" >"$work/all.jsonl"
+    import=$(import e "$work/all.jsonl")
     site_start f
     watch_start f
     bootstrap=$(timed until_ok "$wait_max" has_as_many e f)
     verify=$(timed compare e)
     watch_end e
     watch_end f
-    answer=$(jq -nc --argjson imported "$import" --argjson bootstrap "$bootstrap" --argjson verify "$verify" \
+    note cgroup "$(jq -nc --argjson imported "$import" --argjson bootstrap "$bootstrap" --argjson verify "$verify" \
         --argjson e "$(watch_most e)" --argjson f "$(watch_most f)" --argjson peak "$(cgroup_peak "$cgroup")" \
         --arg kind "$cgroup_kind" --argjson limit "$limit_mib" --argjson identical "$(jq .identical "$work/out")" \
         '{completed: $identical, limit_mib: $limit, version: $kind, import_s: $imported, bootstrap_s: $bootstrap,
-          verify_s: $verify, rss_anon_kib: {source: $e, new: $f}, peak_bytes_of_new: $peak}')
+          verify_s: $verify, rss_anon_kib: {source: $e, new: $f}, peak_bytes_of_new: $peak}')"
     group_stop_all e f
-}
-
-figure_memory() {
-    need_records
-    memory_of_peers
-    group_stop_all a b
-    memory_in_groups
-    note memory "$(jq -nc --argjson peers "$peers" --argjson rss "$(watch_most a)" --argjson groups "$answer" \
-        '{peers: $peers, rss_anon_kib: $rss, cgroup: $groups}')"
 }
 
 document() {
@@ -360,7 +355,7 @@ document() {
             reconnect: ($all.reconnect.beyond <= 1024 and $all.reconnect.round_trips_from_session <= 1.2),
             bootstrap: ($all.bootstrap.whole.s <= 60 and $all.bootstrap.whole.bytes <= 110000000 and
                         $all.bootstrap.more <= 0.03),
-            memory: ($all.memory.rss_anon_kib <= 49152 and $all.memory.cgroup.completed),
+            memory: ($all.memory.rss_anon_kib <= 49152), cgroup: $all.cgroup.completed,
             puts: ($all.puts.cut_off.one.p50_ms <= 1.5 * $all.puts.linked.one.p50_ms)}
             | with_entries(select($all[.key] != null))}' "$work/notes"
 }

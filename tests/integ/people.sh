@@ -17,6 +17,11 @@ with_password() { # PASSWORD ARGUMENT...
 accounts() {
     expect "an account" with_password "$good" user add anne --role editor
     refuse 2 'already' "not twice" with_password "$good" user add anne
+    refuse 2 'capitals' "none that is taken for another" with_password "$good" user add ANNE
+    refuse 2 'accents' "no accents apart" with_password "$good" user add $'ane\xcc\x81'
+    expect "a collection" ctl one collection create Menus
+    refuse 2 'capitals' "no collection that is taken for another" ctl one collection create menus
+    refuse 2 'capitals' "no site either" ctl one site invite ONE
     refuse 2 'tried first' "no common password" with_password 'Bonjour2024' user add bruno
     refuse 2 'name' "no name" with_password 'anne1965' user password anne
     refuse 2 'keys' "no row of keys" with_password 'azertyuiop' user add bruno

@@ -34,6 +34,10 @@ static const char *const bug_names[QN_BUG_COUNT] = {
     [QN_BUG_LOCK_IGNORED] = "lock-ignored",
     [QN_BUG_ROT_MERGED] = "rot-merged",
     [QN_BUG_COPY_UNEQUAL] = "copy-unequal",
+    [QN_BUG_PAGE_CLAIMS] = "page-claims",
+    [QN_BUG_STALE_PAGE_CLOCK] = "stale-page-clock",
+    [QN_BUG_NO_SEGMENTS] = "no-segments",
+    [QN_BUG_LATE_SERVES] = "late-serves",
 };
 
 static uint64_t run_seed(const struct options *options, uint64_t seed, bool prints,

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "model/doubt.h"
+#include "model/late_seg.h"
+#include "model/tables.h"
 #include "model/peers.h"
 #include "proto/pack.h"
 #include "sim/world.h"
@@ -94,22 +96,35 @@ static bool take_batch(struct sim_world *world, struct sim_site *site, struct si
     return goes_on;
 }
 
+/* What left the log, or came as pages: it was in somebody's log once. */
+static enum qn_err take_floor(struct sim_world *world, struct sim_site *site, struct sim_seen *seen)
+{
+    QN_AUTO_VV struct qn_vv floor = {0};
+    QN_TRY(qn_read_floor(memkv_reader(site->disk), &seen->coll, &floor));
+    qn_vec_each (&floor.entries, entry)
+        for (uint64_t ctr = qn_vv_get(&seen->vv, &entry->actor) + 1; ctr <= entry->ctr; ctr++)
+            if (find_op(world, &seen->coll, &(struct qn_dot){entry->actor, ctr}) == NULL)
+                world_fail(world, "%s: claims an operation that nobody wrote", site->name);
+    qn_vv_join(&seen->vv, &floor);
+    return QN_OK;
+}
+
 /* Invariant 2: the log has every operation that the clock claims. */
 static void take_ops(struct sim_world *world, struct sim_site *site, const struct qn_coll_id *coll,
-                     const struct qn_vv *cc)
+                     const struct qn_vv *cc, bool is_late)
 {
     struct sim_seen *seen = seen_of(world, site->index, coll);
     uint64_t seq;
-    if (seen->vv.entries.count == 0) /* what was cut off was seen while it was there */
-        QN_ASSERT(qn_read_floor(memkv_reader(site->disk), coll, &seen->vv) == QN_OK);
-    enum qn_err err = qn_read_start(memkv_reader(site->disk), coll, &seen->vv, &seq);
+    enum qn_err err = take_floor(world, site, seen);
+    if (err == QN_OK)
+        err = qn_read_start(memkv_reader(site->disk), coll, &seen->vv, &seq);
     if (err != QN_OK) {
         world_fail(world, "%s: the log has a gap (%s)", site->name, qn_err_name(err));
         return;
     }
     while (seq != 0 && take_batch(world, site, seen, &seq))
         ;
-    if (!qn_vv_eq(&seen->vv, cc))
+    if (!is_late && !qn_vv_eq(&seen->vv, cc)) /* a late one shows only what it writes itself */
         world_fail(world, "%s: the clock and the log differ", site->name);
 }
 
@@ -270,6 +285,29 @@ static void compare_counts(struct sim_world *world, const struct sim_site *site,
                    (unsigned long long)count->conflicts, (unsigned long long)info->conflicts);
 }
 
+/* Of a late site, invariant 1, and that nothing is back: what it lacks it may still get. */
+static void compare_late(struct sim_world *world, const struct sim_site *site,
+                         const struct qn_coll_id *coll, const struct qn_vv *cc,
+                         const struct facts *have, const struct facts *removed)
+{
+    struct qn_segs segs = {0};
+    struct qn_coll_row row;
+    struct qn_kv *kv = memkv_reader(site->disk);
+    QN_ASSERT(qn_coll_row_get(kv, coll, &row) == QN_OK);
+    QN_ASSERT(qn_segs_load(kv, row.number, true, &segs) == QN_OK);
+    for (size_t i = 0, r = 0; i < have->list.count; i++) {
+        const struct fact *fact = &have->list.items[i];
+        struct qn_spot at = {QN_SPOT_PAIR, fact->key, fact->field, fact->dot};
+        if (!qn_vv_has(cc, &fact->dot) && !qn_segs_have(&segs, &at, &fact->dot))
+            world_fail(world, "%s: a value that is reflected nowhere", site->name);
+        while (r < removed->list.count && by_place(&removed->list.items[r], fact) < 0)
+            r++;
+        if (r < removed->list.count && by_place(&removed->list.items[r], fact) == 0)
+            world_fail(world, "%s: a value is back while it is late", site->name);
+    }
+    qn_segs_deinit(&segs);
+}
+
 /* Invariants 5 and 9: nothing lost, nothing back; fingerprints and counters as recomputed. */
 static void check_coll(struct sim_world *world, struct sim_site *site,
                        const struct qn_coll_id *coll)
@@ -286,7 +324,10 @@ static void check_coll(struct sim_world *world, struct sim_site *site,
     subtract(&want, &removed);
     if (recount(world, site, coll, &count)) {
         sort(&count.facts);
-        compare(world, site, &count.facts, &want);
+        if (info.late.is_late)
+            compare_late(world, site, coll, &cc, &count.facts, &removed);
+        else
+            compare(world, site, &count.facts, &want);
         compare_counts(world, site, &count, &info);
     }
     qn_vec_free(&want.list);
@@ -302,7 +343,7 @@ void oracle_committed(struct sim_world *world, struct sim_site *site,
                     change->coll.bytes[0], change->coll.bytes[1],
                     (unsigned long long)change->info.order_head,
                     (unsigned long long)change->info.live);
-        take_ops(world, site, &change->coll, &change->cc);
+        take_ops(world, site, &change->coll, &change->cc, change->info.late.is_late);
         if (world_chance(world, 250))
             check_coll(world, site, &change->coll);
     }
@@ -597,6 +638,22 @@ static struct sim_site *first_in(struct sim_world *world)
     return NULL;
 }
 
+static bool is_late(const struct sim_site *site, const struct qn_coll_id *coll)
+{
+    struct qn_coll_info info;
+    QN_ASSERT(qn_read_coll(memkv_reader(site->disk), coll, &info) == QN_OK);
+    return info.late.is_late;
+}
+
+bool oracle_is_late(struct sim_world *world)
+{
+    for (size_t i = 0; i < world->site_count; i++)
+        qn_vec_each (&world->colls, coll)
+            if (is_in(world, &world->sites[i]) && is_late(&world->sites[i], coll))
+                return true;
+    return false;
+}
+
 static void site_at_rest(struct sim_world *world, const struct sim_site *reference,
                          struct sim_site *site)
 {
@@ -606,6 +663,8 @@ static void site_at_rest(struct sim_world *world, const struct sim_site *referen
     if (!qn_digest_eq(&ledger, &other) && !world->may_fork)
         world_fail(world, "at rest: %s and %s have different ledgers", reference->name, site->name);
     qn_vec_each (&world->colls, coll) {
+        if (is_late(site, coll)) /* invariant 11 */
+            world_fail(world, "at rest: %s is late", site->name);
         equal_to_first(world, reference, site, coll);
         check_coll(world, site, coll);
     }

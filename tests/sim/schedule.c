@@ -392,12 +392,19 @@ static void act_up(struct sim_world *world, struct sim_site *site, uint64_t dice
         take_image(world, site);
     else if (dice < 972)
         withdraw(world, site);
+    else if (dice < 985 && !world->has_short_logs)
+        site_truncate(world, site);
     else
         world_run(world, world->now_ms + world_below(world, 3000));
 }
 
 static void act(struct sim_world *world, size_t early)
 {
+    if (world->has_short_logs && world_chance(world, 250)) {
+        struct sim_site *forgets = &world->sites[world_below(world, world->site_count)];
+        if (is_member(forgets))
+            site_truncate(world, forgets);
+    }
     struct sim_site *site = &world->sites[world_below(world, world->site_count)];
     uint64_t dice = world_below(world, 1000);
     if (site->index >= early && !site->has_code) {
@@ -461,6 +468,18 @@ static void find_rot(struct sim_world *world)
     }
 }
 
+/* Passes end within minutes; what nobody can send any more is written anew after a day. */
+static void wait_for_late(struct sim_world *world)
+{
+    for (int i = 0; i < 6 && world->failure[0] == '\0' && oracle_is_late(world); i++) {
+        world_run(world, world->now_ms + 90000);
+        if (!oracle_is_late(world))
+            return;
+        world_leap(world, 25ull * 3600 * 1000);
+        world_run(world, world->now_ms + 90000);
+    }
+}
+
 static void calm_down(struct sim_world *world, size_t early)
 {
     world->is_calm = true;
@@ -473,9 +492,10 @@ static void calm_down(struct sim_world *world, size_t early)
     }
     world_trace(world, "calm");
     world_run(world, world->now_ms + 90000);
-    find_rot(world);
     if (world->has_copies)
         let_time_pass(world);
+    wait_for_late(world);
+    find_rot(world);
     for (int i = 0; i < 200 && world->failure[0] == '\0' && is_busy(world); i++)
         world_run(world, world->now_ms + 500);
 }
@@ -483,6 +503,7 @@ static void calm_down(struct sim_world *world, size_t early)
 void schedule_run(struct sim_world *world)
 {
     size_t early = set_up(world);
+    world->has_short_logs = world_chance(world, 400);
     size_t actions = ACTIONS_MIN + world_below(world, ACTIONS_MAX - ACTIONS_MIN);
     for (size_t i = 0; i < actions && world->failure[0] == '\0'; i++) {
         act(world, early);

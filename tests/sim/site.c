@@ -3,6 +3,7 @@
 
 #include "model/bugs.h"
 #include "model/doubt.h"
+#include "model/intents.h"
 #include "proto/pack.h"
 #include "sim/world.h"
 
@@ -44,8 +45,29 @@ void site_init(struct sim_world *world, size_t index)
     site->disk = memkv_new();
 }
 
+static void unpin(struct sim_site *site, uint64_t name)
+{
+    for (size_t i = site->pins.count; i-- > 0;)
+        if (site->pins.items[i].name == name) {
+            memkv_free(site->pins.items[i].disk);
+            qn_vec_remove(&site->pins, i);
+        }
+}
+
+static struct memkv *pinned(struct sim_site *site, uint64_t name)
+{
+    qn_vec_each (&site->pins, pin)
+        if (pin->name == name)
+            return pin->disk;
+    struct sim_pin *pin = qn_vec_push_slot(&site->pins);
+    *pin = (struct sim_pin){.name = name, .disk = memkv_clone(site->disk)};
+    return pin->disk;
+}
+
 static void drop_volatile(struct sim_site *site)
 {
+    while (site->pins.count > 0)
+        unpin(site, site->pins.items[0].name);
     qn_vec_each (&site->queue, intent)
         qn_intent_free(*intent);
     site->queue.count = 0;
@@ -66,6 +88,7 @@ void site_deinit(struct sim_site *site)
     vault_deinit(&site->vault);
     files_deinit(site);
     qn_vec_free(&site->queue);
+    qn_vec_free(&site->pins);
     qn_update_deinit(&site->update);
     qn_signer_free(site->signer);
     qn_signer_free(site->kit);
@@ -103,7 +126,8 @@ static void write_soon(struct sim_world *world, struct sim_site *site)
 static void run_read(struct sim_world *world, struct sim_site *site, const struct qn_read *read)
 {
     struct qn_read_result *result = qn_alloc_zero(sizeof(*result));
-    qn_core_read(memkv_reader(site->disk), read, result);
+    struct memkv *disk = read->pin != 0 ? pinned(site, read->pin) : site->disk;
+    qn_core_read(memkv_reader(disk), read, result);
     world_push(world, (struct sim_event){.at_ms = world->now_ms + world_below(world, 3),
                                          .kind = SIM_READ,
                                          .site = site->index,
@@ -175,6 +199,9 @@ static void carry_out(struct sim_world *world, struct sim_site *site, struct qn_
         break;
     case QN_EFFECT_READ:
         run_read(world, site, effect->read);
+        break;
+    case QN_EFFECT_UNPIN:
+        unpin(site, effect->token);
         break;
     case QN_EFFECT_REPLY:
         take_reply(world, site, effect);
@@ -391,6 +418,27 @@ void site_rot(struct sim_world *world, struct sim_site *site)
     world_trace(world, "%s rots in table %d", site->name, (int)table);
 }
 
+/* The log is a cache: any of it may go at any time. */
+void site_truncate(struct sim_world *world, struct sim_site *site)
+{
+    const struct qn_coll_id *coll = &world->colls.items[world_below(world, world->colls.count)];
+    struct qn_coll_info info;
+    if (site->undelivered != NULL || site->writer_is_busy ||
+        qn_read_coll(memkv_reader(site->disk), coll, &info) != QN_OK || info.order_head == 0)
+        return;
+    uint64_t seq = 1 + world_below(world, info.order_head);
+    world_trace(world, "%s forgets operations up to %llu", site->name, (unsigned long long)seq);
+    struct qn_commit *commit = qn_commit_new();
+    struct qn_kv *kv = memkv_begin(site->disk);
+    QN_ASSERT(qn_applier_begin(site->applier, kv, site_wall_ms(world, site), 0) == QN_OK);
+    QN_ASSERT(qn_replica_truncate(site->applier->replica, coll, seq) == QN_OK);
+    QN_ASSERT(qn_applier_seal(site->applier, commit) == QN_OK);
+    QN_ASSERT(memkv_commit(site->disk) == QN_OK);
+    qn_applier_done(site->applier, commit, QN_OK);
+    memkv_sync(site->disk);
+    qn_commit_free(commit);
+}
+
 /* ---- life ---- */
 
 /* As the daemon does it: durable before anything else happens (app/machine.h). */
@@ -437,6 +485,7 @@ void site_start(struct sim_world *world, struct sim_site *site)
                                           (const char(*)[QN_ADDRESS_SIZE_MAX + 1]) addresses,
                                       .address_count = site->is_hidden ? 0 : 1,
                                       .disk_bytes = 1ull << 40,
+                                      .page_size = 200,
                                       .boot = {.bytes = {site->boots}},
                                       .seed = qn_prng_next(&world->prng)};
     site->core = qn_core_new(&options);

@@ -75,6 +75,11 @@ struct sim_file { /* held for another */
     bool is_whole, is_rotten;
 };
 
+struct sim_pin { /* a reading transaction that stays open: the disk as it was */
+    uint64_t name;
+    struct memkv *disk;
+};
+
 struct sim_work;
 
 struct sim_files {
@@ -114,6 +119,7 @@ struct sim_site {
     uint64_t boot_at_ms; /* its monotonic clock counts from there */
     struct qn_update update;
     QN_VEC(struct qn_intent *) queue;
+    QN_VEC(struct sim_pin) pins;
     bool writer_is_busy;
     struct qn_commit *undelivered; /* committed, not told yet */
     bool undelivered_is_synced;
@@ -200,6 +206,7 @@ struct sim_world {
     size_t steps, steps_max, commits;
     QN_VEC(struct sim_promise) promises; /* of holders (custody.c) */
     bool has_copies;                     /* a plan asked for some */
+    bool has_short_logs;                 /* sites often forget operations */
     bool is_scrubbed;                    /* enough time went by since the last rot */
     bool is_at_rest;                     /* what is held has to be as it was promised */
     size_t place_entries;                /* of the ledger, at most */
@@ -238,6 +245,7 @@ void site_step(struct sim_world *world, struct sim_site *site, struct qn_event *
 uint64_t site_wall_ms(const struct sim_world *world, const struct sim_site *site);
 void site_write(struct sim_world *world, struct sim_site *site);
 void site_commit(struct sim_world *world, struct sim_site *site);
+void site_truncate(struct sim_world *world, struct sim_site *site);
 void site_request(struct sim_world *world, struct sim_site *site, uint64_t request,
                   const char *command, const struct qn_buf *args);
 
@@ -299,6 +307,8 @@ bool oracle_may_help(struct sim_world *world, const struct sim_site *site, struc
 void oracle_before_loss(struct sim_world *world, struct sim_site *site);
 void oracle_before_restore(struct sim_world *world, struct sim_site *site);
 void oracle_before_burn(struct sim_world *world, struct sim_site *site);
+/* Whether a site that is in waits for pages, or for what they promise. */
+bool oracle_is_late(struct sim_world *world);
 /* Everything at rest: all sites equal, and equal to what the operations say. */
 void oracle_at_rest(struct sim_world *world);
 

@@ -185,6 +185,9 @@ static void keep(struct rig *rig, struct qn_effect *effect)
         rig->keys++;
         rig->key_size = effect->size;
         break;
+    case QN_EFFECT_UNPIN:
+        rig->unpins++;
+        break;
     case QN_EFFECT_RECOVERED:
         rig->recovered++;
         break;

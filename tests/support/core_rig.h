@@ -37,6 +37,7 @@ struct rig {
     size_t keys;        /* VAULT_KEY */
     size_t key_size;    /* of the last one */
     size_t recovered;   /* RECOVERED */
+    size_t unpins;      /* UNPIN */
     const char *code;   /* of the last refused request */
     size_t replies;     /* requests that were answered or refused */
     struct qn_buf end;  /* what the last answer carried */

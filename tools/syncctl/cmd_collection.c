@@ -23,7 +23,9 @@ int ctl_run_collection_create(struct ctl *ctl)
 
 static void add_sync(struct ctl_grid *grid, struct qn_span item)
 {
-    ctl_grid_add_str(grid, ctl_map_bool(item, "in_sync") ? _("in sync") : _("behind"));
+    ctl_grid_add_str(grid, ctl_map_bool(item, "incomplete") ? _("incomplete")
+                           : ctl_map_bool(item, "in_sync")  ? _("in sync")
+                                                            : _("behind"));
 }
 
 static void add_kind(struct ctl_grid *grid, struct qn_span item)
@@ -71,4 +73,15 @@ int ctl_run_collection_grant(struct ctl *ctl)
     return ctl_do(ctl, is_grant ? "collection.grant" : "collection.ungrant", &args,
                   is_grant ? _("The site shares the collection now.")
                            : _("The site no longer shares the collection."));
+}
+
+int ctl_run_collection_resume(struct ctl *ctl)
+{
+    bool is_rescue = strcmp(ctl->command->verb, "rescue") == 0;
+    QN_AUTO_BUF struct qn_buf args;
+    ctl_args_init(&args, 1);
+    ctl_arg_str(&args, "name", ctl->arguments.items[0]);
+    return ctl_do(ctl, is_rescue ? "collection.rescue" : "collection.resume", &args,
+                  is_rescue ? _("What only this site has is written anew.")
+                            : _("The collection is brought up to date."));
 }

@@ -6,6 +6,7 @@
 #include "client/client.h"
 #include "commands.h"
 #include "i18n.h"
+#include "proto/cursor.h"
 #include "json_out.h"
 #include "screen.h"
 #include "wire.h"
@@ -223,11 +224,35 @@ static void append_behind(struct qn_span collection, struct qn_buf *out)
     }
 }
 
+/* "incomplete: 42 % done, 3 min left", as far as it is known. */
+static void append_late(struct qn_span collection, struct qn_buf *out)
+{
+    struct qn_span late, value;
+    uint64_t done = 0, left_s = 0;
+    qn_buf_append_str(out, _("incomplete"));
+    if (!ctl_map_find(collection, "late", &late) || !ctl_map_find(late, "done", &value))
+        return;
+    struct qn_cursor cursor = qn_cursor(value);
+    if (qn_cursor_u64(&cursor, &done) != QN_OK)
+        return;
+    qn_buf_append_str(out, ", ");
+    qn_buf_printf(out, _("%llu%% done"), (unsigned long long)done);
+    if (!ctl_map_find(late, "left_s", &value))
+        return;
+    cursor = qn_cursor(value);
+    if (qn_cursor_u64(&cursor, &left_s) != QN_OK)
+        return;
+    qn_buf_append_str(out, ", ");
+    qn_buf_printf(out, _("%llu min left"), (unsigned long long)(left_s / 60 + 1));
+}
+
 static void add_sync(struct ctl_grid *grid, struct qn_span collection)
 {
     QN_AUTO_BUF struct qn_buf text;
     qn_buf_init(&text, 64 * 1024);
-    if (ctl_map_bool(collection, "in_sync")) {
+    if (ctl_map_bool(collection, "incomplete")) {
+        append_late(collection, &text);
+    } else if (ctl_map_bool(collection, "in_sync")) {
         qn_buf_append_str(&text, _("in sync"));
     } else {
         qn_buf_append_str(&text, _("behind:"));

@@ -22,6 +22,27 @@ Test(names, accents_are_put_together)
     assert_composed(SPAN("\xe1\x84\x92\xe1\x85\xa1"), "\xed\x95\x98");
 }
 
+static void assert_alike(const char *a, const char *b, bool are_alike)
+{
+    QN_AUTO_BUF struct qn_buf one, other;
+    qn_buf_init(&one, 256);
+    qn_buf_init(&other, 256);
+    cr_assert_eq(qn_name_fold(qn_span_str(a), &one), QN_OK);
+    cr_assert_eq(qn_name_fold(qn_span_str(b), &other), QN_OK);
+    cr_assert_eq(qn_span_eq(qn_buf_view(&one), qn_buf_view(&other)), are_alike, "%s, %s", a, b);
+}
+
+Test(names, capitals_and_accents_apart_make_no_other_name)
+{
+    assert_alike("anne", "ANNE", true);
+    assert_alike("an\xc3\xa9", "ANe\xcc\x81", true);
+    assert_alike("stra\xc3\x9f"
+                 "e",
+                 "STRASSE", true);
+    assert_alike("anne", "ann\xc3\xa9", false);
+    assert_alike("anne", "anna", false);
+}
+
 Test(names, what_is_not_utf8_has_no_form)
 {
     QN_AUTO_BUF struct qn_buf out;

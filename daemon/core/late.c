@@ -1,0 +1,533 @@
+/* Being late: becoming it, asking one source at a time for pages, and being it no more. */
+#include "core/call.h"
+#include "core/late.h"
+#include "model/bugs.h"
+
+#include "chunk/squeeze.h"
+
+#define SILENCE_MS    30000 /* then another source is asked */
+#define RETRY_MS      2000  /* a source that has no pages now is asked again */
+#define RATE_MS       2000
+#define IDLE_MS       30000 /* without any clean site */
+#define INBOUND_MAX   (QN_PAGES_WINDOW_SIZE + 2 * QN_PAGE_SIZE_MAX)
+#define OP_SIZE_GUESS 256 /* raw bytes of a page for one operation of the writer's measure */
+
+void late_free(struct coll *coll)
+{
+    qn_free(coll->pass);
+    coll->pass = NULL;
+}
+
+/* ---- who can bring what ---- */
+
+unsigned late_own_flags(const struct coll *coll)
+{
+    bool is_late = coll->info.late.is_late && !QN_BUG(QN_BUG_LATE_SERVES);
+    return QN_CLOCK_PAGES | (is_late ? QN_CLOCK_LATE : 0u);
+}
+
+static const struct qn_vv *clock_of(const struct peer *peer, const struct share *share)
+{
+    return &coll_known(share->coll, &peer->site)->clock;
+}
+
+static bool has_more_of_its_own(const struct peer *peer, const struct share *share)
+{
+    qn_vec_each (&clock_of(peer, share)->entries, entry)
+        if (qn_actor_is_of(&entry->actor, &peer->site) &&
+            entry->ctr > qn_vv_get(&share->coll->cc, &entry->actor))
+            return true;
+    return false;
+}
+
+bool late_peer_can_serve(const struct peer *peer, const struct share *share)
+{
+    return !share->is_short && (!share->is_late_there || has_more_of_its_own(peer, share));
+}
+
+static bool is_clean(const struct share *share)
+{
+    return share->has_clock && share->knows_pages && !share->is_late_there;
+}
+
+/* Of use is who has something that is not here; and, to bring a pass to its end, who has all that
+ * is here: pages of a site that has less would end it with nothing. */
+static bool has_pages(const struct peer *peer, const struct share *share)
+{
+    const struct qn_vv *theirs = clock_of(peer, share), *ours = &share->coll->cc;
+    return is_clean(share) && (!qn_vv_covers(ours, theirs) || qn_vv_covers(theirs, ours));
+}
+
+bool late_takes_pages(const struct qn_core *core, const struct coll *coll)
+{
+    qn_vec_each (&core->peers, slot) {
+        const struct share *share =
+            (*slot)->session == NULL ? NULL : session_share((*slot)->session, &coll->id);
+        if (coll->info.late.is_passing && share != NULL && has_pages(*slot, share))
+            return true;
+    }
+    return false;
+}
+
+bool late_needs(const struct qn_core *core, const struct peer *peer)
+{
+    if (peer->session == NULL)
+        return false;
+    qn_vec_each (&peer->session->shares, share) {
+        const struct page_pass *pass = (*share)->coll->pass;
+        if ((*share)->source != NULL || (pass != NULL && pass->link == peer->session->link))
+            return true;
+    }
+    return false;
+}
+
+/* What is here is another thing than it was: their logs may reach back to it. */
+void late_forgive(struct qn_core *core, struct coll *coll)
+{
+    qn_vec_each (&core->peers, slot) {
+        struct share *share =
+            (*slot)->session == NULL ? NULL : session_share((*slot)->session, &coll->id);
+        if (share != NULL && !share->is_late_there)
+            share->is_short = false;
+    }
+}
+
+void late_heard_flags(struct qn_core *core, struct peer *peer, struct share *share, uint64_t flags)
+{
+    bool is_late = (flags & QN_CLOCK_LATE) != 0;
+    if (share->is_late_there && !is_late) /* it has more to give than before */
+        share->is_short = false;
+    share->is_late_there = is_late;
+    share->knows_pages |= (flags & QN_CLOCK_PAGES) != 0;
+    if (!(flags & QN_CLOCK_SHORT))
+        return;
+    share->is_short = true;
+    if (share->coll->grant == peer->session->link) {
+        share->coll->grant = 0;
+        coll_grant_next(core, share->coll);
+    }
+}
+
+/* ---- becoming late ---- */
+
+/* Two sites whose logs are short for each other: the one with the lower identity serves first, and
+ * becomes late of the other when that has all. */
+static bool must_wait(const struct qn_core *core, const struct peer *peer,
+                      const struct share *share)
+{
+    return share->is_beyond && qn_site_id_cmp(&core->site, &peer->site) < 0;
+}
+
+/* A log is short, and no other link has operations for us: only pages help. */
+static bool needs_pages(const struct qn_core *core, const struct coll *coll)
+{
+    bool has_source = false;
+    if (coll->grant != 0 || coll->is_becoming_late)
+        return false;
+    qn_vec_each (&core->peers, slot) {
+        const struct share *share =
+            (*slot)->session == NULL ? NULL : session_share((*slot)->session, &coll->id);
+        has_source |= share != NULL && share->is_short && has_pages(*slot, share) &&
+                      !must_wait(core, *slot, share);
+    }
+    return has_source;
+}
+
+/* They became late of each other at once. Whoever has no page yet can be the source after all: the
+ * one with the lower identity, or any if that one cannot for a while. */
+static bool should_be_source(const struct qn_core *core, const struct coll *coll)
+{
+    const struct qn_late *late = &coll->info.late;
+    size_t others = 0, lower = 0;
+    if (late->segs > 0 || late->cursor_size > 0 || coll->pages_count > 0 || coll->is_becoming_late)
+        return false;
+    qn_vec_each (&core->peers, slot) {
+        const struct share *share =
+            (*slot)->session == NULL ? NULL : session_share((*slot)->session, &coll->id);
+        if (share == NULL || !share->has_clock || !share->is_late_there)
+            continue;
+        others++;
+        lower += qn_site_id_cmp(&(*slot)->site, &core->site) < 0;
+    }
+    return others > 0 && (lower == 0 || core->now_ms >= coll->pass->idle_ms + lower * IDLE_MS);
+}
+
+static void cancel(struct qn_core *core, struct coll *coll)
+{
+    struct qn_buf payload;
+    qn_buf_init(&payload, 64);
+    qn_pack_array(&payload, 1);
+    qn_pack_bin(&payload, QN_SPAN_OF(coll->id.bytes));
+    core_commit(core, QN_INTENT_LATE_CANCEL, &payload, PENDING_LATE)->coll = coll->id;
+    coll->is_becoming_late = true;
+}
+
+static void pack_intent(const struct coll *coll, bool may_drop, struct qn_buf *ret_payload)
+{
+    qn_buf_init(ret_payload, 64);
+    qn_pack_array(ret_payload, 2);
+    qn_pack_bin(ret_payload, QN_SPAN_OF(coll->id.bytes));
+    qn_pack_bool(ret_payload, may_drop);
+}
+
+static void become_late(struct qn_core *core, struct coll *coll)
+{
+    struct qn_buf payload;
+    pack_intent(coll, false, &payload);
+    core_commit(core, QN_INTENT_LATE, &payload, PENDING_LATE)->coll = coll->id;
+    coll->is_becoming_late = true;
+    core_note(core, "late", QN_OK, coll->shown);
+}
+
+/* ---- one source at a time ---- */
+
+static struct page_pass *pass_of(struct coll *coll)
+{
+    if (coll->pass == NULL)
+        coll->pass = QN_NEW(struct page_pass);
+    return coll->pass;
+}
+
+/* Whether it is to be asked now: whoever has none now, later. */
+static bool may_ask(const struct qn_core *core, const struct share *share, uint64_t *retry_ms)
+{
+    if (share->no_pages_ms <= core->now_ms)
+        return true;
+    *retry_ms = share->no_pages_ms < *retry_ms ? share->no_pages_ms : *retry_ms;
+    return false;
+}
+
+/* Whoever has most that is not here. With nobody like that for a while, any clean site: what it has
+ * is enough to say that nothing else is missing. */
+static struct peer *best_source(const struct qn_core *core, const struct coll *coll,
+                                uint64_t *ret_retry_ms)
+{
+    struct peer *best = NULL;
+    uint64_t most = 0, idle_ms = coll->pass->idle_ms;
+    bool takes_any = idle_ms != 0 && core->now_ms >= idle_ms + IDLE_MS;
+    *ret_retry_ms = UINT64_MAX;
+    qn_vec_each (&core->peers, slot) {
+        const struct share *share =
+            (*slot)->session == NULL ? NULL : session_share((*slot)->session, &coll->id);
+        if (share == NULL || !(has_pages(*slot, share) || (takes_any && is_clean(share))) ||
+            !may_ask(core, share, ret_retry_ms))
+            continue;
+        uint64_t missing = qn_vv_missing(&coll->cc, clock_of(*slot, share));
+        best = best == NULL || missing > most ? *slot : best;
+        most = missing > most ? missing : most;
+    }
+    return best;
+}
+
+static void ask(struct qn_core *core, struct coll *coll, const struct peer *peer)
+{
+    struct page_pass *pass = coll->pass;
+    pass->link = peer->session->link;
+    pass->number = core_token(core);
+    pass->next_seq = 0;
+    pass->heard_ms = pass->rate_at_ms = core->now_ms;
+    pass->idle_ms = 0;
+    pass->rate = pass->rate_bytes = 0;
+    const struct qn_late *late = &coll->info.late;
+    pass->is_whole |= late->cursor_size == 0;
+    pass->records = late->cursor_size == 0 ? 0 : pass->records;
+    struct qn_buf *out = core_message(core, QN_MSG_NEEDPAGES, 4);
+    qn_pack_bin(out, QN_SPAN_OF(coll->id.bytes));
+    qn_pack_u64(out, pass->number);
+    qn_pack_bin(out, qn_span(late->cursor, late->cursor_size));
+    qn_pack_bin(out, qn_span(late->clock.bytes, late->has_clock ? sizeof(late->clock.bytes) : 0));
+    core_send(core, pass->link);
+}
+
+/* What is still on its way, from the source or to the store, counts no more. */
+static void leave_source(struct qn_core *core, struct page_pass *pass, uint64_t retry_ms)
+{
+    pass->link = 0;
+    pass->number = 0;
+    pass->retry_ms = retry_ms;
+    core_wake(core, retry_ms);
+}
+
+static void source_has_none(struct qn_core *core, struct share *share, struct page_pass *pass)
+{
+    share->no_pages_ms = core->now_ms + core_jitter(core, RETRY_MS);
+    leave_source(core, pass, core->now_ms);
+}
+
+void late_session_ends(struct qn_core *core, struct share *share, qn_link link)
+{
+    struct page_pass *pass = share->coll->pass;
+    pages_end(core, share);
+    if (pass != NULL && pass->link == link)
+        leave_source(core, pass, core->now_ms);
+}
+
+static void find_source(struct qn_core *core, struct coll *coll)
+{
+    uint64_t retry_ms;
+    struct page_pass *pass = coll->pass;
+    const struct peer *peer = best_source(core, coll, &retry_ms);
+    if (peer != NULL) {
+        ask(core, coll, peer);
+        return;
+    }
+    core_wake(core, retry_ms);
+    if (retry_ms != UINT64_MAX)
+        return; /* somebody is clean */
+    pass->idle_ms = pass->idle_ms == 0 ? core->now_ms : pass->idle_ms;
+    if (should_be_source(core, coll))
+        cancel(core, coll);
+    else
+        core_wake(core, core->now_ms + IDLE_MS);
+}
+
+static void pass_tick(struct qn_core *core, struct coll *coll)
+{
+    struct page_pass *pass = pass_of(coll);
+    struct peer *peer = pass->link == 0 ? NULL : core_peer_of_link(core, pass->link);
+    if (pass->is_stopped)
+        return;
+    if (peer != NULL && core->now_ms >= pass->heard_ms + SILENCE_MS)
+        source_has_none(core, session_share(peer->session, &coll->id), pass);
+    if (pass->link != 0)
+        core_wake(core, pass->heard_ms + SILENCE_MS);
+    else if (core->now_ms < pass->retry_ms)
+        core_wake(core, pass->retry_ms);
+    else if (coll->pages_count == 0) /* else where it stands is not known yet */
+        find_source(core, coll);
+}
+
+/* The others are told at once: who is late is not asked for what it cannot give. */
+static void say_mode(struct qn_core *core, struct coll *coll)
+{
+    coll->said_late = coll->info.late.is_late;
+    qn_vec_each (&core->peers, slot) {
+        struct share *share =
+            (*slot)->session == NULL ? NULL : session_share((*slot)->session, &coll->id);
+        if (share != NULL)
+            share_say_clock(core, *slot, share, 0);
+    }
+}
+
+static void coll_tick(struct qn_core *core, struct coll *coll)
+{
+    if (coll->said_late != coll->info.late.is_late)
+        say_mode(core, coll);
+    rescue_tick(core, coll);
+    if (coll->info.late.is_passing)
+        pass_tick(core, coll);
+    else if (needs_pages(core, coll))
+        become_late(core, coll);
+}
+
+void late_tick(struct qn_core *core)
+{
+    qn_vec_each (&core->colls, coll)
+        if ((*coll)->is_shared)
+            coll_tick(core, *coll);
+}
+
+/* ---- pages in ---- */
+
+static void measure_rate(struct page_pass *pass, uint64_t now_ms, size_t size)
+{
+    pass->bytes += size;
+    pass->rate_bytes += size;
+    if (now_ms < pass->rate_at_ms + RATE_MS)
+        return;
+    uint64_t rate = pass->rate_bytes * 1000 / (now_ms - pass->rate_at_ms);
+    pass->rate = pass->rate == 0 ? rate : (3 * pass->rate + rate) / 4;
+    pass->rate_bytes = 0;
+    pass->rate_at_ms = now_ms;
+}
+
+static enum qn_err unpack_body(struct qn_span body, size_t raw_size, struct qn_buf *raw)
+{
+    if (body.size > raw_size)
+        return QN_ERR_INVALID;
+    if (body.size == raw_size) {
+        qn_buf_append_span(raw, body);
+        return QN_OK;
+    }
+    struct qn_squeezer *squeezer = qn_squeezer_new(1);
+    uint8_t *bytes = qn_alloc(raw_size);
+    enum qn_err err = qn_unsqueeze(squeezer, body, bytes, raw_size);
+    if (err == QN_OK)
+        qn_buf_append(raw, bytes, raw_size);
+    qn_free(bytes);
+    qn_squeezer_free(squeezer);
+    return err == QN_OK ? QN_OK : QN_ERR_INVALID;
+}
+
+struct page_head { /* what a PAGE says of its body */
+    uint64_t pass, seq, rows, records, raw_size;
+};
+
+static void submit(struct qn_core *core, struct coll *coll, const struct qn_buf *raw,
+                   const struct page_head *page)
+{
+    struct qn_buf payload;
+    qn_buf_init(&payload, QN_PAGE_SIZE_MAX + 64);
+    qn_pack_array(&payload, 2);
+    qn_pack_bin(&payload, QN_SPAN_OF(coll->id.bytes));
+    qn_pack_bin(&payload, qn_buf_view(raw));
+    struct pending *pending = core_commit(core, QN_INTENT_PAGE, &payload, PENDING_LATE);
+    pending->coll = coll->id;
+    pending->link = coll->pass->link;
+    pending->request = coll->pass->number;
+    pending->seq = page->seq;
+    pending->records = page->records;
+    pending->level = (unsigned)raw->size;
+    core_last_intent(core)->op_count = raw->size / OP_SIZE_GUESS + 1;
+}
+
+static enum qn_err take_page(struct qn_core *core, struct coll *coll, const struct page_head *page,
+                             struct qn_span body)
+{
+    struct page_pass *pass = coll->pass;
+    QN_AUTO_BUF struct qn_buf raw;
+    qn_buf_init(&raw, QN_PAGE_SIZE_MAX);
+    if (page->raw_size > QN_PAGE_SIZE_MAX || coll->pages_size + page->raw_size > INBOUND_MAX ||
+        coll->pages_count >= QN_PAGES_WINDOW_COUNT)
+        return QN_ERR_LIMIT;
+    if (page->seq != pass->next_seq)
+        return QN_ERR_INVALID;
+    QN_TRY(unpack_body(body, page->raw_size, &raw));
+    pass->next_seq++;
+    coll->pages_count++;
+    coll->pages_size += raw.size;
+    pass->heard_ms = core->now_ms;
+    measure_rate(pass, core->now_ms, body.size);
+    submit(core, coll, &raw, page);
+    return QN_OK;
+}
+
+enum qn_err late_heard_page(struct qn_core *core, struct peer *peer, struct share *share,
+                            struct qn_cursor *cursor)
+{
+    struct page_head page;
+    struct qn_span body;
+    struct page_pass *pass = share->coll->pass;
+    QN_TRY(qn_cursor_u64(cursor, &page.pass));
+    QN_TRY(qn_cursor_u64(cursor, &page.seq));
+    QN_TRY(qn_cursor_u64(cursor, &page.rows));
+    QN_TRY(qn_cursor_u64(cursor, &page.records));
+    QN_TRY(qn_cursor_u64(cursor, &page.raw_size));
+    QN_TRY(qn_cursor_bin(cursor, QN_PAGE_SIZE_MAX, &body));
+    if (pass == NULL || pass->link != peer->session->link || pass->number != page.pass)
+        return QN_OK; /* of a pass that was given up */
+    pass->rows = page.rows;
+    if (page.raw_size > 0)
+        return take_page(core, share->coll, &page, body);
+    source_has_none(core, share, pass);
+    return QN_OK;
+}
+
+/* ---- what became of it ---- */
+
+static void say_page_ack(struct qn_core *core, const struct coll *coll,
+                         const struct pending *pending)
+{
+    struct qn_buf *out = core_message(core, QN_MSG_PAGEACK, 3);
+    qn_pack_bin(out, QN_SPAN_OF(coll->id.bytes));
+    qn_pack_u64(out, pending->request);
+    qn_pack_u64(out, pending->seq);
+    core_send(core, pending->link);
+}
+
+/* A page that cannot be: its source is broken or hostile. Another one goes on at the cursor. */
+static void source_is_bad(struct qn_core *core, struct page_pass *pass, struct peer *peer,
+                          enum qn_err err)
+{
+    leave_source(core, pass, core->now_ms);
+    if (peer != NULL)
+        peer_bad(core, peer, "late-refused", err);
+}
+
+static void page_refused(struct qn_core *core, struct coll *coll, struct peer *peer,
+                         enum qn_err err)
+{
+    struct page_pass *pass = coll->pass;
+    struct share *share = peer == NULL ? NULL : session_share(peer->session, &coll->id);
+    switch (err) {
+    case QN_ERR_STATE: /* not at the cursor, or late no more: the next one begins where it stands */
+        leave_source(core, pass, core->now_ms);
+        break;
+    case QN_ERR_NOTFOUND: /* of a clock that it should have sent */
+    case QN_ERR_HELD:     /* by a site or key that the ledger does not have yet */
+        if (share != NULL)
+            source_has_none(core, share, pass);
+        break;
+    case QN_ERR_SIGNATURE:
+        if (peer != NULL && group_may_lack_key(core, peer))
+            source_has_none(core, share, pass);
+        else
+            source_is_bad(core, pass, peer, err);
+        break;
+    case QN_ERR_INVALID:
+    case QN_ERR_LIMIT:
+    case QN_ERR_EXISTS:
+        source_is_bad(core, pass, peer, err);
+        break;
+    case QN_ERR_CONFLICT: /* it would take away too much */
+        leave_source(core, pass, UINT64_MAX);
+        pass->is_stopped = true;
+        core_note(core, "late-stopped", err, coll->shown);
+        break;
+    default: /* this site's store: later */
+        leave_source(core, pass, core->now_ms + RETRY_COMMIT_MS);
+    }
+}
+
+void late_outcome(struct qn_core *core, const struct pending *pending,
+                  const struct qn_outcome *outcome)
+{
+    struct coll *coll = core_coll(core, &pending->coll);
+    if (outcome->kind != QN_INTENT_PAGE) {
+        coll->is_becoming_late = coll->is_rescuing = false;
+        if (outcome->err != QN_OK)
+            core_note(core, "commit-failed", outcome->err, coll->shown);
+        return;
+    }
+    struct page_pass *pass = coll->pass;
+    coll->pages_count--;
+    coll->pages_size -= pending->level;
+    if (pass == NULL || pass->number != pending->request)
+        return;
+    pass->records += outcome->err == QN_OK ? pending->records : 0;
+    if (outcome->err == QN_OK)
+        say_page_ack(core, coll, pending);
+    else
+        page_refused(core, coll, core_peer_of_link(core, pending->link), outcome->err);
+}
+
+/* No pages are wanted any more: what the sources wrote since, and what is missing to be clean,
+ * comes from their logs. */
+void late_coll_moved(struct qn_core *core, struct coll *coll)
+{
+    if (coll->info.late.is_passing || coll->pass == NULL)
+        return;
+    if (coll->pass->bytes > 0)
+        core_note(core, "caught-up", QN_OK, coll->shown);
+    late_free(coll);
+    late_forgive(core, coll);
+    say_mode(core, coll);
+    coll_grant_next(core, coll);
+}
+
+/* People have looked: what the pass takes away was deleted elsewhere. */
+void call_collection_resume(const struct call *call)
+{
+    struct coll *coll = call_collection(call);
+    struct qn_buf payload;
+    if (coll == NULL)
+        return;
+    if (!coll->info.late.is_passing) {
+        call_fail(call, QN_ERR_STATE, "not-late", qn_span_str(coll->shown));
+        return;
+    }
+    pass_of(coll)->is_stopped = false;
+    pass_of(coll)->retry_ms = call->core->now_ms + RETRY_MS; /* behind the commit */
+    pack_intent(coll, true, &payload);
+    call_commit(call, QN_INTENT_LATE, &payload, qn_span_str(coll->shown));
+}

@@ -1,0 +1,112 @@
+/* Values that no site will ever bring as operations: their writer lost them before anybody had
+ * them, and pages had carried them on (docs/records.md, "Phantom dots"). The collection stays late
+ * for ever, unless they are written anew; by itself only when a day has shown that nobody has them.
+ */
+#include "core/call.h"
+#include "core/late.h"
+
+#define DAY_MS ((uint64_t)24 * 3600 * 1000)
+
+/* What all members have, as far as it is known, and this site. */
+static void join_clocks(const struct qn_core *core, const struct coll *coll, struct qn_vv *all)
+{
+    qn_vv_copy(all, &coll->cc);
+    qn_vec_each (&coll->known, known)
+        if (core_shares(core, coll, &(*known)->site))
+            qn_vv_join(all, &(*known)->clock);
+}
+
+static void pack_intent(const struct qn_core *core, const struct coll *coll, bool is_alone,
+                        struct qn_buf *ret_payload)
+{
+    QN_AUTO_VV struct qn_vv all = {0};
+    if (is_alone)
+        qn_vv_copy(&all, &coll->cc);
+    else
+        join_clocks(core, coll, &all);
+    qn_buf_init(ret_payload, QN_FRAME_SIZE_MAX);
+    qn_pack_array(ret_payload, 2);
+    qn_pack_bin(ret_payload, QN_SPAN_OF(coll->id.bytes));
+    qn_vv_pack(&all, ret_payload);
+}
+
+/* Whether every other member has been heard of since, and none has anything that is not here. */
+static bool nobody_has_more(const struct qn_core *core, const struct coll *coll, uint64_t since_ms)
+{
+    qn_vec_each (&core->peers, peer) {
+        const struct known *known = coll_known_of(coll, &(*peer)->site);
+        if (!core_shares(core, coll, &(*peer)->site))
+            continue;
+        if (known == NULL || known->heard_ms < since_ms || !qn_vv_covers(&coll->cc, &known->clock))
+            return false;
+    }
+    return true;
+}
+
+/* No member is clean: nobody can bring what others have. Of them all, which are here, the one with
+ * the lowest identity writes anew what it has; then it can be the source (late.c). */
+static bool is_first_of_late(const struct qn_core *core, const struct coll *coll)
+{
+    size_t others = 0;
+    qn_vec_each (&core->peers, peer) {
+        if (!core_shares(core, coll, &(*peer)->site))
+            continue;
+        const struct share *share =
+            (*peer)->session == NULL ? NULL : session_share((*peer)->session, &coll->id);
+        if (share == NULL || !share->is_late_there ||
+            qn_site_id_cmp(&(*peer)->site, &core->site) < 0)
+            return false;
+        others++;
+    }
+    return others > 0;
+}
+
+static void rescue(struct qn_core *core, struct coll *coll, bool is_alone)
+{
+    struct qn_buf payload;
+    pack_intent(core, coll, is_alone, &payload);
+    core_commit(core, QN_INTENT_RESCUE, &payload, PENDING_LATE)->coll = coll->id;
+    coll->is_rescuing = true;
+    coll->stuck_ms = 0;
+    core_note(core, "rescued", QN_OK, coll->shown);
+}
+
+/* Neither a pass nor catch-up brings it on. */
+static bool is_stuck(const struct coll *coll)
+{
+    bool has_source = coll->pass != NULL && (coll->pass->link != 0 || coll->pass->is_stopped);
+    return coll->info.late.is_late && !coll->is_rescuing && !coll->is_becoming_late && !has_source;
+}
+
+void rescue_tick(struct qn_core *core, struct coll *coll)
+{
+    if (!is_stuck(coll)) {
+        coll->stuck_ms = 0;
+        return;
+    }
+    if (coll->stuck_ms == 0) {
+        coll->stuck_ms = core->now_ms;
+        coll->stuck_wall_ms = core->wall_ms;
+    }
+    if (core->now_ms < coll->stuck_ms + DAY_MS)
+        core_wake(core, coll->stuck_ms + DAY_MS);
+    else if (is_first_of_late(core, coll))
+        rescue(core, coll, true);
+    else if (!coll->info.late.is_passing && nobody_has_more(core, coll, coll->stuck_wall_ms))
+        rescue(core, coll, false);
+}
+
+/* Somebody knows that who else had it will not come back. */
+void call_collection_rescue(const struct call *call)
+{
+    const struct coll *coll = call_collection(call);
+    struct qn_buf payload;
+    if (coll == NULL)
+        return;
+    if (!coll->info.late.is_late) {
+        call_fail(call, QN_ERR_STATE, "not-late", qn_span_str(coll->shown));
+        return;
+    }
+    pack_intent(call->core, coll, is_first_of_late(call->core, coll), &payload);
+    call_commit(call, QN_INTENT_RESCUE, &payload, qn_span_str(coll->shown));
+}
