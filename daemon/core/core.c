@@ -33,6 +33,7 @@ struct qn_core *qn_core_new(const struct qn_core_options *options)
     core->scrubbing.at = QN_NEW(struct qn_scrub);
     qn_core_set_rate(core, options->rate);
     qn_core_set_log_caps(core, &options->log);
+    qn_core_set_history_days(core, options->history_days);
     if (options->join != NULL)
         core->joining.code = *options->join;
     core->joining.is_active = options->join != NULL;
@@ -163,7 +164,7 @@ static void start(struct qn_core *core)
     core->is_started = true;
     core->started_ms = core->now_ms;
     core->persist_ms = core->now_ms;
-    core->purge_ms = core->now_ms + core_jitter(core, PURGE_MS / 4);
+    forget_start(core);
     cut_log_start(core);
     if (core_was_admitted(core)) /* once: a site that left needs a new invitation */
         core->joining.is_active = false;
@@ -288,6 +289,9 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
     case PENDING_CUT:
         cut_log_outcome(core, &pending, outcome);
         break;
+    case PENDING_FORGET:
+        forget_outcome(core, outcome);
+        break;
     case PENDING_QUIET:
         if (outcome->err != QN_OK)
             core_note(core, "commit-failed", outcome->err, "");
@@ -408,16 +412,6 @@ static void read_done(struct qn_core *core, struct qn_read_result *result)
         bulk_read_done(core, &pending, result);
 }
 
-static void purge(struct qn_core *core)
-{
-    core->purge_ms = core->now_ms + PURGE_MS;
-    struct qn_buf payload;
-    qn_buf_init(&payload, 64);
-    qn_pack_array(&payload, 1);
-    qn_pack_u64(&payload, QN_TXN_OPS_MAX);
-    core_commit(core, QN_INTENT_PURGE, &payload, PENDING_QUIET);
-}
-
 /* Everything that is due; and, after every event, the next deadline. */
 static void run_deadlines(struct qn_core *core)
 {
@@ -438,9 +432,7 @@ static void run_deadlines(struct qn_core *core)
     backup_tick(core);
     recover_tick(core); /* behind what compares the book with the vault */
     bulk_tick(core);
-    if (core->now_ms >= core->purge_ms)
-        purge(core);
-    core_wake(core, core->purge_ms);
+    forget_tick(core);
     cut_log_tick(core);
     core_wake(core, core_persist(core, false));
 }

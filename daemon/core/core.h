@@ -56,6 +56,7 @@ struct qn_core_options {
     uint64_t key_epoch;        /* of it, from 1 */
     const struct qn_timetable *rate; /* of what goes to holders; copied; NULL: no limit */
     struct qn_log_caps log;
+    uint64_t history_days; /* replaced values are kept for so long; 0: as limits.h says */
 };
 
 enum qn_event_kind {
@@ -217,6 +218,7 @@ void qn_core_set_sealed_key(struct qn_core *core, struct qn_span sealed, uint64_
 /* The timetable was changed. Between steps. */
 void qn_core_set_rate(struct qn_core *core, const struct qn_timetable *rate);
 void qn_core_set_log_caps(struct qn_core *core, const struct qn_log_caps *caps); /* likewise */
+void qn_core_set_history_days(struct qn_core *core, uint64_t days);
 
 /* The newest checkpoint of this site's audit trail, durable here: other sites are told. At most
  * QN_TRAIL_CHECKPOINT_SIZE_MAX bytes, copied. Between steps; the next step tells it. */

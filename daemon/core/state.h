@@ -33,7 +33,6 @@
 #define RETRY_COMMIT_MS 1000  /* after a full disk */
 #define RETRY_READ_MS   1000
 #define READ_TRIES_MAX  4 /* then the link ends, and with it the peer's grant */
-#define PURGE_MS        3600000
 #define CUT_MS          3600000
 #define VERIFY_ASK_MS   250
 #define VERIFY_GRACE_MS 3000
@@ -329,11 +328,12 @@ enum pending_kind {
     PENDING_OFFSITE, /* core/bulk.h: the part that it is for */
     PENDING_HOLD,
     PENDING_FETCH,
+    PENDING_INTEGRITY, /* core/integrity.h: the part that it is for */
     PENDING_CUSTODY,   /* core/custodian.c: what is held, of all owners */
     PENDING_RECOVER,   /* what a recovery brings back */
     PENDING_TRAIL,     /* trail.h */
     PENDING_CUT,       /* core/cut_log.c */
-    PENDING_INTEGRITY, /* core/integrity.h: the part that it is for */
+    PENDING_FORGET,    /* core/forget.c */
     PENDING_QUIET,     /* nobody waits */
 };
 
@@ -466,6 +466,7 @@ struct qn_core {
     qn_hlc own_hlc;                 /* of it */
     uint64_t next_token;
     uint64_t persist_ms, purge_ms, retry_ms;
+    uint64_t forget_ms, history_days;
     struct qn_log_caps log_caps; /* of none of them 0 */
     uint64_t cut_ms;
     size_t cuts; /* of logs, on their way */
@@ -731,6 +732,11 @@ struct coll **view_sorted_colls(const struct qn_core *core, size_t *ret_count);
 /* The same for the sites of a group, withdrawn ones too if they are wanted. */
 const struct qn_site **view_sorted_sites(const struct qn_core *core, bool wants_withdrawn,
                                          size_t *ret_count);
+
+/* ---- forget.c ---- */
+void forget_start(struct qn_core *core);
+void forget_tick(struct qn_core *core);
+void forget_outcome(struct qn_core *core, const struct qn_outcome *outcome);
 
 /* ---- cut_log.c ---- */
 void cut_log_start(struct qn_core *core);
