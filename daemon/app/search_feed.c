@@ -173,6 +173,8 @@ static enum qn_err add_changed(struct qn_search_feed *feed, struct qn_kv *kv, st
     if (qn_span_eq_str(key, QN_KEY_COLLECTION))
         return QN_OK;
     enum qn_err err = qn_read_record(kv, &feed->next.coll, key, &record);
+    if (err == QN_ERR_DAMAGED)
+        return QN_OK; /* found by what it was before */
     if (err != QN_OK && err != QN_ERR_NOTFOUND)
         return err;
     add_item(feed, key, err == QN_OK && is_found(&record) ? &record : NULL);

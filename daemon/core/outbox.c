@@ -112,6 +112,8 @@ static void read_failed(struct qn_core *core, struct peer *peer, struct share *s
 {
     core_note(core, "read-failed", err, (const char *)share->coll->info.name);
     lane->retry_ms = core->now_ms + RETRY_READ_MS;
+    if (err == QN_ERR_CORRUPT)
+        share->coll->care.wants_scrub = true;
     if (++lane->failures >= READ_TRIES_MAX)
         peer_hang_up(core, peer);
 }
