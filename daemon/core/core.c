@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "core/hold.h"
+#include "core/integrity.h"
 #include "core/late.h"
 #include "core/recover.h"
 #include "core/trail.h"
@@ -29,6 +30,7 @@ struct qn_core *qn_core_new(const struct qn_core_options *options)
     core->prng.state = options->seed;
     core->backup = backup_new();
     core->custodian = custodian_new();
+    core->scrubbing.at = QN_NEW(struct qn_scrub);
     qn_core_set_rate(core, options->rate);
     qn_core_set_log_caps(core, &options->log);
     qn_core_set_history_days(core, options->history_days);
@@ -81,6 +83,7 @@ void qn_core_free(struct qn_core *core)
     custodian_free(core->custodian);
     recovery_free(&core->recovery);
     qn_ledger_free(core->ledger);
+    qn_free(core->scrubbing.at);
     qn_buf_deinit(&core->genesis);
     qn_buf_deinit(&core->frame);
     qn_buf_deinit(&core->own_announcement);
@@ -277,6 +280,9 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
     case PENDING_RECOVER:
         recover_outcome(core, &pending, outcome);
         break;
+    case PENDING_INTEGRITY:
+        integrity_outcome(core, &pending, outcome);
+        break;
     case PENDING_TRAIL:
         trail_outcome(core, &pending, outcome);
         break;
@@ -307,6 +313,7 @@ static void update_colls(struct qn_core *core, const struct qn_commit *commit)
     qn_vec_each (&commit->changes, change) {
         struct coll *coll = core_coll_make(core, &change->coll);
         is_renamed |= strcmp((char *)coll->info.name, (char *)change->info.name) != 0;
+        twin_look(core, coll, &change->cc);
         coll->has_moved = !qn_vv_eq(&coll->cc, &change->cc);
         coll_update(coll, &change->info, &change->cc);
         presence_moved(core, coll);
@@ -399,6 +406,8 @@ static void read_done(struct qn_core *core, struct qn_read_result *result)
         trail_read_done(core, &pending, result);
     else if (pending.kind == PENDING_VERIFY)
         verify_read_done(core, &pending, result);
+    else if (pending.kind == PENDING_INTEGRITY)
+        integrity_read_done(core, &pending, result);
     else
         bulk_read_done(core, &pending, result);
 }
@@ -413,6 +422,9 @@ static void run_deadlines(struct qn_core *core)
     qn_vec_each (&core->peers, peer)
         if ((*peer)->session != NULL)
             session_tick(core, *peer);
+    scrub_tick(core);
+    qn_vec_each (&core->colls, coll)
+        repair_tick(core, *coll);
     late_tick(core);
     verify_tick(core);
     presence_tick(core);

@@ -32,6 +32,8 @@ static const char *const bug_names[QN_BUG_COUNT] = {
     [QN_BUG_GAP_ACCEPTED] = "gap-accepted",
     [QN_BUG_HELD_BEFORE_COMMIT] = "held-before-commit",
     [QN_BUG_LOCK_IGNORED] = "lock-ignored",
+    [QN_BUG_ROT_MERGED] = "rot-merged",
+    [QN_BUG_COPY_UNEQUAL] = "copy-unequal",
     [QN_BUG_PAGE_CLAIMS] = "page-claims",
     [QN_BUG_STALE_PAGE_CLOCK] = "stale-page-clock",
     [QN_BUG_NO_SEGMENTS] = "no-segments",
@@ -111,7 +113,7 @@ static size_t run_jobs(const struct options *options)
 static bool switch_bug(const char *name)
 {
     for (unsigned bug = 0; bug < QN_BUG_COUNT; bug++)
-        if (strcmp(bug_names[bug], name) == 0) {
+        if (bug_names[bug] != NULL && strcmp(bug_names[bug], name) == 0) {
 #ifdef QN_WITH_BUGS
             qn_bugs = 1u << bug;
             return true;

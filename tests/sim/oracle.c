@@ -317,6 +317,8 @@ static void check_coll(struct sim_world *world, struct sim_site *site,
     struct facts want = {0}, removed = {0};
     struct recount count = {0};
     struct qn_kv *kv = memkv_reader(site->disk);
+    if (site->is_rotten)
+        return;
     QN_ASSERT(qn_read_coll(kv, coll, &info) == QN_OK && qn_read_cc(kv, coll, &cc) == QN_OK);
     collect(world, coll, &cc, &want, &removed);
     subtract(&want, &removed);
@@ -704,10 +706,21 @@ static void find_back_in(struct sim_world *world)
     }
 }
 
+/* What rotted is whole again, if another site could help. */
+static void expect_whole(struct sim_world *world)
+{
+    size_t in = 0;
+    for (size_t i = 0; i < world->site_count; i++)
+        in += is_in(world, &world->sites[i]);
+    for (size_t i = 0; i < world->site_count; i++)
+        world->sites[i].is_rotten &= in < 2 || !is_in(world, &world->sites[i]);
+}
+
 void oracle_at_rest(struct sim_world *world)
 {
     find_back_in(world);
     find_let_in_by_cast_out(world);
+    expect_whole(world);
     const struct sim_site *reference = first_in(world);
     if (reference == NULL && world->withdrawn.count == 0)
         world_fail(world, "at rest: no site is in the group");
