@@ -26,17 +26,19 @@
 
 void qn_config_init(struct qn_config *config)
 {
-    *config = (struct qn_config){
-        .log_level = QN_LOG_INFO,
-        .map_size = (size_t)64 << 30,
-        .reader_socket = "/run/quoin-reader/reader.sock",
-        .rate = {.otherwise = UINT64_MAX},
-        .records = {.log_ops = QN_LOG_OPS, .log_bytes = QN_LOG_SIZE, .log_days = QN_LOG_DAYS},
-        .mail = {.socket = "/run/quoin-mail/mail.sock",
-                 .program = "/usr/sbin/sendmail",
-                 .language = "",
-                 .remind_days = REMIND_DAYS},
-        .audit_keep_months = QN_AUDIT_KEEP_MONTHS};
+    *config = (struct qn_config){.log_level = QN_LOG_INFO,
+                                 .map_size = (size_t)64 << 30,
+                                 .reader_socket = "/run/quoin-reader/reader.sock",
+                                 .rate = {.otherwise = UINT64_MAX},
+                                 .records = {.log_ops = QN_LOG_OPS,
+                                             .log_bytes = QN_LOG_SIZE,
+                                             .log_days = QN_LOG_DAYS,
+                                             .history_days = QN_HISTORY_DAYS},
+                                 .mail = {.socket = "/run/quoin-mail/mail.sock",
+                                          .program = "/usr/sbin/sendmail",
+                                          .language = "",
+                                          .remind_days = REMIND_DAYS},
+                                 .audit_keep_months = QN_AUDIT_KEEP_MONTHS};
 }
 
 /* ---- one file ----

@@ -46,6 +46,7 @@ struct qn_config_mail {
 
 struct qn_config_records {
     uint64_t log_ops, log_bytes, log_days; /* of one collection, for sites that are behind */
+    uint64_t history_days;                 /* of replaced values */
 };
 
 struct qn_config {

@@ -339,6 +339,8 @@ static const struct qn_config_key keys[] = {
      .set = qn_config_set_log_size},
     {"records", "log-age", N_("not a number of days from 1d to 36500d"),
      .set = qn_config_set_log_age},
+    {"records", "history-age", N_("not a number of days from 1d to 36500d"),
+     .set = qn_config_set_history_age},
     {"control", "group", N_("not the name of a group"), .set = set_group},
     {"reader", "socket", N_("not an absolute path of at most 107 bytes"), .set = set_reader_socket},
     {"reader", "allow",

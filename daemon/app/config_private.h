@@ -16,6 +16,7 @@ struct qn_config_key {
 bool qn_config_set_log_operations(struct qn_config *config, const char *value);
 bool qn_config_set_log_size(struct qn_config *config, const char *value);
 bool qn_config_set_log_age(struct qn_config *config, const char *value);
+bool qn_config_set_history_age(struct qn_config *config, const char *value);
 
 /* [serve], config_serve.c */
 bool qn_config_set_serve_listen(struct qn_config *config, const char *value);

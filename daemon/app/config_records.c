@@ -49,6 +49,11 @@ bool qn_config_set_log_size(struct qn_config *config, const char *value)
     return true;
 }
 
+bool qn_config_set_history_age(struct qn_config *config, const char *value)
+{
+    return read_days(value, &config->records.history_days);
+}
+
 bool qn_config_set_log_age(struct qn_config *config, const char *value)
 {
     return read_days(value, &config->records.log_days);

@@ -128,6 +128,7 @@ static void take_config(struct daemon *daemon, const struct qn_config *config)
     qn_core_set_rate(daemon->core, &config->rate);
     struct qn_log_caps caps = daemon_log_caps(config);
     qn_core_set_log_caps(daemon->core, &caps);
+    qn_core_set_history_days(daemon->core, config->records.history_days);
     qn_mailer_configure(daemon->mailer, config);
     qn_audit_set_keep(qn_staff_audit(daemon->staff), config->audit_keep_months);
     qn_https_configure(daemon->https, config);

@@ -221,6 +221,7 @@ static enum qn_err load_core(struct daemon *daemon)
         .seed = seed,
         .rate = &daemon->config.rate,
         .log = daemon_log_caps(&daemon->config),
+        .history_days = daemon->config.records.history_days,
         .disk_bytes = qn_os_disk_bytes(daemon->options->state_dir)};
     qn_os_boot(options.boot.bytes);
     options.sealed_key = qn_backups_sealed_key(daemon->backups, &options.key_epoch);

@@ -18,7 +18,7 @@ struct recall {
     struct qn_kv *kv; /* of the copy */
     const qn_snapshot_vec *snapshots;
     size_t size; /* of operations that were told */
-    bool has_more;
+    bool has_more, has_held;
 };
 
 /* ---- plans ---- */
@@ -121,9 +121,14 @@ static enum qn_err recall_colls(struct recall *recall)
         QN_AUTO_VV struct qn_vv known = {0};
         QN_TRY(qn_cursor_bytes(&cursor, coll.bytes, sizeof(coll.bytes)));
         QN_TRY(qn_vv_unpack(&cursor, &known));
-        QN_TRY(recall_coll(recall, &coll, &known));
+        enum qn_err err = recall_coll(recall, &coll, &known);
+        recall->has_held |= err == QN_ERR_HELD;
+        if (err != QN_ERR_HELD)
+            QN_TRY(err);
     }
-    return QN_OK;
+    /* What the log of the copy begins with has to come from other members first. */
+    recall->has_more |= recall->has_held && recall->size > 0;
+    return recall->has_held && recall->size == 0 ? QN_ERR_HELD : QN_OK;
 }
 
 /* ---- the copy ---- */

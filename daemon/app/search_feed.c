@@ -9,11 +9,14 @@
 #include "os/os.h"
 #include "proto/pack.h"
 
-#define SLICE_RECORDS 256
-#define SLICE_SIZE    (SLICE_RECORDS * (QN_SEARCH_TEXT_SIZE_MAX + QN_KEY_SIZE_MAX))
-#define PAUSE_MS      100   /* from a commit to a look: many commits are one */
-#define RETRY_MS      60000 /* after a full disk or the like */
-#define BUSY_MS       20    /* until another feed's batch is in */
+#define SLICE_RECORDS                                                                              \
+    1024 /* of one transaction of the index: the more, the less is merged in it                    \
+          */
+#define SLICE_WISHED (1024 * 1024) /* bytes from which on no more records are added */
+#define SLICE_SIZE   (SLICE_WISHED + QN_SEARCH_TEXT_SIZE_MAX + QN_KEY_SIZE_MAX)
+#define PAUSE_MS     100   /* from a commit to a look: many commits are one */
+#define RETRY_MS     60000 /* after a full disk or the like */
+#define BUSY_MS      20    /* until another feed's batch is in */
 
 struct source {
     struct qn_coll_id coll;
@@ -136,7 +139,7 @@ static bool is_found(const struct qn_record *record)
 static enum qn_err read_all_slice(struct qn_search_feed *feed, struct qn_kv *kv)
 {
     struct source *next = &feed->next;
-    for (size_t i = 0; i < SLICE_RECORDS; i++) {
+    for (size_t i = 0; i < SLICE_RECORDS && feed->bytes.size < SLICE_WISHED; i++) {
         QN_AUTO_RECORD struct qn_record record = {0};
         struct qn_span key, after = qn_span(next->key, next->key_size);
         enum qn_err err = qn_read_next(kv, &next->coll, after, qn_span(NULL, 0), &key, &record);
@@ -170,18 +173,25 @@ static enum qn_err add_changed(struct qn_search_feed *feed, struct qn_kv *kv, st
     if (qn_span_eq_str(key, QN_KEY_COLLECTION))
         return QN_OK;
     enum qn_err err = qn_read_record(kv, &feed->next.coll, key, &record);
+    if (err == QN_ERR_DAMAGED)
+        return QN_OK; /* found by what it was before */
     if (err != QN_OK && err != QN_ERR_NOTFOUND)
         return err;
     add_item(feed, key, err == QN_OK && is_found(&record) ? &record : NULL);
     return QN_OK;
 }
 
+/* As many as there is room for; the rest is of the next slice. */
 static enum qn_err add_changes(struct qn_search_feed *feed, struct qn_kv *kv,
                                const struct changes *changes)
 {
-    for (size_t i = 0, begin = 0; i < changes->ends.count; begin = changes->ends.items[i++])
-        QN_TRY(add_changed(feed, kv,
-                           qn_span(changes->keys.data + begin, changes->ends.items[i] - begin)));
+    uint64_t left = changes->ends.count;
+    for (size_t begin = 0; left > 0 && feed->bytes.size < SLICE_WISHED; left--) {
+        size_t end = changes->ends.items[changes->ends.count - left];
+        QN_TRY(add_changed(feed, kv, qn_span(changes->keys.data + begin, end - begin)));
+        begin = end;
+    }
+    feed->next.next_seq -= left;
     return QN_OK;
 }
 

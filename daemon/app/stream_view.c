@@ -218,9 +218,14 @@ static enum qn_err next_key(struct slice *slice, struct qn_span *ret_key, struct
     if (stream->kind == KIND_LIST)
         return qn_read_next(slice->kv, &slice->source->id, after, qn_buf_view(&stream->prefix),
                             ret_key, record);
-    QN_TRY(qn_read_next_in(slice->kv, stream->kind == KIND_TRASH ? QN_TABLE_TRASH : QN_TABLE_CONF,
-                           &slice->source->id, after, ret_key));
-    enum qn_err err = qn_read_record(slice->kv, &slice->source->id, *ret_key, record);
+    enum qn_err err;
+    do { /* past what is damaged */
+        QN_TRY(qn_read_next_in(slice->kv,
+                               stream->kind == KIND_TRASH ? QN_TABLE_TRASH : QN_TABLE_CONF,
+                               &slice->source->id, after, ret_key));
+        err = qn_read_record(slice->kv, &slice->source->id, *ret_key, record);
+        after = *ret_key;
+    } while (err == QN_ERR_DAMAGED);
     bool is_fit = stream->kind != KIND_TRASH || qn_record_state(record) == QN_RECORD_TRASHED;
     return err == QN_ERR_NOTFOUND || !is_fit ? QN_ERR_CORRUPT : err; /* what an index names */
 }
@@ -348,8 +353,9 @@ enum qn_err qn_stream_next(struct qn_stream *stream, const struct qn_driver *dri
     QN_AUTO_BUF struct qn_buf at = slice.at;
     if (err == QN_OK)
         return QN_OK;
-    const char *code = err == QN_ERR_NOTFOUND ? "record-not-found"
-                       : err == QN_ERR_LIMIT  ? "record-too-large"
-                                              : "store-failed";
+    const char *code = err == QN_ERR_NOTFOUND  ? "record-not-found"
+                       : err == QN_ERR_LIMIT   ? "record-too-large"
+                       : err == QN_ERR_DAMAGED ? "record-damaged"
+                                               : "store-failed";
     return refuse(refusal, err, code, qn_buf_view(&at));
 }

@@ -180,7 +180,9 @@
 #define QN_LOG_OPS           200000 /* of one collection, unless the configuration says otherwise */
 #define QN_LOG_SIZE          (256 * 1024 * 1024)
 #define QN_LOG_DAYS          120
-#define QN_LOG_MARKS         32 /* places of the log whose age is known */
+#define QN_HISTORY_DAYS      400   /* of replaced values, unless the configuration says otherwise */
+#define QN_HISTORY_LOOKS     20000 /* of them in one transaction that forgets old ones */
+#define QN_LOG_MARKS         32    /* places of the log whose age is known */
 #define QN_TRASH_OWN_DAYS    30
 #define QN_TRASH_OTHER_DAYS  37
 #define QN_CLOCK_SKEW_MAX_MS (5 * 60 * 1000)

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "core/integrity.h"
 #include "core/late.h"
 
 void hash_vv(const struct qn_vv *vv, uint8_t ret_hash[QN_ROOT_SIZE])
@@ -57,6 +58,14 @@ struct known *coll_known(struct coll *coll, const struct qn_site_id *site)
     return known;
 }
 
+bool coll_differs(const struct coll *coll)
+{
+    qn_vec_each (&coll->known, known)
+        if ((*known)->differs)
+            return true;
+    return false;
+}
+
 /* Two sites may name two collections alike while they cannot talk: the one with the lower id keeps
  * the name, the other shows some of its id. */
 static void name_coll(struct qn_core *core, struct coll *coll)
@@ -98,6 +107,8 @@ void coll_free(struct coll *coll)
         qn_free(*slot);
     }
     qn_vec_free(&coll->known);
+    qn_vec_free(&coll->turns);
+    repair_free(coll);
     qn_vv_deinit(&coll->cc);
     late_free(coll);
     qn_free(coll);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "core/hold.h"
+#include "core/integrity.h"
 #include "core/late.h"
 #include "core/recover.h"
 #include "core/trail.h"
@@ -29,8 +30,10 @@ struct qn_core *qn_core_new(const struct qn_core_options *options)
     core->prng.state = options->seed;
     core->backup = backup_new();
     core->custodian = custodian_new();
+    core->scrubbing.at = QN_NEW(struct qn_scrub);
     qn_core_set_rate(core, options->rate);
     qn_core_set_log_caps(core, &options->log);
+    qn_core_set_history_days(core, options->history_days);
     if (options->join != NULL)
         core->joining.code = *options->join;
     core->joining.is_active = options->join != NULL;
@@ -80,6 +83,7 @@ void qn_core_free(struct qn_core *core)
     custodian_free(core->custodian);
     recovery_free(&core->recovery);
     qn_ledger_free(core->ledger);
+    qn_free(core->scrubbing.at);
     qn_buf_deinit(&core->genesis);
     qn_buf_deinit(&core->frame);
     qn_buf_deinit(&core->own_announcement);
@@ -160,7 +164,7 @@ static void start(struct qn_core *core)
     core->is_started = true;
     core->started_ms = core->now_ms;
     core->persist_ms = core->now_ms;
-    core->purge_ms = core->now_ms + core_jitter(core, PURGE_MS / 4);
+    forget_start(core);
     cut_log_start(core);
     if (core_was_admitted(core)) /* once: a site that left needs a new invitation */
         core->joining.is_active = false;
@@ -276,11 +280,17 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
     case PENDING_RECOVER:
         recover_outcome(core, &pending, outcome);
         break;
+    case PENDING_INTEGRITY:
+        integrity_outcome(core, &pending, outcome);
+        break;
     case PENDING_TRAIL:
         trail_outcome(core, &pending, outcome);
         break;
     case PENDING_CUT:
         cut_log_outcome(core, &pending, outcome);
+        break;
+    case PENDING_FORGET:
+        forget_outcome(core, outcome);
         break;
     case PENDING_QUIET:
         if (outcome->err != QN_OK)
@@ -303,6 +313,7 @@ static void update_colls(struct qn_core *core, const struct qn_commit *commit)
     qn_vec_each (&commit->changes, change) {
         struct coll *coll = core_coll_make(core, &change->coll);
         is_renamed |= strcmp((char *)coll->info.name, (char *)change->info.name) != 0;
+        twin_look(core, coll, &change->cc);
         coll->has_moved = !qn_vv_eq(&coll->cc, &change->cc);
         coll_update(coll, &change->info, &change->cc);
         presence_moved(core, coll);
@@ -395,18 +406,10 @@ static void read_done(struct qn_core *core, struct qn_read_result *result)
         trail_read_done(core, &pending, result);
     else if (pending.kind == PENDING_VERIFY)
         verify_read_done(core, &pending, result);
+    else if (pending.kind == PENDING_INTEGRITY)
+        integrity_read_done(core, &pending, result);
     else
         bulk_read_done(core, &pending, result);
-}
-
-static void purge(struct qn_core *core)
-{
-    core->purge_ms = core->now_ms + PURGE_MS;
-    struct qn_buf payload;
-    qn_buf_init(&payload, 64);
-    qn_pack_array(&payload, 1);
-    qn_pack_u64(&payload, QN_TXN_OPS_MAX);
-    core_commit(core, QN_INTENT_PURGE, &payload, PENDING_QUIET);
 }
 
 /* Everything that is due; and, after every event, the next deadline. */
@@ -419,6 +422,9 @@ static void run_deadlines(struct qn_core *core)
     qn_vec_each (&core->peers, peer)
         if ((*peer)->session != NULL)
             session_tick(core, *peer);
+    scrub_tick(core);
+    qn_vec_each (&core->colls, coll)
+        repair_tick(core, *coll);
     late_tick(core);
     verify_tick(core);
     presence_tick(core);
@@ -426,9 +432,7 @@ static void run_deadlines(struct qn_core *core)
     backup_tick(core);
     recover_tick(core); /* behind what compares the book with the vault */
     bulk_tick(core);
-    if (core->now_ms >= core->purge_ms)
-        purge(core);
-    core_wake(core, core->purge_ms);
+    forget_tick(core);
     cut_log_tick(core);
     core_wake(core, core_persist(core, false));
 }

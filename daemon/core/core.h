@@ -18,6 +18,7 @@
 #include "model/applier.h"
 #include "model/invitation.h"
 #include "model/late.h"
+#include "model/scrub.h"
 
 typedef uint64_t qn_link; /* the driver's name of a connection; 0 names none */
 
@@ -55,6 +56,7 @@ struct qn_core_options {
     uint64_t key_epoch;        /* of it, from 1 */
     const struct qn_timetable *rate; /* of what goes to holders; copied; NULL: no limit */
     struct qn_log_caps log;
+    uint64_t history_days; /* replaced values are kept for so long; 0: as limits.h says */
 };
 
 enum qn_event_kind {
@@ -77,12 +79,16 @@ enum qn_read_kind {
     QN_READ_OPS, /* start if from_seq is 0, then ops */
     QN_READ_FP,
     QN_READ_BUCKET,
-    QN_READ_BOOK,  /* snapshots, copies and held vaults as they are shown */
-    QN_READ_STALE, /* packs in the book that are not among `names` */
-    QN_READ_HELD,  /* of what is held for others: `names` are the arguments of hold_read */
-    QN_READ_TRAIL, /* of what is kept of other sites' trails: `names` is for trail_read */
-    QN_READ_COPY,  /* of copies at holders: `names` are the arguments of offsite_read */
-    QN_READ_PAGE,  /* one page from the cursor in `names` on; in the transaction `pin` */
+    QN_READ_BOOK,      /* snapshots, copies and held vaults as they are shown */
+    QN_READ_STALE,     /* packs in the book that are not among `names` */
+    QN_READ_HELD,      /* of what is held for others: `names` are the arguments of hold_read */
+    QN_READ_TRAIL,     /* of what is kept of other sites' trails: `names` is for trail_read */
+    QN_READ_COPY,      /* of copies at holders: `names` are the arguments of offsite_read */
+    QN_READ_PAGE,      /* one page from the cursor in `names` on; in the transaction `pin` */
+    QN_READ_COPIES,    /* of the records of the packed keys `names` (model/copy.h) */
+    QN_READ_ASIDE,     /* keys of records that are set aside, behind the key `names` */
+    QN_READ_SCRUB,     /* a step of `scrub` */
+    QN_READ_INCIDENTS, /* the last ones (model/copy.h) */
 };
 
 /* A short read, carried out by qn_core_read (the same code in the product and the simulator).
@@ -100,19 +106,21 @@ struct qn_read {
     uint64_t from_seq, to_seq; /* OPS */
     struct qn_vv known;        /* OPS; owned */
     size_t size_wish;
-    unsigned level;      /* FP */
-    uint8_t prefix;      /* FP */
-    uint16_t bucket;     /* BUCKET */
-    struct qn_buf names; /* STALE: sorted, 32 bytes each; HELD, COPY, PAGE: as there; owned */
+    unsigned level;         /* FP */
+    uint8_t prefix;         /* FP */
+    uint16_t bucket;        /* BUCKET */
+    struct qn_buf names;    /* STALE: sorted, 32 bytes each; HELD, COPY, PAGE: as there; owned */
+    struct qn_scrub *scrub; /* SCRUB; owned */
 };
 
 struct qn_read_result {
     uint64_t token;
     enum qn_err err;
     /* OPS: body of the message; FP, BUCKET: as in replica_read.h; STALE: names; HELD, COPY: as
-     * there; owned */
+     * there; COPIES, ASIDE, SCRUB: as in model/copy.h and model/scrub.h; owned */
     struct qn_buf body;
-    size_t raw_size; /* PAGE: of the body, before it was squeezed; equal: it is as it was */
+    struct qn_scrub *scrub; /* SCRUB: where it stands now; owned */
+    size_t raw_size;        /* PAGE: of the body, before it was squeezed; equal: it is as it was */
     struct qn_page_read page; /* PAGE */
     struct qn_ops_read ops;
     struct qn_book_view *book; /* BOOK; owned (core/backup.h) */
@@ -210,6 +218,7 @@ void qn_core_set_sealed_key(struct qn_core *core, struct qn_span sealed, uint64_
 /* The timetable was changed. Between steps. */
 void qn_core_set_rate(struct qn_core *core, const struct qn_timetable *rate);
 void qn_core_set_log_caps(struct qn_core *core, const struct qn_log_caps *caps); /* likewise */
+void qn_core_set_history_days(struct qn_core *core, uint64_t days);
 
 /* The newest checkpoint of this site's audit trail, durable here: other sites are told. At most
  * QN_TRAIL_CHECKPOINT_SIZE_MAX bytes, copied. Between steps; the next step tells it. */

@@ -285,6 +285,8 @@ void peers_link_up(struct qn_core *core, const struct qn_event *event)
         return;
     }
     if (peer->session != NULL) {
+        if (!peer->session->is_dialled && !event->is_dialled)
+            twin_pushed(core, peer);
         core_close(core, peer->session->link);
         session_end(core, peer);
     }

@@ -1,5 +1,6 @@
 #include "chunk/squeeze.h"
 #include "core/hold.h"
+#include "core/integrity.h"
 #include "core/offsite.h"
 #include "core/trail.h"
 #include "proto/pack.h"
@@ -10,6 +11,7 @@ void qn_read_free(struct qn_read *read)
         return;
     qn_vv_deinit(&read->known);
     qn_buf_deinit(&read->names);
+    qn_free(read->scrub);
     qn_free(read);
 }
 
@@ -17,6 +19,8 @@ void qn_read_result_deinit(struct qn_read_result *result)
 {
     qn_buf_deinit(&result->body);
     qn_vv_deinit(&result->ops.last);
+    qn_free(result->scrub);
+    result->scrub = NULL;
     if (result->book != NULL)
         book_view_deinit(result->book);
     qn_free(result->book);
@@ -58,15 +62,11 @@ static enum qn_err read_bucket(struct qn_kv *kv, const struct qn_read *read,
                                struct qn_read_result *result)
 {
     size_t count;
-    QN_AUTO_BUF struct qn_buf items;
-    qn_buf_init(&items, QN_FRAME_SIZE_MAX - 1024);
-    QN_TRY(qn_read_bucket(kv, &read->coll, read->bucket, BUCKET_KEYS_MAX, &items, &count));
-    qn_pack_array(&result->body, 2 * count);
-    qn_pack_raw(&result->body, qn_buf_view(&items));
-    return QN_OK;
+    return qn_read_bucket(kv, &read->coll, read->bucket, BUCKET_KEYS_MAX, &result->body, &count);
 }
 
-#define PAGE_LEVEL 3 /* of zstd: a core does a multiple of what a line of 20 Mbit/s takes */
+#define COPIES_SIZE_MAX (QN_FRAME_SIZE_MAX / 2)
+#define PAGE_LEVEL      3 /* of zstd: a core does a multiple of what a line of 20 Mbit/s takes */
 
 static enum qn_err squeeze_page(struct qn_read_result *result)
 {
@@ -100,6 +100,7 @@ static enum qn_err read_page(struct qn_kv *kv, const struct qn_read *read,
 
 static enum qn_err run(struct qn_kv *kv, const struct qn_read *read, struct qn_read_result *result)
 {
+    size_t count;
     switch (read->kind) {
     case QN_READ_OPS:
         return read_ops(kv, read, result);
@@ -118,6 +119,17 @@ static enum qn_err run(struct qn_kv *kv, const struct qn_read *read, struct qn_r
         return trail_read(kv, qn_buf_view(&read->names), &result->body);
     case QN_READ_COPY:
         return offsite_read(kv, qn_buf_view(&read->names), &result->body);
+    case QN_READ_COPIES:
+        return qn_read_copies(kv, &read->coll, qn_buf_view(&read->names), COPIES_SIZE_MAX,
+                              &result->body);
+    case QN_READ_ASIDE:
+        return qn_read_aside(kv, &read->coll, qn_buf_view(&read->names), QN_COPIES_MAX,
+                             &result->body, &count);
+    case QN_READ_INCIDENTS:
+        return qn_read_incidents(kv, &read->coll, INCIDENTS_SHOWN_MAX, &result->body);
+    case QN_READ_SCRUB:
+        result->scrub = qn_memdup(read->scrub, sizeof(*read->scrub));
+        return qn_read_scrub(kv, &read->coll, result->scrub, SCRUB_ENTRIES, &result->body);
     case QN_READ_PAGE:
         return read_page(kv, read, result);
     }

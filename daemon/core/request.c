@@ -28,6 +28,8 @@ static const char *code_of_record(enum qn_err err)
         return "no-conflict";
     case QN_ERR_EXISTS:
         return "changed";
+    case QN_ERR_DAMAGED:
+        return "record-damaged";
     default:
         return "internal";
     }
@@ -107,7 +109,7 @@ static const struct {
     {"record.restore", "collection key", call_record_restore, false},
     {"record.erase", "collection key", call_record_erase, false},
     {"conflict.resolve", "collection field key take value", call_conflict_resolve, false},
-    {"verify", "collection timeout_ms", call_verify, false},
+    {"verify", "collection scrub timeout_ms", call_verify, false},
     {"backup.create", "copies exclude keep lock_days name paths schedule", call_backup_create,
      false},
     {"backup.change", "copies exclude keep lock_days name paths schedule", call_backup_change,

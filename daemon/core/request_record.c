@@ -222,5 +222,5 @@ void call_verify(const struct call *call)
         if (only == NULL)
             return;
     }
-    verify_start(call->core, call->id, only, timeout_ms);
+    verify_start(call->core, call->id, only, call_flag(call, "scrub"), timeout_ms);
 }

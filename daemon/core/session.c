@@ -1,6 +1,10 @@
 #include "core/bulk.h"
+#include "core/integrity.h"
 #include "core/late.h"
 #include "core/trail.h"
+#include "model/value.h"
+
+#define COPIES_DEPTH_MAX (QN_VALUE_DEPTH_MAX + 4)
 
 struct share *session_share(const struct session *session, const struct qn_coll_id *id)
 {
@@ -379,6 +383,21 @@ static enum qn_err heard_audit(struct qn_core *core, struct peer *peer, struct s
     return QN_OK;
 }
 
+static enum qn_err heard_copies(struct qn_core *core, struct peer *peer, struct share *share,
+                                uint64_t number, struct qn_cursor *cursor)
+{
+    struct qn_span first, last;
+    QN_TRY(qn_cursor_skip(cursor, COPIES_DEPTH_MAX, &first));
+    if (number == QN_MSG_WANT) {
+        repair_asked(core, peer, share, first);
+        return QN_OK;
+    }
+    QN_TRY(qn_cursor_skip(cursor, COPIES_DEPTH_MAX, &last)); /* the clock, then the copies */
+    size_t size = (size_t)(last.data + last.size - first.data);
+    repair_heard(core, peer, share, qn_span(first.data, size));
+    return QN_OK;
+}
+
 static enum qn_err heard_about_pages(struct qn_core *core, struct peer *peer, struct share *share,
                                      uint64_t number, struct qn_cursor *cursor)
 {
@@ -417,7 +436,8 @@ static enum qn_err heard_about_share(struct qn_core *core, struct peer *peer, ui
 {
     bool is_known = (number >= QN_MSG_CLOCK && number <= QN_MSG_LIVE) ||
                     (number >= QN_MSG_STATE_ASK && number <= QN_MSG_KEYS) ||
-                    (number >= QN_MSG_NEEDPAGES && number <= QN_MSG_PAGEACK);
+                    (number >= QN_MSG_NEEDPAGES && number <= QN_MSG_PAGEACK) ||
+                    number == QN_MSG_WANT || number == QN_MSG_COPIES;
     if (!is_known)
         return QN_OK;
     struct qn_coll_id id;
@@ -437,6 +457,9 @@ static enum qn_err heard_about_share(struct qn_core *core, struct peer *peer, ui
     case QN_MSG_STATE_ASK:
         say_state(core, peer, share->coll);
         return QN_OK;
+    case QN_MSG_WANT:
+    case QN_MSG_COPIES:
+        return heard_copies(core, peer, share, number, cursor);
     case QN_MSG_NEEDPAGES:
     case QN_MSG_PAGE:
     case QN_MSG_PAGEACK:

@@ -1,3 +1,4 @@
+#include "core/integrity.h"
 #include "core/late.h"
 #include "model/bugs.h"
 
@@ -185,11 +186,12 @@ static void compare_roots(struct qn_core *core, struct peer *peer, struct share 
                           const uint8_t *root)
 {
     struct coll *coll = share->coll;
-    bool is_equal = memcmp(root, coll->info.root, QN_ROOT_SIZE) == 0;
-    if (is_equal || coll->info.late.is_late || share->is_late_there)
+    if (coll->info.damage.is_uncounted || coll->info.late.is_late || share->is_late_there)
         return;
-    coll->is_suspect = true;
-    core_note(core, "fingerprint", QN_ERR_CORRUPT, (const char *)coll->info.name);
+    if (memcmp(root, coll->info.root, QN_ROOT_SIZE) == 0)
+        coll_known(coll, &peer->site)->differs = false;
+    else
+        verify_differs(core, peer, coll);
 }
 
 void share_heard_hash(struct qn_core *core, struct peer *peer, struct share *share,
@@ -207,6 +209,7 @@ void share_heard_hash(struct qn_core *core, struct peer *peer, struct share *sha
         known->is_dirty = true;
     }
     known->heard_ms = core->wall_ms;
+    repair_soon(coll);
     if (is_equal || memcmp(hash, believed, QN_ROOT_SIZE) == 0)
         clock_is_known(core, peer, share);
     else if (!share->has_clock)

@@ -33,7 +33,6 @@
 #define RETRY_COMMIT_MS 1000  /* after a full disk */
 #define RETRY_READ_MS   1000
 #define READ_TRIES_MAX  4 /* then the link ends, and with it the peer's grant */
-#define PURGE_MS        3600000
 #define CUT_MS          3600000
 #define VERIFY_ASK_MS   250
 #define VERIFY_GRACE_MS 3000
@@ -70,6 +69,35 @@ struct known {
     uint64_t heard_ms;
     bool is_dirty;
     struct coll_state state; /* hearsay (presence.c): shown, and nothing else */
+    bool differs; /* at equal clocks it had other records, when they were last compared */
+};
+
+/* What is done about the integrity of a collection: core/integrity.h. */
+struct care {
+    bool wants_scrub;
+    bool wants_count, is_counting; /* sums, counters, indexes anew */
+    uint64_t repair_ms;            /* not before */
+    uint64_t compare_ms;           /* when to look again whether another site still differs */
+    struct qn_buf suspects;        /* packed keys of records that another site has otherwise */
+    size_t suspect_count;
+    struct qn_buf after; /* the last key that was asked for of those that are set aside */
+    struct repairing *repairing;
+};
+
+struct scrubbing {
+    bool is_active, is_waiting; /* for a read or a commit */
+    struct qn_coll_id coll;
+    struct qn_scrub *at;
+    uint64_t step_ms;
+    uint64_t look_ms; /* when to look whether one is due */
+};
+
+/* Which incarnation of a site wrote last in a collection, and how often that changed: core/twin.c.
+ */
+struct turns {
+    struct qn_actor last;
+    unsigned count;
+    uint64_t at_ms, since_ms; /* the last turn that counts, and the first */
 };
 
 struct coll {
@@ -80,9 +108,10 @@ struct coll {
     struct coll_state state; /* of `cc` */
     uint64_t newest_seq;     /* of all states of it */
     QN_VEC(struct known *) known;
-    qn_link grant;                    /* the link whose peer may send catch-up; 0: none */
-    bool is_shared;                   /* this site is a member, by the ledger */
-    bool is_suspect;                  /* equal clocks and different content were seen */
+    qn_link grant;  /* the link whose peer may send catch-up; 0: none */
+    bool is_shared; /* this site is a member, by the ledger */
+    struct care care;
+    QN_VEC(struct turns) turns;       /* of each site that writes here */
     char shown[QN_NAME_SIZE_MAX + 8]; /* its name, told apart from others of the same name */
     bool is_clash;
     bool is_becoming_late, is_rescuing; /* the commit is on its way */
@@ -211,6 +240,9 @@ struct peer {
     bool is_to_be_told; /* it refused this site's new key: the next dial tells it (tell.c) */
     uint64_t tell_ms;   /* not again before */
     qn_link tell_link;
+    unsigned pushes; /* links of its own that a new one of it pushed out */
+    uint64_t pushed_ms;
+    uint64_t twin_ms; /* when it was last seen to run twice, wall clock; 0: never */
 };
 
 enum guest_state {
@@ -296,11 +328,13 @@ enum pending_kind {
     PENDING_OFFSITE, /* core/bulk.h: the part that it is for */
     PENDING_HOLD,
     PENDING_FETCH,
-    PENDING_CUSTODY, /* core/custodian.c: what is held, of all owners */
-    PENDING_RECOVER, /* what a recovery brings back */
-    PENDING_TRAIL,   /* trail.h */
-    PENDING_CUT,     /* core/cut_log.c */
-    PENDING_QUIET,   /* nobody waits */
+    PENDING_INTEGRITY, /* core/integrity.h: the part that it is for */
+    PENDING_CUSTODY,   /* core/custodian.c: what is held, of all owners */
+    PENDING_RECOVER,   /* what a recovery brings back */
+    PENDING_TRAIL,     /* trail.h */
+    PENDING_CUT,       /* core/cut_log.c */
+    PENDING_FORGET,    /* core/forget.c */
+    PENDING_QUIET,     /* nobody waits */
 };
 
 struct pending {
@@ -312,7 +346,7 @@ struct pending {
     uint64_t seq;
     uint64_t request;
     uint64_t records; /* LATE: in the page */
-    unsigned level;   /* VERIFY: what was read; LATE: bytes of the page */
+    unsigned level;   /* VERIFY: what was read; LATE: bytes of the page; INTEGRITY: as there */
     uint8_t prefix;
     uint16_t bucket;
     bool for_peer;          /* VERIFY: the peer asked */
@@ -343,6 +377,7 @@ enum verify_result {
 struct descent {
     uint8_t mine[2][256 * QN_ROOT_SIZE], theirs[2][256 * QN_ROOT_SIZE]; /* levels 1 and 2 */
     bool has_mine, has_theirs; /* of what is being compared now */
+    bool has_counted;          /* sums differed and no record did: they were counted anew */
     unsigned prefix, bucket;   /* 0 to 256: where the walk stands */
     struct qn_buf my_keys, their_keys;
 };
@@ -361,6 +396,14 @@ struct verify_task {
 
 struct verify {
     uint64_t request;
+    bool is_own;     /* nobody asked: roots differed */
+    bool with_scrub; /* first all of it is read here */
+    bool has_only;
+    struct qn_coll_id only;  /* of that collection */
+    bool has_asked;          /* for the incidents, which come last */
+    size_t reads;            /* of them on their way */
+    struct qn_buf incidents; /* packed maps */
+    size_t incident_count;
     uint64_t deadline_ms;
     uint64_t grace_ms; /* a site without a link is waited for so long */
     QN_VEC(struct verify_task *) tasks;
@@ -402,6 +445,7 @@ struct qn_core {
     struct custodian *custodian; /* core/hold_impl.h */
     QN_VEC(struct pending) pending;
     QN_VEC(struct verify *) verifies;
+    struct scrubbing scrubbing;
     QN_VEC(struct trail_ask *) trail_asks;
     struct own_trail own_trail;
     QN_VEC(struct qn_public_key) admitted;
@@ -412,15 +456,17 @@ struct qn_core {
     uint8_t sealed_key[QN_HELD_KEY_SIZE_MAX]; /* what options.sealed_key shows */
     bool has_renewed;                         /* since the start, because of what a peer claimed */
     uint64_t started_ms;                      /* monotonic */
+    uint64_t twin_ms;                         /* as of a peer, of this site */
+    bool is_in_doubt;                         /* as model/doubt.h has it, or it is about to */
     bool is_mesh;                             /* there are more sites than are all connected */
     bool are_neighbours_stale, is_presence_stale;
     struct presence presence;       /* this site's own */
     uint64_t presence_seq;          /* counts what became known of sites */
     struct qn_buf own_announcement; /* packed; empty: not made yet */
     qn_hlc own_hlc;                 /* of it */
-    bool is_in_doubt;               /* as model/doubt.h has it, or it is about to */
     uint64_t next_token;
     uint64_t persist_ms, purge_ms, retry_ms;
+    uint64_t forget_ms, history_days;
     struct qn_log_caps log_caps; /* of none of them 0 */
     uint64_t cut_ms;
     size_t cuts; /* of logs, on their way */
@@ -477,6 +523,7 @@ uint64_t core_jitter(struct qn_core *core, uint64_t delay_ms); /* 75 % to 125 % 
 struct coll *core_coll(const struct qn_core *core, const struct qn_coll_id *id);
 struct coll *core_coll_make(struct qn_core *core, const struct qn_coll_id *id);
 struct coll *core_coll_named(const struct qn_core *core, struct qn_span name);
+bool coll_differs(const struct coll *coll); /* from what any other site has */
 struct known *coll_known(struct coll *coll, const struct qn_site_id *site); /* makes it */
 const struct known *coll_known_of(const struct coll *coll, const struct qn_site_id *site);
 void coll_update(struct coll *coll, const struct qn_coll_info *info, const struct qn_vv *cc);
@@ -550,6 +597,13 @@ uint64_t presence_behind(const struct coll *coll, const struct known *known);
 bool presence_is_called(const struct qn_core *core, const struct peer *peer);
 /* Connected, or reachable through others. */
 bool peer_is_online(const struct peer *peer);
+
+/* ---- twin.c: sites that run twice, or were restored ---- */
+void twin_look(struct qn_core *core, struct coll *coll, const struct qn_vv *cc); /* as it will be */
+void twin_pushed(struct qn_core *core, struct peer *peer); /* a link of it by a newer one */
+bool twin_is_told(const struct qn_core *core, uint64_t twin_ms);
+/* Operations of this site that others have and it has not. */
+uint64_t twin_forgotten(const struct qn_core *core);
 
 /* ---- session.c: the flight, dispatch of frames ---- */
 void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool is_dialled);
@@ -679,6 +733,11 @@ struct coll **view_sorted_colls(const struct qn_core *core, size_t *ret_count);
 const struct qn_site **view_sorted_sites(const struct qn_core *core, bool wants_withdrawn,
                                          size_t *ret_count);
 
+/* ---- forget.c ---- */
+void forget_start(struct qn_core *core);
+void forget_tick(struct qn_core *core);
+void forget_outcome(struct qn_core *core, const struct qn_outcome *outcome);
+
 /* ---- cut_log.c ---- */
 void cut_log_start(struct qn_core *core);
 void cut_log_tick(struct qn_core *core);
@@ -691,7 +750,7 @@ void request_start(struct qn_core *core, const struct qn_event *event);
 void request_gone(struct qn_core *core, uint64_t request);
 void request_outcome(struct qn_core *core, struct pending *pending,
                      const struct qn_outcome *outcome);
-void verify_start(struct qn_core *core, uint64_t request, const struct coll *only,
+void verify_start(struct qn_core *core, uint64_t request, struct coll *only, bool with_scrub,
                   uint64_t timeout_ms);
 void verify_gone(struct qn_core *core, uint64_t request);
 void verify_tick(struct qn_core *core);

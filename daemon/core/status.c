@@ -56,8 +56,11 @@ static void alerts_of_trail(const struct qn_core *core, const struct peer *peer,
         add(alerts, "attention", "trail-differs", name)->time_ms = peer->trail.accused_ms;
 }
 
-static void alerts_of_peer(const struct peer *peer, const char *name, struct alerts *alerts)
+static void alerts_of_peer(const struct qn_core *core, const struct peer *peer, const char *name,
+                           struct alerts *alerts)
 {
+    if (twin_is_told(core, peer->twin_ms))
+        add(alerts, "attention", "cloned", name)->time_ms = peer->twin_ms;
     if (!peer_is_online(peer)) {
         const char *code = peer->contact_ms == 0 ? "site-never-seen" : "site-offline";
         add(alerts, "attention", code, name)->time_ms = peer->contact_ms;
@@ -100,18 +103,38 @@ static void alerts_of_group(const struct qn_core *core, struct alerts *alerts)
         return;
     }
     recover_alerts(core, alert_of_recovery, alerts);
+    uint64_t forgotten = twin_forgotten(core);
+    if (forgotten > 0)
+        add(alerts, "attention", "restored", core->name)->count = forgotten;
+    if (twin_is_told(core, core->twin_ms))
+        add(alerts, "critical", "cloned", core->name)->time_ms = core->twin_ms;
     if (is_doubt_lasting(core))
         add(alerts, "attention", "in-doubt", core->name);
     qn_vec_each (&core->peers, peer) {
         const struct qn_site *site = qn_group_site(group, &(*peer)->site);
-        alerts_of_peer(*peer, site == NULL ? "?" : site->name, alerts);
+        alerts_of_peer(core, *peer, site == NULL ? "?" : site->name, alerts);
         alerts_of_trail(core, *peer, site == NULL ? "?" : site->name, alerts);
+    }
+}
+
+#define REPAIRED_MS (7ull * 24 * 3600 * 1000) /* for so long it is told that there was damage */
+
+static void alerts_of_damage(const struct qn_core *core, const struct coll *coll,
+                             struct alerts *alerts)
+{
+    const struct qn_damage *damage = &coll->info.damage;
+    if (damage->damaged > 0) {
+        struct qn_alert *alert = add(alerts, "critical", "damaged", coll->shown);
+        alert->count = damage->damaged;
+        alert->time_ms = damage->found_ms;
+    } else if (damage->found > 0 && core->wall_ms < damage->found_ms + REPAIRED_MS) {
+        add(alerts, "attention", "repaired", coll->shown)->time_ms = damage->found_ms;
     }
 }
 
 static void alerts_of_coll(const struct coll *coll, struct alerts *alerts)
 {
-    if (coll->is_suspect)
+    if (coll_differs(coll))
         add(alerts, "critical", "fingerprint", coll->shown);
     if (coll->pass != NULL && coll->pass->is_stopped)
         add(alerts, "critical", "late-stopped", coll->shown);
@@ -255,8 +278,10 @@ static void collect(const struct qn_core *core, const struct qn_health *health,
     alerts_of_joining(core, alerts);
     alerts_of_group(core, alerts);
     qn_vec_each (&core->colls, coll)
-        if ((*coll)->is_shared)
+        if ((*coll)->is_shared) {
+            alerts_of_damage(core, *coll, alerts);
             alerts_of_coll(*coll, alerts);
+        }
     alerts_of_folders(core, health, alerts);
     backup_alerts(core, alert_of_backup, alerts);
     if (health->mail_failed_ms > 0) {

@@ -3,7 +3,10 @@
  * A task (collection, site) asks for the peer's state until both clocks are equal. Equal roots:
  * done. Else it descends (RECORDS 1.6): 256 sums by the first byte of the bucket, 256 below each
  * one that differs, then the keys and state hashes of each differing bucket, side by side. */
-#include "core/state.h"
+#include "core/integrity.h"
+
+#define OWN_MAX        4 /* at a time, that nobody asked for */
+#define OWN_TIMEOUT_MS 60000
 
 static void task_free(struct verify_task *task)
 {
@@ -21,6 +24,7 @@ void verify_free(struct verify *verify)
     qn_vec_each (&verify->tasks, task)
         task_free(*task);
     qn_vec_free(&verify->tasks);
+    qn_buf_deinit(&verify->incidents);
     qn_free(verify);
 }
 
@@ -28,22 +32,24 @@ void verify_gone(struct qn_core *core, uint64_t request)
 {
     core->is_presence_stale = true;
     for (size_t i = core->verifies.count; i-- > 0;)
-        if (core->verifies.items[i]->request == request) {
+        if (!core->verifies.items[i]->is_own && core->verifies.items[i]->request == request) {
             verify_free(core->verifies.items[i]);
             qn_vec_remove(&core->verifies, i);
         }
 }
 
-static void add_task(struct verify *verify, const struct coll *coll, const struct peer *peer)
+static struct verify_task *add_task(struct verify *verify, const struct coll *coll,
+                                    const struct peer *peer)
 {
     struct verify_task *task = QN_NEW(struct verify_task);
     task->coll = coll->id;
     task->site = peer->site;
     qn_buf_init(&task->keys, QN_CONTROL_FRAME_SIZE_MAX / 2);
     qn_vec_push(&verify->tasks, task);
+    return task;
 }
 
-void verify_start(struct qn_core *core, uint64_t request, const struct coll *only,
+void verify_start(struct qn_core *core, uint64_t request, struct coll *only, bool with_scrub,
                   uint64_t timeout_ms)
 {
     struct verify *verify = QN_NEW(struct verify);
@@ -51,6 +57,13 @@ void verify_start(struct qn_core *core, uint64_t request, const struct coll *onl
     verify->deadline_ms = core->now_ms + timeout_ms;
     verify->grace_ms = core->now_ms + (core->is_mesh ? VERIFY_CALL_MS : VERIFY_GRACE_MS);
     core->is_presence_stale = true;
+    verify->with_scrub = with_scrub;
+    verify->has_only = only != NULL;
+    if (only != NULL)
+        verify->only = only->id;
+    qn_vec_each (&core->colls, coll)
+        if (with_scrub && (only == NULL || only == *coll) && (*coll)->is_shared)
+            scrub_want(core, *coll);
     qn_vec_each (&core->colls, coll)
         qn_vec_each (&core->peers, peer)
             if ((only == NULL || only == *coll) && (*coll)->is_shared &&
@@ -115,14 +128,19 @@ static void ask_keys(struct qn_core *core, struct peer *peer, struct verify_task
 static void conclude(struct qn_core *core, struct verify_task *task)
 {
     struct coll *coll = core_coll(core, &task->coll);
-    if (task->key_count == 0) { /* it moved under us: compare again */
+    if (task->key_count == 0) { /* it moved under us, or the sums are wrong: compare again */
         task->stage = VERIFY_ASK;
+        if (coll != NULL && !task->descent->has_counted)
+            coll->care.wants_count = true;
+        task->descent->has_counted = true;
         return;
     }
     task->stage = VERIFY_DONE;
     task->result = VERIFY_DIFFERENT;
-    if (coll != NULL)
-        coll->is_suspect = true;
+    if (coll == NULL)
+        return;
+    coll_known(coll, &task->site)->differs = true;
+    repair_suspect(core, coll, qn_buf_view(&task->keys), task->key_count);
 }
 
 static bool differs(const struct descent *descent, unsigned level, unsigned index)
@@ -233,6 +251,49 @@ static void descend(struct qn_core *core, struct peer *peer, struct verify_task 
     ask_sums(core, peer, task, 1, 0);
 }
 
+static bool is_running(const struct qn_core *core, const struct coll *coll,
+                       const struct qn_site_id *site, size_t *count)
+{
+    bool is_found = false;
+    qn_vec_each (&core->verifies, verify) {
+        *count += (*verify)->is_own;
+        qn_vec_each (&(*verify)->tasks, task)
+            is_found |= (*task)->stage != VERIFY_DONE && qn_coll_id_eq(&(*task)->coll, &coll->id) &&
+                        qn_site_id_eq(&(*task)->site, site);
+    }
+    return is_found;
+}
+
+static struct verify_task *start_own(struct qn_core *core, struct peer *peer, struct coll *coll)
+{
+    size_t count = 0;
+    if (is_running(core, coll, &peer->site, &count) || count >= OWN_MAX)
+        return NULL; /* the next contact compares again */
+    struct verify *verify = QN_NEW(struct verify);
+    verify->is_own = true;
+    verify->deadline_ms = core->now_ms + OWN_TIMEOUT_MS;
+    verify->grace_ms = core->now_ms;
+    qn_vec_push(&core->verifies, verify);
+    return add_task(verify, coll, peer);
+}
+
+void verify_differs(struct qn_core *core, struct peer *peer, struct coll *coll)
+{
+    struct verify_task *task = start_own(core, peer, coll);
+    if (task != NULL)
+        descend(core, peer, task);
+}
+
+void verify_again(struct qn_core *core, struct coll *coll)
+{
+    qn_vec_each (&coll->known, known) {
+        struct peer *peer = (*known)->differs ? core_peer(core, &(*known)->site) : NULL;
+        if (peer != NULL && peer->session != NULL && peer->session->has_hello &&
+            session_share(peer->session, &coll->id) != NULL)
+            (void)start_own(core, peer, coll);
+    }
+}
+
 /* ---- hearing ---- */
 
 #define each_task(core, wanted_coll, wanted_site, task)                                            \
@@ -252,13 +313,15 @@ void verify_heard_state(struct qn_core *core, struct peer *peer, const struct qn
         task->is_incomplete = coll->info.late.is_late || is_late;
         if (task->stage != VERIFY_ASK || !is_equal || task->is_incomplete)
             continue;
+        if (coll->info.damage.is_uncounted || coll->info.late.is_late)
+            continue;
         if (memcmp(root, coll->info.root, QN_ROOT_SIZE) != 0) {
             descend(core, peer, task);
             continue;
         }
         task->stage = VERIFY_DONE;
         task->result = VERIFY_IDENTICAL;
-        coll->is_suspect = false;
+        coll_known(coll, &peer->site)->differs = false;
     }
 }
 
@@ -400,18 +463,124 @@ static void report(struct qn_core *core, const struct verify *verify,
     core_reply_data(core, verify->request, &row);
 }
 
+/* ---- what was found and done before ---- */
+
+static const char *word_of(uint64_t kind)
+{
+    static const char *const words[] = {
+        [QN_INCIDENT_DAMAGED] = "damaged",   [QN_INCIDENT_REPAIRED] = "repaired",
+        [QN_INCIDENT_MAJORITY] = "majority", [QN_INCIDENT_BOTH] = "both",
+        [QN_INCIDENT_RECOUNTED] = "counted", [QN_INCIDENT_LOG] = "log",
+        [QN_INCIDENT_ORDER] = "order",       [QN_INCIDENT_CLOCK] = "clock",
+    };
+    bool is_known = kind > 0 && kind < sizeof(words) / sizeof(words[0]);
+    return is_known ? words[kind] : "unknown";
+}
+
+static enum qn_err add_incident(struct qn_core *core, struct verify *verify,
+                                const struct coll *coll, struct qn_cursor *cursor)
+{
+    uint64_t at_ms, kind;
+    struct qn_span key;
+    struct qn_site_id id;
+    QN_TRY(qn_cursor_u64(cursor, &at_ms));
+    QN_TRY(qn_cursor_u64(cursor, &kind));
+    QN_TRY(qn_cursor_str(cursor, QN_KEY_SIZE_MAX, &key));
+    QN_TRY(qn_cursor_bytes(cursor, id.bytes, sizeof(id.bytes)));
+    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), &id);
+    struct qn_buf *out = &verify->incidents;
+    qn_pack_map(out, 5);
+    qn_pack_cstr(out, "collection");
+    qn_pack_cstr(out, coll->shown);
+    qn_pack_cstr(out, "key");
+    qn_pack_str(out, key);
+    qn_pack_cstr(out, "site");
+    qn_pack_cstr(out, site == NULL ? "" : site->name);
+    qn_pack_cstr(out, "time");
+    qn_pack_u64(out, at_ms);
+    qn_pack_cstr(out, "what");
+    qn_pack_cstr(out, word_of(kind));
+    verify->incident_count++;
+    return QN_OK;
+}
+
+static void add_incidents(struct qn_core *core, struct verify *verify, const struct coll *coll,
+                          struct qn_span body)
+{
+    struct qn_cursor cursor = qn_cursor(body);
+    size_t count;
+    if (qn_cursor_array(&cursor, 4 * INCIDENTS_SHOWN_MAX, &count) != QN_OK)
+        return;
+    for (size_t i = 0; i < count; i += 4)
+        if (verify->incidents.size > QN_CONTROL_FRAME_SIZE_MAX / 4 ||
+            add_incident(core, verify, coll, &cursor) != QN_OK)
+            return;
+}
+
+void verify_incidents_done(struct qn_core *core, const struct pending *pending,
+                           const struct qn_read_result *result)
+{
+    const struct coll *coll = core_coll(core, &pending->coll);
+    qn_vec_each (&core->verifies, slot) {
+        struct verify *verify = *slot;
+        if (verify->is_own || verify->request != pending->request || verify->reads == 0)
+            continue;
+        verify->reads--;
+        if (coll != NULL && result->err == QN_OK)
+            add_incidents(core, verify, coll, qn_buf_view(&result->body));
+    }
+}
+
+/* True while they are on their way. */
+static bool waits_for_incidents(struct qn_core *core, struct verify *verify)
+{
+    if (verify->is_own || verify->has_asked)
+        return verify->reads > 0;
+    verify->has_asked = true;
+    qn_buf_init(&verify->incidents, QN_CONTROL_FRAME_SIZE_MAX / 2);
+    qn_vec_each (&core->colls, slot) {
+        struct coll *coll = *slot;
+        bool is_wanted = !verify->has_only || qn_coll_id_eq(&coll->id, &verify->only);
+        if (!coll->is_shared || coll->info.damage.found == 0 || !is_wanted)
+            continue;
+        struct qn_read *read = QN_NEW(struct qn_read);
+        *read = (struct qn_read){.kind = QN_READ_INCIDENTS, .coll = coll->id};
+        struct pending *pending = core_read_later(core, read, PENDING_INTEGRITY);
+        pending->level = INTEGRITY_VERIFY;
+        pending->coll = coll->id;
+        pending->request = verify->request;
+        verify->reads++;
+    }
+    return verify->reads > 0;
+}
+
+static void finish_own(struct qn_core *core, struct verify *verify)
+{
+    for (size_t i = core->verifies.count; i-- > 0;)
+        if (core->verifies.items[i] == verify)
+            qn_vec_remove(&core->verifies, i);
+    verify_free(verify);
+}
+
 static void finish(struct qn_core *core, struct verify *verify)
 {
     bool is_identical = true;
+    if (verify->is_own) {
+        finish_own(core, verify);
+        return;
+    }
     qn_vec_each (&verify->tasks, task) {
         report(core, verify, *task);
         is_identical &= (*task)->result == VERIFY_IDENTICAL;
     }
     QN_AUTO_BUF struct qn_buf data;
-    qn_buf_init(&data, 64);
-    qn_pack_map(&data, 1);
+    qn_buf_init(&data, QN_CONTROL_FRAME_SIZE_MAX - 1024);
+    qn_pack_map(&data, 2);
     qn_pack_cstr(&data, "identical");
     qn_pack_bool(&data, is_identical);
+    qn_pack_cstr(&data, "incidents");
+    qn_pack_array(&data, verify->incident_count);
+    qn_pack_raw(&data, qn_buf_view(&verify->incidents));
     core_reply_end(core, verify->request, &data);
     verify_gone(core, verify->request);
 }
@@ -437,14 +606,32 @@ static bool run_task(struct qn_core *core, struct verify_task *task, uint64_t gr
     return true;
 }
 
+/* What is read here first may change what there is to compare. */
+static bool waits_for_scrub(struct qn_core *core, struct verify *verify)
+{
+    bool is_waiting = false;
+    qn_vec_each (&core->colls, coll)
+        is_waiting |= verify->with_scrub && (*coll)->is_shared && scrub_is_wanted(core, *coll);
+    if (is_waiting)
+        verify->grace_ms = core->now_ms + VERIFY_GRACE_MS;
+    else
+        verify->with_scrub = false;
+    return is_waiting;
+}
+
 void verify_tick(struct qn_core *core)
 {
     for (size_t i = core->verifies.count; i-- > 0;) {
         struct verify *verify = core->verifies.items[i];
-        bool is_waiting = false;
+        bool is_waiting = waits_for_scrub(core, verify);
+        if (is_waiting && core->now_ms < verify->deadline_ms) {
+            core_wake(core, verify->deadline_ms);
+            continue;
+        }
         qn_vec_each (&verify->tasks, task)
             is_waiting |= run_task(core, *task, verify->grace_ms);
-        if (!is_waiting || core->now_ms >= verify->deadline_ms)
+        if ((!is_waiting || core->now_ms >= verify->deadline_ms) &&
+            !waits_for_incidents(core, verify))
             finish(core, verify);
         else
             core_wake(core, verify->deadline_ms);

@@ -178,9 +178,14 @@ void view_coll(const struct qn_core *core, const struct coll *coll, bool in_full
     QN_AUTO_FREE struct member_view *members = qn_alloc(QN_SITES_MAX * sizeof(*members));
     size_t count = list_members(core, coll, members);
     bool in_sync, is_late = coll->info.late.is_late;
-    qn_pack_map(out, (in_full ? 9u : 7u) + (is_late ? 2 : 0));
+    qn_pack_map(out, (in_full ? 10u : 8u) + (is_late ? 2 : 0));
     qn_pack_cstr(out, "behind");
     pack_behind(members, count, out, &in_sync);
+    qn_pack_cstr(out, "checked_at");
+    if (coll->info.damage.scrubbed_ms > 0)
+        qn_pack_u64(out, coll->info.damage.scrubbed_ms);
+    else
+        qn_pack_nil(out);
     qn_pack_cstr(out, "conflicts");
     qn_pack_u64(out, coll->info.conflicts);
     if (in_full)

@@ -59,9 +59,8 @@ const struct qn_json_shape qn_json_collection_list[] = {
 };
 
 const struct qn_json_shape qn_json_collection[] = {
-    MEMBER("name"),     MEMBER("records"), MEMBER("conflicts"),
-    LIST("members"),    MAP("behind"),     MEMBER("in_sync"),
-    MARK("incomplete"), MARK("late"),      END,
+    MEMBER("name"),    MEMBER("records"),  MEMBER("conflicts"), LIST("members"), MAP("behind"),
+    MEMBER("in_sync"), TIME("checked_at"), MARK("incomplete"),  MARK("late"),    END,
 };
 
 static const struct qn_json_shape backup_copy[] = {
@@ -115,17 +114,9 @@ const struct qn_json_shape qn_json_site[] = {
 };
 
 const struct qn_json_shape qn_json_collection_show[] = {
-    MEMBER("name"),
-    MEMBER("records"),
-    MEMBER("conflicts"),
-    LIST("members"),
-    MAP("behind"),
-    MEMBER("in_sync"),
-    MARK("incomplete"),
-    MARK("late"),
-    MEMBER("id"),
-    MEMBER("created_by"),
-    END,
+    MEMBER("name"), MEMBER("records"),    MEMBER("conflicts"), LIST("members"),
+    MAP("behind"),  MEMBER("in_sync"),    MARK("incomplete"),  MARK("late"),
+    MEMBER("id"),   MEMBER("created_by"), TIME("checked_at"),  END,
 };
 
 static const struct qn_json_shape concurrent[] = {
@@ -198,6 +189,10 @@ const struct qn_json_shape qn_json_conflict[] = {
 
 const struct qn_json_shape qn_json_verify[] = {
     MEMBER("collection"), MEMBER("site"), MEMBER("state"), LIST("keys"), MARK("incomplete"), END,
+};
+
+const struct qn_json_shape qn_json_incident[] = {
+    TIME("time"), MEMBER("collection"), MEMBER("key"), MEMBER("what"), MEMBER("site"), END,
 };
 
 const struct qn_json_shape qn_json_plan[] = {

@@ -35,6 +35,8 @@ enum qn_intent_kind {
     QN_INTENT_LATE_CANCEL, /* [coll]: no page came yet */
     QN_INTENT_PAGE,        /* [coll, body of PAGE as a binary]; answer: [is end of the pass] */
     QN_INTENT_RESCUE,      /* [coll, known clock] */
+    QN_INTENT_FORGET,      /* [older than days, after (a binary)]: replaced values; answer: [after:
+                              empty at the end] */
     QN_INTENT_CUT_LOG, /* [coll, clock that all members have, up to which local sequence, operations
                           max, bytes max, age max ms]; answer: [is done] */
 

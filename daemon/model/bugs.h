@@ -24,6 +24,8 @@ enum qn_bug {
     QN_BUG_STALE_PAGE_CLOCK,    /* the clock of a page is not that of its own transaction */
     QN_BUG_NO_SEGMENTS,         /* applies operations onto newer pages without segment clocks */
     QN_BUG_LATE_SERVES,         /* a late site serves pages and others' operations */
+    QN_BUG_ROT_MERGED,          /* merges into a record that is not what was written */
+    QN_BUG_COPY_UNEQUAL,        /* takes a copy of a record that was read at another clock */
     QN_BUG_COUNT,
 };
 

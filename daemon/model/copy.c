@@ -106,19 +106,19 @@ enum qn_err qn_record_unpack(struct qn_cursor *cursor, struct qn_record *ret_rec
 
 /* ---- a copy ---- */
 
-void qn_copy_deinit(struct qn_copy *copy)
+void qn_record_copy_deinit(struct qn_record_copy *copy)
 {
     qn_record_deinit(&copy->record);
 }
 
-static enum qn_err unpack_damaged(struct qn_cursor *cursor, struct qn_copy *copy)
+static enum qn_err unpack_damaged(struct qn_cursor *cursor, struct qn_record_copy *copy)
 {
     copy->kind = QN_COPY_DAMAGED;
     QN_TRY(qn_cursor_bin(cursor, QN_STATE_HASH_SIZE, &copy->hash));
     return copy->hash.size == 0 || copy->hash.size == QN_STATE_HASH_SIZE ? QN_OK : QN_ERR_INVALID;
 }
 
-static enum qn_err unpack_too_large(struct qn_cursor *cursor, struct qn_copy *copy)
+static enum qn_err unpack_too_large(struct qn_cursor *cursor, struct qn_record_copy *copy)
 {
     bool is_sent;
     copy->kind = QN_COPY_TOO_LARGE;
@@ -126,7 +126,7 @@ static enum qn_err unpack_too_large(struct qn_cursor *cursor, struct qn_copy *co
     return is_sent ? QN_ERR_INVALID : QN_OK;
 }
 
-static enum qn_err unpack_kind(struct qn_cursor *cursor, struct qn_copy *copy)
+static enum qn_err unpack_kind(struct qn_cursor *cursor, struct qn_record_copy *copy)
 {
     switch (qn_cursor_peek(cursor)) {
     case QN_ITEM_NIL:
@@ -141,9 +141,9 @@ static enum qn_err unpack_kind(struct qn_cursor *cursor, struct qn_copy *copy)
     }
 }
 
-enum qn_err qn_copy_unpack(struct qn_cursor *cursor, struct qn_copy *ret_copy)
+enum qn_err qn_record_copy_unpack(struct qn_cursor *cursor, struct qn_record_copy *ret_copy)
 {
-    struct qn_copy copy = {.kind = QN_COPY_RECORD};
+    struct qn_record_copy copy = {.kind = QN_COPY_RECORD};
     size_t start = cursor->at;
     QN_TRY(unpack_kind(cursor, &copy));
     copy.packed = qn_span(cursor->input.data + start, cursor->at - start);
@@ -241,6 +241,8 @@ enum qn_err qn_read_copies(struct qn_kv *kv, const struct qn_coll_id *coll, stru
     struct qn_digest clock;
     QN_AUTO_VV struct qn_vv cc = {0};
     QN_TRY(qn_coll_row_get(kv, coll, &row));
+    if (row.is_late)
+        return QN_ERR_HELD; /* its records are ahead of its clock */
     QN_TRY(qn_read_cc(kv, coll, &cc));
     qn_vv_digest(&cc, &clock);
     struct copies copies = {.kv = kv, .coll = row.number, .size_max = size_max};
@@ -283,5 +285,32 @@ enum qn_err qn_read_aside(struct qn_kv *kv, const struct qn_coll_id *coll, struc
     qn_pack_array(out, count);
     qn_pack_raw(out, qn_buf_view(&keys));
     *ret_count = count;
+    return qn_buf_status(out);
+}
+
+enum qn_err qn_read_incidents(struct qn_kv *kv, const struct qn_coll_id *coll, size_t count_max,
+                              struct qn_buf *out)
+{
+    struct qn_coll_row row;
+    struct qn_incident incident;
+    uint64_t number = UINT64_MAX;
+    size_t count = 0;
+    enum qn_err err = QN_OK;
+    QN_AUTO_BUF struct qn_buf items;
+    qn_buf_init(&items, count_max * (QN_KEY_SIZE_MAX + 64));
+    QN_TRY(qn_coll_row_get(kv, coll, &row));
+    while (count < count_max && row.number != 0 && err == QN_OK) {
+        err = qn_incident_before(kv, row.number, number, &number, &incident);
+        if (err != QN_OK)
+            break;
+        qn_pack_u64(&items, incident.at_ms);
+        qn_pack_u64(&items, incident.kind);
+        qn_pack_str(&items, incident.key);
+        qn_pack_bin(&items, QN_SPAN_OF(incident.site.bytes));
+        count++;
+    }
+    QN_TRY(qn_may_miss(err));
+    qn_pack_array(out, 4 * count);
+    qn_pack_raw(out, qn_buf_view(&items));
     return qn_buf_status(out);
 }

@@ -25,19 +25,24 @@ enum qn_copy_kind {
     QN_COPY_TOO_LARGE,
 };
 
-struct qn_copy {
+struct qn_record_copy {
     enum qn_copy_kind kind;
     struct qn_record record; /* RECORD; owned */
     struct qn_span hash;     /* DAMAGED: 16 bytes or none */
     struct qn_span packed;   /* as it stood in the message */
 };
 
-void qn_copy_deinit(struct qn_copy *copy);
-enum qn_err QN_CHECKED qn_copy_unpack(struct qn_cursor *cursor, struct qn_copy *ret_copy);
+void qn_record_copy_deinit(struct qn_record_copy *copy);
+enum qn_err QN_CHECKED qn_record_copy_unpack(struct qn_cursor *cursor,
+                                             struct qn_record_copy *ret_copy);
 
 /* Appends `copies` of the keys of an array; what does not fit in `size_max` is left out. */
 enum qn_err QN_CHECKED qn_read_copies(struct qn_kv *kv, const struct qn_coll_id *coll,
                                       struct qn_span keys, size_t size_max, struct qn_buf *out);
+/* Appends the array of a collection's last incidents, the newest first, at most `count_max`:
+ * [at ms, enum qn_incident_kind, key, site 32 B, ...]. */
+enum qn_err QN_CHECKED qn_read_incidents(struct qn_kv *kv, const struct qn_coll_id *coll,
+                                         size_t count_max, struct qn_buf *out);
 /* Appends the array of at most `count_max` keys of records that are set aside, after a key. */
 enum qn_err QN_CHECKED qn_read_aside(struct qn_kv *kv, const struct qn_coll_id *coll,
                                      struct qn_span after, size_t count_max, struct qn_buf *out,

@@ -67,6 +67,62 @@ enum qn_err qn_history_purge(struct qn_kv *kv, uint32_t coll, struct qn_span key
     }
 }
 
+/* --- retention --- */
+
+/* The later of the clocks of the value and of what replaced it. */
+static enum qn_err read_age(struct qn_span key, struct qn_span value, uint64_t *ret_ms)
+{
+    size_t offset = 0;
+    uint64_t by, ctr, replaced;
+    size_t head = key.size > 4 ? 4 + 1 + (size_t)key.data[4] : SIZE_MAX;
+    if (head >= key.size || key.size - head < KEY_TAIL + 4)
+        return QN_ERR_CORRUPT;
+    if (qn_read_varint(value, &offset, &by) != QN_OK ||
+        qn_read_varint(value, &offset, &ctr) != QN_OK ||
+        qn_read_varint(value, &offset, &replaced) != QN_OK)
+        return QN_ERR_CORRUPT;
+    uint64_t written = qn_read_u64(key.data + head);
+    *ret_ms = qn_hlc_ms(written > replaced ? written : replaced);
+    return QN_OK;
+}
+
+static enum qn_err next_past(struct qn_kv *kv, struct qn_key *at, struct qn_span *ret_value)
+{
+    struct qn_span key;
+    qn_key_next(at);
+    QN_TRY(qn_kv_seek(kv, QN_TABLE_HIST, qn_key_view(at), &key, ret_value));
+    qn_key_copy(at, key);
+    return QN_OK;
+}
+
+enum qn_err qn_history_forget(struct qn_kv *kv, uint64_t before_ms, struct qn_buf *position,
+                              size_t *ret_dropped)
+{
+    struct qn_key at;
+    struct qn_span value;
+    size_t dropped = 0;
+    bool is_end = false;
+    qn_key_copy(&at, qn_buf_view(position));
+    qn_buf_reset(position);
+    for (size_t looks = 0; looks < QN_HISTORY_LOOKS && dropped < QN_TXN_OPS_MAX; looks++) {
+        uint64_t ms;
+        enum qn_err err = next_past(kv, &at, &value);
+        is_end = err == QN_ERR_NOTFOUND;
+        if (is_end)
+            break;
+        QN_TRY(err);
+        QN_TRY(read_age(qn_key_view(&at), value, &ms));
+        if (ms >= before_ms)
+            continue;
+        QN_TRY(qn_must_exist(qn_kv_del(kv, QN_TABLE_HIST, qn_key_view(&at))));
+        dropped++;
+    }
+    if (!is_end)
+        qn_buf_append_span(position, qn_key_view(&at));
+    *ret_dropped = dropped;
+    return qn_buf_status(position);
+}
+
 /* --- reading --- */
 
 static enum qn_err read_key(struct qn_dict *dict, struct qn_span tail, struct qn_past *past)

@@ -385,42 +385,14 @@ static enum qn_err run_site_contact(struct qn_applier *applier, struct qn_cursor
     return qn_site_contact_put(applier->kv, &site, announcement, contact_ms);
 }
 
-static enum qn_err run_purge(struct qn_applier *applier, struct qn_cursor *cursor,
-                             struct qn_outcome *outcome)
+static enum qn_err run_of_ledger(struct qn_applier *applier, enum qn_intent_kind kind,
+                                 struct qn_cursor *cursor, struct qn_outcome *outcome)
 {
-    uint64_t count;
-    QN_TRY(qn_intent_array(cursor, 1));
-    QN_TRY(qn_cursor_u64(cursor, &count));
-    return qn_replica_purge_trash(applier->replica, count, &outcome->changed);
-}
-
-static enum qn_err read_cut(struct qn_cursor *cursor, struct qn_vv *covered, struct qn_log_cut *cut)
-{
-    QN_TRY(qn_intent_array(cursor, 6));
-    QN_TRY(read_coll_id(cursor, &cut->coll));
-    QN_TRY(qn_vv_unpack(cursor, covered));
-    QN_TRY(qn_cursor_u64(cursor, &cut->covered_seq));
-    QN_TRY(qn_cursor_u64(cursor, &cut->ops_max));
-    QN_TRY(qn_cursor_u64(cursor, &cut->bytes_max));
-    QN_TRY(qn_cursor_u64(cursor, &cut->age_max_ms));
-    cut->covered = covered;
-    return QN_OK;
-}
-
-static enum qn_err run_cut_log(struct qn_applier *applier, struct qn_cursor *cursor,
-                               struct qn_outcome *outcome)
-{
-    QN_AUTO_VV struct qn_vv covered = {0};
-    QN_AUTO_BUF struct qn_buf answer;
-    struct qn_log_cut cut;
-    bool is_done;
-    qn_buf_init(&answer, 16);
-    QN_TRY(read_cut(cursor, &covered, &cut));
-    QN_TRY(qn_replica_cut_log(applier->replica, &cut, &outcome->changed, &is_done));
-    qn_pack_array(&answer, 1);
-    qn_pack_bool(&answer, is_done);
-    outcome->answer = qn_buf_take(&answer, &outcome->answer_size);
-    return QN_OK;
+    if (kind == QN_INTENT_LEDGER_APPEND)
+        return run_ledger_append(applier, cursor, outcome);
+    if (kind == QN_INTENT_LEDGER_MERGE)
+        return run_ledger_merge(applier, cursor, outcome);
+    return run_coll_create(applier, cursor, outcome);
 }
 
 /* What is remembered of other sites. */
@@ -442,11 +414,9 @@ static enum qn_err run_own(struct qn_applier *applier, enum qn_intent_kind kind,
         return qn_replica_renew(applier->replica);
     if (kind == QN_INTENT_TRUST)
         return qn_doubt_put(applier->kv, false);
-    if (kind == QN_INTENT_PURGE)
-        return run_purge(applier, cursor, outcome);
     if (kind == QN_INTENT_LOCAL)
         return qn_intent_run_local(applier, cursor);
-    return run_cut_log(applier, cursor, outcome);
+    return qn_intent_run_trim(applier, kind, cursor, outcome);
 }
 
 enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *intent,
@@ -459,11 +429,9 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
     case QN_INTENT_APPLY:
         return run_apply(applier, &cursor, outcome);
     case QN_INTENT_LEDGER_APPEND:
-        return run_ledger_append(applier, &cursor, outcome);
     case QN_INTENT_LEDGER_MERGE:
-        return run_ledger_merge(applier, &cursor, outcome);
     case QN_INTENT_COLL_CREATE:
-        return run_coll_create(applier, &cursor, outcome);
+        return run_of_ledger(applier, intent->kind, &cursor, outcome);
     case QN_INTENT_RESOLVE:
         return run_resolve(applier, &cursor, outcome);
     case QN_INTENT_PEER_CLOCKS:
@@ -472,9 +440,10 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
         return run_about_site(applier, intent->kind, &cursor, outcome);
     case QN_INTENT_RENEW:
     case QN_INTENT_TRUST:
-    case QN_INTENT_PURGE:
-    case QN_INTENT_CUT_LOG:
     case QN_INTENT_LOCAL:
+    case QN_INTENT_PURGE:
+    case QN_INTENT_FORGET:
+    case QN_INTENT_CUT_LOG:
         return run_own(applier, intent->kind, &cursor, outcome);
     case QN_INTENT_LATE:
     case QN_INTENT_LATE_CANCEL:

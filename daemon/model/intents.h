@@ -16,6 +16,8 @@ struct qn_applier {
 
 enum qn_err QN_CHECKED qn_intent_run(struct qn_applier *applier, const struct qn_intent *intent,
                                      struct qn_outcome *outcome);
+enum qn_err QN_CHECKED qn_intent_run_trim(struct qn_applier *applier, enum qn_intent_kind kind,
+                                          struct qn_cursor *cursor, struct qn_outcome *outcome);
 /* The kinds of custody.h and of book.h. */
 enum qn_err QN_CHECKED qn_intent_run_custody(struct qn_applier *applier, enum qn_intent_kind kind,
                                              struct qn_cursor *cursor, struct qn_outcome *outcome);

@@ -21,7 +21,7 @@ static enum qn_err read_item(struct qn_cursor *cursor, struct qn_repair_item *it
         return QN_ERR_INVALID;
     item->how = (enum qn_repair_how)how;
     QN_TRY(qn_cursor_bytes(cursor, item->site.bytes, sizeof(item->site.bytes)));
-    return qn_copy_unpack(cursor, &item->copy);
+    return qn_record_copy_unpack(cursor, &item->copy);
 }
 
 static enum qn_err run_repair(struct qn_applier *applier, struct qn_cursor *cursor,
@@ -41,7 +41,7 @@ static enum qn_err run_repair(struct qn_applier *applier, struct qn_cursor *curs
     if (err == QN_OK)
         err = qn_replica_repair(applier->replica, &coll, clock, items, count, &outcome->changed);
     for (size_t i = 0; i < count; i++)
-        qn_copy_deinit(&items[i].copy);
+        qn_record_copy_deinit(&items[i].copy);
     return err;
 }
 

@@ -14,8 +14,8 @@ enum qn_repair_how {                         /* in intents */
 struct qn_repair_item {
     struct qn_span key;
     enum qn_repair_how how;
-    struct qn_site_id site; /* whose copy it is */
-    struct qn_copy copy;    /* RECORD or NONE */
+    struct qn_site_id site;     /* whose copy it is */
+    struct qn_record_copy copy; /* RECORD or NONE */
 };
 
 /* `clock`: H(cc) at which the copies were read; QN_ERR_HELD if it is not that of this replica: ask

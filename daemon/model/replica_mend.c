@@ -162,7 +162,7 @@ static enum qn_err mend_clock(struct qn_replica *replica, struct qn_coll_state *
     struct qn_actor name;
     QN_TRY(qn_dict_actor_of(&replica->dict, actor, &name));
     QN_TRY(qn_clock_of_log(replica->kv, coll->row.number, actor, &floor, &cc));
-    if (cc == 0)
+    if (cc == 0 || coll->row.is_late)
         return QN_OK;
     QN_TRY(qn_counter_put(replica->kv, QN_TABLE_CC, coll->row.number, actor, cc));
     if (floor > 0)

@@ -99,9 +99,10 @@ enum qn_err QN_CHECKED qn_read_start(struct qn_kv *kv, const struct qn_coll_id *
                                      const struct qn_vv *known, uint64_t *ret_seq);
 
 /* The keys of the records that operations from `from_seq` on wrote, at most `count_max`, in the
- * order of application; one may come several times. *ret_next: where to go on; `from_seq` if there
- * is nothing new. QN_ERR_HELD: operations in between left the log, or that place lies ahead of it:
- * whoever follows has to read all records again. Keys are borrowed for the call. */
+ * order of application, one key for each sequence; one may come several times. *ret_next: where to
+ * go on; `from_seq` if there is nothing new. QN_ERR_HELD: operations in between left the log, or
+ * that place lies ahead of it: whoever follows has to read all records again. Keys are borrowed for
+ * the call. */
 enum qn_err QN_CHECKED qn_read_changes(struct qn_kv *kv, const struct qn_coll_id *coll,
                                        uint64_t from_seq, size_t count_max,
                                        void (*each)(void *context, struct qn_span key),

@@ -339,7 +339,7 @@ static enum qn_err look_at_clock(struct reader *reader)
         is_right &= wanted_floor == 0;
     uint8_t argument[4];
     qn_write_u32(argument, actor);
-    if (!is_right && wanted_cc > 0)
+    if (!is_right && wanted_cc > 0 && !reader->row.is_late)
         found(reader, QN_FINDING_CLOCK, QN_SPAN_OF(argument));
     return QN_OK;
 }

@@ -43,7 +43,14 @@ static const struct row rows[] = {
      N_("Run `syncctl log verify`. If this site was restored from a backup at that time, this is "
         "why.")},
     {"fingerprint", N_("collection @ differs between sites that have seen the same changes"),
-     N_("Run `syncctl verify @`, keep a copy of the state directory and report it.")},
+     N_("It is being repaired by itself; `syncctl verify @` tells what became of it. If it lasts, "
+        "keep a copy of the state directory and report it.")},
+    {"damaged", N_("damaged records in collection @: #"),
+     N_("They come back by themselves from another site: see that one can be reached. Check the "
+        "disk (`smartctl -a`, `journalctl -k`); `syncctl verify @` names the records.")},
+    {"repaired", N_("damage in collection @ was found and put right; the last: ~"),
+     N_("Check the disk (`smartctl -a`, `journalctl -k`); `syncctl verify @` tells what was "
+        "damaged.")},
     {"late-stopped",
      N_("bringing collection @ up to date would take away many of its records; it was stopped"),
      N_("Find out whether they were really deleted elsewhere. If so, run `syncctl collection "
@@ -61,6 +68,11 @@ static const struct row rows[] = {
      N_("See the messages of the daemon: `journalctl -u quoin`.")},
     {"kit-unconfirmed", N_("the recovery kit still lies in the state directory"),
      N_("Print recovery-kit.txt, lock it away, then run `syncctl kit confirm`.")},
+    {"restored", N_("this site was restored from an old copy; own changes not back yet: #"),
+     N_("Wait: they come back from the other sites by themselves.")},
+    {"cloned", N_("site @ runs twice, on two machines or in two folders; last seen: ~"),
+     N_("Find the copy of its state directory and stop the daemon that runs on it; keep the one "
+        "that people use. Nothing is lost: what both wrote is kept.")},
     {"in-doubt",
      N_("this site may have been restored from an old copy, and met no other site since"),
      N_("Let another site be reached: they compare. If none exists any more, run `syncctl site "

@@ -36,6 +36,8 @@ static const struct qn_error_words rows[] = {
      N_("Wait until the sites are in sync; `syncctl status` shows it.")},
     {"record-not-found", N_("there is no such record"),
      N_("`syncctl record list` shows the keys; `syncctl record trash` shows deleted records.")},
+    {"record-damaged", N_("this record is damaged at this site, and waits for repair"),
+     N_("It comes back by itself from another site: see that one can be reached, and try again.")},
     {"not-in-trash", N_("this record is not in the trash"),
      N_("`syncctl record trash` shows what is in it.")},
     {"no-conflict", N_("there is no conflict here"),

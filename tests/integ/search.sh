@@ -73,6 +73,17 @@ await "all are found after kill -9" finds one "N-19999" perle "$((19999 * 7919 %
 await "the first too" finds one "N-00001" perle "7919 "
 equal "as many as asked for" 100 "$(ctl one --json search --limit 100 perle | jq length)"
 
+# --- more bytes than are read at a time ---
+long=$(printf 'lorem%.0s ' {1..2000})
+for ((i = 0; i < 300; i++)); do
+    printf '{"n":"L-%03d","mot":"ambre %s","texte":"%s"}\n' "$i" "$i" "$long"
+done >"$work/long.jsonl"
+expect "an import of long texts" ctl one record import residents "$work/long.jsonl" --key n
+await "the last one is found" finds one "L-299" ambre "299 "
+for i in 0 87 88 89 150 298; do
+    await "and number $i" finds one "$(printf 'L-%03d' "$i")" ambre "$i "
+done
+
 # --- the index is never the authority ---
 index=$(site_state one)/search/index.db
 site_stop one

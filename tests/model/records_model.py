@@ -207,6 +207,7 @@ class Site:
     def rescue(self, known):
         """What nobody's clock will ever cover becomes an own operation."""
         known = join(known, self.cc)
+        self.world.given_up |= {dot for _, _, dot in self.owed if not has(known, dot)}
         for key in sorted(self.store):
             lost = sorted(p for p in self.pairs(key) if not has(known, p[1]))
             for dot in sorted({dot for _, dot in lost}):
@@ -219,10 +220,13 @@ class Site:
         self.owed |= {(key, field, dot) for key, field, dot in self.suspects
                       if any(s.is_void for s in self.holding(key))}
         self.suspects -= self.owed
-        self.is_passing = False
-        self.settle()
-        if self.segments:
-            self.begin_pass()
+        self.begin_pass()  # it shows what else the lost operations made go
+
+    def cancel_pass(self):
+        """Nobody is clean, and no page came: this site is the source."""
+        if not any(s.number == self.number or not covers(self.cc, s.clock) for s in self.segments):
+            self.is_passing = False
+            self.settle()
 
 
 class World:
@@ -233,6 +237,7 @@ class World:
         self.features, self.rules = features, rules
         self.ops = {}
         self.seen = {}  # key -> the clocks of all pages of it that anybody took
+        self.given_up = set()  # dots that a rescue held lost: they may come back as a conflict
         self.replaced = set()  # (actor, key, field, dot): by an own write of that actor
         self.count = self.random.randint(2, 5)
         self.incarnations = [0] * self.count
@@ -299,7 +304,9 @@ class World:
             is_alone = all(s.is_late() for s in self.sites) and site is self.sites[0]
             for other in self.sites if not is_alone else ():
                 known = join(known, other.cc)
-            site.rescue(known)  # if nobody is clean, one site has to be
+            site.rescue(known)
+            if is_alone:  # nobody is clean: one site has to be
+                site.cancel_pass()
 
     # --- accidents ---
 
@@ -379,7 +386,8 @@ class World:
         put, removed = self.pairs_of(lambda op: has(self.sites[0].cc, op.dot))
         _, gone = self.pairs_of(self.may_be_gone)
         living = {site.actor for site in self.sites}
-        removed |= {pair[1:] for pair in self.replaced if pair[0] in living}
+        removed |= {pair[1:] for pair in self.replaced
+                    if pair[0] in living and pair[3] not in self.given_up}
         if states[0] - (put - removed):
             return "EXTRA"
         return "LOST" if put - removed - gone - states[0] else "right"

@@ -317,6 +317,8 @@ static void check_coll(struct sim_world *world, struct sim_site *site,
     struct facts want = {0}, removed = {0};
     struct recount count = {0};
     struct qn_kv *kv = memkv_reader(site->disk);
+    if (site->is_rotten)
+        return;
     QN_ASSERT(qn_read_coll(kv, coll, &info) == QN_OK && qn_read_cc(kv, coll, &cc) == QN_OK);
     collect(world, coll, &cc, &want, &removed);
     subtract(&want, &removed);
@@ -530,6 +532,7 @@ void oracle_before_restore(struct sim_world *world, struct sim_site *site)
 void oracle_before_burn(struct sim_world *world, struct sim_site *site)
 {
     oracle_before_loss(world, site);
+    world->has_gone_back = true;
     qn_vec_each (&world->seen, seen) /* the disk will know less: look at all of it again */
         if ((*seen)->site == site->index) {
             qn_vv_deinit(&(*seen)->vv);
@@ -600,9 +603,12 @@ static bool is_closed(const struct sim_world *world, const struct qn_coll_id *co
     return world->colls.count > 2 && qn_coll_id_eq(coll, &world->closed);
 }
 
-/* Whoever may not see a collection any more, or does not yet, may have what it alone was told. */
+/* Whoever may not see a collection any more, or does not yet, may have what it alone was told. Who
+ * that was when a disk went back is not followed. */
 static bool is_with_outsider(struct sim_world *world, const struct sim_op *op)
 {
+    if (is_closed(world, &op->coll) && world->has_gone_back && world->access_entries > 0)
+        return true;
     for (size_t i = 0; i < world->site_count; i++) {
         const struct sim_site *site = &world->sites[i];
         if (is_closed(world, &op->coll) && is_in(world, site) && !shares(site, &op->coll) &&
@@ -696,6 +702,8 @@ static void coll_at_rest(struct sim_world *world, struct sim_site *site,
         world_fail(world, "at rest: %s is late", site->name);
     if (shares(site, coll) && is_agreed)
         equal_to_first(world, reference, site, coll);
+    if (is_closed(world, coll) && world->flips > 0)
+        return; /* what rots where nobody else may help stays so */
     if (qn_read_coll(memkv_reader(site->disk), coll, &info) == QN_OK)
         check_coll(world, site, coll);
 }
@@ -748,10 +756,21 @@ static void find_back_in(struct sim_world *world)
     }
 }
 
+/* What rotted is whole again, if another site could help. */
+static void expect_whole(struct sim_world *world)
+{
+    size_t in = 0;
+    for (size_t i = 0; i < world->site_count; i++)
+        in += is_in(world, &world->sites[i]);
+    for (size_t i = 0; i < world->site_count; i++)
+        world->sites[i].is_rotten &= in < 2 || !is_in(world, &world->sites[i]);
+}
+
 void oracle_at_rest(struct sim_world *world)
 {
     find_back_in(world);
     find_let_in_by_cast_out(world);
+    expect_whole(world);
     const struct sim_site *reference = first_in(world);
     if (reference == NULL && world->withdrawn.count == 0)
         world_fail(world, "at rest: no site is in the group");

@@ -104,6 +104,17 @@ static void verify(struct sim_world *world, struct sim_site *site)
     request(world, site, "verify", &args);
 }
 
+static void scrub(struct sim_world *world, struct sim_site *site)
+{
+    struct qn_buf args;
+    start_args(&args, 2);
+    qn_pack_cstr(&args, "scrub");
+    qn_pack_bool(&args, true);
+    qn_pack_cstr(&args, "timeout_ms");
+    qn_pack_u64(&args, 20000);
+    request(world, site, "verify", &args);
+}
+
 void schedule_create(struct sim_world *world, struct sim_site *site, const char *name,
                      const bool *members)
 {
@@ -326,9 +337,20 @@ static bool has_left(const struct sim_world *world, const struct sim_site *site)
 }
 
 /* A disk is full for a while, or a bit of what is held falls over. */
+/* One site of a history: what rots everywhere is lost. */
+static void rot(struct sim_world *world, struct sim_site *site)
+{
+    for (size_t i = 0; i < world->site_count; i++)
+        if (i != site->index && world->sites[i].is_rotten)
+            return;
+    site_rot(world, site);
+}
+
 static void disturb_disk(struct sim_world *world, struct sim_site *site)
 {
-    if (world_chance(world, 500))
+    if (!world->has_trouble && world_chance(world, 300))
+        rot(world, site);
+    else if (world_chance(world, 500))
         files_rot(world, site);
     else
         site->files.is_full = !site->files.is_full && world_chance(world, 500);
@@ -357,7 +379,7 @@ static void burn(struct sim_world *world, struct sim_site *site)
 
 static void act_up(struct sim_world *world, struct sim_site *site, uint64_t dice)
 {
-    if (world_chance(world, 60))
+    if (world->has_trouble && world_chance(world, 60))
         trouble_hits(world, site);
     else if (dice < 360)
         schedule_put(world, site, random_coll(world));
@@ -452,6 +474,17 @@ static void let_time_pass(struct sim_world *world)
     }
 }
 
+/* Each site reads all that it has, and those that are well help the one that is not. */
+static void find_rot(struct sim_world *world)
+{
+    for (int round = 0; round < 2 && world->flips > 0; round++) {
+        for (size_t i = 0; i < world->site_count; i++)
+            if (world->sites[i].is_up)
+                scrub(world, &world->sites[i]);
+        world_run(world, world->now_ms + 70000);
+    }
+}
+
 /* Passes end within minutes; what nobody can send any more is written anew after a day. */
 static void wait_for_late(struct sim_world *world)
 {
@@ -479,6 +512,7 @@ static void calm_down(struct sim_world *world, size_t early)
     if (world->has_copies)
         let_time_pass(world);
     wait_for_late(world);
+    find_rot(world);
     for (int i = 0; i < 200 && world->failure[0] == '\0' && is_busy(world); i++)
         world_run(world, world->now_ms + 500);
 }
@@ -486,6 +520,7 @@ static void calm_down(struct sim_world *world, size_t early)
 void schedule_run(struct sim_world *world)
 {
     size_t early = set_up(world);
+    world->has_trouble = world_chance(world, 600);
     world->has_short_logs = world_chance(world, 400);
     size_t actions = ACTIONS_MIN + world_below(world, ACTIONS_MAX - ACTIONS_MIN);
     for (size_t i = 0; i < actions && world->failure[0] == '\0'; i++) {

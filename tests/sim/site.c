@@ -140,9 +140,15 @@ static void look_at_note(struct sim_world *world, struct sim_site *site,
                          const struct qn_effect *effect)
 {
     static const char *const wrong[] = {
-        "fingerprint", "bad-operation", "bad-frame",   "flood",           "bad-ledger",
-        "bad-heads",   "equivocation",  "read-failed", "frame-too-large", "bad-guest"};
+        "fingerprint",  "bad-operation", "bad-frame",       "flood",     "bad-ledger", "bad-heads",
+        "equivocation", "read-failed",   "frame-too-large", "bad-guest", "cloned"};
     world_trace(world, "%s note %s %s", site->name, effect->code, effect->object);
+    world->repairs += strcmp(effect->code, "repaired") == 0;
+    if (strcmp(effect->code, "damage") == 0 && !site->is_rotten)
+        world_fail(world, "%s: damage in %s, where nothing rotted", site->name, effect->object);
+    if (world->flips > 0 && (strcmp(effect->code, "fingerprint") == 0 ||
+                             (strcmp(effect->code, "read-failed") == 0 && site->is_rotten)))
+        return;
     if (world->may_fork && strcmp(effect->code, "equivocation") == 0)
         return;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
@@ -376,6 +382,39 @@ void site_commit(struct sim_world *world, struct sim_site *site)
     qn_commit_free(commit);
     if (site->has_failed) /* as the daemon does: it ends, and the store is opened afresh */
         site_crash(world, site);
+}
+
+/* ---- bit rot ---- */
+
+void site_rot(struct sim_world *world, struct sim_site *site)
+{
+    static const enum qn_table tables[] = {QN_TABLE_REC, QN_TABLE_REC, QN_TABLE_FP};
+    enum qn_table table = tables[world_below(world, sizeof(tables) / sizeof(tables[0]))];
+    size_t count = memkv_count(site->disk, table);
+    struct qn_span key = {0}, value;
+    QN_AUTO_BUF struct qn_buf place, flipped;
+    qn_buf_init(&place, 1024);
+    qn_buf_init(&flipped, QN_RECORD_SIZE_MAX);
+    if (count == 0)
+        return;
+    qn_buf_append_u8(&place, 0);
+    struct qn_kv *kv = memkv_begin(site->disk);
+    for (size_t i = world_below(world, count) + 1; i > 0; i--) {
+        QN_ASSERT(qn_kv_seek(kv, table, qn_buf_view(&place), &key, &value) == QN_OK);
+        qn_buf_reset(&place);
+        qn_buf_append_span(&place, key);
+        qn_buf_append_u8(&place, 0);
+    }
+    place.size--;
+    qn_buf_append_span(&flipped, value);
+    flipped.data[world_below(world, flipped.size)] ^= (uint8_t)(1u << world_below(world, 8));
+    QN_ASSERT(qn_kv_put(kv, table, qn_buf_view(&place), qn_buf_view(&flipped)) == QN_OK);
+    QN_ASSERT(memkv_commit(site->disk) == QN_OK);
+    if (!site->writer_is_busy || site->undelivered_is_synced)
+        memkv_sync(site->disk);
+    site->is_rotten = true;
+    world->flips++;
+    world_trace(world, "%s rots in table %d", site->name, (int)table);
 }
 
 /* The log is a cache: any of it may go at any time. */

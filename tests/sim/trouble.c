@@ -12,8 +12,8 @@
 /* A battery is empty, somebody types the wrong day, or time comes back from a server. */
 static void set_clock(struct sim_world *world, struct sim_site *site)
 {
-    static const int64_t ranges[] = {10 * 60000, 36 * HOUR_MS, 400 * DAY_MS};
-    int64_t range = ranges[world_below(world, 3)];
+    static const int64_t ranges[] = {10 * 60000, 36 * HOUR_MS};
+    int64_t range = ranges[world_below(world, 2)];
     site->wall_skew_ms =
         world_chance(world, 300) ? 0 : (int64_t)world_below(world, 2 * (uint64_t)range) - range;
     world_trace(world, "%s has its clock off by %lld s", site->name,
@@ -36,9 +36,9 @@ void trouble_begin(struct sim_world *world, struct sim_site *site, bool is_of_le
         return;
     if (world_chance(world, is_of_ledger ? 150 : 15))
         memkv_fail_put(site->disk, 1 + world_below(world, 30), QN_ERR_NOSPACE);
-    else if (world_chance(world, 8))
+    else if (world->has_trouble && world_chance(world, 8))
         memkv_fail_put(site->disk, 1 + world_below(world, 60), QN_ERR_IO);
-    else if (world_chance(world, 5))
+    else if (world->has_trouble && world_chance(world, 5))
         memkv_fail_commit(site->disk, world_chance(world, 500) ? QN_ERR_IO : QN_ERR_NOSPACE);
 }
 
@@ -46,7 +46,7 @@ enum qn_err trouble_end(struct sim_world *world, struct sim_site *site, enum qn_
 {
     memkv_fail_put(site->disk, 0, QN_OK);
     memkv_fail_commit(site->disk, QN_OK);
-    if (err == QN_OK && !world->is_calm && world_chance(world, 5))
+    if (err == QN_OK && !world->is_calm && world->has_trouble && world_chance(world, 5))
         err = QN_ERR_IO;
     site->has_failed = err == QN_ERR_IO;
     return err;
@@ -58,7 +58,7 @@ void trouble_access(struct sim_world *world)
 {
     struct sim_site *creator = &world->sites[world->closed_by];
     struct qn_buf args;
-    if (!creator->is_up)
+    if (!creator->is_up || world->has_short_logs)
         return;
     qn_buf_init(&args, QN_CODE_SIZE_MAX);
     qn_pack_map(&args, 2);

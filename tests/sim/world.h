@@ -112,6 +112,7 @@ struct sim_site {
     struct memkv *disk;
     struct memkv *image; /* an old copy of the disk, to be restored from; NULL: none */
     bool is_restored;    /* the disk is a copy: the next start must notice */
+    bool is_rotten;      /* bits of its records fell over: it may show what nobody wrote */
     bool is_cast_out;    /* nobody else knows any more that it was let in */
     int64_t wall_skew_ms;
     bool has_failed;     /* its store: the daemon is about to end, to open it afresh */
@@ -201,6 +202,8 @@ struct sim_world {
     QN_VEC(uint64_t) withdrawn; /* site indexes */
     size_t closed_by;           /* the site that created SIM_CLOSED */
     struct qn_coll_id closed;
+    bool has_trouble;   /* clocks, sleep, access, stores that fail; else bits that rot */
+    bool has_gone_back; /* a disk, to an image or to nothing */
     uint64_t next_value, next_request;
     char code_text[QN_CODE_SIZE_MAX]; /* of the last invitation */
     uint64_t trace;
@@ -217,6 +220,7 @@ struct sim_world {
     bool may_fork;                       /* the ledger, by a site that was restored */
     /* how often: that the histories have it in them */
     size_t packs_held, lists_held, rotten, copies_complete;
+    size_t flips, repairs; /* bits of records, and notes that some were repaired */
 };
 
 /* ---- world.c ---- */
@@ -239,6 +243,8 @@ void site_init(struct sim_world *world, size_t index);
 void site_deinit(struct sim_site *site);
 void site_start(struct sim_world *world, struct sim_site *site);
 void site_crash(struct sim_world *world, struct sim_site *site);
+/* A bit of what it stored of a collection falls over. */
+void site_rot(struct sim_world *world, struct sim_site *site);
 void site_restore_image(struct sim_world *world, struct sim_site *site);
 /* The machine is gone with its disk and key; another one has its kit and asks a helper. */
 void site_burn(struct sim_world *world, struct sim_site *site, const struct sim_site *helper);

@@ -19,7 +19,7 @@ bool site_log_reaches(struct site *from, struct site *to);
 /* A new disk. */
 void site_wipe(struct site *site);
 /* With what all sites of the group know, or if none of them is clean, the first one with what it
- * knows itself; nothing if the site is clean. */
+ * knows itself. Nothing if the site is clean. */
 enum qn_err site_rescue(struct site *site, size_t *ret_rescued);
 /* Logs, pages and rescues until all is said. */
 void group_settle_late(struct group *group);

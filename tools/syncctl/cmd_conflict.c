@@ -130,12 +130,69 @@ static int on_verified(void *context, struct qn_span item)
     return CTL_DONE;
 }
 
-static void print_verdict(struct verification *run, bool is_identical)
+static const char *what_was(struct qn_span what)
+{
+    static const struct {
+        const char *what, *text;
+    } words[] = {
+        {"damaged", N_("damaged, and set aside")},
+        {"repaired", N_("repaired with the copy of that site")},
+        {"majority", N_("replaced by what most sites had")},
+        {"both", N_("different: all values were kept")},
+        {"counted", N_("sums and counters made anew")},
+        {"log", N_("a part of the log was let go")},
+        {"order", N_("the order of the log made anew")},
+        {"clock", N_("the clock read from the log")},
+    };
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (qn_span_eq_str(what, words[i].what))
+            return _(words[i].text);
+    return "?";
+}
+
+static void print_incidents(const struct ctl *ctl, struct qn_span list)
+{
+    const char *const heads[] = {_("WHEN"), _("COLLECTION"), _("KEY"), _("SITE"), _("WHAT")};
+    struct ctl_grid grid;
+    struct ctl_walk walk = ctl_walk(list);
+    size_t count = 0;
+    ctl_grid_init(&grid, 5);
+    for (size_t i = 0; i < 5; i++)
+        ctl_grid_add_str(&grid, heads[i]);
+    for (; ctl_walk_next(&walk); count++) {
+        ctl_add_time(&grid, walk.value, "time");
+        ctl_add_text(&grid, walk.value, "collection");
+        ctl_add_text(&grid, walk.value, "key");
+        ctl_add_text(&grid, walk.value, "site");
+        ctl_grid_add_str(&grid, what_was(ctl_map_text(walk.value, "what")));
+    }
+    if (count > 0) {
+        fprintf(ctl->out, "%s\n", _("Damage that this site found, and what became of it:"));
+        ctl_grid_print(&grid, ctl->out, "", !ctl->is_terminal);
+    }
+    ctl_grid_deinit(&grid);
+}
+
+static void print_json_incidents(const struct ctl *ctl, struct qn_span list)
+{
+    struct ctl_walk walk = ctl_walk(list);
+    const char *comma = "";
+    fputs(",\"incidents\":[", ctl->out);
+    for (; ctl_walk_next(&walk); comma = ",") {
+        fputs(comma, ctl->out);
+        ctl_json_object(ctl->out, walk.value, ctl_incident_shape);
+    }
+    fputs("]", ctl->out);
+}
+
+static void print_verdict(struct verification *run, bool is_identical, struct qn_span incidents)
 {
     FILE *out = run->ctl->out;
     if (run->ctl->is_json) {
-        fprintf(out, "%s],\"identical\":%s}\n", run->count > 0 ? "" : results_head,
+        fprintf(out, "%s],\"identical\":%s", run->count > 0 ? "" : results_head,
                 is_identical ? "true" : "false");
+        print_json_incidents(run->ctl, incidents);
+        fputs("}\n", out);
         return;
     }
     if (run->ctl->is_terminal || !is_identical)
@@ -143,6 +200,7 @@ static void print_verdict(struct verification *run, bool is_identical)
     const char *verdict = run->differs ? _("not identical everywhere")
                                        : _("no difference found, but not every site answered");
     fprintf(out, "%s\n", is_identical ? _("identical") : verdict);
+    print_incidents(run->ctl, incidents);
 }
 
 int ctl_run_verify(struct ctl *ctl)
@@ -153,16 +211,20 @@ int ctl_run_verify(struct ctl *ctl)
     for (size_t i = 0; i < 4; i++)
         ctl_grid_add_str(&run.grid, heads[i]);
     QN_AUTO_BUF struct qn_buf args, end;
-    ctl_args_init(&args, 2);
+    ctl_args_init(&args, 3);
     ctl_arg_str(&args, "collection", first_or_null(ctl));
+    qn_pack_cstr(&args, "scrub");
+    qn_pack_bool(&args, ctl_has(ctl, "scrub"));
     ctl_arg_u64(&args, "timeout_ms", (uint64_t)ctl->timeout_s * 1000);
     qn_buf_init(&end, QN_CONTROL_FRAME_SIZE_MAX);
     int code = ctl_call(
         ctl, "verify", &args,
         &(struct ctl_sink){.on_data = on_verified, .context = &run, .end = &end, .extra_s = 10});
     bool is_identical = ctl_map_bool(qn_buf_view(&end), "identical");
+    struct qn_span incidents = {0};
+    ctl_map_find(qn_buf_view(&end), "incidents", &incidents);
     if (code == CTL_DONE)
-        print_verdict(&run, is_identical);
+        print_verdict(&run, is_identical, incidents);
     ctl_grid_deinit(&run.grid);
     return code == CTL_DONE && !is_identical ? CTL_ATTENTION : code;
 }

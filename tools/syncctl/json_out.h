@@ -30,6 +30,7 @@
 #define ctl_invite_shape          qn_json_invite
 #define ctl_conflict_shape        qn_json_conflict
 #define ctl_verify_shape          qn_json_verify
+#define ctl_incident_shape        qn_json_incident
 #define ctl_plan_shape            qn_json_plan
 #define ctl_snapshot_shape        qn_json_snapshot
 #define ctl_held_shape            qn_json_held

@@ -134,6 +134,11 @@ static const struct ctl_option backup_verify_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct ctl_option verify_options[] = {
+    {"scrub", NULL, N_("first read all of it here, against itself")},
+    {NULL, NULL, NULL},
+};
+
 static const struct ctl_option forget_options[] = {
     {"dry-run", NULL, N_("only say what would go")},
     {NULL, NULL, NULL},
@@ -256,8 +261,8 @@ const struct ctl_command ctl_commands[] = {
     {"folder", "list", "", 0, 0, N_("the folders and where they are"), NULL, ctl_run_folder_list},
     {"folder", "status", "NAME", 1, 1, N_("one folder, with what is in it"), NULL,
      ctl_run_folder_status},
-    {"verify", NULL, "[COLLECTION]", 0, 1, N_("compare the content with every other site"), NULL,
-     ctl_run_verify},
+    {"verify", NULL, "[COLLECTION]", 0, 1, N_("compare the content with every other site"),
+     verify_options, ctl_run_verify},
     {"search", NULL, "WORD...", 1, 16, N_("find records and files by what is in them"),
      search_options, ctl_run_search},
     {"backup", "create", "NAME", 1, 1, N_("plan a backup"), plan_options, ctl_run_backup_create},

@@ -1,4 +1,8 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "base/limits.h"
+#include "model/history.h"
 
 #include "support/sites.h"
 #include "support/span.h"
@@ -59,5 +63,67 @@ Test(history, goes_with_the_record_also_at_other_sites)
     cr_assert_eq(count_past(b, "k"), 0);
     cr_assert_eq(count_past(b, "k2"), 1);
     cr_assert_eq(site_state(b, "k"), QN_RECORD_NONE);
+    group_deinit(&group);
+}
+
+/* --- retention --- */
+
+#define DAY_MS (UINT64_C(24) * 3600 * 1000)
+
+static size_t forget(struct site *site, uint64_t before_ms)
+{
+    QN_AUTO_BUF struct qn_buf position;
+    size_t dropped = 0, all = 0;
+    qn_buf_init(&position, QN_KV_KEY_SIZE_MAX);
+    do {
+        struct qn_kv *kv = memkv_begin(site->store);
+        cr_assert_eq(qn_history_forget(kv, before_ms, &position, &dropped), QN_OK);
+        cr_assert_eq(memkv_commit(site->store), QN_OK);
+        all += dropped;
+    } while (position.size > 0);
+    return all;
+}
+
+Test(history, what_was_replaced_long_ago_is_forgotten)
+{
+    struct group group;
+    group_init(&group, 1, 1);
+    struct site *site = &group.sites[0];
+    cr_assert_eq(site_put(site, "a", "f", "1"), QN_OK);
+    cr_assert_eq(site_put(site, "a", "f", "2"), QN_OK);
+    cr_assert_eq(site_put(site, "b", "f", "1"), QN_OK);
+    uint64_t then = group.wall_ms += DAY_MS;
+    cr_assert_eq(site_put(site, "a", "f", "3"), QN_OK);
+    cr_assert_eq(site_put(site, "b", "f", "2"), QN_OK);
+    cr_assert_eq(count_past(site, "a"), 2);
+    cr_assert_eq(forget(site, then), 1, "the one that was replaced before");
+    cr_assert_eq(count_past(site, "a"), 1);
+    cr_assert_eq(count_past(site, "b"), 1, "written before, but shown until then");
+    cr_assert_null(site_check(site));
+    cr_assert_eq(forget(site, UINT64_MAX), 2);
+    cr_assert_eq(memkv_count(site->store, QN_TABLE_HIST), 0);
+    cr_assert_eq(forget(site, UINT64_MAX), 0);
+    group_deinit(&group);
+}
+
+Test(history, forgetting_is_bounded)
+{
+    struct group group;
+    QN_AUTO_BUF struct qn_buf position;
+    size_t dropped;
+    qn_buf_init(&position, QN_KV_KEY_SIZE_MAX);
+    group_init(&group, 1, 1);
+    struct site *site = &group.sites[0];
+    for (int i = 0; i < QN_TXN_OPS_MAX + 11; i++) {
+        char value[8];
+        snprintf(value, sizeof(value), "%d", i);
+        cr_assert_eq(site_put(site, "k", "f", value), QN_OK);
+    }
+    struct qn_kv *kv = memkv_begin(site->store);
+    cr_assert_eq(qn_history_forget(kv, UINT64_MAX, &position, &dropped), QN_OK);
+    cr_assert_eq(memkv_commit(site->store), QN_OK);
+    cr_assert_eq(dropped, QN_TXN_OPS_MAX);
+    cr_assert_gt(position.size, 0);
+    cr_assert_eq(forget(site, UINT64_MAX), 10);
     group_deinit(&group);
 }

@@ -143,12 +143,12 @@ static enum qn_err repair(struct site *site, struct site *from, const char *key,
     cr_assert_eq(qn_cursor_bytes(&cursor, clock, sizeof(clock)), QN_OK);
     cr_assert_eq(qn_cursor_array(&cursor, 2, &count), QN_OK);
     cr_assert_eq(qn_cursor_str(&cursor, 255, &item.key), QN_OK);
-    cr_assert_eq(qn_copy_unpack(&cursor, &item.copy), QN_OK);
+    cr_assert_eq(qn_record_copy_unpack(&cursor, &item.copy), QN_OK);
     *ret_changed = 0;
     site_begin(site);
     enum qn_err err = qn_replica_repair(site->replica, &group.coll, clock, &item, 1, ret_changed);
     enum qn_err end = site_end(site, QN_OK);
-    qn_copy_deinit(&item.copy);
+    qn_record_copy_deinit(&item.copy);
     return err != QN_OK ? err : end;
 }
 
@@ -278,7 +278,7 @@ Test(integrity, a_copy_that_the_log_contradicts_is_not_taken)
 Test(integrity, a_damaged_copy_is_not_given_away)
 {
     QN_AUTO_BUF struct qn_buf keys, copies;
-    struct qn_copy copy;
+    struct qn_record_copy copy;
     struct qn_span rest;
     size_t count;
     flip(a, QN_TABLE_REC, 0, 30);
@@ -296,7 +296,7 @@ Test(integrity, a_damaged_copy_is_not_given_away)
         cr_assert_eq(qn_cursor_array(&cursor, 2, &count), QN_OK);
         cr_assert_eq(count, 2);
         cr_assert_eq(qn_cursor_skip(&cursor, 1, &rest), QN_OK);
-        cr_assert_eq(qn_copy_unpack(&cursor, &copy), QN_OK);
+        cr_assert_eq(qn_record_copy_unpack(&cursor, &copy), QN_OK);
         cr_assert_eq(copy.kind, QN_COPY_DAMAGED);
         scrub(a);
     }
@@ -474,4 +474,33 @@ Test(integrity, incidents_are_remembered_with_their_place)
     cr_assert_eq(qn_incident_before(kv, row.number, number, &number, &incident), QN_OK);
     cr_assert_eq(incident.kind, QN_INCIDENT_DAMAGED);
     cr_assert_eq(qn_incident_before(kv, row.number, number, &number, &incident), QN_ERR_NOTFOUND);
+}
+
+/* A machine that went back in time together with its memory: nothing tells it, and it uses a dot
+ * that others know otherwise. */
+Test(integrity, one_dot_with_two_contents_is_found_and_both_are_kept)
+{
+    size_t changed;
+    struct memkv *before = memkv_clone(a->store);
+    site_put(a, "k", "room", "13");
+    cr_assert_eq(site_pull(b, a), QN_OK);
+    cr_assert_eq(site_pull(c, a), QN_OK);
+    memkv_free(a->store);
+    a->store = before;
+    site_put(a, "k", "room", "14");
+    cr_assert_not_null(group_check_equal(&group), "equal clocks, and another record");
+    cr_assert_eq(repair(a, b, "k", QN_REPAIR_BOTH, &changed), QN_OK);
+    cr_assert_eq(changed, 1);
+    site_put(a, "other", "name", "later"); /* under the incarnation that the repair drew */
+    group_settle(&group);
+    const char *fault = group_check_equal(&group);
+    cr_assert_null(fault, "%s", fault);
+    for (size_t i = 0; i < group.count; i++) {
+        QN_AUTO_RECORD struct qn_record record = {0};
+        cr_assert_eq(qn_read_record(memkv_reader(group.sites[i].store), &group.coll,
+                                    qn_span_str("k"), &record),
+                     QN_OK);
+        cr_assert_eq(qn_record_field(&record, qn_span_str("room"))->pairs.count, 2);
+        cr_assert_str_eq(site_shown(&group.sites[i], "other", "name"), "later");
+    }
 }

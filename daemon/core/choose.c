@@ -1,0 +1,225 @@
+/* What the copies of several sites come to (RECORDS 1.6): of a record that is damaged here, the
+ * copy that matches the hash that it bore, else what most sites have; of one that is whole
+ * everywhere and not the same, what the majority of three or more sites has, else all values,
+ * written anew by the site with the lowest identity, so that one site does it. */
+#include "core/integrity.h"
+
+/* A parsed copy of the key in hand. */
+struct candidate {
+    const struct vote *vote;
+    struct qn_record_copy copy;
+    uint8_t hash[QN_STATE_HASH_SIZE];
+    size_t equals; /* how many candidates have the same */
+};
+
+struct candidates {
+    QN_VEC(struct candidate) list; /* of the sites with the clock; the own one first */
+};
+
+static enum qn_err open_copies(const struct vote *vote, struct qn_cursor *ret_cursor,
+                               uint8_t ret_clock[QN_ROOT_SIZE], size_t *ret_count)
+{
+    *ret_cursor = qn_cursor(qn_buf_view(&vote->copies));
+    QN_TRY(qn_cursor_bytes(ret_cursor, ret_clock, QN_ROOT_SIZE));
+    QN_TRY(qn_cursor_array(ret_cursor, 2 * QN_COPIES_MAX, ret_count));
+    return *ret_count % 2 == 0 ? QN_OK : QN_ERR_INVALID;
+}
+
+static void hash_of(const struct qn_record_copy *copy, uint8_t ret_hash[QN_STATE_HASH_SIZE])
+{
+    memset(ret_hash, 0, QN_STATE_HASH_SIZE);
+    if (copy->kind == QN_COPY_RECORD)
+        qn_record_hash(&copy->record, false, ret_hash);
+}
+
+/* The copy of a key in the answer of a site that has the clock. QN_ERR_NOTFOUND: none. */
+static enum qn_err find_copy(const struct vote *vote, const uint8_t clock[QN_ROOT_SIZE],
+                             struct qn_span key, struct qn_record_copy *ret_copy)
+{
+    struct qn_cursor cursor;
+    uint8_t theirs[QN_ROOT_SIZE];
+    size_t count;
+    if (!vote->has_answered)
+        return QN_ERR_NOTFOUND;
+    QN_TRY(open_copies(vote, &cursor, theirs, &count));
+    if (memcmp(clock, theirs, QN_ROOT_SIZE) != 0)
+        return QN_ERR_NOTFOUND;
+    for (size_t i = 0; i < count; i += 2) {
+        struct qn_span found;
+        QN_TRY(qn_cursor_str(&cursor, QN_KEY_SIZE_MAX, &found));
+        struct qn_record_copy copy = {0};
+        QN_TRY(qn_record_copy_unpack(&cursor, &copy));
+        if (qn_span_eq(found, key)) {
+            *ret_copy = copy;
+            return QN_OK;
+        }
+        qn_record_copy_deinit(&copy);
+    }
+    return QN_ERR_NOTFOUND;
+}
+
+static void collect(const struct repairing *repairing, const uint8_t clock[QN_ROOT_SIZE],
+                    struct qn_span key, struct candidates *candidates)
+{
+    qn_vec_each (&repairing->votes, vote) {
+        struct qn_record_copy copy = {0};
+        if (find_copy(vote, clock, key, &copy) != QN_OK)
+            continue;
+        struct candidate *candidate = qn_vec_push_slot(&candidates->list);
+        *candidate = (struct candidate){.vote = vote, .copy = copy};
+        hash_of(&copy, candidate->hash);
+    }
+}
+
+static bool is_whole(const struct candidate *candidate)
+{
+    return candidate->copy.kind == QN_COPY_RECORD || candidate->copy.kind == QN_COPY_NONE;
+}
+
+static size_t count_equals(struct candidates *candidates)
+{
+    size_t whole = 0;
+    qn_vec_each (&candidates->list, a) {
+        a->equals = 0;
+        whole += is_whole(a);
+        qn_vec_each (&candidates->list, b)
+            a->equals +=
+                is_whole(a) && is_whole(b) && memcmp(a->hash, b->hash, sizeof(a->hash)) == 0;
+    }
+    return whole;
+}
+
+static void release(struct candidates *candidates)
+{
+    qn_vec_each (&candidates->list, candidate)
+        qn_record_copy_deinit(&candidate->copy);
+    qn_vec_free(&candidates->list);
+}
+
+/* The one that most have. */
+static const struct candidate *best(const struct candidates *candidates)
+{
+    const struct candidate *found = NULL;
+    qn_vec_each (&candidates->list, candidate)
+        if (is_whole(candidate) && (found == NULL || candidate->equals > found->equals))
+            found = candidate;
+    return found;
+}
+
+static const struct candidate *that_matches(const struct candidates *candidates,
+                                            struct qn_span hash)
+{
+    qn_vec_each (&candidates->list, candidate)
+        if (candidate->copy.kind == QN_COPY_RECORD && qn_span_eq(QN_SPAN_OF(candidate->hash), hash))
+            return candidate;
+    return NULL;
+}
+
+static bool is_lowest(const struct candidates *candidates, const struct qn_site_id *site)
+{
+    qn_vec_each (&candidates->list, candidate)
+        if (is_whole(candidate) &&
+            memcmp(candidate->vote->site.bytes, site->bytes, sizeof(site->bytes)) < 0)
+            return false;
+    return true;
+}
+
+/* NULL: there is nothing to do here. */
+static const struct candidate *choose(const struct qn_core *core, struct candidates *candidates,
+                                      enum qn_repair_how *ret_how)
+{
+    size_t whole = count_equals(candidates);
+    const struct candidate *own = &candidates->list.items[0], *most = best(candidates);
+    if (own->copy.kind == QN_COPY_DAMAGED) {
+        const struct candidate *match = that_matches(candidates, own->copy.hash);
+        *ret_how = QN_REPAIR_TAKE;
+        return match != NULL ? match : most;
+    }
+    if (!is_whole(own) || own->equals == whole)
+        return NULL;
+    if (whole >= 3 && 2 * most->equals > whole) {
+        *ret_how = QN_REPAIR_MAJORITY;
+        return memcmp(most->hash, own->hash, sizeof(own->hash)) == 0 ? NULL : most;
+    }
+    *ret_how = QN_REPAIR_BOTH;
+    if (!is_lowest(candidates, &core->site))
+        return NULL;
+    qn_vec_each (&candidates->list, other)
+        if (is_whole(other) && memcmp(other->hash, own->hash, sizeof(own->hash)) != 0)
+            return other;
+    return NULL;
+}
+
+static void add_item(struct qn_span key, enum qn_repair_how how, const struct candidate *chosen,
+                     struct qn_buf *out)
+{
+    qn_pack_str(out, key);
+    qn_pack_u64(out, how);
+    qn_pack_bin(out, QN_SPAN_OF(chosen->vote->site.bytes));
+    qn_pack_raw(out, chosen->copy.packed);
+}
+
+static bool has_equal_clock(const struct repairing *repairing, const uint8_t clock[QN_ROOT_SIZE])
+{
+    for (size_t i = 1; i < repairing->votes.count; i++) {
+        struct qn_cursor cursor;
+        uint8_t theirs[QN_ROOT_SIZE];
+        size_t count;
+        const struct vote *vote = &repairing->votes.items[i];
+        if (vote->has_answered && open_copies(vote, &cursor, theirs, &count) == QN_OK &&
+            memcmp(clock, theirs, QN_ROOT_SIZE) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum qn_err choose_each(const struct qn_core *core, struct repairing *repairing,
+                               const uint8_t clock[QN_ROOT_SIZE], struct qn_buf *items,
+                               size_t *count)
+{
+    struct qn_cursor cursor = qn_cursor(qn_buf_view(&repairing->keys));
+    size_t keys;
+    QN_TRY(qn_cursor_array(&cursor, QN_COPIES_MAX, &keys));
+    for (size_t i = 0; i < keys; i++) {
+        struct qn_span key;
+        struct candidates candidates = {0};
+        enum qn_repair_how how;
+        QN_TRY(qn_cursor_str(&cursor, QN_KEY_SIZE_MAX, &key));
+        collect(repairing, clock, key, &candidates);
+        bool has_own = candidates.list.count > 0 &&
+                       candidates.list.items[0].vote == &repairing->votes.items[0];
+        how = QN_REPAIR_TAKE;
+        const struct candidate *chosen = has_own ? choose(core, &candidates, &how) : NULL;
+        repairing->diverges |= how == QN_REPAIR_BOTH;
+        if (chosen != NULL) {
+            add_item(key, how, chosen, items);
+            ++*count;
+        }
+        release(&candidates);
+    }
+    return QN_OK;
+}
+
+enum qn_err repair_choose(const struct qn_core *core, const struct coll *coll,
+                          struct repairing *repairing, struct qn_buf *out, size_t *ret_count)
+{
+    struct qn_cursor cursor;
+    uint8_t clock[QN_ROOT_SIZE];
+    size_t count;
+    if (repairing->votes.count == 0 || !repairing->votes.items[0].has_answered)
+        return QN_ERR_HELD;
+    QN_TRY(open_copies(&repairing->votes.items[0], &cursor, clock, &count));
+    if (!has_equal_clock(repairing, clock))
+        return QN_ERR_HELD;
+    QN_AUTO_BUF struct qn_buf items;
+    qn_buf_init(&items, out->size_max - 256);
+    *ret_count = 0;
+    QN_TRY(choose_each(core, repairing, clock, &items, ret_count));
+    QN_TRY(qn_buf_status(&items));
+    qn_pack_array(out, 3);
+    qn_pack_bin(out, QN_SPAN_OF(coll->id.bytes));
+    qn_pack_bin(out, qn_span(clock, QN_ROOT_SIZE));
+    qn_pack_array(out, 4 * *ret_count);
+    qn_pack_raw(out, qn_buf_view(&items));
+    return qn_buf_status(out);
+}

@@ -1,0 +1,75 @@
+/* The intents that let go of what was kept long enough: trash, history, log. */
+#include "base/limits.h"
+#include "model/history.h"
+#include "model/intents.h"
+#include "proto/pack.h"
+
+#define DAY_MS (24 * 3600 * UINT64_C(1000))
+
+static enum qn_err run_purge(struct qn_applier *applier, struct qn_cursor *cursor,
+                             struct qn_outcome *outcome)
+{
+    uint64_t count;
+    QN_TRY(qn_intent_array(cursor, 1));
+    QN_TRY(qn_cursor_u64(cursor, &count));
+    return qn_replica_purge_trash(applier->replica, count, &outcome->changed);
+}
+
+static enum qn_err run_forget(struct qn_applier *applier, struct qn_cursor *cursor,
+                              struct qn_outcome *outcome)
+{
+    QN_AUTO_BUF struct qn_buf answer, position;
+    struct qn_span after;
+    uint64_t days;
+    qn_buf_init(&answer, QN_KV_KEY_SIZE_MAX + 16);
+    qn_buf_init(&position, QN_KV_KEY_SIZE_MAX);
+    QN_TRY(qn_intent_array(cursor, 2));
+    QN_TRY(qn_cursor_u64(cursor, &days));
+    QN_TRY(qn_cursor_bin(cursor, QN_KV_KEY_SIZE_MAX - 1, &after));
+    qn_buf_append_span(&position, after);
+    uint64_t before_ms = days > applier->wall_ms / DAY_MS ? 0 : applier->wall_ms - days * DAY_MS;
+    QN_TRY(qn_history_forget(applier->kv, before_ms, &position, &outcome->changed));
+    qn_pack_array(&answer, 1);
+    qn_pack_bin(&answer, qn_buf_view(&position));
+    outcome->answer = qn_buf_take(&answer, &outcome->answer_size);
+    return QN_OK;
+}
+
+static enum qn_err read_cut(struct qn_cursor *cursor, struct qn_vv *covered, struct qn_log_cut *cut)
+{
+    QN_TRY(qn_intent_array(cursor, 6));
+    QN_TRY(qn_cursor_bytes(cursor, cut->coll.bytes, sizeof(cut->coll.bytes)));
+    QN_TRY(qn_vv_unpack(cursor, covered));
+    QN_TRY(qn_cursor_u64(cursor, &cut->covered_seq));
+    QN_TRY(qn_cursor_u64(cursor, &cut->ops_max));
+    QN_TRY(qn_cursor_u64(cursor, &cut->bytes_max));
+    QN_TRY(qn_cursor_u64(cursor, &cut->age_max_ms));
+    cut->covered = covered;
+    return QN_OK;
+}
+
+static enum qn_err run_cut_log(struct qn_applier *applier, struct qn_cursor *cursor,
+                               struct qn_outcome *outcome)
+{
+    QN_AUTO_VV struct qn_vv covered = {0};
+    QN_AUTO_BUF struct qn_buf answer;
+    struct qn_log_cut cut;
+    bool is_done;
+    qn_buf_init(&answer, 16);
+    QN_TRY(read_cut(cursor, &covered, &cut));
+    QN_TRY(qn_replica_cut_log(applier->replica, &cut, &outcome->changed, &is_done));
+    qn_pack_array(&answer, 1);
+    qn_pack_bool(&answer, is_done);
+    outcome->answer = qn_buf_take(&answer, &outcome->answer_size);
+    return QN_OK;
+}
+
+enum qn_err qn_intent_run_trim(struct qn_applier *applier, enum qn_intent_kind kind,
+                               struct qn_cursor *cursor, struct qn_outcome *outcome)
+{
+    if (kind == QN_INTENT_PURGE)
+        return run_purge(applier, cursor, outcome);
+    if (kind == QN_INTENT_FORGET)
+        return run_forget(applier, cursor, outcome);
+    return run_cut_log(applier, cursor, outcome);
+}
