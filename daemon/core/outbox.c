@@ -19,7 +19,8 @@ bool outbox_is_sending(const struct qn_core *core, const struct share *share)
 }
 
 /* What the read leaves out: what the peer has; and on the live lane, where each pair of sites is
- * connected, all that is not this site's own, since its authors send it themselves. */
+ * connected, all that is not this site's own, since its authors send it themselves. So does a late
+ * site, which may have others' operations without what they build on. */
 static void leave_out(const struct qn_core *core, const struct peer *peer,
                       const struct share *share, enum qn_lane which, struct qn_vv *ret_known)
 {
@@ -28,7 +29,7 @@ static void leave_out(const struct qn_core *core, const struct peer *peer,
     if (which == QN_LANE_CATCHUP)
         return;
     qn_vv_join(ret_known, &share->offered);
-    if (core->is_mesh)
+    if (core->is_mesh && !share->coll->info.late.is_late)
         return;
     qn_vec_each (&share->coll->cc.entries, entry)
         if (!qn_actor_is_of(&entry->actor, &core->site))

@@ -83,8 +83,8 @@ static void take_lists(struct presence *presence, site_prefixes *take_links,
 {
     qn_vec_free(&presence->links);
     qn_vec_free(&presence->calls);
-    memcpy(&presence->links, take_links, sizeof(*take_links));
-    memcpy(&presence->calls, take_calls, sizeof(*take_calls));
+    presence->links = *take_links;
+    presence->calls = *take_calls;
 }
 
 static void refresh_own(struct qn_core *core)

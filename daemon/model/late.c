@@ -50,7 +50,8 @@ enum qn_err qn_replica_late_cancel(struct qn_replica *replica, const struct qn_c
 {
     struct qn_coll_state *state;
     QN_TRY(qn_replica_coll(replica, coll, &state));
-    if (!state->row.is_late || state->segs.list.count > 0)
+    if (!state->row.is_late || qn_segs_last(&state->segs, state->row.pass) != NULL ||
+        qn_segs_open(&state->segs, &state->cc) > 0)
         return QN_ERR_STATE;
     return qn_replica_fault(cancel(replica, state));
 }

@@ -51,11 +51,10 @@ enum qn_err QN_CHECKED qn_replica_page(struct qn_replica *replica, const struct 
                                        struct qn_span body, struct qn_page_result *ret_result);
 
 /* Values that nobody's clock will ever cover (their writer was wiped before its operations reached
- * anybody) become own operations, and a pass begins again unless cc covers all that is left.
- * `known` is the join of the clocks of all current members: what it lacks is lost. Where no member
- * is clean, one of them has to be: with this site's own clock nothing is left that a pass could
- * bring, and what others had replaced meanwhile is a conflict. *ret_rescued counts operations
- * written. QN_ERR_STATE: not late. */
+ * anybody) become own operations, and the pass begins again. `known` is the join of the clocks of
+ * all current members: what it lacks is lost. Where no member is clean one of them has to be: with
+ * its own clock alone, and then late_cancel. *ret_rescued counts operations written.
+ * QN_ERR_STATE: not late. */
 enum qn_err QN_CHECKED qn_replica_rescue(struct qn_replica *replica, const struct qn_coll_id *coll,
                                          const struct qn_vv *known, size_t *ret_rescued);
 

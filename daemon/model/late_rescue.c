@@ -158,12 +158,7 @@ static enum qn_err write(struct rescue *rescue)
     QN_TRY(rescue_records(rescue));
     QN_TRY(lower_all(rescue));
     QN_TRY(qn_owed_confirm(replica->kv, coll->row.number, &coll->segs));
-    coll->row.is_passing = false;
-    QN_TRY(qn_replica_break_log(replica, coll)); /* of pages that came */
-    QN_TRY(qn_replica_settle(replica, coll));
-    if (coll->row.is_late)
-        qn_late_start_pass(replica, coll);
-    qn_replica_touch(replica, &coll->id);
+    qn_late_start_pass(replica, coll); /* it shows what else the lost operations made go */
     return qn_coll_row_put(replica->kv, &coll->id, &coll->row);
 }
 

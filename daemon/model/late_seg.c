@@ -186,6 +186,14 @@ bool qn_segs_have(const struct qn_segs *segs, const struct qn_spot *at, const st
     return false;
 }
 
+size_t qn_segs_open(const struct qn_segs *segs, const struct qn_vv *cc)
+{
+    size_t count = 0;
+    qn_vec_each (&segs->list, seg)
+        count += !qn_vv_covers(cc, &segs->clocks.items[seg->clock].vv);
+    return count;
+}
+
 bool qn_segs_are_void(const struct qn_segs *segs, const struct qn_spot *at)
 {
     qn_vec_each (&segs->list, seg)

@@ -37,6 +37,8 @@ enum qn_err QN_CHECKED qn_segs_load(struct qn_kv *kv, uint32_t coll, bool with_c
 const struct qn_seg *qn_segs_last(const struct qn_segs *segs, uint32_t pass);
 /* Whether a page that came reflects the operation of this dot, at that spot. */
 bool qn_segs_have(const struct qn_segs *segs, const struct qn_spot *at, const struct qn_dot *dot);
+/* How many `cc` does not cover. */
+size_t qn_segs_open(const struct qn_segs *segs, const struct qn_vv *cc);
 bool qn_segs_are_void(const struct qn_segs *segs, const struct qn_spot *at);
 
 /* The index of the clock with that hash that a page came with; SIZE_MAX if there is none. */

@@ -72,28 +72,39 @@ static enum qn_err read_self(struct qn_kv *kv, const struct qn_coll_id *coll,
     return QN_OK;
 }
 
+static void fill_late(const struct qn_segs *segs, struct qn_late *late)
+{
+    struct qn_buf cursor;
+    const struct qn_seg *last = qn_segs_last(segs, late->pass);
+    if (!late->is_passing || last == NULL)
+        return;
+    late->has_clock = !segs->clocks.items[last->clock].is_lowered;
+    late->clock = segs->clocks.items[last->clock].digest;
+    qn_buf_init(&cursor, sizeof(late->cursor));
+    qn_spot_pack(&last->hi, &cursor);
+    late->cursor_size = cursor.size;
+    memcpy(late->cursor, cursor.data, cursor.size);
+    qn_buf_deinit(&cursor);
+}
+
 static enum qn_err read_late(struct qn_kv *kv, const struct qn_coll_row *row, struct qn_late *late)
 {
     struct qn_segs segs = {0};
-    struct qn_buf cursor;
+    struct qn_dict dict;
+    QN_AUTO_VV struct qn_vv cc = {0};
     if (!row->is_late)
         return QN_OK;
     late->is_late = true;
     late->is_passing = row->is_passing;
     late->pass = row->pass;
     late->dropped = row->dropped;
-    qn_buf_init(&cursor, sizeof(late->cursor));
-    enum qn_err err = qn_segs_load(kv, row->number, false, &segs);
-    const struct qn_seg *last = qn_segs_last(&segs, row->pass);
-    late->segs = (uint32_t)segs.list.count;
-    if (err == QN_OK && row->is_passing && last != NULL) {
-        late->has_clock = !segs.clocks.items[last->clock].is_lowered;
-        late->clock = segs.clocks.items[last->clock].digest;
-        qn_spot_pack(&last->hi, &cursor);
-        late->cursor_size = cursor.size;
-        memcpy(late->cursor, cursor.data, cursor.size);
+    qn_dict_init(&dict, kv, false);
+    QN_TRY(qn_dict_clock(&dict, QN_TABLE_CC, row->number, &cc));
+    enum qn_err err = qn_segs_load(kv, row->number, true, &segs);
+    if (err == QN_OK) {
+        late->segs = (uint32_t)qn_segs_open(&segs, &cc);
+        fill_late(&segs, late);
     }
-    qn_buf_deinit(&cursor);
     qn_segs_deinit(&segs);
     return err;
 }

@@ -8,8 +8,8 @@
 #include "base/mem.h"
 #include "stream/stream_private.h"
 
-/* A dead line is noticed within half a minute, whether or not anything is being sent. */
-#define KEEPALIVE_IDLE_S     15
+/* A dead line is noticed within 32 s, whether or not anything is being sent. */
+#define KEEPALIVE_IDLE_S     27 /* fewer probes than beacons: a line may be paid by the byte */
 #define KEEPALIVE_INTERVAL_S 5
 #define KEEPALIVE_PROBES     3
 #define UNACKED_TIME_MAX_MS  30000

@@ -47,9 +47,10 @@ has_told_all() { # SITE
         all(. as $name | $up | index([$name]) == null)'
 }
 
-records_of() { status_of "$1" | jq '.collections[] | select(.name == "people") | .records'; }
+# Nothing while it is being brought up by pages.
+records_of() { status_of "$1" | jq '.collections[] | select(.name == "people" and .incomplete != true) | .records'; }
 has_all() { [[ $(records_of "$1") == "$2" ]]; }
-has_as_many() { [[ $(records_of "$1") == "$(records_of "$2")" ]]; }
+has_as_many() { has_all "$2" "$(records_of "$1")"; }
 # By what the first knows of the second, which is linked and lacks nothing.
 has_told() {
     is_linked "$2" && is_linked "$1" &&

@@ -356,7 +356,7 @@ document() {
             bootstrap: ($all.bootstrap.whole.s <= 60 and $all.bootstrap.whole.bytes <= 110000000 and
                         $all.bootstrap.more <= 0.03),
             memory: ($all.memory.rss_anon_kib <= 49152), cgroup: $all.cgroup.completed,
-            puts: ($all.puts.cut_off.one.p50_ms <= 1.5 * $all.puts.linked.one.p50_ms)}
+            puts: ($all.puts.cut_off.one.p50_ms <= 1.5 * ($all.puts.linked.one.p50_ms // 0))}
             | with_entries(select($all[.key] != null))}' "$work/notes"
 }
 

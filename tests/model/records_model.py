@@ -220,10 +220,13 @@ class Site:
         self.owed |= {(key, field, dot) for key, field, dot in self.suspects
                       if any(s.is_void for s in self.holding(key))}
         self.suspects -= self.owed
-        self.is_passing = False
-        self.settle()
-        if self.segments:
-            self.begin_pass()
+        self.begin_pass()  # it shows what else the lost operations made go
+
+    def cancel_pass(self):
+        """Nobody is clean, and no page came: this site is the source."""
+        if not any(s.number == self.number or not covers(self.cc, s.clock) for s in self.segments):
+            self.is_passing = False
+            self.settle()
 
 
 class World:
@@ -301,7 +304,9 @@ class World:
             is_alone = all(s.is_late() for s in self.sites) and site is self.sites[0]
             for other in self.sites if not is_alone else ():
                 known = join(known, other.cc)
-            site.rescue(known)  # if nobody is clean, one site has to be
+            site.rescue(known)
+            if is_alone:  # nobody is clean: one site has to be
+                site.cancel_pass()
 
     # --- accidents ---
 

@@ -103,7 +103,10 @@ enum qn_err site_rescue(struct site *site, size_t *ret_rescued)
         qn_vv_join(&known, &cc);
     }
     site_begin(site);
-    return site_end(site, qn_replica_rescue(site->replica, &group->coll, &known, ret_rescued));
+    enum qn_err err = qn_replica_rescue(site->replica, &group->coll, &known, ret_rescued);
+    if (err == QN_OK && is_alone)
+        err = qn_replica_late_cancel(site->replica, &group->coll);
+    return site_end(site, err);
 }
 
 static void sync(struct site *to, struct site *from)

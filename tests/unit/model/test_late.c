@@ -228,6 +228,8 @@ Test(late, what_was_lost_with_its_writer_is_rescued)
     must(site_put(b, "k0000", "name", "newer"));
     must(site_rescue(b, &rescued));
     cr_assert_gt(rescued, 0);
+    cr_assert_eq(site_info(b).late.segs, 0, "cc covers what is left");
+    site_pull_pass(b, a, QN_PAGE_SIZE);
     cr_assert_not(site_info(b).late.is_late);
     cr_assert_null(site_check(b));
     must(site_pull(a, b));
