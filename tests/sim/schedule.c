@@ -511,6 +511,7 @@ static void calm_down(struct sim_world *world, size_t early)
     world_run(world, world->now_ms + 90000);
     if (world->has_copies)
         let_time_pass(world);
+    find_rot(world); /* whoever has damaged records serves no pages */
     wait_for_late(world);
     find_rot(world);
     for (int i = 0; i < 200 && world->failure[0] == '\0' && is_busy(world); i++)
