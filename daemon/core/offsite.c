@@ -275,10 +275,12 @@ static enum qn_err dispatch(struct qn_core *core, struct bulk *bulk, enum qn_mes
     return QN_ERR_UNSUPPORTED;
 }
 
-/* An answer to what this site does not want any more is passed over. */
+/* An answer to what this site does not want any more is passed over; so is, on the first
+ * connection, one to what was asked before this began anew there (protocol 10.11). */
 enum qn_err offsite_frame(struct qn_core *core, struct bulk *bulk, enum qn_message number,
                           struct qn_cursor *fields)
 {
+    enum qn_err early = bulk->is_narrow ? QN_OK : QN_ERR_STATE;
     bool is_at_any_time =
         number == QN_MSG_VAULT_STATE || number == QN_MSG_VAULT_REFUSED || number == QN_MSG_PACK_BAD;
     switch (bulk->offsite->stage) {
@@ -286,12 +288,12 @@ enum qn_err offsite_frame(struct qn_core *core, struct bulk *bulk, enum qn_messa
     case STAGE_LOOK:
         return QN_OK;
     case STAGE_ASKED:
-        return is_at_any_time ? dispatch(core, bulk, number, fields) : QN_ERR_STATE;
+        return is_at_any_time ? dispatch(core, bulk, number, fields) : early;
     case STAGE_NAMES:
         return is_at_any_time || number == QN_MSG_NAMES ? dispatch(core, bulk, number, fields)
-                                                        : QN_ERR_STATE;
+                                                        : early;
     case STAGE_OPEN:
-        return number == QN_MSG_NAMES ? QN_ERR_STATE : dispatch(core, bulk, number, fields);
+        return number == QN_MSG_NAMES ? early : dispatch(core, bulk, number, fields);
     }
     return QN_ERR_STATE;
 }

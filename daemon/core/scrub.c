@@ -18,9 +18,13 @@ static bool is_night(const struct qn_core *core)
     return hour >= SCRUB_NIGHT_FROM && hour < SCRUB_NIGHT_TO;
 }
 
-/* One that was never read counts from the start of the daemon. */
+/* One that was never read counts from the start of the daemon. What just began once, and failed or
+ * left nothing in the store (nothing is stored of that collection), is not begun again at once. */
 static bool is_due(const struct qn_core *core, const struct coll *coll)
 {
+    uint64_t begun_ms = coll->care.scrubbed_ms;
+    if (begun_ms != 0 && core->now_ms - begun_ms < SCRUB_AGE_MS)
+        return false;
     uint64_t last_ms = coll->info.damage.scrubbed_ms;
     uint64_t age_ms = core->wall_ms > last_ms ? core->wall_ms - last_ms : 0;
     bool is_ahead = last_ms > core->wall_ms + SCRUB_AGE_MS; /* somebody set the clock back */
@@ -39,6 +43,7 @@ static void start_scrub(struct qn_core *core, struct coll *coll)
     core->scrubbing.step_ms = core->now_ms;
     *core->scrubbing.at = (struct qn_scrub){0};
     coll->care.wants_scrub = false;
+    coll->care.scrubbed_ms = core->now_ms;
 }
 
 static void choose(struct qn_core *core)

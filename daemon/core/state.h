@@ -75,6 +75,7 @@ struct known {
 /* What is done about the integrity of a collection: core/integrity.h. */
 struct care {
     bool wants_scrub;
+    uint64_t scrubbed_ms; /* when it was last begun, whatever came of it; monotonic, 0: never */
     bool wants_count, is_counting; /* sums, counters, indexes anew */
     uint64_t repair_ms;            /* not before */
     uint64_t compare_ms;           /* when to look again whether another site still differs */

@@ -329,3 +329,21 @@ Test(integrity, a_scrub_comes_by_itself_at_night)
     }
     cr_assert_gt(info_of(rig.disk).damage.scrubbed_ms, 0);
 }
+
+Test(integrity, a_scrub_that_fails_is_not_begun_again_before_the_next_night)
+{
+    unsigned begun = 0;
+    rig_start(&rig);
+    rig.wall_ahead_ms = 0;
+    for (int hour = 0; hour < 24; hour++) {
+        for (int i = 0; i < 20; i++) {
+            qn_vec_each (&rig.reads, read)
+                begun += (*read)->kind == QN_READ_SCRUB;
+            rig_read_all(&rig, QN_ERR_IO);
+            rig_wait(&rig, 25);
+        }
+        rig_wait(&rig, 3600 * 1000);
+    }
+    cr_assert_geq(begun, 1);
+    cr_assert_leq(begun, 4);
+}

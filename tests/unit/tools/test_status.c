@@ -107,7 +107,7 @@ Test(status, json_has_the_keys_of_the_contract)
         "\"last_contact\":null,\"address\":null,\"role\":\"administrator\",\"version\":\"0.1.0\"}],"
         "\"collections\":[{\"name\":\"rooms\",\"records\":12,\"conflicts\":1,"
         "\"members\":[\"arcambal\",\"pradines\"],\"behind\":{\"arcambal\":3},"
-        "\"in_sync\":false}],\"backups\":[],\"held\":[],"
+        "\"in_sync\":false,\"checked_at\":null}],\"backups\":[],\"held\":[],"
         "\"alerts\":[{\"severity\":\"attention\",\"code\":\"site-offline\","
         "\"object\":\"arcambal\",\"text\":\"site arcambal cannot be reached; last contact: "
         "2025-11-25T17:46:40.000Z\",\"action\":\"Check that its daemon runs and that the line "
