@@ -115,7 +115,7 @@ Test(history, forgetting_is_bounded)
     group_init(&group, 1, 1);
     struct site *site = &group.sites[0];
     for (int i = 0; i < QN_TXN_OPS_MAX + 11; i++) {
-        char value[8];
+        char value[12];
         snprintf(value, sizeof(value), "%d", i);
         cr_assert_eq(site_put(site, "k", "f", value), QN_OK);
     }
