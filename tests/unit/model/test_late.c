@@ -96,7 +96,7 @@ static void put_large(struct site *site, const char *field, char fill)
 
 Test(late, a_record_that_is_larger_than_a_page_is_split)
 {
-    char field[8];
+    char field[16];
     must(site_put(a, "before", "name", "x"));
     for (int i = 0; i < 40; i++) {
         snprintf(field, sizeof(field), "f%02d", i);
