@@ -8,6 +8,7 @@ set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
 rewrite=$3
+patience_s=100 # a checkpoint that was not heard is told again after 15 s, then 30
 
 # A checkpoint is made when the daemon starts, if one is due.
 restart() {
