@@ -141,7 +141,7 @@ static void end_of_run(const struct qn_core *core, const struct waiter *waiter, 
 static bool is_online(const struct qn_core *core, const struct qn_site_id *site)
 {
     const struct peer *peer = core_peer(core, site);
-    return peer != NULL && peer->session != NULL && peer->session->has_hello;
+    return peer_is_connected(peer);
 }
 
 /* From memory: the last proof, and what the book says. */
@@ -194,7 +194,6 @@ static void pack_verified(const struct copy_view *copy, struct qn_buf *out)
 static void pack_copy(const struct qn_core *core, const struct plan *plan,
                       const struct qn_site_id *holder, struct qn_buf *out)
 {
-    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), holder);
     const struct qn_own_totals *totals = &core->backup->book.totals;
     const struct copy_view *copy = book_copy(core, holder);
     uint64_t missing = copy == NULL ? totals->packs : qn_copy_missing_packs(&copy->copy, totals);
@@ -209,7 +208,7 @@ static void pack_copy(const struct qn_core *core, const struct plan *plan,
     pack_count(out, "missing_packs", missing);
     pack_count(out, "proven_packs", challenged.packs - challenged.bad);
     qn_pack_cstr(out, "site");
-    qn_pack_cstr(out, site == NULL ? "?" : site->name);
+    qn_pack_cstr(out, core_site_name(core, holder));
     qn_pack_cstr(out, "state");
     qn_pack_cstr(out, copy_state(core, plan, holder, missing, &challenged));
     pack_verified(copy, out);

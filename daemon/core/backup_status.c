@@ -2,12 +2,6 @@
 
 #include "core/offsite.h"
 
-static const char *site_name(const struct qn_core *core, const struct qn_site_id *id)
-{
-    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), id);
-    return site == NULL ? "?" : site->name;
-}
-
 static void pack_time(struct qn_buf *out, const char *key, uint64_t ms)
 {
     qn_pack_cstr(out, key);
@@ -33,7 +27,7 @@ static void pack_copy(const struct qn_core *core, const struct plan *plan,
     qn_pack_bool(out, latest != NULL && book_is_complete(core, latest, holder));
     pack_count(out, "missing_bytes", book_missing_bytes(core, holder));
     qn_pack_cstr(out, "site");
-    qn_pack_cstr(out, site_name(core, holder));
+    qn_pack_cstr(out, core_site_name(core, holder));
     pack_time(out, "verified_at", copy == NULL ? 0 : copy->proof.verified_ms);
 }
 
@@ -96,7 +90,7 @@ void held_pack_status(const struct qn_core *core, struct qn_buf *out)
     qn_vec_each (&core->backup->book.held, held) {
         qn_pack_map(out, 5);
         qn_pack_cstr(out, "owner");
-        qn_pack_cstr(out, site_name(core, &held->owner));
+        qn_pack_cstr(out, core_site_name(core, &held->owner));
         pack_count(out, "quota_bytes", held->held.quota_bytes);
         pack_time(out, "scrubbed_at", held_scrubbed_ms(core, &held->held));
         pack_count(out, "snapshots", held->held.list_count);
@@ -175,10 +169,10 @@ static void alerts_of_copies(const struct qn_core *core, const struct plan *plan
         const struct qn_place *place = qn_group_place(group, &core->site, holder);
         uint64_t since = complete_ms(core, plan, holder);
         if (place == NULL || place->state != QN_PLACE_ACCEPTED) {
-            alert(context, "attention", "place-waiting", site_name(core, holder), 0, 0, "");
+            alert(context, "attention", "place-waiting", core_site_name(core, holder), 0, 0, "");
             continue;
         }
-        snprintf(object, sizeof(object), "%s @ %s", plan->name, site_name(core, holder));
+        snprintf(object, sizeof(object), "%s @ %s", plan->name, core_site_name(core, holder));
         if (since == 0)
             since = plan->row.created_ms;
         if (period > 0 && plan->runs.success_ms > 0 &&
@@ -190,7 +184,7 @@ static void alerts_of_copies(const struct qn_core *core, const struct plan *plan
 static void alerts_of_holders(const struct qn_core *core, backup_alert alert, void *context)
 {
     qn_vec_each (&core->peers, peer) {
-        const char *holder = site_name(core, &(*peer)->site);
+        const char *holder = core_site_name(core, &(*peer)->site);
         uint64_t bad = offsite_bad_packs((*peer)->bulk);
         if (offsite_is_full((*peer)->bulk))
             alert(context, "attention", "quota-full", holder, 0, 0, "");
@@ -206,7 +200,7 @@ static void alerts_of_places(const struct qn_core *core, backup_alert alert, voi
     qn_vec_each (&group->places, place)
         if (qn_site_id_eq(&place->holder, &core->site) && place->is_pending &&
             place->asked_quota_bytes > 0 && place->state != QN_PLACE_ACCEPTED)
-            alert(context, "hint", "place-asked", site_name(core, &place->owner), 0, 0, "");
+            alert(context, "hint", "place-asked", core_site_name(core, &place->owner), 0, 0, "");
 }
 
 void backup_alerts(const struct qn_core *core, backup_alert alert, void *context)
@@ -223,7 +217,7 @@ void backup_alerts(const struct qn_core *core, backup_alert alert, void *context
     alerts_of_holders(core, alert, context);
     alerts_of_places(core, alert, context);
     qn_vec_each (&book->held, held) {
-        const char *owner = site_name(core, &held->owner);
+        const char *owner = core_site_name(core, &held->owner);
         if (!held->held.is_ended && qn_held_is_overdue(&held->held, book->lock_ms))
             alert(context, "attention", "held-late", owner, 0, held->held.snapshot_wall_ms, "");
         if ((held->held.alarms & (QN_HELD_ALARM_QUOTA | QN_HELD_ALARM_ROOM)) != 0)

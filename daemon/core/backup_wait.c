@@ -240,12 +240,11 @@ void waiters_look(struct qn_core *core)
 /* It goes on waiting: somebody may give more room. */
 static void tell_full(struct qn_core *core, struct waiter *waiter, const struct qn_site_id *holder)
 {
-    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), holder);
     QN_AUTO_BUF struct qn_buf data;
     qn_buf_init(&data, 1024);
     qn_pack_map(&data, 2);
     qn_pack_cstr(&data, "path");
-    qn_pack_bin(&data, qn_span_str(site == NULL ? "?" : site->name));
+    qn_pack_bin(&data, qn_span_str(core_site_name(core, holder)));
     qn_pack_cstr(&data, "what");
     qn_pack_cstr(&data, "quota-full");
     core_reply_data(core, waiter->request, &data);

@@ -206,10 +206,9 @@ void bulk_down(struct qn_core *core, struct bulk *bulk, enum qn_err err)
 
 void bulk_bad(struct qn_core *core, struct bulk *bulk, const char *code, enum qn_err err)
 {
-    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), &bulk->peer->site);
     if (bulk->link == 0)
         return;
-    core_note(core, code, err, site == NULL ? "?" : site->name);
+    core_note(core, code, err, core_site_name(core, &bulk->peer->site));
     hang_up(core, bulk, QN_OK);
     bulk->is_bad = true;
     bulk->failures++;
@@ -295,8 +294,7 @@ static void call_again(struct qn_core *core, struct bulk *bulk)
 
 static void tick_unconnected(struct qn_core *core, struct bulk *bulk)
 {
-    const struct session *session = bulk->peer->session;
-    bool is_reachable = session != NULL && session->has_hello && core_is_member(core);
+    bool is_reachable = peer_is_connected(bulk->peer) && core_is_member(core);
     bool is_wanted = bulk->is_wanted || bulk->is_called;
     if (!is_reachable || bulk->dial_token != 0)
         return;

@@ -358,7 +358,7 @@ static void coll_moved(struct qn_core *core, const struct qn_coll_id *id)
     if (!coll->has_moved)
         return;
     qn_vec_each (&core->peers, peer) {
-        struct share *share = (*peer)->session == NULL ? NULL : session_share((*peer)->session, id);
+        struct share *share = peer_share(*peer, id);
         if (share == NULL)
             continue;
         inbox_retry(core, *peer, share);

@@ -91,7 +91,7 @@ static size_t ask_witnesses(const struct qn_core *core, uint64_t values[QN_SITES
     size_t count = 0;
     qn_vec_each (&core->peers, slot) {
         const struct peer *peer = *slot;
-        if (peer->session == NULL || !peer->session->has_hello || count == QN_SITES_MAX)
+        if (!peer_is_connected(peer) || count == QN_SITES_MAX)
             continue;
         values[count++] = peer->said_wall_ms + (core->now_ms - peer->said_at_ms);
     }

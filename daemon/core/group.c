@@ -93,7 +93,7 @@ void group_compared(struct qn_core *core)
 const struct peer *group_online_peer(const struct qn_core *core)
 {
     qn_vec_each (&core->peers, peer)
-        if ((*peer)->session != NULL && (*peer)->session->has_hello)
+        if (peer_is_connected(*peer))
             return *peer;
     return NULL;
 }
@@ -129,8 +129,7 @@ void group_changed(struct qn_core *core, struct qn_span entries, qn_link source)
 {
     add_entries(core, entries);
     qn_vec_each (&core->peers, slot)
-        if ((*slot)->session != NULL && (*slot)->session->has_hello &&
-            (*slot)->session->link != source)
+        if (peer_is_connected(*slot) && (*slot)->session->link != source)
             forward(core, *slot, entries);
     core_refresh_colls(core);
     core_refresh_peers(core);

@@ -127,7 +127,7 @@ void inbox_outcome(struct qn_core *core, const struct pending *pending,
                    const struct qn_outcome *outcome)
 {
     struct peer *peer = core_peer_of_link(core, pending->link);
-    struct share *share = peer == NULL ? NULL : session_share(peer->session, &pending->coll);
+    struct share *share = peer_share(peer, &pending->coll);
     struct inbound *in = share == NULL ? NULL : find(share, pending->lane, pending->seq);
     if (in == NULL)
         return;

@@ -3,14 +3,9 @@
 #include "core/late.h"
 #include "model/bugs.h"
 
-#include "chunk/squeeze.h"
-
-#define SILENCE_MS    30000 /* then another source is asked */
-#define RETRY_MS      2000  /* a source that has no pages now is asked again */
-#define RATE_MS       2000
-#define IDLE_MS       30000 /* without any clean site */
-#define INBOUND_MAX   (QN_PAGES_WINDOW_SIZE + 2 * QN_PAGE_SIZE_MAX)
-#define OP_SIZE_GUESS 256 /* raw bytes of a page for one operation of the writer's measure */
+#define SILENCE_MS 30000 /* then another source is asked */
+#define RETRY_MS   2000  /* a source that has no pages now is asked again */
+#define IDLE_MS    30000 /* without any clean site */
 
 void late_free(struct coll *coll)
 {
@@ -61,15 +56,14 @@ static bool has_pages(const struct peer *peer, const struct share *share)
 bool late_takes_pages(const struct qn_core *core, const struct coll *coll)
 {
     qn_vec_each (&core->peers, slot) {
-        const struct share *share =
-            (*slot)->session == NULL ? NULL : session_share((*slot)->session, &coll->id);
+        const struct share *share = peer_share(*slot, &coll->id);
         if (coll->info.late.is_passing && share != NULL && has_pages(*slot, share))
             return true;
     }
     return false;
 }
 
-bool late_needs(const struct qn_core *core, const struct peer *peer)
+bool late_needs(const struct peer *peer)
 {
     if (peer->session == NULL)
         return false;
@@ -85,8 +79,7 @@ bool late_needs(const struct qn_core *core, const struct peer *peer)
 void late_forgive(struct qn_core *core, struct coll *coll)
 {
     qn_vec_each (&core->peers, slot) {
-        struct share *share =
-            (*slot)->session == NULL ? NULL : session_share((*slot)->session, &coll->id);
+        struct share *share = peer_share(*slot, &coll->id);
         if (share != NULL && !share->is_late_there)
             share->is_short = false;
     }
@@ -125,8 +118,7 @@ static bool needs_pages(const struct qn_core *core, const struct coll *coll)
     if (coll->grant != 0 || coll->is_becoming_late)
         return false;
     qn_vec_each (&core->peers, slot) {
-        const struct share *share =
-            (*slot)->session == NULL ? NULL : session_share((*slot)->session, &coll->id);
+        const struct share *share = peer_share(*slot, &coll->id);
         has_source |= share != NULL && share->is_short && has_pages(*slot, share) &&
                       !must_wait(core, *slot, share);
     }
@@ -142,8 +134,7 @@ static bool should_be_source(const struct qn_core *core, const struct coll *coll
     if (late->segs > 0 || late->cursor_size > 0 || coll->pages_count > 0 || coll->is_becoming_late)
         return false;
     qn_vec_each (&core->peers, slot) {
-        const struct share *share =
-            (*slot)->session == NULL ? NULL : session_share((*slot)->session, &coll->id);
+        const struct share *share = peer_share(*slot, &coll->id);
         if (share == NULL || !share->has_clock || !share->is_late_there)
             continue;
         others++;
@@ -207,8 +198,7 @@ static struct peer *best_source(const struct qn_core *core, const struct coll *c
     bool takes_any = idle_ms != 0 && core->now_ms >= idle_ms + IDLE_MS;
     *ret_retry_ms = UINT64_MAX;
     qn_vec_each (&core->peers, slot) {
-        const struct share *share =
-            (*slot)->session == NULL ? NULL : session_share((*slot)->session, &coll->id);
+        const struct share *share = peer_share(*slot, &coll->id);
         if (share == NULL || !(has_pages(*slot, share) || (takes_any && is_clean(share))) ||
             !may_ask(core, share, ret_retry_ms))
             continue;
@@ -239,8 +229,7 @@ static void ask(struct qn_core *core, struct coll *coll, const struct peer *peer
     core_send(core, pass->link);
 }
 
-/* What is still on its way, from the source or to the store, counts no more. */
-static void leave_source(struct qn_core *core, struct page_pass *pass, uint64_t retry_ms)
+void late_leave_source(struct qn_core *core, struct page_pass *pass, uint64_t retry_ms)
 {
     pass->link = 0;
     pass->number = 0;
@@ -248,10 +237,10 @@ static void leave_source(struct qn_core *core, struct page_pass *pass, uint64_t 
     core_wake(core, retry_ms);
 }
 
-static void source_has_none(struct qn_core *core, struct share *share, struct page_pass *pass)
+void late_source_has_none(struct qn_core *core, struct share *share, struct page_pass *pass)
 {
     share->no_pages_ms = core->now_ms + core_jitter(core, RETRY_MS);
-    leave_source(core, pass, core->now_ms);
+    late_leave_source(core, pass, core->now_ms);
 }
 
 void late_session_ends(struct qn_core *core, struct share *share, qn_link link)
@@ -259,7 +248,7 @@ void late_session_ends(struct qn_core *core, struct share *share, qn_link link)
     struct page_pass *pass = share->coll->pass;
     pages_end(core, share);
     if (pass != NULL && pass->link == link)
-        leave_source(core, pass, core->now_ms);
+        late_leave_source(core, pass, core->now_ms);
 }
 
 static void find_source(struct qn_core *core, struct coll *coll)
@@ -288,7 +277,7 @@ static void pass_tick(struct qn_core *core, struct coll *coll)
     if (pass->is_stopped)
         return;
     if (peer != NULL && core->now_ms >= pass->heard_ms + SILENCE_MS)
-        source_has_none(core, session_share(peer->session, &coll->id), pass);
+        late_source_has_none(core, session_share(peer->session, &coll->id), pass);
     if (pass->link != 0)
         core_wake(core, pass->heard_ms + SILENCE_MS);
     else if (core->now_ms < pass->retry_ms)
@@ -302,8 +291,7 @@ static void say_mode(struct qn_core *core, struct coll *coll)
 {
     coll->said_late = coll->info.late.is_late;
     qn_vec_each (&core->peers, slot) {
-        struct share *share =
-            (*slot)->session == NULL ? NULL : session_share((*slot)->session, &coll->id);
+        struct share *share = peer_share(*slot, &coll->id);
         if (share != NULL)
             share_say_clock(core, *slot, share, 0);
     }
@@ -327,179 +315,7 @@ void late_tick(struct qn_core *core)
             coll_tick(core, *coll);
 }
 
-/* ---- pages in ---- */
-
-static void measure_rate(struct page_pass *pass, uint64_t now_ms, size_t size)
-{
-    pass->bytes += size;
-    pass->rate_bytes += size;
-    if (now_ms < pass->rate_at_ms + RATE_MS)
-        return;
-    uint64_t rate = pass->rate_bytes * 1000 / (now_ms - pass->rate_at_ms);
-    pass->rate = pass->rate == 0 ? rate : (3 * pass->rate + rate) / 4;
-    pass->rate_bytes = 0;
-    pass->rate_at_ms = now_ms;
-}
-
-static enum qn_err unpack_body(struct qn_span body, size_t raw_size, struct qn_buf *raw)
-{
-    if (body.size > raw_size)
-        return QN_ERR_INVALID;
-    if (body.size == raw_size) {
-        qn_buf_append_span(raw, body);
-        return QN_OK;
-    }
-    struct qn_squeezer *squeezer = qn_squeezer_new(1);
-    uint8_t *bytes = qn_alloc(raw_size);
-    enum qn_err err = qn_unsqueeze(squeezer, body, bytes, raw_size);
-    if (err == QN_OK)
-        qn_buf_append(raw, bytes, raw_size);
-    qn_free(bytes);
-    qn_squeezer_free(squeezer);
-    return err == QN_OK ? QN_OK : QN_ERR_INVALID;
-}
-
-struct page_head { /* what a PAGE says of its body */
-    uint64_t pass, seq, rows, records, raw_size;
-};
-
-static void submit(struct qn_core *core, struct coll *coll, const struct qn_buf *raw,
-                   const struct page_head *page)
-{
-    struct qn_buf payload;
-    qn_buf_init(&payload, QN_PAGE_SIZE_MAX + 64);
-    qn_pack_array(&payload, 2);
-    qn_pack_bin(&payload, QN_SPAN_OF(coll->id.bytes));
-    qn_pack_bin(&payload, qn_buf_view(raw));
-    struct pending *pending = core_commit(core, QN_INTENT_PAGE, &payload, PENDING_LATE);
-    pending->coll = coll->id;
-    pending->link = coll->pass->link;
-    pending->request = coll->pass->number;
-    pending->seq = page->seq;
-    pending->records = page->records;
-    pending->level = (unsigned)raw->size;
-    core_last_intent(core)->op_count = raw->size / OP_SIZE_GUESS + 1;
-}
-
-static enum qn_err take_page(struct qn_core *core, struct coll *coll, const struct page_head *page,
-                             struct qn_span body)
-{
-    struct page_pass *pass = coll->pass;
-    QN_AUTO_BUF struct qn_buf raw;
-    qn_buf_init(&raw, QN_PAGE_SIZE_MAX);
-    if (page->raw_size > QN_PAGE_SIZE_MAX || coll->pages_size + page->raw_size > INBOUND_MAX ||
-        coll->pages_count >= QN_PAGES_WINDOW_COUNT)
-        return QN_ERR_LIMIT;
-    if (page->seq != pass->next_seq)
-        return QN_ERR_INVALID;
-    QN_TRY(unpack_body(body, page->raw_size, &raw));
-    pass->next_seq++;
-    coll->pages_count++;
-    coll->pages_size += raw.size;
-    pass->heard_ms = core->now_ms;
-    measure_rate(pass, core->now_ms, body.size);
-    submit(core, coll, &raw, page);
-    return QN_OK;
-}
-
-enum qn_err late_heard_page(struct qn_core *core, struct peer *peer, struct share *share,
-                            struct qn_cursor *cursor)
-{
-    struct page_head page;
-    struct qn_span body;
-    struct page_pass *pass = share->coll->pass;
-    QN_TRY(qn_cursor_u64(cursor, &page.pass));
-    QN_TRY(qn_cursor_u64(cursor, &page.seq));
-    QN_TRY(qn_cursor_u64(cursor, &page.rows));
-    QN_TRY(qn_cursor_u64(cursor, &page.records));
-    QN_TRY(qn_cursor_u64(cursor, &page.raw_size));
-    QN_TRY(qn_cursor_bin(cursor, QN_PAGE_SIZE_MAX, &body));
-    if (pass == NULL || pass->link != peer->session->link || pass->number != page.pass)
-        return QN_OK; /* of a pass that was given up */
-    pass->rows = page.rows;
-    if (page.raw_size > 0)
-        return take_page(core, share->coll, &page, body);
-    source_has_none(core, share, pass);
-    return QN_OK;
-}
-
-/* ---- what became of it ---- */
-
-static void say_page_ack(struct qn_core *core, const struct coll *coll,
-                         const struct pending *pending)
-{
-    struct qn_buf *out = core_message(core, QN_MSG_PAGEACK, 3);
-    qn_pack_bin(out, QN_SPAN_OF(coll->id.bytes));
-    qn_pack_u64(out, pending->request);
-    qn_pack_u64(out, pending->seq);
-    core_send(core, pending->link);
-}
-
-/* A page that cannot be: its source is broken or hostile. Another one goes on at the cursor. */
-static void source_is_bad(struct qn_core *core, struct page_pass *pass, struct peer *peer,
-                          enum qn_err err)
-{
-    leave_source(core, pass, core->now_ms);
-    if (peer != NULL)
-        peer_bad(core, peer, "late-refused", err);
-}
-
-static void page_refused(struct qn_core *core, struct coll *coll, struct peer *peer,
-                         enum qn_err err)
-{
-    struct page_pass *pass = coll->pass;
-    struct share *share = peer == NULL ? NULL : session_share(peer->session, &coll->id);
-    switch (err) {
-    case QN_ERR_STATE: /* not at the cursor, or late no more: the next one begins where it stands */
-        leave_source(core, pass, core->now_ms);
-        break;
-    case QN_ERR_NOTFOUND: /* of a clock that it should have sent */
-    case QN_ERR_HELD:     /* by a site or key that the ledger does not have yet */
-        if (share != NULL)
-            source_has_none(core, share, pass);
-        break;
-    case QN_ERR_SIGNATURE:
-        if (peer != NULL && group_may_lack_key(core, peer))
-            source_has_none(core, share, pass);
-        else
-            source_is_bad(core, pass, peer, err);
-        break;
-    case QN_ERR_INVALID:
-    case QN_ERR_LIMIT:
-    case QN_ERR_EXISTS:
-        source_is_bad(core, pass, peer, err);
-        break;
-    case QN_ERR_CONFLICT: /* it would take away too much */
-        leave_source(core, pass, UINT64_MAX);
-        pass->is_stopped = true;
-        core_note(core, "late-stopped", err, coll->shown);
-        break;
-    default: /* this site's store: later */
-        leave_source(core, pass, core->now_ms + RETRY_COMMIT_MS);
-    }
-}
-
-void late_outcome(struct qn_core *core, const struct pending *pending,
-                  const struct qn_outcome *outcome)
-{
-    struct coll *coll = core_coll(core, &pending->coll);
-    if (outcome->kind != QN_INTENT_PAGE) {
-        coll->is_becoming_late = coll->is_rescuing = false;
-        if (outcome->err != QN_OK)
-            core_note(core, "commit-failed", outcome->err, coll->shown);
-        return;
-    }
-    struct page_pass *pass = coll->pass;
-    coll->pages_count--;
-    coll->pages_size -= pending->level;
-    if (pass == NULL || pass->number != pending->request)
-        return;
-    pass->records += outcome->err == QN_OK ? pending->records : 0;
-    if (outcome->err == QN_OK)
-        say_page_ack(core, coll, pending);
-    else
-        page_refused(core, coll, core_peer_of_link(core, pending->link), outcome->err);
-}
+/* ---- being late no more ---- */
 
 /* No pages are wanted any more: what the sources wrote since, and what is missing to be clean,
  * comes from their logs. */

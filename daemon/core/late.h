@@ -81,13 +81,9 @@ bool late_peer_can_serve(const struct peer *peer, const struct share *share);
 /* Whether pages are wanted, and somebody is there who has them. */
 bool late_takes_pages(const struct qn_core *core, const struct coll *coll);
 /* Pages come from there, or go there. */
-bool late_needs(const struct qn_core *core, const struct peer *peer);
+bool late_needs(const struct peer *peer);
 /* Asks again whoever said that its log is short. */
 void late_forgive(struct qn_core *core, struct coll *coll);
-enum qn_err QN_CHECKED late_heard_page(struct qn_core *core, struct peer *peer, struct share *share,
-                                       struct qn_cursor *cursor);
-void late_outcome(struct qn_core *core, const struct pending *pending,
-                  const struct qn_outcome *outcome);
 /* Another commit of this collection is known: the pass may be over. */
 void late_coll_moved(struct qn_core *core, struct coll *coll);
 void late_session_ends(struct qn_core *core, struct share *share, qn_link link);
@@ -95,3 +91,14 @@ void late_tick(struct qn_core *core);
 /* The member "late" of a collection as it is shown. */
 void late_pack(const struct qn_core *core, const struct coll *coll, struct qn_buf *out);
 void late_free(struct coll *coll);
+/* The source is asked no more; the next one not before `retry_ms`. What is still on its way from
+ * it, or to the store, counts no more. */
+void late_leave_source(struct qn_core *core, struct page_pass *pass, uint64_t retry_ms);
+/* The same, of one that has no pages now: the next one at once. */
+void late_source_has_none(struct qn_core *core, struct share *share, struct page_pass *pass);
+
+/* ---- late_page.c: taking pages ---- */
+enum qn_err QN_CHECKED late_heard_page(struct qn_core *core, struct peer *peer, struct share *share,
+                                       struct qn_cursor *cursor);
+void late_outcome(struct qn_core *core, const struct pending *pending,
+                  const struct qn_outcome *outcome);

@@ -51,8 +51,7 @@ static bool is_first_of_late(const struct qn_core *core, const struct coll *coll
     qn_vec_each (&core->peers, peer) {
         if (!core_shares(core, coll, &(*peer)->site))
             continue;
-        const struct share *share =
-            (*peer)->session == NULL ? NULL : session_share((*peer)->session, &coll->id);
+        const struct share *share = peer_share(*peer, &coll->id);
         if (share == NULL || !share->is_late_there ||
             qn_site_id_cmp(&(*peer)->site, &core->site) < 0)
             return false;

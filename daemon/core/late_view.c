@@ -5,9 +5,7 @@ static const char *source_name(const struct qn_core *core, const struct page_pas
 {
     const struct peer *peer =
         pass == NULL || pass->link == 0 ? NULL : core_peer_of_link(core, pass->link);
-    const struct qn_site *site =
-        peer == NULL ? NULL : qn_group_site(qn_ledger_group(core->ledger), &peer->site);
-    return site == NULL ? "" : site->name;
+    return peer == NULL ? "" : core_site_name(core, &peer->site);
 }
 
 static void pack_or_nil(struct qn_buf *out, bool is_known, uint64_t value)

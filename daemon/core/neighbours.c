@@ -125,7 +125,7 @@ bool peer_is_wanted(const struct qn_core *core, const struct peer *peer)
 {
     return !core->is_mesh || peer->is_neighbour || peer->is_to_be_told ||
            has_bulk_work(peer->bulk) || verify_wants(core, &peer->site) ||
-           presence_is_called(core, peer) || late_needs(core, peer);
+           presence_is_called(core, peer) || late_needs(peer);
 }
 
 bool neighbours_have_room(const struct qn_core *core, const struct peer *peer)
@@ -179,7 +179,7 @@ void neighbours_tick(struct qn_core *core)
         refresh(core);
     qn_vec_each (&core->peers, slot) {
         struct peer *peer = *slot;
-        if (peer->session == NULL || !peer->session->has_hello)
+        if (!peer_is_connected(peer))
             continue;
         bool is_needed = peer_is_wanted(core, peer);
         if (is_needed == peer->session->is_spare_here)

@@ -23,8 +23,7 @@ void offsite_free(struct offsite *offsite)
 
 const char *holder_name(const struct qn_core *core, const struct bulk *bulk)
 {
-    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), &bulk->peer->site);
-    return site == NULL ? "?" : site->name;
+    return core_site_name(core, &bulk->peer->site);
 }
 
 /* ---- what the other files ask for ---- */

@@ -17,7 +17,7 @@ void demand_end(struct qn_core *core, struct bulk *bulk, enum challenge_result r
 
 static bool is_online(const struct bulk *bulk)
 {
-    return bulk->peer->session != NULL && bulk->peer->session->has_hello;
+    return peer_is_connected(bulk->peer);
 }
 
 void offsite_challenge(struct qn_core *core, struct bulk *bulk, bool is_all)

@@ -132,7 +132,7 @@ void pages_read_done(struct qn_core *core, const struct pending *pending,
                      const struct qn_read_result *result)
 {
     struct peer *peer = core_peer_of_link(core, pending->link);
-    struct share *share = peer == NULL ? NULL : session_share(peer->session, &pending->coll);
+    struct share *share = peer_share(peer, &pending->coll);
     struct page_source *source = share == NULL ? NULL : share->source;
     if (source == NULL || source->pin != pending->seq)
         return;

@@ -134,7 +134,7 @@ static void pass_on(struct qn_core *core, const struct peer *about, qn_link sour
 {
     qn_vec_each (&core->peers, slot) {
         const struct session *session = (*slot)->session;
-        if (!core->is_mesh || *slot == about || session == NULL || !session->has_hello ||
+        if (!core->is_mesh || *slot == about || !peer_is_connected(*slot) ||
             session->link == source)
             continue;
         struct qn_buf *out = core_message(core, QN_MSG_ANNOUNCE, 1);
@@ -170,7 +170,7 @@ static void heard_own(struct qn_core *core, const struct qn_announcement *said)
     core->own_hlc = said->hlc + 1;
     qn_buf_reset(&core->own_announcement);
     qn_vec_each (&core->peers, slot) {
-        if ((*slot)->session == NULL || !(*slot)->session->has_hello)
+        if (!peer_is_connected(*slot))
             continue;
         struct qn_buf *out = core_message(core, QN_MSG_ANNOUNCE, 1);
         qn_pack_array(out, 1);
@@ -328,8 +328,7 @@ void peer_hang_up(struct qn_core *core, struct peer *peer)
 
 void peer_bad(struct qn_core *core, struct peer *peer, const char *code, enum qn_err err)
 {
-    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), &peer->site);
-    core_note(core, code, err, site == NULL ? "?" : site->name);
+    core_note(core, code, err, core_site_name(core, &peer->site));
     peer->is_bad = true;
     peer->failures++;
     peer_hang_up(core, peer);

@@ -50,14 +50,9 @@ static bool has(const site_prefixes *prefixes, uint32_t prefix)
 
 /* ---- this site's own ---- */
 
-static bool is_connected(const struct peer *peer)
-{
-    return peer->session != NULL && peer->session->has_hello;
-}
-
 bool peer_is_online(const struct peer *peer)
 {
-    return is_connected(peer) || peer->is_reachable;
+    return peer_is_connected(peer) || peer->is_reachable;
 }
 
 bool presence_is_called(const struct qn_core *core, const struct peer *peer)
@@ -92,7 +87,7 @@ static void refresh_own(struct qn_core *core)
     site_prefixes links = {0}, calls = {0};
     qn_vec_each (&core->peers, slot) {
         uint32_t prefix = prefix_of(&(*slot)->site);
-        if (is_connected(*slot) && links.count < QN_MESH_LINKS_MAX)
+        if (peer_is_connected(*slot) && links.count < QN_MESH_LINKS_MAX)
             qn_vec_push(&links, prefix);
         else if (verify_wants(core, &(*slot)->site) && calls.count < QN_MESH_LINKS_MAX)
             qn_vec_push(&calls, prefix);
@@ -138,7 +133,7 @@ static void search_all(const struct qn_core *core)
     QN_AUTO_FREE struct peer **found = qn_alloc((core->peers.count + 1) * sizeof(struct peer *));
     struct search search = {.found = found};
     qn_vec_each (&core->peers, peer)
-        if (is_connected(*peer))
+        if (peer_is_connected(*peer))
             add_reachable(&search, *peer);
     for (size_t i = 0; i < search.count; i++)
         add_beyond(core, &search, search.found[i]);
@@ -346,7 +341,7 @@ void presence_tick(struct qn_core *core)
     if (!core->is_mesh)
         return;
     qn_vec_each (&core->peers, peer)
-        if (is_connected(*peer))
+        if (peer_is_connected(*peer))
             tell(core, *peer);
 }
 

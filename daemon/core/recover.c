@@ -79,12 +79,6 @@ bool core_is_keyless(const struct qn_core *core)
     return core->recovery.stage == RECOVERY_KEY;
 }
 
-const char *recover_name(const struct qn_core *core, const struct qn_site_id *id)
-{
-    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), id);
-    return site == NULL ? "?" : site->name;
-}
-
 struct recovery_holder *recover_holder(struct qn_core *core, const struct qn_site_id *site)
 {
     qn_vec_each (&core->recovery.holders, holder)
@@ -127,7 +121,7 @@ const char *recover_key_holder(const struct qn_core *core)
 {
     qn_vec_each (&core->recovery.holders, holder)
         if (!holder->has_none)
-            return recover_name(core, &holder->site);
+            return core_site_name(core, &holder->site);
     return "";
 }
 
@@ -137,7 +131,7 @@ void recover_alerts(const struct qn_core *core, recover_alert alert, void *conte
     if (recovery->stage == RECOVERY_STORE)
         alert(context, "recover-store", core->name);
     qn_vec_each (&recovery->holders, holder) {
-        const char *name = recover_name(core, &holder->site);
+        const char *name = core_site_name(core, &holder->site);
         if (recovery->stage == RECOVERY_KEY && !holder->has_none)
             alert(context, "recover-key", name);
         if (recovery->stage == RECOVERY_VAULT && !holder->is_done)

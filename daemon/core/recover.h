@@ -20,7 +20,6 @@ void recovery_free(struct recovery *recovery);
 void recover_tick(struct qn_core *core);
 /* The holder of a name in its list, or NULL. */
 struct recovery_holder *recover_holder(struct qn_core *core, const struct qn_site_id *site);
-const char *recover_name(const struct qn_core *core, const struct qn_site_id *site);
 
 /* ---- recover_key.c ---- */
 void recover_key_tick(struct qn_core *core);

@@ -37,7 +37,7 @@ static void vault_tick(struct qn_core *core)
             continue;
         if (core->now_ms >= holder->retry_ms) {
             recovery->from = holder->site;
-            want(core, QN_JOB_REBUILD, recover_name(core, &holder->site));
+            want(core, QN_JOB_REBUILD, core_site_name(core, &holder->site));
             return;
         }
         core_wake(core, holder->retry_ms);
@@ -192,7 +192,7 @@ void recover_job_ended(struct qn_core *core, const struct want *want, enum qn_er
     struct recovery *recovery = &core->recovery;
     bool is_ours = recovery->is_busy && recovery->stage == RECOVERY_VAULT &&
                    want->kind == QN_JOB_REBUILD &&
-                   strcmp(want->plan, recover_name(core, &recovery->from)) == 0;
+                   strcmp(want->plan, core_site_name(core, &recovery->from)) == 0;
     if (want->kind == QN_JOB_RECALL && recovery->stage == RECOVERY_STORE) {
         recovery->is_busy = false;
         store_ended(core, err, payload);

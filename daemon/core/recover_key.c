@@ -82,13 +82,13 @@ static void heard_rows(struct qn_core *core, struct recovery_holder *holder, str
     size_t count = 0;
     enum qn_err err = choose(core, rows, &count, &best);
     if (err == QN_OK && best.size > 0) {
-        core_note(core, "recover-key", QN_OK, recover_name(core, &holder->site));
+        core_note(core, "recover-key", QN_OK, core_site_name(core, &holder->site));
         core_vault_key(core, best);
     } else if (err == QN_OK && count == 0) {
         holder->has_none = true;
     } else {
         core_note(core, "recover-key-bad", err == QN_OK ? QN_ERR_SIGNATURE : err,
-                  recover_name(core, &holder->site));
+                  core_site_name(core, &holder->site));
         holder->retry_ms = core->now_ms + RECOVER_RETRY_MS;
     }
 }

@@ -77,14 +77,13 @@ static void ask(struct qn_core *core, struct coll *coll)
     add_vote(repairing, &core->site);
     read_own(core, coll);
     qn_vec_each (&core->peers, peer) {
-        struct session *session = (*peer)->session;
-        if (session == NULL || session_share(session, &coll->id) == NULL)
+        if (peer_share(*peer, &coll->id) == NULL)
             continue;
         add_vote(repairing, &(*peer)->site);
         struct qn_buf *out = core_message(core, QN_MSG_WANT, 2);
         qn_pack_bin(out, QN_SPAN_OF(coll->id.bytes));
         qn_pack_raw(out, qn_buf_view(&repairing->keys));
-        core_send(core, session->link);
+        core_send(core, (*peer)->session->link);
     }
     repairing->deadline_ms = core->now_ms + REPAIR_WAIT_MS;
 }
@@ -237,8 +236,7 @@ static void answer(struct qn_core *core, const struct pending *pending,
                    const struct qn_read_result *result)
 {
     struct peer *peer = core_peer_of_link(core, pending->link);
-    if (peer == NULL || result->err != QN_OK ||
-        session_share(peer->session, &pending->coll) == NULL)
+    if (result->err != QN_OK || peer_share(peer, &pending->coll) == NULL)
         return;
     struct qn_buf *out = core_message(core, QN_MSG_COPIES, 3);
     qn_pack_bin(out, QN_SPAN_OF(pending->coll.bytes));
@@ -326,8 +324,7 @@ static void recount(struct qn_core *core, struct coll *coll)
 static bool has_helper(const struct qn_core *core, const struct coll *coll)
 {
     qn_vec_each (&core->peers, peer)
-        if ((*peer)->session != NULL && (*peer)->session->has_hello &&
-            session_share((*peer)->session, &coll->id) != NULL)
+        if (peer_is_connected(*peer) && peer_share(*peer, &coll->id) != NULL)
             return true;
     return false;
 }

@@ -8,11 +8,9 @@
 
 static void pack_names(const struct qn_core *core, const struct plan *plan, struct qn_buf *out)
 {
-    const struct qn_group *group = qn_ledger_group(core->ledger);
     qn_pack_array(out, plan->row.copies.count);
     qn_vec_each (&plan->row.copies, holder) {
-        const struct qn_site *site = qn_group_site(group, holder);
-        qn_pack_cstr(out, site == NULL ? "?" : site->name);
+        qn_pack_cstr(out, core_site_name(core, holder));
     }
 }
 
@@ -74,12 +72,10 @@ static uint64_t locked_until(const struct qn_core *core, const struct plan *plan
 static void pack_copies(const struct qn_core *core, const struct plan *plan,
                         const struct snap_view *snap, struct qn_buf *out)
 {
-    const struct qn_group *group = qn_ledger_group(core->ledger);
     qn_pack_array(out, plan == NULL ? 0 : plan->row.copies.count);
     if (plan == NULL)
         return;
     qn_vec_each (&plan->row.copies, holder) {
-        const struct qn_site *site = qn_group_site(group, holder);
         bool is_complete = book_is_complete(core, snap, holder);
         qn_pack_map(out, 4);
         qn_pack_cstr(out, "complete");
@@ -89,7 +85,7 @@ static void pack_copies(const struct qn_core *core, const struct plan *plan,
         qn_pack_cstr(out, "missing_bytes");
         qn_pack_u64(out, is_complete ? 0 : book_missing_bytes(core, holder));
         qn_pack_cstr(out, "site");
-        qn_pack_cstr(out, site == NULL ? "?" : site->name);
+        qn_pack_cstr(out, core_site_name(core, holder));
     }
 }
 

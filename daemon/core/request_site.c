@@ -165,8 +165,8 @@ void call_site_trust(const struct call *call)
         return;
     }
     if (core->is_in_doubt && online != NULL) {
-        const struct qn_site *site = qn_group_site(group, &online->site);
-        call_fail(call, QN_ERR_STATE, "site-online", qn_span_str(site == NULL ? "?" : site->name));
+        call_fail(call, QN_ERR_STATE, "site-online",
+                  qn_span_str(core_site_name(core, &online->site)));
         return;
     }
     struct qn_buf payload;

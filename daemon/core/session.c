@@ -14,6 +14,16 @@ struct share *session_share(const struct session *session, const struct qn_coll_
     return NULL;
 }
 
+struct share *peer_share(const struct peer *peer, const struct qn_coll_id *id)
+{
+    return peer == NULL || peer->session == NULL ? NULL : session_share(peer->session, id);
+}
+
+bool peer_is_connected(const struct peer *peer)
+{
+    return peer != NULL && peer->session != NULL && peer->session->has_hello;
+}
+
 /* ---- the first flight: HELLO, then clocks, then one row for every collection ---- */
 
 static void say_hello(struct qn_core *core, qn_link link)
@@ -97,8 +107,7 @@ void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool i
 
 static void note_peer(struct qn_core *core, const struct peer *peer, const char *code)
 {
-    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), &peer->site);
-    core_note(core, code, QN_OK, site == NULL ? "?" : site->name);
+    core_note(core, code, QN_OK, core_site_name(core, &peer->site));
 }
 
 void session_end(struct qn_core *core, struct peer *peer)

@@ -88,8 +88,7 @@ void coll_grant_next(struct qn_core *core, struct coll *coll)
     if (!takes_catchup(core, coll))
         return;
     qn_vec_each (&core->peers, slot) {
-        struct share *share =
-            (*slot)->session == NULL ? NULL : session_share((*slot)->session, &coll->id);
+        struct share *share = peer_share(*slot, &coll->id);
         if (share == NULL || !share->has_clock || !has_more_than_we(*slot, share))
             continue;
         share_take_grant(core, *slot, share);

@@ -613,6 +613,10 @@ void session_frame(struct qn_core *core, struct peer *peer, struct qn_span frame
 void session_tick(struct qn_core *core, struct peer *peer);
 bool session_is_spare(const struct session *session); /* for both ends */
 struct share *session_share(const struct session *session, const struct qn_coll_id *id);
+/* The same of a peer's session; NULL also if there is none, or no peer. */
+struct share *peer_share(const struct peer *peer, const struct qn_coll_id *id);
+/* It is linked and has said hello; not if NULL. */
+bool peer_is_connected(const struct peer *peer);
 /* NULL if more than one shared collection begins like this: then only whole ids tell. */
 struct share *session_share_by_prefix(const struct session *session, const uint8_t prefix[4]);
 void session_refresh_shares(struct qn_core *core, struct peer *peer);
@@ -723,6 +727,8 @@ bool core_is_keyless(const struct qn_core *core);
 const char *recover_key_holder(const struct qn_core *core);
 
 /* ---- view.c: what is shown, from memory ---- */
+/* The name that a site has in the ledger; "?" if it has none. Borrowed until the next step. */
+const char *core_site_name(const struct qn_core *core, const struct qn_site_id *id);
 void view_site(const struct qn_core *core, const struct qn_site *site, uint64_t wall_ms,
                bool in_full, struct qn_buf *out);
 void view_coll(const struct qn_core *core, const struct coll *coll, bool in_full,

@@ -111,9 +111,9 @@ static void alerts_of_group(const struct qn_core *core, struct alerts *alerts)
     if (is_doubt_lasting(core))
         add(alerts, "attention", "in-doubt", core->name);
     qn_vec_each (&core->peers, peer) {
-        const struct qn_site *site = qn_group_site(group, &(*peer)->site);
-        alerts_of_peer(core, *peer, site == NULL ? "?" : site->name, alerts);
-        alerts_of_trail(core, *peer, site == NULL ? "?" : site->name, alerts);
+        const char *name = core_site_name(core, &(*peer)->site);
+        alerts_of_peer(core, *peer, name, alerts);
+        alerts_of_trail(core, *peer, name, alerts);
     }
 }
 

@@ -143,6 +143,6 @@ void guest_key_stored(struct qn_core *core, struct guest *guest)
     const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), &guest->lost);
     bool is_its_key = site != NULL && qn_public_key_eq(&site->keys.site, &guest->key);
     core_note(core, is_its_key ? "key-told" : "key-not-taken", is_its_key ? QN_OK : QN_ERR_HELD,
-              site == NULL ? "?" : site->name);
+              core_site_name(core, &guest->lost));
     core_close(core, guest->link);
 }

@@ -28,15 +28,9 @@ void trail_session_starts(struct peer *peer)
     trail->say_ms = 0;
 }
 
-static const struct qn_site *site_of(const struct qn_core *core, const struct peer *peer)
-{
-    return qn_group_site(qn_ledger_group(core->ledger), &peer->site);
-}
-
 static void note(struct qn_core *core, const struct peer *peer, const char *code, enum qn_err err)
 {
-    const struct qn_site *site = site_of(core, peer);
-    core_note(core, code, err, site == NULL ? "?" : site->name);
+    core_note(core, code, err, core_site_name(core, &peer->site));
 }
 
 /* ---- telling ---- */
@@ -74,7 +68,7 @@ void trail_tick(struct qn_core *core)
     qn_vec_each (&core->peers, slot) {
         struct peer *peer = *slot;
         struct peer_trail *trail = &peer->trail;
-        if (peer->session == NULL || !peer->session->has_hello || core->own_trail.seq == 0)
+        if (!peer_is_connected(peer) || core->own_trail.seq == 0)
             continue;
         if (trail->is_kept && trail->said_seq == core->own_trail.seq)
             continue;
@@ -115,7 +109,7 @@ static void say_kept(struct qn_core *core, struct peer *peer, uint64_t seq)
 static bool is_signed(const struct qn_core *core, const struct peer *peer,
                       const struct qn_audit_checkpoint *checkpoint)
 {
-    const struct qn_site *site = site_of(core, peer);
+    const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), &peer->site);
     if (site == NULL)
         return false;
     qn_vec_each (&site->epochs, key)

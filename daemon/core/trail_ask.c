@@ -114,8 +114,6 @@ void trail_ask_start(struct qn_core *core, uint64_t request)
 static void reply(struct qn_core *core, const struct trail_ask *ask, const struct qn_site_id *id,
                   const char *state, size_t count, struct qn_span points)
 {
-    const struct qn_group *group = qn_ledger_group(core->ledger);
-    const struct qn_site *site = group == NULL ? NULL : qn_group_site(group, id);
     QN_AUTO_BUF struct qn_buf data;
     qn_buf_init(&data, QN_CONTROL_FRAME_SIZE_MAX / 2);
     qn_pack_map(&data, 3);
@@ -123,7 +121,7 @@ static void reply(struct qn_core *core, const struct trail_ask *ask, const struc
     qn_pack_array(&data, count);
     qn_pack_raw(&data, points);
     qn_pack_cstr(&data, "site");
-    qn_pack_cstr(&data, site == NULL ? "?" : site->name);
+    qn_pack_cstr(&data, core_site_name(core, id));
     qn_pack_cstr(&data, "state");
     qn_pack_cstr(&data, state);
     core_reply_data(core, ask->request, &data);
@@ -188,7 +186,7 @@ static bool run_task(struct qn_core *core, const struct trail_ask *ask, struct t
     const struct peer *peer = core_peer(core, &task->site);
     if (task->is_done)
         return false;
-    if (peer == NULL || peer->session == NULL || !peer->session->has_hello) {
+    if (!peer_is_connected(peer)) {
         task->ask_ms = 0;
         core_wake(core, ask->grace_ms);
         return core->now_ms < ask->grace_ms;
@@ -207,7 +205,7 @@ static void finish(struct qn_core *core, const struct trail_ask *ask)
 {
     qn_vec_each (&ask->tasks, task) {
         const struct peer *peer = core_peer(core, &task->site);
-        bool is_linked = peer != NULL && peer->session != NULL && peer->session->has_hello;
+        bool is_linked = peer_is_connected(peer);
         if (!task->is_done)
             reply(core, ask, &task->site, is_linked ? "silent" : "unreachable", 0,
                   qn_span(NULL, 0));

@@ -288,8 +288,7 @@ void verify_again(struct qn_core *core, struct coll *coll)
 {
     qn_vec_each (&coll->known, known) {
         struct peer *peer = (*known)->differs ? core_peer(core, &(*known)->site) : NULL;
-        if (peer != NULL && peer->session != NULL && peer->session->has_hello &&
-            session_share(peer->session, &coll->id) != NULL)
+        if (peer_is_connected(peer) && peer_share(peer, &coll->id) != NULL)
             (void)start_own(core, peer, coll);
     }
 }

@@ -315,6 +315,13 @@ void qn_core_pack_members(const struct qn_core *core, const struct qn_coll_id *i
         qn_pack_cstr(out, members[i].name);
 }
 
+const char *core_site_name(const struct qn_core *core, const struct qn_site_id *id)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    const struct qn_site *site = group == NULL ? NULL : qn_group_site(group, id);
+    return site == NULL ? "?" : site->name;
+}
+
 const char *qn_core_actor_name(const struct qn_core *core, const struct qn_actor *actor)
 {
     const struct qn_group *group = qn_ledger_group(core->ledger);
