@@ -153,27 +153,15 @@ static void drop_suspects(struct coll *coll)
     coll->care.suspect_count = 0;
 }
 
-/* One dot with two contents is one way to this, and it may have been this site that used it twice:
- * its next write is made by a new incarnation. Once in the life of a daemon, as for any claim. */
-static void renew(struct qn_core *core)
-{
-    struct qn_buf payload;
-    if (core->has_renewed)
-        return;
-    qn_buf_init(&payload, 16);
-    qn_pack_array(&payload, 0);
-    core_commit(core, QN_INTENT_RENEW, &payload, PENDING_RENEW);
-    core->has_renewed = true;
-}
-
 static void decide(struct qn_core *core, struct coll *coll)
 {
     struct qn_buf payload;
     size_t count = 0;
     qn_buf_init(&payload, 4 * QN_FRAME_SIZE_MAX);
     enum qn_err err = repair_choose(core, coll, coll->care.repairing, &payload, &count);
+    /* One dot with two contents is one way to this, and this site may have used it twice. */
     if (err == QN_OK && coll->care.repairing->diverges)
-        renew(core);
+        share_renew(core);
     if (err == QN_OK && count > 0) {
         coll->care.repairing->is_committing = true;
         struct pending *pending = core_commit(core, QN_INTENT_REPAIR, &payload, PENDING_INTEGRITY);
@@ -220,8 +208,12 @@ void repair_heard(struct qn_core *core, struct peer *peer, struct share *share,
     take_copies(core, share->coll, &peer->site, copies);
 }
 
+/* One answer at a time: whoever asks again before it came is not answered, and asks later. */
 void repair_asked(struct qn_core *core, struct peer *peer, struct share *share, struct qn_span keys)
 {
+    if (share->is_answering)
+        return;
+    share->is_answering = true;
     struct qn_read *read = QN_NEW(struct qn_read);
     *read = (struct qn_read){.kind = QN_READ_COPIES, .coll = share->coll->id};
     qn_buf_init(&read->names, QN_FRAME_SIZE_MAX);
@@ -236,7 +228,11 @@ static void answer(struct qn_core *core, const struct pending *pending,
                    const struct qn_read_result *result)
 {
     struct peer *peer = core_peer_of_link(core, pending->link);
-    if (result->err != QN_OK || peer_share(peer, &pending->coll) == NULL)
+    struct share *share = peer_share(peer, &pending->coll);
+    if (share == NULL)
+        return;
+    share->is_answering = false;
+    if (result->err != QN_OK)
         return;
     struct qn_buf *out = core_message(core, QN_MSG_COPIES, 3);
     qn_pack_bin(out, QN_SPAN_OF(pending->coll.bytes));

@@ -215,6 +215,17 @@ void share_heard_hash(struct qn_core *core, struct peer *peer, struct share *sha
         share_say_clock(core, peer, share, QN_CLOCK_WANTS_ANSWER);
 }
 
+void share_renew(struct qn_core *core)
+{
+    struct qn_buf payload;
+    if (core->has_renewed)
+        return;
+    qn_buf_init(&payload, 16);
+    qn_pack_array(&payload, 0);
+    core_commit(core, QN_INTENT_RENEW, &payload, PENDING_RENEW);
+    core->has_renewed = true;
+}
+
 /* A peer that has more of our own operations than we do: this store may be an old copy, and the
  * next write is made by a new incarnation. A claim proves nothing, and a store grows old only while
  * the daemon is down: so one claim counts, at the first contact, and a member that makes up others
@@ -225,11 +236,7 @@ static void guard_own_dots(struct qn_core *core, const struct coll *coll, const 
     if (core->has_renewed || qn_vv_get(clock, &core->actor) <= qn_vv_get(&coll->cc, &core->actor))
         return;
     core_note(core, "restored", QN_OK, (const char *)coll->info.name);
-    struct qn_buf payload;
-    qn_buf_init(&payload, 16);
-    qn_pack_array(&payload, 0);
-    core_commit(core, QN_INTENT_RENEW, &payload, PENDING_RENEW);
-    core->has_renewed = true;
+    share_renew(core);
 }
 
 /* A peer that names ever new actors in deltas would make what is known of it grow for good. */

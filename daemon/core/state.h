@@ -157,6 +157,7 @@ struct share {
     bool peer_is_done;  /* it said that its catch-up is complete */
     bool has_grant;     /* the peer lets us send catch-up */
     bool was_live;      /* a catch-up was completed in this session */
+    bool is_answering;  /* copies of records that it wants are being read */
     bool owes_clock;    /* our clock moved by operations that did not come from this peer */
     bool is_late_there; /* the peer serves its own operations only */
     bool is_short;      /* it said that its log does not bring us up to date */
@@ -626,6 +627,9 @@ void share_free(struct share *share);
 void share_say_clock(struct qn_core *core, struct peer *peer, struct share *share, unsigned flags);
 void share_heard_hash(struct qn_core *core, struct peer *peer, struct share *share,
                       const uint8_t *hash, const uint8_t *root);
+/* The next own write is made by a new incarnation: the present one's dots may have been used
+ * before. Once in the life of a core, for it is done on what others claim. */
+void share_renew(struct qn_core *core);
 enum qn_err QN_CHECKED share_heard_clock(struct qn_core *core, struct peer *peer,
                                          struct share *share, const struct qn_vv *clock,
                                          uint64_t flags);

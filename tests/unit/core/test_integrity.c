@@ -347,3 +347,26 @@ Test(integrity, a_scrub_that_fails_is_not_begun_again_before_the_next_night)
     cr_assert_geq(begun, 1);
     cr_assert_leq(begun, 4);
 }
+
+static void want(const char *key)
+{
+    struct qn_buf out;
+    rig_message(&out, QN_MSG_WANT, 2);
+    qn_pack_bin(&out, QN_SPAN_OF(coll.bytes));
+    qn_pack_array(&out, 1);
+    qn_pack_cstr(&out, key);
+    rig_frame(&rig, &out);
+}
+
+Test(integrity, a_peer_that_wants_copies_over_and_over_has_one_answer_under_way)
+{
+    meet();
+    rig_forget(&rig);
+    for (int i = 0; i < 100; i++)
+        want("key07");
+    rig_read_all(&rig, QN_OK);
+    cr_assert_eq(rig_count(&rig, QN_MSG_COPIES), 1);
+    want("key07");
+    rig_read_all(&rig, QN_OK);
+    cr_assert_eq(rig_count(&rig, QN_MSG_COPIES), 2);
+}
