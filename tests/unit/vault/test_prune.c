@@ -75,7 +75,8 @@ Test(prune, what_is_needed_again_is_not_removed)
     struct qn_backup_counts counts = world_backup(&w, NULL);
     cr_assert_lt(counts.bytes_new, 64 * 1024); /* the dead packs are relied on again */
     struct qn_prune_counts pruned = world_prune(&w, 0);
-    cr_assert_leq(pruned.packs_removed, 1); /* the old list may go */
+    /* The old lists may go: times that were too fresh to be stored are in the new ones. */
+    cr_assert_lt(pruned.bytes_freed, 64 * 1024);
     world_prune(&w, 0);
     check_clean(&w, 1);
     world_restore(&w);
