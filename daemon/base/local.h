@@ -1,7 +1,7 @@
 /* Rows of this site only, that a room at the edge keeps in the store without seeing the store: the
  * application gives it this door. They never travel to another site; the copy of the store in the
  * backups has them. Keys begin with the word of their room and a slash ("user/", "audit/", "lock/",
- * "prop/", "file/"), and sort bytewise. Loop thread.
+ * "prop/", "file/"; "late/" is the core's own), and sort bytewise. Loop thread.
  */
 #pragma once
 

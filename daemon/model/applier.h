@@ -35,8 +35,10 @@ enum qn_intent_kind {
     QN_INTENT_LATE_CANCEL, /* [coll]: no page came yet */
     QN_INTENT_PAGE,        /* [coll, body of PAGE as a binary]; answer: [is end of the pass] */
     QN_INTENT_RESCUE,      /* [coll, known clock] */
-    QN_INTENT_FORGET,      /* [older than days, after (a binary)]: replaced values; answer: [after:
-                              empty at the end] */
+    QN_INTENT_UNFORK, /* [coll, [actor, [ctr, hash, signature, ...], ...]] of another site (fork.h);
+                         answer: the actors that there are two chains of, joined */
+    QN_INTENT_FORGET, /* [older than days, after (a binary)]: replaced values; answer: [after:
+                         empty at the end] */
     QN_INTENT_CUT_LOG, /* [coll, clock that all members have, up to which local sequence, operations
                           max, bytes max, age max ms]; answer: [is done] */
 
@@ -90,7 +92,8 @@ enum qn_intent_kind {
     QN_INTENT_SCRUBBED, /* [coll] */
 
     /* Rows of rooms at the edge, all or none (base/local.h). */
-    QN_INTENT_LOCAL, /* [key, value or nil: the row goes, ...] of binaries */
+    QN_INTENT_LATE_DAY, /* as LOCAL, but of the core itself (core/late_rescue.c) */
+    QN_INTENT_LOCAL,    /* [key, value or nil: the row goes, ...] of binaries */
 
     /* What another site says of its audit trail (trail.h); its signature was verified. */
     QN_INTENT_TRAIL, /* [site, seq, hash, checkpoint]; answer: [ms when it last contradicted itself,

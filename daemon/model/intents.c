@@ -414,7 +414,7 @@ static enum qn_err run_own(struct qn_applier *applier, enum qn_intent_kind kind,
         return qn_replica_renew(applier->replica);
     if (kind == QN_INTENT_TRUST)
         return qn_doubt_put(applier->kv, false);
-    if (kind == QN_INTENT_LOCAL)
+    if (kind == QN_INTENT_LOCAL || kind == QN_INTENT_LATE_DAY)
         return qn_intent_run_local(applier, cursor);
     return qn_intent_run_trim(applier, kind, cursor, outcome);
 }
@@ -440,6 +440,7 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
         return run_about_site(applier, intent->kind, &cursor, outcome);
     case QN_INTENT_RENEW:
     case QN_INTENT_TRUST:
+    case QN_INTENT_LATE_DAY:
     case QN_INTENT_LOCAL:
     case QN_INTENT_PURGE:
     case QN_INTENT_FORGET:
@@ -449,6 +450,7 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
     case QN_INTENT_LATE_CANCEL:
     case QN_INTENT_PAGE:
     case QN_INTENT_RESCUE:
+    case QN_INTENT_UNFORK:
         return qn_intent_run_late(applier, intent->kind, &cursor, outcome);
     case QN_INTENT_LOCK_CLOCK:
     case QN_INTENT_HELD_OFFER:

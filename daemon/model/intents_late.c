@@ -1,5 +1,6 @@
 /* The intents of late.h. */
 #include "base/limits.h"
+#include "model/fork.h"
 #include "model/intents.h"
 #include "model/late.h"
 #include "proto/pack.h"
@@ -44,6 +45,44 @@ static enum qn_err run_rescue(struct qn_applier *applier, const struct qn_coll_i
     return qn_replica_rescue(applier->replica, coll, &known, &outcome->changed);
 }
 
+static enum qn_err unfork_one(struct qn_applier *applier, const struct qn_coll_id *coll,
+                              struct qn_cursor *cursor, struct qn_actor *ret_actor,
+                              bool *ret_is_fork)
+{
+    struct qn_span checkpoints;
+    size_t written;
+    QN_TRY(qn_cursor_bytes(cursor, ret_actor->bytes, sizeof(ret_actor->bytes)));
+    QN_TRY(qn_cursor_skip(cursor, 1, &checkpoints));
+    enum qn_err err =
+        qn_replica_unfork(applier->replica, coll, ret_actor, checkpoints, ret_is_fork, &written);
+    bool is_theirs = err == QN_ERR_INVALID || err == QN_ERR_SIGNATURE || err == QN_ERR_DENIED;
+    return is_theirs ? QN_OK : err; /* what is said of one actor tells nothing of the next */
+}
+
+/* The answer: the actors that there were two chains of. */
+static enum qn_err run_unfork(struct qn_applier *applier, const struct qn_coll_id *coll,
+                              struct qn_cursor *cursor, struct qn_outcome *outcome)
+{
+    size_t count;
+    struct qn_buf forked;
+    QN_TRY(qn_cursor_array(cursor, 2 * QN_FORK_ACTORS_MAX, &count));
+    qn_buf_init(&forked, QN_FORK_ACTORS_MAX * QN_ACTOR_SIZE);
+    for (size_t i = 0; i < count / 2; i++) {
+        struct qn_actor actor;
+        bool is_fork = false;
+        enum qn_err err = unfork_one(applier, coll, cursor, &actor, &is_fork);
+        if (err != QN_OK) {
+            qn_buf_deinit(&forked);
+            return err;
+        }
+        if (is_fork)
+            qn_buf_append_span(&forked, QN_SPAN_OF(actor.bytes));
+    }
+    outcome->changed = forked.size / QN_ACTOR_SIZE;
+    outcome->answer = qn_buf_take(&forked, &outcome->answer_size);
+    return QN_OK;
+}
+
 enum qn_err qn_intent_run_late(struct qn_applier *applier, enum qn_intent_kind kind,
                                struct qn_cursor *cursor, struct qn_outcome *outcome)
 {
@@ -55,6 +94,8 @@ enum qn_err qn_intent_run_late(struct qn_applier *applier, enum qn_intent_kind k
         return qn_replica_late_cancel(applier->replica, &coll);
     if (kind == QN_INTENT_LATE)
         return run_late(applier, &coll, cursor);
+    if (kind == QN_INTENT_UNFORK)
+        return run_unfork(applier, &coll, cursor, outcome);
     if (kind == QN_INTENT_PAGE)
         return run_page(applier, &coll, cursor, outcome);
     return run_rescue(applier, &coll, cursor, outcome);

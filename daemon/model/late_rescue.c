@@ -127,6 +127,19 @@ static enum qn_err rescue_records(struct rescue *rescue)
     }
 }
 
+enum qn_err qn_late_rewrite(struct qn_replica *replica, struct qn_coll_state *coll,
+                            struct qn_span key, size_t *written)
+{
+    struct rescue rescue = {.replica = replica, .coll = coll};
+    qn_vv_copy(&rescue.known, &coll->cc);
+    qn_buf_init(&rescue.trash, 2 * QN_STATE_HASH_SIZE + 8);
+    enum qn_err err = key.size > 0 ? rescue_record(&rescue, key) : rescue_records(&rescue);
+    qn_vv_deinit(&rescue.known);
+    qn_buf_deinit(&rescue.trash);
+    *written += rescue.written;
+    return err;
+}
+
 /* --- clocks --- */
 
 static bool lower(const struct rescue *rescue, const struct qn_vv *clock, struct qn_vv *ret_vv)

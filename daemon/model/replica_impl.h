@@ -112,6 +112,11 @@ enum qn_err QN_CHECKED qn_replica_save_log(struct qn_replica *replica, struct qn
 /* Forgets the operations of an actor up to its clock, where pages took it. */
 enum qn_err QN_CHECKED qn_replica_drop_actor(struct qn_replica *replica, struct qn_coll_state *coll,
                                              uint32_t actor, uint64_t ctr);
+/* Takes the operations of an actor behind `ctr`, which is at a checkpoint or 0, out of log and
+ * clock. */
+enum qn_err QN_CHECKED qn_replica_retract(struct qn_replica *replica, struct qn_coll_state *coll,
+                                          uint32_t number, const struct qn_actor *actor,
+                                          uint64_t ctr);
 /* A place in the order without an operation: whoever follows the changes reads all records again.
  */
 enum qn_err QN_CHECKED qn_replica_break_log(struct qn_replica *replica, struct qn_coll_state *coll);

@@ -191,15 +191,17 @@ static enum qn_err drop_checkpoints(struct qn_replica *replica, uint32_t coll, u
 
 /* --- pages --- */
 
-static enum qn_err drop_entries(struct dropping *dropping, uint32_t actor)
+/* Those of an actor behind a counter. */
+static enum qn_err drop_entries(struct dropping *dropping, uint32_t actor, uint64_t behind)
 {
     struct qn_kv *kv = dropping->replica->kv;
-    struct qn_key prefix, at, order;
+    struct qn_key prefix, from, at, order;
     struct qn_span key, entry;
     uint32_t coll = dropping->coll->row.number;
     qn_key_actor(&prefix, coll, actor);
+    qn_key_dot(&from, coll, actor, behind + 1);
     for (;;) {
-        enum qn_err err = qn_kv_seek(kv, QN_TABLE_LOG, qn_key_view(&prefix), &key, &entry);
+        enum qn_err err = qn_kv_seek(kv, QN_TABLE_LOG, qn_key_view(&from), &key, &entry);
         if (err != QN_OK || !qn_span_has_prefix(key, qn_key_view(&prefix)))
             return qn_may_miss(err);
         qn_key_copy(&at, key);
@@ -216,9 +218,55 @@ enum qn_err qn_replica_drop_actor(struct qn_replica *replica, struct qn_coll_sta
     struct dropping dropping = {.replica = replica, .coll = coll};
     uint32_t number = coll->row.number;
     QN_TRY(load_log(replica, coll));
-    QN_TRY(drop_entries(&dropping, actor));
+    QN_TRY(drop_entries(&dropping, actor, 0));
     QN_TRY(qn_counter_put(replica->kv, QN_TABLE_FLOOR, number, actor, ctr));
     return drop_checkpoints(replica, number, actor, ctr, ctr);
+}
+
+static enum qn_err drop_checkpoints_behind(struct qn_kv *kv, uint32_t coll, uint32_t actor,
+                                           uint64_t ctr)
+{
+    struct qn_key prefix, from, at;
+    struct qn_span key, value;
+    qn_key_actor(&prefix, coll, actor);
+    qn_key_dot(&from, coll, actor, ctr + 1);
+    for (;;) {
+        enum qn_err err = qn_kv_seek(kv, QN_TABLE_CHAIN, qn_key_view(&from), &key, &value);
+        if (err != QN_OK || !qn_span_has_prefix(key, qn_key_view(&prefix)))
+            return qn_may_miss(err);
+        qn_key_copy(&at, key);
+        QN_TRY(qn_must_exist(qn_kv_del(kv, QN_TABLE_CHAIN, qn_key_view(&at))));
+    }
+}
+
+/* A counter that is 0 has no row. */
+static enum qn_err lower(struct qn_kv *kv, enum qn_table table, uint32_t coll, uint32_t actor,
+                         uint64_t ctr)
+{
+    struct qn_key key;
+    uint64_t before;
+    QN_TRY(qn_counter_get(kv, table, coll, actor, &before));
+    if (before <= ctr)
+        return QN_OK;
+    if (ctr > 0)
+        return qn_counter_put(kv, table, coll, actor, ctr);
+    return qn_must_exist(qn_kv_del(kv, table, qn_key_actor(&key, coll, actor)));
+}
+
+enum qn_err qn_replica_retract(struct qn_replica *replica, struct qn_coll_state *coll,
+                               uint32_t number, const struct qn_actor *actor, uint64_t ctr)
+{
+    struct dropping dropping = {.replica = replica, .coll = coll};
+    QN_TRY(load_log(replica, coll));
+    QN_TRY(drop_entries(&dropping, number, ctr));
+    QN_TRY(drop_checkpoints_behind(replica->kv, coll->row.number, number, ctr));
+    QN_TRY(lower(replica->kv, QN_TABLE_FLOOR, coll->row.number, number, ctr));
+    QN_TRY(lower(replica->kv, QN_TABLE_CC, coll->row.number, number, ctr));
+    qn_vv_set(&coll->cc, actor, ctr);
+    for (size_t i = coll->unsealed.count; i > 0; i--)
+        if (qn_actor_cmp(&coll->unsealed.items[i - 1].last.actor, actor) == 0)
+            qn_vec_remove(&coll->unsealed, i - 1);
+    return QN_OK;
 }
 
 enum qn_err qn_replica_break_log(struct qn_replica *replica, struct qn_coll_state *coll)

@@ -279,6 +279,10 @@ static enum qn_err repair_all(struct repair *repair, struct qn_repair_item *item
         repair->item = &items[i];
         QN_TRY(repair_item(repair, &items[i].copy.record, changed));
     }
+    if (*changed > 0) { /* by no operation: who follows the changes would not see it */
+        QN_TRY(qn_replica_break_log(repair->replica, repair->coll));
+        QN_TRY(qn_coll_row_put(repair->replica->kv, &repair->coll->id, &repair->coll->row));
+    }
     if (repair->coll->damage.is_uncounted)
         return qn_replica_recount(repair->replica, &repair->coll->id);
     return QN_OK;

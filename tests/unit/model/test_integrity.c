@@ -233,6 +233,27 @@ Test(integrity, what_others_write_on_a_damaged_record_is_in_the_copy)
     all_is_well();
 }
 
+static void count_change(void *context, struct qn_span key)
+{
+    ++*(size_t *)context;
+}
+
+/* They saw a record without values when they looked, and no operation tells them of the copy. */
+Test(integrity, who_follows_the_changes_reads_all_again_after_a_copy_was_taken)
+{
+    size_t changed, changes = 0;
+    uint64_t next;
+    flip(a, QN_TABLE_REC, 0, 30);
+    site_put(b, "k", "name", "anna");
+    group_settle(&group);
+    uint64_t from = site_info(a).order_head + 1;
+    cr_assert_eq(repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
+    cr_assert_eq(qn_read_changes(memkv_reader(a->store), &group.coll, from, 100, count_change,
+                                 &changes, &next),
+                 QN_ERR_HELD);
+    cr_assert_eq(changes, 0);
+}
+
 Test(integrity, a_copy_of_another_clock_is_not_taken)
 {
     size_t changed;
