@@ -10,11 +10,13 @@
 
 enum qn_message {                   /* on the wire: never renumber */
                   QN_MSG_HELLO = 1, /* version min, version max, group id, ledger digest, wall ms,
-                                       software version, announcement or nil */
+                                       software version, announcement or nil, sums of what is
+                                       known of other sites */
                   QN_MSG_LEDGER_HEADS = 2, /* heads, wants answer */
                   QN_MSG_LEDGER = 3,       /* [entry, ...] */
-                  QN_MSG_COLLS = 4,        /* [prefix 4 B, H(cc)[:16] | root 16 B, flags, ...] */
-                  QN_MSG_CLOCK = 5,        /* collection, vector, flags */
+                  QN_MSG_COLLS = 4, /* [prefix 4 B, H(cc)[:16] | root 16 B, flags, ...], sums of
+                                       how far others are, 4 B for each row joined */
+                  QN_MSG_CLOCK = 5, /* collection, vector, flags */
                   /* 6: reserved */
                   QN_MSG_OPS = 7,        /* collection, lane, sequence, body (model/op.h) */
                   QN_MSG_ACK = 8,        /* collection, lane, sequence: durable */
@@ -40,6 +42,12 @@ enum qn_message {                   /* on the wire: never renumber */
                                             [collection 4 B, [H(cc)[:8], total, sites joined, ...],
                                             ...] */
                   QN_MSG_NEED = 25,      /* whether the sender needs this connection */
+                  QN_MSG_SITES = 26, /* kind (0 announcements, 1 PRESENCE), bits of parts, site 4 B
+                                        and clock or stamp 8 B of all that is known joined */
+                  QN_MSG_CHAIN_ASK = 27, /* collection, [actor, counter, ...] */
+                  QN_MSG_CHAIN = 28, /* collection, [actor, [counter, hash, signature, ...], ...]:
+                                        checkpoints (model/fork.h) */
+                  QN_MSG_TWIN = 29,  /* the receiver's site runs twice: the sender saw both */
 
                   QN_MSG_GUEST_HELLO = 32,  /* version, invite key, signature over the exporter */
                   QN_MSG_GUEST_LEDGER = 33, /* [entry, ...], next index, total */

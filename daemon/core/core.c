@@ -122,6 +122,7 @@ static enum qn_err load_coll(struct qn_core *core, struct coll *coll, struct qn_
     coll_update(coll, &info, &cc);
     coll->said_late = info.late.is_late;
     presence_moved(core, coll);
+    QN_TRY(rescue_load(coll, kv));
     return load_known(coll, kv);
 }
 
@@ -286,6 +287,9 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
     case PENDING_TRAIL:
         trail_outcome(core, &pending, outcome);
         break;
+    case PENDING_FORK:
+        fork_outcome(core, &pending, outcome);
+        break;
     case PENDING_CUT:
         cut_log_outcome(core, &pending, outcome);
         break;
@@ -404,6 +408,8 @@ static void read_done(struct qn_core *core, struct qn_read_result *result)
         backup_read_done(core, result);
     else if (pending.kind == PENDING_TRAIL)
         trail_read_done(core, &pending, result);
+    else if (pending.kind == PENDING_FORK)
+        fork_read_done(core, &pending, result);
     else if (pending.kind == PENDING_VERIFY)
         verify_read_done(core, &pending, result);
     else if (pending.kind == PENDING_INTEGRITY)

@@ -86,6 +86,7 @@ enum qn_read_kind {
     QN_READ_COPY,      /* of copies at holders: `names` are the arguments of offsite_read */
     QN_READ_PAGE,      /* one page from the cursor in `names` on; in the transaction `pin` */
     QN_READ_COPIES,    /* of the records of the packed keys `names` (model/copy.h) */
+    QN_READ_CHAIN,     /* checkpoints of the actors in `names` (core/fork.c) */
     QN_READ_ASIDE,     /* keys of records that are set aside, behind the key `names` */
     QN_READ_SCRUB,     /* a step of `scrub` */
     QN_READ_INCIDENTS, /* the last ones (model/copy.h) */

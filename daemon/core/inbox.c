@@ -140,7 +140,8 @@ void inbox_outcome(struct qn_core *core, const struct pending *pending,
     case QN_ERR_DENIED: /* by a site that our ledger does not know yet */
         break;
     case QN_ERR_SIGNATURE:
-        if (group_may_lack_key(core, peer))
+        if (group_may_lack_key(core, peer) ||
+            fork_asks(core, peer, share, qn_span(in->body, in->size)))
             break;
         peer_bad(core, peer, "bad-operation", outcome->err);
         break;

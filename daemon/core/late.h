@@ -71,6 +71,7 @@ void pages_end(struct qn_core *core, struct share *share);
 bool pages_are_better(const struct share *share, const struct qn_vv *known);
 
 /* ---- late_rescue.c ---- */
+enum qn_err QN_CHECKED rescue_load(struct coll *coll, struct qn_kv *kv);
 void rescue_tick(struct qn_core *core, struct coll *coll);
 
 /* ---- late.c: the receiver ---- */

@@ -5,7 +5,72 @@
 #include "core/call.h"
 #include "core/late.h"
 
-#define DAY_MS ((uint64_t)24 * 3600 * 1000)
+#define DAY_MS   ((uint64_t)24 * 3600 * 1000)
+#define NOTE_MS  ((uint64_t)3600 * 1000) /* how often it is noted how much of the day went by */
+#define ROW_NAME "late/"
+#define ROW_SIZE 16 /* ms that went by, wall clock of the beginning */
+
+/* ---- the day, which a restart does not begin anew ---- */
+
+static struct qn_span row_key(const struct coll *coll, uint8_t bytes[sizeof(ROW_NAME) + 32])
+{
+    _Static_assert(sizeof(coll->id.bytes) <= 32, "it fits");
+    memcpy(bytes, ROW_NAME, sizeof(ROW_NAME) - 1);
+    memcpy(bytes + sizeof(ROW_NAME) - 1, coll->id.bytes, sizeof(coll->id.bytes));
+    return qn_span(bytes, sizeof(ROW_NAME) - 1 + sizeof(coll->id.bytes));
+}
+
+enum qn_err rescue_load(struct coll *coll, struct qn_kv *kv)
+{
+    uint8_t key[sizeof(ROW_NAME) + 32];
+    struct qn_span row;
+    enum qn_err err = qn_kv_get(kv, QN_TABLE_LOCAL, row_key(coll, key), &row);
+    if (err != QN_OK || row.size != ROW_SIZE)
+        return err == QN_ERR_NOTFOUND ? QN_OK : err;
+    coll->stuck_before_ms = qn_read_u64(row.data);
+    coll->stuck_wall_ms = qn_read_u64(row.data + 8);
+    coll->is_stuck_noted = true;
+    return QN_OK;
+}
+
+static void note(struct qn_core *core, struct coll *coll, bool is_stuck)
+{
+    struct qn_buf payload;
+    uint8_t key[sizeof(ROW_NAME) + 32], row[ROW_SIZE];
+    qn_write_u64(row, core->now_ms - coll->stuck_ms);
+    qn_write_u64(row + 8, coll->stuck_wall_ms);
+    qn_buf_init(&payload, 128);
+    qn_pack_array(&payload, 2);
+    qn_pack_bin(&payload, row_key(coll, key));
+    if (is_stuck)
+        qn_pack_bin(&payload, QN_SPAN_OF(row));
+    else
+        qn_pack_nil(&payload);
+    core_commit(core, QN_INTENT_LATE_DAY, &payload, PENDING_QUIET);
+    coll->is_stuck_noted = is_stuck;
+    coll->stuck_note_ms = core->now_ms + NOTE_MS;
+}
+
+static void begin_day(struct qn_core *core, struct coll *coll)
+{
+    uint64_t before = coll->stuck_before_ms < DAY_MS ? coll->stuck_before_ms : DAY_MS;
+    coll->stuck_ms = core->now_ms - before; /* may wrap: only differences count */
+    if (coll->stuck_before_ms == 0)
+        coll->stuck_wall_ms = core->wall_ms;
+    coll->stuck_before_ms = 0;
+    coll->is_stuck = true;
+    coll->stuck_note_ms = core->now_ms + NOTE_MS;
+}
+
+static void end_day(struct qn_core *core, struct coll *coll)
+{
+    coll->is_stuck = false;
+    coll->stuck_before_ms = 0;
+    if (coll->is_stuck_noted)
+        note(core, coll, false);
+}
+
+/* ---- who knows what ---- */
 
 /* What all members have, as far as it is known, and this site. */
 static void join_clocks(const struct qn_core *core, const struct coll *coll, struct qn_vv *all)
@@ -66,7 +131,7 @@ static void rescue(struct qn_core *core, struct coll *coll, bool is_alone)
     pack_intent(core, coll, is_alone, &payload);
     core_commit(core, QN_INTENT_RESCUE, &payload, PENDING_LATE)->coll = coll->id;
     coll->is_rescuing = true;
-    coll->stuck_ms = 0;
+    end_day(core, coll);
     core_note(core, "rescued", QN_OK, coll->shown);
 }
 
@@ -80,19 +145,23 @@ static bool is_stuck(const struct coll *coll)
 void rescue_tick(struct qn_core *core, struct coll *coll)
 {
     if (!is_stuck(coll)) {
-        coll->stuck_ms = 0;
+        if (coll->is_stuck || coll->is_stuck_noted)
+            end_day(core, coll);
         return;
     }
-    if (coll->stuck_ms == 0) {
-        coll->stuck_ms = core->now_ms;
-        coll->stuck_wall_ms = core->wall_ms;
-    }
-    if (core->now_ms < coll->stuck_ms + DAY_MS)
-        core_wake(core, coll->stuck_ms + DAY_MS);
-    else if (is_first_of_late(core, coll))
+    if (!coll->is_stuck)
+        begin_day(core, coll);
+    uint64_t went_by_ms = core->now_ms - coll->stuck_ms;
+    if (went_by_ms < DAY_MS) {
+        if (core->now_ms >= coll->stuck_note_ms)
+            note(core, coll, true);
+        core_wake(core, core->now_ms + (DAY_MS - went_by_ms));
+        core_wake(core, coll->stuck_note_ms);
+    } else if (is_first_of_late(core, coll)) {
         rescue(core, coll, true);
-    else if (!coll->info.late.is_passing && nobody_has_more(core, coll, coll->stuck_wall_ms))
+    } else if (!coll->info.late.is_passing && nobody_has_more(core, coll, coll->stuck_wall_ms)) {
         rescue(core, coll, false);
+    }
 }
 
 /* Somebody knows that who else had it will not come back. */

@@ -198,6 +198,20 @@ void peer_announced(struct qn_core *core, struct qn_span announcement, qn_link s
         take_announcement(core, peer, announcement, source);
 }
 
+void peer_announced_itself(struct qn_core *core, struct peer *peer, struct qn_span announcement)
+{
+    struct qn_announcement said;
+    peer_announced(core, announcement, peer->session->link);
+    bool is_old = qn_announcement_unpack(announcement, &said) == QN_OK &&
+                  peer->announcement != NULL && said.hlc < peer->said.hlc;
+    if (!is_old)
+        return;
+    struct qn_buf *out = core_message(core, QN_MSG_ANNOUNCE, 1);
+    qn_pack_array(out, 1);
+    qn_pack_bin(out, qn_span(peer->announcement, peer->announcement_size));
+    core_send(core, peer->session->link);
+}
+
 static void make_own_announcement(struct qn_core *core)
 {
     if (core->own_hlc == 0)
@@ -281,7 +295,8 @@ void peers_link_up(struct qn_core *core, const struct qn_event *event)
     }
     if (peer->session != NULL &&
         peer_keeps_old(core, peer, peer->session->is_dialled, event->is_dialled)) {
-        core_close(core, event->link);
+        twin_refused(core, peer);
+        session_refuse(core, peer, event->link);
         return;
     }
     if (peer->session != NULL) {

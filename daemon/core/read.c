@@ -122,6 +122,8 @@ static enum qn_err run(struct qn_kv *kv, const struct qn_read *read, struct qn_r
     case QN_READ_COPIES:
         return qn_read_copies(kv, &read->coll, qn_buf_view(&read->names), COPIES_SIZE_MAX,
                               &result->body);
+    case QN_READ_CHAIN:
+        return fork_read(kv, &read->coll, qn_buf_view(&read->names), &result->body);
     case QN_READ_ASIDE:
         return qn_read_aside(kv, &read->coll, qn_buf_view(&read->names), QN_COPIES_MAX,
                              &result->body, &count);

@@ -1,6 +1,7 @@
 #include "core/bulk.h"
 #include "core/integrity.h"
 #include "core/late.h"
+#include "core/presence.h"
 #include "core/trail.h"
 #include "model/value.h"
 
@@ -26,12 +27,12 @@ bool peer_is_connected(const struct peer *peer)
 
 /* ---- the first flight: HELLO, then clocks, then one row for every collection ---- */
 
-static void say_hello(struct qn_core *core, qn_link link)
+static void say_hello(struct qn_core *core, const struct peer *peer, qn_link link)
 {
     const struct qn_group *group = qn_ledger_group(core->ledger);
     struct qn_digest digest;
     qn_ledger_digest(core->ledger, &digest);
-    struct qn_buf *out = core_message(core, QN_MSG_HELLO, 7);
+    struct qn_buf *out = core_message(core, QN_MSG_HELLO, 8);
     qn_pack_u64(out, QN_PROTOCOL_VERSION_MIN);
     qn_pack_u64(out, QN_PROTOCOL_VERSION);
     qn_pack_bin(out, QN_SPAN_OF(group->id.bytes));
@@ -39,13 +40,14 @@ static void say_hello(struct qn_core *core, qn_link link)
     qn_pack_u64(out, core->wall_ms);
     qn_pack_cstr(out, core->version);
     core_pack_own_announcement(core, out);
+    summary_pack(core, peer, out);
     core_send(core, link);
 }
 
 static void say_colls(struct qn_core *core, struct peer *peer)
 {
     struct session *session = peer->session;
-    struct qn_buf *out = core_message(core, QN_MSG_COLLS, 1);
+    struct qn_buf *out = core_message(core, QN_MSG_COLLS, 2);
     qn_pack_array(out, 3 * session->shares.count);
     qn_vec_each (&session->shares, slot) {
         struct coll *coll = (*slot)->coll;
@@ -57,6 +59,7 @@ static void say_colls(struct qn_core *core, struct peer *peer)
         qn_pack_u64(out, (share_take_grant(core, peer, *slot) ? QN_CLOCK_GRANTS : 0u) |
                              late_own_flags(coll));
     }
+    summary_pack_states(core, peer, out);
     core_send(core, session->link);
 }
 
@@ -100,7 +103,7 @@ void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool i
     qn_vec_each (&core->colls, slot)
         if ((*slot)->is_shared && core_shares(core, *slot, &peer->site))
             add_share(session, *slot);
-    say_hello(core, link);
+    say_hello(core, peer, link);
     say_clocks(core, peer);
     say_colls(core, peer);
 }
@@ -110,11 +113,21 @@ static void note_peer(struct qn_core *core, const struct peer *peer, const char 
     core_note(core, code, QN_OK, core_site_name(core, &peer->site));
 }
 
+void session_refuse(struct qn_core *core, const struct peer *peer, qn_link link)
+{
+    if (twin_is_told(core, peer->twin_ms)) {
+        say_hello(core, peer, link);
+        twin_tell(core, peer, link);
+    }
+    core_close(core, link);
+}
+
 void session_end(struct qn_core *core, struct peer *peer)
 {
     struct session *session = peer->session;
     bulk_session_ends(core, peer);
     peer->session = NULL;
+    peer->refused_ms = 0;
     peer_heard(core, peer);
     core->are_neighbours_stale = core->is_presence_stale = true;
     if (session->has_hello)
@@ -172,7 +185,7 @@ static enum qn_err heard_hello(struct qn_core *core, struct peer *peer, struct q
 {
     uint64_t version_min, version_max, wall_ms;
     struct qn_digest group_id, theirs, ours;
-    struct qn_span version, announcement;
+    struct qn_span version, announcement, summary = {0};
     QN_TRY(qn_cursor_u64(cursor, &version_min));
     QN_TRY(qn_cursor_u64(cursor, &version_max));
     QN_TRY(qn_cursor_bytes(cursor, group_id.bytes, sizeof(group_id.bytes)));
@@ -184,7 +197,11 @@ static enum qn_err heard_hello(struct qn_core *core, struct peer *peer, struct q
     if (!qn_digest_eq(&group_id, &qn_ledger_group(core->ledger)->id))
         return QN_ERR_DENIED;
     if (qn_cursor_bin(cursor, QN_ANNOUNCEMENT_SIZE_MAX, &announcement) == QN_OK)
-        peer_announced(core, announcement, peer->session->link);
+        peer_announced_itself(core, peer, announcement);
+    else
+        QN_TRY(qn_cursor_nil(cursor));
+    if (!qn_cursor_is_end(cursor)) /* an older version knows of none */
+        QN_TRY(qn_cursor_bin(cursor, QN_FRAME_SIZE_MAX, &summary));
     peer->session->has_hello = core->is_presence_stale = true;
     note_peer(core, peer, "online");
     heard_wall_clock(core, peer, wall_ms);
@@ -193,9 +210,8 @@ static enum qn_err heard_hello(struct qn_core *core, struct peer *peer, struct q
         group_compared(core);
     else
         group_say_heads(core, peer->session->link, true);
-    struct qn_buf *out = core_message(core, QN_MSG_ANNOUNCE, 1);
-    core_pack_announcements(core, out);
-    core_send(core, peer->session->link);
+    summary_heard(core, peer, summary);
+    twin_tell(core, peer, peer->session->link);
     return QN_OK;
 }
 
@@ -212,25 +228,51 @@ struct share *session_share_by_prefix(const struct session *session, const uint8
     return found;
 }
 
+static enum qn_err heard_row(struct qn_core *core, struct peer *peer, struct qn_cursor *cursor)
+{
+    uint8_t prefix[4], both[2 * QN_ROOT_SIZE];
+    uint64_t flags;
+    QN_TRY(qn_cursor_bytes(cursor, prefix, sizeof(prefix)));
+    QN_TRY(qn_cursor_bytes(cursor, both, sizeof(both)));
+    QN_TRY(qn_cursor_u64(cursor, &flags));
+    struct share *share = session_share_by_prefix(peer->session, prefix);
+    if (share == NULL)
+        return QN_OK;
+    late_heard_flags(core, peer, share, flags & ~(uint64_t)QN_CLOCK_SHORT);
+    if (flags & QN_CLOCK_GRANTS)
+        share_granted(core, peer, share);
+    share_heard_hash(core, peer, share, both, both + QN_ROOT_SIZE);
+    return QN_OK;
+}
+
+/* Behind the rows: four bytes for each of them. */
+static enum qn_err heard_states(const struct qn_core *core, const struct peer *peer,
+                                struct qn_cursor rows, size_t count, struct qn_cursor *cursor)
+{
+    struct qn_span sums;
+    QN_TRY(qn_cursor_bin(cursor, 4 * QN_COLLECTIONS_MAX, &sums));
+    for (size_t i = 0; i < count && 4 * (i + 1) <= sums.size; i++) {
+        uint8_t prefix[4];
+        struct qn_span rest;
+        QN_TRY(qn_cursor_bytes(&rows, prefix, sizeof(prefix)));
+        QN_TRY(qn_cursor_skip(&rows, 1, &rest));
+        QN_TRY(qn_cursor_skip(&rows, 1, &rest));
+        struct share *share = session_share_by_prefix(peer->session, prefix);
+        if (share != NULL)
+            summary_heard_states(core, share, peer, qn_read_u32(sums.data + 4 * i));
+    }
+    return QN_OK;
+}
+
 static enum qn_err heard_colls(struct qn_core *core, struct peer *peer, struct qn_cursor *cursor)
 {
     size_t count;
     QN_TRY(qn_cursor_array(cursor, 3 * QN_COLLECTIONS_MAX, &count));
-    for (size_t i = 0; i < count / 3; i++) {
-        uint8_t prefix[4], both[2 * QN_ROOT_SIZE];
-        uint64_t flags;
-        QN_TRY(qn_cursor_bytes(cursor, prefix, sizeof(prefix)));
-        QN_TRY(qn_cursor_bytes(cursor, both, sizeof(both)));
-        QN_TRY(qn_cursor_u64(cursor, &flags));
-        struct share *share = session_share_by_prefix(peer->session, prefix);
-        if (share == NULL)
-            continue;
-        late_heard_flags(core, peer, share, flags & ~(uint64_t)QN_CLOCK_SHORT);
-        if (flags & QN_CLOCK_GRANTS)
-            share_granted(core, peer, share);
-        share_heard_hash(core, peer, share, both, both + QN_ROOT_SIZE);
-    }
-    return QN_OK;
+    struct qn_cursor rows = *cursor;
+    for (size_t i = 0; i < count / 3; i++)
+        QN_TRY(heard_row(core, peer, cursor));
+    bool has_sums = count % 3 == 0 && !qn_cursor_is_end(cursor); /* an older version has none */
+    return has_sums ? heard_states(core, peer, rows, count / 3, cursor) : QN_OK;
 }
 
 static enum qn_err heard_announce(struct qn_core *core, qn_link link, struct qn_cursor *cursor)
@@ -309,6 +351,11 @@ static enum qn_err dispatch(struct qn_core *core, struct peer *peer, uint64_t nu
         return QN_OK;
     case QN_MSG_PRESENCE:
         return presence_heard(core, peer, cursor);
+    case QN_MSG_TWIN:
+        twin_heard(core);
+        return QN_OK;
+    case QN_MSG_SITES:
+        return summary_heard_sites(core, peer, cursor);
     case QN_MSG_NEED:
         QN_TRY(qn_cursor_bool(cursor, &wants_answer));
         peer->session->is_spare_there = !wants_answer;
@@ -407,6 +454,18 @@ static enum qn_err heard_copies(struct qn_core *core, struct peer *peer, struct 
     return QN_OK;
 }
 
+static enum qn_err heard_chain(struct qn_core *core, struct peer *peer, struct share *share,
+                               bool is_question, struct qn_cursor *cursor)
+{
+    struct qn_span rest;
+    QN_TRY(qn_cursor_skip(cursor, 3, &rest));
+    if (is_question)
+        fork_asked(core, peer, share, rest);
+    else
+        fork_heard(core, peer, share, rest);
+    return QN_OK;
+}
+
 static enum qn_err heard_about_pages(struct qn_core *core, struct peer *peer, struct share *share,
                                      uint64_t number, struct qn_cursor *cursor)
 {
@@ -446,7 +505,8 @@ static enum qn_err heard_about_share(struct qn_core *core, struct peer *peer, ui
     bool is_known = (number >= QN_MSG_CLOCK && number <= QN_MSG_LIVE) ||
                     (number >= QN_MSG_STATE_ASK && number <= QN_MSG_KEYS) ||
                     (number >= QN_MSG_NEEDPAGES && number <= QN_MSG_PAGEACK) ||
-                    number == QN_MSG_WANT || number == QN_MSG_COPIES;
+                    number == QN_MSG_WANT || number == QN_MSG_COPIES ||
+                    number == QN_MSG_CHAIN_ASK || number == QN_MSG_CHAIN;
     if (!is_known)
         return QN_OK;
     struct qn_coll_id id;
@@ -469,6 +529,9 @@ static enum qn_err heard_about_share(struct qn_core *core, struct peer *peer, ui
     case QN_MSG_WANT:
     case QN_MSG_COPIES:
         return heard_copies(core, peer, share, number, cursor);
+    case QN_MSG_CHAIN_ASK:
+    case QN_MSG_CHAIN:
+        return heard_chain(core, peer, share, number == QN_MSG_CHAIN_ASK, cursor);
     case QN_MSG_NEEDPAGES:
     case QN_MSG_PAGE:
     case QN_MSG_PAGEACK:
@@ -487,6 +550,7 @@ void session_frame(struct qn_core *core, struct peer *peer, struct qn_span frame
     if (err == QN_OK)
         err = qn_cursor_u64(&cursor, &number);
     peer_heard(core, peer);
+    twin_spoke(core, peer);
     if (err == QN_OK && bulk_is_message(number) && frame.size > BULK_NARROW_FRAME)
         err = QN_ERR_LIMIT;
     if (err == QN_OK)
@@ -525,6 +589,9 @@ void session_tick(struct qn_core *core, struct peer *peer)
         say_beacon(core, peer);
     core_wake(core, peer->session->beacon_ms);
     ask_heads_again(core, peer->session);
+    fork_tick(core, peer);
+    if (peer->session == NULL)
+        return;
     if (core->now_ms >= peer->session->clocks_ms)
         qn_vec_each (&peer->session->shares, slot)
             share_tell_clock(core, peer, *slot);

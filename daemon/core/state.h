@@ -112,11 +112,16 @@ struct coll {
     qn_link grant;  /* the link whose peer may send catch-up; 0: none */
     bool is_shared; /* this site is a member, by the ledger */
     struct care care;
+    unsigned forks; /* fork.c: in the hour from */
+    uint64_t forked_ms;
     QN_VEC(struct turns) turns;       /* of each site that writes here */
     char shown[QN_NAME_SIZE_MAX + 8]; /* its name, told apart from others of the same name */
     bool is_clash;
     bool is_becoming_late, is_rescuing; /* the commit is on its way */
-    uint64_t stuck_ms, stuck_wall_ms;   /* since when it is late and nothing comes; 0: it is not */
+    bool is_stuck, is_stuck_noted;      /* it is late and nothing comes; the store knows */
+    uint64_t stuck_ms, stuck_wall_ms;   /* since when */
+    uint64_t stuck_before_ms;           /* for how long before the daemon was started */
+    uint64_t stuck_note_ms;             /* when to note it again */
     bool said_late;                     /* what the other sites were told last */
     bool has_moved;                     /* by the present commit: its clock */
     size_t pages_count, pages_size;     /* on their way to the store, and their bytes */
@@ -152,15 +157,16 @@ struct inbound { /* an OPS message that is not durable yet */
 
 struct share {
     struct coll *coll;
-    bool has_clock;     /* the peer's clock of this session is known */
-    struct qn_vv told;  /* what the peer knows that we have */
-    bool peer_is_done;  /* it said that its catch-up is complete */
-    bool has_grant;     /* the peer lets us send catch-up */
-    bool was_live;      /* a catch-up was completed in this session */
-    bool is_answering;  /* copies of records that it wants are being read */
-    bool owes_clock;    /* our clock moved by operations that did not come from this peer */
-    bool is_late_there; /* the peer serves its own operations only */
-    bool is_short;      /* it said that its log does not bring us up to date */
+    bool has_clock;          /* the peer's clock of this session is known */
+    struct qn_vv told;       /* what the peer knows that we have */
+    bool peer_is_done;       /* it said that its catch-up is complete */
+    bool has_grant;          /* the peer lets us send catch-up */
+    bool was_live;           /* a catch-up was completed in this session */
+    bool is_answering;       /* copies of records that it wants are being read */
+    bool is_answering_chain; /* or checkpoints: fork.c */
+    bool owes_clock;         /* our clock moved by operations that did not come from this peer */
+    bool is_late_there;      /* the peer serves its own operations only */
+    bool is_short;           /* it said that its log does not bring us up to date */
     bool knows_pages;
     bool is_beyond;             /* it lacks what our log does not have any more, and was told so */
     uint64_t no_pages_ms;       /* it is not asked for pages before */
@@ -190,11 +196,16 @@ struct session {
     uint64_t heads_ms;    /* when to ask for entries again that were not stored; 0: not */
     size_t merge_count;   /* messages of entries that are not stored yet */
     enum key_doubt keys;
-    bool has_dropped_entries;               /* for there were too many of them: to be asked for */
+    bool has_dropped_entries; /* for there were too many of them: to be asked for */
+    uint64_t fork_ms;         /* until when checkpoints are awaited (fork.c); 0: they are not */
+    bool has_asked_chain, is_unforking;
     uint64_t beacon_ms, clocks_ms;          /* when to say them next */
     bool is_spare_here, is_spare_there;     /* that end does not need this connection */
     uint64_t spare_ms;                      /* when it ends if both do not; 0: one does */
     uint64_t presence_seq;                  /* all that was known of others up to then was told */
+    uint64_t sites_seq;                     /* likewise, of words on sites; of states: shares */
+    bool has_told_own;                      /* this site's own word */
+    unsigned listed[2];                     /* summary.c: parts that were listed, of each kind */
     uint64_t presence_ms, presence_next_ms; /* when it is told next (0: nothing is to be), and not
                                                before */
     size_t catchup_size;                    /* of all shares: unacknowledged, and wished by reads */
@@ -244,6 +255,9 @@ struct peer {
     qn_link tell_link;
     unsigned pushes; /* links of its own that a new one of it pushed out */
     uint64_t pushed_ms;
+    uint64_t refused_ms; /* since when a second link of it waits for a word on the first; 0: none */
+    unsigned refusals;   /* that were followed by one */
+    uint64_t refusals_ms;
     uint64_t twin_ms; /* when it was last seen to run twice, wall clock; 0: never */
 };
 
@@ -334,6 +348,7 @@ enum pending_kind {
     PENDING_CUSTODY,   /* core/custodian.c: what is held, of all owners */
     PENDING_RECOVER,   /* what a recovery brings back */
     PENDING_TRAIL,     /* trail.h */
+    PENDING_FORK,      /* core/fork.c */
     PENDING_CUT,       /* core/cut_log.c */
     PENDING_FORGET,    /* core/forget.c */
     PENDING_QUIET,     /* nobody waits */
@@ -558,6 +573,9 @@ void peers_tick(struct qn_core *core);
 void peer_heard(struct qn_core *core, struct peer *peer);
 /* Takes an announcement if it is signed by that member and newer. `source` (0: none) said it. */
 void peer_announced(struct qn_core *core, struct qn_span announcement, qn_link source);
+/* The same, in its HELLO. If it said a newer one before (by a clock that was ahead), it is told,
+ * and outdoes that. */
+void peer_announced_itself(struct qn_core *core, struct peer *peer, struct qn_span announcement);
 void core_pack_announcements(struct qn_core *core, struct qn_buf *out);
 void core_pack_own_announcement(struct qn_core *core, struct qn_buf *out);
 void peer_free(struct peer *peer);
@@ -582,7 +600,7 @@ bool peer_is_wanted(const struct qn_core *core, const struct peer *peer);
 /* Whether one more connection is taken, from that site. */
 bool neighbours_have_room(const struct qn_core *core, const struct peer *peer);
 
-/* ---- presence.c: who is there, by hearsay ---- */
+/* ---- presence*.c: who is there, by hearsay (presence.h) ---- */
 void presence_tick(struct qn_core *core);
 enum qn_err QN_CHECKED presence_heard(struct qn_core *core, struct peer *peer,
                                       struct qn_cursor *cursor);
@@ -602,13 +620,21 @@ bool peer_is_online(const struct peer *peer);
 
 /* ---- twin.c: sites that run twice, or were restored ---- */
 void twin_look(struct qn_core *core, struct coll *coll, const struct qn_vv *cc); /* as it will be */
-void twin_pushed(struct qn_core *core, struct peer *peer); /* a link of it by a newer one */
+void twin_pushed(struct qn_core *core, struct peer *peer);  /* a link of it by a newer one */
+void twin_refused(struct qn_core *core, struct peer *peer); /* a newer link of it */
+void twin_spoke(struct qn_core *core, struct peer *peer);   /* its link brought a frame */
+void twin_found(struct qn_core *core, const uint8_t prefix[QN_ACTOR_PREFIX_SIZE]); /* surely */
+/* Tells the site at the other end, if it was seen; hears the same. */
+void twin_tell(struct qn_core *core, const struct peer *peer, qn_link link);
+void twin_heard(struct qn_core *core);
 bool twin_is_told(const struct qn_core *core, uint64_t twin_ms);
 /* Operations of this site that others have and it has not. */
 uint64_t twin_forgotten(const struct qn_core *core);
 
 /* ---- session.c: the flight, dispatch of frames ---- */
 void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool is_dialled);
+/* To a link that is not taken, for the site runs twice: it is told so, and the link ends. */
+void session_refuse(struct qn_core *core, const struct peer *peer, qn_link link);
 void session_end(struct qn_core *core, struct peer *peer);
 void session_frame(struct qn_core *core, struct peer *peer, struct qn_span frame);
 void session_tick(struct qn_core *core, struct peer *peer);
@@ -656,6 +682,21 @@ void inbox_ops(struct qn_core *core, struct peer *peer, struct share *share, uin
 void inbox_outcome(struct qn_core *core, const struct pending *pending,
                    const struct qn_outcome *outcome);
 void inbox_retry(struct qn_core *core, struct peer *peer, struct share *share);
+
+/* ---- fork.c: an operation that does not fit the chain of its actor ---- */
+/* Asks for the sender's checkpoints, or waits for them. False: the sender is to blame. */
+bool fork_asks(struct qn_core *core, struct peer *peer, struct share *share, struct qn_span body);
+void fork_asked(struct qn_core *core, struct peer *peer, struct share *share,
+                struct qn_span actors);
+enum qn_err QN_CHECKED fork_read(struct qn_kv *kv, const struct qn_coll_id *coll,
+                                 struct qn_span actors, struct qn_buf *out);
+void fork_read_done(struct qn_core *core, const struct pending *pending,
+                    const struct qn_read_result *result);
+void fork_heard(struct qn_core *core, struct peer *peer, struct share *share,
+                struct qn_span chains);
+void fork_outcome(struct qn_core *core, const struct pending *pending,
+                  const struct qn_outcome *outcome);
+void fork_tick(struct qn_core *core, struct peer *peer);
 
 /* ---- group.c: the ledger ---- */
 void group_changed(struct qn_core *core, struct qn_span entries, qn_link source);

@@ -1,10 +1,13 @@
 /* A site that runs twice: its state folder, or its whole machine, was copied, and both are at work
  * (RECORDS 1.5). Each of the two has an incarnation of its own, so nothing is lost; but they take
- * turns where one site writes under one incarnation at a time, and they push each other's links
- * out.
+ * turns where one site writes under one incarnation at a time, and one site has one link: they push
+ * each other's links out, or the second one is refused again and again while the first one speaks.
+ * Two of one incarnation are found by their chains (fork.c). Who sees it tells both of them.
  *
  * A restored site changes its incarnation once. What comes late of the old one may mix with the new
- * one for a moment, while links catch up: so turns count only at a distance. */
+ * one for a moment, while links catch up: so turns count only at a distance. A site that lost its
+ * link dials before the other end knows: so a refusal counts only once the refused site's old link
+ * has brought something, a while later. */
 #include "core/state.h"
 
 #define TURNS_MIN      3
@@ -13,8 +16,30 @@
 #define PUSHES_MIN     8
 #define PUSHES_SPAN_MS 120000
 #define TOLD_MS        3600000
+#define REFUSED_MS     5000 /* what was on its way when a link was lost is there by then */
+#define REFUSALS_MIN   3
 
-static void seen(struct qn_core *core, const uint8_t prefix[QN_ACTOR_PREFIX_SIZE])
+static void tell(struct qn_core *core, qn_link link)
+{
+    core_message(core, QN_MSG_TWIN, 0);
+    core_send(core, link);
+}
+
+void twin_tell(struct qn_core *core, const struct peer *peer, qn_link link)
+{
+    if (twin_is_told(core, peer->twin_ms))
+        tell(core, link);
+}
+
+/* Its word: another member could make an alarm of nothing, and cannot do any harm by it. */
+void twin_heard(struct qn_core *core)
+{
+    if (!twin_is_told(core, core->twin_ms))
+        core_note(core, "cloned", QN_ERR_STATE, core->name);
+    core->twin_ms = core->wall_ms;
+}
+
+void twin_found(struct qn_core *core, const uint8_t prefix[QN_ACTOR_PREFIX_SIZE])
 {
     const struct qn_group *group = qn_ledger_group(core->ledger);
     if (group == NULL)
@@ -30,6 +55,8 @@ static void seen(struct qn_core *core, const uint8_t prefix[QN_ACTOR_PREFIX_SIZE
             core_note(core, "cloned", QN_ERR_STATE, site->name);
         if (twin_ms != NULL)
             *twin_ms = core->wall_ms;
+        if (peer_is_connected(peer))
+            tell(core, peer->session->link);
     }
 }
 
@@ -57,7 +84,7 @@ static void moved(struct qn_core *core, struct coll *coll, const struct qn_actor
     }
     turns->at_ms = core->now_ms;
     if (++turns->count >= TURNS_MIN)
-        seen(core, actor->bytes);
+        twin_found(core, actor->bytes);
 }
 
 void twin_look(struct qn_core *core, struct coll *coll, const struct qn_vv *cc)
@@ -74,7 +101,26 @@ void twin_pushed(struct qn_core *core, struct peer *peer)
         peer->pushed_ms = core->now_ms;
     }
     if (++peer->pushes >= PUSHES_MIN)
-        seen(core, peer->site.bytes);
+        twin_found(core, peer->site.bytes);
+}
+
+void twin_refused(struct qn_core *core, struct peer *peer)
+{
+    if (peer->refused_ms == 0)
+        peer->refused_ms = core->now_ms;
+}
+
+void twin_spoke(struct qn_core *core, struct peer *peer)
+{
+    if (peer->refused_ms == 0 || core->now_ms < peer->refused_ms + REFUSED_MS)
+        return;
+    if (peer->refusals == 0 || core->now_ms > peer->refusals_ms + TURNS_SPAN_MS) {
+        peer->refusals = 0;
+        peer->refusals_ms = core->now_ms;
+    }
+    peer->refused_ms = 0;
+    if (++peer->refusals >= REFUSALS_MIN)
+        twin_found(core, peer->site.bytes);
 }
 
 bool twin_is_told(const struct qn_core *core, uint64_t twin_ms)

@@ -5,19 +5,21 @@
 #include <stdio.h>
 
 #include "core/state.h"
+#include "proto/frame.h"
 #include "sim/world.h"
 
-#define COLL_ALL  "residents"
-#define COLL_FEW  "few"
-#define SPREAD_MS 1200  /* until a write is at all that can have it; the slowest frame takes 400 */
-#define HEAL_MS   30000 /* until the rings are closed again: a dial fails after 20 ms here */
-#define SETTLE_MS 20000 /* until everybody knows who is there, and how far */
-#define SPARE_MS  180000
-#define LINKS_MAX 14 /* of one site, after a while */
-#define STEPS_MAX 40000000
-#define HIDDEN    200 /* per mille */
-#define DOWN_MIN  300 /* per mille */
-#define DOWN_MAX  800
+#define COLL_ALL      "residents"
+#define COLL_FEW      "few"
+#define SPREAD_MS     1200 /* until a write is at all that can have it; the slowest frame takes 400 */
+#define HEAL_MS       30000 /* until the rings are closed again: a dial fails after 20 ms here */
+#define SETTLE_MS     20000 /* until everybody knows who is there, and how far */
+#define RECONNECT_MAX 1500  /* bytes, in both directions, with two collections */
+#define SPARE_MS      180000
+#define LINKS_MAX     14 /* of one site, after a while */
+#define STEPS_MAX     40000000
+#define HIDDEN        200 /* per mille */
+#define DOWN_MIN      300 /* per mille */
+#define DOWN_MAX      800
 
 static const struct qn_coll_id *coll_of(const struct sim_world *world, const char *name)
 {
@@ -148,8 +150,17 @@ static void count_all_links(struct sim_world *world)
         world_fail(world, "%zu connections, and %zu of one site, are too many", all / 2, most);
 }
 
-void crowd_said(struct sim_world *world, const struct sim_site *to, struct qn_span frame)
+static bool is_pair(const struct sim_world *world, size_t a, size_t b)
 {
+    const size_t *pair = world->pair;
+    return (pair[0] == a && pair[1] == b) || (pair[0] == b && pair[1] == a);
+}
+
+void crowd_said(struct sim_world *world, const struct sim_site *from, const struct sim_site *to,
+                struct qn_span frame)
+{
+    if (is_pair(world, from->index, to->index))
+        world->pair_bytes += QN_FRAME_HEAD_SIZE + frame.size;
     struct qn_cursor cursor = qn_cursor(frame);
     const struct qn_coll_id *few = coll_of(world, COLL_FEW);
     size_t count;
@@ -162,6 +173,33 @@ void crowd_said(struct sim_world *world, const struct sim_site *to, struct qn_sp
     bool is_ledger = number == QN_MSG_LEDGER || number == QN_MSG_LEDGER_HEADS;
     if (!is_member && !is_ledger && memmem(frame.data, frame.size, few->bytes, 4) != NULL)
         world_fail(world, "%s is told of a collection that it has no part in", to->name);
+}
+
+/* ---- what a reconnect costs ---- */
+
+static struct sim_link *some_link(struct sim_world *world)
+{
+    for (;;) {
+        struct sim_link *link = world->links.items[world_below(world, world->links.count)];
+        if (link->is_up && link->kind == QN_LINK_MEMBER)
+            return link;
+    }
+}
+
+/* Nothing was written since the connection ended: all of it is beyond the operations. */
+static void reconnect(struct sim_world *world)
+{
+    struct sim_link *link = some_link(world);
+    world->pair[0] = link->end[0];
+    world->pair[1] = link->end[1];
+    world->pair_bytes = 0;
+    network_break(world, link);
+    world_run(world, world->now_ms + 10000);
+    world_trace(world, "a reconnect of %zu and %zu took %zu bytes", world->pair[0], world->pair[1],
+                world->pair_bytes);
+    if (world->pair_bytes == 0 || world->pair_bytes > RECONNECT_MAX)
+        world_fail(world, "a reconnect took %zu bytes", world->pair_bytes);
+    world->pair[0] = world->pair[1] = 0;
 }
 
 /* ---- what happens ---- */
@@ -278,6 +316,8 @@ void crowd_run(struct sim_world *world)
         trouble(world);
     if (world->failure[0] == '\0')
         calm_down(world);
+    for (size_t i = 0; i < 5 && world->failure[0] == '\0'; i++)
+        reconnect(world);
     if (world->failure[0] == '\0')
         oracle_at_rest(world);
 }

@@ -220,7 +220,8 @@ struct sim_world {
     bool may_fork;                       /* the ledger, by a site that was restored */
     /* how often: that the histories have it in them */
     size_t packs_held, lists_held, rotten, copies_complete;
-    size_t flips, repairs; /* bits of records, and notes that some were repaired */
+    size_t pair[2], pair_bytes; /* crowd.c: of the first connections of two sites */
+    size_t flips, repairs;      /* bits of records, and notes that some were repaired */
 };
 
 /* ---- world.c ---- */
@@ -342,4 +343,5 @@ enum qn_err trouble_end(struct sim_world *world, struct sim_site *site, enum qn_
 /* A group of many sites, of which not every pair is connected. */
 void crowd_run(struct sim_world *world);
 /* A frame of a first connection: what does not concern its receiver is not in it. */
-void crowd_said(struct sim_world *world, const struct sim_site *to, struct qn_span frame);
+void crowd_said(struct sim_world *world, const struct sim_site *from, const struct sim_site *to,
+                struct qn_span frame);

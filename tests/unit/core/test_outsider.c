@@ -147,7 +147,7 @@ static void ask_everything(void)
     for (uint64_t number = QN_MSG_CLOCK; number < QN_MSG_GUEST_HELLO; number++)
         for (unsigned shape = 0; shape <= 2; shape++)
             if (number != QN_MSG_BEACON && number != QN_MSG_ANNOUNCE && number != QN_MSG_PRESENCE &&
-                number != QN_MSG_NEED)
+                number != QN_MSG_NEED && number != QN_MSG_SITES)
                 ask_about(number, shape);
     cr_assert_not(rig.has_closed);
 }

@@ -1,0 +1,176 @@
+/* An operation does not fit the chain of its actor here: either who sent it made it up, or there
+ * are two chains (model/fork.h; docs/protocol.md 6.8). The sender's checkpoints tell.
+ *
+ *   message refused ── CHAIN_ASK ── CHAIN ── commit UNFORK ──▶ two chains: clocks are said anew,
+ *                        │                       │             and what differed comes
+ *                        └─ no answer in 15 s ───┴─ one chain ──▶ the sender is to blame
+ */
+#include "core/state.h"
+#include "model/fork.h"
+
+#define FORK_WAIT_MS 15000
+#define FORKS_MAX    4 /* of a collection, in an hour */
+#define HOUR_MS      3600000
+
+/* The actors of which the message has something new. */
+static size_t pack_actors(const struct coll *coll, struct qn_span body, struct qn_buf *out)
+{
+    struct qn_cursor cursor = qn_cursor(body);
+    struct qn_ops ops = {0};
+    size_t count = 0;
+    if (qn_ops_unpack(&cursor, &ops) == QN_OK)
+        qn_vec_each (&ops.actors, actor) {
+            uint64_t ctr = qn_vv_get(&coll->cc, &actor->last.actor);
+            if (ctr == 0 || actor->last.ctr <= ctr || count == QN_FORK_ACTORS_MAX)
+                continue;
+            qn_pack_bin(out, QN_SPAN_OF(actor->last.actor.bytes));
+            qn_pack_u64(out, ctr);
+            count++;
+        }
+    qn_ops_deinit(&ops);
+    return count;
+}
+
+/* A member that makes up operations would have all of an actor written anew over and over. */
+static bool is_too_often(const struct qn_core *core, const struct coll *coll)
+{
+    return coll->forks >= FORKS_MAX && core->now_ms < coll->forked_ms + HOUR_MS;
+}
+
+bool fork_asks(struct qn_core *core, struct peer *peer, struct share *share, struct qn_span body)
+{
+    struct session *session = peer->session;
+    QN_AUTO_BUF struct qn_buf actors;
+    if (session->fork_ms != 0)
+        return true; /* one answer is awaited; what else does not fit is tried again then */
+    qn_buf_init(&actors, QN_FORK_ACTORS_MAX * (QN_ACTOR_SIZE + 16));
+    size_t count = pack_actors(share->coll, body, &actors);
+    if (count == 0 || session->has_asked_chain || share->coll->info.late.is_late ||
+        is_too_often(core, share->coll))
+        return false;
+    struct qn_buf *out = core_message(core, QN_MSG_CHAIN_ASK, 2);
+    qn_pack_bin(out, QN_SPAN_OF(share->coll->id.bytes));
+    qn_pack_array(out, 2 * count);
+    qn_pack_raw(out, qn_buf_view(&actors));
+    core_send(core, session->link);
+    session->has_asked_chain = true;
+    session->fork_ms = core->now_ms + FORK_WAIT_MS;
+    return true;
+}
+
+/* ---- answering ---- */
+
+/* One at a time: it is asked once in a connection. */
+void fork_asked(struct qn_core *core, struct peer *peer, struct share *share, struct qn_span actors)
+{
+    if (share->is_answering_chain)
+        return;
+    share->is_answering_chain = true;
+    struct qn_read *read = QN_NEW(struct qn_read);
+    *read = (struct qn_read){.kind = QN_READ_CHAIN, .coll = share->coll->id};
+    qn_buf_init(&read->names, QN_FRAME_SIZE_MAX);
+    qn_buf_append_span(&read->names, actors);
+    struct pending *pending = core_read_later(core, read, PENDING_FORK);
+    pending->link = peer->session->link;
+    pending->coll = share->coll->id;
+}
+
+enum qn_err fork_read(struct qn_kv *kv, const struct qn_coll_id *coll, struct qn_span actors,
+                      struct qn_buf *out)
+{
+    struct qn_cursor cursor = qn_cursor(actors);
+    size_t count;
+    QN_TRY(qn_cursor_array(&cursor, 2 * QN_FORK_ACTORS_MAX, &count));
+    qn_pack_array(out, count / 2 * 2);
+    for (size_t i = 0; i < count / 2; i++) {
+        struct qn_actor actor;
+        uint64_t ctr;
+        QN_TRY(qn_cursor_bytes(&cursor, actor.bytes, sizeof(actor.bytes)));
+        QN_TRY(qn_cursor_u64(&cursor, &ctr));
+        qn_pack_bin(out, QN_SPAN_OF(actor.bytes));
+        QN_TRY(qn_read_checkpoints(kv, coll, &actor, ctr, out));
+    }
+    return qn_buf_status(out);
+}
+
+void fork_read_done(struct qn_core *core, const struct pending *pending,
+                    const struct qn_read_result *result)
+{
+    struct peer *peer = core_peer_of_link(core, pending->link);
+    struct share *share = peer_share(peer, &pending->coll);
+    if (share == NULL)
+        return;
+    share->is_answering_chain = false;
+    if (result->err != QN_OK)
+        return;
+    struct qn_buf *out = core_message(core, QN_MSG_CHAIN, 2);
+    qn_pack_bin(out, QN_SPAN_OF(pending->coll.bytes));
+    qn_pack_raw(out, qn_buf_view(&result->body));
+    core_send(core, peer->session->link);
+}
+
+/* ---- the answer ---- */
+
+void fork_heard(struct qn_core *core, struct peer *peer, struct share *share, struct qn_span chains)
+{
+    struct session *session = peer->session;
+    struct qn_buf payload;
+    if (session->fork_ms == 0 || session->is_unforking)
+        return;
+    session->is_unforking = true;
+    qn_buf_init(&payload, QN_FRAME_SIZE_MAX + 64);
+    qn_pack_array(&payload, 2);
+    qn_pack_bin(&payload, QN_SPAN_OF(share->coll->id.bytes));
+    qn_pack_raw(&payload, chains);
+    struct pending *pending = core_commit(core, QN_INTENT_UNFORK, &payload, PENDING_FORK);
+    pending->link = session->link;
+    pending->coll = share->coll->id;
+}
+
+/* Clocks went back, which a delta cannot say; the connection begins anew, as what is on its way
+ * there was made by the clock that was. */
+static void part(struct qn_core *core, struct coll *coll, struct peer *with, struct qn_span actors)
+{
+    core_note(core, "forked", QN_OK, coll->shown);
+    if (core->now_ms >= coll->forked_ms + HOUR_MS)
+        coll->forks = 0;
+    if (coll->forks++ == 0)
+        coll->forked_ms = core->now_ms;
+    for (size_t at = 0; at + QN_ACTOR_SIZE <= actors.size; at += QN_ACTOR_SIZE)
+        twin_found(core, actors.data + at);
+    qn_vec_each (&core->peers, slot) {
+        struct share *share = peer_share(*slot, &coll->id);
+        if (share != NULL && *slot != with)
+            share_say_clock(core, *slot, share, QN_CLOCK_WANTS_ANSWER);
+    }
+    if (with != NULL)
+        peer_hang_up(core, with);
+}
+
+void fork_outcome(struct qn_core *core, const struct pending *pending,
+                  const struct qn_outcome *outcome)
+{
+    struct peer *peer = core_peer_of_link(core, pending->link);
+    struct coll *coll = core_coll(core, &pending->coll);
+    if (peer != NULL) {
+        peer->session->fork_ms = 0;
+        peer->session->is_unforking = false;
+    }
+    if (coll != NULL && outcome->err == QN_OK && outcome->changed > 0)
+        part(core, coll, peer, qn_span(outcome->answer, outcome->answer_size));
+    else if (peer != NULL && outcome->err == QN_ERR_IO)
+        peer_hang_up(core, peer); /* this site's store: later */
+    else if (peer != NULL)
+        peer_bad(core, peer, "bad-operation", QN_ERR_SIGNATURE);
+}
+
+void fork_tick(struct qn_core *core, struct peer *peer)
+{
+    struct session *session = peer->session;
+    if (session->fork_ms == 0 || session->is_unforking)
+        return;
+    if (core->now_ms < session->fork_ms)
+        core_wake(core, session->fork_ms);
+    else
+        peer_bad(core, peer, "bad-operation", QN_ERR_SIGNATURE);
+}

@@ -1,0 +1,70 @@
+#!/bin/bash
+# A state folder is copied, and both copies are at work at once, in different places. Nothing is lost, and
+# everybody is told: the other sites, and both copies of the one that runs twice.
+#
+#   twice.sh SYNCD SYNCCTL
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "$0")/lib.sh"
+
+# shellcheck disable=SC2034 # of lib.sh
+patience_s=120
+written=0
+
+# Each as a person would: one record after the other.
+both_write() {
+    ((written += 1))
+    ctl pradines record put people "here$written" by="pradines" >/dev/null || fail "pradines does not write"
+    ctl copy record put people "there$written" by="copy" >/dev/null || fail "the copy does not write"
+}
+
+is_told() { # SITE SEVERITY
+    both_write
+    holds "$1" ".alerts[] | select(.code == \"cloned\" and .object == \"pradines\" and .severity == \"$2\")" status
+}
+
+has_all() {
+    holds "$1" ".collections[] | select(.name == \"people\") | .records == $2" status
+}
+
+# Settings of the copy that a person would change on another machine, too.
+move_copy() {
+    local file
+    while read -r file; do
+        sed -i "s/$(site_address pradines)/$(site_address copy)/g" "$file"
+    done < <(grep -rlF "$(site_address pradines)" "$(site_state copy)" --include='*.conf')
+}
+
+shows() { # LANGUAGE PATTERN
+    local shown
+    shown=$(LC_ALL=C.UTF-8 LANGUAGE=$1 ctl luzech status) || [[ $? == 1 ]] || return 1
+    grep -qE -- "$2" <<<"$(tr -s ' \n' '  ' <<<"$shown")"
+}
+
+begin "$1" "$2" pradines luzech cajarc copy
+found_group pradines luzech cajarc
+expect "a collection" ctl pradines collection create people
+await "it is at luzech" has_collection luzech people
+await "it is at cajarc" has_collection cajarc people
+
+site_stop pradines
+cp -a "$(site_state pradines)" "$(site_state copy)"
+move_copy
+site_start pradines || fail "pradines does not start"
+site_start copy || fail "the copy does not start"
+
+await "luzech says that pradines runs twice" is_told luzech attention
+await "cajarc says so" is_told cajarc attention
+await "pradines is told" is_told pradines critical
+await "the copy is told" is_told copy critical
+expect "what to do" shows en 'Find the copy of its state directory and stop the daemon that runs on it'
+expect "in French" shows fr 'tourne deux fois'
+
+# As the remedy says.
+site_stop copy
+for name in pradines luzech cajarc; do
+    await "nothing is lost: $name" has_all "$name" $((2 * written))
+done
+for name in pradines luzech cajarc; do
+    await "all is identical: $name" is_identical "$name"
+done

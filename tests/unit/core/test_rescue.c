@@ -1,0 +1,211 @@
+/* What no site will ever bring is written anew after a day: also where nobody is clean, and where
+ * the daemon is started anew in between. */
+#include <criterion/criterion.h>
+
+#include "core/late.h"
+#include "model/late.h"
+#include "model/tables.h"
+#include "support/core_rig.h"
+
+#define HOUR_MS (3600 * UINT64_C(1000))
+
+static struct rig rig;
+static struct qn_coll_id id;
+
+static void become_late(void)
+{
+    struct qn_buf payload;
+    qn_buf_init(&payload, 64);
+    qn_pack_array(&payload, 2);
+    qn_pack_bin(&payload, QN_SPAN_OF(id.bytes));
+    qn_pack_bool(&payload, false);
+    rig_write(&rig, qn_intent_new(QN_INTENT_LATE, 1, &payload));
+}
+
+static void run(struct qn_applier *applier, struct memkv *disk, struct qn_intent *take_intent)
+{
+    struct qn_commit *commit = qn_commit_new();
+    cr_assert_eq(qn_applier_begin(applier, memkv_begin(disk), WORLD_START_MS, 1), QN_OK);
+    cr_assert_eq(qn_applier_execute(applier, take_intent, commit), QN_OK);
+    cr_assert_eq(qn_applier_seal(applier, commit), QN_OK);
+    cr_assert_eq(memkv_commit(disk), QN_OK);
+    qn_applier_done(applier, commit, QN_OK);
+    cr_assert_eq(commit->outcomes.items[0].err, QN_OK);
+    qn_intent_free(take_intent);
+    qn_commit_free(commit);
+}
+
+static struct qn_intent *write_of_peer(void)
+{
+    struct qn_buf payload;
+    qn_buf_init(&payload, 256);
+    qn_pack_array(&payload, 2);
+    qn_pack_bin(&payload, QN_SPAN_OF(id.bytes));
+    qn_pack_array(&payload, 1);
+    qn_pack_array(&payload, 4);
+    qn_pack_u64(&payload, QN_OP_PUT);
+    qn_pack_cstr(&payload, "A");
+    qn_pack_cstr(&payload, "somebody");
+    qn_pack_array(&payload, 2);
+    qn_pack_cstr(&payload, "x");
+    qn_pack_u64(&payload, 5);
+    return qn_intent_new(QN_INTENT_WRITE, 1, &payload);
+}
+
+/* Reads a page and takes it. */
+static void take_page(struct memkv *source, size_t size_wish, struct qn_page_read *at)
+{
+    struct qn_page_request request = {
+        .coll = id, .after = qn_span(at->next, at->next_size), .size_wish = size_wish};
+    struct qn_page_read read;
+    QN_AUTO_BUF struct qn_buf page;
+    struct qn_buf payload;
+    qn_buf_init(&page, QN_PAGE_SIZE_MAX);
+    cr_assert_eq(qn_read_page(memkv_reader(source), &request, &page, &read), QN_OK);
+    qn_buf_init(&payload, QN_FRAME_SIZE_MAX);
+    qn_pack_array(&payload, 2);
+    qn_pack_bin(&payload, QN_SPAN_OF(id.bytes));
+    qn_pack_bin(&payload, qn_buf_view(&page));
+    rig_write(&rig, qn_intent_new(QN_INTENT_PAGE, 1, &payload));
+    *at = read;
+}
+
+/* The copy is another site's: it writes under its own incarnation. */
+static void forget_self(struct memkv *disk)
+{
+    struct qn_key key;
+    struct qn_kv *kv = memkv_begin(disk);
+    cr_assert_eq(qn_kv_del(kv, QN_TABLE_META, qn_key_name(&key, QN_META_SELF)), QN_OK);
+    cr_assert_eq(memkv_commit(disk), QN_OK);
+}
+
+/* The first page of the peer has an operation of its own that nobody else has; then it goes back to
+ * an older disk, of which the rest comes. */
+static void take_phantom(void)
+{
+    const struct world_site *peer = &rig.world.sites[1];
+    struct memkv *older = memkv_clone(rig.disk), *disk = memkv_clone(rig.disk);
+    struct qn_applier *applier = qn_applier_new(&peer->id, peer->signer);
+    struct qn_page_read at = {.next_size = 0};
+    forget_self(disk);
+    cr_assert_eq(qn_applier_load(applier, memkv_reader(disk)), QN_OK);
+    run(applier, disk, write_of_peer());
+    become_late();
+    take_page(disk, 1, &at);
+    while (!at.is_last)
+        take_page(older, 1 << 16, &at);
+    qn_applier_free(applier);
+    memkv_free(disk);
+    memkv_free(older);
+}
+
+static void set_up(void)
+{
+    rig_init(&rig, 1);
+    id = world_coll(1);
+    rig_start(&rig);
+    rig_put(&rig, 1, "a");
+    rig_put(&rig, 1, "b");
+    take_phantom();
+    rig_start(&rig);
+    cr_assert_lt(qn_site_id_cmp(&rig.world.sites[0].id, &rig.world.sites[1].id), 0,
+                 "of those that are late, the one with the lowest identity");
+}
+
+static void tear_down(void)
+{
+    rig_deinit(&rig);
+}
+
+TestSuite(rescue, .init = set_up, .fini = tear_down);
+
+/* The peer has what this site has, and is late as well. */
+static void peer_is_late(void)
+{
+    struct qn_buf out;
+    QN_AUTO_VV struct qn_vv cc = {0};
+    cr_assert_eq(qn_read_cc(memkv_reader(rig.disk), &id, &cc), QN_OK);
+    rig_message(&out, QN_MSG_CLOCK, 3);
+    qn_pack_bin(&out, QN_SPAN_OF(id.bytes));
+    qn_vv_pack(&cc, &out);
+    qn_pack_u64(&out, QN_CLOCK_LATE | QN_CLOCK_PAGES);
+    rig_frame(&rig, &out);
+}
+
+static void meet(void)
+{
+    rig_link(&rig);
+    peer_is_late();
+}
+
+static bool has_rescued(void)
+{
+    qn_vec_each (&rig.intents, intent)
+        if ((*intent)->kind == QN_INTENT_RESCUE)
+            return true;
+    return false;
+}
+
+static bool is_late(void)
+{
+    return core_coll(rig.core, &id)->info.late.is_late;
+}
+
+/* Hours in which everything is stored that is to be. */
+static void pass(unsigned hours)
+{
+    for (unsigned i = 0; i < hours && !has_rescued(); i++) {
+        rig_wait(&rig, HOUR_MS);
+        if (!has_rescued())
+            rig_commit(&rig);
+    }
+}
+
+Test(rescue, where_all_are_late_one_of_them_becomes_clean_after_a_day)
+{
+    cr_assert(is_late());
+    meet();
+    pass(23);
+    cr_assert_not(has_rescued());
+    pass(3);
+    cr_assert(has_rescued());
+    rig_commit(&rig);
+    rig_wait(&rig, 2000);
+    rig_commit(&rig);
+    rig_wait(&rig, 2000);
+    cr_assert_not(is_late());
+}
+
+Test(rescue, not_while_one_of_them_is_not_there)
+{
+    pass(60);
+    cr_assert_not(has_rescued());
+}
+
+Test(rescue, a_restart_does_not_begin_the_day_anew)
+{
+    for (int night = 0; night < 3; night++) {
+        meet();
+        pass(10);
+        if (has_rescued())
+            break;
+        rig_start(&rig);
+    }
+    cr_assert(has_rescued(), "30 hours, in three runs");
+}
+
+Test(rescue, nor_does_it_count_what_went_by_before_it_was_clean)
+{
+    meet();
+    pass(20);
+    struct coll *coll = core_coll(rig.core, &id);
+    cr_assert(coll->is_stuck_noted);
+    coll->info.late.is_late = coll->info.late.is_passing = false;
+    rig_wait(&rig, 1000);
+    rig_commit(&rig);
+    rig_start(&rig);
+    cr_assert_eq(core_coll(rig.core, &id)->stuck_before_ms, 0);
+    meet();
+    pass(20);
+    cr_assert_not(has_rescued());
+}
