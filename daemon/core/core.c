@@ -7,6 +7,7 @@
 #include "core/late.h"
 #include "core/recover.h"
 #include "core/trail.h"
+#include "core/twin.h"
 #include "model/doubt.h"
 
 struct qn_core *qn_core_new(const struct qn_core_options *options)

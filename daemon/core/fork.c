@@ -5,7 +5,7 @@
  *                        │                       │             and what differed comes
  *                        └─ no answer in 15 s ───┴─ one chain ──▶ the sender is to blame
  */
-#include "core/state.h"
+#include "core/twin.h"
 #include "model/fork.h"
 
 #define FORK_WAIT_MS 15000
@@ -41,9 +41,9 @@ bool fork_asks(struct qn_core *core, struct peer *peer, struct share *share, str
 {
     struct session *session = peer->session;
     QN_AUTO_BUF struct qn_buf actors;
+    qn_buf_init(&actors, QN_FORK_ACTORS_MAX * (QN_ACTOR_SIZE + 16));
     if (session->fork_ms != 0)
         return true; /* one answer is awaited; what else does not fit is tried again then */
-    qn_buf_init(&actors, QN_FORK_ACTORS_MAX * (QN_ACTOR_SIZE + 16));
     size_t count = pack_actors(share->coll, body, &actors);
     if (count == 0 || session->has_asked_chain || share->coll->info.late.is_late ||
         is_too_often(core, share->coll))

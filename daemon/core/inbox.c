@@ -1,4 +1,4 @@
-#include "core/state.h"
+#include "core/twin.h"
 #include "model/bugs.h"
 
 /* Both windows, and one message that may overshoot each. */

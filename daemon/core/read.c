@@ -3,6 +3,7 @@
 #include "core/integrity.h"
 #include "core/offsite.h"
 #include "core/trail.h"
+#include "core/twin.h"
 #include "proto/pack.h"
 
 void qn_read_free(struct qn_read *read)

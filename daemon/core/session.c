@@ -3,6 +3,7 @@
 #include "core/late.h"
 #include "core/presence.h"
 #include "core/trail.h"
+#include "core/twin.h"
 #include "model/value.h"
 
 #define COPIES_DEPTH_MAX (QN_VALUE_DEPTH_MAX + 4)

@@ -3,6 +3,7 @@
 
 #include "core/late.h"
 #include "core/recover.h"
+#include "core/twin.h"
 
 struct alerts {
     QN_VEC(struct qn_alert) list;

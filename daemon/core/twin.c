@@ -8,7 +8,7 @@
  * one for a moment, while links catch up: so turns count only at a distance. A site that lost its
  * link dials before the other end knows: so a refusal counts only once the refused site's old link
  * has brought something, a while later. */
-#include "core/state.h"
+#include "core/twin.h"
 
 #define TURNS_MIN      3
 #define TURN_MS        5000 /* between two that count */

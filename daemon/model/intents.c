@@ -419,21 +419,28 @@ static enum qn_err run_own(struct qn_applier *applier, enum qn_intent_kind kind,
     return qn_intent_run_trim(applier, kind, cursor, outcome);
 }
 
+static enum qn_err run_of_records(struct qn_applier *applier, enum qn_intent_kind kind,
+                                  struct qn_cursor *cursor, struct qn_outcome *outcome)
+{
+    if (kind == QN_INTENT_WRITE)
+        return run_write(applier, cursor, outcome);
+    return kind == QN_INTENT_APPLY ? run_apply(applier, cursor, outcome)
+                                   : run_resolve(applier, cursor, outcome);
+}
+
 enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *intent,
                           struct qn_outcome *outcome)
 {
     struct qn_cursor cursor = qn_cursor(qn_span(intent->payload, intent->size));
     switch (intent->kind) {
     case QN_INTENT_WRITE:
-        return run_write(applier, &cursor, outcome);
     case QN_INTENT_APPLY:
-        return run_apply(applier, &cursor, outcome);
+    case QN_INTENT_RESOLVE:
+        return run_of_records(applier, intent->kind, &cursor, outcome);
     case QN_INTENT_LEDGER_APPEND:
     case QN_INTENT_LEDGER_MERGE:
     case QN_INTENT_COLL_CREATE:
         return run_of_ledger(applier, intent->kind, &cursor, outcome);
-    case QN_INTENT_RESOLVE:
-        return run_resolve(applier, &cursor, outcome);
     case QN_INTENT_PEER_CLOCKS:
     case QN_INTENT_SITE_CONTACT:
     case QN_INTENT_TRAIL:
