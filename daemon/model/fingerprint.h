@@ -5,8 +5,8 @@
  * nearly all of their pages, and an audit that asks for some counts the records
  * (replica_read_audit.c).
  *
- * Earlier releases stored a row per bucket. Such rows count beside the row of their group until
- * that is changed; then they go into it. For the rooms of model only.
+ * In schema 1 there was a row per bucket. Such rows are the sum of their group until that is
+ * changed; then they go into it. For the rooms of model only.
  */
 #pragma once
 

@@ -73,22 +73,3 @@ Test(fingerprint, rows_of_an_earlier_release_go_into_their_group_when_it_changes
     cr_assert_eq(memkv_count(store, QN_TABLE_FP), 0);
     memkv_free(store);
 }
-
-/* A release that knows buckets only was here in between: what it added counts as well. */
-Test(fingerprint, a_row_of_a_bucket_beside_its_group_is_added)
-{
-    struct memkv *store = memkv_new();
-    struct qn_kv *kv = memkv_begin(store);
-    struct qn_coll_row row = {.number = 1};
-    struct qn_digest a = {{1}}, b = {{0xff, 2}};
-    cr_assert_eq(qn_fp_change(kv, &row, 7, NULL, &a), QN_OK);
-    put_bucket(kv, 0x0703, &b);
-    row.rows++;
-    qn_sum_add(row.sum, b.bytes);
-    cr_assert_eq(qn_fp_change(kv, &row, 7, &b, NULL), QN_OK);
-    cr_assert_eq(memkv_count(store, QN_TABLE_FP), 1);
-    cr_assert_eq(qn_fp_change(kv, &row, 7, &a, NULL), QN_OK);
-    cr_assert_eq(memkv_count(store, QN_TABLE_FP), 0);
-    cr_assert_eq(row.rows, 0);
-    memkv_free(store);
-}
