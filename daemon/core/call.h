@@ -39,6 +39,7 @@ void call_collection_show(const struct call *call);
 void call_collection_create(const struct call *call);
 void call_collection_grant(const struct call *call);
 void call_collection_ungrant(const struct call *call);
+void call_collection_close(const struct call *call);
 /* late.c, late_rescue.c */
 void call_collection_resume(const struct call *call);
 void call_collection_rescue(const struct call *call);

@@ -101,6 +101,7 @@ static const struct {
     {"collection.create", "folder members name", call_collection_create, true},
     {"collection.grant", "name site", call_collection_grant, true},
     {"collection.ungrant", "name site", call_collection_ungrant, true},
+    {"collection.close", "name", call_collection_close, true},
     {"collection.resume", "name", call_collection_resume, false},
     {"collection.rescue", "name", call_collection_rescue, false},
     {"record.put", "collection fields if key", call_record_put, false},

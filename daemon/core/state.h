@@ -206,7 +206,8 @@ struct peer_trail {
     uint64_t seq; /* of the newest that is durable here; 0: none */
     struct qn_digest hash, storing_hash;
     uint64_t contradicted_ms; /* wall clock: when it last contradicted itself; 0: never */
-    uint64_t accused_ms;      /* when this site did, by what the peer says */
+    uint64_t accused_ms;      /* when this site did, by what the peer says, */
+    uint64_t found_ms;        /* by what a proof here found */
     uint64_t listen_ms;       /* not stored again before */
     bool is_storing;
     /* of the session */

@@ -267,6 +267,8 @@ const struct ctl_command ctl_commands[] = {
      folder_attach_options, ctl_run_folder_attach},
     {"folder", "detach", "NAME", 1, 1, N_("no longer offer a directory; its files stay"), NULL,
      ctl_run_folder_detach},
+    {"folder", "delete", "NAME", 1, 1, N_("end a folder for good; its files stay"), NULL,
+     ctl_run_folder_delete},
     {"folder", "list", "", 0, 0, N_("the folders and where they are"), NULL, ctl_run_folder_list},
     {"folder", "status", "NAME", 1, 1, N_("one folder, with what is in it"), NULL,
      ctl_run_folder_status},
