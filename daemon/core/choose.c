@@ -124,6 +124,32 @@ static bool is_lowest(const struct candidates *candidates, const struct qn_site_
     return true;
 }
 
+static bool contradicts(const struct qn_record *a, const struct qn_record *b)
+{
+    qn_vec_each (&a->fields, field)
+        qn_vec_each (&field->pairs, pair) {
+            const struct qn_pair *other = qn_record_pair(b, field->name, &pair->dot);
+            if (other != NULL && !qn_span_eq(other->value, pair->value))
+                return true;
+        }
+    return false;
+}
+
+/* Records that are no copy of one another, of which one is damaged, but were written by a machine
+ * that ran twice: one dot has two contents, or a record is one that most know nothing of. No number
+ * of sites says which of the two runs is right (docs/records.md). */
+static bool is_of_twins(const struct candidates *candidates, const struct candidate *most)
+{
+    if (most->copy.kind == QN_COPY_NONE)
+        return true;
+    qn_vec_each (&candidates->list, a)
+        qn_vec_each (&candidates->list, b)
+            if (a->copy.kind == QN_COPY_RECORD && b->copy.kind == QN_COPY_RECORD &&
+                contradicts(&a->copy.record, &b->copy.record))
+                return true;
+    return false;
+}
+
 /* NULL: there is nothing to do here. */
 static const struct candidate *choose(const struct qn_core *core, struct candidates *candidates,
                                       enum qn_repair_how *ret_how)
@@ -137,7 +163,7 @@ static const struct candidate *choose(const struct qn_core *core, struct candida
     }
     if (!is_whole(own) || own->equals == whole)
         return NULL;
-    if (whole >= 3 && 2 * most->equals > whole) {
+    if (whole >= 3 && 2 * most->equals > whole && !is_of_twins(candidates, most)) {
         *ret_how = QN_REPAIR_MAJORITY;
         return memcmp(most->hash, own->hash, sizeof(own->hash)) == 0 ? NULL : most;
     }

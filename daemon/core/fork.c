@@ -3,13 +3,15 @@
  *
  *   message refused ── CHAIN_ASK ── CHAIN ── commit UNFORK ──▶ two chains: clocks are said anew,
  *                        │                       │             and what differed comes
- *                        └─ no answer in 15 s ───┴─ one chain ──▶ the sender is to blame
+ *                        │                       └─ one chain ──▶ the message is tried once more:
+ * another │                                        link may have settled it └─ no answer in 15 s,
+ * or it is refused again ──▶ the sender is to blame
  */
 #include "core/twin.h"
 #include "model/fork.h"
 
 #define FORK_WAIT_MS 15000
-#define FORKS_MAX    4 /* of a collection, in an hour */
+#define FORKS_MAX    16 /* of a collection, in an hour */
 #define HOUR_MS      3600000
 
 /* The actors of which the message has something new. */
@@ -127,8 +129,8 @@ void fork_heard(struct qn_core *core, struct peer *peer, struct share *share, st
     pending->coll = share->coll->id;
 }
 
-/* Clocks went back, which a delta cannot say; the connection begins anew, as what is on its way
- * there was made by the clock that was. */
+/* Clocks went back, which a delta cannot say. What is missing now is to come from the site with the
+ * other chain: another one might have the one that was just let go. */
 static void part(struct qn_core *core, struct coll *coll, struct peer *with, struct qn_span actors)
 {
     core_note(core, "forked", QN_OK, coll->shown);
@@ -138,13 +140,15 @@ static void part(struct qn_core *core, struct coll *coll, struct peer *with, str
         coll->forked_ms = core->now_ms;
     for (size_t at = 0; at + QN_ACTOR_SIZE <= actors.size; at += QN_ACTOR_SIZE)
         twin_found(core, actors.data + at);
+    if (peer_share(with, &coll->id) != NULL)
+        coll->grant = with->session->link;
     qn_vec_each (&core->peers, slot) {
         struct share *share = peer_share(*slot, &coll->id);
-        if (share != NULL && *slot != with)
-            share_say_clock(core, *slot, share, QN_CLOCK_WANTS_ANSWER);
+        if (share == NULL)
+            continue;
+        share->peer_is_done &= *slot != with;
+        share_say_clock(core, *slot, share, *slot == with ? QN_CLOCK_GRANTS : 0);
     }
-    if (with != NULL)
-        peer_hang_up(core, with);
 }
 
 void fork_outcome(struct qn_core *core, const struct pending *pending,
@@ -160,6 +164,8 @@ void fork_outcome(struct qn_core *core, const struct pending *pending,
         part(core, coll, peer, qn_span(outcome->answer, outcome->answer_size));
     else if (peer != NULL && outcome->err == QN_ERR_IO)
         peer_hang_up(core, peer); /* this site's store: later */
+    else if (peer != NULL && outcome->err == QN_OK && peer_share(peer, &pending->coll) != NULL)
+        inbox_retry(core, peer, peer_share(peer, &pending->coll));
     else if (peer != NULL)
         peer_bad(core, peer, "bad-operation", QN_ERR_SIGNATURE);
 }

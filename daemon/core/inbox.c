@@ -82,6 +82,7 @@ static void applied(struct qn_core *core, struct peer *peer, struct share *share
     note_lasts(core, peer, share, qn_span(in->body, in->size));
     if (!QN_BUG(QN_BUG_ACK_BEFORE_COMMIT))
         say_ack(core, peer, share, in->lane, in->seq);
+    peer->session->has_asked_chain = false;
     share->inbound_size -= in->size;
     share->inbound_count[in->lane]--;
     qn_free(in->body);

@@ -175,6 +175,40 @@ void crowd_said(struct sim_world *world, const struct sim_site *from, const stru
         world_fail(world, "%s is told of a collection that it has no part in", to->name);
 }
 
+/* ---- through one other site ---- */
+
+/* Any that is connected to it. */
+static size_t some_neighbour(struct sim_world *world, const struct sim_site *site)
+{
+    for (;;) {
+        size_t other = world_below(world, world->site_count);
+        const struct peer *peer = core_peer(site->core, &world->sites[other].id);
+        if (peer_is_connected(peer))
+            return other;
+    }
+}
+
+/* One member hears and is heard through another one only: nobody else reaches it. */
+static void through_one(struct sim_world *world)
+{
+    struct sim_site *site = &world->sites[1 + world_below(world, world->site_count - 1)];
+    size_t through = some_neighbour(world, site);
+    for (size_t i = 0; i < world->site_count; i++)
+        if (i != through)
+            world->is_blocked[i][site->index] = world->is_blocked[site->index][i] = true;
+    world_run(world, world->now_ms + HEAL_MS);
+    world_trace(world, "%s hears through %s", site->name, world->sites[through].name);
+    if (count_links(site) != 1)
+        world_fail(world, "%s has %zu connections", site->name, count_links(site));
+    for (size_t i = 0; i < 3 && world->failure[0] == '\0'; i++) {
+        schedule_put(world, site, COLL_ALL);
+        world_run(world, world->now_ms + 200);
+        spread(world, COLL_ALL, 3, "through one other");
+    }
+    memset(world->is_blocked, 0, sizeof(world->is_blocked));
+    world_run(world, world->now_ms + HEAL_MS);
+}
+
 /* ---- what a reconnect costs ---- */
 
 static struct sim_link *some_link(struct sim_world *world)
@@ -312,6 +346,8 @@ void crowd_run(struct sim_world *world)
         count_all_links(world);
     if (world->failure[0] == '\0')
         look(world, "at first");
+    if (world->failure[0] == '\0')
+        through_one(world);
     if (world->failure[0] == '\0')
         trouble(world);
     if (world->failure[0] == '\0')

@@ -1,7 +1,8 @@
 /* sim [--seeds N] [--from S] [--sites N] [--jobs J] [--trace] [--bug NAME [--count]] [--table]
  *
  * Runs N histories. Prints every failing seed with how to run it again; exit status 1 if there is
- * one. With --sites, of groups of so many, as crowd.c has it. With --bug (test build), a known bug
+ * one. With --sites, of groups of so many, as crowd.c has it; with --twice, of machines that go
+ * back in time (twice.c). With --bug (test build), a known bug
  * is switched on and the exit status is 0 only if some seed catches it: the first that does is the
  * last that runs, unless all are to be counted. --table counts for every bug, in the form in which
  * docs/testing.md has it. */
@@ -16,6 +17,7 @@
 
 struct options {
     uint64_t from, seeds;
+    bool with_twins;
     size_t sites; /* 0: few, by the seed */
     unsigned jobs;
     bool prints, counts, is_table;
@@ -60,7 +62,9 @@ static uint64_t run_seed(const struct options *options, uint64_t seed, bool prin
 {
     struct sim_world *world = QN_NEW(struct sim_world);
     world_init(world, seed, options->sites > 0 ? options->sites : sites_of(seed), prints);
-    if (options->sites > 0)
+    if (options->with_twins)
+        twice_run(world);
+    else if (options->sites > 0)
         crowd_run(world);
     else
         schedule_run(world);
@@ -169,6 +173,8 @@ static bool parse(int argc, char **argv, struct options *options)
             options->seeds = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--from") == 0 && has_more)
             options->from = strtoull(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--twice") == 0)
+            options->with_twins = true;
         else if (strcmp(argv[i], "--sites") == 0 && has_more)
             options->sites = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--jobs") == 0 && has_more)
@@ -219,7 +225,7 @@ int main(int argc, char **argv)
     if (!parse(argc, argv, &options)) {
         fprintf(stderr,
                 "usage: %s [--seeds N] [--from S] [--sites N] [--jobs J] [--trace] "
-                "[--bug NAME [--count]] [--table]\n",
+                "[--twice] [--bug NAME [--count]] [--table]\n",
                 argv[0]);
         return 64;
     }

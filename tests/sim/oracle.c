@@ -338,6 +338,8 @@ static void check_coll(struct sim_world *world, struct sim_site *site,
 void oracle_committed(struct sim_world *world, struct sim_site *site,
                       const struct qn_commit *commit)
 {
+    if (world->has_twins)
+        return;
     qn_vec_each (&commit->changes, change) {
         world_trace(world, "%s commits %02x%02x seq %llu live %llu", site->name,
                     change->coll.bytes[0], change->coll.bytes[1],
@@ -351,6 +353,8 @@ void oracle_committed(struct sim_world *world, struct sim_site *site,
 
 void oracle_started(struct sim_world *world, struct sim_site *site)
 {
+    if (world->has_twins)
+        return;
     qn_vec_each (&world->colls, coll) {
         QN_AUTO_VV struct qn_vv cc = {0};
         struct qn_coll_info info;

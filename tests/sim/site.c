@@ -149,6 +149,10 @@ static void look_at_note(struct sim_world *world, struct sim_site *site,
     if (world->flips > 0 && (strcmp(effect->code, "fingerprint") == 0 ||
                              (strcmp(effect->code, "read-failed") == 0 && site->is_rotten)))
         return;
+    world->forks += strcmp(effect->code, "forked") == 0;
+    if (world->has_twins &&
+        (strcmp(effect->code, "fingerprint") == 0 || strcmp(effect->code, "cloned") == 0))
+        return;
     if (world->may_fork && strcmp(effect->code, "equivocation") == 0)
         return;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)

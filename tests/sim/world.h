@@ -220,6 +220,8 @@ struct sim_world {
     bool may_fork;                       /* the ledger, by a site that was restored */
     /* how often: that the histories have it in them */
     size_t packs_held, lists_held, rotten, copies_complete;
+    bool has_twins;             /* twice.c: dots are used twice, so single operations say nothing */
+    size_t forks;               /* notes that two chains were found */
     size_t pair[2], pair_bytes; /* crowd.c: of the first connections of two sites */
     size_t flips, repairs;      /* bits of records, and notes that some were repaired */
 };
@@ -345,3 +347,7 @@ void crowd_run(struct sim_world *world);
 /* A frame of a first connection: what does not concern its receiver is not in it. */
 void crowd_said(struct sim_world *world, const struct sim_site *from, const struct sim_site *to,
                 struct qn_span frame);
+
+/* ---- twice.c ---- */
+/* Machines that go back in time and do not know. */
+void twice_run(struct sim_world *world);
