@@ -1,4 +1,5 @@
 #include "core/core.h"
+#include "core/presence.h"
 
 #include <stdio.h>
 

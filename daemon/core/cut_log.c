@@ -3,7 +3,7 @@
  *
  * What every member has stays for an hour or two, so that those who follow on this machine, such as
  * the search, need not read all records again. */
-#include "core/state.h"
+#include "core/presence.h"
 
 #define CUTS_MAX  8  /* collections whose log is being cut at the same time */
 #define OVER_PART 16 /* so much below a cap the log is cut, that it is not done at each commit */

@@ -1,4 +1,5 @@
 #include "core/offsite.h"
+#include "core/presence.h"
 
 bool core_is_member(const struct qn_core *core)
 {

@@ -124,14 +124,9 @@ void inbox_ops(struct qn_core *core, struct peer *peer, struct share *share, uin
         submit(core, peer, share, in);
 }
 
-void inbox_outcome(struct qn_core *core, const struct pending *pending,
-                   const struct qn_outcome *outcome)
+static void take_outcome(struct qn_core *core, struct peer *peer, struct share *share,
+                         struct inbound *in, const struct qn_outcome *outcome)
 {
-    struct peer *peer = core_peer_of_link(core, pending->link);
-    struct share *share = peer_share(peer, &pending->coll);
-    struct inbound *in = share == NULL ? NULL : find(share, pending->lane, pending->seq);
-    if (in == NULL)
-        return;
     in->is_submitted = false;
     switch (outcome->err) {
     case QN_OK:
@@ -156,14 +151,43 @@ void inbox_outcome(struct qn_core *core, const struct pending *pending,
     }
 }
 
+/* What was tried in the meantime to be tried again, once. */
+static void retry_wanted(struct qn_core *core, struct peer *peer, struct share *share)
+{
+    bool is_busy = false;
+    qn_vec_each (&share->inbound, in)
+        is_busy |= in->is_submitted;
+    if (is_busy || !share->wants_retry)
+        return;
+    share->wants_retry = false;
+    inbox_retry(core, peer, share);
+}
+
+void inbox_outcome(struct qn_core *core, const struct pending *pending,
+                   const struct qn_outcome *outcome)
+{
+    struct peer *peer = core_peer_of_link(core, pending->link);
+    struct share *share = peer_share(peer, &pending->coll);
+    struct inbound *in = share == NULL ? NULL : find(share, pending->lane, pending->seq);
+    if (in == NULL)
+        return;
+    take_outcome(core, peer, share, in, outcome);
+    peer = core_peer_of_link(core, pending->link);
+    share = peer_share(peer, &pending->coll);
+    if (share != NULL)
+        retry_wanted(core, peer, share);
+}
+
 /* Lanes are in causal order, so nothing of a lane can go on before its first message does. */
 static void retry_lane(struct qn_core *core, struct peer *peer, struct share *share,
                        enum qn_lane lane)
 {
     size_t count = 0;
     qn_vec_each (&share->inbound, in)
-        if (in->lane == lane && (in->is_submitted || in->retry_ms > core->now_ms))
+        if (in->lane == lane && (in->is_submitted || in->retry_ms > core->now_ms)) {
+            share->wants_retry |= in->is_submitted;
             return;
+        }
     for (size_t i = 0; i < share->inbound.count && count < RETRY_AT_ONCE; i++)
         if (share->inbound.items[i].lane == lane) {
             submit(core, peer, share, &share->inbound.items[i]);

@@ -93,6 +93,8 @@ void scrub_outcome(struct qn_core *core, const struct pending *pending,
 /* ---- verify.c ---- */
 /* Roots differ from those of a peer at equal clocks: find out where, by itself. */
 void verify_differs(struct qn_core *core, struct peer *peer, struct coll *coll);
+/* They may differ. */
+void verify_look(struct qn_core *core, struct peer *peer, struct coll *coll);
 /* Compares again with each linked peer that differed. */
 void verify_again(struct qn_core *core, struct coll *coll);
 void verify_incidents_done(struct qn_core *core, const struct pending *pending,

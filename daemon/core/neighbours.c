@@ -3,6 +3,7 @@
 #include "core/bulk.h"
 #include "core/late.h"
 #include "core/mesh.h"
+#include "core/presence.h"
 
 /* What the rule is asked about: the present members, in order of their ids. */
 struct map {

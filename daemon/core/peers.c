@@ -2,6 +2,7 @@
 
 #include "core/bulk.h"
 #include "core/fetch.h"
+#include "core/presence.h"
 #include "core/twin.h"
 
 struct peer *core_peer(const struct qn_core *core, const struct qn_site_id *site)

@@ -7,8 +7,6 @@
  *   presence_say.c   what is new is told, at its time
  *   presence_hear.c  what others tell
  *   summary.c        what two sites have heard is compared in few bytes as a connection begins
- *
- * What is said in the rest of core: state.h.
  */
 #pragma once
 
@@ -19,6 +17,24 @@
 #define PRESENCE_GROUPS_MAX  QN_SITES_MAX
 #define PRESENCE_STAMP_MAX   (UINT64_MAX / 2)
 
+void presence_tick(struct qn_core *core);
+enum qn_err QN_CHECKED presence_heard(struct qn_core *core, struct peer *peer,
+                                      struct qn_cursor *cursor);
+/* The clock of a collection moved here. */
+void presence_moved(struct qn_core *core, struct coll *coll);
+/* All of it is to be told to everybody again: somebody may not have known whom it was about. */
+void presence_again(struct qn_core *core);
+void presence_free(struct presence *presence);
+/* By a site's last word that came here: whether it has what this one has; and how many operations
+ * it lacks, UINT64_MAX if there is no such word. */
+bool presence_is_equal(const struct coll *coll, const struct known *known);
+uint64_t presence_behind(const struct coll *coll, const struct known *known);
+/* That site has business with this one and cannot reach it: it is to be dialled. */
+bool presence_is_called(const struct qn_core *core, const struct peer *peer);
+/* Connected, or reachable through others. */
+bool peer_is_online(const struct peer *peer);
+
+/* ---- within these files ---- */
 uint32_t presence_prefix(const struct qn_site_id *site);
 /* NULL also if two begin alike: neither is meant. */
 struct peer *presence_peer(const struct qn_core *core, uint32_t prefix);

@@ -1,6 +1,6 @@
 /* What those who serve the folders of other sites ask: where a folder is, who asks for it, how its
  * site is connected to. */
-#include "core/state.h"
+#include "core/presence.h"
 
 static const struct qn_site *present(const struct qn_site *site)
 {

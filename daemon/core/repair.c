@@ -208,12 +208,23 @@ void repair_heard(struct qn_core *core, struct peer *peer, struct share *share,
     take_copies(core, share->coll, &peer->site, copies);
 }
 
+/* Who asks may have found a difference, which it may be this site's to settle: nobody would tell it
+ * else. */
+static void look_as_well(struct qn_core *core, struct peer *peer, struct coll *coll)
+{
+    if (core->now_ms < coll->care.look_ms)
+        return;
+    coll->care.look_ms = core->now_ms + core_jitter(core, COMPARE_MS);
+    verify_look(core, peer, coll);
+}
+
 /* One answer at a time: whoever asks again before it came is not answered, and asks later. */
 void repair_asked(struct qn_core *core, struct peer *peer, struct share *share, struct qn_span keys)
 {
     if (share->is_answering)
         return;
     share->is_answering = true;
+    look_as_well(core, peer, share->coll);
     struct qn_read *read = QN_NEW(struct qn_read);
     *read = (struct qn_read){.kind = QN_READ_COPIES, .coll = share->coll->id};
     qn_buf_init(&read->names, QN_FRAME_SIZE_MAX);

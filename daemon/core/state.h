@@ -78,6 +78,7 @@ struct care {
     uint64_t scrubbed_ms; /* when it was last begun, whatever came of it; monotonic, 0: never */
     bool wants_count, is_counting; /* sums, counters, indexes anew */
     uint64_t repair_ms;            /* not before */
+    uint64_t look_ms;              /* no comparison because of a question before */
     uint64_t compare_ms;           /* when to look again whether another site still differs */
     struct qn_buf suspects;        /* packed keys of records that another site has otherwise */
     size_t suspect_count;
@@ -163,6 +164,7 @@ struct share {
     bool has_grant;          /* the peer lets us send catch-up */
     bool was_live;           /* a catch-up was completed in this session */
     bool is_answering;       /* copies of records that it wants are being read */
+    bool wants_retry;        /* what came in, once what is on its way to the store is back */
     bool is_answering_chain; /* or checkpoints: fork.c */
     bool owes_clock;         /* our clock moved by operations that did not come from this peer */
     bool is_late_there;      /* the peer serves its own operations only */
@@ -603,24 +605,6 @@ void neighbours_tick(struct qn_core *core);
 bool peer_is_wanted(const struct qn_core *core, const struct peer *peer);
 /* Whether one more connection is taken, from that site. */
 bool neighbours_have_room(const struct qn_core *core, const struct peer *peer);
-
-/* ---- presence*.c: who is there, by hearsay (presence.h) ---- */
-void presence_tick(struct qn_core *core);
-enum qn_err QN_CHECKED presence_heard(struct qn_core *core, struct peer *peer,
-                                      struct qn_cursor *cursor);
-/* The clock of a collection moved here. */
-void presence_moved(struct qn_core *core, struct coll *coll);
-/* All of it is to be told to everybody again: somebody may not have known whom it was about. */
-void presence_again(struct qn_core *core);
-void presence_free(struct presence *presence);
-/* By a site's last word that came here: whether it has what this one has; and how many operations
- * it lacks, UINT64_MAX if there is no such word. */
-bool presence_is_equal(const struct coll *coll, const struct known *known);
-uint64_t presence_behind(const struct coll *coll, const struct known *known);
-/* That site has business with this one and cannot reach it: it is to be dialled. */
-bool presence_is_called(const struct qn_core *core, const struct peer *peer);
-/* Connected, or reachable through others. */
-bool peer_is_online(const struct peer *peer);
 
 /* ---- session.c: the flight, dispatch of frames ---- */
 void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool is_dialled);

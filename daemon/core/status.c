@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "core/late.h"
+#include "core/presence.h"
 #include "core/recover.h"
 #include "core/twin.h"
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "core/late.h"
+#include "core/presence.h"
 
 static void pack_time(struct qn_buf *out, uint64_t ms)
 {

@@ -4,7 +4,7 @@
  * nothing of it. */
 #include <stdio.h>
 
-#include "core/state.h"
+#include "core/presence.h"
 #include "proto/frame.h"
 #include "sim/world.h"
 

@@ -1,7 +1,7 @@
 /* What sites say of each other: shown, bounded, and nothing for whom it does not concern. */
 #include <criterion/criterion.h>
 
-#include "core/state.h"
+#include "core/presence.h"
 #include "support/core_rig.h"
 
 #define SITES 14
