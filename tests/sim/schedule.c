@@ -83,6 +83,14 @@ static void change(struct sim_world *world, struct sim_site *site, const char *c
     request(world, site, command, &args);
 }
 
+static void empty_trash(struct sim_world *world, struct sim_site *site)
+{
+    struct qn_buf args;
+    start_args(&args, 1);
+    text(&args, "collection", random_coll(world));
+    request(world, site, "record.empty-trash", &args);
+}
+
 static void resolve(struct sim_world *world, struct sim_site *site)
 {
     struct qn_buf args;
@@ -391,6 +399,8 @@ static void act_up(struct sim_world *world, struct sim_site *site, uint64_t dice
         change(world, site, "record.delete");
     else if (dice < 570)
         change(world, site, "record.restore");
+    else if (dice < 578)
+        empty_trash(world, site);
     else if (dice < 600)
         change(world, site, "record.erase");
     else if (dice < 635)
