@@ -42,6 +42,11 @@ rights() {
     expect "a collection" ctl one collection create meals
     expect "a right" ctl one user grant anne --collection meals --right read
     expect "a larger one" ctl one user grant anne --collection meals --right write
+    [[ $answer != *reader* ]] || fail "an operator lacks nothing, but: $answer"
+    expect "a reader" ctl one user role anne reader
+    expect "she may write, but" ctl one user grant anne --collection meals --right write
+    [[ $answer == *"user role anne editor"* ]] || fail "what she lacks is not said: $answer"
+    expect "an operator again" ctl one user role anne operator
     expect "it shows" holds one '.grants == [{"kind":"collection","name":"meals","right":"write"}]' user show anne
     refuse 2 'no such collection' "what is not there" \
         ctl one user grant anne --collection none --right read
