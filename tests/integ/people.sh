@@ -38,6 +38,21 @@ accounts() {
     refuse 2 'no such person' "nobody" ctl one user disable nobody
 }
 
+# Both are looked at while neither is there: the second one is found when it would be.
+alike_at_once() {
+    local name added=0 pids=()
+    for name in zoe Zoe ZOE; do
+        with_password "$good" user add "$name" >"$work/add-$name" 2>&1 &
+        pids+=($!)
+    done
+    for name in "${pids[@]}"; do
+        if wait "$name"; then added=$((added + 1)); fi
+    done
+    expect "one of three that look alike" test "$added" = 1
+    expect "and no more are there" holds one '[.[] | select(.name | ascii_downcase == "zoe")] | length == 1' user list
+    expect "gone" ctl one user remove "$(ctl one --json user list | jq -r '.[].name' | grep -i zoe)"
+}
+
 rights() {
     expect "a collection" ctl one collection create meals
     expect "a right" ctl one user grant anne --collection meals --right read
@@ -128,6 +143,7 @@ trail() {
 begin "$1" "$2" one
 found one
 accounts
+alike_at_once
 rights
 devices
 second_factor
