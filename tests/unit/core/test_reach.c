@@ -114,13 +114,13 @@ Test(reach, a_call_for_nothing_is_passed_over)
 Test(reach, a_site_that_calls_all_the_time_is_dialled_so_often_and_no_more)
 {
     make_folder(&rig.core->site);
-    be_called(10000);
+    be_called(2000);
     cr_assert_eq(rig.called, 32);
     cr_assert_not(rig.has_closed);
-    rig_wait(&rig, 9000);
+    rig_wait(&rig, 6000);
     be_called(1);
     cr_assert_eq(rig.called, 32);
-    rig_wait(&rig, 1500);
+    rig_wait(&rig, 3000);
     be_called(1);
     cr_assert_eq(rig.called, 33);
 }
