@@ -140,6 +140,18 @@ void dav_refuse(struct dav_request *dav, unsigned status)
         qn_web_refuse(dav->web, status, code_of(status), "");
 }
 
+void dav_refuse_site(struct dav_request *dav)
+{
+    QN_AUTO_BUF struct qn_buf sentence;
+    qn_buf_init(&sentence, 1024);
+    dav_note(dav, 502);
+    if (!dav->web)
+        return;
+    qn_web_message(dav->web, "other-site", &sentence);
+    qn_buf_append_u8(&sentence, 0);
+    qn_web_refuse(dav->web, 502, "other-site", sentence.is_over ? "" : (const char *)sentence.data);
+}
+
 unsigned dav_status_of(enum qn_err err)
 {
     switch (err) {
