@@ -180,6 +180,7 @@ void daemon_on_health(void *context, struct qn_health *health)
         qn_folders_health(daemon->folders, health);
     if (daemon->https != NULL)
         qn_https_health(daemon->https, health);
+    qn_trail_watch_health(daemon->trail_watch, health);
 }
 
 size_t daemon_alerts(void *context, struct qn_alert **ret_alerts)
@@ -211,6 +212,8 @@ void daemon_on_reply(void *context, uint64_t request, const struct qn_effect *re
         qn_copies_reply(qn_backups_copies(daemon->backups), request, reply);
     else if ((request & QN_FOLDERS_TOKEN) != 0)
         qn_folders_reply(daemon->folders, request, reply);
+    else if (request == QN_TRAIL_WATCH_TOKEN)
+        qn_trail_watch_reply(daemon->trail_watch, reply);
     else if (daemon->control != NULL)
         qn_control_reply(daemon->control, request, reply);
 }
@@ -292,8 +295,9 @@ static void close_handles(struct daemon *daemon)
     qn_mailer_free(daemon->mailer);
     daemon->mailer = NULL;
     qn_staff_stop(daemon->staff);
+    qn_trail_watch_stop(daemon->trail_watch);
     while (!daemon->control_closed || !daemon->net_closed || !daemon->https_closed ||
-           !qn_staff_is_idle(daemon->staff) ||
+           !qn_staff_is_idle(daemon->staff) || !qn_trail_watch_is_idle(daemon->trail_watch) ||
            (daemon->driver != NULL && !qn_driver_let_go(daemon->driver)))
         qn_loop_wait(daemon->loop);
     if (daemon->folders != NULL)
@@ -305,6 +309,8 @@ static void close_handles(struct daemon *daemon)
     qn_folders_free(daemon->folders);
     qn_local_rows_free(daemon->local);
     qn_staff_free(daemon->staff);
+    qn_trail_watch_free(daemon->trail_watch);
+    daemon->trail_watch = NULL;
 }
 
 static void tear_down(struct daemon *daemon)

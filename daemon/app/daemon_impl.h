@@ -11,6 +11,7 @@
 #include "app/people.h"
 #include "app/search_command.h"
 #include "app/setup.h"
+#include "app/trail_watch.h"
 
 #define CONFIG_ERRORS_SIZE_MAX (64 * 1024)
 
@@ -40,6 +41,8 @@ struct daemon {
     struct qn_control *control;
     struct qn_backups *backups;
     struct qn_mailer *mailer;
+    struct qn_trail_watch *trail_watch;
+    struct qn_public_key key; /* of this site, now */
     struct qn_https *https;
     struct qn_os_watermark *watermark;
     struct qn_timer *watchdog;

@@ -372,6 +372,18 @@ static enum qn_err start_driver(struct daemon *daemon)
     return qn_control_start(daemon->control, daemon->driver);
 }
 
+static void start_trail_watch(struct daemon *daemon)
+{
+    daemon->key = *qn_signer_public(daemon->signer);
+    daemon->trail_watch =
+        qn_trail_watch_new(&(struct qn_trail_watch_options){.loop = daemon->loop,
+                                                            .log = &daemon->log,
+                                                            .store = daemon->store,
+                                                            .driver = daemon->driver,
+                                                            .id = &daemon->id,
+                                                            .key = &daemon->key});
+}
+
 static void start_mailer(struct daemon *daemon)
 {
     struct qn_mailer_options options = {.loop = daemon->loop,
@@ -469,6 +481,7 @@ int daemon_start(struct daemon *daemon)
     if (err == QN_OK)
         err = start_driver(daemon);
     if (err == QN_OK) {
+        start_trail_watch(daemon);
         start_mailer(daemon);
         start_https(daemon);
     }

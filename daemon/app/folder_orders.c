@@ -3,6 +3,7 @@
  *   create   look at the directory (job), the core makes the collection, mark (job), row, open
  *   attach   look at the directory and mark it (job), row, open, take the old one's mark away (job)
  *   detach   row goes, close, take the mark away (job)
+ *   delete   row goes, close, the core ends the collection, take the mark away (job)
  *   list, status   count what is there (job)
  *
  * A mark goes only when the row that no longer names its directory is durable: where the store
@@ -233,6 +234,27 @@ static void on_detached(void *context, enum qn_err err)
     leave_old_path(order);
 }
 
+static void end_collection(struct order *order)
+{
+    QN_AUTO_BUF struct qn_buf args;
+    qn_buf_init(&args, QN_NAME_SIZE_MAX + 32);
+    qn_pack_map(&args, 1);
+    qn_pack_cstr(&args, "name");
+    qn_pack_cstr(&args, order->name);
+    qn_driver_request(order->folders->driver, order->token, qn_span_str("collection.close"),
+                      qn_buf_view(&args), qn_span_str(order->user));
+}
+
+/* If the daemon ends here, the folder has no directory, and may be deleted again. */
+static void on_withdrawn(void *context, enum qn_err err)
+{
+    struct order *order = context;
+    if (!is_stored(order, err))
+        return;
+    folders_drop_home(order->folders, &order->id);
+    end_collection(order);
+}
+
 static void on_marked(void *context)
 {
     struct order *order = context;
@@ -296,6 +318,8 @@ void qn_folders_reply(struct qn_folders *folders, uint64_t request, const struct
         return;
     if (effect->reply == QN_REPLY_ERROR)
         fail(order, effect->err, effect->code, effect->object);
+    else if (order->is_delete)
+        leave_old_path(order);
     else if (!read_id(effect, &order->id))
         fail(order, QN_ERR_INVALID, "internal", order->name);
     else
@@ -383,17 +407,30 @@ static void start_attach(struct order *order, struct qn_span args)
     run_job(order, attach_work, on_marked);
 }
 
-static void start_detach(struct order *order, struct qn_span args)
+/* Of detach and delete; `already`: what is left to do of one without a directory. */
+static void withdraw(struct order *order, struct qn_span args, void (*already)(struct order *order),
+                     void (*done)(void *context, enum qn_err err))
 {
     if (!take_name(order, args) || !find_here(order))
         return;
     const struct home *home = folders_home(order->folders, &order->id);
     if (home == NULL) {
-        end(order); /* it is so already */
+        already(order);
         return;
     }
     copy_text(qn_span_str(home->path), order->old_path, sizeof(order->old_path));
-    store(order, true, on_detached);
+    store(order, true, done);
+}
+
+static void start_detach(struct order *order, struct qn_span args)
+{
+    withdraw(order, args, end, on_detached);
+}
+
+static void start_delete(struct order *order, struct qn_span args)
+{
+    order->is_delete = true;
+    withdraw(order, args, end_collection, on_withdrawn);
 }
 
 /* ---- list, status ---- */
@@ -417,6 +454,15 @@ static void pack_number(struct qn_buf *out, const char *key, bool is_known, uint
         qn_pack_nil(out);
 }
 
+static void pack_text(struct qn_buf *out, const char *key, bool is_known, const char *text)
+{
+    qn_pack_cstr(out, key);
+    if (is_known)
+        qn_pack_cstr(out, text);
+    else
+        qn_pack_nil(out);
+}
+
 static const char *state_of(const struct line *line)
 {
     if (!line->is_here)
@@ -427,7 +473,10 @@ static const char *state_of(const struct line *line)
 static void pack_line(const struct qn_core *core, const struct line *line, struct qn_buf *out)
 {
     bool is_known = line->path != NULL && line->err == QN_OK;
-    qn_pack_map(out, 9);
+    qn_pack_map(out, 11);
+    pack_number(out, "alike", is_known, line->look.alike);
+    pack_text(out, "alike_path", is_known && line->look.alike_path[0] != '\0',
+              line->look.alike_path);
     pack_number(out, "bytes", is_known, line->look.bytes);
     qn_pack_cstr(out, "complete");
     qn_pack_bool(out, is_known && line->look.is_complete);
@@ -439,11 +488,7 @@ static void pack_line(const struct qn_core *core, const struct line *line, struc
     qn_core_pack_members(core, &line->id, out);
     qn_pack_cstr(out, "name");
     qn_pack_cstr(out, line->name);
-    qn_pack_cstr(out, "path");
-    if (line->path != NULL)
-        qn_pack_cstr(out, line->path);
-    else
-        qn_pack_nil(out);
+    pack_text(out, "path", line->path != NULL, line->path);
     qn_pack_cstr(out, "state");
     qn_pack_cstr(out, state_of(line));
 }
@@ -513,6 +558,7 @@ static const struct {
 } commands[] = {
     {"folder.attach", "name path", start_attach},
     {"folder.create", "members name path", start_create},
+    {"folder.delete", "name", start_delete},
     {"folder.detach", "name", start_detach},
     {"folder.list", "", start_list},
     {"folder.status", "name", start_status},

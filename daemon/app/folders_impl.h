@@ -33,7 +33,7 @@ struct order {
     char path[FOLDER_PATH_SIZE_MAX + 1], old_path[FOLDER_PATH_SIZE_MAX + 1];
     struct qn_buf members; /* as the client said it, packed; empty: all */
     struct qn_coll_id id;
-    bool is_status;
+    bool is_status, is_delete;
     bool is_storing; /* its row is on its way: it is freed when that is told of */
     /* what a job found */
     enum qn_err err;

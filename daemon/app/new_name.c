@@ -87,6 +87,17 @@ static void run(struct check *check, const struct qn_core *core, const struct qn
         with_collections(check, core);
 }
 
+static enum qn_err judge(struct check *check, const struct qn_core *core,
+                         const struct qn_people *people, struct qn_span command)
+{
+    qn_buf_init(&check->folded, FOLDED_SIZE_MAX);
+    qn_buf_init(&check->other, FOLDED_SIZE_MAX);
+    run(check, core, people, command);
+    qn_buf_deinit(&check->folded);
+    qn_buf_deinit(&check->other);
+    return check->is_alike ? check->refusal->err : QN_OK;
+}
+
 enum qn_err qn_new_name_check(const struct qn_core *core, const struct qn_people *people,
                               struct qn_span command, struct qn_span args,
                               struct qn_refusal *ret_refusal)
@@ -97,10 +108,12 @@ enum qn_err qn_new_name_check(const struct qn_core *core, const struct qn_people
         qn_span_eq_str(command, "collection.create") || qn_span_eq_str(command, "folder.create");
     if (!makes_name || !args_text(args, "name", QN_NAME_SIZE_MAX, &check.name))
         return QN_OK;
-    qn_buf_init(&check.folded, FOLDED_SIZE_MAX);
-    qn_buf_init(&check.other, FOLDED_SIZE_MAX);
-    run(&check, core, people, command);
-    qn_buf_deinit(&check.folded);
-    qn_buf_deinit(&check.other);
-    return check.is_alike ? ret_refusal->err : QN_OK;
+    return judge(&check, core, people, command);
+}
+
+enum qn_err qn_new_person_check(const struct qn_people *people, struct qn_span name,
+                                struct qn_refusal *ret_refusal)
+{
+    struct check check = {.refusal = ret_refusal, .name = name};
+    return judge(&check, NULL, people, qn_span_str("user.add"));
 }

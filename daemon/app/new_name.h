@@ -13,3 +13,7 @@
 enum qn_err QN_CHECKED qn_new_name_check(const struct qn_core *core, const struct qn_people *people,
                                          struct qn_span command, struct qn_span args,
                                          struct qn_refusal *ret_refusal);
+/* The same of a person, asked again in the moment of the change: of two that are added at once the
+ * second one is refused. */
+enum qn_err QN_CHECKED qn_new_person_check(const struct qn_people *people, struct qn_span name,
+                                           struct qn_refusal *ret_refusal);

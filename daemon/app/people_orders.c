@@ -1,4 +1,5 @@
 /* What each command of people is: its arguments, and what it does to an account. */
+#include "app/new_name.h"
 #include "app/people_private.h"
 #include "base/text.h"
 #include "core/args.h"
@@ -248,8 +249,13 @@ static enum qn_err set_password(const struct order *order, struct qn_account *ac
     return QN_OK;
 }
 
-static enum qn_err add(const struct order *order, struct qn_account *account)
+static enum qn_err add(struct order *order, struct qn_account *account)
 {
+    struct qn_refusal refusal = {.err = QN_OK};
+    enum qn_err err =
+        qn_new_person_check(qn_staff_people(order->staff), qn_span_str(order->name), &refusal);
+    if (err != QN_OK)
+        return refuse(order, err, refusal.code, qn_span_str(refusal.object));
     account->role = order->role;
     account->created_ms = order->now_ms;
     return set_password(order, account);

@@ -39,6 +39,7 @@ void call_collection_show(const struct call *call);
 void call_collection_create(const struct call *call);
 void call_collection_grant(const struct call *call);
 void call_collection_ungrant(const struct call *call);
+void call_collection_close(const struct call *call);
 /* late.c, late_rescue.c */
 void call_collection_resume(const struct call *call);
 void call_collection_rescue(const struct call *call);
@@ -48,6 +49,7 @@ void call_record_put_many(const struct call *call);
 void call_record_delete(const struct call *call);
 void call_record_restore(const struct call *call);
 void call_record_erase(const struct call *call);
+void call_record_empty_trash(const struct call *call); /* request_trash.c */
 void call_conflict_resolve(const struct call *call);
 void call_verify(const struct call *call);
 /* request_plan.c, request_backup.c, request_holder.c */

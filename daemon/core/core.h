@@ -225,6 +225,8 @@ void qn_core_set_history_days(struct qn_core *core, uint64_t days);
 /* The newest checkpoint of this site's audit trail, durable here: other sites are told. At most
  * QN_TRAIL_CHECKPOINT_SIZE_MAX bytes, copied. Between steps; the next step tells it. */
 void qn_core_set_trail(struct qn_core *core, uint64_t seq, struct qn_span checkpoint);
+/* A proof of the whole trail found that a site knows it otherwise: when; 0: it does not. */
+void qn_core_found_trail(struct qn_core *core, struct qn_span site, uint64_t wall_ms);
 
 /* ---- views, borrowed until the next step ---- */
 
@@ -301,6 +303,7 @@ struct qn_health {
         *serve_words;              /* what of HTTPS does not work, and why; NULL: it does */
     uint64_t certificate_end_ms;   /* of HTTPS, if it ends soon or has ended; else 0 */
     const char *certificate_names; /* then */
+    uint64_t trail_fault; /* the entry at which this site's audit trail is not whole, or 0 */
 };
 
 /* Something that is not as it should be (docs/control.md 4). */

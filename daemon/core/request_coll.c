@@ -110,17 +110,22 @@ static const char *why_not(const struct call *call, const struct qn_collection *
     return collection->is_for_all ? "is-for-all" : NULL;
 }
 
+static void append_body(const struct call *call, const struct qn_buf *body, struct qn_span name)
+{
+    struct qn_buf payload;
+    qn_buf_init(&payload, QN_LEDGER_ENTRY_SIZE_MAX + 16);
+    qn_pack_array(&payload, 1);
+    qn_pack_bin(&payload, qn_buf_view(body));
+    call_commit(call, QN_INTENT_LEDGER_APPEND, &payload, name);
+}
+
 static void append_access(const struct call *call, enum qn_body_type type,
                           const struct qn_body_grant *grant, struct qn_span name)
 {
     QN_AUTO_BUF struct qn_buf body;
     qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
     qn_body_grant_pack(&qn_ledger_group(call->core->ledger)->id, type, grant, &body);
-    struct qn_buf payload;
-    qn_buf_init(&payload, QN_LEDGER_ENTRY_SIZE_MAX + 16);
-    qn_pack_array(&payload, 1);
-    qn_pack_bin(&payload, qn_buf_view(&body));
-    call_commit(call, QN_INTENT_LEDGER_APPEND, &payload, name);
+    append_body(call, &body, name);
 }
 
 static void change_access(const struct call *call, bool is_grant)
@@ -159,4 +164,26 @@ void call_collection_grant(const struct call *call)
 void call_collection_ungrant(const struct call *call)
 {
     change_access(call, false);
+}
+
+/* Of folders only: their files are elsewhere. Records are where they are written, and nobody takes
+ * them away from others. */
+void call_collection_close(const struct call *call)
+{
+    const struct qn_group *group = qn_ledger_group(call->core->ledger);
+    const struct coll *coll = call_collection(call);
+    if (coll == NULL)
+        return;
+    struct qn_span name = qn_span_str(coll->shown);
+    const struct qn_collection *collection = qn_group_collection(group, &coll->id);
+    if (!coll->info.is_folder) {
+        call_fail(call, QN_ERR_STATE, "folder-unknown", name);
+    } else if (collection == NULL || !qn_site_id_eq(&collection->creator, &call->core->site)) {
+        call_fail(call, QN_ERR_DENIED, "not-home", name);
+    } else {
+        QN_AUTO_BUF struct qn_buf body;
+        qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
+        qn_body_close_collection_pack(&group->id, &coll->id, &body);
+        append_body(call, &body, name);
+    }
 }

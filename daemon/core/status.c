@@ -52,8 +52,10 @@ static void alerts_of_trail(const struct qn_core *core, const struct peer *peer,
 {
     if (is_recent(core, peer->trail.contradicted_ms))
         add(alerts, "attention", "trail-contradicted", name)->time_ms = peer->trail.contradicted_ms;
-    if (is_recent(core, peer->trail.accused_ms))
-        add(alerts, "attention", "trail-differs", name)->time_ms = peer->trail.accused_ms;
+    uint64_t accused_ms = peer->trail.accused_ms > peer->trail.found_ms ? peer->trail.accused_ms
+                                                                        : peer->trail.found_ms;
+    if (is_recent(core, accused_ms))
+        add(alerts, "attention", "trail-differs", name)->time_ms = accused_ms;
 }
 
 static void alerts_of_peer(const struct qn_core *core, const struct peer *peer, const char *name,
@@ -256,6 +258,12 @@ static void alerts_of_folders(const struct qn_core *core, const struct qn_health
     }
 }
 
+static void alerts_of_own_trail(const struct qn_health *health, struct alerts *alerts)
+{
+    if (health->trail_fault != 0)
+        add(alerts, "critical", "trail-bad", "")->count = health->trail_fault;
+}
+
 static void alerts_of_serve(const struct qn_health *health, struct alerts *alerts)
 {
     if (health->serve_failed != NULL) {
@@ -290,6 +298,7 @@ static void collect(const struct qn_core *core, const struct qn_health *health,
         snprintf(alert->detail, sizeof(alert->detail), "%s", health->mail_words);
     }
     alerts_of_serve(health, alerts);
+    alerts_of_own_trail(health, alerts);
     if (health->has_kit)
         add(alerts, "hint", "kit-unconfirmed", "recovery-kit.txt");
     if (alerts->list.count > 0)

@@ -43,6 +43,13 @@ void qn_core_set_trail(struct qn_core *core, uint64_t seq, struct qn_span checkp
     core->own_trail.seq = seq;
 }
 
+void qn_core_found_trail(struct qn_core *core, struct qn_span site, uint64_t wall_ms)
+{
+    qn_vec_each (&core->peers, peer)
+        if (qn_span_eq_str(site, core_site_name(core, &(*peer)->site)))
+            (*peer)->trail.found_ms = wall_ms;
+}
+
 /* An older version never says that it keeps anything. */
 static uint64_t say_delay(const struct peer_trail *trail)
 {

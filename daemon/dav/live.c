@@ -121,11 +121,14 @@ void qn_dav_live_lock(struct qn_buf *out, const struct qn_dav_lock *lock, const 
 static void write_locks(struct qn_buf *out, const struct qn_dav_resource *resource)
 {
     const struct qn_dav_lock *lock = NULL;
-    while ((lock = qn_dav_locks_covering(resource->locks, resource->path, resource->now_ms,
-                                         lock)) != NULL)
+    for (size_t told = 0; told < QN_DAV_LOCKS_TOLD_MAX; told++) {
+        lock = qn_dav_locks_covering(resource->locks, resource->path, resource->now_ms, lock);
+        if (lock == NULL)
+            return;
         qn_dav_live_lock(out, lock, resource->locks_href,
                          resource->person && strcmp(lock->person, resource->person) == 0,
                          resource->now_ms);
+    }
 }
 
 static void write_checksums(struct qn_buf *out, struct qn_span digest)

@@ -189,6 +189,17 @@ static size_t count_of_person(const struct qn_dav_locks *locks, const char *pers
     return count;
 }
 
+/* All are shared, or the new one would not be added. What was locked below before is not counted.
+ */
+static bool is_crowded(const struct qn_dav_locks *locks, struct qn_span path, uint64_t now_ms)
+{
+    const struct qn_dav_lock *lock = NULL;
+    size_t count = 0;
+    while ((lock = qn_dav_locks_covering(locks, path, now_ms, lock)) != NULL)
+        count++;
+    return count >= QN_DAV_LOCKS_COVER_MAX;
+}
+
 /* Version 4 of RFC 9562: all but six of the bits are random. */
 static void print_token(const uint8_t random[16], char out[QN_DAV_TOKEN_SIZE])
 {
@@ -209,7 +220,8 @@ enum qn_err qn_dav_locks_add(struct qn_dav_locks *locks, const struct qn_dav_loc
     }
     if (locks->held.count >= QN_DAV_LOCKS_MAX || wish->owner.size > QN_DAV_OWNER_SIZE_MAX ||
         strlen(wish->person) > QN_PERSON_SIZE_MAX ||
-        count_of_person(locks, wish->person) >= QN_DAV_LOCKS_PERSON_MAX)
+        count_of_person(locks, wish->person) >= QN_DAV_LOCKS_PERSON_MAX ||
+        is_crowded(locks, wish->path, now_ms))
         return QN_ERR_LIMIT;
     struct qn_dav_lock lock = {.path = wish->path,
                                .owner = wish->owner,

@@ -19,6 +19,8 @@
 
 #define QN_DAV_LOCKS_MAX        4096
 #define QN_DAV_LOCKS_PERSON_MAX 512
+#define QN_DAV_LOCKS_COVER_MAX  16 /* shared ones that cover one path when another is added */
+#define QN_DAV_LOCKS_TOLD_MAX   32 /* in a lockdiscovery, the nearest */
 #define QN_DAV_OWNER_SIZE_MAX   2048
 #define QN_DAV_TOKEN_SIZE       46 /* "urn:uuid:" and 36 characters, with its end */
 #define QN_DAV_LOCK_ROW_PREFIX  "lock/"
@@ -45,8 +47,8 @@ struct qn_dav_locks *qn_dav_locks_new(void);
 void qn_dav_locks_free(struct qn_dav_locks *locks);
 size_t qn_dav_locks_count(const struct qn_dav_locks *locks);
 
-/* QN_ERR_BUSY: another lock stands against it (ret_lock is that one). QN_ERR_LIMIT: too many, or
- * the owner's text is too long. */
+/* QN_ERR_BUSY: another lock stands against it (ret_lock is that one). QN_ERR_LIMIT: too many of
+ * all, of the person or on the path, or the owner's text is too long. */
 enum qn_err QN_CHECKED qn_dav_locks_add(struct qn_dav_locks *locks,
                                         const struct qn_dav_lock_wish *wish, uint64_t now_ms,
                                         const struct qn_dav_lock **ret_lock);

@@ -20,6 +20,3 @@ enum qn_dav_name_fault {
 };
 /* Why Windows could not show or make a file of that name. */
 enum qn_dav_name_fault qn_dav_name_fault(struct qn_span name);
-/* Two names that Windows and macOS take for one: equal without regard to case (Latin, Greek and
- * Cyrillic letters), but not equal. Both are UTF-8. */
-bool qn_dav_names_collide(struct qn_span a, struct qn_span b);

@@ -26,6 +26,9 @@ struct qn_entry_info {
     char etag[QN_ETAG_SIZE_MAX];     /* strong, with quotes; "" of a directory */
     uint8_t digest[32];              /* SHA-256 of the content, */
     bool has_digest;                 /* if it is known */
+    /* Of a commit: the name beside it that keeps what another had put there since the upload began;
+     * borrowed; empty: nothing. */
+    struct qn_span kept;
 };
 
 /* What must hold when the change happens; else QN_ERR_CONFLICT (412) and nothing changed. */
@@ -88,7 +91,9 @@ struct qn_folder_ops {
     /* One at a time; the bytes are the caller's until done. */
     struct qn_folder_call *(*write)(struct qn_folder_upload *, struct qn_span bytes,
                                     qn_folder_done_fn, void *);
-    /* modified_ns INT64_MIN: now. The upload is gone afterwards, either way. */
+    /* modified_ns INT64_MIN: now. The upload is gone afterwards, either way. What came there since
+     * the upload began, and the caller did not expect, is kept beside it; CONFLICT where the file
+     * system cannot do that. */
     struct qn_folder_call *(*commit)(struct qn_folder_upload *, const struct qn_folder_expect *,
                                      int64_t modified_ns, qn_folder_entry_fn, void *);
     void (*abort)(struct qn_folder_upload *);

@@ -44,6 +44,7 @@ int real_open_cached(struct local *folder, struct qn_span path, int flags)
 {
     char text[PATH_MAX + 1] = ".";
     int root = quick_root(folder);
+    errno = EAGAIN;
     if (root < 0 || path.size >= sizeof(text))
         return -1;
     if (path.size > 0) {

@@ -59,10 +59,13 @@ enum qn_err QN_CHECKED qn_folder_unmark(const char *path, const uint8_t mark[QN_
  * without links, ends with a zero. Blocks: any thread. */
 enum qn_err QN_CHECKED qn_folder_probe(const char *path, struct qn_buf *ret_real);
 
+#define QN_FOLDER_ALIKE_SIZE 512
 struct qn_folder_look {
-    uint64_t files, bytes;           /* of files that are shown */
-    bool is_complete;                /* false: there are more than were looked at */
-    uint64_t used_bytes, free_bytes; /* of the file system */
+    uint64_t files, bytes;                 /* of files that are shown */
+    bool is_complete;                      /* false: there are more than were looked at */
+    uint64_t alike;                        /* names that others take for one that was met before, */
+    char alike_path[QN_FOLDER_ALIKE_SIZE]; /* and the first of them; "": none, or a longer one */
+    uint64_t used_bytes, free_bytes;       /* of the file system */
 };
 /* Counts what is in a folder, at most `names_max` names. QN_ERR_CLOSED: it is not there, or `stops`
  * (may be NULL) says so. Blocks: any thread. */

@@ -96,7 +96,8 @@ int64_t wall_ns(void); /* the system's clock, in its steps: what the kernel writ
 /* ---- pool: where a call's path leads ---- */
 /* The root, checked, and the place below it. QN_ERR_CLOSED: the folder is gone. */
 enum qn_err QN_CHECKED real_find(struct local *folder, struct qn_span path, struct place *place);
-/* On the loop: opens what is at `path` without waiting. -1: not so, whatever the reason. */
+/* On the loop: opens what is at `path` without waiting. -1: not so, whatever the reason; errno is
+ * ENOENT only where the kernel knows that it is not there. */
 int real_open_cached(struct local *folder, struct qn_span path, int flags);
 /* For what makes names: a missing parent is QN_ERR_STATE. */
 enum qn_err QN_CHECKED real_find_new(struct local *folder, struct qn_span path,

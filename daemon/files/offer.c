@@ -5,9 +5,12 @@
 #include <sys/statvfs.h>
 
 #include "base/mem.h"
+#include "files/alike.h"
 #include "files/names.h"
 #include "files/tree.h"
 #include "os/os.h"
+
+#define LOOK_PATH_SIZE_MAX ((size_t)TREE_DEPTH_MAX * (NAME_MAX + 1))
 
 /* A file without a name, or one that goes at once, where the file system has no such. */
 static enum qn_err try_to_write(int dir)
@@ -43,7 +46,41 @@ struct looking {
     struct tree_report report;
     struct qn_folder_look look;
     uint64_t names_left;
+    struct alike *names; /* of the directory that is being read */
+    struct qn_buf path;  /* of it, for what is said */
 };
+
+/* What is shown twice to who does not tell capitals apart. */
+static void compare(struct looking *looking, struct qn_span name)
+{
+    struct qn_folder_look *look = &looking->look;
+    if (!alike_add(looking->names, name))
+        return;
+    size_t size = looking->path.size + name.size;
+    if (look->alike++ > 0 || looking->path.is_over || size >= sizeof(look->alike_path))
+        return;
+    if (looking->path.size > 0)
+        memcpy(look->alike_path, looking->path.data, looking->path.size);
+    memcpy(look->alike_path + looking->path.size, name.data, name.size);
+}
+
+static bool look_at(void *context, int dir, const char *name, unsigned char type);
+
+static void look_below(struct looking *looking, int dir, const char *name)
+{
+    AUTO_ALIKE struct alike below = {0};
+    struct alike *here = looking->names;
+    size_t size = looking->path.size;
+    looking->names = &below;
+    qn_buf_append_str(&looking->path, name);
+    qn_buf_append_str(&looking->path, "/");
+    looking->report.depth++;
+    tree_each(dir, &looking->report, look_at, looking);
+    looking->report.depth--;
+    if (!looking->path.is_over)
+        qn_buf_truncate(&looking->path, size);
+    looking->names = here;
+}
 
 static bool look_at(void *context, int dir, const char *name, unsigned char type)
 {
@@ -57,6 +94,7 @@ static bool look_at(void *context, int dir, const char *name, unsigned char type
         return false;
     }
     looking->names_left--;
+    compare(looking, qn_span_str(name));
     if (!is_directory(&status)) {
         looking->look.files++;
         looking->look.bytes += status.stx_size;
@@ -69,9 +107,7 @@ static bool look_at(void *context, int dir, const char *name, unsigned char type
         looking->look.is_complete = false;
         return true;
     }
-    looking->report.depth++;
-    tree_each(below, &looking->report, look_at, looking);
-    looking->report.depth--;
+    look_below(looking, below, name);
     return looking->look.is_complete || looking->names_left > 0;
 }
 
@@ -86,11 +122,14 @@ enum qn_err qn_folder_look(const char *path, const uint8_t mark[QN_FOLDER_MARK_S
     enum qn_err err = root_open(&root, &fd);
     root_deinit(&root);
     QN_TRY(err);
-    struct looking looking = {.look.is_complete = true, .names_left = names_max};
+    AUTO_ALIKE struct alike names = {0};
+    struct looking looking = {.look.is_complete = true, .names_left = names_max, .names = &names};
+    qn_buf_init(&looking.path, LOOK_PATH_SIZE_MAX);
     tree_report_init(&looking.report, stops, qn_span(NULL, 0));
     tree_each(fd, &looking.report, look_at, &looking);
     looking.look.is_complete &= looking.report.err == QN_OK;
     tree_report_deinit(&looking.report);
+    qn_buf_deinit(&looking.path);
     if (stops != NULL && atomic_load(stops))
         return QN_ERR_CLOSED;
     if (fstatvfs(fd, &status) == 0) {

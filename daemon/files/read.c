@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "files/local_impl.h"
+#include "files/names.h"
 
 #define READ_SIZE_MAX  ((size_t)256 * 1024)
 #define AHEAD_SIZE_MAX ((size_t)64 * 1024) /* a file of at most that is read when it is opened */
@@ -30,12 +31,24 @@ static void stat_work(struct qn_folder_call *call)
         call->err = place_look(&place, &stat->status);
 }
 
+/* File managers ask for many names that are not there ("._x" of each "x"): where the kernel knows
+ * that, it is the answer. Another form of the name has to be looked for in the directory. */
+static bool is_known_missing(struct qn_folder_call *call)
+{
+    if (errno != ENOENT || !qn_name_is_ascii(qn_buf_view(&call->path)))
+        return false;
+    call->err = QN_ERR_NOTFOUND;
+    return true;
+}
+
 static bool stat_attempt(struct qn_folder_call *call)
 {
     struct stat_call *stat = (struct stat_call *)call;
     stat->now_ns = wall_ns();
     AUTO_FD int fd = real_open_cached(call->folder, qn_buf_view(&call->path), O_PATH | O_NOFOLLOW);
-    return fd >= 0 && fd_look(fd, &stat->status) == QN_OK;
+    if (fd < 0)
+        return is_known_missing(call);
+    return fd_look(fd, &stat->status) == QN_OK;
 }
 
 static void stat_finish(struct qn_folder_call *call)
@@ -106,8 +119,10 @@ static bool open_attempt(struct qn_folder_call *call)
 {
     struct open_call *open = (struct open_call *)call;
     AUTO_FD int fd = real_open_cached(call->folder, qn_buf_view(&call->path), OPEN_FLAGS);
+    if (fd < 0)
+        return is_known_missing(call);
     open->now_ns = wall_ns();
-    if (fd < 0 || fd_look(fd, &open->status) != QN_OK || is_directory(&open->status) ||
+    if (fd_look(fd, &open->status) != QN_OK || is_directory(&open->status) ||
         is_noted_when_read(&open->status, open->now_ns))
         return false;
     open->fd = fd;

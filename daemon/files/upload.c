@@ -1,8 +1,9 @@
 /* A new content on its way: into a hidden file beside its place, hashed as it comes, and put in its
  * place in one step.
  *
- *   upload ── write* ──┬── commit: fsync, times ── [change: judge, rename] ── fsync of the
- * directory ── row └── abort: gone
+ *   upload ── write* ──┬── commit: fsync, times ── [change: judge, keep, rename]
+ *                      │            ── fsync of the directory ── row
+ *                      └── abort: gone
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,8 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "crypto/digest.h"
+#include "files/keep.h"
+#include "files/names.h"
 #include "files/stage.h"
 #include "files/tree.h"
 
@@ -24,6 +27,7 @@ struct qn_folder_upload {
     struct qn_buf path; /* normal form C */
     int parent;         /* where the hidden name is */
     struct stage stage;
+    struct seen seen;
     struct qn_hasher *hasher;
     uint64_t size, pushed;
     enum qn_err err; /* of a write: it can only be aborted then */
@@ -56,12 +60,13 @@ static enum qn_err check_room(int fd, uint64_t size)
     return size / status.f_frsize > status.f_bavail ? QN_ERR_NOSPACE : QN_OK;
 }
 
-static enum qn_err check_target(const struct place *place)
+static enum qn_err check_target(const struct place *place, const struct row *row, struct seen *seen)
 {
     struct statx status;
     if (place->is_root)
         return QN_ERR_EXISTS;
     enum qn_err err = place_look(place, &status);
+    seen_take(seen, err == QN_OK ? &status : NULL, row);
     if (err == QN_ERR_NOTFOUND)
         return QN_OK;
     return err == QN_OK && is_directory(&status) ? QN_ERR_EXISTS : err;
@@ -72,7 +77,7 @@ static enum qn_err upload_begin(struct upload_call *begin)
     AUTO_PLACE struct place place = {.parent = -1};
     struct qn_folder_upload *upload = begin->upload;
     QN_TRY(real_find_new(begin->call.folder, qn_buf_view(&begin->call.path), &place));
-    QN_TRY(check_target(&place));
+    QN_TRY(check_target(&place, call_row(&begin->call), &upload->seen));
     QN_TRY(check_room(place.parent, begin->size));
     QN_TRY(stage_make_file(begin->call.folder, place.parent, &upload->stage));
     upload->parent = place.parent;
@@ -99,7 +104,8 @@ static void upload_finish(struct qn_folder_call *call)
     call_end(call);
 }
 
-static const struct call_kind upload_kind = {.work = upload_work, .finish = upload_finish};
+static const struct call_kind upload_kind = {
+    .prepare = call_read_row, .work = upload_work, .finish = upload_finish};
 
 struct qn_folder_call *real_upload(struct qn_folder *base, struct qn_span path, uint64_t size,
                                    qn_folder_upload_fn done, void *context)
@@ -241,7 +247,8 @@ struct commit_call {
     struct qn_folder_expect expect;
     int64_t modified_ns, now_ns;
     uint64_t size;
-    bool is_put; /* it has its place: the hidden name is gone */
+    bool is_put;             /* it has its place: the hidden name is gone */
+    char kept[NAME_MAX + 1]; /* "": nothing */
     uint8_t digest[32];
     struct statx status;
     struct row fresh;
@@ -272,6 +279,16 @@ static enum qn_err make_ready(struct commit_call *commit, const struct place *pl
     return sync_fd(fd);
 }
 
+/* Who named the version that they replace has seen it, or is refused. */
+static enum qn_err keep_unseen(struct commit_call *commit, const struct place *place,
+                               const struct statx *there)
+{
+    if (commit->expect.etag[0] != '\0' ||
+        !seen_is_other(&commit->upload->seen, there, call_row(&commit->call), commit->digest))
+        return QN_OK;
+    return keep_beside(place, wall_ns(), commit->kept);
+}
+
 /* The moment of the change. */
 static enum qn_err put_in_place(struct commit_call *commit, const struct place *place)
 {
@@ -284,12 +301,18 @@ static enum qn_err put_in_place(struct commit_call *commit, const struct place *
         entry_judge(&commit->expect, exists ? &there : NULL, call_row(&commit->call), wall_ns()));
     if (exists && is_directory(&there))
         return QN_ERR_EXISTS;
+    if (exists)
+        QN_TRY(keep_unseen(commit, place, &there));
     /* What another program makes there meanwhile is not replaced unseen. */
     unsigned flags = exists ? 0 : RENAME_NOREPLACE;
     const struct qn_folder_upload *upload = commit->upload;
     if (renameat2(upload->parent, upload->stage.name, place->parent, place->name, flags) == 0)
         return QN_OK;
-    return errno == EEXIST ? QN_ERR_CONFLICT : files_err(errno);
+    err = errno == EEXIST ? QN_ERR_CONFLICT : files_err(errno);
+    if (commit->kept[0] != '\0')
+        (void)!unlinkat(place->parent, commit->kept, 0); /* it was not replaced */
+    commit->kept[0] = '\0';
+    return err;
 }
 
 static enum qn_err commit_run(struct commit_call *commit)
@@ -329,8 +352,21 @@ static void commit_tell(struct qn_folder_call *call, enum qn_err stored)
     struct qn_entry_info entry;
     const struct row *row = stored == QN_OK ? &commit->fresh : NULL;
     entry_describe(&commit->status, row, commit->now_ns, call_name(call), &entry);
+    entry.kept = qn_span_str(commit->kept);
     commit->done(call->context, QN_OK, &entry);
     call_end(call);
+}
+
+static void tell_kept(const struct commit_call *commit)
+{
+    QN_AUTO_BUF struct qn_buf path;
+    struct qn_span parent, last;
+    qn_name_split(qn_buf_view(&commit->call.path), &parent, &last);
+    qn_buf_init(&path, parent.size + NAME_MAX + 2);
+    qn_buf_append_span(&path, parent);
+    qn_buf_append_str(&path, parent.size > 0 ? "/" : "");
+    qn_buf_append_str(&path, commit->kept);
+    call_changed(&commit->call, qn_buf_view(&path));
 }
 
 static void commit_finish(struct qn_folder_call *call)
@@ -340,6 +376,8 @@ static void commit_finish(struct qn_folder_call *call)
         discard(commit->upload);
     upload_free(commit->upload);
     call_changed(call, qn_buf_view(&call->path));
+    if (commit->kept[0] != '\0')
+        tell_kept(commit);
     if (call->err != QN_OK) {
         commit->done(call->context, call->err, NULL);
         call_end(call);

@@ -49,8 +49,9 @@ static const struct qn_json_shape status_site[] = {
 };
 
 const struct qn_json_shape qn_json_folder[] = {
-    MEMBER("name"),  MEMBER("state"), MEMBER("home"),     MEMBER("path"),       LIST("members"),
-    MEMBER("files"), MEMBER("bytes"), MEMBER("complete"), MEMBER("free_bytes"), END,
+    MEMBER("name"),       MEMBER("state"), MEMBER("home"),       MEMBER("path"),
+    LIST("members"),      MEMBER("files"), MEMBER("bytes"),      MEMBER("complete"),
+    MEMBER("free_bytes"), MEMBER("alike"), MEMBER("alike_path"), END,
 };
 
 const struct qn_json_shape qn_json_collection_list[] = {
@@ -153,6 +154,12 @@ const struct qn_json_shape qn_json_trash[] = {
     MEMBER("key"),
     MEMBER("site"),
     TIME("time"),
+    END,
+};
+
+const struct qn_json_shape qn_json_emptied[] = {
+    MEMBER("erased"),
+    MEMBER("kept"),
     END,
 };
 

@@ -214,29 +214,34 @@ static bool is_api(const struct qn_web_request *request)
     return qn_span_has_prefix(path, api) && (path.size == 3 || path.data[3] == '/');
 }
 
-static void append_message(const struct qn_web_request *request, const char *code,
-                           struct qn_buf *out)
+/* For who sees it in a browser, or in the window of a file manager. */
+static void append_plain(unsigned status, struct qn_span message, const char *object,
+                         struct qn_buf *out)
 {
-    QN_AUTO_BUF struct qn_buf message;
-    qn_buf_init(&message, MESSAGE_SIZE_MAX);
-    qn_web_message(request, code, &message);
-    qn_json_text(out, qn_buf_status(&message) == QN_OK ? qn_buf_view(&message) : qn_span_str(code));
+    qn_buf_printf(out, "%u: ", status);
+    qn_buf_append_span(out, message);
+    if (object[0] != '\0')
+        qn_buf_printf(out, " (%s)", object);
+    qn_buf_append_str(out, "\n");
 }
 
 static void append_refusal(const struct qn_web_request *request, unsigned status, const char *code,
                            const char *object, struct qn_buf *out)
 {
+    QN_AUTO_BUF struct qn_buf text;
+    qn_buf_init(&text, MESSAGE_SIZE_MAX);
+    qn_web_message(request, code, &text);
+    struct qn_span message = qn_buf_status(&text) == QN_OK ? qn_buf_view(&text) : qn_span_str(code);
     if (!qn_text_is_utf8(qn_span_str(object)))
         object = "";
     if (!is_api(request)) {
-        qn_buf_printf(out, "%u %s%s%s\n", status, qn_http_reason(status),
-                      object[0] != '\0' ? ": " : "", object);
+        append_plain(status, message, object, out);
         return;
     }
     qn_buf_append_str(out, "{\"error\":{\"code\":");
     qn_json_text(out, qn_span_str(code));
     qn_buf_append_str(out, ",\"message\":");
-    append_message(request, code, out);
+    qn_json_text(out, message);
     qn_buf_append_str(out, ",\"object\":");
     qn_json_text(out, qn_span_str(object));
     qn_buf_append_str(out, "}}\n");
@@ -265,6 +270,14 @@ void qn_web_refuse(struct qn_web_request *request, unsigned status, const char *
                    const char *object)
 {
     refuse(request, &(struct refusal){.status = status, .code = code, .object = object});
+}
+
+void qn_web_refuse_with(struct qn_web_request *request, unsigned status, const char *code,
+                        const char *field, const char *value)
+{
+    refuse(request,
+           &(struct refusal){
+               .status = status, .code = code, .object = "", .field = field, .value = value});
 }
 
 /* The page asks by script and shows a form of its own: the browser's would be in the way. */

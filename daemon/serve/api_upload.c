@@ -3,8 +3,22 @@
  *
  *   stat ── judge ── upload ── want body ── (piece ── write)* ── end ── commit ── 201, 204
  */
+#include "files/names.h"
 #include "http/condition.h"
 #include "serve/api_file.h"
+
+/* Two wrote at once without naming a version: the other's is beside it. */
+static void note_kept(const struct api *api, struct qn_span name)
+{
+    QN_AUTO_BUF struct qn_buf path;
+    struct qn_span parent, last;
+    qn_name_split(api->rest, &parent, &last);
+    qn_buf_init(&path, api->rest.size + name.size + 1);
+    qn_buf_append_span(&path, parent);
+    qn_buf_append_str(&path, parent.size > 0 ? "/" : "");
+    qn_buf_append_span(&path, name);
+    api_note_target(api, qn_buf_view(&path));
+}
 
 static void committed(void *context, enum qn_err err, const struct qn_entry_info *entry)
 {
@@ -16,6 +30,8 @@ static void committed(void *context, enum qn_err err, const struct qn_entry_info
         return;
     }
     api_end_change(file->api);
+    if (entry->kept.size > 0)
+        note_kept(file->api, entry->kept);
     api_answer_empty(file->api, file->is_new ? 201 : 204, entry->etag);
 }
 

@@ -37,7 +37,7 @@ struct qn_span dav_last(struct qn_span path)
 void dav_set_info(struct dav_request *dav, const struct qn_entry_info *info)
 {
     dav->info = *info;
-    dav->info.name = qn_span(NULL, 0);
+    dav->info.name = dav->info.kept = qn_span(NULL, 0);
     dav->exists = true;
 }
 

@@ -117,13 +117,38 @@ const char *dav_methods(const struct dav_request *dav)
     return dav->is_server_root ? "OPTIONS, GET, HEAD, PROPFIND" : METHODS;
 }
 
-static void refuse_with(struct dav_request *dav, unsigned status, const char *name,
-                        const char *value)
+/* Of words/web_words.c: what people are told. */
+static const char *web_code(const struct dav_request *dav, unsigned status)
 {
-    struct qn_buf *head = dav_head(dav, status, 0);
-    dav_text_field(head, name, value);
-    qn_web_head_end(dav->web);
-    qn_web_finish(dav->web);
+    switch (status) {
+    case 400:
+    case 415:
+    case 422:
+        return "bad-request";
+    case 403:
+        return dav->right == QN_RIGHT_WRITE ? "not-allowed" : "read-only";
+    case 404:
+        return dav->folder ? "path-unknown" : "not-found";
+    case 409:
+        return "no-parent";
+    case 412:
+        return "precondition";
+    case 413:
+        return "value-too-large";
+    case 414:
+        return "target-too-long";
+    case 423:
+        return "locked";
+    case 502: /* RFC 4918, 9.8.5: what a copy or move names is not at this site */
+        return "other-site";
+    case 503:
+    case 504:
+        return "busy";
+    case 507:
+        return "disk-full";
+    default:
+        return status < 500 ? "method-not-allowed" : "file-failed";
+    }
 }
 
 void dav_refuse(struct dav_request *dav, unsigned status)
@@ -132,24 +157,13 @@ void dav_refuse(struct dav_request *dav, unsigned status)
         dav_note(dav, status);
     if (!dav->web)
         return;
+    const char *code = web_code(dav, status);
     if (status == 405)
-        refuse_with(dav, status, "Allow", dav_methods(dav));
+        qn_web_refuse_with(dav->web, status, code, "Allow", dav_methods(dav));
     else if (status == 503)
-        refuse_with(dav, status, "Retry-After", "10");
+        qn_web_refuse_with(dav->web, status, code, "Retry-After", "10");
     else
-        qn_web_refuse(dav->web, status, code_of(status), "");
-}
-
-void dav_refuse_site(struct dav_request *dav)
-{
-    QN_AUTO_BUF struct qn_buf sentence;
-    qn_buf_init(&sentence, 1024);
-    dav_note(dav, 502);
-    if (!dav->web)
-        return;
-    qn_web_message(dav->web, "other-site", &sentence);
-    qn_buf_append_u8(&sentence, 0);
-    qn_web_refuse(dav->web, 502, "other-site", sentence.is_over ? "" : (const char *)sentence.data);
+        qn_web_refuse(dav->web, status, code, "");
 }
 
 unsigned dav_status_of(enum qn_err err)

@@ -76,7 +76,7 @@ struct dav_request {
     bool is_held;
     struct qn_folder_call *call;
 
-    struct qn_entry_info info; /* without its name */
+    struct qn_entry_info info; /* without its names */
     bool exists;
     bool has_if;
     struct qn_dav_if given;
@@ -101,7 +101,7 @@ bool dav_has_body(const struct dav_request *dav);
 /* "a/b" of "a/b/c"; "" of "a". */
 struct qn_span dav_parent(struct qn_span path);
 struct qn_span dav_last(struct qn_span path);
-/* Copies without the name, which is borrowed. */
+/* Copies without the names, which are borrowed. */
 void dav_set_info(struct dav_request *dav, const struct qn_entry_info *info);
 
 /* ---- dav_judge.c ---- */
@@ -121,8 +121,6 @@ struct qn_folder_expect dav_expect(const struct dav_request *dav);
 const char *dav_methods(const struct dav_request *dav); /* of Allow */
 void dav_refuse(struct dav_request *dav, unsigned status);
 void dav_refuse_err(struct dav_request *dav, enum qn_err err);
-/* 502: what a copy or move names is not at this site (RFC 4918 9.8.5). */
-void dav_refuse_site(struct dav_request *dav);
 unsigned dav_status_of(enum qn_err err);
 /* <D:error> with a condition; `path` (or "") is what stands against it. */
 void dav_refuse_condition(struct dav_request *dav, unsigned status, const char *condition,
@@ -136,7 +134,7 @@ void dav_text_field(struct qn_buf *head, const char *name, const char *value);
 void dav_href(struct qn_buf *out, struct qn_span path, bool is_collection);
 /* Notes a change of the request's path, or its refusal, for the audit trail. */
 void dav_note(struct dav_request *dav, unsigned status);
-/* That a copy or move wrote `path`. */
+/* That a copy or move wrote `path`, or a PUT kept another's content there. */
 void dav_note_target(struct dav_request *dav, struct qn_span path);
 /* The same of a read, before it is answered; false: it may not be, and was refused. */
 bool dav_note_read(struct dav_request *dav);

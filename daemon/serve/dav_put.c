@@ -133,6 +133,18 @@ static void answer(struct dav_request *dav)
     qn_web_finish(dav->web);
 }
 
+/* Two wrote at once without naming a version: the other's is beside it. */
+static void note_kept(struct dav_request *dav, struct qn_span name)
+{
+    QN_AUTO_BUF struct qn_buf path;
+    qn_buf_init(&path, 2 * DAV_PATH_SIZE_MAX);
+    qn_buf_append_span(&path, dav_parent(qn_buf_view(&dav->path)));
+    qn_buf_append_str(&path, "/");
+    qn_buf_append_span(&path, name);
+    if (!path.is_over)
+        dav_note_target(dav, qn_buf_view(&path));
+}
+
 static void on_commit(void *context, enum qn_err err, const struct qn_entry_info *entry)
 {
     struct dav_request *dav = context;
@@ -142,6 +154,8 @@ static void on_commit(void *context, enum qn_err err, const struct qn_entry_info
     if (err != QN_OK) {
         dav_refuse_err(dav, err);
     } else {
+        if (entry->kept.size > 0)
+            note_kept(dav, entry->kept);
         dav_set_info(dav, entry);
         dav->exists = existed;
         answer(dav);

@@ -341,9 +341,7 @@ static void go_copy_or_move(struct dav_request *dav)
 {
     struct changing *change = new_changing(dav);
     unsigned status = dav->exists ? read_fields(dav) : 404;
-    if (status == 502)
-        dav_refuse_site(dav);
-    else if (status != 0)
+    if (status != 0)
         dav_refuse(dav, status);
     else
         dav_wait(dav, change->folder->ops->stat(change->folder, change->inner, on_target, dav));

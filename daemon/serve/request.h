@@ -60,10 +60,13 @@ void qn_web_finish(struct qn_web_request *request);
 /* A whole answer at once: a short body of that type. */
 void qn_web_answer(struct qn_web_request *request, unsigned status, const char *type,
                    struct qn_span body);
-/* {"error":{"code","message","object"}} under /api/, a word for people elsewhere. `code` is one of
- * docs/api.md, whose sentence becomes `message`. */
+/* {"error":{"code","message","object"}} under /api/, "404: message (object)" elsewhere. `code` is
+ * one of docs/api.md, whose sentence becomes the message, in the language of the request. */
 void qn_web_refuse(struct qn_web_request *request, unsigned status, const char *code,
                    const char *object);
+/* With one more field in the head. */
+void qn_web_refuse_with(struct qn_web_request *request, unsigned status, const char *code,
+                        const char *field, const char *value);
 /* The language of the request (words/tongue.h), and the sentence for a code in it. */
 struct qn_tongue;
 const struct qn_tongue *qn_web_tongue(const struct qn_web_request *request);

@@ -24,11 +24,12 @@
 #define PLAN_TAG      'p'              /* the other rows of PLAN tell of runs */
 
 /* In the order of their names. Left out: what is held for others and the book of the own vault,
- * which are told again by the files and the holders; what is known of peers. */
+ * which are told again by the files and the holders; what is known of peers, but for what they
+ * once said of their trails, which nobody would say again. */
 static const enum qn_table copied[] = {
     QN_TABLE_ACTOR, QN_TABLE_CC,    QN_TABLE_CHAIN, QN_TABLE_COLL,   QN_TABLE_CONF,  QN_TABLE_DICT,
     QN_TABLE_FLOOR, QN_TABLE_FP,    QN_TABLE_HIST,  QN_TABLE_LEDGER, QN_TABLE_LOCAL, QN_TABLE_LOG,
-    QN_TABLE_META,  QN_TABLE_ORDER, QN_TABLE_PLAN,  QN_TABLE_REC,    QN_TABLE_TRASH,
+    QN_TABLE_META,  QN_TABLE_ORDER, QN_TABLE_PLAN,  QN_TABLE_REC,    QN_TABLE_TRAIL, QN_TABLE_TRASH,
 };
 #define COPIED_COUNT (sizeof(copied) / sizeof(copied[0]))
 
@@ -247,13 +248,10 @@ static enum qn_err load_rows(struct qn_store_load *load, enum qn_table table, st
 
 static enum qn_err load_schema(struct qn_store_load *load, struct qn_span rows)
 {
-    if (rows.size != sizeof(uint32_t))
-        return QN_ERR_CORRUPT;
-    uint32_t schema = qn_read_u32(rows.data);
-    load->has_schema = schema == QN_STORE_SCHEMA;
-    if (schema > QN_STORE_SCHEMA)
-        return QN_ERR_UNSUPPORTED;
-    return load->has_schema ? QN_OK : QN_ERR_CORRUPT;
+    uint32_t schema;
+    QN_TRY(qn_schema_check(rows, &schema));
+    load->has_schema = true;
+    return QN_OK;
 }
 
 enum qn_err qn_store_load_piece(struct qn_store_load *load, struct qn_span path,

@@ -42,6 +42,8 @@ static const struct row rows[] = {
     {"trail-differs", N_("site @ knows the audit trail of this site otherwise; noticed: ~"),
      N_("Run `syncctl log verify`. If this site was restored from a backup at that time, this is "
         "why.")},
+    {"trail-bad", N_("the audit trail of this site is not whole; the first fault is at entry #"),
+     N_("Run `syncctl log verify`, and keep the disk of this machine as it is.")},
     {"fingerprint", N_("collection @ differs between sites that have seen the same changes"),
      N_("It is being repaired by itself; `syncctl verify @` tells what became of it. If it lasts, "
         "keep a copy of the state directory and report it.")},

@@ -36,6 +36,17 @@ mkdir "$work/other"
 refuse 2 'exists already' 'the name of a folder' ctl one folder create common --path "$work/other"
 [[ ! -e $work/other/.quoin-folder ]] || fail 'a refused folder left its mark'
 
+# ---- names that Windows takes for one ----
+expect 'there are none' holds one '.alike == 0 and .alike_path == null' folder status common
+printf 'x' >"$share/plans/B.TXT"
+printf 'x' >"$share/plans/"$'\xc3\x89t\xc3\xa9'
+printf 'x' >"$share/plans/"$'e\xcc\x81te\xcc\x81'
+mkdir "$share/PLANS"
+expect 'they are counted' holds one '.alike == 3 and (.alike_path | length) > 0' folder status common
+expect 'and told' ctl one folder status common
+[[ $answer == *'names alike'*3* ]] || fail "it is not told: $answer"
+rm -r "$share/PLANS" "$share/plans/B.TXT" "$share/plans/"$'\xc3\x89t\xc3\xa9' "$share/plans/"$'e\xcc\x81te\xcc\x81'
+
 # ---- not a collection of records ----
 expect 'a collection' ctl one collection create rooms
 refuse 2 'folder of files' 'put' ctl one record put common 1 a=b
@@ -54,8 +65,8 @@ expect 'it is gone' holds one '.[0].state == "gone" and .[0].files == null' fold
 expect 'an alert says so' holds one '[.alerts[] | select(.code == "folder-gone") | .object] == ["common"]' status
 mkdir "$share" # a disk that is not mounted
 expect 'an empty directory is not the folder' holds one '.[0].state == "gone"' folder list
-expect 'one ends' site_stop one
-expect 'one starts' site_start one
+site_stop one
+site_start one || fail 'one does not start'
 await 'the alert is there again' \
     holds one '[.alerts[] | select(.code == "folder-gone")] | length == 1' status
 rmdir "$share"
@@ -76,6 +87,27 @@ expect 'detach again' ctl one folder detach common
 expect 'it has no directory' holds one '.[0].state == "gone" and .[0].path == null' folder list
 expect 'attach again' ctl one folder attach common --path "$work/twin"
 expect 'it has one again' holds one '.state == "here" and .files == 2' folder status common
+
+# ---- ended ----
+refuse 2 'another site' 'delete elsewhere' ctl two folder delete common
+refuse 2 'no such folder' 'a collection is no folder' ctl one folder delete rooms
+expect 'delete' ctl one folder delete common
+[[ $answer == *'No file was deleted'* ]] || fail "it does not say what it did not do: $answer"
+[[ ! -e $work/twin/.quoin-folder && -e $work/twin/a.txt && -e $work/twin/plans/b.txt ]] ||
+    fail 'the directory is not as it was'
+expect 'it is gone' holds one '. == []' folder list
+await 'at two as well' holds two '. == []' folder list
+refuse 2 'no such folder' 'once' ctl one folder delete common
+expect 'no alert' holds one '[.alerts[] | select(.code == "folder-gone")] == []' status
+site_stop one
+site_start one || fail 'one does not start'
+await 'it stays gone' holds one '. == []' folder list
+expect 'the name is free, and the directory' ctl one folder create common --path "$work/twin"
+await 'two sees the new one' holds two '[.[] | .name] == ["common"]' folder list
+expect 'without its directory' ctl one folder detach common
+expect 'it ends as well' ctl one folder delete common
+expect 'and again' ctl one folder create common --path "$work/twin"
+await 'two sees it' holds two '[.[] | .name] == ["common"]' folder list
 
 # ---- members ----
 mkdir "$work/private"

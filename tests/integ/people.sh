@@ -38,10 +38,30 @@ accounts() {
     refuse 2 'no such person' "nobody" ctl one user disable nobody
 }
 
+# Both are looked at while neither is there: the second one is found when it would be.
+alike_at_once() {
+    local name added=0 pids=()
+    for name in zoe Zoe ZOE; do
+        with_password "$good" user add "$name" >"$work/add-$name" 2>&1 &
+        pids+=($!)
+    done
+    for name in "${pids[@]}"; do
+        if wait "$name"; then added=$((added + 1)); fi
+    done
+    expect "one of three that look alike" test "$added" = 1
+    expect "and no more are there" holds one '[.[] | select(.name | ascii_downcase == "zoe")] | length == 1' user list
+    expect "gone" ctl one user remove "$(ctl one --json user list | jq -r '.[].name' | grep -i zoe)"
+}
+
 rights() {
     expect "a collection" ctl one collection create meals
     expect "a right" ctl one user grant anne --collection meals --right read
     expect "a larger one" ctl one user grant anne --collection meals --right write
+    [[ $answer != *reader* ]] || fail "an operator lacks nothing, but: $answer"
+    expect "a reader" ctl one user role anne reader
+    expect "she may write, but" ctl one user grant anne --collection meals --right write
+    [[ $answer == *"user role anne editor"* ]] || fail "what she lacks is not said: $answer"
+    expect "an operator again" ctl one user role anne operator
     expect "it shows" holds one '.grants == [{"kind":"collection","name":"meals","right":"write"}]' user show anne
     refuse 2 'no such collection' "what is not there" \
         ctl one user grant anne --collection none --right read
@@ -123,6 +143,7 @@ trail() {
 begin "$1" "$2" one
 found one
 accounts
+alike_at_once
 rights
 devices
 second_factor

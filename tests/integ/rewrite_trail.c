@@ -3,6 +3,7 @@
  *
  *   rewrite_trail STATE rename OBJECT   what was done to OBJECT was done to "user:nobody"
  *   rewrite_trail STATE cut COUNT       the last COUNT entries never were
+ *   rewrite_trail STATE grow OBJECT     as rename; and there is one entry more, with a checkpoint
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ struct forger {
     struct qn_kv_lmdb kv;
     const char *object; /* NULL: none */
     uint64_t cut;
+    bool grows;
 };
 
 static void key_of(const char *prefix, uint64_t seq, struct qn_buf *out)
@@ -91,6 +93,34 @@ static enum qn_err drop(struct forger *forger, uint64_t seq, const struct qn_aud
     return forge_checkpoint(forger, seq, head);
 }
 
+/* So that nothing that is told goes back. */
+static enum qn_err grow(struct forger *forger, struct qn_audit_head *head)
+{
+    struct qn_kv *kv = &forger->kv.kv;
+    struct qn_audit_entry entry;
+    struct qn_audit_checkpoint checkpoint;
+    struct qn_span row;
+    QN_AUTO_BUF struct qn_buf key, forged;
+    qn_buf_init(&key, 64);
+    qn_buf_init(&forged, QN_AUDIT_ENTRY_SIZE_MAX);
+    key_of(QN_AUDIT_ENTRY_PREFIX, head->last, &key);
+    QN_TRY(qn_kv_get(kv, QN_TABLE_LOCAL, qn_buf_view(&key), &row));
+    QN_TRY(qn_audit_entry_unpack(row, &entry));
+    entry.seq = ++head->last;
+    entry.previous = head->hash;
+    checkpoint = (struct qn_audit_checkpoint){.seq = entry.seq, .wall_ms = entry.wall_ms};
+    qn_audit_entry_pack(&entry, &forged);
+    qn_audit_entry_hash(qn_buf_view(&forged), &head->hash);
+    checkpoint.hash = head->hash;
+    key_of(QN_AUDIT_ENTRY_PREFIX, entry.seq, &key);
+    QN_TRY(qn_kv_put(kv, QN_TABLE_LOCAL, qn_buf_view(&key), qn_buf_view(&forged)));
+    QN_TRY(qn_audit_checkpoint_sign(&checkpoint, &forger->id, forger->signer));
+    qn_buf_reset(&forged);
+    qn_audit_checkpoint_pack(&checkpoint, &forged);
+    key_of(QN_AUDIT_CHECKPOINT_PREFIX, entry.seq, &key);
+    return qn_kv_put(kv, QN_TABLE_LOCAL, qn_buf_view(&key), qn_buf_view(&forged));
+}
+
 static enum qn_err forge(struct forger *forger)
 {
     struct qn_audit_head head;
@@ -106,6 +136,8 @@ static enum qn_err forge(struct forger *forger)
     }
     for (uint64_t seq = head.last + 1; seq <= last; seq++)
         QN_TRY(drop(forger, seq, &head));
+    if (forger->grows)
+        QN_TRY(grow(forger, &head));
     qn_audit_head_pack(&head, &row);
     return qn_kv_put(&forger->kv.kv, QN_TABLE_LOCAL, qn_span_str(QN_AUDIT_HEAD_KEY),
                      qn_buf_view(&row));
@@ -130,7 +162,8 @@ int main(int argc, char **argv)
     static struct forger forger;
     if (argc != 4)
         return 64;
-    if (strcmp(argv[2], "rename") == 0)
+    forger.grows = strcmp(argv[2], "grow") == 0;
+    if (forger.grows || strcmp(argv[2], "rename") == 0)
         forger.object = argv[3];
     else
         forger.cut = strtoull(argv[3], NULL, 10);

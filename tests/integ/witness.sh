@@ -23,7 +23,7 @@ at_both() {
 }
 
 add_user() {
-    expect "pradines adds $1" ctl pradines user add "$1" <<<"a long and winding road $1"
+    expect "${2:-pradines} adds $1" ctl "${2:-pradines}" user add "$1" <<<"a long and winding road $1"
 }
 
 known_to_both() {
@@ -67,6 +67,21 @@ cut_off() {
         '.alerts | map(select(.code == "trail-differs")) | map(.object) == ["cajarc", "luzech"]' status
 }
 
+# What was rewritten has grown, so that nothing that is told goes back: only the comparison of the rows finds it, and
+# the daemon makes it without being asked.
+grown() {
+    add_user rose cajarc
+    restart cajarc
+    await "the others know one entry of cajarc" at_both cajarc '.matches >= 1'
+    site_stop cajarc
+    expect "root at cajarc rewrites the trail" "$rewrite" "$(site_state cajarc)" grow 'user:rose reader'
+    site_start cajarc || fail "cajarc does not start"
+    await "they know the new one" at_both cajarc '.differs > 0 and .matches == 2'
+    expect "and complain of nothing" holds pradines '.alerts | map(select(.code == "trail-contradicted")) == []' status
+    await "cajarc finds it by itself" holds cajarc \
+        '.alerts | map(select(.code == "trail-differs")) | map(.object) == ["luzech", "pradines"]' status
+}
+
 # Without the others nobody knows better, and that is said.
 alone() {
     site_stop luzech
@@ -83,6 +98,7 @@ add_user anne
 add_user jean
 restart pradines
 known_to_both 2
+grown
 alone
 cut_off
 put_back

@@ -265,13 +265,21 @@ verify() {
         "$work/out" >/dev/null 2>&1 || lost "damaged: $(cat "$work/out")"
 }
 
+# The restore of this phase, if it had begun: what earlier ones were of may be forgotten.
+restoring() {
+    awk -v cut="$cut" '
+        $1 < cut && $2 == "phase" { begun = "" }
+        $1 < cut && $2 == "restoring" { begun = $3 " " $4 }
+        END { print begun }' "$work/marks"
+}
+
 check_restored() {
     local id round
     before "$cut" restored | while read -r id round; do
         diff -r "$work/tree-$round" "$work/state/restored-$round$work/tree" >&2 || exit 1
     done || lost "what was restored is not there"
     [[ $phase == restore ]] || return 0
-    read -r id round <<<"$(before "$cut" restoring | tail -n 1)"
+    read -r id round <<<"$(restoring)"
     [[ -n $id ]] || return 0
     ctl one --quiet backup restore "all@$id" --to "$work/state/restored-$round" >"$work/out" 2>&1 ||
         lost "a restore does not go on: $(cat "$work/out")"

@@ -171,6 +171,16 @@ void qn_web_refuse(struct qn_web_request *request, unsigned status, const char *
     qn_web_answer(request, status, "text/plain", qn_span_str(code));
 }
 
+void qn_web_refuse_with(struct qn_web_request *request, unsigned status, const char *code,
+                        const char *field, const char *value)
+{
+    struct qn_buf *head = qn_web_head(request, status, strlen(code));
+    cr_assert_eq(qn_http_answer_field(head, field, qn_span_str(value)), QN_OK);
+    qn_web_head_end(request);
+    qn_web_send(request, qn_span_str(code));
+    qn_web_finish(request);
+}
+
 /* ---- rows ---- */
 
 static size_t row_at(const struct dav_world *world, struct qn_span key, bool *ret_is_there)

@@ -134,6 +134,16 @@ void qn_web_refuse(struct qn_web_request *request, unsigned status, const char *
     request->web->is_finished = true;
 }
 
+void qn_web_refuse_with(struct qn_web_request *request, unsigned status, const char *code,
+                        const char *field, const char *value)
+{
+    struct qn_buf *head = qn_web_head(request, status, QN_HTTP_NO_LENGTH);
+    cr_assert_eq(qn_http_answer_field(head, field, qn_span_str(value)), QN_OK);
+    qn_web_head_end(request);
+    qn_buf_append_str(&request->web->answer, code);
+    request->web->is_finished = true;
+}
+
 void qn_web_answer(struct qn_web_request *request, unsigned status, const char *type,
                    struct qn_span body)
 {

@@ -107,6 +107,8 @@ static const char *label_of(const char *key)
         {"bytes", N_("bytes")},
         {"complete", N_("all counted")},
         {"free_bytes", N_("bytes free")},
+        {"alike", N_("names alike")},
+        {"alike_path", N_("one of them")},
     };
     for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
         if (strcmp(labels[i].key, key) == 0)

@@ -52,6 +52,16 @@ int ctl_run_folder_detach(struct ctl *ctl)
                   _("The directory is no longer offered; its files stay where they are."));
 }
 
+int ctl_run_folder_delete(struct ctl *ctl)
+{
+    QN_AUTO_BUF struct qn_buf args;
+    ctl_args_init(&args, 1);
+    ctl_arg_str(&args, "name", ctl->arguments.items[0]);
+    return ctl_do(ctl, "folder.delete", &args,
+                  _("The folder is no longer offered, at any site. No file was deleted: the "
+                    "directory is as it was."));
+}
+
 static bool is_known(struct qn_span item, const char *key)
 {
     struct qn_span value;

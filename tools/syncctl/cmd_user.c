@@ -229,6 +229,18 @@ int ctl_run_user_state(struct ctl *ctl)
     return ctl_do(ctl, verbs[i].cmd, &args, gettext(verbs[i].message));
 }
 
+/* A right to write is of no use to a reader: that is said when it is granted, not found out later.
+ */
+static int say_what_is_missing(struct ctl *ctl)
+{
+    QN_AUTO_BUF struct qn_buf user;
+    int code = get_user(ctl, name_of(ctl), &user);
+    if (code == CTL_DONE && qn_span_eq_str(ctl_map_text(qn_buf_view(&user), "role"), "reader"))
+        ctl_say(ctl, _("%s is a reader and may only read: `syncctl user role %s editor`."),
+                name_of(ctl), name_of(ctl));
+    return code;
+}
+
 int ctl_run_user_grant(struct ctl *ctl)
 {
     bool is_grant = strcmp(ctl->command->verb, "grant") == 0;
@@ -245,8 +257,11 @@ int ctl_run_user_grant(struct ctl *ctl)
     ctl_arg_str(&args, "name", name_of(ctl));
     if (is_grant)
         ctl_arg_str(&args, "right", right);
-    return ctl_do(ctl, is_grant ? "user.grant" : "user.revoke", &args,
-                  is_grant ? _("The right holds from now on.") : _("The right is taken back."));
+    int code = ctl_do(ctl, is_grant ? "user.grant" : "user.revoke", &args,
+                      is_grant ? _("The right holds from now on.") : _("The right is taken back."));
+    if (code != CTL_DONE || ctl->is_json || !is_grant || strcmp(right, "write") != 0)
+        return code;
+    return say_what_is_missing(ctl);
 }
 
 /* ---- passwords of devices ---- */

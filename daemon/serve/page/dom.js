@@ -52,6 +52,11 @@ export function count(number) {
   return new Intl.NumberFormat(language).format(number);
 }
 
+// Whether a language says a number as one: 1, and in French 0.
+export function isOne(number) {
+  return new Intl.PluralRules(language).select(number) === 'one';
+}
+
 const steps = [
   ['day', 86400],
   ['hour', 3600],

@@ -1,6 +1,6 @@
 // Folders and what is in them.
 import { h, button, field, time, size, nothing, ask, failure, longList } from './dom.js';
-import { _ } from './words.js';
+import { _, language } from './words.js';
 import { get, send, escape, link } from './api.js';
 import { uploads } from './uploads.js';
 
@@ -130,6 +130,12 @@ function dropZone(element, queue) {
   return element;
 }
 
+// Directories first, capitals as small letters, numbers as numbers. What comes in parts stays in the order of the site.
+const { compare } = new Intl.Collator(language, { numeric: true });
+function asPeopleDo(a, b) {
+  return (b.directory ? 1 : 0) - (a.directory ? 1 : 0) || compare(a.name, b.name);
+}
+
 async function directoryView({ again }, folder, directory) {
   const right = (await get('/folders')).find(({ name }) => name === folder)?.right ?? 'read';
   const inside = (name) => (directory === '' ? name : `${directory}/${name}`);
@@ -138,6 +144,7 @@ async function directoryView({ again }, folder, directory) {
   const load = async (after) => {
     const query = after === null ? '' : `?after=${encodeURIComponent(after)}`;
     const { entries, next } = await get(`/folders/${encodeURIComponent(folder)}/list/${escape(directory)}${query}`);
+    if (after === null && next === null) entries.sort(asPeopleDo);
     return { items: entries, next };
   };
   const more = await longList(list, load, (entry) => row(place, entry), _('This directory is empty.'));

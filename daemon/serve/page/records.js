@@ -1,5 +1,5 @@
 // Collections, their records, and one record: read, edited, its conflicts resolved, its history.
-import { h, button, field, time, count, nothing, ask, say, failure, replace, longList } from './dom.js';
+import { h, button, field, time, count, isOne, nothing, ask, say, failure, replace, longList } from './dom.js';
 import { _ } from './words.js';
 import { get, getRecord, send, sendText } from './api.js';
 import { editor, show } from './values.js';
@@ -21,6 +21,16 @@ export function recordsView(place) {
 
 // ---- collections ----
 
+function howMany(records) {
+  const values = { count: count(records) };
+  return isOne(records) ? _('{count} record', values) : _('{count} records', values);
+}
+
+function howManyConflicts(conflicts) {
+  const values = { count: count(conflicts) };
+  return isOne(conflicts) ? _('{count} conflict', values) : _('{count} conflicts', values);
+}
+
 async function collectionsView() {
   const collections = await get('/collections');
   return [
@@ -29,8 +39,8 @@ async function collectionsView() {
     h('ul', { class: 'list' }, collections.map((entry) =>
       h('li', {},
         h('a', { href: `#/records/${encodeURIComponent(entry.name)}` }, entry.name),
-        h('span', { class: 'quiet' }, _('{count} records', { count: count(entry.records) })),
-        entry.conflicts > 0 && h('a', { href: '#/conflicts', class: 'mark attention' }, _('{count} conflicts', { count: count(entry.conflicts) })),
+        h('span', { class: 'quiet' }, howMany(entry.records)),
+        entry.conflicts > 0 && h('a', { href: '#/conflicts', class: 'mark attention' }, howManyConflicts(entry.conflicts)),
         entry.right === 'read' && h('span', { class: 'quiet' }, _('read only'))))),
   ];
 }

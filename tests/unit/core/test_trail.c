@@ -162,6 +162,18 @@ Test(trail, a_contradiction_is_an_alert_here_and_there_also_after_a_restart)
     cr_assert(has_alert("trail-contradicted"));
 }
 
+/* The daemon's own proof: until one finds nothing. */
+Test(trail, what_a_proof_finds_is_an_alert_until_it_is_gone)
+{
+    struct qn_span site = qn_span_str(rig.world.sites[1].name);
+    qn_core_found_trail(rig.core, site, WORLD_START_MS);
+    cr_assert(has_alert("trail-differs"));
+    peer_keeps(1, 0);
+    cr_assert(has_alert("trail-differs"), "a peer that knows nothing takes it back");
+    qn_core_found_trail(rig.core, site, 0);
+    cr_assert_not(has_alert("trail-differs"));
+}
+
 Test(trail, who_asks_gets_what_is_kept_of_its_own_trail)
 {
     struct qn_buf out;

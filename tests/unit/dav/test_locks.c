@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "dav/field.h"
+#include "dav/live.h"
 #include "dav/locks.h"
 #include "support/span.h"
 
@@ -206,6 +207,56 @@ Test(dav_locks, locks_are_limited_by_person_and_in_all)
             cr_assert_eq(lock_it(locks, "F/x", &lock, .person = "p0"), QN_ERR_LIMIT);
     }
     cr_assert_eq(lock_it(locks, "F/x", &lock, .person = "new"), QN_ERR_LIMIT);
+    qn_dav_locks_free(locks);
+}
+
+/* Shared locks are told of with each resource that they cover: few cover the same one. */
+Test(dav_locks, few_cover_one_path)
+{
+    struct qn_dav_locks *locks = qn_dav_locks_new();
+    const struct qn_dav_lock *lock;
+    struct qn_dav_lock_wish wish = {
+        .path = SPAN("F/a"), .person = "anne", .timeout_s = 180, .is_deep = true};
+    for (uint8_t i = 0; i < QN_DAV_LOCKS_COVER_MAX; i++) {
+        wish.random[0] = i;
+        cr_assert_eq(qn_dav_locks_add(locks, &wish, NOW, &lock), QN_OK);
+    }
+    wish.random[0] = QN_DAV_LOCKS_COVER_MAX;
+    cr_assert_eq(qn_dav_locks_add(locks, &wish, NOW, &lock), QN_ERR_LIMIT);
+    wish.path = SPAN("F/a/below");
+    cr_assert_eq(qn_dav_locks_add(locks, &wish, NOW, &lock), QN_ERR_LIMIT);
+    wish.path = SPAN("F/b");
+    cr_assert_eq(qn_dav_locks_add(locks, &wish, NOW, &lock), QN_OK);
+    wish.path = SPAN("F/a");
+    cr_assert_eq(qn_dav_locks_add(locks, &wish, NOW + 200 * 1000, &lock), QN_OK);
+    qn_dav_locks_free(locks);
+}
+
+/* Those that were there before a lock of what is above them are not counted: what is told is cut.
+ */
+Test(dav_locks, a_discovery_is_bounded)
+{
+    struct qn_dav_locks *locks = qn_dav_locks_new();
+    QN_AUTO_BUF struct qn_buf out;
+    qn_buf_init(&out, 1 << 20);
+    static const char *const paths[] = {"F/a/b/c/d", "F/a/b/c", "F/a/b", "F/a"};
+    for (uint8_t i = 0; i < 4 * QN_DAV_LOCKS_COVER_MAX; i++) {
+        const struct qn_dav_lock *lock;
+        struct qn_dav_lock_wish wish = {.path = qn_span_str(paths[i / QN_DAV_LOCKS_COVER_MAX]),
+                                        .person = "anne",
+                                        .timeout_s = 180,
+                                        .is_deep = true,
+                                        .random = {i}};
+        cr_assert_eq(qn_dav_locks_add(locks, &wish, NOW, &lock), QN_OK);
+    }
+    struct qn_dav_resource resource = {
+        .path = SPAN("F/a/b/c/d"), .locks = locks, .locks_href = "/dav/", .now_ms = NOW};
+    qn_dav_live_write(&out, QN_DAV_LOCKDISCOVERY, &resource);
+    qn_buf_append_u8(&out, 0);
+    size_t told = 0;
+    for (const char *at = (const char *)out.data; (at = strstr(at, "<D:activelock>")); at++)
+        told++;
+    cr_assert_eq(told, QN_DAV_LOCKS_TOLD_MAX);
     qn_dav_locks_free(locks);
 }
 

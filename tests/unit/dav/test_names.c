@@ -40,25 +40,6 @@ Test(dav_names, what_windows_cannot_have_is_named)
                      faults[i].name);
 }
 
-static const struct {
-    const char *a, *b;
-    bool collide;
-} pairs[] = {
-    {"A.txt", "a.TXT", true}, {"a", "a", false},    {"É", "é", true},     {"Œuvre", "œuvre", true},
-    {"Ÿ", "ÿ", true},         {"Ž", "ž", true},     {"Σ", "σ", true},     {"Я", "я", true},
-    {"Ё", "ё", true},         {"é", "e", false},    {"ab", "abc", false}, {"×", "÷", false},
-    {"日", "日", false},      {"a日", "A日", true}, {"", "a", false},
-};
-
-Test(dav_names, names_that_differ_in_case_only_collide)
-{
-    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-        struct qn_span a = qn_span_str(pairs[i].a), b = qn_span_str(pairs[i].b);
-        cr_assert_eq(qn_dav_names_collide(a, b), pairs[i].collide, "%s %s", pairs[i].a, pairs[i].b);
-        cr_assert_eq(qn_dav_names_collide(b, a), pairs[i].collide, "%s %s", pairs[i].b, pairs[i].a);
-    }
-}
-
 Test(dav_names, a_type_goes_by_the_ending_and_pages_are_never_harmless)
 {
     cr_assert_str_eq(qn_dav_media_type(SPAN("a.b.PDF")), "application/pdf");

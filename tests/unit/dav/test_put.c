@@ -56,6 +56,27 @@ Test(dav_put, where_nothing_can_be_put)
     cr_assert_str_eq(dav_world_file(world, "old"), "old content");
 }
 
+/* People see it in a browser or in a window of their file manager: a code that has a sentence. */
+Test(dav_put, a_refusal_says_why)
+{
+    static const struct {
+        const char *line, *code;
+        unsigned status;
+    } cases[] = {
+        {"PUT /dav/F/none/x", "no-parent", 409},       {"PUT /dav/F/d", "method-not-allowed", 405},
+        {"PUT /dav/none/x", "not-found", 404},         {"GET /dav/F/none", "path-unknown", 404},
+        {"MKCOL /dav/F/d", "method-not-allowed", 405},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct dav_answer *answer = dav_ask(world, cases[i].line, "", "");
+        cr_assert_eq(answer->status, cases[i].status, "%s", cases[i].line);
+        cr_assert_str_eq((const char *)answer->body.data, cases[i].code);
+    }
+    dav_world_be(world, "rita");
+    cr_assert_str_eq((const char *)dav_ask(world, "PUT /dav/F/old", "", "c")->body.data,
+                     "read-only");
+}
+
 Test(dav_put, a_body_without_a_length)
 {
     const struct dav_answer *answer =

@@ -69,6 +69,10 @@ void rig_on_entry(void *context, enum qn_err err, const struct qn_entry_info *en
         memcpy(rig->name, entry->name.data, entry->name.size);
     rig->name[entry->name.size] = '\0';
     rig->entry.name = qn_span_str(rig->name);
+    if (entry->kept.size > 0)
+        memcpy(rig->kept, entry->kept.data, entry->kept.size);
+    rig->kept[entry->kept.size] = '\0';
+    rig->entry.kept = qn_span_str(rig->kept);
 }
 
 void rig_on_done(void *context, enum qn_err err)

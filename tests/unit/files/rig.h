@@ -20,7 +20,7 @@ struct rig {
     bool is_done;
     enum qn_err err;
     struct qn_entry_info entry;
-    char name[256];
+    char name[256], kept[256];
     struct qn_buf text; /* what was read; the names of a listing, sorted, each with '\n' */
     size_t part_count, part_max;
     char failed[4096]; /* "path:error\n" of a recursive change */

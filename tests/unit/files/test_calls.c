@@ -41,8 +41,8 @@ Test(calls, that_wait_are_cancelled)
     RIG(rig);
     struct many many = {0};
     struct qn_folder_call *calls[100];
-    for (size_t i = 0; i < 100; i++) /* what is not there is looked for by a job */
-        calls[i] = rig.folder->ops->stat(rig.folder, SPAN("a"), on_one, &many);
+    for (size_t i = 0; i < 100; i++) /* another form of the name is looked for by a job */
+        calls[i] = rig.folder->ops->stat(rig.folder, SPAN("\xc3\xa9"), on_one, &many);
     for (size_t i = 0; i < 100; i++)
         rig.folder->ops->cancel(calls[i]);
     cr_assert_eq(many.done, 0);
@@ -224,6 +224,24 @@ Test(calls, what_is_in_memory_takes_no_job)
     assert_buf_eq(&rig.text, "hello");
     rig.folder->ops->close(rig.file);
     unblock(&rig, &pool);
+}
+
+/* What file managers ask for beside each file; and what was made since is found. */
+Test(calls, what_is_known_to_be_missing_takes_no_job)
+{
+    RIG(rig);
+    struct pool pool = {0};
+    if (!is_quick(&rig))
+        cr_skip_test("the file system is none of those");
+    rig_make_dir(&rig, "d");
+    cr_assert_eq(rig_stat(&rig, "d/._a"), QN_ERR_NOTFOUND); /* the kernel looks once */
+    block(&rig, &pool);
+    cr_assert_eq(rig_stat(&rig, "d/._a"), QN_ERR_NOTFOUND);
+    cr_assert_eq(rig_get(&rig, "d/._a"), QN_ERR_NOTFOUND);
+    make_read_before(&rig, "d/._a", "made behind its back");
+    cr_assert_eq(rig_stat(&rig, "d/._a"), QN_OK);
+    unblock(&rig, &pool);
+    cr_assert_eq(rig_get(&rig, "d/._a"), QN_OK);
 }
 
 /* A folder that is gone, or another one in its place, is found without the pool too. */

@@ -1,5 +1,7 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 
+#include "files/alike.h"
 #include "files/names.h"
 #include "support/span.h"
 
@@ -93,4 +95,46 @@ Test(names, parts_of_a_path)
     cr_assert(qn_name_is_within(SPAN("a"), SPAN("")));
     cr_assert_not(qn_name_is_within(SPAN("ab"), SPAN("a")));
     cr_assert_not(qn_name_is_within(SPAN(""), SPAN("a")));
+}
+
+static const struct {
+    const char *a, *b;
+    bool are_alike;
+} pairs[] = {
+    {"A.txt", "a.TXT", true},
+    {"É", "é", true},
+    {"Œuvre", "œuvre", true},
+    {"Ÿ", "ÿ", true},
+    {"Ž", "ž", true},
+    {"Σ", "σ", true},
+    {"Я", "я", true},
+    {"é", "e", false},
+    {"ab", "abc", false},
+    {"×", "÷", false},
+    {"日", "本", false},
+    {"a日", "A日", true},
+    {"e\xcc\x81t\xc3\xa9", "\xc3\x89te\xcc\x81", true},
+};
+
+Test(names, those_that_others_take_for_one)
+{
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        AUTO_ALIKE struct alike alike = {0};
+        cr_assert_not(alike_add(&alike, qn_span_str(pairs[i].a)));
+        cr_assert_eq(alike_add(&alike, qn_span_str(pairs[i].b)), pairs[i].are_alike, "%s %s",
+                     pairs[i].a, pairs[i].b);
+    }
+}
+
+Test(names, one_of_many_that_is_like_another)
+{
+    AUTO_ALIKE struct alike alike = {0};
+    char name[32];
+    for (unsigned i = 0; i < 10000; i++) {
+        snprintf(name, sizeof(name), "file %u.odt", i);
+        cr_assert_not(alike_add(&alike, qn_span_str(name)));
+    }
+    cr_assert_eq(alike.count, 10000);
+    cr_assert(alike_add(&alike, SPAN("FILE 7777.odt")));
+    cr_assert_not(alike_add(&alike, SPAN("file 10000.odt")));
 }

@@ -1,6 +1,8 @@
 #include "rig.h"
 
+#include "base/text.h"
 #include "crypto/digest.h"
+#include "files/keep.h"
 
 static const int64_t old_ns = INT64_C(1500000000) * 1000000000 + 123456789;
 
@@ -110,6 +112,94 @@ Test(upload, is_judged_when_it_changes)
     rig.upload = first;
     cr_assert_eq(rig_commit(&rig, &tag, INT64_MIN), QN_ERR_CONFLICT);
     cr_assert(rig_is(&rig, "a", "second"));
+}
+
+/* Two that neither saw nor named what the other wrote: the last one has the name, the other content
+ * stays beside it. */
+Test(upload, what_was_not_seen_is_kept_beside)
+{
+    RIG(rig);
+    cr_assert_eq(rig_put(&rig, "a.txt", "base"), QN_OK);
+    cr_assert_eq(rig_begin(&rig, "a.txt", 0), QN_OK);
+    struct qn_folder_upload *slow = rig.upload;
+    cr_assert_eq(rig_write(&rig, SPAN("slow")), QN_OK);
+    cr_assert_eq(rig_put(&rig, "a.txt", "quick"), QN_OK);
+    cr_assert_eq(rig.kept[0], '\0'); /* it saw what it replaced */
+    rig.upload = slow;
+    cr_assert_eq(rig_commit(&rig, NULL, INT64_MIN), QN_OK);
+    cr_assert(rig_is(&rig, "a.txt", "slow"));
+    cr_assert_eq(strncmp(rig.kept, "a (conflict 20", 14), 0, "%s", rig.kept);
+    cr_assert_str_eq(rig.kept + strlen(rig.kept) - 5, ").txt");
+    cr_assert(rig_is(&rig, rig.kept, "quick"));
+    cr_assert_eq(rig_left_over(&rig, ""), 0);
+}
+
+/* Also where nothing was there at first, where another program wrote, and twice in one second. */
+Test(upload, what_others_wrote_is_kept_each_time)
+{
+    RIG(rig);
+    char first[256];
+    for (int i = 0; i < 2; i++) {
+        memcpy(first, rig.kept, sizeof(first));
+        cr_assert_eq(rig_begin(&rig, "new", 0), QN_OK);
+        cr_assert_eq(rig_write(&rig, SPAN("ours")), QN_OK);
+        rig_make(&rig, "new", i == 0 ? "theirs" : "theirs again");
+        cr_assert_eq(rig_commit(&rig, NULL, INT64_MIN), QN_OK);
+        cr_assert(rig_is(&rig, "new", "ours"));
+        cr_assert(rig_is(&rig, rig.kept, i == 0 ? "theirs" : "theirs again"));
+    }
+    cr_assert_str_neq(first, rig.kept);
+    cr_assert(rig_is(&rig, first, "theirs"));
+}
+
+/* An upload that is sent twice, an empty file, and one that was only touched are no conflict. */
+Test(upload, where_nothing_would_be_lost_nothing_is_kept)
+{
+    RIG(rig);
+    cr_assert_eq(rig_put(&rig, "a", "base"), QN_OK);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(rig_begin(&rig, "a", 0), QN_OK);
+        struct qn_folder_upload *slow = rig.upload;
+        cr_assert_eq(rig_write(&rig, SPAN("same")), QN_OK);
+        if (i == 0)
+            cr_assert_eq(rig_put(&rig, "a", "same"), QN_OK);
+        else if (i == 1)
+            cr_assert_eq(rig_touch(&rig, "a", old_ns), QN_OK);
+        else
+            cr_assert_eq(rig_put(&rig, "a", ""), QN_OK);
+        rig.upload = slow;
+        cr_assert_eq(rig_commit(&rig, NULL, INT64_MIN), QN_OK);
+        cr_assert_eq(rig.kept[0], '\0');
+    }
+    cr_assert_eq(rig_list(&rig, ""), QN_OK);
+    assert_buf_eq(&rig.text, "a\n");
+}
+
+Test(upload, a_kept_name_is_a_name)
+{
+    static const struct {
+        const char *name, *begin, *end;
+    } cases[] = {
+        {"plan.odt", "plan (conflict ", ").odt"},
+        {"plan", "plan (conflict ", ")"},
+        {".hidden", ".hidden (conflict ", ")"},
+        {"a.b.tar.gz", "a.b.tar (conflict ", ").gz"},
+        {"no.ending of a file", "no.ending of a file (conflict ", ")"},
+    };
+    char out[NAME_MAX + 1], name[NAME_MAX + 1] = "";
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        keep_name(cases[i].name, old_ns, 1, out);
+        cr_assert_eq(strncmp(out, cases[i].begin, strlen(cases[i].begin)), 0, "%s", out);
+        cr_assert_str_eq(out + strlen(out) - strlen(cases[i].end), cases[i].end);
+    }
+    for (size_t i = 0; i < 125; i++)
+        strcat(name, "\xc3\xa9");
+    strcat(name, ".odt");
+    for (unsigned number = 1; number <= 1000; number *= 10) {
+        keep_name(name, old_ns, number, out);
+        cr_assert_leq(strlen(out), NAME_MAX);
+        cr_assert(qn_text_is_utf8(qn_span_str(out)), "%s", out);
+    }
 }
 
 /* Cut after every byte: what was there is there, whole; of the new one there is nothing. */

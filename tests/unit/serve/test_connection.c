@@ -274,7 +274,9 @@ Test(connection, an_answer_that_is_not_whole_is_seen_as_cut)
 Test(connection, not_found_and_not_allowed)
 {
     web_client_say(&client, "GET /nothing HTTP/1.1\r\n" HOST "\r\n");
-    expect(404, "404 Not Found\n");
+    expect(404, "404: There is no such thing here, or you may not see it.\n");
+    web_client_say(&client, "GET /nothing HTTP/1.1\r\nAccept-Language: fr\r\n" HOST "\r\n");
+    expect(404, "404: Il n'y a rien de tel ici, ou vous n'y avez pas acc\xc3\xa8s.\n");
     web_client_say(&client, "PUT /hello HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n");
     cr_assert_eq(web_client_answer(&client, false, NULL), 405);
     cr_assert_str_eq(web_client_field("Allow"), "GET, HEAD");

@@ -152,7 +152,7 @@ static void expect(unsigned status, const char *content)
 
 static void expect_offline(void)
 {
-    expect(503, "503 Service Unavailable: one\n");
+    expect(503, "503: The site that has this cannot be reached for the moment. (one)\n");
     cr_assert_str_eq(web_client_field("Retry-After"), "10");
 }
 
@@ -365,7 +365,7 @@ Test(remote, nonsense_is_a_bad_gateway)
         struct wire *wire = connect_one();
         await(wire, "\r\n\r\n");
         wire_say(wire, answers[i]);
-        expect(502, "502 Bad Gateway: one\n");
+        expect(502, "502: The site that has this answered wrongly. Tell your IT person. (one)\n");
         web_until(&client, wire->is_down);
     }
 }

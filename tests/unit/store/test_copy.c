@@ -78,6 +78,7 @@ static void fill(struct qn_store *store)
     put(kv, QN_TABLE_OWN_PACK, qn_span_str("pack"), qn_span_str("own"));
     put(kv, QN_TABLE_PEER, qn_span_str("peer"), qn_span_str("heard"));
     put(kv, QN_TABLE_LOCAL, qn_span_str("user/anne"), qn_span_str("account"));
+    put(kv, QN_TABLE_TRAIL, qn_span_str("site"), qn_span_str("once told"));
     cr_assert_eq(qn_store_write_end(store, true), QN_OK);
 }
 
@@ -100,8 +101,8 @@ Test(copy, has_what_the_site_knows_and_no_more)
     AUTO_COPY struct copy copy = {0};
     fill(f.store);
     copy_of(f.store, &copy);
-    static const char *const in[] = {"model.hlc", "app.guard", "pnight",
-                                     "entry",     "empty",     "account"};
+    static const char *const in[] = {"model.hlc", "app.guard", "pnight",   "entry",
+                                     "empty",     "account",   "once told"};
     static const char *const out[] = {"model.lock", "rnight", "dnight", "held", "own", "heard"};
     for (size_t i = 0; i < sizeof(in) / sizeof(in[0]); i++)
         cr_assert(has_bytes(&copy, in[i]), "%s", in[i]);
@@ -138,7 +139,7 @@ Test(copy, bytes)
     cr_assert(qn_span_eq_str(qn_buf_view(&copy.pieces.items[0].path), "rec/6b"));
     assert_buf_eq(&copy.pieces.items[0].rows, "\0\1\0\0\0\5kvalue\0\1\0\0\0\0m");
     cr_assert(qn_span_eq_str(qn_buf_view(&copy.pieces.items[1].path), "version/schema"));
-    assert_buf_eq(&copy.pieces.items[1].rows, "\0\0\0\1");
+    assert_buf_eq(&copy.pieces.items[1].rows, "\0\0\0\2");
 }
 
 /* Where pieces end, as another implementation of docs/formats/store.md cuts. */
@@ -323,7 +324,8 @@ Test(copy, pieces_that_are_none_are_refused)
         {"plan/00", SPAN("\0\1\0\0\0\1rv"), QN_ERR_CORRUPT},
         {"meta/00", SPAN("\0\6\0\0\0\1schemav"), QN_ERR_CORRUPT},
         {"version/schema", SPAN("\0\0\0\1"), QN_OK},
-        {"version/schema", SPAN("\0\0\0\2"), QN_ERR_UNSUPPORTED},
+        {"version/schema", SPAN("\0\0\0\2"), QN_OK},
+        {"version/schema", SPAN("\0\0\0\3"), QN_ERR_UNSUPPORTED},
         {"version/schema", SPAN("\0\0\0"), QN_ERR_CORRUPT},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
