@@ -81,7 +81,8 @@ struct care {
     uint64_t compare_ms;           /* when to look again whether another site still differs */
     struct qn_buf suspects;        /* packed keys of records that another site has otherwise */
     size_t suspect_count;
-    struct qn_buf after; /* the last key that was asked for of those that are set aside */
+    struct qn_buf after;  /* the last key that was asked for of those that are set aside */
+    uint64_t hopeless_ms; /* since when a damaged record is whole at no member; 0: none is */
     struct repairing *repairing;
 };
 
