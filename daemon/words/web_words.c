@@ -46,6 +46,7 @@ static const struct row {
     {"name-taken", N_("There is something of this name already.")},
     {"bad-name", N_("This name cannot be used.")},
     {"locked", N_("Somebody has this open and locked. Try again later.")},
+    {"for-operators", N_("Only an operator may do this.")},
     {"not-allowed", N_("The system of the server does not allow this.")},
     {"disk-full", N_("The disk of the server is full. Nothing was changed.")},
     {"file-failed", N_("The server could not read or write this. Tell your IT person.")},
