@@ -82,7 +82,8 @@ struct care {
     uint64_t compare_ms;           /* when to look again whether another site still differs */
     struct qn_buf suspects;        /* packed keys of records that another site has otherwise */
     size_t suspect_count;
-    struct qn_buf after; /* the last key that was asked for of those that are set aside */
+    struct qn_buf after;  /* the last key that was asked for of those that are set aside */
+    uint64_t hopeless_ms; /* since when a damaged record is whole at no member; 0: none is */
     struct repairing *repairing;
 };
 
@@ -261,7 +262,9 @@ struct peer {
     uint64_t refused_ms; /* since when a second link of it waits for a word on the first; 0: none */
     unsigned refusals;   /* that were followed by one */
     uint64_t refusals_ms;
-    uint64_t twin_ms; /* when it was last seen to run twice, wall clock; 0: never */
+    uint64_t twin_ms;  /* when it was last seen to run twice, wall clock; 0: never */
+    uint64_t calls_ms; /* WEB_CALL: since when they are counted, */
+    unsigned calls;    /* and how many came */
 };
 
 enum guest_state {
@@ -518,6 +521,7 @@ void core_unpin(struct qn_core *core, uint64_t pin); /* core.h, UNPIN */
 /* In a recovery: the sealed key of the vault as a holder gave it; empty: none of them has it. */
 void core_vault_key(struct qn_core *core, struct qn_span sealed);
 void core_recovered(struct qn_core *core); /* the recovery is complete */
+void core_called(struct qn_core *core, const struct qn_public_key *key);
 /* Queues an intent (payload taken) and remembers what its outcome is for. */
 struct pending *core_commit(struct qn_core *core, enum qn_intent_kind kind,
                             struct qn_buf *take_payload, enum pending_kind pending);
@@ -605,6 +609,10 @@ void neighbours_tick(struct qn_core *core);
 bool peer_is_wanted(const struct qn_core *core, const struct peer *peer);
 /* Whether one more connection is taken, from that site. */
 bool neighbours_have_room(const struct qn_core *core, const struct peer *peer);
+
+/* ---- reach.c ---- */
+void reach_call(struct qn_core *core, const struct qn_public_key *key);
+void reach_called(struct qn_core *core, struct peer *peer); /* WEB_CALL came */
 
 /* ---- session.c: the flight, dispatch of frames ---- */
 void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool is_dialled);

@@ -120,6 +120,13 @@ Test(peer, sees_only_those_that_it_shares)
     cr_assert_str_eq(seen.name, "");
 }
 
+static size_t connections(void)
+{
+    struct qn_serve_status status;
+    qn_serve_status(rig.serve, &status);
+    return status.connection_count;
+}
+
 /* All that it hears for a request, on a connection of its own, but for the hour. */
 static void hear(const char *method, const char *target, struct qn_buf *out)
 {
@@ -138,6 +145,7 @@ static void hear(const char *method, const char *target, struct qn_buf *out)
     for (size_t i = 0; date != NULL && date[i] != '\r'; i++)
         date[i] = '-';
     wire_deinit(&line);
+    turn_until(rig.loop, connections() == 1);
 }
 
 /* What it has no part in is to it as what is not there: by any method, also where it searches, and
