@@ -66,7 +66,9 @@ enum summary_kind {
 
 /* Of all sites but the two ends of the connection. */
 void summary_pack(const struct qn_core *core, const struct peer *to, struct qn_buf *out);
-/* The peer's, as its HELLO has it. Empty: it knows of none, so all is said. */
+/* It is of a version that knows of none: all is said. */
+void summary_missing(struct qn_core *core, struct peer *peer);
+/* The peer's, as its HELLO has it. */
 void summary_heard(struct qn_core *core, struct peer *peer, struct qn_span theirs);
 enum qn_err QN_CHECKED summary_heard_sites(struct qn_core *core, struct peer *peer,
                                            struct qn_cursor *cursor);

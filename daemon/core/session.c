@@ -201,7 +201,8 @@ static enum qn_err heard_hello(struct qn_core *core, struct peer *peer, struct q
         peer_announced_itself(core, peer, announcement);
     else
         QN_TRY(qn_cursor_nil(cursor));
-    if (!qn_cursor_is_end(cursor)) /* an older version knows of none */
+    bool has_summary = !qn_cursor_is_end(cursor);
+    if (has_summary)
         QN_TRY(qn_cursor_bin(cursor, QN_FRAME_SIZE_MAX, &summary));
     peer->session->has_hello = core->is_presence_stale = true;
     note_peer(core, peer, "online");
@@ -211,7 +212,10 @@ static enum qn_err heard_hello(struct qn_core *core, struct peer *peer, struct q
         group_compared(core);
     else
         group_say_heads(core, peer->session->link, true);
-    summary_heard(core, peer, summary);
+    if (has_summary)
+        summary_heard(core, peer, summary);
+    else
+        summary_missing(core, peer);
     twin_tell(core, peer, peer->session->link);
     return QN_OK;
 }
@@ -252,15 +256,17 @@ static enum qn_err heard_states(const struct qn_core *core, const struct peer *p
 {
     struct qn_span sums;
     QN_TRY(qn_cursor_bin(cursor, 4 * QN_COLLECTIONS_MAX, &sums));
-    for (size_t i = 0; i < count && 4 * (i + 1) <= sums.size; i++) {
-        uint8_t prefix[4];
+    for (size_t i = 0; i < count; i++) {
+        uint8_t prefix[4], sum[4] = {0};
         struct qn_span rest;
         QN_TRY(qn_cursor_bytes(&rows, prefix, sizeof(prefix)));
         QN_TRY(qn_cursor_skip(&rows, 1, &rest));
         QN_TRY(qn_cursor_skip(&rows, 1, &rest));
         struct share *share = session_share_by_prefix(peer->session, prefix);
+        for (size_t k = 0; k < 4 && 4 * i + k < sums.size; k++)
+            sum[k] = sums.data[4 * i + k];
         if (share != NULL)
-            summary_heard_states(core, share, peer, qn_read_u32(sums.data + 4 * i));
+            summary_heard_states(core, share, peer, qn_read_u32(sum));
     }
     return QN_OK;
 }

@@ -46,6 +46,14 @@ static void sums(const struct qn_core *core, const struct peer *to, enum summary
     }
 }
 
+/* What is zero at the end need not be said: in a small group that is half of it. */
+static void pack_sums(struct qn_buf *out, struct qn_span sums)
+{
+    while (sums.size > 0 && sums.data[sums.size - 1] == 0)
+        sums.size--;
+    qn_pack_bin(out, sums);
+}
+
 void summary_pack(const struct qn_core *core, const struct peer *to, struct qn_buf *out)
 {
     uint8_t bytes[SUMMARY_SIZE];
@@ -55,7 +63,7 @@ void summary_pack(const struct qn_core *core, const struct peer *to, struct qn_b
         for (size_t i = 0; i < SUMMARY_BUCKETS; i++)
             qn_write_u32(bytes + 4 * (SUMMARY_BUCKETS * kind + i), of_kind[i]);
     }
-    qn_pack_bin(out, QN_SPAN_OF(bytes));
+    pack_sums(out, QN_SPAN_OF(bytes));
 }
 
 /* ---- lists, where sums differ ---- */
@@ -81,7 +89,7 @@ static void say_list(struct qn_core *core, struct peer *to, enum summary_kind ki
 }
 
 /* Before sums were known a site said all, and it hears all from a site that knows none. */
-static void say_all(struct qn_core *core, struct peer *peer)
+void summary_missing(struct qn_core *core, struct peer *peer)
 {
     peer->session->sites_seq = 0;
     struct qn_buf *out = core_message(core, QN_MSG_ANNOUNCE, 1);
@@ -89,19 +97,19 @@ static void say_all(struct qn_core *core, struct peer *peer)
     core_send(core, peer->session->link);
 }
 
-void summary_heard(struct qn_core *core, struct peer *peer, struct qn_span theirs)
+void summary_heard(struct qn_core *core, struct peer *peer, struct qn_span sums_heard)
 {
+    uint8_t theirs[SUMMARY_SIZE] = {0};
+    if (sums_heard.size > 0)
+        memcpy(theirs, sums_heard.data,
+               sums_heard.size < SUMMARY_SIZE ? sums_heard.size : SUMMARY_SIZE);
     peer->session->sites_seq = core->presence_seq; /* what comes from now on is told */
-    if (theirs.size < SUMMARY_SIZE) {
-        say_all(core, peer);
-        return;
-    }
     for (enum summary_kind kind = 0; kind < SUMMARY_KINDS; kind++) {
         uint32_t ours[SUMMARY_BUCKETS];
         unsigned differ = 0;
         sums(core, peer, kind, ours);
         for (size_t i = 0; i < SUMMARY_BUCKETS; i++)
-            if (ours[i] != qn_read_u32(theirs.data + 4 * (SUMMARY_BUCKETS * kind + i)))
+            if (ours[i] != qn_read_u32(theirs + 4 * (SUMMARY_BUCKETS * kind + i)))
                 differ |= 1u << i;
         if (differ != 0)
             say_list(core, peer, kind, differ);
@@ -204,7 +212,7 @@ void summary_pack_states(const struct qn_core *core, const struct peer *to, stru
     qn_buf_init(&all, 4 * QN_COLLECTIONS_MAX);
     qn_vec_each (&to->session->shares, share)
         qn_buf_append_u32(&all, states_sum(core, (*share)->coll, to));
-    qn_pack_bin(out, qn_buf_view(&all));
+    pack_sums(out, qn_buf_view(&all));
 }
 
 void summary_heard_states(const struct qn_core *core, struct share *share, const struct peer *peer,

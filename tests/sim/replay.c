@@ -71,7 +71,7 @@ static enum qn_err take_again(struct sim_world *world, struct sim_site *site,
 
 void replay_some(struct sim_world *world, struct sim_site *site)
 {
-    if (site->taken.count == 0 || !world_chance(world, 60))
+    if (world->has_twins || site->taken.count == 0 || !world_chance(world, 60))
         return;
     size_t index = world_below(world, site->taken.count);
     const struct sim_taken *taken = &site->taken.items[index];
