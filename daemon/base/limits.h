@@ -185,4 +185,6 @@
 #define QN_LOG_MARKS         32    /* places of the log whose age is known */
 #define QN_TRASH_OWN_DAYS    30
 #define QN_TRASH_OTHER_DAYS  37
+#define QN_SWEEP_OPS         1000  /* records that one transaction erases for a person */
+#define QN_SWEEP_LOOKS       20000 /* and looks at */
 #define QN_CLOCK_SKEW_MAX_MS (5 * 60 * 1000)

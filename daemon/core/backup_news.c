@@ -327,6 +327,9 @@ void backup_news(struct qn_core *core, const struct qn_job_event *event)
     case QN_JOB_OPS:
         recover_heard_ops(core, event->payload);
         break;
+    case QN_JOB_PAGE:
+        recover_heard_page(core, event->payload);
+        break;
     case QN_JOB_PROBLEM:
         problem_note(core, event->payload);
         waiters_problem(core, event->payload);

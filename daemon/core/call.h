@@ -49,6 +49,7 @@ void call_record_put_many(const struct call *call);
 void call_record_delete(const struct call *call);
 void call_record_restore(const struct call *call);
 void call_record_erase(const struct call *call);
+void call_record_empty_trash(const struct call *call); /* request_trash.c */
 void call_conflict_resolve(const struct call *call);
 void call_verify(const struct call *call);
 /* request_plan.c, request_backup.c, request_holder.c */

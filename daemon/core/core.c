@@ -62,6 +62,7 @@ static void free_tables(struct qn_core *core)
     qn_vec_each (&core->pending, pending)
         qn_buf_deinit(&pending->data);
     trail_asks_free(core);
+    sweeps_free(core);
     qn_vec_each (&core->early, early)
         qn_buf_deinit(early);
     qn_vec_free(&core->early);
@@ -291,6 +292,9 @@ static void outcome_arrived(struct qn_core *core, const struct qn_outcome *outco
         break;
     case PENDING_FORGET:
         forget_outcome(core, outcome);
+        break;
+    case PENDING_SWEEP:
+        sweep_outcome(core, &pending, outcome);
         break;
     case PENDING_QUIET:
         if (outcome->err != QN_OK)

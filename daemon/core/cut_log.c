@@ -2,8 +2,7 @@
  * once when it holds too much, whoever lacks it. Nobody is waited for.
  *
  * What every member has stays for an hour or two, so that those who follow on this machine, such as
- * the search, need not read all records again. A collection that no other site shares keeps its
- * whole log: a recovery has only the copy in the vault, and reads it through its log. */
+ * the search, need not read all records again. */
 #include "core/state.h"
 
 #define CUTS_MAX  8  /* collections whose log is being cut at the same time */
@@ -20,14 +19,6 @@ void qn_core_set_log_caps(struct qn_core *core, const struct qn_log_caps *caps)
         core->log_caps.days = QN_LOG_DAYS;
 }
 
-static bool has_others(const struct qn_core *core, const struct coll *coll)
-{
-    qn_vec_each (&core->peers, peer)
-        if (core_shares(core, coll, &(*peer)->site))
-            return true;
-    return false;
-}
-
 static bool is_over(const struct qn_core *core, const struct coll *coll)
 {
     return coll->info.log_ops > core->log_caps.ops || coll->info.log_bytes > core->log_caps.bytes;
@@ -35,7 +26,7 @@ static bool is_over(const struct qn_core *core, const struct coll *coll)
 
 void cut_log_grew(struct qn_core *core, struct coll *coll)
 {
-    if (!is_over(core, coll) || !has_others(core, coll))
+    if (!is_over(core, coll))
         return;
     coll->is_cut_due = coll->is_over = core->is_cut_due = true;
 }
@@ -54,7 +45,7 @@ static void every_hour(struct qn_core *core)
         struct coll *coll = *slot;
         coll->covered_seq = coll->hour_seq;
         coll->hour_seq = coll->info.order_head;
-        coll->is_cut_due |= coll->is_shared && coll->info.log_ops > 0 && has_others(core, coll);
+        coll->is_cut_due |= coll->is_shared && coll->info.log_ops > 0;
     }
     core->is_cut_due = true;
 }

@@ -1,6 +1,7 @@
 /* Being late: becoming it, asking one source at a time for pages, and being it no more. */
 #include "core/call.h"
 #include "core/late.h"
+#include "core/recover.h"
 #include "model/bugs.h"
 
 #define SILENCE_MS 30000 /* then another source is asked */
@@ -274,7 +275,7 @@ static void pass_tick(struct qn_core *core, struct coll *coll)
 {
     struct page_pass *pass = pass_of(coll);
     struct peer *peer = pass->link == 0 ? NULL : core_peer_of_link(core, pass->link);
-    if (pass->is_stopped)
+    if (pass->is_stopped || recover_brings_pages(core, coll))
         return;
     if (peer != NULL && core->now_ms >= pass->heard_ms + SILENCE_MS)
         late_source_has_none(core, session_share(peer->session, &coll->id), pass);

@@ -72,6 +72,7 @@ void recovery_free(struct recovery *recovery)
 {
     qn_vec_free(&recovery->holders);
     qn_vec_free(&recovery->failed);
+    qn_vec_free(&recovery->paged);
 }
 
 bool core_is_keyless(const struct qn_core *core)

@@ -33,6 +33,9 @@ void recover_back_tick(struct qn_core *core);
 void recover_pack_recall(const struct qn_core *core, struct qn_buf *out);
 void recover_heard_plan(struct qn_core *core, struct qn_span payload);
 void recover_heard_ops(struct qn_core *core, struct qn_span payload);
+void recover_heard_page(struct qn_core *core, struct qn_span payload);
+/* Pages of this collection come from the copy. */
+bool recover_brings_pages(const struct qn_core *core, const struct coll *coll);
 void recover_job_ended(struct qn_core *core, const struct want *want, enum qn_err err,
                        struct qn_span payload);
 void recover_outcome(struct qn_core *core, const struct pending *pending,

@@ -5,8 +5,11 @@
  * incarnation. Of the rest of the copy only the plans count: what others know is theirs to tell,
  * and what was held for them burnt. */
 #include "core/args.h"
+#include "core/late.h"
 #include "core/offsite.h"
 #include "core/recover.h"
+
+#define PAGE_OP_SIZE 256 /* bytes of a page for one operation of the writer's measure */
 
 /* ---- the vault ---- */
 
@@ -72,6 +75,15 @@ static bool is_passed_over(const struct qn_core *core, const struct qn_coll_id *
     return false;
 }
 
+/* Where the pass stands that is running, if there is one. */
+static void pack_place(const struct qn_late *late, struct qn_buf *out)
+{
+    size_t cursor_size = late->is_passing ? late->cursor_size : 0;
+    bool has_clock = late->is_passing && late->has_clock;
+    qn_pack_bin(out, qn_span(late->cursor, cursor_size));
+    qn_pack_bin(out, qn_span(late->clock.bytes, has_clock ? sizeof(late->clock.bytes) : 0));
+}
+
 /* Collections of which this site is no member any more do not come back. */
 void recover_pack_recall(const struct qn_core *core, struct qn_buf *out)
 {
@@ -80,12 +92,13 @@ void recover_pack_recall(const struct qn_core *core, struct qn_buf *out)
         count += (*coll)->is_shared && !is_passed_over(core, &(*coll)->id);
     qn_pack_map(out, 1);
     qn_pack_cstr(out, "colls");
-    qn_pack_array(out, 2 * count);
+    qn_pack_array(out, 4 * count);
     qn_vec_each (&core->colls, coll) {
         if (!(*coll)->is_shared || is_passed_over(core, &(*coll)->id))
             continue;
         qn_pack_bin(out, QN_SPAN_OF((*coll)->id.bytes));
         qn_vv_pack(&(*coll)->cc, out);
+        pack_place(&(*coll)->info.late, out);
     }
 }
 
@@ -301,16 +314,104 @@ void recover_heard_ops(struct qn_core *core, struct qn_span payload)
     core_last_intent(core)->op_count = QN_OPS_ITEMS_MAX / 16;
 }
 
+/* ---- pages of the copy ---- */
+
+bool recover_brings_pages(const struct qn_core *core, const struct coll *coll)
+{
+    qn_vec_each (&core->recovery.paged, paged)
+        if (qn_coll_id_eq(paged, &coll->id))
+            return true;
+    return false;
+}
+
+static void bring_no_more(struct recovery *recovery, const struct qn_coll_id *id)
+{
+    for (size_t i = recovery->paged.count; i-- > 0;)
+        if (qn_coll_id_eq(&recovery->paged.items[i], id))
+            qn_vec_remove(&recovery->paged, i);
+}
+
+/* While its pages come, no other source is asked: with the clocks of two of them the pass could end
+ * without what only the copy has. What this site itself deleted is deleted, however much it is. */
+static void begin_pages(struct qn_core *core, const struct coll *coll)
+{
+    struct qn_buf intent;
+    qn_vec_push(&core->recovery.paged, coll->id);
+    qn_buf_init(&intent, 64);
+    qn_pack_array(&intent, 2);
+    qn_pack_bin(&intent, QN_SPAN_OF(coll->id.bytes));
+    qn_pack_bool(&intent, true);
+    commit(core, QN_INTENT_LATE, &intent)->coll = coll->id;
+}
+
+static void commit_page(struct qn_core *core, const struct coll *coll, struct qn_span page)
+{
+    struct qn_buf intent;
+    qn_buf_init(&intent, page.size + 64);
+    qn_pack_array(&intent, 2);
+    qn_pack_bin(&intent, QN_SPAN_OF(coll->id.bytes));
+    qn_pack_bin(&intent, page);
+    commit(core, QN_INTENT_PAGE, &intent)->coll = coll->id;
+    core_last_intent(core)->op_count = page.size / PAGE_OP_SIZE + 1;
+}
+
+static void pass_over(struct recovery *recovery, const struct qn_core *core,
+                      const struct qn_coll_id *id)
+{
+    recovery->has_failed = true;
+    bring_no_more(recovery, id);
+    if (!is_passed_over(core, id))
+        qn_vec_push(&recovery->failed, *id);
+}
+
+void recover_heard_page(struct qn_core *core, struct qn_span payload)
+{
+    struct qn_cursor cursor = qn_cursor(args_value(payload, "coll")),
+                     body = qn_cursor(args_value(payload, "page"));
+    struct qn_coll_id id;
+    struct qn_span page;
+    if (qn_cursor_bytes(&cursor, id.bytes, sizeof(id.bytes)) != QN_OK ||
+        qn_cursor_bin(&body, QN_PAGE_SIZE_MAX, &page) != QN_OK) {
+        core->recovery.has_failed = true;
+        return;
+    }
+    struct coll *coll = core_coll(core, &id);
+    if (coll == NULL || is_passed_over(core, &id))
+        return;
+    if (coll->pass != NULL && coll->pass->link != 0) { /* another site is bringing it */
+        pass_over(&core->recovery, core, &id);
+        return;
+    }
+    if (!recover_brings_pages(core, coll))
+        begin_pages(core, coll);
+    commit_page(core, coll, page);
+}
+
+static bool is_end_of_pass(const struct qn_outcome *outcome)
+{
+    struct qn_cursor cursor = qn_cursor(qn_span(outcome->answer, outcome->answer_size));
+    size_t count;
+    bool is_end;
+    return outcome->kind == QN_INTENT_PAGE && qn_cursor_array(&cursor, 1, &count) == QN_OK &&
+           qn_cursor_bool(&cursor, &is_end) == QN_OK && is_end;
+}
+
+static bool is_of_coll(const struct qn_outcome *outcome)
+{
+    return outcome->kind == QN_INTENT_APPLY || outcome->kind == QN_INTENT_LATE ||
+           outcome->kind == QN_INTENT_PAGE;
+}
+
 void recover_outcome(struct qn_core *core, const struct pending *pending,
                      const struct qn_outcome *outcome)
 {
     struct recovery *recovery = &core->recovery;
     recovery->commits--;
-    if (outcome->err != QN_OK) {
-        recovery->has_failed = true;
-        if (outcome->kind == QN_INTENT_APPLY && !is_passed_over(core, &pending->coll))
-            qn_vec_push(&recovery->failed, pending->coll);
-    }
+    if (outcome->err == QN_OK && is_end_of_pass(outcome))
+        bring_no_more(recovery, &pending->coll);
+    if (outcome->err != QN_OK && is_of_coll(outcome))
+        pass_over(recovery, core, &pending->coll);
+    recovery->has_failed |= outcome->err != QN_OK;
     if (recovery->commits == 0 && !recovery->is_busy && recovery->stage == RECOVERY_STORE)
         told(core);
 }

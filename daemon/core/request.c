@@ -109,6 +109,7 @@ static const struct {
     {"record.delete", "collection if key", call_record_delete, false},
     {"record.restore", "collection key", call_record_restore, false},
     {"record.erase", "collection key", call_record_erase, false},
+    {"record.empty-trash", "collection dry_run older_days", call_record_empty_trash, false},
     {"conflict.resolve", "collection field key take value", call_conflict_resolve, false},
     {"verify", "collection scrub timeout_ms", call_verify, false},
     {"backup.create", "copies exclude keep lock_days name paths schedule", call_backup_create,
@@ -200,6 +201,7 @@ void request_gone(struct qn_core *core, uint64_t request)
     waiters_gone(core, request);
     fetch_gone(core, request);
     trail_ask_gone(core, request);
+    sweep_gone(core, request);
     qn_vec_each (&core->pending, pending)
         if (pending->kind == PENDING_REPLY && pending->request == request)
             pending->kind = PENDING_QUIET;

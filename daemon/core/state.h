@@ -314,6 +314,7 @@ struct recovery {
     bool has_failed;                        /* STORE: one of the commits */
     bool is_whole;                          /* STORE: nothing is left to come */
     QN_VEC(struct qn_coll_id) failed;       /* STORE: passed over until the round is over */
+    QN_VEC(struct qn_coll_id) paged;        /* STORE: their pages come from the copy */
 };
 
 enum pending_kind {
@@ -337,6 +338,7 @@ enum pending_kind {
     PENDING_TRAIL,     /* trail.h */
     PENDING_CUT,       /* core/cut_log.c */
     PENDING_FORGET,    /* core/forget.c */
+    PENDING_SWEEP,     /* core/request_trash.c */
     PENDING_QUIET,     /* nobody waits */
 };
 
@@ -448,6 +450,7 @@ struct qn_core {
     struct custodian *custodian; /* core/hold_impl.h */
     QN_VEC(struct pending) pending;
     QN_VEC(struct verify *) verifies;
+    QN_VEC(struct sweep *) sweeps; /* core/request_trash.c */
     struct scrubbing scrubbing;
     QN_VEC(struct trail_ask *) trail_asks;
     struct own_trail own_trail;
@@ -765,6 +768,11 @@ void request_outcome(struct qn_core *core, struct pending *pending,
 void verify_start(struct qn_core *core, uint64_t request, struct coll *only, bool with_scrub,
                   uint64_t timeout_ms);
 void verify_gone(struct qn_core *core, uint64_t request);
+/* request_trash.c */
+void sweep_gone(struct qn_core *core, uint64_t request);
+void sweeps_free(struct qn_core *core);
+void sweep_outcome(struct qn_core *core, const struct pending *pending,
+                   const struct qn_outcome *outcome);
 void verify_tick(struct qn_core *core);
 bool verify_wants(const struct qn_core *core, const struct qn_site_id *site); /* a connection */
 void verify_heard_state(struct qn_core *core, struct peer *peer, const struct qn_coll_id *coll,

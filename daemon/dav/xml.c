@@ -318,12 +318,23 @@ static void on_instruction(void *context, const char *target, const char *data)
 
 /* ---- the parser ---- */
 
+/* 0 would make expat draw a salt itself. */
+static void set_salt(XML_Parser parser, uint64_t salt)
+{
+#if XML_MAJOR_VERSION * 100 + XML_MINOR_VERSION >= 208
+    uint8_t entropy[16] = {1};
+    qn_write_u64(entropy + 8, salt);
+    XML_SetHashSalt16Bytes(parser, entropy);
+#else
+    XML_SetHashSalt(parser, (unsigned long)(salt != 0 ? salt : 1));
+#endif
+}
+
 static void set_handlers(struct qn_dav_xml *xml, uint64_t salt)
 {
     XML_SetUserData(xml->parser, xml);
     XML_SetReturnNSTriplet(xml->parser, 1);
-    /* 0 would make expat draw a salt itself. */
-    XML_SetHashSalt(xml->parser, (unsigned long)(salt != 0 ? salt : 1));
+    set_salt(xml->parser, salt);
     XML_SetElementHandler(xml->parser, on_start, on_end);
     XML_SetNamespaceDeclHandler(xml->parser, on_declaration, NULL);
     XML_SetCharacterDataHandler(xml->parser, on_text);

@@ -5,8 +5,9 @@
 
 static struct qn_span take_until(struct qn_span *text, uint8_t byte)
 {
-    const uint8_t *at = text->size == 0 ? NULL : memchr(text->data, byte, text->size);
-    size_t size = at == NULL ? text->size : (size_t)(at - text->data);
+    size_t size = 0;
+    while (size < text->size && text->data[size] != byte)
+        size++;
     struct qn_span taken = qn_span(text->data, size);
     *text = qn_span_from(*text, size + 1);
     return taken;

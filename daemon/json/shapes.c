@@ -157,6 +157,12 @@ const struct qn_json_shape qn_json_trash[] = {
     END,
 };
 
+const struct qn_json_shape qn_json_emptied[] = {
+    MEMBER("erased"),
+    MEMBER("kept"),
+    END,
+};
+
 static const struct qn_json_shape replaced[] = {
     MEMBER("site"),
     TIME("time"),

@@ -37,6 +37,8 @@ enum qn_intent_kind {
     QN_INTENT_RESCUE,      /* [coll, known clock] */
     QN_INTENT_FORGET,      /* [older than days, after (a binary)]: replaced values; answer: [after:
                               empty at the end] */
+    QN_INTENT_EMPTY_TRASH, /* [coll, until ms, after (a binary), user, is dry run]; answer:
+                              [erased, kept, looked, after: empty at the end] */
     QN_INTENT_CUT_LOG, /* [coll, clock that all members have, up to which local sequence, operations
                           max, bytes max, age max ms]; answer: [is done] */
 

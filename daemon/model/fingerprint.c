@@ -51,61 +51,103 @@ void qn_sum_cut(const uint8_t sum[QN_SUM_SIZE], uint64_t count, uint8_t ret_cut[
     memcpy(ret_cut, digest.bytes, 16);
 }
 
-enum qn_err qn_fp_decode(struct qn_span value, struct qn_fp *ret_fp)
+/* --- rows --- */
+
+#define GROUP_KEY_SIZE  1
+#define BUCKET_KEY_SIZE 2 /* of earlier releases */
+
+enum qn_err qn_fp_add_row(struct qn_span key, struct qn_span value, struct qn_fp *fp)
 {
-    if (value.size != FP_SIZE)
+    bool is_row = key.size == GROUP_KEY_SIZE || key.size == BUCKET_KEY_SIZE;
+    if (!is_row || value.size != FP_SIZE || qn_read_u32(value.data) == 0)
         return QN_ERR_CORRUPT;
-    ret_fp->count = qn_read_u32(value.data);
-    memcpy(ret_fp->sum, value.data + 4, QN_SUM_SIZE);
-    return ret_fp->count > 0 ? QN_OK : QN_ERR_CORRUPT;
+    fp->count += qn_read_u32(value.data);
+    qn_sum_add(fp->sum, value.data + 4);
+    return QN_OK;
 }
 
-static enum qn_err load(struct qn_kv *kv, struct qn_span key, struct qn_fp *ret_fp)
+/* The rows of a group, as they follow each other. */
+static enum qn_err next_row(struct qn_kv *kv, struct qn_key *at, struct qn_span group,
+                            struct qn_span *ret_key, struct qn_span *ret_value)
 {
-    struct qn_span value;
-    enum qn_err err = qn_kv_get(kv, QN_TABLE_FP, key, &value);
-    if (err == QN_OK)
-        return qn_fp_decode(value, ret_fp);
+    QN_TRY(qn_kv_seek(kv, QN_TABLE_FP, qn_key_view(at), ret_key, ret_value));
+    if (!qn_span_has_prefix(*ret_key, group))
+        return QN_ERR_NOTFOUND;
+    qn_key_copy(at, *ret_key);
+    qn_key_next(at);
+    return QN_OK;
+}
+
+/* `ret_has_buckets`: some of it stands in rows of buckets. */
+static enum qn_err load(struct qn_kv *kv, struct qn_span group, struct qn_fp *ret_fp,
+                        bool *ret_has_buckets)
+{
+    struct qn_key at;
+    struct qn_span key, value;
+    enum qn_err err;
     *ret_fp = (struct qn_fp){0};
+    *ret_has_buckets = false;
+    qn_key_copy(&at, group);
+    while ((err = next_row(kv, &at, group, &key, &value)) == QN_OK) {
+        QN_TRY(qn_fp_add_row(qn_span_from(key, 4), value, ret_fp));
+        *ret_has_buckets |= key.size > group.size;
+    }
     return qn_may_miss(err);
 }
 
-static enum qn_err save(struct qn_kv *kv, struct qn_span key, const struct qn_fp *fp)
+static enum qn_err drop(struct qn_kv *kv, struct qn_span group)
+{
+    struct qn_key at;
+    struct qn_span key, value;
+    enum qn_err err;
+    qn_key_copy(&at, group);
+    while ((err = next_row(kv, &at, group, &key, &value)) == QN_OK)
+        QN_TRY(qn_kv_del(kv, QN_TABLE_FP, qn_span(at.bytes, at.size - 1)));
+    return qn_may_miss(err);
+}
+
+static enum qn_err save(struct qn_kv *kv, struct qn_span group, const struct qn_fp *fp)
 {
     uint8_t bytes[FP_SIZE];
-    if (fp->count == 0)
-        return qn_must_exist(qn_kv_del(kv, QN_TABLE_FP, key));
     if (fp->count > UINT32_MAX)
         return QN_ERR_NOSPACE;
     qn_write_u32(bytes, (uint32_t)fp->count);
     memcpy(bytes + 4, fp->sum, QN_SUM_SIZE);
-    return qn_kv_put(kv, QN_TABLE_FP, key, QN_SPAN_OF(bytes));
+    return qn_kv_put(kv, QN_TABLE_FP, group, QN_SPAN_OF(bytes));
 }
 
-enum qn_err qn_fp_put(struct qn_kv *kv, uint32_t coll, uint16_t bucket, const struct qn_fp *fp)
+enum qn_err qn_fp_put(struct qn_kv *kv, uint32_t coll, uint8_t group, const struct qn_fp *fp)
 {
     struct qn_key key;
-    return save(kv, qn_key_bucket(&key, coll, bucket), fp);
+    return save(kv, qn_key_group(&key, coll, group), fp);
 }
 
-enum qn_err qn_fp_change(struct qn_kv *kv, struct qn_coll_row *coll, uint16_t bucket,
+static void replace(uint8_t sum[QN_SUM_SIZE], const struct qn_digest *before,
+                    const struct qn_digest *after)
+{
+    if (before != NULL)
+        qn_sum_sub(sum, before->bytes);
+    if (after != NULL)
+        qn_sum_add(sum, after->bytes);
+}
+
+enum qn_err qn_fp_change(struct qn_kv *kv, struct qn_coll_row *coll, uint8_t group,
                          const struct qn_digest *before, const struct qn_digest *after)
 {
     struct qn_key key;
     struct qn_fp fp;
-    struct qn_span at = qn_key_bucket(&key, coll->number, bucket);
-    QN_TRY(load(kv, at, &fp));
+    bool has_buckets;
+    if (before == NULL && after == NULL)
+        return QN_OK;
+    struct qn_span at = qn_key_group(&key, coll->number, group);
+    QN_TRY(load(kv, at, &fp, &has_buckets));
     if (before != NULL && (fp.count == 0 || coll->rows == 0))
         return QN_ERR_CORRUPT;
-    if (before != NULL) {
-        qn_sum_sub(fp.sum, before->bytes);
-        qn_sum_sub(coll->sum, before->bytes);
-    }
-    if (after != NULL) {
-        qn_sum_add(fp.sum, after->bytes);
-        qn_sum_add(coll->sum, after->bytes);
-    }
+    replace(fp.sum, before, after);
+    replace(coll->sum, before, after);
     fp.count = fp.count + (after != NULL) - (before != NULL);
     coll->rows = coll->rows + (after != NULL) - (before != NULL);
-    return before == NULL && after == NULL ? QN_OK : save(kv, at, &fp);
+    if (has_buckets || fp.count == 0)
+        QN_TRY(drop(kv, at));
+    return fp.count == 0 ? QN_OK : save(kv, at, &fp);
 }

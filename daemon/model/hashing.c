@@ -73,6 +73,11 @@ uint16_t qn_hash_bucket(struct qn_hasher *hasher, struct qn_span key)
     return qn_read_u16(digest.bytes);
 }
 
+uint8_t qn_hash_group(struct qn_hasher *hasher, struct qn_span key)
+{
+    return (uint8_t)(qn_hash_bucket(hasher, key) >> 8);
+}
+
 /* What `_trash` holds if nothing changed since: the state hash as text. */
 static void trash_value(struct qn_hasher *hasher, const struct qn_record *record,
                         struct qn_buf *out)

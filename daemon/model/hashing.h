@@ -10,6 +10,8 @@ void qn_hash_record(struct qn_hasher *hasher, const struct qn_record *record, bo
 void qn_hash_leaf(struct qn_hasher *hasher, const struct qn_coll_id *coll, struct qn_span key,
                   const uint8_t hash[QN_STATE_HASH_SIZE], struct qn_digest *ret_leaf);
 uint16_t qn_hash_bucket(struct qn_hasher *hasher, struct qn_span key);
+/* The first byte of the bucket. */
+uint8_t qn_hash_group(struct qn_hasher *hasher, struct qn_span key);
 /* Like qn_record_state. */
 enum qn_record_state qn_hash_state(struct qn_hasher *hasher, const struct qn_record *record);
 /* Like qn_record_has_conflict, of a record whose state is known. */

@@ -443,6 +443,7 @@ enum qn_err qn_intent_run(struct qn_applier *applier, const struct qn_intent *in
     case QN_INTENT_LOCAL:
     case QN_INTENT_PURGE:
     case QN_INTENT_FORGET:
+    case QN_INTENT_EMPTY_TRASH:
     case QN_INTENT_CUT_LOG:
         return run_own(applier, intent->kind, &cursor, outcome);
     case QN_INTENT_LATE:

@@ -64,6 +64,35 @@ static enum qn_err run_cut_log(struct qn_applier *applier, struct qn_cursor *cur
     return QN_OK;
 }
 
+static void pack_swept(const struct qn_trash_swept *swept, struct qn_outcome *outcome)
+{
+    struct qn_buf answer;
+    qn_buf_init(&answer, QN_KEY_SIZE_MAX + 64);
+    qn_pack_array(&answer, 4);
+    qn_pack_u64(&answer, swept->erased);
+    qn_pack_u64(&answer, swept->kept);
+    qn_pack_u64(&answer, swept->looked);
+    qn_pack_bin(&answer, qn_span(swept->after, swept->after_size));
+    outcome->answer = qn_buf_take(&answer, &outcome->answer_size);
+}
+
+static enum qn_err run_empty_trash(struct qn_applier *applier, struct qn_cursor *cursor,
+                                   struct qn_outcome *outcome)
+{
+    struct qn_trash_sweep sweep;
+    struct qn_trash_swept swept;
+    QN_TRY(qn_intent_array(cursor, 5));
+    QN_TRY(qn_cursor_bytes(cursor, sweep.coll.bytes, sizeof(sweep.coll.bytes)));
+    QN_TRY(qn_cursor_u64(cursor, &sweep.until_ms));
+    QN_TRY(qn_cursor_bin(cursor, QN_KEY_SIZE_MAX, &sweep.after));
+    QN_TRY(qn_cursor_str(cursor, QN_USER_SIZE_MAX, &sweep.user));
+    QN_TRY(qn_cursor_bool(cursor, &sweep.is_dry_run));
+    QN_TRY(qn_replica_empty_trash(applier->replica, &sweep, &swept));
+    outcome->changed = sweep.is_dry_run ? 0 : swept.erased;
+    pack_swept(&swept, outcome);
+    return QN_OK;
+}
+
 enum qn_err qn_intent_run_trim(struct qn_applier *applier, enum qn_intent_kind kind,
                                struct qn_cursor *cursor, struct qn_outcome *outcome)
 {
@@ -71,5 +100,7 @@ enum qn_err qn_intent_run_trim(struct qn_applier *applier, enum qn_intent_kind k
         return run_purge(applier, cursor, outcome);
     if (kind == QN_INTENT_FORGET)
         return run_forget(applier, cursor, outcome);
+    if (kind == QN_INTENT_EMPTY_TRASH)
+        return run_empty_trash(applier, cursor, outcome);
     return run_cut_log(applier, cursor, outcome);
 }

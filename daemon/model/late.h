@@ -65,6 +65,7 @@ struct qn_page_request {
     struct qn_span after;          /* a packed spot, as qn_late gives it; empty: the start */
     size_t size_wish;              /* of the page; QN_PAGE_SIZE */
     const struct qn_digest *known; /* the clock that the receiver has already; NULL: none */
+    bool is_last_copy; /* what is damaged is left out: nobody else has it either (a recovery) */
 };
 
 struct qn_page_read {

@@ -256,7 +256,10 @@ static void add_record(struct reading *reading, struct qn_span key, bool is_big)
 static enum qn_err add_row(struct reading *reading, struct qn_span key, struct qn_span row)
 {
     QN_AUTO_RECORD struct qn_record record = {0};
-    QN_TRY(qn_row_decode(&reading->dict, row, &record));
+    enum qn_err err = qn_row_decode(&reading->dict, row, &record);
+    if (err == QN_ERR_CORRUPT && reading->request->is_last_copy)
+        return QN_OK;
+    QN_TRY(err);
     find_pairs(reading, key, &record);
     if (reading->pairs.count > 0) /* else they stand before lo */
         add_record(reading, key, row.size > ROW_SIZE_BIG);
@@ -319,7 +322,8 @@ static enum qn_err read_page(struct reading *reading, struct qn_buf *out, struct
     if (row.is_late && !QN_BUG(QN_BUG_LATE_SERVES))
         return QN_ERR_HELD;
     QN_TRY(qn_damage_get(reading->kv, row.number, &damage));
-    if (damage.damaged > 0) /* what is set aside would seem to be removed */
+    if (damage.damaged > 0 &&
+        !reading->request->is_last_copy) /* what is set aside would seem to be removed */
         return QN_ERR_HELD;
     reading->coll = row.number;
     QN_TRY(read_clock(reading, &read->clock));

@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include "base/limits.h"
 #include "model/kv.h"
 #include "model/record.h"
 
@@ -95,6 +96,28 @@ enum qn_err QN_CHECKED qn_replica_apply(struct qn_replica *replica, const struct
  * QN_TRASH_OTHER_DAYS, at most `count_max` records. */
 enum qn_err QN_CHECKED qn_replica_purge_trash(struct qn_replica *replica, size_t count_max,
                                               size_t *ret_erased);
+
+/* A person empties the trash of a collection, in steps of bounded size. */
+struct qn_trash_sweep {
+    struct qn_coll_id coll;
+    uint64_t until_ms;    /* what is in the trash since then or longer, by this site's clock */
+    struct qn_span after; /* the key that the last step ended with; empty: the beginning */
+    struct qn_span user;
+    bool is_dry_run; /* only counts */
+};
+
+struct qn_trash_swept {
+    size_t erased; /* or would be */
+    size_t kept;   /* due, but too large for one operation */
+    size_t looked;
+    uint8_t after[QN_KEY_SIZE_MAX];
+    size_t after_size; /* 0: that was the end */
+};
+
+/* Erases at most QN_SWEEP_OPS records and looks at QN_SWEEP_LOOKS at most. */
+enum qn_err QN_CHECKED qn_replica_empty_trash(struct qn_replica *replica,
+                                              const struct qn_trash_sweep *sweep,
+                                              struct qn_trash_swept *ret_swept);
 /* Whether a record is set aside. */
 enum qn_err QN_CHECKED qn_replica_is_aside(struct qn_replica *replica,
                                            const struct qn_coll_id *coll, struct qn_span key,

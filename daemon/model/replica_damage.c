@@ -3,8 +3,6 @@
 #include "model/hashing.h"
 #include "model/replica_impl.h"
 
-#define BUCKETS 65536
-
 enum qn_err qn_replica_incident(struct qn_replica *replica, struct qn_coll_state *coll,
                                 enum qn_incident_kind kind, struct qn_span key,
                                 const struct qn_site_id *site)
@@ -70,7 +68,7 @@ struct recount {
     struct qn_replica *replica;
     struct qn_coll_state *coll;
     struct qn_coll_row row;
-    struct qn_fp *buckets;
+    struct qn_fp groups[QN_FP_GROUPS];
     uint64_t aside;
 };
 
@@ -115,12 +113,12 @@ static void add_record(struct recount *count, struct qn_span key)
 {
     struct qn_hasher *hasher = count->replica->hasher;
     const struct qn_row_head *head = &count->replica->record_head;
-    struct qn_fp *bucket = &count->buckets[qn_hash_bucket(hasher, key)];
+    struct qn_fp *group = &count->groups[qn_hash_group(hasher, key)];
     struct qn_digest leaf;
     qn_hash_leaf(hasher, &count->coll->id, key, head->hash, &leaf);
-    qn_sum_add(bucket->sum, leaf.bytes);
+    qn_sum_add(group->sum, leaf.bytes);
     qn_sum_add(count->row.sum, leaf.bytes);
-    bucket->count++;
+    group->count++;
     count->row.rows++;
     count->row.conflicts += head->has_conflict;
     if (qn_span_eq_str(key, QN_KEY_COLLECTION))
@@ -181,24 +179,21 @@ static enum qn_err check_trash(struct recount *count, struct qn_span key, struct
     return check_index(count, key, QN_TABLE_TRASH);
 }
 
-static enum qn_err drop_bucket(struct recount *count, struct qn_span key, struct qn_span value)
+static enum qn_err drop_sum(struct recount *count, struct qn_span key, struct qn_span value)
 {
     struct qn_key at;
-    bool is_empty = key.size == 2 && count->buckets[qn_read_u16(key.data)].count == 0;
-    if (key.size == 2 && !is_empty)
-        return QN_OK; /* written over */
     qn_key_coll(&at, count->coll->row.number);
     qn_key_add(&at, key);
     return qn_kv_del(count->replica->kv, QN_TABLE_FP, qn_key_view(&at));
 }
 
-static enum qn_err put_buckets(struct recount *count)
+static enum qn_err put_sums(struct recount *count)
 {
-    QN_TRY(each_entry(count, QN_TABLE_FP, drop_bucket));
-    for (size_t i = 0; i < BUCKETS; i++)
-        if (count->buckets[i].count > 0)
-            QN_TRY(qn_fp_put(count->replica->kv, count->coll->row.number, (uint16_t)i,
-                             &count->buckets[i]));
+    QN_TRY(each_entry(count, QN_TABLE_FP, drop_sum));
+    for (size_t i = 0; i < QN_FP_GROUPS; i++)
+        if (count->groups[i].count > 0)
+            QN_TRY(qn_fp_put(count->replica->kv, count->coll->row.number, (uint8_t)i,
+                             &count->groups[i]));
     return QN_OK;
 }
 
@@ -228,7 +223,7 @@ static enum qn_err count_all(struct recount *count)
     QN_TRY(each_entry(count, QN_TABLE_REC, count_record));
     QN_TRY(each_entry(count, QN_TABLE_CONF, check_conflict));
     QN_TRY(each_entry(count, QN_TABLE_TRASH, check_trash));
-    QN_TRY(put_buckets(count));
+    QN_TRY(put_sums(count));
     QN_TRY(count_aside(count));
     bool is_known = coll->damage.is_uncounted || is_as_stored(&count->row, &coll->row);
     coll->row = count->row;
@@ -251,8 +246,5 @@ enum qn_err qn_replica_recount(struct qn_replica *replica, const struct qn_coll_
     count.row = count.coll->row;
     count.row.live = count.row.trashed = count.row.conflicts = count.row.rows = 0;
     memset(count.row.sum, 0, sizeof(count.row.sum));
-    count.buckets = qn_alloc_zero(BUCKETS * sizeof(*count.buckets));
-    enum qn_err err = qn_replica_fault(count_all(&count));
-    qn_free(count.buckets);
-    return err;
+    return qn_replica_fault(count_all(&count));
 }

@@ -179,7 +179,7 @@ static enum qn_err put_fingerprint(struct qn_replica *replica, struct qn_coll_st
         qn_hash_leaf(replica->hasher, &coll->id, key, before->hash, &leaf_before);
     if (is_stored)
         qn_hash_leaf(replica->hasher, &coll->id, key, after->hash, &leaf_after);
-    return qn_fp_change(replica->kv, &coll->row, qn_hash_bucket(replica->hasher, key),
+    return qn_fp_change(replica->kv, &coll->row, qn_hash_group(replica->hasher, key),
                         was_stored ? &leaf_before : NULL, is_stored ? &leaf_after : NULL);
 }
 

@@ -6,29 +6,90 @@
 #include "model/row.h"
 #include "proto/pack.h"
 
-/* Adds up the buckets from `first` to `last`, each into the slot that `shift` leaves of it. */
-static enum qn_err add_buckets(struct qn_kv *kv, uint32_t coll, uint16_t first, uint16_t last,
-                               unsigned shift, struct qn_fp slots[256])
+/* --- the 256 groups --- */
+
+static enum qn_err add_groups(struct qn_kv *kv, uint32_t coll, struct qn_fp sums[256])
 {
-    struct qn_key at;
+    struct qn_key at, prefix;
     struct qn_span key, value;
-    struct qn_fp fp;
-    qn_key_bucket(&at, coll, first);
+    qn_key_coll(&prefix, coll);
+    qn_key_coll(&at, coll);
     for (;;) {
         enum qn_err err = qn_kv_seek(kv, QN_TABLE_FP, qn_key_view(&at), &key, &value);
-        if (err != QN_OK || key.size != 6 || qn_read_u32(key.data) != coll)
+        if (err != QN_OK || !qn_span_has_prefix(key, qn_key_view(&prefix)))
             return qn_may_miss(err);
-        uint16_t bucket = qn_read_u16(key.data + 4);
-        if (bucket > last)
-            return QN_OK;
-        struct qn_fp *slot = &slots[bucket >> shift & 0xff];
-        if (qn_fp_decode(value, &fp) != QN_OK)
-            fp = (struct qn_fp){.count = 1}; /* damaged: it is unlike any other site's */
-        qn_sum_add(slot->sum, fp.sum);
-        slot->count += fp.count;
+        struct qn_fp *sum = &sums[key.size > 4 ? key.data[4] : 0];
+        if (qn_fp_add_row(qn_span_from(key, 4), value, sum) != QN_OK)
+            sum->count++; /* damaged: it is unlike any other site's */
         qn_key_copy(&at, key);
         qn_key_next(&at);
     }
+}
+
+/* --- buckets: counted from the records --- */
+
+/* The records of some buckets, in key order. Buckets are not indexed: an audit that came this far
+ * is rare, and the index would cost every write. */
+struct scan {
+    struct qn_kv *kv;
+    uint32_t coll;
+    struct qn_hasher *hasher;
+    uint16_t bucket, mask; /* those that are equal under the mask */
+    struct qn_key at;
+};
+
+static void scan_begin(struct scan *scan, struct qn_kv *kv, uint32_t coll, uint16_t bucket,
+                       uint16_t mask)
+{
+    *scan = (struct scan){.kv = kv, .coll = coll, .bucket = bucket, .mask = mask};
+    scan->hasher = qn_hasher_new();
+    qn_key_coll(&scan->at, coll);
+}
+
+static enum qn_err scan_next(struct scan *scan, struct qn_span *ret_key, struct qn_span *ret_row,
+                             uint16_t *ret_bucket)
+{
+    for (;;) {
+        struct qn_span key;
+        QN_TRY(qn_kv_seek(scan->kv, QN_TABLE_REC, qn_key_view(&scan->at), &key, ret_row));
+        if (key.size <= 4 || qn_read_u32(key.data) != scan->coll)
+            return QN_ERR_NOTFOUND;
+        qn_key_copy(&scan->at, key);
+        qn_key_next(&scan->at);
+        *ret_key = qn_span_from(key, 4);
+        *ret_bucket = qn_hash_bucket(scan->hasher, *ret_key);
+        if (((*ret_bucket ^ scan->bucket) & scan->mask) == 0)
+            return QN_OK;
+    }
+}
+
+static enum qn_err add_buckets(struct scan *scan, const struct qn_coll_id *coll,
+                               struct qn_fp sums[256])
+{
+    struct qn_span key, row;
+    uint16_t bucket;
+    enum qn_err err;
+    while ((err = scan_next(scan, &key, &row, &bucket)) == QN_OK) {
+        struct qn_row_head head;
+        struct qn_digest leaf;
+        struct qn_fp *sum = &sums[bucket & 0xff];
+        sum->count++;
+        if (qn_row_decode_head(row, &head) != QN_OK)
+            continue; /* damaged: it is unlike any other site's */
+        qn_hash_leaf(scan->hasher, coll, key, head.hash, &leaf);
+        qn_sum_add(sum->sum, leaf.bytes);
+    }
+    return qn_may_miss(err);
+}
+
+static enum qn_err count_buckets(struct qn_kv *kv, const struct qn_coll_id *coll, uint32_t number,
+                                 uint8_t prefix, struct qn_fp sums[256])
+{
+    struct scan scan;
+    scan_begin(&scan, kv, number, (uint16_t)((unsigned)prefix << 8), 0xff00);
+    enum qn_err err = add_buckets(&scan, coll, sums);
+    qn_hasher_free(scan.hasher);
+    return err;
 }
 
 enum qn_err qn_read_fp(struct qn_kv *kv, const struct qn_coll_id *coll, unsigned level,
@@ -38,12 +99,12 @@ enum qn_err qn_read_fp(struct qn_kv *kv, const struct qn_coll_id *coll, unsigned
     if (level != 1 && level != 2)
         return QN_ERR_INVALID;
     QN_TRY(qn_coll_row_get(kv, coll, &row));
-    QN_AUTO_FREE struct qn_fp *slots = qn_alloc_zero(256 * sizeof(*slots));
-    uint16_t first = level == 1 ? 0 : (uint16_t)((unsigned)prefix << 8);
-    uint16_t last = (uint16_t)(level == 1 ? 0xffff : first | 0xff);
-    QN_TRY(add_buckets(kv, row.number, first, last, level == 1 ? 8 : 0, slots));
+    QN_AUTO_FREE struct qn_fp *sums = qn_alloc_zero(256 * sizeof(*sums));
+    if (row.number != 0)
+        QN_TRY(level == 1 ? add_groups(kv, row.number, sums)
+                          : count_buckets(kv, coll, row.number, prefix, sums));
     for (size_t i = 0; i < 256; i++)
-        qn_sum_cut(slots[i].sum, slots[i].count, ret_fp[i]);
+        qn_sum_cut(sums[i].sum, sums[i].count, ret_fp[i]);
     return QN_OK;
 }
 
@@ -57,24 +118,16 @@ static enum qn_err add_key(struct qn_span key, struct qn_span row, struct qn_buf
     return qn_buf_status(out);
 }
 
-/* Buckets are not indexed: an audit that came this far is rare, and the index would cost every
- * write. */
-static enum qn_err collect(struct qn_kv *kv, uint32_t coll, uint16_t bucket, size_t count_max,
-                           struct qn_hasher *hasher, struct qn_buf *out, size_t *count)
+static enum qn_err collect(struct scan *scan, size_t count_max, struct qn_buf *out, size_t *count)
 {
-    struct qn_key at;
     struct qn_span key, row;
-    qn_key_coll(&at, coll);
+    uint16_t bucket;
     while (*count < count_max) {
-        enum qn_err err = qn_kv_seek(kv, QN_TABLE_REC, qn_key_view(&at), &key, &row);
-        if (err != QN_OK || key.size <= 4 || qn_read_u32(key.data) != coll)
+        enum qn_err err = scan_next(scan, &key, &row, &bucket);
+        if (err != QN_OK)
             return qn_may_miss(err);
-        if (qn_hash_bucket(hasher, qn_span_from(key, 4)) == bucket) {
-            QN_TRY(add_key(qn_span_from(key, 4), row, out));
-            ++*count;
-        }
-        qn_key_copy(&at, key);
-        qn_key_next(&at);
+        QN_TRY(add_key(key, row, out));
+        ++*count;
     }
     return QN_OK;
 }
@@ -83,15 +136,14 @@ enum qn_err qn_read_bucket(struct qn_kv *kv, const struct qn_coll_id *coll, uint
                            size_t count_max, struct qn_buf *out, size_t *ret_count)
 {
     struct qn_coll_row row;
+    struct scan scan;
     QN_TRY(qn_coll_row_get(kv, coll, &row));
     QN_AUTO_BUF struct qn_buf pairs;
     qn_buf_init(&pairs, out->size_max);
     size_t count = 0;
-    struct qn_hasher *hasher = qn_hasher_new();
-    enum qn_err err = row.number == 0
-                          ? QN_OK
-                          : collect(kv, row.number, bucket, count_max, hasher, &pairs, &count);
-    qn_hasher_free(hasher);
+    scan_begin(&scan, kv, row.number, bucket, 0xffff);
+    enum qn_err err = row.number == 0 ? QN_OK : collect(&scan, count_max, &pairs, &count);
+    qn_hasher_free(scan.hasher);
     QN_TRY(err);
     qn_pack_array(out, 2 * count);
     qn_pack_raw(out, qn_buf_view(&pairs));

@@ -69,6 +69,42 @@ static void add_up(struct reader *reader, struct qn_span key, const struct qn_ro
     sums->trashed += head->state == QN_RECORD_TRASHED;
 }
 
+/* Sums, counters or an index do not fit: told once, because all of them are counted anew. */
+static void found_miscount(struct reader *reader)
+{
+    if (reader->damage.is_uncounted || reader->scrub->has_miscount)
+        return;
+    reader->scrub->has_miscount = true;
+    found(reader, QN_FINDING_SUMS, qn_span(NULL, 0));
+}
+
+static enum qn_err is_in(struct reader *reader, enum qn_table table, struct qn_span key,
+                         bool *ret_is_in)
+{
+    struct qn_key at;
+    struct qn_span value;
+    enum qn_err err =
+        qn_kv_get(reader->kv, table, qn_key_record(&at, reader->row.number, key), &value);
+    *ret_is_in = err == QN_OK;
+    return qn_may_miss(err);
+}
+
+static bool is_trashed(struct qn_span key, const struct qn_row_head *head)
+{
+    return head->state == QN_RECORD_TRASHED && !qn_span_eq_str(key, QN_KEY_COLLECTION);
+}
+
+static enum qn_err look_for_entries(struct reader *reader, struct qn_span key,
+                                    const struct qn_row_head *head)
+{
+    bool in_conflicts, in_trash;
+    QN_TRY(is_in(reader, QN_TABLE_CONF, key, &in_conflicts));
+    QN_TRY(is_in(reader, QN_TABLE_TRASH, key, &in_trash));
+    if (in_conflicts != head->has_conflict || in_trash != is_trashed(key, head))
+        found_miscount(reader);
+    return QN_OK;
+}
+
 static enum qn_err look_at_record(struct reader *reader)
 {
     struct qn_span key, row;
@@ -82,24 +118,12 @@ static enum qn_err look_at_record(struct reader *reader)
     }
     QN_TRY(err);
     add_up(reader, key, &head);
-    return QN_OK;
+    return look_for_entries(reader, key, &head);
 }
 
 /* ---- sums ---- */
 
-static enum qn_err count_index(struct reader *reader, enum qn_table table, uint64_t *ret_count)
-{
-    struct qn_span key, value;
-    uint64_t count = 0;
-    reader->scrub->at_size = 0;
-    enum qn_err err;
-    while ((err = next_entry(reader, table, &key, &value)) == QN_OK)
-        count++;
-    *ret_count = count;
-    return qn_may_miss(err);
-}
-
-static enum qn_err add_buckets(struct reader *reader, struct qn_fp *ret_total, bool *ret_is_legible)
+static enum qn_err add_groups(struct reader *reader, struct qn_fp *ret_total, bool *ret_is_legible)
 {
     struct qn_span key, value;
     enum qn_err err;
@@ -107,13 +131,8 @@ static enum qn_err add_buckets(struct reader *reader, struct qn_fp *ret_total, b
     *ret_is_legible = true;
     reader->scrub->at_size = 0;
     while ((err = next_entry(reader, QN_TABLE_FP, &key, &value)) == QN_OK) {
-        struct qn_fp fp;
-        if (key.size != 2 || qn_fp_decode(value, &fp) != QN_OK) {
+        if (qn_fp_add_row(key, value, ret_total) != QN_OK)
             *ret_is_legible = false;
-            continue;
-        }
-        qn_sum_add(ret_total->sum, fp.sum);
-        ret_total->count += fp.count;
     }
     return qn_may_miss(err);
 }
@@ -133,17 +152,60 @@ static enum qn_err look_at_sums(struct reader *reader)
 {
     struct qn_fp total;
     bool is_legible;
-    uint64_t conflicts, trashed;
-    QN_TRY(add_buckets(reader, &total, &is_legible));
-    QN_TRY(count_index(reader, QN_TABLE_CONF, &conflicts));
-    QN_TRY(count_index(reader, QN_TABLE_TRASH, &trashed));
+    QN_TRY(add_groups(reader, &total, &is_legible));
     const struct qn_coll_row *row = &reader->row;
     bool is_right = is_legible && total.count == row->rows &&
-                    memcmp(total.sum, row->sum, sizeof(row->sum)) == 0 &&
-                    conflicts == row->conflicts && trashed == row->trashed && fits_records(reader);
-    if (!is_right && !reader->damage.is_uncounted)
-        found(reader, QN_FINDING_SUMS, qn_span(NULL, 0));
+                    memcmp(total.sum, row->sum, sizeof(row->sum)) == 0 && fits_records(reader);
+    if (!is_right)
+        found_miscount(reader);
     return QN_ERR_NOTFOUND; /* that was all */
+}
+
+/* ---- indexes ---- */
+
+static enum qn_err is_rightly_in(struct reader *reader, enum qn_table table, struct qn_span key,
+                                 bool *ret_is_right)
+{
+    struct qn_key at;
+    struct qn_span row;
+    struct qn_row_head head;
+    *ret_is_right = false;
+    enum qn_err err =
+        qn_kv_get(reader->kv, QN_TABLE_REC, qn_key_record(&at, reader->row.number, key), &row);
+    if (err == QN_OK && qn_row_decode_head(row, &head) == QN_OK)
+        *ret_is_right = table == QN_TABLE_CONF ? head.has_conflict : is_trashed(key, &head);
+    return qn_may_miss(err);
+}
+
+/* Counted over many transactions: that says something only if nothing moved. */
+static void judge_count(struct reader *reader, uint64_t wanted)
+{
+    const struct qn_scrub *scrub = reader->scrub;
+    bool has_moved = scrub->index_head != reader->row.order_head ||
+                     scrub->index_found != reader->damage.found || reader->row.is_late;
+    if (!has_moved && scrub->indexed != wanted)
+        found_miscount(reader);
+}
+
+static enum qn_err look_at_index(struct reader *reader, enum qn_table table, uint64_t wanted)
+{
+    struct qn_scrub *scrub = reader->scrub;
+    struct qn_span key, value;
+    bool is_right;
+    if (scrub->at_size == 0) {
+        scrub->index_head = reader->row.order_head;
+        scrub->index_found = reader->damage.found;
+        scrub->indexed = 0;
+    }
+    enum qn_err err = next_entry(reader, table, &key, &value);
+    if (err == QN_ERR_NOTFOUND)
+        judge_count(reader, wanted);
+    QN_TRY(err);
+    scrub->indexed++;
+    QN_TRY(is_rightly_in(reader, table, key, &is_right));
+    if (!is_right)
+        found_miscount(reader);
+    return QN_OK;
 }
 
 /* ---- order ---- */
@@ -353,6 +415,10 @@ static enum qn_err look(struct reader *reader)
         return look_at_record(reader);
     case QN_SCRUB_SUMS:
         return look_at_sums(reader);
+    case QN_SCRUB_CONFLICTS:
+        return look_at_index(reader, QN_TABLE_CONF, reader->row.conflicts);
+    case QN_SCRUB_TRASH:
+        return look_at_index(reader, QN_TABLE_TRASH, reader->row.trashed);
     case QN_SCRUB_ORDER:
         return look_at_place(reader);
     case QN_SCRUB_LOG:

@@ -1,8 +1,10 @@
 /* Reading all of a collection, in short steps, to find what is not as it was written (RECORDS 1.6).
  *
  *     records   each row against its own hash; what they add up to
- *     sums      fingerprints, counters and indexes against each other and, if the collection did
- *               not move since the scrub began, against the records
+ *     sums      fingerprints against each other and, if the collection did not move since the scrub
+ *               began, with the counters against the records
+ *     indexes   each entry against its record (each record against them: above); how many there are
+ *               against the counters, if the collection did not move meanwhile
  *     order     each place points to an operation that says so, and back
  *     log       each operation can be read, none is missing, and the chain meets its checkpoints
  *     clock     cc and floor against the log
@@ -29,6 +31,8 @@ enum qn_finding {                        /* in intents; the argument, a binary *
 enum qn_scrub_stage {
     QN_SCRUB_RECORDS,
     QN_SCRUB_SUMS,
+    QN_SCRUB_CONFLICTS,
+    QN_SCRUB_TRASH,
     QN_SCRUB_ORDER,
     QN_SCRUB_LOG,
     QN_SCRUB_CLOCK,
@@ -39,8 +43,10 @@ enum qn_scrub_stage {
 struct qn_scrub {
     enum qn_scrub_stage stage;
     bool is_begun;
-    uint64_t looked;                /* entries so far */
-    uint64_t order_head, found;     /* of the collection when the scrub began */
+    uint64_t looked;                           /* entries so far */
+    uint64_t order_head, found;                /* of the collection when the scrub began */
+    uint64_t index_head, index_found, indexed; /* the same of the index; its entries so far */
+    bool has_miscount;              /* it was told that something is to be counted anew */
     uint8_t at[QN_KV_KEY_SIZE_MAX]; /* the last key of the stage's table */
     size_t at_size;
     struct qn_coll_row sums; /* what the records add up to */

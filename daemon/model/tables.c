@@ -134,12 +134,10 @@ struct qn_span qn_key_seq(struct qn_key *key, uint32_t coll, uint64_t seq)
     return qn_key_view(key);
 }
 
-struct qn_span qn_key_bucket(struct qn_key *key, uint32_t coll, uint16_t bucket)
+struct qn_span qn_key_group(struct qn_key *key, uint32_t coll, uint8_t group)
 {
-    uint8_t bytes[2];
-    qn_write_u16(bytes, bucket);
     qn_key_coll(key, coll);
-    qn_key_add(key, QN_SPAN_OF(bytes));
+    qn_key_add(key, QN_SPAN_OF(group));
     return qn_key_view(key);
 }
 

@@ -27,8 +27,8 @@ struct qn_span qn_key_dot(struct qn_key *key, uint32_t coll, uint32_t actor, uin
 /* SEG: the rows of one kind; that of a number. */
 struct qn_span qn_key_late(struct qn_key *key, uint32_t coll, uint8_t kind);
 struct qn_span qn_key_late_number(struct qn_key *key, uint32_t coll, uint8_t kind, uint32_t number);
-struct qn_span qn_key_seq(struct qn_key *key, uint32_t coll, uint64_t seq);       /* ORDER */
-struct qn_span qn_key_bucket(struct qn_key *key, uint32_t coll, uint16_t bucket); /* FP */
+struct qn_span qn_key_seq(struct qn_key *key, uint32_t coll, uint64_t seq);    /* ORDER */
+struct qn_span qn_key_group(struct qn_key *key, uint32_t coll, uint8_t group); /* FP */
 struct qn_span qn_key_record(struct qn_key *key, uint32_t coll, struct qn_span record);
 /* Of the keys of HIST: those of one record. */
 struct qn_span qn_key_past(struct qn_key *key, uint32_t coll, struct qn_span record);

@@ -248,13 +248,10 @@ static enum qn_err load_rows(struct qn_store_load *load, enum qn_table table, st
 
 static enum qn_err load_schema(struct qn_store_load *load, struct qn_span rows)
 {
-    if (rows.size != sizeof(uint32_t))
-        return QN_ERR_CORRUPT;
-    uint32_t schema = qn_read_u32(rows.data);
-    load->has_schema = schema == QN_STORE_SCHEMA;
-    if (schema > QN_STORE_SCHEMA)
-        return QN_ERR_UNSUPPORTED;
-    return load->has_schema ? QN_OK : QN_ERR_CORRUPT;
+    uint32_t schema;
+    QN_TRY(qn_schema_check(rows, &schema));
+    load->has_schema = true;
+    return QN_OK;
 }
 
 enum qn_err qn_store_load_piece(struct qn_store_load *load, struct qn_span path,

@@ -12,6 +12,7 @@
 #define LOCK_NAME    "lock.quoin"
 #define SCHEMA_KEY   "schema"
 #define SCHEMA_SIZE  4
+#define SCHEMA_FIRST 1
 #define MAP_SIZE_MIN ((size_t)1 << 20)
 
 /* Stored: never rename. */
@@ -65,14 +66,15 @@ static enum qn_err take_lock(struct qn_env *env, const char *path)
 
 /* ---- the schema ---- */
 
-static enum qn_err check_schema(struct qn_span value)
+enum qn_err qn_schema_check(struct qn_span value, uint32_t *ret_schema)
 {
     if (value.size != SCHEMA_SIZE)
         return QN_ERR_CORRUPT;
     uint32_t schema = qn_read_u32(value.data);
     if (schema > QN_STORE_SCHEMA)
         return QN_ERR_UNSUPPORTED;
-    return schema == QN_STORE_SCHEMA ? QN_OK : QN_ERR_CORRUPT; /* there was none before 1 */
+    *ret_schema = schema;
+    return schema >= SCHEMA_FIRST ? QN_OK : QN_ERR_CORRUPT;
 }
 
 static enum qn_err write_schema(MDB_txn *txn, MDB_dbi meta)
@@ -85,7 +87,8 @@ static enum qn_err write_schema(MDB_txn *txn, MDB_dbi meta)
     return code == MDB_SUCCESS ? QN_OK : qn_lmdb_err(code);
 }
 
-/* A store with tables but without a version is not one of ours. */
+/* A store with tables but without a version is not one of ours. What an earlier schema left is read
+ * as it is (docs/formats/store.md, "Schemas"): from here on that release refuses the store. */
 static enum qn_err settle_schema(MDB_txn *txn, MDB_dbi meta, bool is_new)
 {
     MDB_val key = {.mv_size = strlen(SCHEMA_KEY), .mv_data = (char[]){SCHEMA_KEY}};
@@ -95,7 +98,9 @@ static enum qn_err settle_schema(MDB_txn *txn, MDB_dbi meta, bool is_new)
         return is_new ? write_schema(txn, meta) : QN_ERR_CORRUPT;
     if (code != MDB_SUCCESS)
         return qn_lmdb_err(code);
-    return check_schema(qn_span(value.mv_data, value.mv_size));
+    uint32_t schema;
+    QN_TRY(qn_schema_check(qn_span(value.mv_data, value.mv_size), &schema));
+    return schema < QN_STORE_SCHEMA ? write_schema(txn, meta) : QN_OK;
 }
 
 static enum qn_err open_table(struct qn_env *env, MDB_txn *txn, enum qn_table table)

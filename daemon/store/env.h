@@ -20,6 +20,9 @@ struct qn_env {
 /* Errors are those of qn_store_open. A zeroed environment may be closed. */
 enum qn_err QN_CHECKED qn_env_open(struct qn_env *env, const char *path, size_t map_size);
 void qn_env_close(struct qn_env *env);
+/* The version of a store or a copy, as it stands there: QN_ERR_UNSUPPORTED if it is newer than this
+ * release, QN_ERR_CORRUPT if it is none. */
+enum qn_err QN_CHECKED qn_schema_check(struct qn_span value, uint32_t *ret_schema);
 /* As it stands in the file. */
 const char *qn_table_name(enum qn_table table);
 /* store.c */

@@ -14,7 +14,7 @@
 #include "model/applier.h"
 #include "model/kv.h"
 
-#define QN_STORE_SCHEMA 1 /* raise with a migration (docs/formats/store.md) */
+#define QN_STORE_SCHEMA 2 /* raise with a migration (docs/formats/store.md) */
 
 struct qn_store;
 

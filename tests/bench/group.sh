@@ -6,6 +6,7 @@
 #   group_stop_all NAME... · group_end
 #   ctl SITE ARGUMENT...          syncctl at a site
 #   watch_start NAME · watch_end NAME · watch_most NAME     the highest RssAnon of its daemon, KiB
+#   written_by NAME             bytes that its daemon had the disk write
 #   until_ok SECONDS COMMAND... · now · seconds FROM TO · settle LINE
 
 declare -A watch_pid=()
@@ -126,6 +127,8 @@ watch_end() {
 }
 
 watch_most() { cat "$work/$1.rss"; }
+
+written_by() { awk '$1 == "write_bytes:" { print $2 }' "/proc/${site_pid[$1]}/io"; }
 
 group_end() {
     local pid

@@ -10,7 +10,7 @@
 # puts        single durable puts there, one and 64 under way: linked to a second site, and cut off
 #             from everyone
 # catchup     a second site that was down while the last 100,000 were written: operations a second that
-#             it applies durably, bytes, memory of both
+#             it applies durably, bytes on the line, bytes that it writes for each, memory of both
 # read        at that size: `status`, `record list --json` (seconds, bytes, memory of both programs),
 #             `verify` against the second site
 # reconnect   100 edits while the line is cut: bytes beyond them, with TLS and without the
@@ -165,9 +165,10 @@ figure_catchup() {
     watch_end a
     watch_end b
     note catchup "$(jq -nc --argjson ops "$behind" --argjson s "$s" --argjson bytes $(($(line_bytes a) - before)) \
+        --argjson written "$(written_by b)" \
         --argjson from "$(watch_most a)" --argjson to "$(watch_most b)" \
         '{operations: $ops, s: $s, per_s: ($ops / $s | round), bytes: $bytes,
-          rss_anon_kib: {from: $from, to: $to}}')"
+          written_an_op: ($written / $ops | round), rss_anon_kib: {from: $from, to: $to}}')"
 }
 
 timed() { # COMMAND...: seconds

@@ -155,6 +155,7 @@ static const struct request requests[] = {
     {"record.delete", {"collection", "if", "key"}},
     {"record.restore", {"collection", "key"}},
     {"record.erase", {"collection", "key"}},
+    {"record.empty-trash", {"collection", "dry_run", "older_days"}},
     {"record.history", {"collection", "key"}},
     {"conflict.list", {"collection"}},
     {"conflict.resolve", {"collection", "field", "key", "take"}},

@@ -190,6 +190,21 @@ trash() {
     expect "with other fields" ctl one record put lines r2 fresh=yes
     await "the old ones are gone" same_fields two lines r2 '{"fresh":"yes"}'
     refuse 2 'no such record' "no record, nothing to delete" ctl one record delete lines r9
+    empty_trash
+}
+
+empty_trash() {
+    expect "two more are deleted" ctl one record delete lines r3
+    expect "both" ctl one record delete lines r4
+    expect "one counts" holds one '.erased == 2' record empty-trash lines --dry-run
+    expect "and leaves them" in_trash one lines r3
+    expect "none is old enough" holds one '.erased == 0' record empty-trash lines --older-than 30d
+    refuse 64 'older-than' "what is no time" ctl one record empty-trash lines --older-than soon
+    refuse 2 . "no such collection" ctl one record empty-trash nowhere
+    expect "one empties it" holds one '.erased == 2 and .kept == 0' record empty-trash lines
+    await "two has nothing in it either" holds two '. == []' record trash lines
+    equal "people read a sentence" 'records erased for good, at all sites: 0' \
+        "$(ctl one record empty-trash lines)"
 }
 
 alone() {

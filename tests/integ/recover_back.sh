@@ -60,6 +60,13 @@ is_recovered() {
         holds one '[.alerts[].code | select(startswith("recover"))] | length == 0' status
 }
 
+# Of a collection that only one has, and whose log was cut: the first record is in no log any more.
+log_was_cut() {
+    local count
+    count=$(ctl one record list cut | wc -l)
+    [[ $count == 3000 ]] && reads one cut resident-0 n '"0"' && reads one cut resident-2999 n '"2999"'
+}
+
 is_as_before() {
     await "the recovery ends" is_recovered
     expect "nothing of it is left over" test ! -e "$(site_state one)/recalled"
@@ -68,10 +75,16 @@ is_as_before() {
     expect "a record that nobody else had" reads one mine secret value '"kept"'
     expect "one that was changed" reads one mine changed value '"second"'
     refuse 2 'no such record' "one that was deleted stays away" ctl one record get mine deleted
+    expect "so are those whose operations had left the log" log_was_cut
+    expect "and the collection is complete" holds one \
+        '.collections[] | select(.name == "cut") | .in_sync and (has("incomplete") | not)' status
 }
 
 begin "$1" "$2" one two three four
+printf '[records]\nlog-operations = 1000\n' >"$work/quoin.conf"
 found_group one two three four
+site_stop one
+site_start one --config "$work/quoin.conf" || fail "one does not start with a short log"
 expect "a collection for all" ctl one collection create people
 await "four has it" has_collection four people
 expect "a collection of one site" ctl one collection create mine --members one
@@ -80,6 +93,9 @@ expect "another" ctl one record put mine changed value=first
 expect "changed" ctl one record put mine changed value=second
 expect "a third" ctl one record put mine deleted value=gone
 expect "deleted" ctl one record delete mine deleted
+expect "one whose log is cut" ctl one collection create cut --members one
+seq 0 2999 | awk '{ printf "{\"id\":\"resident-%d\",\"n\":\"%d\"}\n", $1, $1 }' >"$work/many.jsonl"
+expect "with 3,000 records" ctl one --quiet record import cut "$work/many.jsonl" --key id
 tree=$work/tree
 mkdir "$tree"
 head -c 20000000 /dev/urandom >"$tree/large"

@@ -19,12 +19,6 @@ static void key_request(const struct ctl *ctl, struct qn_buf *args)
     ctl_arg_str(args, "key", ctl->arguments.items[1]);
 }
 
-static void collection_request(const struct ctl *ctl, struct qn_buf *args)
-{
-    ctl_args_init(args, 1);
-    ctl_arg_str(args, "collection", ctl->arguments.items[0]);
-}
-
 /* ---- put ---- */
 
 static int given_twice(struct ctl *ctl, const char *field)
@@ -261,22 +255,6 @@ int ctl_run_record_change(struct ctl *ctl)
     QN_AUTO_BUF struct qn_buf args = {0};
     key_request(ctl, &args);
     return ctl_do(ctl, requests[i], &args, messages[i]);
-}
-
-static void add_trash(struct ctl_grid *grid, struct qn_span item)
-{
-    ctl_add_text(grid, item, "key");
-    ctl_add_text(grid, item, "site");
-    ctl_add_time(grid, item, "time");
-}
-
-int ctl_run_record_trash(struct ctl *ctl)
-{
-    static const char *const heads[] = {N_("KEY"), N_("DELETED AT"), N_("TIME")};
-    QN_AUTO_BUF struct qn_buf args = {0};
-    collection_request(ctl, &args);
-    return ctl_list(ctl, "record.trash", &args,
-                    &(struct ctl_listing){ctl_trash_shape, 3, heads, add_trash, true});
 }
 
 static void add_change(struct ctl_grid *grid, struct qn_span item)

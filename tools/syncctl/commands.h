@@ -29,6 +29,7 @@ int ctl_run_record_get(struct ctl *ctl);
 int ctl_run_record_list(struct ctl *ctl);
 int ctl_run_record_change(struct ctl *ctl); /* delete, restore, erase */
 int ctl_run_record_trash(struct ctl *ctl);
+int ctl_run_record_empty_trash(struct ctl *ctl);
 int ctl_run_record_history(struct ctl *ctl);
 int ctl_run_record_import(struct ctl *ctl);
 int ctl_run_record_export(struct ctl *ctl);

@@ -25,6 +25,7 @@
 #define ctl_record_shape          qn_json_record
 #define ctl_conflicts_shape       qn_json_conflicts
 #define ctl_trash_shape           qn_json_trash
+#define ctl_emptied_shape         qn_json_emptied
 #define ctl_history_shape         qn_json_history
 #define ctl_hit_shape             qn_json_hit
 #define ctl_invite_shape          qn_json_invite

@@ -67,6 +67,12 @@ static const struct ctl_option record_list_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct ctl_option empty_trash_options[] = {
+    {"older-than", "DAYS", N_("only what is in the trash for so long (everything)")},
+    {"dry-run", NULL, N_("only say how much would go")},
+    {NULL, NULL, NULL},
+};
+
 static const struct ctl_option search_options[] = {
     {"limit", "NUMBER", N_("at most so many (20)")},
     {NULL, NULL, NULL},
@@ -241,6 +247,9 @@ const struct ctl_command ctl_commands[] = {
      ctl_run_record_change},
     {"record", "erase", "COLLECTION KEY", 2, 2, N_("erase a record for good, now"), NULL,
      ctl_run_record_change},
+    {"record", "empty-trash", "COLLECTION", 1, 1,
+     N_("erase for good, at all sites, what is in the trash"), empty_trash_options,
+     ctl_run_record_empty_trash},
     {"record", "history", "COLLECTION KEY", 2, 2, N_("who changed which field, where and when"),
      NULL, ctl_run_record_history},
     {"record", "import", "COLLECTION FILE|-", 2, 2, N_("put many records from a file"),

@@ -281,6 +281,97 @@ Test(records, a_history_is_one_order_of_what_was_and_what_is)
     ask_record(&client, "record.history", "k", "record-not-found");
 }
 
+/* ---- the trash ---- */
+
+static void pack_empty_trash(struct qn_buf *args, bool is_dry_run)
+{
+    qn_buf_init(args, 256);
+    qn_pack_map(args, 3);
+    qn_pack_cstr(args, "collection");
+    qn_pack_cstr(args, "c");
+    qn_pack_cstr(args, "dry_run");
+    qn_pack_bool(args, is_dry_run);
+    qn_pack_cstr(args, "older_days");
+    qn_pack_nil(args);
+}
+
+/* Many under way, so that a commit has more than one. */
+static void trash_many(struct client *client, size_t count)
+{
+    put_many(client, count, 10);
+    for (size_t i = 0; i < count; i += 50) {
+        for (size_t j = i; j < i + 50; j++) {
+            char key[16];
+            snprintf(key, sizeof(key), "k%05zu", j);
+            ARGS(args, "collection", "c", "key", key);
+            client_ask(client, "record.delete", &args);
+        }
+        for (size_t j = 0; j < 50; j++) {
+            AUTO_ANSWER struct answer answer;
+            client_take(client, &answer);
+            cr_assert_str_eq(answer.type, "end", "%s", answer.code);
+        }
+    }
+}
+
+/* How many were erased, or would be; and how often it was told meanwhile. */
+static uint64_t empty_trash(struct client *client, bool is_dry_run, size_t *ret_told)
+{
+    QN_AUTO_BUF struct qn_buf args;
+    pack_empty_trash(&args, is_dry_run);
+    client_ask(client, "record.empty-trash", &args);
+    for (*ret_told = 0;; ++*ret_told) {
+        AUTO_ANSWER struct answer answer;
+        client_take(client, &answer);
+        cr_assert_str_neq(answer.type, "error", "%s", answer.code);
+        if (strcmp(answer.type, "end") == 0)
+            return qn_map_u64(qn_buf_view(&answer.data), "erased");
+    }
+}
+
+Test(records, the_trash_is_emptied_step_by_step)
+{
+    FIXTURE();
+    size_t told;
+    trash_many(&client, 1500);
+    put_record(&client, "c", "stays", "value");
+    cr_assert_eq(empty_trash(&client, true, &told), 1500);
+    cr_assert_eq(empty_trash(&client, false, &told), 1500);
+    cr_assert_eq(told, 1, "once, between its two steps");
+    cr_assert_eq(empty_trash(&client, true, &told), 0);
+    cr_assert_eq(list(&client, "", UINT64_MAX).records, 1);
+}
+
+Test(records, what_is_no_dry_run_is_not_taken_for_the_word_to_erase)
+{
+    FIXTURE();
+    ARGS(words, "collection", "c", "dry_run", "yes");
+    client_do(&client, "record.empty-trash", &words, "bad-request");
+    ARGS(days, "collection", "c", "older_days", "30d");
+    client_do(&client, "record.empty-trash", &days, "bad-request");
+    ARGS(unknown, "collection", "nowhere");
+    client_do(&client, "record.empty-trash", &unknown, "collection-unknown");
+}
+
+Test(records, who_goes_away_stops_it)
+{
+    FIXTURE();
+    size_t told;
+    trash_many(&client, 1200);
+    {
+        AUTO_CLIENT struct client other;
+        client_init(&other, &site);
+        QN_AUTO_BUF struct qn_buf args;
+        pack_empty_trash(&args, false);
+        client_ask(&other, "record.empty-trash", &args);
+        AUTO_ANSWER struct answer answer;
+        client_take(&other, &answer);
+        cr_assert_str_eq(answer.type, "data");
+    }
+    uint64_t left = empty_trash(&client, false, &told);
+    cr_assert(left == 200 || left == 0, "%lu", (unsigned long)left); /* one step may be under way */
+}
+
 Test(records, nothing_is_read_while_joining)
 {
     struct qn_code code = {.expiry_s = UINT32_MAX, .address_count = 1};

@@ -255,3 +255,70 @@ Test(replica_trim, trash_of_a_clock_that_is_behind_is_kept)
     group.wall_ms += 40 * DAY_MS;
     cr_assert_eq(purge(b, 10), 1);
 }
+
+/* ---- a person empties the trash ---- */
+
+static struct qn_trash_swept sweep(struct site *site, const struct qn_trash_sweep *wanted)
+{
+    struct qn_trash_swept swept = {0};
+    site_begin(site);
+    cr_assert_eq(site_end(site, qn_replica_empty_trash(site->replica, wanted, &swept)), QN_OK);
+    cr_assert_null(site_check(site));
+    return swept;
+}
+
+static void trash_many(struct site *site, int count)
+{
+    put_many(site, count);
+    for (int i = 0; i < count; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "k%d", i);
+        cr_assert_eq(site_do(site, QN_OP_TRASH, key), QN_OK);
+    }
+}
+
+Test(replica_trim, an_emptied_trash_is_empty_at_all_sites)
+{
+    struct qn_trash_sweep wanted = {
+        .coll = group.coll, .until_ms = UINT64_MAX, .user = SPAN("anne"), .is_dry_run = true};
+    trash_many(a, 5);
+    cr_assert_eq(site_put(a, "live", "f", "1"), QN_OK);
+    cr_assert_eq(sweep(a, &wanted).erased, 5);
+    cr_assert_eq(site_info(a).trashed, 5, "it was only counted");
+    wanted.is_dry_run = false;
+    struct qn_trash_swept swept = sweep(a, &wanted);
+    cr_assert(swept.erased == 5 && swept.kept == 0 && swept.after_size == 0);
+    cr_assert_eq(site_info(a).trashed, 0);
+    cr_assert_eq(site_state(a, "live"), QN_RECORD_LIVE);
+    cr_assert_eq(site_pull(b, a), QN_OK);
+    cr_assert_null(group_check_equal(&group));
+    cr_assert_eq(sweep(a, &wanted).erased, 0);
+}
+
+Test(replica_trim, what_is_in_the_trash_for_less_than_that_stays)
+{
+    cr_assert_eq(site_put(a, "old", "f", "1"), QN_OK);
+    cr_assert_eq(site_do(a, QN_OP_TRASH, "old"), QN_OK);
+    group.wall_ms += 10 * DAY_MS;
+    cr_assert_eq(site_put(a, "young", "f", "1"), QN_OK);
+    cr_assert_eq(site_do(a, QN_OP_TRASH, "young"), QN_OK);
+    struct qn_trash_sweep wanted = {.coll = group.coll, .until_ms = group.wall_ms - 5 * DAY_MS};
+    struct qn_trash_swept swept = sweep(a, &wanted);
+    cr_assert(swept.erased == 1 && swept.looked == 2);
+    cr_assert_eq(site_state(a, "old"), QN_RECORD_NONE);
+    cr_assert_eq(site_state(a, "young"), QN_RECORD_TRASHED);
+    wanted.until_ms = 0;
+    cr_assert_eq(sweep(a, &wanted).erased, 0);
+}
+
+Test(replica_trim, a_large_trash_is_emptied_in_steps)
+{
+    struct qn_trash_sweep wanted = {.coll = group.coll, .until_ms = UINT64_MAX};
+    trash_many(a, QN_SWEEP_OPS + 5);
+    struct qn_trash_swept first = sweep(a, &wanted);
+    cr_assert_eq(first.erased, QN_SWEEP_OPS);
+    cr_assert_gt(first.after_size, 0);
+    wanted.after = qn_span(first.after, first.after_size);
+    struct qn_trash_swept second = sweep(a, &wanted);
+    cr_assert(second.erased == 5 && second.after_size == 0);
+}

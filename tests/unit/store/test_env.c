@@ -91,21 +91,34 @@ static void put_schema(struct store_fixture *f, struct qn_span value)
     store_fixture_close(f);
 }
 
+static void assert_schema(struct store_fixture *f)
+{
+    struct qn_kv *kv;
+    struct qn_span value;
+    cr_assert_eq(qn_store_read_begin(f->store, &kv), QN_OK);
+    cr_assert_eq(qn_kv_get(kv, QN_TABLE_META, SPAN("schema"), &value), QN_OK);
+    assert_span_eq(value, SPAN("\0\0\0\2"));
+    qn_store_read_end(f->store);
+}
+
 Test(env, writes_its_schema_version)
 {
     STORE_FIXTURE(STORE_MAP_SIZE);
-    struct qn_kv *kv;
-    struct qn_span value;
-    cr_assert_eq(qn_store_read_begin(f.store, &kv), QN_OK);
-    cr_assert_eq(qn_kv_get(kv, QN_TABLE_META, SPAN("schema"), &value), QN_OK);
-    assert_span_eq(value, SPAN("\0\0\0\1"));
-    qn_store_read_end(f.store);
+    assert_schema(&f);
+}
+
+Test(env, an_earlier_schema_is_raised)
+{
+    STORE_FIXTURE(STORE_MAP_SIZE);
+    put_schema(&f, SPAN("\0\0\0\1"));
+    store_fixture_open(&f, STORE_MAP_SIZE);
+    assert_schema(&f);
 }
 
 Test(env, a_newer_schema_is_refused)
 {
     STORE_FIXTURE(STORE_MAP_SIZE);
-    put_schema(&f, SPAN("\0\0\0\2"));
+    put_schema(&f, SPAN("\0\0\0\3"));
     assert_open_fails(&f, QN_ERR_UNSUPPORTED);
     assert_open_fails(&f, QN_ERR_UNSUPPORTED);
 }
