@@ -176,6 +176,10 @@ static void carry_out(struct qn_driver *driver, struct qn_effect *effect)
         if (o->on_recovered != NULL)
             o->on_recovered(o->work);
         break;
+    case QN_EFFECT_CALLED:
+        if (driver->web.on_called != NULL)
+            driver->web.on_called(driver->web.context, &effect->expected);
+        break;
     case QN_EFFECT_NOTE:
         qn_log_note(o->log, effect->code, effect->err, effect->object);
         break;
@@ -279,6 +283,7 @@ static enum qn_link_kind link_kind_of(enum qn_net_kind kind)
     case QN_NET_BULK:
         return QN_LINK_BULK;
     case QN_NET_WEB: /* not the core's */
+    case QN_NET_WEB_BACK:
         break;
     }
     QN_ASSERT(false);
@@ -290,13 +295,13 @@ static void on_web_up(struct qn_driver *driver, qn_link_id link, uint64_t dial_t
     const struct qn_driver_web *web = &driver->web;
     if (web->on_up == NULL || !driver->is_started || driver->is_stopping)
         return; /* net closes what is not taken */
-    web->on_up(web->context, qn_net_take(driver->options.net, link), dial_token, &peer->key);
+    web->on_up(web->context, qn_net_take(driver->options.net, link), dial_token, peer);
 }
 
 static void on_up(void *context, qn_link_id link, uint64_t dial_token,
                   const struct qn_net_peer *peer)
 {
-    if (peer->kind == QN_NET_WEB) {
+    if (peer->kind == QN_NET_WEB || peer->kind == QN_NET_WEB_BACK) {
         on_web_up(driver_of(context), link, dial_token, peer);
         return;
     }
@@ -509,6 +514,12 @@ void qn_driver_add_service(struct qn_driver *driver, const struct qn_service *se
 void qn_driver_set_web(struct qn_driver *driver, const struct qn_driver_web *web)
 {
     driver->web = *web;
+}
+
+void qn_driver_call(struct qn_driver *driver, const struct qn_public_key *key)
+{
+    struct qn_event event = {.kind = QN_EVENT_CALL, .key = *key};
+    happen(driver, &event);
 }
 
 void qn_driver_reply(struct qn_driver *driver, const struct qn_effect *reply)

@@ -4,6 +4,8 @@
  * written anew by the site with the lowest identity, so that one site does it. */
 #include "core/integrity.h"
 
+#define ANEW_MAX 4 /* copies of a record that is given up, of different sites */
+
 /* A parsed copy of the key in hand. */
 struct candidate {
     const struct vote *vote;
@@ -23,6 +25,13 @@ static enum qn_err open_copies(const struct vote *vote, struct qn_cursor *ret_cu
     QN_TRY(qn_cursor_bytes(ret_cursor, ret_clock, QN_ROOT_SIZE));
     QN_TRY(qn_cursor_array(ret_cursor, 2 * QN_COPIES_MAX, ret_count));
     return *ret_count % 2 == 0 ? QN_OK : QN_ERR_INVALID;
+}
+
+static enum qn_err read_clock(const struct vote *vote, uint8_t ret_clock[QN_ROOT_SIZE])
+{
+    struct qn_cursor cursor;
+    size_t count;
+    return vote->has_answered ? open_copies(vote, &cursor, ret_clock, &count) : QN_ERR_NOTFOUND;
 }
 
 static void hash_of(const struct qn_record_copy *copy, uint8_t ret_hash[QN_STATE_HASH_SIZE])
@@ -159,62 +168,159 @@ static void add_item(struct qn_span key, enum qn_repair_how how, const struct ca
     qn_pack_raw(out, chosen->copy.packed);
 }
 
-static bool has_equal_clock(const struct repairing *repairing, const uint8_t clock[QN_ROOT_SIZE])
+/* Those with that clock. */
+static size_t count_equal_clocks(const struct repairing *repairing,
+                                 const uint8_t clock[QN_ROOT_SIZE])
 {
-    for (size_t i = 1; i < repairing->votes.count; i++) {
-        struct qn_cursor cursor;
+    size_t equal = 0;
+    qn_vec_each (&repairing->votes, vote) {
         uint8_t theirs[QN_ROOT_SIZE];
-        size_t count;
-        const struct vote *vote = &repairing->votes.items[i];
-        if (vote->has_answered && open_copies(vote, &cursor, theirs, &count) == QN_OK &&
-            memcmp(clock, theirs, QN_ROOT_SIZE) == 0)
-            return true;
+        equal += read_clock(vote, theirs) == QN_OK && memcmp(clock, theirs, QN_ROOT_SIZE) == 0;
     }
-    return false;
+    return equal;
+}
+
+/* ---- where nobody else has the clock ---- */
+
+static bool is_late(const uint8_t clock[QN_ROOT_SIZE])
+{
+    static const uint8_t zeros[QN_ROOT_SIZE];
+    return memcmp(clock, zeros, sizeof(zeros)) == 0;
+}
+
+/* Whoever has it at another clock and is not late will have this one, or is waited for. */
+static bool is_beyond_help(const struct vote *vote, struct qn_span key)
+{
+    uint8_t clock[QN_ROOT_SIZE];
+    struct qn_record_copy copy = {0};
+    if (read_clock(vote, clock) != QN_OK || find_copy(vote, clock, key, &copy) != QN_OK)
+        return false;
+    bool is_damaged = copy.kind == QN_COPY_DAMAGED;
+    qn_record_copy_deinit(&copy);
+    return is_damaged || is_late(clock);
+}
+
+static bool is_hopeless(const struct repairing *repairing, struct qn_span key)
+{
+    bool is_hopeless = repairing->has_all;
+    qn_vec_each (&repairing->votes, vote)
+        is_hopeless &= is_beyond_help(vote, key);
+    return is_hopeless;
+}
+
+/* What others have of it, whenever it was; or nothing, so that it is given up all the same. */
+static size_t add_anew(const struct repairing *repairing, struct qn_span key, struct qn_buf *out)
+{
+    size_t count = 0;
+    qn_vec_each (&repairing->votes, vote) {
+        uint8_t clock[QN_ROOT_SIZE];
+        struct candidate candidate = {.vote = vote};
+        if (read_clock(vote, clock) != QN_OK ||
+            find_copy(vote, clock, key, &candidate.copy) != QN_OK)
+            continue;
+        if (candidate.copy.kind == QN_COPY_RECORD && count < ANEW_MAX) {
+            add_item(key, QN_REPAIR_ANEW, &candidate, out);
+            count++;
+        }
+        qn_record_copy_deinit(&candidate.copy);
+    }
+    static const uint8_t nil = 0xc0;
+    struct candidate none = {.vote = &repairing->votes.items[0],
+                             .copy = {.packed = {&nil, sizeof(nil)}}};
+    if (count == 0)
+        add_item(key, QN_REPAIR_ANEW, &none, out);
+    return count == 0 ? 1 : count;
+}
+
+/* The very record that was damaged, whatever else its site has. */
+static size_t add_same(const struct repairing *repairing, struct qn_span key, struct qn_span hash,
+                       struct qn_buf *out)
+{
+    size_t count = 0;
+    for (size_t i = 1; i < repairing->votes.count && count == 0; i++) {
+        uint8_t clock[QN_ROOT_SIZE], theirs[QN_STATE_HASH_SIZE];
+        struct candidate candidate = {.vote = &repairing->votes.items[i]};
+        if (read_clock(candidate.vote, clock) != QN_OK ||
+            find_copy(candidate.vote, clock, key, &candidate.copy) != QN_OK)
+            continue;
+        hash_of(&candidate.copy, theirs);
+        if (candidate.copy.kind == QN_COPY_RECORD && qn_span_eq(QN_SPAN_OF(theirs), hash)) {
+            add_item(key, QN_REPAIR_SAME, &candidate, out);
+            count = 1;
+        }
+        qn_record_copy_deinit(&candidate.copy);
+    }
+    return count;
+}
+
+/* A record that is damaged here, and for which nobody has a copy of the same clock. */
+static size_t add_other(struct repairing *repairing, const struct qn_record_copy *own,
+                        struct qn_span key, bool gives_up, struct qn_buf *out)
+{
+    size_t count = own->hash.size > 0 ? add_same(repairing, key, own->hash, out) : 0;
+    if (count > 0 || !is_hopeless(repairing, key))
+        return count;
+    repairing->is_hopeless = true;
+    repairing->has_given_up |= gives_up;
+    return gives_up ? add_anew(repairing, key, out) : 0;
+}
+
+/* ---- all of them ---- */
+
+static size_t choose_one(const struct qn_core *core, struct repairing *repairing,
+                         const uint8_t clock[QN_ROOT_SIZE], struct qn_span key, bool gives_up,
+                         struct qn_buf *out)
+{
+    struct candidates candidates = {0};
+    size_t count = 0;
+    collect(repairing, clock, key, &candidates);
+    if (candidates.list.count > 0 && candidates.list.items[0].vote == &repairing->votes.items[0]) {
+        const struct candidate *own = &candidates.list.items[0];
+        enum qn_repair_how how = QN_REPAIR_TAKE;
+        const struct candidate *chosen =
+            candidates.list.count > 1 ? choose(core, &candidates, &how) : NULL;
+        repairing->diverges |= how == QN_REPAIR_BOTH;
+        count = chosen != NULL;
+        if (chosen != NULL)
+            add_item(key, how, chosen, out);
+        else if (own->copy.kind == QN_COPY_DAMAGED)
+            count = add_other(repairing, &own->copy, key, gives_up, out);
+    }
+    release(&candidates);
+    return count;
 }
 
 static enum qn_err choose_each(const struct qn_core *core, struct repairing *repairing,
-                               const uint8_t clock[QN_ROOT_SIZE], struct qn_buf *items,
-                               size_t *count)
+                               const uint8_t clock[QN_ROOT_SIZE], bool gives_up,
+                               struct qn_buf *items, size_t *count)
 {
     struct qn_cursor cursor = qn_cursor(qn_buf_view(&repairing->keys));
     size_t keys;
     QN_TRY(qn_cursor_array(&cursor, QN_COPIES_MAX, &keys));
-    for (size_t i = 0; i < keys; i++) {
+    for (size_t i = 0; i < keys && *count + ANEW_MAX <= QN_COPIES_MAX; i++) {
         struct qn_span key;
-        struct candidates candidates = {0};
-        enum qn_repair_how how;
         QN_TRY(qn_cursor_str(&cursor, QN_KEY_SIZE_MAX, &key));
-        collect(repairing, clock, key, &candidates);
-        bool has_own = candidates.list.count > 0 &&
-                       candidates.list.items[0].vote == &repairing->votes.items[0];
-        how = QN_REPAIR_TAKE;
-        const struct candidate *chosen = has_own ? choose(core, &candidates, &how) : NULL;
-        repairing->diverges |= how == QN_REPAIR_BOTH;
-        if (chosen != NULL) {
-            add_item(key, how, chosen, items);
-            ++*count;
-        }
-        release(&candidates);
+        *count += choose_one(core, repairing, clock, key, gives_up, items);
     }
     return QN_OK;
 }
 
 enum qn_err repair_choose(const struct qn_core *core, const struct coll *coll,
-                          struct repairing *repairing, struct qn_buf *out, size_t *ret_count)
+                          struct repairing *repairing, bool gives_up, struct qn_buf *out,
+                          size_t *ret_count)
 {
-    struct qn_cursor cursor;
     uint8_t clock[QN_ROOT_SIZE];
-    size_t count;
     if (repairing->votes.count == 0 || !repairing->votes.items[0].has_answered)
         return QN_ERR_HELD;
-    QN_TRY(open_copies(&repairing->votes.items[0], &cursor, clock, &count));
-    if (!has_equal_clock(repairing, clock))
+    QN_TRY(read_clock(&repairing->votes.items[0], clock));
+    if (is_late(clock))
         return QN_ERR_HELD;
     QN_AUTO_BUF struct qn_buf items;
     qn_buf_init(&items, out->size_max - 256);
     *ret_count = 0;
-    QN_TRY(choose_each(core, repairing, clock, &items, ret_count));
+    QN_TRY(choose_each(core, repairing, clock, gives_up, &items, ret_count));
+    if (*ret_count == 0 && count_equal_clocks(repairing, clock) < 2)
+        return QN_ERR_HELD;
     QN_TRY(qn_buf_status(&items));
     qn_pack_array(out, 3);
     qn_pack_bin(out, QN_SPAN_OF(coll->id.bytes));

@@ -14,13 +14,14 @@
 #include "model/repair.h"
 #include "model/scrub.h"
 
-#define REPAIR_WAIT_MS      5000  /* for the answers of other sites */
-#define REPAIR_RETRY_MS     60000 /* after nobody could help */
-#define REPAIR_AGAIN_MS     2000  /* after clocks that were not equal */
-#define COMPARE_MS          30000 /* while it differs from another site */
-#define SUSPECTS_MAX        1000  /* keys, of a collection */
-#define INCIDENTS_SHOWN_MAX 20    /* of a collection, by verify */
-#define SCRUB_ENTRIES       256   /* looked at in one step */
+#define REPAIR_WAIT_MS      5000                  /* for the answers of other sites */
+#define REPAIR_RETRY_MS     60000                 /* after nobody could help */
+#define REPAIR_AGAIN_MS     2000                  /* after clocks that were not equal */
+#define GIVE_UP_MS          (24ull * 3600 * 1000) /* after nobody had a record whole for so long */
+#define COMPARE_MS          30000                 /* while it differs from another site */
+#define SUSPECTS_MAX        1000                  /* keys, of a collection */
+#define INCIDENTS_SHOWN_MAX 20                    /* of a collection, by verify */
+#define SCRUB_ENTRIES       256                   /* looked at in one step */
 #define SCRUB_STEP_MS       20
 #define SCRUB_LOOK_MS       600000 /* how often it is looked whether one is due */
 #define SCRUB_AGE_MS        (20ull * 3600 * 1000)
@@ -42,7 +43,10 @@ struct repairing {
     struct qn_buf keys;        /* packed array */
     QN_VEC(struct vote) votes; /* this site's own first */
     uint64_t deadline_ms;
-    bool diverges; /* records that are whole are not the same */
+    bool diverges;    /* records that are whole are not the same */
+    bool has_all;     /* all other members of the collection were asked, and have answered */
+    bool is_hopeless; /* none of them has a damaged record whole, or will have it by itself */
+    bool has_given_up;
 };
 
 enum integrity_pending {                   /* in pending.level */
@@ -76,9 +80,10 @@ void repair_outcome(struct qn_core *core, const struct pending *pending,
 
 /* ---- choose.c: what the answers come to ---- */
 /* The payload of QN_INTENT_REPAIR; its count of items. QN_ERR_HELD: nobody has the clock that the
- * own copies were read at. */
+ * own copies were read at, and nothing can be done without. `gives_up`: what is hopeless is written
+ * anew. */
 enum qn_err QN_CHECKED repair_choose(const struct qn_core *core, const struct coll *coll,
-                                     struct repairing *repairing, struct qn_buf *out,
+                                     struct repairing *repairing, bool gives_up, struct qn_buf *out,
                                      size_t *ret_count);
 
 /* ---- scrub.c ---- */

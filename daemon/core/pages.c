@@ -1,5 +1,6 @@
 /* Sending pages: one pinned reading transaction for a pass, a window that follows the delay of the
  * line (pace.h), so that what is written meanwhile does not wait behind them. */
+#include "core/integrity.h"
 #include "core/late.h"
 #include "model/bugs.h"
 
@@ -128,6 +129,16 @@ static void send_page(struct qn_core *core, struct peer *peer, struct share *sha
     adapt_wish(core, source, sent.raw_size, sent.size);
 }
 
+/* A damaged record is set aside by a scrub; copies of it may be had, and then there are pages. */
+static void read_failed(struct qn_core *core, const struct share *share, enum qn_err err)
+{
+    struct coll *coll = share->coll;
+    if (err == QN_ERR_DAMAGED && !scrub_is_wanted(core, coll))
+        scrub_want(core, coll);
+    else if (err != QN_ERR_DAMAGED && err != QN_ERR_HELD && err != QN_ERR_BUSY)
+        core_note(core, "read-failed", err, (const char *)coll->info.name);
+}
+
 void pages_read_done(struct qn_core *core, const struct pending *pending,
                      const struct qn_read_result *result)
 {
@@ -138,8 +149,7 @@ void pages_read_done(struct qn_core *core, const struct pending *pending,
         return;
     source->is_reading = false;
     if (result->err != QN_OK) {
-        if (result->err != QN_ERR_HELD && result->err != QN_ERR_BUSY)
-            core_note(core, "read-failed", result->err, (const char *)share->coll->info.name);
+        read_failed(core, share, result->err);
         refuse(core, peer, share, source->pass);
         return;
     }

@@ -153,17 +153,56 @@ static void drop_suspects(struct coll *coll)
     coll->care.suspect_count = 0;
 }
 
+/* Whether every member of the collection has said what it has. */
+static bool have_all_answered(const struct qn_core *core, const struct coll *coll)
+{
+    size_t members = 1, answers = 0;
+    qn_vec_each (&core->peers, peer)
+        members += core_shares(core, coll, &(*peer)->site);
+    qn_vec_each (&coll->care.repairing->votes, vote)
+        answers += vote->has_answered;
+    return answers == members;
+}
+
+static bool gives_up(const struct qn_core *core, const struct coll *coll)
+{
+    uint64_t since_ms = coll->care.hopeless_ms;
+    return since_ms != 0 && core->now_ms >= since_ms + GIVE_UP_MS;
+}
+
+/* A record that nobody has whole: the wait for one who has it begins, goes on or is over. */
+static void note_hope(const struct qn_core *core, struct coll *coll)
+{
+    struct care *care = &coll->care;
+    if (care->repairing->of_suspects || !care->repairing->has_all)
+        return;
+    if (!care->repairing->is_hopeless)
+        care->hopeless_ms = 0;
+    else if (care->hopeless_ms == 0)
+        care->hopeless_ms = core->now_ms;
+}
+
+static uint64_t pause_after(const struct repairing *repairing, enum qn_err err)
+{
+    return err == QN_ERR_HELD && !repairing->is_hopeless ? REPAIR_AGAIN_MS : REPAIR_RETRY_MS;
+}
+
 static void decide(struct qn_core *core, struct coll *coll)
 {
     struct qn_buf payload;
     size_t count = 0;
     qn_buf_init(&payload, 4 * QN_FRAME_SIZE_MAX);
-    enum qn_err err = repair_choose(core, coll, coll->care.repairing, &payload, &count);
+    coll->care.repairing->has_all = have_all_answered(core, coll);
+    enum qn_err err =
+        repair_choose(core, coll, coll->care.repairing, gives_up(core, coll), &payload, &count);
+    note_hope(core, coll);
     /* One dot with two contents is one way to this, and this site may have used it twice. */
     if (err == QN_OK && coll->care.repairing->diverges)
         share_renew(core);
     if (err == QN_OK && count > 0) {
         coll->care.repairing->is_committing = true;
+        if (coll->care.repairing->has_given_up)
+            core_note(core, "given-up", QN_OK, coll->shown);
         struct pending *pending = core_commit(core, QN_INTENT_REPAIR, &payload, PENDING_INTEGRITY);
         pending->level = INTEGRITY_REPAIR;
         pending->coll = coll->id;
@@ -172,7 +211,7 @@ static void decide(struct qn_core *core, struct coll *coll)
     qn_buf_deinit(&payload);
     if (err == QN_OK) /* there is nothing to do, or nobody can help */
         drop_suspects(coll);
-    retry(core, coll, err == QN_ERR_HELD ? REPAIR_AGAIN_MS : REPAIR_RETRY_MS);
+    retry(core, coll, pause_after(coll->care.repairing, err));
 }
 
 static void decide_if_complete(struct qn_core *core, struct coll *coll)
@@ -353,7 +392,7 @@ void repair_tick(struct qn_core *core, struct coll *coll)
         return;
     }
     bool is_needed = coll->info.damage.damaged > 0 || care->suspect_count > 0;
-    if (!is_needed || !has_helper(core, coll))
+    if (!is_needed || !has_helper(core, coll) || coll->info.late.is_late)
         return;
     if (core->now_ms < care->repair_ms)
         core_wake(core, care->repair_ms);

@@ -471,6 +471,7 @@ static const char *word_of(uint64_t kind)
         [QN_INCIDENT_MAJORITY] = "majority", [QN_INCIDENT_BOTH] = "both",
         [QN_INCIDENT_RECOUNTED] = "counted", [QN_INCIDENT_LOG] = "log",
         [QN_INCIDENT_ORDER] = "order",       [QN_INCIDENT_CLOCK] = "clock",
+        [QN_INCIDENT_GIVEN_UP] = "given-up",
     };
     bool is_known = kind > 0 && kind < sizeof(words) / sizeof(words[0]);
     return is_known ? words[kind] : "unknown";

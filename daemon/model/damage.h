@@ -34,6 +34,8 @@ enum qn_incident_kind { /* stored: never renumber */
                         QN_INCIDENT_ORDER = 7, /* the order of the log, which was made anew */
                         QN_INCIDENT_CLOCK =
                             8, /* a counter of the clock, which was read from the log */
+                        QN_INCIDENT_GIVEN_UP =
+                            9, /* nobody had the record whole: what was left was written anew */
 };
 
 struct qn_incident {
@@ -51,10 +53,15 @@ enum qn_err QN_CHECKED qn_damage_put(struct qn_kv *kv, uint32_t coll,
 /* A record that is set aside. `hash`: the state hash that its row bore, if that can be believed. */
 enum qn_err QN_CHECKED qn_aside_put(struct qn_kv *kv, uint32_t coll, struct qn_span key,
                                     const uint8_t *hash, struct qn_span row);
+/* Something happened to the record since: it is not what its row was any more. The row stays. */
+enum qn_err QN_CHECKED qn_aside_outdate(struct qn_kv *kv, uint32_t coll, struct qn_span key);
 enum qn_err QN_CHECKED qn_aside_del(struct qn_kv *kv, uint32_t coll, struct qn_span key);
 /* QN_ERR_NOTFOUND: it is not. *ret_hash: 16 bytes or none; borrowed. */
 enum qn_err QN_CHECKED qn_aside_get(struct qn_kv *kv, uint32_t coll, struct qn_span key,
                                     struct qn_span *ret_hash);
+/* The row as it was found, or what was kept of it; borrowed. */
+enum qn_err QN_CHECKED qn_aside_row(struct qn_kv *kv, uint32_t coll, struct qn_span key,
+                                    struct qn_span *ret_row);
 /* The first key > after that is set aside; borrowed. */
 enum qn_err QN_CHECKED qn_aside_next(struct qn_kv *kv, uint32_t coll, struct qn_span after,
                                      struct qn_span *ret_key);

@@ -77,6 +77,7 @@ struct qn_page_read {
 };
 
 /* Appends a page to `out`, at most QN_PAGE_SIZE_MAX bytes. QN_ERR_HELD: this collection is late
- * itself, or a damaged record is set aside. QN_ERR_LIMIT: its clock is too large for a page. */
+ * itself, or a damaged record is set aside. QN_ERR_DAMAGED: one is damaged, and not set aside yet.
+ * QN_ERR_LIMIT: its clock is too large for a page. */
 enum qn_err QN_CHECKED qn_read_page(struct qn_kv *kv, const struct qn_page_request *request,
                                     struct qn_buf *out, struct qn_page_read *ret_read);

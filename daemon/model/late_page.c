@@ -293,8 +293,8 @@ static enum qn_err merge(struct taking *taking, const struct step *step)
     bool is_changed;
     struct qn_replica *replica = taking->replica;
     QN_TRY(qn_replica_load(replica, taking->coll, step->key));
-    if (replica->is_aside)
-        return QN_OK; /* its whole copy comes when the clocks are equal (replica_repair.c) */
+    if (replica->is_aside) /* its whole copy comes when the clocks are equal (replica_repair.c) */
+        return qn_aside_outdate(replica->kv, taking->coll->row.number, step->key);
     QN_TRY(drop_all(taking, step, &is_changed));
     for (size_t i = 0; i < step->count; i++)
         QN_TRY(take_pair(taking, step, &step->pairs[i], &is_changed));

@@ -3,10 +3,9 @@
 #include "base/limits.h"
 #include "base/search.h"
 #include "model/bugs.h"
-#include "model/dict.h"
+#include "model/hashing.h"
 #include "model/late.h"
-#include "model/row.h"
-#include "model/tables.h"
+#include "model/replica_impl.h"
 #include "proto/pack.h"
 
 #define HEAD_EXTRA (2 * QN_SPOT_SIZE_MAX + 64) /* of the page, beside its clock and tables */
@@ -27,6 +26,7 @@ struct reading {
     uint32_t coll;
     size_t size_wish;
     struct qn_dict dict;
+    struct qn_hasher *hasher;
     struct qn_spot lo;
     struct qn_buf heads; /* packed: the clock with its checkpoints, or its hash */
     QN_VEC(struct qn_actor) actors;
@@ -52,6 +52,7 @@ static void deinit(struct reading *reading)
     qn_vec_free(&reading->pairs);
     qn_vec_free(&reading->stamps);
     qn_dict_deinit(&reading->dict);
+    qn_hasher_free(reading->hasher);
 }
 
 /* --- the clock --- */
@@ -253,11 +254,22 @@ static void add_record(struct reading *reading, struct qn_span key, bool is_big)
     }
 }
 
+/* A row that is not what was written must not spread: its page would give values that nobody wrote,
+ * and take away those that it has no more. */
+static enum qn_err decode_row(struct reading *reading, struct qn_span row, struct qn_record *record)
+{
+    struct qn_row_head head;
+    enum qn_err err = qn_replica_check_row(reading->hasher, &reading->dict, row, &head, record);
+    if (err == QN_ERR_CONFLICT)
+        return QN_OK; /* what is derived is not sent */
+    return err == QN_ERR_CORRUPT ? QN_ERR_DAMAGED : err;
+}
+
 static enum qn_err add_row(struct reading *reading, struct qn_span key, struct qn_span row)
 {
     QN_AUTO_RECORD struct qn_record record = {0};
-    enum qn_err err = qn_row_decode(&reading->dict, row, &record);
-    if (err == QN_ERR_CORRUPT && reading->request->is_last_copy)
+    enum qn_err err = decode_row(reading, row, &record);
+    if (err == QN_ERR_DAMAGED && reading->request->is_last_copy)
         return QN_OK;
     QN_TRY(err);
     find_pairs(reading, key, &record);
@@ -346,6 +358,7 @@ enum qn_err qn_read_page(struct qn_kv *kv, const struct qn_page_request *request
     struct reading reading = {.kv = kv, .request = request, .size_wish = request->size_wish};
     if (reading.size_wish > QN_PAGE_SIZE_MAX)
         reading.size_wish = QN_PAGE_SIZE_MAX;
+    reading.hasher = qn_hasher_new();
     qn_dict_init(&reading.dict, kv, true); /* caches names; it is given no new ones */
     qn_buf_init(&reading.heads, QN_PAGE_SIZE_MAX);
     qn_buf_init(&reading.names_list, RECORDS_SIZE);

@@ -9,6 +9,10 @@ enum qn_repair_how {                         /* in intents */
                      QN_REPAIR_MAJORITY = 2, /* in the place of another one, too */
                      QN_REPAIR_BOTH =
                          3, /* where both are whole: all values of both, as own operations */
+                     QN_REPAIR_SAME = 4, /* in the place of one that is set aside, at any clock: it
+                                            has the hash that the row bore */
+                     QN_REPAIR_ANEW = 5, /* one that is set aside is given up: what is left of it,
+                                            here and in the copy, is written anew, at any clock */
 };
 
 struct qn_repair_item {
@@ -18,9 +22,10 @@ struct qn_repair_item {
     struct qn_record_copy copy; /* RECORD or NONE */
 };
 
-/* `clock`: H(cc) at which the copies were read; QN_ERR_HELD if it is not that of this replica: ask
- * for them again. QN_ERR_INVALID: one cannot be that record, and nothing was changed. Records of
- * items may be taken. *ret_changed: how many were repaired or written. */
+/* `clock`: H(cc) at which the copies were read; QN_ERR_HELD if it is not that of this replica, and
+ * an item depends on it: ask for them again. Items to be written anew follow each other by key.
+ * QN_ERR_INVALID: one cannot be that record, and nothing was changed. Records of items may be
+ * taken. *ret_changed: how many were repaired or written. */
 enum qn_err QN_CHECKED qn_replica_repair(struct qn_replica *replica, const struct qn_coll_id *coll,
                                          const uint8_t clock[QN_ROOT_SIZE],
                                          struct qn_repair_item *items, size_t count,

@@ -283,7 +283,9 @@ enum qn_err qn_replica_merge(struct qn_replica *replica, struct qn_coll_state *c
     /* Of a record that is set aside only the operation is kept: its whole copy comes from a site
      * with an equal clock, and has what the operation did (replica_repair.c). */
     replica->is_changed = false;
-    if (!replica->is_aside)
+    if (replica->is_aside)
+        QN_TRY(qn_aside_outdate(replica->kv, coll->row.number, op->key));
+    else
         QN_TRY(change_pairs(replica, coll, op));
     if (replica->is_changed)
         QN_TRY(qn_replica_store(replica, coll, op->key));

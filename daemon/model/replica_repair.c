@@ -2,6 +2,7 @@
  * records, so a copy that was read at the clock that this replica has now is what it should have.
  */
 #include "base/limits.h"
+#include "base/text.h"
 #include "model/bugs.h"
 #include "model/copy.h"
 #include "model/hashing.h"
@@ -9,11 +10,13 @@
 #include "model/op_read.h"
 #include "model/repair.h"
 #include "model/replica_impl.h"
+#include "model/value.h"
 
 struct repair {
     struct qn_replica *replica;
     struct qn_coll_state *coll;
     const struct qn_repair_item *item;
+    struct qn_span anew; /* the key that was given up last */
 };
 
 /* ---- what may be taken ---- */
@@ -47,6 +50,8 @@ static enum qn_err check_copy(const struct repair *repair)
     const struct qn_record_copy *copy = &repair->item->copy;
     if (copy->kind != QN_COPY_RECORD && copy->kind != QN_COPY_NONE)
         return QN_ERR_INVALID;
+    if (repair->item->how == QN_REPAIR_ANEW)
+        return QN_OK; /* what is not known here is left out */
     qn_vec_each (&copy->record.fields, field)
         qn_vec_each (&field->pairs, pair) {
             if (!qn_vv_has(&repair->coll->cc, &pair->dot))
@@ -173,6 +178,12 @@ static enum qn_err write_values(const struct repair *repair, struct qn_span name
     return QN_OK;
 }
 
+static void free_kept(struct kept *kept)
+{
+    qn_vec_free(&kept->values);
+    qn_vec_free(&kept->dots);
+}
+
 static bool is_same_field(const struct qn_field *a, const struct qn_field *b)
 {
     if (a == NULL || b == NULL || a->pairs.count != b->pairs.count)
@@ -198,8 +209,7 @@ static enum qn_err keep_field(const struct repair *repair, const struct qn_recor
     /* A field with more values than an operation can name stays as it is, and an alert. */
     enum qn_err err =
         kept.dots.count > QN_OP_REMOVED_MAX ? QN_OK : write_values(repair, name, &kept);
-    qn_vec_free(&kept.values);
-    qn_vec_free(&kept.dots);
+    free_kept(&kept);
     return err;
 }
 
@@ -243,6 +253,114 @@ static enum qn_err keep_both(const struct repair *repair)
                                &repair->item->site);
 }
 
+/* ---- giving up ---- */
+
+/* A value that can be written: of a damaged row, and of copies that nobody signed. */
+static bool is_left(const struct repair *repair, struct qn_span field, const struct qn_pair *pair)
+{
+    return qn_vv_has(&repair->coll->cc, &pair->dot) && field.size > 0 &&
+           field.size <= QN_FIELD_SIZE_MAX && qn_text_is_utf8(field) &&
+           qn_value_check(pair->value) == QN_OK && fits_log(repair, field, pair) == QN_OK;
+}
+
+static void add_pairs(const struct repair *repair, const struct qn_record *from,
+                      struct qn_record *left)
+{
+    qn_vec_each (&from->fields, field)
+        qn_vec_each (&field->pairs, pair)
+            if (is_left(repair, field->name, pair) &&
+                qn_record_pair(left, field->name, &pair->dot) == NULL)
+                qn_record_add(left, field->name, pair);
+}
+
+/* Of the damaged row, if it can be read at all. Which of its values are right nobody can say. */
+static enum qn_err add_row(const struct repair *repair, struct qn_buf *row, struct qn_record *left)
+{
+    struct qn_replica *replica = repair->replica;
+    struct qn_span kept;
+    QN_AUTO_RECORD struct qn_record record = {0};
+    QN_TRY(qn_aside_row(replica->kv, repair->coll->row.number, repair->item->key, &kept));
+    qn_buf_append_span(row, kept);
+    QN_TRY(qn_buf_status(row));
+    enum qn_err err = qn_row_decode(&replica->dict, qn_buf_view(row), &record);
+    if (err == QN_OK)
+        add_pairs(repair, &record, left);
+    return err == QN_ERR_CORRUPT ? QN_OK : err;
+}
+
+/* Fields of `all` for which `mine` has no fewer pairs stay as they are. */
+static enum qn_err write_left(const struct repair *repair, const struct qn_record *mine,
+                              const struct qn_record *all)
+{
+    qn_vec_each (&all->fields, field) {
+        const struct qn_field *known = qn_record_field(mine, field->name);
+        struct kept kept = {0};
+        if (known != NULL && known->pairs.count == field->pairs.count)
+            continue;
+        keep_pairs(&kept, all, field->name);
+        enum qn_err err =
+            kept.dots.count > QN_OP_REMOVED_MAX ? QN_OK : write_values(repair, field->name, &kept);
+        free_kept(&kept);
+        QN_TRY(err);
+    }
+    return QN_OK;
+}
+
+/* What the log says counts before what the damaged row says. */
+static enum qn_err find_left(const struct repair *repair, struct qn_left *left, struct qn_buf *row)
+{
+    struct qn_replica *replica = repair->replica;
+    QN_TRY(qn_left_in_log(replica, repair->coll, repair->item->key, left));
+    QN_TRY(add_row(repair, row, &left->record));
+    add_pairs(repair, &repair->item->copy.record, &left->record);
+    qn_left_subtract(left, &left->record);
+    return QN_OK;
+}
+
+static enum qn_err put_nothing(const struct repair *repair)
+{
+    struct qn_coll_state *coll = repair->coll;
+    QN_AUTO_RECORD struct qn_record none = {0};
+    QN_TRY(place(repair, &none));
+    repair->replica->is_aside = false;
+    coll->damage.damaged -= coll->damage.damaged > 0;
+    QN_TRY(qn_aside_del(repair->replica->kv, coll->row.number, repair->item->key));
+    return qn_replica_incident(repair->replica, coll, QN_INCIDENT_GIVEN_UP, repair->item->key,
+                               &repair->item->site);
+}
+
+/* The record is whole again, as far as it can be: what is left becomes own operations. */
+static enum qn_err give_up(const struct repair *repair)
+{
+    static const struct qn_record nothing;
+    struct qn_left left = {0};
+    QN_AUTO_BUF struct qn_buf row;
+    qn_buf_init(&row, QN_RECORD_SIZE_MAX);
+    enum qn_err err = find_left(repair, &left, &row);
+    if (err == QN_OK)
+        err = put_nothing(repair);
+    if (err == QN_OK)
+        err = write_left(repair, &nothing, &left.record);
+    qn_left_deinit(&left);
+    return err;
+}
+
+/* Another site's copy of a record that was just given up. */
+static enum qn_err add_left(const struct repair *repair)
+{
+    struct qn_left left = {0};
+    QN_AUTO_RECORD struct qn_record mine = {0}, all = {0};
+    copy_record(&repair->replica->record, &mine);
+    copy_record(&mine, &all);
+    enum qn_err err = qn_left_in_log(repair->replica, repair->coll, repair->item->key, &left);
+    add_pairs(repair, &repair->item->copy.record, &all);
+    qn_left_subtract(&left, &all);
+    if (err == QN_OK)
+        err = write_left(repair, &mine, &all);
+    qn_left_deinit(&left);
+    return err;
+}
+
 /* ---- an item ---- */
 
 static bool is_equal_here(const struct repair *repair, const struct qn_record *record)
@@ -257,19 +375,50 @@ static bool is_equal_here(const struct repair *repair, const struct qn_record *r
     return memcmp(hash, replica->record_head.hash, sizeof(hash)) == 0;
 }
 
-static enum qn_err repair_item(const struct repair *repair, struct qn_record *record,
-                               size_t *changed)
+/* What its row was before it was damaged; nothing has happened to the record since. */
+static enum qn_err take_same(const struct repair *repair, struct qn_record *record, size_t *changed)
 {
-    QN_TRY(qn_replica_load(repair->replica, repair->coll, repair->item->key));
-    if (repair->replica->is_aside) {
-        ++*changed;
-        return take(repair, record);
-    }
-    if (repair->item->how == QN_REPAIR_TAKE || is_equal_here(repair, record))
+    struct qn_replica *replica = repair->replica;
+    uint8_t hash[QN_STATE_HASH_SIZE];
+    struct qn_span wanted;
+    QN_TRY(qn_aside_get(replica->kv, repair->coll->row.number, repair->item->key, &wanted));
+    qn_hash_record(replica->hasher, record, false, hash);
+    if (!qn_span_eq(wanted, QN_SPAN_OF(hash)))
         return QN_OK;
     ++*changed;
-    return repair->item->how == QN_REPAIR_MAJORITY ? take_majority(repair, record)
-                                                   : keep_both(repair);
+    return take(repair, record);
+}
+
+static enum qn_err repair_aside(struct repair *repair, struct qn_record *record, size_t *changed)
+{
+    switch (repair->item->how) {
+    case QN_REPAIR_TAKE:
+    case QN_REPAIR_MAJORITY:
+    case QN_REPAIR_BOTH:
+        ++*changed;
+        return take(repair, record);
+    case QN_REPAIR_SAME:
+        return take_same(repair, record, changed);
+    case QN_REPAIR_ANEW:
+        ++*changed;
+        repair->anew = repair->item->key;
+        return give_up(repair);
+    }
+    return QN_ERR_INVALID;
+}
+
+static enum qn_err repair_item(struct repair *repair, struct qn_record *record, size_t *changed)
+{
+    enum qn_repair_how how = repair->item->how;
+    QN_TRY(qn_replica_load(repair->replica, repair->coll, repair->item->key));
+    if (repair->replica->is_aside)
+        return repair_aside(repair, record, changed);
+    if (how == QN_REPAIR_ANEW)
+        return qn_span_eq(repair->anew, repair->item->key) ? add_left(repair) : QN_OK;
+    if (how == QN_REPAIR_TAKE || how == QN_REPAIR_SAME || is_equal_here(repair, record))
+        return QN_OK;
+    ++*changed;
+    return how == QN_REPAIR_MAJORITY ? take_majority(repair, record) : keep_both(repair);
 }
 
 static enum qn_err repair_all(struct repair *repair, struct qn_repair_item *items, size_t count,
@@ -284,17 +433,30 @@ static enum qn_err repair_all(struct repair *repair, struct qn_repair_item *item
     return QN_OK;
 }
 
+static bool needs_clock(const struct qn_repair_item *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (items[i].how != QN_REPAIR_SAME && items[i].how != QN_REPAIR_ANEW)
+            return true;
+    return false;
+}
+
+static bool has_clock(const struct qn_coll_state *coll, const uint8_t clock[QN_ROOT_SIZE])
+{
+    struct qn_digest now;
+    qn_vv_digest(&coll->cc, &now);
+    return memcmp(now.bytes, clock, QN_ROOT_SIZE) == 0 || QN_BUG(QN_BUG_COPY_UNEQUAL);
+}
+
 enum qn_err qn_replica_repair(struct qn_replica *replica, const struct qn_coll_id *coll,
                               const uint8_t clock[QN_ROOT_SIZE], struct qn_repair_item *items,
                               size_t count, size_t *ret_changed)
 {
     struct repair repair = {.replica = replica};
-    struct qn_digest now;
     size_t changed = 0;
     QN_TRY(qn_replica_coll(replica, coll, &repair.coll));
-    qn_vv_digest(&repair.coll->cc, &now);
     if (repair.coll->row.number == 0 || repair.coll->row.is_late ||
-        (memcmp(now.bytes, clock, QN_ROOT_SIZE) != 0 && !QN_BUG(QN_BUG_COPY_UNEQUAL)))
+        (needs_clock(items, count) && !has_clock(repair.coll, clock)))
         return QN_ERR_HELD;
     for (size_t i = 0; i < count; i++) {
         repair.item = &items[i];

@@ -100,8 +100,10 @@ void network_send(struct sim_world *world, struct sim_site *from, uint64_t id, c
     if (link == NULL || !link->is_up)
         return;
     size_t way = link->end[0] == from->index ? 1 : 0;
-    if (link->kind == QN_LINK_MEMBER)
+    if (link->kind == QN_LINK_MEMBER) {
         crowd_said(world, &world->sites[link->end[way]], qn_span(bytes, size));
+        thrift_said(world, link->id, from->index, link->end[way], qn_span(bytes, size));
+    }
     if (link->kind == QN_LINK_BULK)
         custody_said(world, from, &world->sites[link->end[way]], qn_span(bytes, size));
     qn_vec_push(&link->way[way].queue,

@@ -243,24 +243,36 @@ static bool recount(struct sim_world *world, struct sim_site *site, const struct
     }
 }
 
-static bool is_same_fact(const struct fact *a, const struct fact *b)
+/* What rotted may be anything until it is repaired; and a value may be gone that was nowhere else.
+ */
+static bool is_excused(struct sim_world *world, const struct sim_site *site,
+                       const struct qn_coll_id *coll, const struct fact *fact, bool is_lost)
 {
-    return by_place(a, b) == 0 && qn_span_eq(a->value, b->value);
+    if (site->is_rotten && rot_may_be_in(world, site, coll, fact->key) &&
+        !(world->is_over && rot_is_whole_elsewhere(world, site, coll, fact->key)))
+        return true;
+    return is_lost && rot_excuses(world, coll, fact->key, fact->field, &fact->dot);
 }
 
-static void compare(struct sim_world *world, const struct sim_site *site, const struct facts *have,
+static void compare(struct sim_world *world, const struct sim_site *site,
+                    const struct qn_coll_id *coll, const struct facts *have,
                     const struct facts *want)
 {
-    for (size_t i = 0; i < have->list.count || i < want->list.count; i++) {
-        const struct fact *h = i < have->list.count ? &have->list.items[i] : NULL;
-        const struct fact *w = i < want->list.count ? &want->list.items[i] : NULL;
-        if (h != NULL && w != NULL && is_same_fact(h, w))
+    for (size_t h = 0, w = 0; h < have->list.count || w < want->list.count;) {
+        const struct fact *mine = h < have->list.count ? &have->list.items[h] : NULL;
+        const struct fact *due = w < want->list.count ? &want->list.items[w] : NULL;
+        int order = mine == NULL ? 1 : due == NULL ? -1 : by_place(mine, due);
+        const struct fact *which = order < 0 ? mine : due;
+        bool is_same = order == 0 && qn_span_eq(mine->value, due->value);
+        h += order <= 0;
+        w += order >= 0;
+        if (is_same || is_excused(world, site, coll, which, order > 0))
             continue;
-        bool is_lost = h == NULL || (w != NULL && by_place(w, h) < 0);
-        const struct fact *which = is_lost ? w : h;
         world_fail(world, "%s: a value of %.*s.%.*s is %s", site->name, (int)which->key.size,
                    which->key.data, (int)which->field.size, which->field.data,
-                   is_lost ? "lost" : "there that should not be");
+                   order > 0   ? "lost"
+                   : order < 0 ? "there that should not be"
+                               : "not what was written");
         return;
     }
 }
@@ -298,6 +310,8 @@ static void compare_late(struct sim_world *world, const struct sim_site *site,
     for (size_t i = 0, r = 0; i < have->list.count; i++) {
         const struct fact *fact = &have->list.items[i];
         struct qn_spot at = {QN_SPOT_PAIR, fact->key, fact->field, fact->dot};
+        if (is_excused(world, site, coll, fact, false))
+            continue;
         if (!qn_vv_has(cc, &fact->dot) && !qn_segs_have(&segs, &at, &fact->dot))
             world_fail(world, "%s: a value that is reflected nowhere", site->name);
         while (r < removed->list.count && by_place(&removed->list.items[r], fact) < 0)
@@ -309,7 +323,7 @@ static void compare_late(struct sim_world *world, const struct sim_site *site,
 }
 
 /* Invariants 5 and 9: nothing lost, nothing back; fingerprints and counters as recomputed. */
-static void check_coll(struct sim_world *world, struct sim_site *site,
+void oracle_check_coll(struct sim_world *world, struct sim_site *site,
                        const struct qn_coll_id *coll)
 {
     struct qn_coll_info info;
@@ -317,8 +331,6 @@ static void check_coll(struct sim_world *world, struct sim_site *site,
     struct facts want = {0}, removed = {0};
     struct recount count = {0};
     struct qn_kv *kv = memkv_reader(site->disk);
-    if (site->is_rotten)
-        return;
     QN_ASSERT(qn_read_coll(kv, coll, &info) == QN_OK && qn_read_cc(kv, coll, &cc) == QN_OK);
     collect(world, coll, &cc, &want, &removed);
     subtract(&want, &removed);
@@ -327,8 +339,9 @@ static void check_coll(struct sim_world *world, struct sim_site *site,
         if (info.late.is_late)
             compare_late(world, site, coll, &cc, &count.facts, &removed);
         else
-            compare(world, site, &count.facts, &want);
-        compare_counts(world, site, &count, &info);
+            compare(world, site, coll, &count.facts, &want);
+        if (!site->is_rotten)
+            compare_counts(world, site, &count, &info);
     }
     qn_vec_free(&want.list);
     qn_vec_free(&removed.list);
@@ -344,8 +357,9 @@ void oracle_committed(struct sim_world *world, struct sim_site *site,
                     (unsigned long long)change->info.order_head,
                     (unsigned long long)change->info.live);
         take_ops(world, site, &change->coll, &change->cc, change->info.late.is_late);
+        rot_look(world);
         if (world_chance(world, 250))
-            check_coll(world, site, &change->coll);
+            oracle_check_coll(world, site, &change->coll);
     }
 }
 
@@ -358,7 +372,7 @@ void oracle_started(struct sim_world *world, struct sim_site *site)
             continue;
         QN_ASSERT(qn_read_cc(memkv_reader(site->disk), coll, &cc) == QN_OK);
         take_ops(world, site, coll, &cc, info.late.is_late);
-        check_coll(world, site, coll);
+        oracle_check_coll(world, site, coll);
     }
 }
 
@@ -383,14 +397,14 @@ void oracle_acked(struct sim_world *world, struct sim_site *site, uint64_t reque
     }
 }
 
-static bool has_op(const struct sim_site *site, const struct sim_op *op)
+bool oracle_has_op(const struct sim_site *site, const struct sim_op *op)
 {
     QN_AUTO_VV struct qn_vv cc = {0};
     return qn_read_cc(memkv_reader(site->disk), &op->coll, &cc) == QN_OK &&
            qn_vv_has(&cc, &op->op.dot);
 }
 
-static bool is_withdrawn(const struct sim_world *world, size_t site)
+bool oracle_is_withdrawn(const struct sim_world *world, size_t site)
 {
     qn_vec_each (&world->withdrawn, index)
         if (*index == site)
@@ -398,16 +412,28 @@ static bool is_withdrawn(const struct sim_world *world, size_t site)
     return false;
 }
 
-static struct qn_ledger *ledger_of(struct memkv *disk)
+struct qn_ledger *oracle_ledger_of(struct memkv *disk)
 {
     struct qn_ledger *ledger = qn_ledger_new();
     QN_ASSERT(qn_ledger_load(ledger, memkv_reader(disk)) == QN_OK);
     return ledger;
 }
 
+bool oracle_can_give(const struct sim_world *world, const struct sim_site *site,
+                     const struct qn_coll_id *coll)
+{
+    struct qn_ledger *ledger = oracle_ledger_of(site->disk);
+    const struct qn_group *group = qn_ledger_group(ledger);
+    const struct qn_collection *found = group == NULL ? NULL : qn_group_collection(group, coll);
+    bool can_give = found != NULL && qn_group_shares(group, found, &site->id) &&
+                    !site->is_cast_out && !oracle_is_withdrawn(world, site->index);
+    qn_ledger_free(ledger);
+    return can_give;
+}
+
 bool oracle_knows(struct memkv *disk, const struct sim_site *site)
 {
-    struct qn_ledger *ledger = ledger_of(disk);
+    struct qn_ledger *ledger = oracle_ledger_of(disk);
     const struct qn_group *group = qn_ledger_group(ledger);
     const struct qn_site *found = group == NULL ? NULL : qn_group_site(group, &site->id);
     bool is_known = found != NULL && found->state == QN_SITE_MEMBER &&
@@ -420,7 +446,7 @@ static bool covers(const struct qn_ledger *ledger, struct memkv *disk,
                    const struct qn_site_id *site)
 {
     QN_AUTO_BUF struct qn_buf heads;
-    struct qn_ledger *other = ledger_of(disk);
+    struct qn_ledger *other = oracle_ledger_of(disk);
     bool does_cover = false;
     qn_buf_init(&heads, QN_FRAME_SIZE_MAX);
     qn_ledger_pack_heads(other, &heads);
@@ -447,7 +473,7 @@ static bool can_be_told(struct sim_site *helper, struct sim_site *other)
 
 bool oracle_may_help(struct sim_world *world, const struct sim_site *site, struct sim_site *helper)
 {
-    struct qn_ledger *ledger = ledger_of(helper->disk);
+    struct qn_ledger *ledger = oracle_ledger_of(helper->disk);
     bool may_help = oracle_knows(helper->disk, site);
     for (size_t i = 0; i < world->site_count; i++) {
         struct sim_site *other = &world->sites[i];
@@ -471,7 +497,7 @@ static void find_cast_out(struct sim_world *world, const struct sim_site *site)
             continue;
         bool is_known = false;
         for (size_t k = 0; k < world->site_count; k++)
-            is_known |= k != i && k != site->index && !is_withdrawn(world, k) &&
+            is_known |= k != i && k != site->index && !oracle_is_withdrawn(world, k) &&
                         oracle_knows(world->sites[k].disk, lost);
         lost->is_cast_out |= !is_known;
     }
@@ -482,22 +508,15 @@ void oracle_before_loss(struct sim_world *world, struct sim_site *site)
     qn_vec_each (&world->ops, op) {
         bool is_elsewhere = false;
         for (size_t i = 0; i < world->site_count; i++)
-            is_elsewhere |= i != site->index && !is_withdrawn(world, i) &&
-                            !world->sites[i].is_cast_out && has_op(&world->sites[i], op);
+            is_elsewhere |= i != site->index && !oracle_is_withdrawn(world, i) &&
+                            !world->sites[i].is_cast_out && oracle_has_op(&world->sites[i], op);
         op->may_be_lost |= !is_elsewhere;
     }
 }
 
-static struct qn_ledger *ledger_on(struct memkv *disk)
-{
-    struct qn_ledger *ledger = qn_ledger_new();
-    QN_ASSERT(qn_ledger_load(ledger, memkv_reader(disk)) == QN_OK);
-    return ledger;
-}
-
 static bool has_entry(struct memkv *disk, struct qn_span entry)
 {
-    struct qn_ledger *ledger = ledger_on(disk);
+    struct qn_ledger *ledger = oracle_ledger_of(disk);
     bool is_there = false;
     for (size_t i = 0; i < qn_ledger_count(ledger); i++)
         is_there |= qn_span_eq(qn_ledger_entry(ledger, i), entry);
@@ -510,7 +529,7 @@ static bool has_entry(struct memkv *disk, struct qn_span entry)
  * sort out (docs/protocol.md 7.7). */
 static void find_fork(struct sim_world *world, const struct sim_site *site)
 {
-    struct qn_ledger *ledger = ledger_on(site->disk);
+    struct qn_ledger *ledger = oracle_ledger_of(site->disk);
     for (size_t i = 0; i < qn_ledger_count(ledger); i++) {
         struct qn_span entry = qn_ledger_entry(ledger, i);
         size_t known = 0;
@@ -538,256 +557,4 @@ void oracle_before_burn(struct sim_world *world, struct sim_site *site)
             qn_vv_deinit(&(*seen)->vv);
             (*seen)->vv = (struct qn_vv){0};
         }
-}
-
-/* ---- at rest ---- */
-
-static void ledger_digest(const struct sim_site *site, struct qn_digest *ret_digest)
-{
-    struct qn_ledger *ledger = qn_ledger_new();
-    QN_ASSERT(qn_ledger_load(ledger, memkv_reader(site->disk)) == QN_OK);
-    qn_ledger_digest(ledger, ret_digest);
-    qn_ledger_free(ledger);
-}
-
-static void trace_clock(struct sim_world *world, const struct sim_site *site,
-                        const struct qn_vv *cc)
-{
-    qn_vec_each (&cc->entries, entry)
-        world_trace(world, "%s has %02x%02x incarnation %02x%02x up to %llu", site->name,
-                    entry->actor.bytes[0], entry->actor.bytes[1], entry->actor.bytes[8],
-                    entry->actor.bytes[9], (unsigned long long)entry->ctr);
-}
-
-static void equal_to_first(struct sim_world *world, const struct sim_site *reference,
-                           struct sim_site *site, const struct qn_coll_id *coll)
-{
-    struct qn_kv *first = memkv_reader(reference->disk), *kv = memkv_reader(site->disk);
-    struct qn_coll_info a, b;
-    QN_AUTO_VV struct qn_vv cc_a = {0}, cc_b = {0};
-    QN_ASSERT(qn_read_coll(first, coll, &a) == QN_OK && qn_read_coll(kv, coll, &b) == QN_OK);
-    QN_ASSERT(qn_read_cc(first, coll, &cc_a) == QN_OK && qn_read_cc(kv, coll, &cc_b) == QN_OK);
-    if (!qn_vv_eq(&cc_a, &cc_b)) {
-        trace_clock(world, reference, &cc_a);
-        trace_clock(world, site, &cc_b);
-        world_fail(world, "at rest: %s and %s have different clocks", reference->name, site->name);
-    } else if (memcmp(a.root, b.root, QN_ROOT_SIZE) != 0)
-        world_fail(world, "at rest: %s and %s differ at equal clocks", reference->name, site->name);
-}
-
-/* What a site wrote right before it left, or after it was cast out, may have gone with it. */
-static bool is_by_lost(const struct sim_world *world, const struct sim_op *op)
-{
-    for (size_t i = 0; i < world->site_count; i++)
-        if ((is_withdrawn(world, i) || world->sites[i].is_cast_out) &&
-            qn_actor_is_of(&op->op.dot.actor, &world->sites[i].id))
-            return true;
-    return false;
-}
-
-static bool shares(const struct sim_site *site, const struct qn_coll_id *coll)
-{
-    const struct qn_group *group = qn_core_group(site->core);
-    const struct qn_collection *found = qn_group_collection(group, coll);
-    return found != NULL && qn_group_shares(group, found, &site->id);
-}
-
-static bool is_in(const struct sim_world *world, const struct sim_site *site)
-{
-    return site->is_up && !is_withdrawn(world, site->index) && !site->is_cast_out &&
-           qn_core_group(site->core) != NULL;
-}
-
-static bool is_closed(const struct sim_world *world, const struct qn_coll_id *coll)
-{
-    return world->colls.count > 2 && qn_coll_id_eq(coll, &world->closed);
-}
-
-/* Whoever may not see a collection any more, or does not yet, may have what it alone was told. Who
- * that was when a disk went back is not followed. */
-static bool is_with_outsider(struct sim_world *world, const struct sim_op *op)
-{
-    if (is_closed(world, &op->coll) && world->has_gone_back && world->access_entries > 0)
-        return true;
-    for (size_t i = 0; i < world->site_count; i++) {
-        const struct sim_site *site = &world->sites[i];
-        if (is_closed(world, &op->coll) && is_in(world, site) && !shares(site, &op->coll) &&
-            (has_op(site, op) || qn_actor_is_of(&op->op.dot.actor, &site->id)))
-            return true;
-    }
-    return false;
-}
-
-static void nothing_is_lost(struct sim_world *world, const struct sim_site *site)
-{
-    qn_vec_each (&world->ops, op)
-        if (shares(site, &op->coll) && !op->may_be_lost && !is_by_lost(world, op) &&
-            !has_op(site, op) && !is_with_outsider(world, op)) {
-            world_fail(world, "at rest: %s lacks an operation that was durable", site->name);
-            return;
-        }
-}
-
-/* For each site genesis or an admission and its later keys, invitations, and perhaps one
- * withdrawal; a site that is not let in, or not any more, must not make the ledger grow by asking.
- */
-static void ledger_is_small(struct sim_world *world, const struct sim_site *reference)
-{
-    struct qn_ledger *ledger = qn_ledger_new();
-    QN_ASSERT(qn_ledger_load(ledger, memkv_reader(reference->disk)) == QN_OK);
-    const struct qn_group *group = qn_ledger_group(ledger);
-    size_t expected = group->invites.count + group->sites.count + world->withdrawn.count +
-                      group->collections.count + world->place_entries + world->access_entries;
-    qn_vec_each (&group->sites, site)
-        expected += site->epochs.count - 1;
-    if (qn_ledger_count(ledger) > expected)
-        world_fail(world, "at rest: the ledger has %zu entries, not %zu", qn_ledger_count(ledger),
-                   expected);
-    qn_ledger_free(ledger);
-}
-
-/* Its store may be an old copy, and nobody whom it could compare ledgers with can be reached. */
-static bool is_in_doubt(const struct sim_site *site)
-{
-    bool is_in_doubt;
-    QN_ASSERT(qn_doubt_get(memkv_reader(site->disk), &is_in_doubt) == QN_OK);
-    return is_in_doubt;
-}
-
-/* A joining site may have lost its host; one with a kit only waits for a helper that is out itself,
- * or in doubt for ever. */
-static void is_still_out(struct sim_world *world, const struct sim_site *site)
-{
-    const struct sim_site *helper = &world->sites[site->helper];
-    if (site->has_kit && !helper->is_cast_out && !is_in_doubt(helper) &&
-        !is_withdrawn(world, helper->index) && qn_core_group(helper->core) != NULL)
-        world_fail(world, "at rest: %s was not recovered", site->name);
-}
-
-static struct sim_site *first_in(struct sim_world *world)
-{
-    for (size_t i = 0; i < world->site_count; i++)
-        if (is_in(world, &world->sites[i]))
-            return &world->sites[i];
-    return NULL;
-}
-
-static bool is_late(const struct sim_site *site, const struct qn_coll_id *coll)
-{
-    struct qn_coll_info info;
-    QN_ASSERT(qn_read_coll(memkv_reader(site->disk), coll, &info) == QN_OK);
-    return info.late.is_late;
-}
-
-bool oracle_is_late(struct sim_world *world)
-{
-    for (size_t i = 0; i < world->site_count; i++)
-        qn_vec_each (&world->colls, coll)
-            if (is_in(world, &world->sites[i]) && shares(&world->sites[i], coll) &&
-                is_late(&world->sites[i], coll))
-                return true;
-    return false;
-}
-
-static void coll_at_rest(struct sim_world *world, struct sim_site *site,
-                         const struct qn_coll_id *coll)
-{
-    const struct sim_site *reference = NULL;
-    struct qn_coll_info info;
-    for (size_t i = 0; i < world->site_count && reference == NULL; i++)
-        if (is_in(world, &world->sites[i]) && shares(&world->sites[i], coll))
-            reference = &world->sites[i];
-    bool is_agreed = !is_closed(world, coll) || !world->may_fork; /* who shares it */
-    if (shares(site, coll) && is_agreed && is_late(site, coll))   /* invariant 11 */
-        world_fail(world, "at rest: %s is late", site->name);
-    if (shares(site, coll) && is_agreed)
-        equal_to_first(world, reference, site, coll);
-    if (is_closed(world, coll) && world->flips > 0)
-        return; /* what rots where nobody else may help stays so */
-    if (qn_read_coll(memkv_reader(site->disk), coll, &info) == QN_OK)
-        check_coll(world, site, coll);
-}
-
-static void site_at_rest(struct sim_world *world, const struct sim_site *reference,
-                         struct sim_site *site)
-{
-    struct qn_digest ledger, other;
-    ledger_digest(reference, &ledger);
-    ledger_digest(site, &other);
-    if (!qn_digest_eq(&ledger, &other) && !world->may_fork)
-        world_fail(world, "at rest: %s and %s have different ledgers", reference->name, site->name);
-    /* Known: a site with damaged records serves no pages, and a late one gives no copies, so two
-     * that are alone with each other wait for a third. */
-    if (world->flips > 0 && oracle_is_late(world))
-        return;
-    qn_vec_each (&world->colls, coll)
-        coll_at_rest(world, site, coll);
-    nothing_is_lost(world, site);
-    vault_at_rest(world, site);
-    if (!world->may_fork)
-        custody_at_rest(world, site);
-}
-
-/* Whom only somebody cast out knows was let in by it, and is out with it. */
-static void find_let_in_by_cast_out(struct sim_world *world)
-{
-    for (size_t i = 0; i < world->site_count; i++) {
-        struct sim_site *site = &world->sites[i];
-        bool is_known = false, is_of_lost = false;
-        for (size_t k = 0; k < world->site_count; k++) {
-            const struct sim_site *other = &world->sites[k];
-            if (k == i || !is_in(world, site) || !oracle_knows(other->disk, site))
-                continue;
-            is_of_lost |= other->is_cast_out && oracle_knows(site->disk, other);
-            is_known |= is_in(world, other);
-        }
-        site->is_cast_out |= is_of_lost && !is_known;
-    }
-}
-
-/* Who was cast out by a key that nobody knew any more may have told it since (docs/protocol.md
- * 8.11): it is in again where another that is in knows it by its present key. */
-static void find_back_in(struct sim_world *world)
-{
-    for (size_t i = 0; i < world->site_count; i++) {
-        struct sim_site *site = &world->sites[i];
-        for (size_t k = 0; site->is_cast_out && k < world->site_count; k++) {
-            const struct sim_site *other = &world->sites[k];
-            bool is_mutual = k != i && is_in(world, other) && oracle_knows(other->disk, site) &&
-                             oracle_knows(site->disk, other);
-            site->is_cast_out = !is_mutual;
-        }
-    }
-}
-
-/* What rotted is whole again, if another site could help. */
-static void expect_whole(struct sim_world *world)
-{
-    size_t in = 0;
-    for (size_t i = 0; i < world->site_count; i++)
-        in += is_in(world, &world->sites[i]);
-    for (size_t i = 0; i < world->site_count; i++)
-        world->sites[i].is_rotten &= in < 2 || !is_in(world, &world->sites[i]);
-}
-
-void oracle_at_rest(struct sim_world *world)
-{
-    find_back_in(world);
-    find_let_in_by_cast_out(world);
-    expect_whole(world);
-    const struct sim_site *reference = first_in(world);
-    if (reference == NULL && world->withdrawn.count == 0)
-        world_fail(world, "at rest: no site is in the group");
-    if (reference != NULL)
-        ledger_is_small(world, reference);
-    for (size_t i = 0; i < world->site_count; i++) {
-        struct sim_site *site = &world->sites[i];
-        for (size_t other = 0; other < world->site_count; other++)
-            if (other != i && is_in(world, site) && is_in(world, &world->sites[other]))
-                trail_at_rest(world, site, &world->sites[other]);
-        if (is_in(world, site))
-            site_at_rest(world, reference, site);
-        else if (site->is_up && !is_withdrawn(world, i) && !site->is_cast_out)
-            is_still_out(world, site);
-    }
 }

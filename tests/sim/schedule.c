@@ -83,6 +83,14 @@ static void change(struct sim_world *world, struct sim_site *site, const char *c
     request(world, site, command, &args);
 }
 
+static void empty_trash(struct sim_world *world, struct sim_site *site)
+{
+    struct qn_buf args;
+    start_args(&args, 1);
+    text(&args, "collection", random_coll(world));
+    request(world, site, "record.empty-trash", &args);
+}
+
 static void resolve(struct sim_world *world, struct sim_site *site)
 {
     struct qn_buf args;
@@ -337,19 +345,10 @@ static bool has_left(const struct sim_world *world, const struct sim_site *site)
 }
 
 /* A disk is full for a while, or a bit of what is held falls over. */
-/* One site of a history: what rots everywhere is lost. */
-static void rot(struct sim_world *world, struct sim_site *site)
-{
-    for (size_t i = 0; i < world->site_count; i++)
-        if (i != site->index && world->sites[i].is_rotten)
-            return;
-    site_rot(world, site);
-}
-
 static void disturb_disk(struct sim_world *world, struct sim_site *site)
 {
-    if (!world->has_trouble && world_chance(world, 300))
-        rot(world, site);
+    if (world_chance(world, 300))
+        site_rot(world, site);
     else if (world_chance(world, 500))
         files_rot(world, site);
     else
@@ -377,6 +376,16 @@ static void burn(struct sim_world *world, struct sim_site *site)
     site_burn(world, site, helper);
 }
 
+/* As if a person there wanted a folder of another site's. */
+static void call(struct sim_world *world, struct sim_site *site, uint64_t dice)
+{
+    const struct sim_site *other = &world->sites[dice % world->site_count];
+    const struct qn_group *group = qn_core_group(site->core);
+    const struct qn_site *member = group == NULL ? NULL : qn_group_site(group, &other->id);
+    if (member != NULL)
+        site_step(world, site, &(struct qn_event){.kind = QN_EVENT_CALL, .key = member->keys.site});
+}
+
 static void act_up(struct sim_world *world, struct sim_site *site, uint64_t dice)
 {
     if (world->has_trouble && world_chance(world, 60))
@@ -391,6 +400,8 @@ static void act_up(struct sim_world *world, struct sim_site *site, uint64_t dice
         change(world, site, "record.delete");
     else if (dice < 570)
         change(world, site, "record.restore");
+    else if (dice < 578)
+        empty_trash(world, site);
     else if (dice < 600)
         change(world, site, "record.erase");
     else if (dice < 635)
@@ -411,6 +422,8 @@ static void act_up(struct sim_world *world, struct sim_site *site, uint64_t dice
         withdraw(world, site);
     else if (dice < 985 && !world->has_short_logs)
         site_truncate(world, site);
+    else if (dice < 990)
+        call(world, site, dice);
     else
         world_run(world, world->now_ms + world_below(world, 3000));
 }
@@ -497,6 +510,16 @@ static void wait_for_late(struct sim_world *world)
     }
 }
 
+/* What is whole nowhere is given up after a day. */
+static void wait_for_damaged(struct sim_world *world)
+{
+    for (int i = 0; i < 3 && world->failure[0] == '\0' && oracle_is_damaged(world); i++) {
+        world_run(world, world->now_ms + 150000);
+        world_leap(world, 25ull * 3600 * 1000);
+        world_run(world, world->now_ms + 150000);
+    }
+}
+
 static void calm_down(struct sim_world *world, size_t early)
 {
     world->is_calm = true;
@@ -514,8 +537,19 @@ static void calm_down(struct sim_world *world, size_t early)
     find_rot(world); /* whoever has damaged records serves no pages */
     wait_for_late(world);
     find_rot(world);
+    wait_for_damaged(world);
     for (int i = 0; i < 200 && world->failure[0] == '\0' && is_busy(world); i++)
         world_run(world, world->now_ms + 500);
+}
+
+/* Of two sites that are in: what one lacks costs no more than it has to. */
+static void measure(struct sim_world *world)
+{
+    size_t back = world_below(world, world->site_count),
+           source = world_below(world, world->site_count);
+    if (back != source && oracle_is_in(world, &world->sites[back]) &&
+        oracle_is_in(world, &world->sites[source]) && !world->may_fork)
+        thrift_measure(world, back, source);
 }
 
 void schedule_run(struct sim_world *world)
@@ -532,5 +566,7 @@ void schedule_run(struct sim_world *world)
         calm_down(world, early);
     if (world->failure[0] == '\0')
         oracle_at_rest(world);
+    if (world->failure[0] == '\0' && world_chance(world, 300))
+        measure(world);
     custody_tell(world);
 }

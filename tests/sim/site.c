@@ -76,6 +76,7 @@ static void drop_volatile(struct sim_site *site)
     site->writer_is_busy = false;
     site->tick_at = 0;
     vault_crash(&site->vault);
+    replay_forget(site);
     qn_core_free(site->core);
     qn_applier_free(site->applier);
     site->core = NULL;
@@ -139,9 +140,10 @@ static void run_read(struct sim_world *world, struct sim_site *site, const struc
 static void look_at_note(struct sim_world *world, struct sim_site *site,
                          const struct qn_effect *effect)
 {
-    static const char *const wrong[] = {
-        "fingerprint",  "bad-operation", "bad-frame",       "flood",     "bad-ledger", "bad-heads",
-        "equivocation", "read-failed",   "frame-too-large", "bad-guest", "cloned"};
+    static const char *const wrong[] = {"fingerprint",  "bad-operation", "bad-frame",
+                                        "flood",        "bad-ledger",    "bad-heads",
+                                        "equivocation", "read-failed",   "frame-too-large",
+                                        "bad-guest",    "cloned",        "late-refused"};
     world_trace(world, "%s note %s %s", site->name, effect->code, effect->object);
     world->repairs += strcmp(effect->code, "repaired") == 0;
     if (strcmp(effect->code, "damage") == 0 && !site->is_rotten)
@@ -223,6 +225,9 @@ static void carry_out(struct sim_world *world, struct sim_site *site, struct qn_
         break;
     case QN_EFFECT_RECOVERED:
         site->has_kit = false;
+        break;
+    case QN_EFFECT_CALLED: /* by a site that found no way to a folder; nobody has one */
+        world_fail(world, "%s is made to dial for nothing", site->name);
         break;
     case QN_EFFECT_NOTE:
         look_at_note(world, site, effect);
@@ -353,11 +358,15 @@ void site_write(struct sim_world *world, struct sim_site *site)
         fail_rest(site, commit, count, err);
     qn_applier_done(site->applier, commit, err);
     for (size_t i = 0; i < count; i++) {
+        if (commit->outcomes.items[i].err == QN_OK)
+            replay_keep(site, site->queue.items[0]);
         qn_intent_free(site->queue.items[0]);
         qn_vec_remove(&site->queue, 0);
     }
     site->undelivered = commit;
     site->undelivered_is_synced = world->is_calm || world_chance(world, 500);
+    if (err == QN_OK)
+        replay_some(world, site);
     if (site->undelivered_is_synced)
         memkv_sync(site->disk);
     world_push(world, (struct sim_event){.at_ms = world->now_ms + world_below(world, 12),
@@ -384,38 +393,7 @@ void site_commit(struct sim_world *world, struct sim_site *site)
         site_crash(world, site);
 }
 
-/* ---- bit rot ---- */
-
-void site_rot(struct sim_world *world, struct sim_site *site)
-{
-    static const enum qn_table tables[] = {QN_TABLE_REC, QN_TABLE_REC, QN_TABLE_FP};
-    enum qn_table table = tables[world_below(world, sizeof(tables) / sizeof(tables[0]))];
-    size_t count = memkv_count(site->disk, table);
-    struct qn_span key = {0}, value;
-    QN_AUTO_BUF struct qn_buf place, flipped;
-    qn_buf_init(&place, 1024);
-    qn_buf_init(&flipped, QN_RECORD_SIZE_MAX);
-    if (count == 0)
-        return;
-    qn_buf_append_u8(&place, 0);
-    struct qn_kv *kv = memkv_begin(site->disk);
-    for (size_t i = world_below(world, count) + 1; i > 0; i--) {
-        QN_ASSERT(qn_kv_seek(kv, table, qn_buf_view(&place), &key, &value) == QN_OK);
-        qn_buf_reset(&place);
-        qn_buf_append_span(&place, key);
-        qn_buf_append_u8(&place, 0);
-    }
-    place.size--;
-    qn_buf_append_span(&flipped, value);
-    flipped.data[world_below(world, flipped.size)] ^= (uint8_t)(1u << world_below(world, 8));
-    QN_ASSERT(qn_kv_put(kv, table, qn_buf_view(&place), qn_buf_view(&flipped)) == QN_OK);
-    QN_ASSERT(memkv_commit(site->disk) == QN_OK);
-    if (!site->writer_is_busy || site->undelivered_is_synced)
-        memkv_sync(site->disk);
-    site->is_rotten = true;
-    world->flips++;
-    world_trace(world, "%s rots in table %d", site->name, (int)table);
-}
+/* ---- the log ---- */
 
 /* The log is a cache: any of it may go at any time. */
 void site_truncate(struct sim_world *world, struct sim_site *site)
@@ -436,6 +414,7 @@ void site_truncate(struct sim_world *world, struct sim_site *site)
     qn_applier_done(site->applier, commit, QN_OK);
     memkv_sync(site->disk);
     qn_commit_free(commit);
+    rot_look(world);
 }
 
 /* ---- life ---- */
@@ -519,6 +498,7 @@ void site_crash(struct sim_world *world, struct sim_site *site)
         memkv_crash(site->disk);
     if (is_kept)
         lose_clock(site);
+    rot_look(world);
     custody_check(world, site);
     qn_vec_each (&world->acks, ack)
         if (ack->site == site->index)
@@ -536,6 +516,7 @@ void site_restore_image(struct sim_world *world, struct sim_site *site)
     site->disk = site->image;
     site->image = NULL;
     site->is_restored = true;
+    rot_look(world);
 }
 
 static void forget_disk(struct sim_world *world, struct sim_site *site)
@@ -551,6 +532,7 @@ static void forget_disk(struct sim_world *world, struct sim_site *site)
     files_deinit(site); /* what it held for others, too: its promises are void */
     custody_forget(world, site);
     site->is_off = true;
+    rot_look(world);
 }
 
 static void take_new_key(struct sim_site *site)

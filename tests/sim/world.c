@@ -112,6 +112,7 @@ void world_deinit(struct sim_world *world)
             qn_free(event->read);
         }
     oracle_deinit(world);
+    rot_deinit(world);
     qn_vec_free(&world->links);
     qn_vec_free(&world->heap);
     qn_vec_free(&world->acks);

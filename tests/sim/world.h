@@ -82,6 +82,7 @@ struct sim_pin { /* a reading transaction that stays open: the disk as it was */
 };
 
 struct sim_work;
+struct sim_taken;
 
 struct sim_files {
     QN_VEC(struct sim_file *) held; /* survives crashes */
@@ -123,7 +124,8 @@ struct sim_site {
     QN_VEC(struct qn_intent *) queue;
     QN_VEC(struct sim_pin) pins;
     bool writer_is_busy;
-    struct qn_commit *undelivered; /* committed, not told yet */
+    QN_VEC(struct sim_taken) taken; /* what it took from others of late (replay.c) */
+    struct qn_commit *undelivered;  /* committed, not told yet */
     bool undelivered_is_synced;
     struct sim_vault vault; /* survives crashes, its job does not */
     struct sim_files files;
@@ -181,7 +183,15 @@ struct sim_seen { /* how far the operations of a site's collection were looked a
     struct qn_vv vv;
 };
 
+struct sim_thrift { /* what is said between two sites (thrift.c) */
+    bool is_counting;
+    size_t back, source;
+    struct qn_coll_id coll;
+    uint64_t link, bytes;
+};
+
 struct sim_promise;
+struct sim_rotten;
 
 struct sim_world {
     uint64_t seed;
@@ -202,6 +212,7 @@ struct sim_world {
     QN_VEC(uint64_t) withdrawn; /* site indexes */
     size_t closed_by;           /* the site that created SIM_CLOSED */
     struct qn_coll_id closed;
+    bool is_over;       /* all is at rest, and judged */
     bool has_trouble;   /* clocks, sleep, access, stores that fail; else bits that rot */
     bool has_gone_back; /* a disk, to an image or to nothing */
     uint64_t next_value, next_request;
@@ -221,6 +232,8 @@ struct sim_world {
     /* how often: that the histories have it in them */
     size_t packs_held, lists_held, rotten, copies_complete;
     size_t flips, repairs; /* bits of records, and notes that some were repaired */
+    QN_VEC(struct sim_rotten *) rotten_records;
+    struct sim_thrift thrift;
 };
 
 /* ---- world.c ---- */
@@ -243,8 +256,6 @@ void site_init(struct sim_world *world, size_t index);
 void site_deinit(struct sim_site *site);
 void site_start(struct sim_world *world, struct sim_site *site);
 void site_crash(struct sim_world *world, struct sim_site *site);
-/* A bit of what it stored of a collection falls over. */
-void site_rot(struct sim_world *world, struct sim_site *site);
 void site_restore_image(struct sim_world *world, struct sim_site *site);
 /* The machine is gone with its disk and key; another one has its kit and asks a helper. */
 void site_burn(struct sim_world *world, struct sim_site *site, const struct sim_site *helper);
@@ -255,6 +266,34 @@ void site_commit(struct sim_world *world, struct sim_site *site);
 void site_truncate(struct sim_world *world, struct sim_site *site);
 void site_request(struct sim_world *world, struct sim_site *site, uint64_t request,
                   const char *command, const struct qn_buf *args);
+
+/* ---- replay.c ---- */
+void replay_keep(struct sim_site *site, const struct qn_intent *intent);
+void replay_some(struct sim_world *world, struct sim_site *site);
+void replay_forget(struct sim_site *site);
+
+/* ---- thrift.c ---- */
+void thrift_said(struct sim_world *world, uint64_t link, size_t from, size_t to,
+                 struct qn_span frame);
+/* Everything is at rest; both are in, and have the first collection. */
+void thrift_measure(struct sim_world *world, size_t back, size_t source);
+
+/* ---- rot.c ---- */
+/* A bit of what it stored of a collection falls over. */
+void site_rot(struct sim_world *world, struct sim_site *site);
+/* After anything that may have destroyed a copy of a value. */
+void rot_look(struct sim_world *world);
+/* Whether no whole copy of that value was left at some moment, after a record with it had rotted.
+ */
+bool rot_excuses(const struct sim_world *world, const struct qn_coll_id *coll, struct qn_span key,
+                 struct qn_span field, const struct qn_dot *dot);
+/* Whether that record rotted there: until it is repaired it may be anything. */
+bool rot_may_be_in(const struct sim_world *world, const struct sim_site *site,
+                   const struct qn_coll_id *coll, struct qn_span key);
+/* Whether another site that is in has that record as it should be. */
+bool rot_is_whole_elsewhere(struct sim_world *world, const struct sim_site *site,
+                            const struct qn_coll_id *coll, struct qn_span key);
+void rot_deinit(struct sim_world *world);
 
 /* ---- vault.c ---- */
 void vault_deinit(struct sim_vault *vault);
@@ -310,16 +349,33 @@ bool oracle_knows(struct memkv *disk, const struct sim_site *site);
 /* Nobody has more of the site's own ledger entries than the helper: a RotateKey in the place of one
  * of them would be an equivocation (docs/ledger.md, "Keys"). */
 bool oracle_may_help(struct sim_world *world, const struct sim_site *site, struct sim_site *helper);
+/* Whether others may get from its disk what it has of a collection. */
+bool oracle_can_give(const struct sim_world *world, const struct sim_site *site,
+                     const struct qn_coll_id *coll);
 /* Before a disk goes back in time: what is lost with it is nobody's fault. */
 void oracle_before_loss(struct sim_world *world, struct sim_site *site);
 void oracle_before_restore(struct sim_world *world, struct sim_site *site);
 void oracle_before_burn(struct sim_world *world, struct sim_site *site);
 /* What is on the disk of a site that starts holds, whatever stopped it. */
 void oracle_started(struct sim_world *world, struct sim_site *site);
-/* Whether a site that is in waits for pages, or for what they promise. */
-bool oracle_is_late(struct sim_world *world);
+
+bool oracle_is_withdrawn(const struct sim_world *world, size_t site);
+/* A copy; qn_ledger_free. */
+struct qn_ledger *oracle_ledger_of(struct memkv *disk);
+bool oracle_has_op(const struct sim_site *site, const struct sim_op *op);
+/* Invariants 5 and 9: nothing lost, nothing back; fingerprints and counters as recomputed. */
+void oracle_check_coll(struct sim_world *world, struct sim_site *site,
+                       const struct qn_coll_id *coll);
+
+/* ---- rest.c ---- */
+/* Whether a site is up and in the group. */
+bool oracle_is_in(const struct sim_world *world, const struct sim_site *site);
 /* Everything at rest: all sites equal, and equal to what the operations say. */
 void oracle_at_rest(struct sim_world *world);
+/* Whether a site that is in has damaged records, and somebody to get them from. */
+bool oracle_is_damaged(struct sim_world *world);
+/* Whether a site that is in waits for pages, or for what they promise. */
+bool oracle_is_late(struct sim_world *world);
 
 /* ---- schedule.c ---- */
 /* One whole history; the failure stays in world->failure. */

@@ -143,6 +143,7 @@ static const char *what_was(struct qn_span what)
         {"log", N_("a part of the log was let go")},
         {"order", N_("the order of the log made anew")},
         {"clock", N_("the clock read from the log")},
+        {"given-up", N_("whole nowhere: what was left of it was written anew")},
     };
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (qn_span_eq_str(what, words[i].what))

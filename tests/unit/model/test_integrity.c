@@ -390,6 +390,62 @@ Test(integrity, a_record_that_one_site_lost_comes_back)
     cr_assert_str_eq(site_shown(b, "k", "name"), "anne");
 }
 
+/* ---- where nobody has the clock ---- */
+
+Test(integrity, the_copy_that_the_row_was_is_taken_at_any_clock)
+{
+    size_t changed;
+    flip(a, QN_TABLE_REC, 0, 30);
+    scrub(a);
+    site_put(b, "other", "name", "berta");
+    cr_assert_eq(repair(a, b, "k", QN_REPAIR_SAME, &changed), QN_OK);
+    cr_assert_eq(changed, 1);
+    all_is_well();
+}
+
+Test(integrity, what_happened_to_a_damaged_record_since_is_not_in_the_copy_that_its_row_was)
+{
+    size_t changed;
+    flip(a, QN_TABLE_REC, 0, 30);
+    scrub(a);
+    site_put(b, "k", "room", "13");
+    cr_assert_eq(site_pull(a, b), QN_OK);
+    cr_assert_eq(repair(a, c, "k", QN_REPAIR_SAME, &changed), QN_OK);
+    cr_assert_eq(changed, 0);
+    cr_assert_eq(damage_of(a).damaged, 1);
+    cr_assert_eq(repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
+    all_is_well();
+}
+
+Test(integrity, of_a_record_that_is_given_up_all_sites_end_with_what_was_left)
+{
+    size_t changed;
+    site_put(a, "k", "room", "13"); /* nobody else has that but in the log */
+    flip(a, QN_TABLE_REC, 0, 30);
+    scrub(a);
+    cr_assert_eq(repair(a, b, "k", QN_REPAIR_ANEW, &changed), QN_OK);
+    cr_assert_eq(changed, 1);
+    cr_assert_eq(damage_of(a).damaged, 0);
+    cr_assert_str_eq(site_shown(a, "k", "name"), "anne");
+    cr_assert_str_eq(site_shown(a, "k", "room"), "13");
+    all_is_well();
+}
+
+Test(integrity, of_a_record_that_is_given_up_the_copy_stays_where_the_log_was_cut)
+{
+    size_t changed;
+    flip(a, QN_TABLE_REC, 0, 1); /* its row cannot be read at all */
+    site_begin(a);
+    cr_assert_eq(site_end(a, qn_replica_truncate(a->replica, &group.coll, 100)), QN_OK);
+    scrub(a);
+    site_put(b, "k", "name", "bea"); /* this site will bring it itself */
+    cr_assert_eq(repair(a, b, "k", QN_REPAIR_ANEW, &changed), QN_OK);
+    cr_assert_str_eq(site_shown(a, "k", "room"), "12");
+    all_is_well();
+    cr_assert_str_eq(site_shown(c, "k", "name"), "bea");
+    cr_assert_str_eq(site_shown(c, "k", "room"), "12");
+}
+
 /* ---- what is derived, and the log ---- */
 
 static void flips_are_mended(enum qn_table table, size_t nth, size_t from)

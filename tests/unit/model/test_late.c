@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/limits.h"
+#include "model/tables.h"
 #include "proto/pack.h"
 #include "support/late_sites.h"
 
@@ -212,6 +213,24 @@ Test(late, a_source_that_leaves_out_too_much_is_stopped)
     must(take(NULL, NULL));
     cr_assert_eq(site_info(b).rows, 0);
     cr_assert_eq(memkv_count(b->store, QN_TABLE_HIST), 150, "what went is kept");
+}
+
+Test(late, a_damaged_record_is_in_no_page)
+{
+    QN_AUTO_BUF struct qn_buf page = {0}, row;
+    struct qn_span key, value;
+    struct qn_key at;
+    qn_buf_init(&row, 4096);
+    put_many(a, 3);
+    must(qn_kv_seek(memkv_reader(a->store), QN_TABLE_REC, qn_span("", 1), &key, &value));
+    qn_key_copy(&at, key);
+    qn_buf_append_span(&row, value);
+    row.data[row.size - 1] ^= 1; /* of the value: the row can be read */
+    struct qn_kv *kv = memkv_begin(a->store);
+    must(qn_kv_put(kv, QN_TABLE_REC, qn_key_view(&at), qn_buf_view(&row)));
+    must(memkv_commit(a->store));
+    must(site_begin_pass(b));
+    cr_assert_eq(site_read_page(a, b, 600, &page), QN_ERR_DAMAGED);
 }
 
 /* --- rescue --- */

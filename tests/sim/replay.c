@@ -1,0 +1,91 @@
+/* Invariant 6: what was applied once changes nothing when it comes again. Operations and pages that
+ * a site took are given to its store anew, any time later, and the store must stay as it is. */
+#include "model/intents.h"
+#include "model/tables.h"
+#include "sim/world.h"
+
+#define KEPT_MAX 12
+
+struct sim_taken {
+    struct qn_intent *intent;
+    uint32_t pass; /* PAGE: of the collection then; a page may be a part of another one */
+};
+
+static uint32_t pass_of(struct sim_site *site, const struct qn_intent *intent)
+{
+    struct qn_coll_id coll;
+    struct qn_coll_row row;
+    struct qn_cursor cursor = qn_cursor(qn_span(intent->payload, intent->size));
+    QN_ASSERT(qn_intent_array(&cursor, 2) == QN_OK &&
+              qn_cursor_bytes(&cursor, coll.bytes, sizeof(coll.bytes)) == QN_OK &&
+              qn_coll_row_get(memkv_reader(site->disk), &coll, &row) == QN_OK);
+    return row.pass;
+}
+
+static struct qn_intent *copy(const struct qn_intent *intent)
+{
+    struct qn_buf payload;
+    qn_buf_init(&payload, intent->size);
+    qn_buf_append(&payload, intent->payload, intent->size);
+    return qn_intent_new(intent->kind, UINT64_MAX, &payload);
+}
+
+static void drop(struct sim_site *site, size_t index)
+{
+    qn_intent_free(site->taken.items[index].intent);
+    qn_vec_remove(&site->taken, index);
+}
+
+void replay_keep(struct sim_site *site, const struct qn_intent *intent)
+{
+    if (intent->kind != QN_INTENT_APPLY && intent->kind != QN_INTENT_PAGE)
+        return;
+    if (site->taken.count == KEPT_MAX)
+        drop(site, 0);
+    qn_vec_push(&site->taken,
+                ((struct sim_taken){.intent = copy(intent), .pass = pass_of(site, intent)}));
+}
+
+void replay_forget(struct sim_site *site)
+{
+    while (site->taken.count > 0)
+        drop(site, site->taken.count - 1);
+    qn_vec_free(&site->taken);
+}
+
+static enum qn_err take_again(struct sim_world *world, struct sim_site *site,
+                              const struct qn_intent *intent, struct qn_commit *commit)
+{
+    struct qn_kv *kv = memkv_begin(site->disk);
+    QN_TRY(qn_applier_begin(site->applier, kv, site_wall_ms(world, site), 0));
+    enum qn_err err = qn_applier_execute(site->applier, intent, commit);
+    if (err == QN_OK)
+        err = qn_applier_seal(site->applier, commit);
+    if (err == QN_OK)
+        err = memkv_commit(site->disk);
+    else
+        memkv_abort(site->disk);
+    qn_applier_done(site->applier, commit, err);
+    return err;
+}
+
+void replay_some(struct sim_world *world, struct sim_site *site)
+{
+    if (site->taken.count == 0 || !world_chance(world, 60))
+        return;
+    size_t index = world_below(world, site->taken.count);
+    const struct sim_taken *taken = &site->taken.items[index];
+    if (taken->intent->kind == QN_INTENT_PAGE && pass_of(site, taken->intent) != taken->pass) {
+        drop(site, index);
+        return;
+    }
+    struct memkv *before = memkv_clone(site->disk);
+    struct qn_commit *commit = qn_commit_new();
+    enum qn_err err = take_again(world, site, taken->intent, commit);
+    if (err != QN_OK || !memkv_is_equal(before, site->disk))
+        world_fail(world, "%s: %s that came again changed something (%s)", site->name,
+                   taken->intent->kind == QN_INTENT_PAGE ? "a page" : "operations",
+                   qn_err_name(err));
+    qn_commit_free(commit);
+    memkv_free(before);
+}

@@ -1,0 +1,112 @@
+/* Invariant 12: a site that lacks d operations gets them for their bytes, 1 KiB, and 8 bytes each
+ * (RECORDS 1.7). Measured once a history, when all is at rest: one site stops, another one writes,
+ * and the first is back with that one alone to hear from.
+ */
+#include "proto/cursor.h"
+#include "proto/message.h"
+#include "sim/world.h"
+
+#define COLL      "residents"
+#define PUTS_MAX  120
+#define SPENT_MAX 1024 /* beside the operations */
+#define SPENT_OP  8    /* of each */
+
+/* What the session costs, and what is said of that collection. Of two connections that are made at
+ * the same time the last one counts. */
+void thrift_said(struct sim_world *world, uint64_t link, size_t from, size_t to,
+                 struct qn_span frame)
+{
+    struct sim_thrift *thrift = &world->thrift;
+    struct qn_cursor cursor = qn_cursor(frame);
+    struct qn_coll_id coll;
+    uint64_t number;
+    size_t count;
+    bool is_between = (from == thrift->back && to == thrift->source) ||
+                      (from == thrift->source && to == thrift->back);
+    if (!thrift->is_counting || !is_between || qn_cursor_array(&cursor, 64, &count) != QN_OK ||
+        qn_cursor_u64(&cursor, &number) != QN_OK)
+        return;
+    thrift->bytes = link > thrift->link ? 0 : thrift->bytes;
+    thrift->link = link > thrift->link ? link : thrift->link;
+    if (link < thrift->link)
+        return;
+    if (number == QN_MSG_HELLO || number == QN_MSG_COLLS || number == QN_MSG_LEDGER_HEADS)
+        thrift->bytes += frame.size;
+    bool is_of_coll = number == QN_MSG_CLOCK || number == QN_MSG_OPS || number == QN_MSG_ACK ||
+                      number == QN_MSG_LIVE;
+    if (is_of_coll && qn_cursor_bytes(&cursor, coll.bytes, sizeof(coll.bytes)) == QN_OK &&
+        qn_coll_id_eq(&coll, &thrift->coll))
+        thrift->bytes += frame.size;
+}
+
+static const struct qn_coll_id *find_coll(struct sim_world *world)
+{
+    const struct qn_coll_id *first = &world->colls.items[0];
+    qn_vec_each (&world->colls, coll) {
+        struct qn_coll_info info;
+        for (size_t i = 0; i < world->site_count; i++)
+            if (qn_read_coll(memkv_reader(world->sites[i].disk), coll, &info) == QN_OK &&
+                strcmp((const char *)info.name, COLL) == 0)
+                first = coll;
+    }
+    return first;
+}
+
+static bool has_all(struct sim_world *world)
+{
+    QN_AUTO_VV struct qn_vv back = {0}, source = {0};
+    const struct sim_thrift *thrift = &world->thrift;
+    const struct qn_coll_id *coll = &thrift->coll;
+    return qn_read_cc(memkv_reader(world->sites[thrift->back].disk), coll, &back) == QN_OK &&
+           qn_read_cc(memkv_reader(world->sites[thrift->source].disk), coll, &source) == QN_OK &&
+           qn_vv_covers(&back, &source);
+}
+
+static void write_some(struct sim_world *world, struct sim_site *site, size_t count)
+{
+    for (size_t i = 0; i < count && world->failure[0] == '\0'; i++) {
+        schedule_put(world, site, COLL);
+        world_run(world, world->now_ms + 60);
+    }
+    world_run(world, world->now_ms + 1000);
+}
+
+static void meet_alone(struct sim_world *world)
+{
+    const struct sim_thrift *thrift = &world->thrift;
+    for (size_t i = 0; i < world->site_count; i++)
+        if (i != thrift->back && i != thrift->source)
+            world->is_blocked[i][thrift->back] = world->is_blocked[thrift->back][i] = true;
+    site_start(world, &world->sites[thrift->back]);
+    for (int i = 0; i < 600 && world->failure[0] == '\0' && !has_all(world); i++)
+        world_run(world, world->now_ms + 50);
+    world_run(world, world->now_ms + 500); /* what is acknowledged, and said behind it */
+    memset(world->is_blocked, 0, sizeof(world->is_blocked));
+}
+
+void thrift_measure(struct sim_world *world, size_t back, size_t source)
+{
+    struct sim_thrift *thrift = &world->thrift;
+    size_t first = world->ops.count, count = 0;
+    uint64_t payload = 0;
+    *thrift = (struct sim_thrift){
+        .back = back, .source = source, .coll = *find_coll(world), .is_counting = true};
+    site_crash(world, &world->sites[back]);
+    write_some(world, &world->sites[source], 1 + world_below(world, PUTS_MAX));
+    meet_alone(world);
+    thrift->is_counting = false;
+    for (size_t i = first; i < world->ops.count; i++)
+        if (qn_coll_id_eq(&world->ops.items[i].coll, &thrift->coll)) {
+            payload += world->ops.items[i].size;
+            count++;
+        }
+    uint64_t most = payload + SPENT_MAX + SPENT_OP * count;
+    world_trace(world, "%zu operations of %llu bytes cost %llu", count, (unsigned long long)payload,
+                (unsigned long long)thrift->bytes);
+    if (world->failure[0] == '\0' && !has_all(world))
+        world_fail(world, "site%zu did not get what it lacked", back);
+    else if (thrift->bytes > most)
+        world_fail(world, "%zu operations of %llu bytes cost %llu, at most %llu", count,
+                   (unsigned long long)payload, (unsigned long long)thrift->bytes,
+                   (unsigned long long)most);
+}
