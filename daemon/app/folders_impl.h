@@ -46,7 +46,6 @@ struct qn_folders {
     struct qn_driver *driver;
     struct qn_folders_watch watch; /* zeroed: nobody */
     QN_VEC(struct home) homes;
-    QN_VEC(struct qn_folder *) retired; /* somebody may still use them */
     QN_VEC(struct order *) orders;
     QN_VEC(struct qn_folder_gone) gone; /* as health shows them */
     struct qn_timer *timer;

@@ -44,7 +44,7 @@ void serve_forget(struct connection *connection)
 }
 
 /* IPv6: the network of a machine, which has as many addresses as it likes. */
-static bool is_same_client(const union qn_address *a, const union qn_address *b)
+bool serve_is_same_client(const union qn_address *a, const union qn_address *b)
 {
     if (a->any.sa_family != b->any.sa_family)
         return false;
@@ -59,7 +59,7 @@ static size_t count_from(const struct qn_serve *serve, const union qn_address *a
     size_t count = 0;
     for (size_t i = 0; i < QN_WEB_CONNECTIONS_MAX; i++)
         if (serve->connections[i] != NULL &&
-            is_same_client(&serve->connections[i]->address, address))
+            serve_is_same_client(&serve->connections[i]->address, address))
             count++;
     return count;
 }

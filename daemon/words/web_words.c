@@ -36,6 +36,9 @@ static const struct row {
     {"folder-gone", N_("The folder cannot be reached for the moment: its disk is not there.")},
     {"site-offline", N_("The site that has this cannot be reached for the moment.")},
     {"bad-answer", N_("The site that has this answered wrongly. Tell your IT person.")},
+    {"other-site",
+     N_("Nothing is moved or copied to a folder of another site in one step. Copy it to your "
+        "machine first, then to there.")},
     {"path-unknown", N_("There is no such file or directory.")},
     {"is-directory", N_("This is a directory.")},
     {"not-directory", N_("This is no directory.")},
