@@ -90,6 +90,8 @@ enum qn_message {                   /* on the wire: never renumber */
                                              itself, or 0 */
                   QN_MSG_TRAIL_ASK = 82,  /* place after which to go on; 0: from the newest */
                   QN_MSG_TRAIL_HELD = 83, /* [place, received ms, checkpoint, ...], is last */
+
+                  QN_MSG_WEB_CALL = 88, /* on the first connection: dial me by quoin-web-back/1 */
 };
 
 enum qn_clock_flags {

@@ -1,5 +1,6 @@
 /* Folders of other sites, as the HTTPS access needs them: where a folder is, who a key is, and
- * connections by quoin-web/1 through net. Loop thread.
+ * connections through net: by quoin-web/1, or by quoin-web-back/1 where a site has to be called
+ * because it cannot be dialled (docs/protocol.md, section 11). Loop thread.
  */
 #pragma once
 
@@ -10,7 +11,8 @@ struct qn_across;
 
 /* Connections that come in, and those that were dialled, go to `serve`, until it is freed. All are
  * borrowed; `serve` is set before the loop turns. */
-struct qn_across *qn_across_new(struct qn_driver *driver, struct qn_net *net, struct qn_log *log);
+struct qn_across *qn_across_new(struct qn_loop *loop, struct qn_driver *driver, struct qn_net *net,
+                                struct qn_log *log);
 void qn_across_set_serve(struct qn_across *across, struct qn_serve *serve);
 void qn_across_free(struct qn_across *across); /* accepts NULL */
 

@@ -71,17 +71,21 @@ struct qn_core *qn_driver_core(const struct qn_driver *driver);
 struct qn_store *qn_driver_store(const struct qn_driver *driver);
 void qn_driver_health(const struct qn_driver *driver, struct qn_health *ret_health);
 
-/* Connections by ALPN quoin-web/1, which the core knows nothing of: they go to whoever serves the
- * folders of other sites. Tokens of dials of his have QN_DRIVER_WEB in them. */
+/* Connections by ALPN quoin-web/1 and quoin-web-back/1, which the core knows nothing of: they go to
+ * whoever serves the folders of other sites. Tokens of dials of his have QN_DRIVER_WEB in them. */
 #define QN_DRIVER_WEB ((uint64_t)1 << 62)
 struct qn_driver_web {
     /* The stream is his from then on; dial_token 0: it was accepted. */
     void (*on_up)(void *context, struct qn_stream *take_stream, uint64_t dial_token,
-                  const struct qn_public_key *key);
+                  const struct qn_net_peer *peer);
     void (*on_dial_failed)(void *context, uint64_t dial_token, const char *detail);
+    /* That site asks to be dialled by quoin-web-back/1; inside a step. */
+    void (*on_called)(void *context, const struct qn_public_key *key);
     void *context;
 };
 void qn_driver_set_web(struct qn_driver *driver, const struct qn_driver_web *web);
+/* Asks the site with that key for the same, over its first connection, if there is one. */
+void qn_driver_call(struct qn_driver *driver, const struct qn_public_key *key);
 
 /* To be given to net (context: the address of a pointer to the driver, set before START) and to the
  * store, whose notification comes from the writer thread. */

@@ -93,10 +93,10 @@ static struct qn_folder *open_folder(struct qn_folders *folders, const struct qn
     });
 }
 
-/* Whoever has it open goes on, as far as the old directory is still the folder. */
-static void retire(struct qn_folders *folders, struct home *home)
+/* Whoever holds it goes on, as far as the old directory is still the folder. */
+static void retire(struct home *home)
 {
-    qn_vec_push(&folders->retired, home->folder);
+    qn_folder_retire(home->folder);
     qn_free(home->path);
     home->folder = NULL;
     home->path = NULL;
@@ -111,7 +111,7 @@ void folders_put_home(struct qn_folders *folders, const struct qn_coll_id *id, c
         return;
     }
     if (home != NULL)
-        retire(folders, home);
+        retire(home);
     else
         home = qn_vec_push_slot(&folders->homes);
     *home = (struct home){.id = *id, .path = qn_strdup(path)};
@@ -123,7 +123,7 @@ void folders_drop_home(struct qn_folders *folders, const struct qn_coll_id *id)
 {
     for (size_t i = 0; i < folders->homes.count; i++)
         if (qn_coll_id_eq(&folders->homes.items[i].id, id)) {
-            retire(folders, &folders->homes.items[i]);
+            retire(&folders->homes.items[i]);
             qn_vec_remove(&folders->homes, i);
             if (folders->watch.detached != NULL)
                 folders->watch.detached(folders->watch.context, id);
@@ -300,10 +300,7 @@ void qn_folders_free(struct qn_folders *folders)
         qn_folder_free(home->folder);
         qn_free(home->path);
     }
-    qn_vec_each (&folders->retired, folder)
-        qn_folder_free(*folder);
     qn_vec_free(&folders->homes);
-    qn_vec_free(&folders->retired);
     qn_vec_free(&folders->orders);
     qn_vec_free(&folders->gone);
     qn_free(folders);

@@ -34,8 +34,8 @@ void qn_folders_free(struct qn_folders *folders);
 /* The core's answer to a request with QN_FOLDERS_TOKEN in its token. */
 void qn_folders_reply(struct qn_folders *folders, uint64_t request, const struct qn_effect *reply);
 
-/* An open folder of this site, as long as `folders`, whatever becomes of it; NULL: none of that
- * name, or not here. */
+/* An open folder of this site; NULL: none of that name, or not here. Who uses it beyond this turn
+ * of the loop holds it (files/folder.h): it may be detached. */
 struct qn_folder *qn_folders_open(struct qn_folders *folders, struct qn_span name);
 /* Those, and those whose home is another site. */
 void qn_folders_each(struct qn_folders *folders, void (*each)(void *context, struct qn_span name),

@@ -128,7 +128,7 @@ static void reach_across(struct qn_https *https)
     const struct qn_https_options *options = &https->options;
     if (options->net == NULL)
         return;
-    https->across = qn_across_new(options->driver, options->net, options->log);
+    https->across = qn_across_new(options->loop, options->driver, options->net, options->log);
     https->host.elsewhere = is_elsewhere;
     https->host.dial = dial;
     https->host.member = member_of;

@@ -61,6 +61,7 @@ enum qn_err qn_crawl_position_read(struct qn_span packed, struct qn_crawl_positi
 static void crawl_free(struct qn_search_crawl *crawl)
 {
     qn_timer_free(crawl->timer);
+    qn_folder_release(crawl->options.folder);
     qn_buf_deinit(&crawl->scope);
     qn_buf_deinit(&crawl->below);
     qn_buf_deinit(&crawl->position);
@@ -290,6 +291,7 @@ struct qn_search_crawl *qn_search_crawl_new(const struct qn_search_crawl_options
 {
     struct qn_search_crawl *crawl = QN_NEW(struct qn_search_crawl);
     crawl->options = *options;
+    qn_folder_hold(options->folder);
     qn_buf_init(&crawl->scope, QN_SEARCH_SCOPE_SIZE_MAX);
     qn_buf_append_span(&crawl->scope, options->scope);
     qn_buf_init(&crawl->below, PATH_SIZE);

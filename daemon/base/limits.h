@@ -155,6 +155,8 @@
 #define QN_WEB_KEPT_TIME_MAX_MS     60000 /* between two requests */
 #define QN_WEB_BODY_TIME_MAX_MS     60000 /* for the next QN_WEB_BODY_STEP of a body */
 #define QN_WEB_BODY_STEP            1024
+#define QN_WEB_BODIES_PERSON_MAX    64    /* on their way at once, of one person, */
+#define QN_WEB_BODIES_ADDRESS_MAX   48    /* and from one address */
 #define QN_WEB_ANSWER_TIME_MAX_MS   60000 /* for the client to take some of the answer */
 #define QN_WEB_CLOSE_TIME_MAX_MS    2000  /* for the last bytes */
 #define QN_WEB_LISTENERS_MAX        8
@@ -162,7 +164,8 @@
 #define QN_WEB_LINE_IDLE_MS         60000 /* without a request, then one is closed; */
 #define QN_WEB_LINE_KEPT_MS         90000 /* the site that answers waits a little longer */
 #define QN_WEB_LINE_TIME_MAX_MS     5000  /* for a connection, till a site counts as offline */
-#define QN_WEB_LINES_FROM_MAX       16    /* accepted, from one site */
+#define QN_WEB_LINES_FROM_MAX       16    /* of one site that asks */
+#define QN_WEB_CALL_TIME_MAX_MS     2500 /* for a site that was called to dial; then it is dialled */
 #define QN_WEB_NAMES_MAX            16
 #define QN_WEB_COMMANDS_MAX         128 /* commands of docs/control.md under way for people */
 #define QN_WEB_CERTIFICATE_SIZE_MAX (256 * 1024)

@@ -476,6 +476,9 @@ static void dispatch(struct qn_core *core, const struct qn_event *event)
     case QN_EVENT_FILE:
         bulk_file_done(core, event->file);
         break;
+    case QN_EVENT_CALL:
+        reach_call(core, &event->key);
+        break;
     case QN_EVENT_REQUEST_GONE:
         request_gone(core, event->token);
         break;

@@ -72,6 +72,7 @@ enum qn_event_kind {
     QN_EVENT_REQUEST_GONE,
     QN_EVENT_JOB,  /* news of a job (core/job.h) */
     QN_EVENT_FILE, /* the result of file work */
+    QN_EVENT_CALL, /* who serves the folders of others wants that site to dial: see qn_core_reach */
     QN_EVENT_STOP, /* the daemon ends: what may be forgotten is to be stored now */
 };
 
@@ -136,7 +137,7 @@ struct qn_event {
     enum qn_err err;                /* LINK_DOWN, DIAL_FAILED */
     enum qn_link_kind link_kind;    /* LINK_UP */
     bool is_dialled;                /* LINK_UP */
-    struct qn_public_key key;       /* LINK_UP */
+    struct qn_public_key key;       /* LINK_UP; CALL: of the other site */
     uint8_t exporter[32];           /* LINK_UP of a guest link */
     struct qn_span frame;           /* FRAME; borrowed for the step */
     const struct qn_commit *commit; /* COMMIT; borrowed */
@@ -164,6 +165,7 @@ enum qn_effect_kind {
      * qn_core_set_sealed_key. */
     QN_EFFECT_VAULT_KEY,
     QN_EFFECT_RECOVERED, /* everything that can come back is here: `recovery` is needed no more */
+    QN_EFFECT_CALLED,    /* the site with the key `expected` wants a connection for folders */
     QN_EFFECT_NOTE,      /* for the log */
 };
 
@@ -177,9 +179,9 @@ struct qn_effect {
     enum qn_effect_kind kind;
     qn_link link;   /* SEND, CLOSE */
     uint64_t token; /* DIAL; REPLY: the request's id; JOB_STOP: the job's; UNPIN: the pin */
-    enum qn_link_kind link_kind; /* DIAL */
-    bool has_expected;           /* DIAL */
-    struct qn_public_key expected;
+    enum qn_link_kind link_kind;   /* DIAL */
+    bool has_expected;             /* DIAL */
+    struct qn_public_key expected; /* also CALLED */
     uint8_t *bytes; /* SEND: frame; REPLY: data; DIAL: address; VAULT_KEY; owned by the update */
     size_t size;
     struct qn_intent *intent;  /* COMMIT; the driver takes it by setting it to NULL */
@@ -268,10 +270,16 @@ const char *qn_core_member_of_key(const struct qn_core *core, const struct qn_pu
 /* Whether that member shares the collection of that name, as this site does. */
 bool qn_core_key_shares(const struct qn_core *core, const struct qn_public_key *key,
                         struct qn_span name);
-/* How another present member can be connected to: its key and its addresses, the one that worked
- * last first. Gives their count, at most `max`; 0: none is known, or there is no such member. */
-size_t qn_core_reach(const struct qn_core *core, struct qn_span site, struct qn_public_key *ret_key,
-                     char (*ret_addresses)[QN_ADDRESS_SIZE_MAX + 1], size_t max);
+/* How another present member can be connected to. */
+struct qn_reach {
+    struct qn_public_key key;
+    char addresses[QN_ADDRESSES_MAX][QN_ADDRESS_SIZE_MAX + 1]; /* the one that worked last first */
+    size_t count;
+    bool can_be_called; /* there is a first connection: a CALL goes to it */
+    bool has_dialled;   /* it was the other site that made it */
+};
+/* False: there is no such member, or no way to it. */
+bool qn_core_reach(const struct qn_core *core, struct qn_span site, struct qn_reach *ret_reach);
 /* Appends the array of the names of the sites that share a collection. */
 void qn_core_pack_members(const struct qn_core *core, const struct qn_coll_id *id,
                           struct qn_buf *out);

@@ -97,6 +97,11 @@ void core_recovered(struct qn_core *core)
     effect(core, QN_EFFECT_RECOVERED);
 }
 
+void core_called(struct qn_core *core, const struct qn_public_key *key)
+{
+    effect(core, QN_EFFECT_CALLED)->expected = *key;
+}
+
 void core_admit(struct qn_core *core)
 {
     effect(core, QN_EFFECT_ADMIT);

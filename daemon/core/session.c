@@ -307,6 +307,9 @@ static enum qn_err dispatch(struct qn_core *core, struct peer *peer, uint64_t nu
     case QN_MSG_BULK_CALL:
         bulk_called(core, peer);
         return QN_OK;
+    case QN_MSG_WEB_CALL:
+        reach_called(core, peer);
+        return QN_OK;
     case QN_MSG_PRESENCE:
         return presence_heard(core, peer, cursor);
     case QN_MSG_NEED:

@@ -247,7 +247,9 @@ struct peer {
     qn_link tell_link;
     unsigned pushes; /* links of its own that a new one of it pushed out */
     uint64_t pushed_ms;
-    uint64_t twin_ms; /* when it was last seen to run twice, wall clock; 0: never */
+    uint64_t twin_ms;  /* when it was last seen to run twice, wall clock; 0: never */
+    uint64_t calls_ms; /* WEB_CALL: since when they are counted, */
+    unsigned calls;    /* and how many came */
 };
 
 enum guest_state {
@@ -503,6 +505,7 @@ void core_unpin(struct qn_core *core, uint64_t pin); /* core.h, UNPIN */
 /* In a recovery: the sealed key of the vault as a holder gave it; empty: none of them has it. */
 void core_vault_key(struct qn_core *core, struct qn_span sealed);
 void core_recovered(struct qn_core *core); /* the recovery is complete */
+void core_called(struct qn_core *core, const struct qn_public_key *key);
 /* Queues an intent (payload taken) and remembers what its outcome is for. */
 struct pending *core_commit(struct qn_core *core, enum qn_intent_kind kind,
                             struct qn_buf *take_payload, enum pending_kind pending);
@@ -612,6 +615,10 @@ void twin_pushed(struct qn_core *core, struct peer *peer); /* a link of it by a 
 bool twin_is_told(const struct qn_core *core, uint64_t twin_ms);
 /* Operations of this site that others have and it has not. */
 uint64_t twin_forgotten(const struct qn_core *core);
+
+/* ---- reach.c ---- */
+void reach_call(struct qn_core *core, const struct qn_public_key *key);
+void reach_called(struct qn_core *core, struct peer *peer); /* WEB_CALL came */
 
 /* ---- session.c: the flight, dispatch of frames ---- */
 void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool is_dialled);

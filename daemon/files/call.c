@@ -28,7 +28,11 @@ void *call_new(struct local *folder, const struct call_kind *kind, size_t size, 
 
 void call_changed(const struct qn_folder_call *call, struct qn_span path)
 {
-    struct local *folder = call->folder;
+    call_changed_in(call, call->folder, path);
+}
+
+void call_changed_in(const struct qn_folder_call *call, struct local *folder, struct qn_span path)
+{
     if (!call->is_settled && folder->changed != NULL)
         folder->changed(folder->changed_context, &folder->base, path);
 }

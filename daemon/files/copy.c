@@ -11,8 +11,10 @@
 
 struct copy_call {
     struct change_call change;
+    struct local *target; /* the folder where it goes */
     struct qn_buf to;
     bool overwrites, is_shallow, is_directory;
+    bool is_across;   /* a move to another file system */
     struct row fresh; /* of a file in its new place */
     bool has_fresh;
 };
@@ -28,32 +30,59 @@ static enum qn_err look_for_room(const struct copy_call *copy, const struct plac
     return err == QN_OK && !copy->overwrites ? QN_ERR_EXISTS : err;
 }
 
+static enum qn_err rename_to(struct copy_call *copy, int from, const char *name,
+                             const struct place *to, unsigned flags)
+{
+    if (renameat2(from, name, to->parent, to->name, flags) == 0)
+        return QN_OK;
+    copy->is_across = errno == EXDEV;
+    return files_err(errno);
+}
+
 /* Under the lock: `name` of `from` gets its place. What had it is left at `name` with *ret_rest
  * set, unless both are files: then it is gone in the same step. */
-static enum qn_err put(const struct copy_call *copy, int from, const char *name,
-                       const struct place *to, bool *ret_rest)
+static enum qn_err put(struct copy_call *copy, int from, const char *name, const struct place *to,
+                       bool *ret_rest)
 {
     struct statx there;
     bool exists;
     QN_TRY(look_for_room(copy, to, &there, &exists));
     if (!exists)
-        return name_rename_new(from, name, to->parent, to->name);
+        return rename_to(copy, from, name, to, RENAME_NOREPLACE);
     unsigned flags = RENAME_EXCHANGE;
     if (!copy->is_directory && !is_directory(&there))
         flags = 0;
-    if (renameat2(from, name, to->parent, to->name, flags) != 0)
-        return files_err(errno);
+    QN_TRY(rename_to(copy, from, name, to, flags));
     *ret_rest = flags != 0;
     return QN_OK;
 }
 
-static enum qn_err put_locked(const struct copy_call *copy, int from, const char *name,
+/* Both folders, in an order that is the same for all. */
+static void lock_both(struct copy_call *copy)
+{
+    struct local *first = copy->change.call.folder, *second = copy->target;
+    if (first > second) {
+        first = copy->target;
+        second = copy->change.call.folder;
+    }
+    pthread_mutex_lock(&first->change);
+    if (second != first)
+        pthread_mutex_lock(&second->change);
+}
+
+static void unlock_both(struct copy_call *copy)
+{
+    if (copy->target != copy->change.call.folder)
+        pthread_mutex_unlock(&copy->target->change);
+    pthread_mutex_unlock(&copy->change.call.folder->change);
+}
+
+static enum qn_err put_locked(struct copy_call *copy, int from, const char *name,
                               const struct place *to, bool *ret_rest)
 {
-    struct local *folder = copy->change.call.folder;
-    pthread_mutex_lock(&folder->change);
+    lock_both(copy);
     enum qn_err err = put(copy, from, name, to, ret_rest);
-    pthread_mutex_unlock(&folder->change);
+    unlock_both(copy);
     return err;
 }
 
@@ -71,11 +100,12 @@ static enum qn_err find_both(struct copy_call *copy, struct place *from, struct 
 {
     struct local *folder = copy->change.call.folder;
     struct qn_span source = qn_buf_view(&copy->change.call.path), target = qn_buf_view(&copy->to);
-    if (qn_name_is_within(target, source) || qn_name_is_within(source, target))
+    if (copy->target == folder &&
+        (qn_name_is_within(target, source) || qn_name_is_within(source, target)))
         return QN_ERR_STATE; /* into itself, or over what it is in */
     QN_TRY(real_find(folder, source, from));
     QN_TRY(place_look(from, ret_status));
-    QN_TRY(real_find_new(folder, target, to));
+    QN_TRY(real_find_new(copy->target, target, to));
     copy->is_directory = is_directory(ret_status);
     return QN_OK;
 }
@@ -89,7 +119,7 @@ static enum qn_err fill_file(struct copy_call *copy, const struct place *from,
     const struct row *row = call_row(&copy->change.call);
     const atomic_bool *stops = &copy->change.call.is_cancelled;
     QN_TRY(name_open_file(from->parent, from->name, &source, &before));
-    QN_TRY(stage_make_file(copy->change.call.folder, to->parent, stage));
+    QN_TRY(stage_make_file(copy->target, to->parent, stage));
     mode_set(stage->fd, mode_for_new(to->parent, false));
     QN_TRY(file_copy(source, stage->fd, &before, stops));
     QN_TRY(fd_look(source, &after));
@@ -106,7 +136,7 @@ static enum qn_err fill_directory(struct copy_call *copy, const struct place *fr
     if (source < 0)
         return files_err(errno);
     QN_TRY(fd_look(source, &status));
-    QN_TRY(stage_make_directory(copy->change.call.folder, to->parent, stage));
+    QN_TRY(stage_make_directory(copy->target, to->parent, stage));
     mode_set(stage->fd, mode_for_new(to->parent, true));
     if (!copy->is_shallow)
         tree_copy(source, stage->fd, &copy->change.report);
@@ -127,30 +157,41 @@ static void keep_row(struct copy_call *copy, int fd)
                       row_make(&status, row->digest, &copy->fresh);
 }
 
-static enum qn_err copy_run(struct copy_call *copy)
+/* A copy under a hidden name, whole and durable, gets its place. */
+static enum qn_err make_copy(struct copy_call *copy, const struct place *from,
+                             const struct place *to)
 {
-    AUTO_PLACE struct place from = {.parent = -1}, to = {.parent = -1};
-    struct statx status;
-    bool has_rest = true; /* until it has its place, the copy itself */
     struct stage stage = {.fd = -1};
-    QN_TRY(find_both(copy, &from, &to, &status));
-    struct statx there;
-    bool exists;
-    QN_TRY(look_for_room(copy, &to, &there, &exists));
-    enum qn_err err = copy->is_directory ? fill_directory(copy, &from, &to, &stage)
-                                         : fill_file(copy, &from, &to, &stage);
+    bool has_rest = true; /* until it has its place, the copy itself */
+    enum qn_err err = copy->is_directory ? fill_directory(copy, from, to, &stage)
+                                         : fill_file(copy, from, to, &stage);
+    if (err == QN_OK && copy->is_across)
+        err = copy->change.report.err; /* what could not be read would be lost */
+    if (err != QN_OK && copy->is_across)
+        tree_report_forget(&copy->change.report);
     if (err == QN_OK) {
         bool has_old = false;
-        err = put_locked(copy, to.parent, stage.name, &to, &has_old);
+        err = put_locked(copy, to->parent, stage.name, to, &has_old);
         has_rest = err != QN_OK || has_old;
     }
     if (err == QN_OK)
-        err = sync_fd(to.parent);
+        err = sync_fd(to->parent);
     if (stage.fd >= 0 && has_rest)
-        drop(to.parent, stage.name);
+        drop(to->parent, stage.name);
     if (stage.fd >= 0)
         keep_row(copy, stage.fd);
     close_fd(&stage.fd);
+    return err;
+}
+
+static enum qn_err copy_run(struct copy_call *copy)
+{
+    AUTO_PLACE struct place from = {.parent = -1}, to = {.parent = -1};
+    struct statx status, there;
+    bool exists;
+    QN_TRY(find_both(copy, &from, &to, &status));
+    QN_TRY(look_for_room(copy, &to, &there, &exists));
+    enum qn_err err = make_copy(copy, &from, &to);
     return err == QN_OK ? copy->change.report.err : err;
 }
 
@@ -162,9 +203,9 @@ static void copy_work(struct qn_folder_call *call)
 static void copy_finish(struct qn_folder_call *call)
 {
     struct copy_call *copy = (struct copy_call *)call;
-    call_changed(call, qn_buf_view(&copy->to));
+    call_changed_in(call, copy->target, qn_buf_view(&copy->to));
     if (call->err == QN_OK && copy->has_fresh)
-        rows_put(call, qn_buf_view(&copy->to), &copy->fresh, change_stored);
+        rows_put_in(call, copy->target, qn_buf_view(&copy->to), &copy->fresh, change_stored);
     else
         change_tell(&copy->change);
 }
@@ -212,30 +253,71 @@ static void move_work(struct qn_folder_call *call)
     call->err = move_run((struct copy_call *)call);
 }
 
+/* To another file system: a copy, and when that is durable the source goes, but for what somebody
+ * changed meanwhile. */
+static enum qn_err across_run(struct copy_call *move)
+{
+    AUTO_PLACE struct place from = {.parent = -1}, to = {.parent = -1};
+    struct statx status;
+    struct tree_report *report = &move->change.report;
+    struct tree_moved moved = {.report = report, .change = &move->change.call.folder->change};
+    tree_moved_begin(&moved);
+    QN_TRY(find_both(move, &from, &to, &status));
+    QN_TRY(make_copy(move, &from, &to));
+    tree_remove_moved(from.parent, from.name, &moved);
+    QN_TRY(sync_fd(from.parent));
+    return report->err;
+}
+
+static void across_work(struct qn_folder_call *call)
+{
+    call->err = across_run((struct copy_call *)call);
+}
+
 static void move_row_gone(struct qn_folder_call *call, enum qn_err err)
 {
     (void)err;
     struct copy_call *move = (struct copy_call *)call;
     if (move->has_fresh)
-        rows_put(call, qn_buf_view(&move->to), &move->fresh, change_stored);
+        rows_put_in(call, move->target, qn_buf_view(&move->to), &move->fresh, change_stored);
     else
         change_tell(&move->change);
 }
 
-static void move_finish(struct qn_folder_call *call)
+static void move_end(struct qn_folder_call *call)
 {
     struct copy_call *move = (struct copy_call *)call;
-    struct qn_span from = qn_buf_view(&call->path), to = qn_buf_view(&move->to);
+    struct qn_span from = qn_buf_view(&call->path);
+    struct rows_place to = {move->target, qn_buf_view(&move->to)};
     call_changed(call, from);
-    call_changed(call, to);
+    call_changed_in(call, move->target, to.path);
     if (call->err != QN_OK)
         change_tell(&move->change);
-    else if (move->is_directory)
-        rows_move(call, from, &to, change_stored);
+    else if (move->is_directory) /* copies are other files: the rows say nothing of them */
+        rows_move(call, from, move->is_across ? NULL : &to, change_stored);
     else if (call->has_row)
         rows_put(call, from, NULL, move_row_gone);
     else
         change_tell(&move->change);
+}
+
+static const struct call_kind across_kind = {
+    .work = across_work,
+    .finish = move_end,
+    .free = copy_free,
+    .is_long = true,
+};
+
+static void move_finish(struct qn_folder_call *call)
+{
+    struct copy_call *move = (struct copy_call *)call;
+    if (call->err == QN_OK || !move->is_across) {
+        move_end(call);
+        return;
+    }
+    call->kind = &across_kind;
+    call->err = QN_OK;
+    call_start(call);
 }
 
 static const struct call_kind move_kind = {
@@ -246,36 +328,38 @@ static const struct call_kind move_kind = {
 };
 
 static struct copy_call *new_copy(struct qn_folder *folder, const struct call_kind *kind,
-                                  struct qn_span from, struct qn_span to, void *context)
+                                  struct qn_span from, const struct qn_folder_target *to,
+                                  void *context)
 {
     struct copy_call *copy = call_new(real_of(folder), kind, sizeof(*copy), from, context);
     struct qn_folder_call *call = &copy->change.call;
+    copy->target = real_of(to->folder);
+    copy->overwrites = to->overwrites;
+    copy->is_shallow = to->is_shallow;
     qn_buf_init(&copy->to, call->path.size_max);
-    if (qn_name_compose(to, &copy->to) != QN_OK || !qn_name_is_path(qn_buf_view(&copy->to)))
+    if (qn_name_compose(to->path, &copy->to) != QN_OK || !qn_name_is_path(qn_buf_view(&copy->to)))
         call_settle(call, QN_ERR_DENIED);
     tree_report_init(&copy->change.report, &call->is_cancelled, qn_buf_view(&call->path));
     return copy;
 }
 
-struct qn_folder_call *real_copy(struct qn_folder *folder, struct qn_span from, struct qn_span to,
-                                 bool overwrites, bool is_shallow, qn_folder_failed_fn failed,
+struct qn_folder_call *real_copy(struct qn_folder *folder, struct qn_span from,
+                                 const struct qn_folder_target *to, qn_folder_failed_fn failed,
                                  qn_folder_done_fn done, void *context)
 {
     struct copy_call *copy = new_copy(folder, &copy_kind, from, to, context);
-    copy->overwrites = overwrites;
-    copy->is_shallow = is_shallow;
     copy->change.failed = failed;
     copy->change.done = done;
     call_start(&copy->change.call);
     return &copy->change.call;
 }
 
-struct qn_folder_call *real_move(struct qn_folder *folder, struct qn_span from, struct qn_span to,
-                                 bool overwrites, qn_folder_failed_fn failed,
+struct qn_folder_call *real_move(struct qn_folder *folder, struct qn_span from,
+                                 const struct qn_folder_target *to, qn_folder_failed_fn failed,
                                  qn_folder_done_fn done, void *context)
 {
     struct copy_call *move = new_copy(folder, &move_kind, from, to, context);
-    move->overwrites = overwrites;
+    move->is_shallow = false;
     move->change.failed = failed;
     move->change.done = done;
     call_start(&move->change.call);

@@ -63,6 +63,15 @@ typedef void (*qn_folder_read_fn)(void *context, enum qn_err err, struct qn_span
 typedef void (*qn_folder_upload_fn)(void *context, enum qn_err err,
                                     struct qn_folder_upload *upload);
 
+/* Where something is to go: in the folder itself or in another one of the same kind, which the
+ * caller holds until `done`. */
+struct qn_folder_target {
+    struct qn_folder *folder;
+    struct qn_span path;
+    bool overwrites; /* what is there; else it must not exist */
+    bool is_shallow; /* copies: a directory without what is in it */
+};
+
 struct qn_folder_ops {
     struct qn_folder_call *(*stat)(struct qn_folder *, struct qn_span path, qn_folder_entry_fn,
                                    void *);
@@ -93,13 +102,15 @@ struct qn_folder_ops {
     struct qn_folder_call *(*remove)(struct qn_folder *, struct qn_span path,
                                      const struct qn_folder_expect *, qn_folder_failed_fn,
                                      qn_folder_done_fn, void *);
-    /* Into a place that must not exist unless `overwrites`; it gets there in one step. A directory
-     * with all that is in it, unless `is_shallow`. Of a copy what could not be read is left out. */
-    struct qn_folder_call *(*copy)(struct qn_folder *, struct qn_span from, struct qn_span to,
-                                   bool overwrites, bool is_shallow, qn_folder_failed_fn,
+    /* It gets to its place in one step. A directory with all that is in it. Of a copy what could
+     * not be read is left out. A move to another file system is a copy, durable before the first
+     * name of the source goes; what was changed meanwhile stays there and is told (BUSY). */
+    struct qn_folder_call *(*copy)(struct qn_folder *, struct qn_span from,
+                                   const struct qn_folder_target *to, qn_folder_failed_fn,
                                    qn_folder_done_fn, void *);
-    struct qn_folder_call *(*move)(struct qn_folder *, struct qn_span from, struct qn_span to,
-                                   bool overwrites, qn_folder_failed_fn, qn_folder_done_fn, void *);
+    struct qn_folder_call *(*move)(struct qn_folder *, struct qn_span from,
+                                   const struct qn_folder_target *to, qn_folder_failed_fn,
+                                   qn_folder_done_fn, void *);
     struct qn_folder_call *(*set_modified)(struct qn_folder *, struct qn_span path,
                                            int64_t modified_ns, qn_folder_entry_fn, void *);
     /* Bytes used and free of the file system below the folder. */
@@ -113,4 +124,27 @@ struct qn_folder_ops {
 
 struct qn_folder {
     const struct qn_folder_ops *ops;
+    size_t users;    /* who hold it */
+    bool is_retired; /* its owner has no more use for it: the last user frees it */
 };
+
+/* Until the release it stays, whatever its owner does; also while its calls, files and uploads are
+ * under way. */
+static inline void qn_folder_hold(struct qn_folder *folder)
+{
+    folder->users++;
+}
+
+static inline void qn_folder_release(struct qn_folder *folder)
+{
+    if (--folder->users == 0 && folder->is_retired)
+        folder->ops->free(folder);
+}
+
+/* By its owner, once, instead of freeing it. */
+static inline void qn_folder_retire(struct qn_folder *folder)
+{
+    folder->is_retired = true;
+    if (folder->users == 0)
+        folder->ops->free(folder);
+}

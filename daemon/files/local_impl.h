@@ -83,6 +83,7 @@ void call_cancel(struct qn_folder_call *call);
 /* Tells who wants to know (local.h) that what the call did, also half of it, may be seen at a path.
  * Not of one that did nothing. */
 void call_changed(const struct qn_folder_call *call, struct qn_span path);
+void call_changed_in(const struct qn_folder_call *call, struct local *folder, struct qn_span path);
 /* After the caller heard its result. */
 void call_end(struct qn_folder_call *call);
 const struct row *call_row(const struct qn_folder_call *call); /* NULL: none */
@@ -112,8 +113,15 @@ bool rows_get(const struct local *folder, struct qn_span path, struct row *ret_r
 /* Then call->stored; at once (from inside) if no rows are kept. `row` NULL: it goes. */
 void rows_put(struct qn_folder_call *call, struct qn_span path, const struct row *row,
               void (*stored)(struct qn_folder_call *, enum qn_err));
-/* The rows of a path and of all below it go, or move to another path. */
-void rows_move(struct qn_folder_call *call, struct qn_span from, const struct qn_span *to,
+/* The same in another folder. */
+void rows_put_in(struct qn_folder_call *call, const struct local *folder, struct qn_span path,
+                 const struct row *row, void (*stored)(struct qn_folder_call *, enum qn_err));
+/* The rows of a path and of all below it go (`to` NULL), or move to a path of a folder. */
+struct rows_place {
+    const struct local *folder;
+    struct qn_span path;
+};
+void rows_move(struct qn_folder_call *call, struct qn_span from, const struct rows_place *to,
                void (*stored)(struct qn_folder_call *, enum qn_err));
 
 /* ---- sweep.c ---- */
@@ -139,10 +147,12 @@ struct qn_folder_call *real_make_directory(struct qn_folder *, struct qn_span, q
 struct qn_folder_call *real_remove(struct qn_folder *, struct qn_span,
                                    const struct qn_folder_expect *, qn_folder_failed_fn,
                                    qn_folder_done_fn, void *);
-struct qn_folder_call *real_copy(struct qn_folder *, struct qn_span, struct qn_span, bool, bool,
-                                 qn_folder_failed_fn, qn_folder_done_fn, void *);
-struct qn_folder_call *real_move(struct qn_folder *, struct qn_span, struct qn_span, bool,
-                                 qn_folder_failed_fn, qn_folder_done_fn, void *);
+struct qn_folder_call *real_copy(struct qn_folder *, struct qn_span,
+                                 const struct qn_folder_target *, qn_folder_failed_fn,
+                                 qn_folder_done_fn, void *);
+struct qn_folder_call *real_move(struct qn_folder *, struct qn_span,
+                                 const struct qn_folder_target *, qn_folder_failed_fn,
+                                 qn_folder_done_fn, void *);
 struct qn_folder_call *real_set_modified(struct qn_folder *, struct qn_span, int64_t,
                                          qn_folder_entry_fn, void *);
 struct qn_folder_call *real_space(struct qn_folder *,

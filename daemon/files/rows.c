@@ -66,11 +66,17 @@ static void on_stored(void *context, enum qn_err err)
 void rows_put(struct qn_folder_call *call, struct qn_span path, const struct row *row,
               void (*stored)(struct qn_folder_call *, enum qn_err))
 {
+    rows_put_in(call, call->folder, path, row, stored);
+}
+
+void rows_put_in(struct qn_folder_call *call, const struct local *folder, struct qn_span path,
+                 const struct row *row, void (*stored)(struct qn_folder_call *, enum qn_err))
+{
     uint8_t value[ROW_SIZE];
     QN_AUTO_BUF struct qn_buf key;
-    const struct qn_local *rows = call->folder->rows;
+    const struct qn_local *rows = folder->rows;
     qn_buf_init(&key, QN_LOCAL_KEY_SIZE_MAX);
-    append_key(call->folder, path, &key);
+    append_key(folder, path, &key);
     if (rows == NULL || qn_buf_status(&key) != QN_OK) {
         stored(call, QN_ERR_LIMIT);
         return;
@@ -185,7 +191,7 @@ static void walk_go_on(void *context, enum qn_err err)
         put_batch(walk);
 }
 
-void rows_move(struct qn_folder_call *call, struct qn_span from, const struct qn_span *to,
+void rows_move(struct qn_folder_call *call, struct qn_span from, const struct rows_place *to,
                void (*stored)(struct qn_folder_call *, enum qn_err))
 {
     struct local *folder = call->folder;
@@ -204,8 +210,8 @@ void rows_move(struct qn_folder_call *call, struct qn_span from, const struct qn
     qn_buf_append_span(&walk->from, from);
     qn_buf_append_u8(&walk->from, '/');
     if (to != NULL) {
-        qn_buf_printf(&walk->to, "file/%s/", folder->name);
-        qn_buf_append_span(&walk->to, *to);
+        qn_buf_printf(&walk->to, "file/%s/", to->folder->name);
+        qn_buf_append_span(&walk->to, to->path);
         qn_buf_append_u8(&walk->to, '/');
     }
     if (walk->from.size > QN_LOCAL_KEY_SIZE_MAX) {

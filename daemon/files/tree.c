@@ -6,7 +6,9 @@
 #include <linux/fs.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <time.h>
 
+#include "base/assert.h"
 #include "crypto/digest.h"
 #include "files/stage.h"
 
@@ -21,10 +23,16 @@ void tree_report_init(struct tree_report *report, const atomic_bool *stops, stru
     qn_buf_append_span(&report->path, path);
 }
 
-void tree_report_deinit(struct tree_report *report)
+void tree_report_forget(struct tree_report *report)
 {
     qn_vec_each (&report->failures, failure)
         qn_buf_deinit(&failure->path);
+    report->failures.count = 0;
+}
+
+void tree_report_deinit(struct tree_report *report)
+{
+    tree_report_forget(report);
     qn_vec_free(&report->failures);
     qn_buf_deinit(&report->path);
 }
@@ -137,6 +145,93 @@ void tree_remove(int parent, const char *name, struct tree_report *report)
         remove_directory(parent, name, report);
     else
         tree_fail(report, files_err(errno));
+}
+
+/* ---- removing what was moved ---- */
+#define CLOCK_SLACK_NS 50000000 /* an adjustment, not a clock that was set */
+
+static int64_t now_ns(clockid_t clock)
+{
+    struct timespec now;
+    QN_ASSERT(clock_gettime(clock, &now) == 0);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int64_t clocks_apart_ns(void)
+{
+    return now_ns(CLOCK_REALTIME) - now_ns(CLOCK_MONOTONIC);
+}
+
+/* Some file systems write fine times, others those of the kernel's last step: what was written
+ * before this call has one before `before_ns` in any case, and what is written after it has not. */
+void tree_moved_begin(struct tree_moved *moved)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    moved->before_ns = now_ns(CLOCK_REALTIME) + 1;
+    moved->apart_ns = clocks_apart_ns();
+    while (wall_ns() < moved->before_ns && clocks_apart_ns() >= moved->apart_ns - CLOCK_SLACK_NS)
+        (void)nanosleep(&pause, NULL);
+}
+
+static bool remove_moved_one(void *context, int dir, const char *name, unsigned char type)
+{
+    (void)type;
+    struct tree_moved *moved = context;
+    if (stage_is_name(name))
+        return true; /* on its way: the directory stays */
+    size_t before = enter(moved->report, name);
+    tree_remove_moved(dir, name, moved);
+    leave(moved->report, before);
+    return true;
+}
+
+/* One that was made meanwhile is somebody's, too. */
+static bool is_young(int dir, int64_t before_ns)
+{
+    struct statx status;
+    return fd_look(dir, &status) != QN_OK ||
+           ((status.stx_mask & STATX_BTIME) != 0 && time_ns(&status.stx_btime) >= before_ns);
+}
+
+static void remove_moved_directory(int parent, const char *name, struct tree_moved *moved)
+{
+    AUTO_FD int dir = beneath_open(parent, name, DIRECTORY);
+    if (dir < 0) {
+        tree_fail(moved->report, files_err(errno));
+        return;
+    }
+    size_t failures = moved->report->failures.count;
+    tree_each(dir, moved->report, remove_moved_one, moved);
+    if (moved->report->failures.count > failures)
+        return; /* that it stays is told by what stays in it */
+    if (is_young(dir, moved->before_ns))
+        tree_fail(moved->report, QN_ERR_BUSY);
+    else if (unlinkat(parent, name, AT_REMOVEDIR) != 0)
+        tree_fail(moved->report, errno == ENOTEMPTY ? QN_ERR_BUSY : files_err(errno));
+}
+
+/* Under the lock. A name that was replaced by a link or the like is nobody's copy. */
+static enum qn_err remove_moved_file(int parent, const char *name, struct tree_moved *moved)
+{
+    struct statx status;
+    QN_TRY(name_look(parent, name, &status));
+    if (is_directory(&status))
+        return QN_ERR_EXISTS;
+    if (time_ns(&status.stx_ctime) >= moved->before_ns ||
+        clocks_apart_ns() < moved->apart_ns - CLOCK_SLACK_NS)
+        return QN_ERR_BUSY;
+    return unlinkat(parent, name, 0) == 0 ? QN_OK : files_err(errno);
+}
+
+void tree_remove_moved(int parent, const char *name, struct tree_moved *moved)
+{
+    pthread_mutex_lock(moved->change);
+    enum qn_err err = remove_moved_file(parent, name, moved);
+    pthread_mutex_unlock(moved->change);
+    if (err == QN_ERR_EXISTS)
+        remove_moved_directory(parent, name, moved);
+    else if (err != QN_OK && err != QN_ERR_NOTFOUND)
+        tree_fail(moved->report, err);
 }
 
 /* ---- copying ---- */

@@ -26,6 +26,8 @@ struct tree_report {
 void tree_report_init(struct tree_report *report, const atomic_bool *stops, struct qn_span path);
 void tree_report_deinit(struct tree_report *report);
 void tree_fail(struct tree_report *report, enum qn_err err); /* at its path */
+/* Nothing was changed: the error alone is told. */
+void tree_report_forget(struct tree_report *report);
 
 /* Calls `each` for every name of a directory, in the order of the disk. A name may vanish
  * meanwhile. `each` returns false to stop. */
@@ -35,6 +37,18 @@ void tree_each(int dir, struct tree_report *report,
 
 /* Removes a name with all below it. */
 void tree_remove(int parent, const char *name, struct tree_report *report);
+/* The same of what a move copies elsewhere: files that nobody changed since tree_moved_begin, and
+ * directories that are empty then. What stays is noted: BUSY if it was changed, DENIED if it is
+ * nothing that is copied. Looks and removals are done under `change`. */
+struct tree_moved {
+    struct tree_report *report;
+    pthread_mutex_t *change;
+    int64_t before_ns; /* what is older by its ctime is as it was */
+    int64_t apart_ns; /* the wall clock from the monotonic one: if it is set back, nothing is old */
+};
+/* Before the copy; waits for the next step of the kernel's clock. */
+void tree_moved_begin(struct tree_moved *moved);
+void tree_remove_moved(int parent, const char *name, struct tree_moved *moved);
 /* Fills an empty directory with copies of what is in another: contents, times, not owners. */
 void tree_copy(int from, int to, struct tree_report *report);
 /* A file's content into an empty one, shared where the file system can. */

@@ -104,6 +104,16 @@ static enum qn_err read_length(struct qn_http_head *head, struct qn_http_refusal
     return QN_OK;
 }
 
+/* RFC 9112, 6.1: chunked comes last, and once. */
+static bool is_chunked_before_more(struct qn_span coding)
+{
+    size_t size = strlen("chunked");
+    if (coding.size < size || !qn_http_is_same(qn_span(coding.data, size), "chunked"))
+        return false;
+    struct qn_span rest = qn_http_trim(qn_span_from(coding, size));
+    return rest.size > 0 && rest.data[0] == ',';
+}
+
 static enum qn_err read_coding(struct qn_http_head *head, struct qn_http_refusal *ret_refusal)
 {
     size_t count = qn_http_header_count(head, "Transfer-Encoding");
@@ -113,6 +123,8 @@ static enum qn_err read_coding(struct qn_http_head *head, struct qn_http_refusal
     if (count > 1 || head->is_1_0 || head->content_length != QN_HTTP_NO_LENGTH)
         return qn_http_refuse(ret_refusal, 400, "Transfer-Encoding where it may not be");
     struct qn_span coding = qn_http_header(head, "Transfer-Encoding")->value;
+    if (is_chunked_before_more(coding))
+        return qn_http_refuse(ret_refusal, 400, "a coding after chunked");
     if (!qn_http_is_same(coding, "chunked"))
         return qn_http_refuse(ret_refusal, 501, "a coding other than chunked");
     return QN_OK;

@@ -45,6 +45,8 @@ static enum qn_alpn alpn_of(enum qn_net_kind kind)
         return QN_ALPN_BULK;
     case QN_NET_WEB:
         return QN_ALPN_WEB;
+    case QN_NET_WEB_BACK:
+        return QN_ALPN_WEB_BACK;
     }
     QN_ASSERT(false);
 }

@@ -119,6 +119,7 @@ static void make_room(struct qn_net *net, enum qn_net_kind kind, const struct qn
     case QN_NET_MEMBER:
     case QN_NET_BULK:
     case QN_NET_WEB:
+    case QN_NET_WEB_BACK:
         old = qn_net_oldest_above(net, QN_LINKS_PER_KEY_MAX, is_of_that_member,
                                   &(struct who){kind, key});
         break;
@@ -138,6 +139,12 @@ static void set_guest_time(struct qn_link *link)
     qn_timer_set(link->timer, link->deadline_ms > now_ms ? link->deadline_ms - now_ms : 0);
 }
 
+/* Without frames: the owner takes the stream. */
+static bool is_of_web(enum qn_net_kind kind)
+{
+    return kind == QN_NET_WEB || kind == QN_NET_WEB_BACK;
+}
+
 static void tell_up(struct qn_link *link)
 {
     struct qn_net *net = link->net;
@@ -154,7 +161,7 @@ static void tell_up(struct qn_link *link)
     net->callbacks.on_up(net->context, id, link->dial ? link->dial->token : 0, &peer);
     qn_wipe(peer.exporter, sizeof(peer.exporter));
     link = qn_net_find(net, id);
-    if (link != NULL && peer.kind == QN_NET_WEB)
+    if (link != NULL && is_of_web(peer.kind))
         qn_link_end_later(link, QN_ERR_UNSUPPORTED);
 }
 
@@ -173,7 +180,7 @@ static void become_up(struct qn_link *link)
 struct qn_stream *qn_net_take(struct qn_net *net, qn_link_id id)
 {
     struct qn_link *link = qn_net_find(net, id);
-    QN_ASSERT(link != NULL && link->state == QN_LINK_UP && link->kind == QN_NET_WEB);
+    QN_ASSERT(link != NULL && link->state == QN_LINK_UP && is_of_web(link->kind));
     struct qn_stream *stream = link->stream;
     link->stream = NULL;
     qn_link_release(link);
@@ -193,6 +200,8 @@ static enum qn_net_kind kind_of(enum qn_alpn alpn)
         return QN_NET_BULK;
     case QN_ALPN_WEB:
         return QN_NET_WEB;
+    case QN_ALPN_WEB_BACK:
+        return QN_NET_WEB_BACK;
     }
     QN_ASSERT(false);
 }

@@ -21,10 +21,11 @@ struct qn_stream;            /* stream/stream.h */
 typedef uint64_t qn_link_id; /* slot | generation << 32; 0 names none */
 
 enum qn_net_kind {
-    QN_NET_MEMBER, /* ALPN quoin/1: both keys are in the ledger */
-    QN_NET_GUEST,  /* ALPN quoin-guest/1: the dialler's key is not known yet */
-    QN_NET_BULK,   /* ALPN quoin-bulk/1: as a member; it gives way to all others */
-    QN_NET_WEB,    /* ALPN quoin-web/1: as a member; no frames: see qn_net_take */
+    QN_NET_MEMBER,   /* ALPN quoin/1: both keys are in the ledger */
+    QN_NET_GUEST,    /* ALPN quoin-guest/1: the dialler's key is not known yet */
+    QN_NET_BULK,     /* ALPN quoin-bulk/1: as a member; it gives way to all others */
+    QN_NET_WEB,      /* ALPN quoin-web/1: as a member; no frames: see qn_net_take */
+    QN_NET_WEB_BACK, /* ALPN quoin-web-back/1: likewise; who accepts is the HTTP client */
 };
 
 struct qn_net_peer {
@@ -85,8 +86,8 @@ void qn_net_admit(struct qn_net *net, const struct qn_public_key *keys, size_t c
 void qn_net_dial(struct qn_net *net, const char *address, enum qn_net_kind kind,
                  const struct qn_public_key *expected, uint64_t token);
 
-/* Inside on_up of a link of kind WEB: its stream, the caller's from then on (qn_stream_move it);
- * the link is gone, without on_down. One that is not taken there is closed. */
+/* Inside on_up of a link of kind WEB or WEB_BACK: its stream, the caller's from then on
+ * (qn_stream_move it); the link is gone, without on_down. One that is not taken there is closed. */
 struct qn_stream *qn_net_take(struct qn_net *net, qn_link_id link);
 
 /* Queues one frame (copied); small ones are gathered into one TLS record and one write per loop

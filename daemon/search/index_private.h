@@ -6,8 +6,9 @@
 #include "base/mem.h"
 #include "search/index.h"
 
-#define BUSY_TIME_MS 2000
-#define SCOPE_SHIFT  40 /* items of one scope: fewer than 2^40, ever */
+#define BUSY_TIME_MS   2000
+#define FTS_PREFIX_MAX 3  /* letters: of shorter beginnings the index has lists */
+#define SCOPE_SHIFT    40 /* items of one scope: fewer than 2^40, ever */
 
 enum statement {
     BEGIN,
@@ -32,6 +33,7 @@ enum statement {
     NAME_ADD,
     NAME_REMOVE,
     NAME_FIND,
+    WORD_FROM,
     STATEMENT_COUNT,
 };
 

@@ -5,7 +5,7 @@
 
 #include "search/index_private.h"
 
-#define VERSION 2 /* PRAGMA user_version; another one: made again */
+#define VERSION 3 /* PRAGMA user_version; another one: made again */
 
 static const char schema[] =
     "CREATE TABLE scope(id INTEGER PRIMARY KEY, word BLOB UNIQUE NOT NULL, position BLOB);"
@@ -14,13 +14,16 @@ static const char schema[] =
     "CREATE TABLE item(id INTEGER PRIMARY KEY, scope INTEGER NOT NULL,"
     " name BLOB NOT NULL, text BLOB NOT NULL, round INTEGER NOT NULL);"
     "CREATE UNIQUE INDEX item_name ON item(scope, name);"
-    "CREATE VIRTUAL TABLE fts USING fts5(name, text, content='', prefix='2 3', detail=column,"
+    /* Which items have a word, and no more (detail=none): the lists are the shortest so. Those of
+     * beginnings: FTS_PREFIX_MAX. */
+    "CREATE VIRTUAL TABLE fts USING fts5(name, text, content='', prefix='1 2 3', detail=none,"
     " tokenize='unicode61 remove_diacritics 0', columnsize=0);"
+    "CREATE VIRTUAL TABLE fts_word USING fts5vocab(fts, instance);"
     /* Names by themselves: a word that is in many texts and no name would be looked for in all of
      * them. */
-    "CREATE VIRTUAL TABLE fts_name USING fts5(name, content='', prefix='2 3', detail=none,"
+    "CREATE VIRTUAL TABLE fts_name USING fts5(name, content='', prefix='1 2 3', detail=none,"
     " tokenize='unicode61 remove_diacritics 0', columnsize=0);"
-    "PRAGMA user_version = 2;";
+    "PRAGMA user_version = 3;";
 
 /* In the order of enum statement. */
 static const char *const statements[STATEMENT_COUNT] = {
@@ -48,6 +51,7 @@ static const char *const statements[STATEMENT_COUNT] = {
     [NAME_REMOVE] = "INSERT INTO fts_name(fts_name, rowid, name) VALUES('delete', ?1, ?2)",
     [NAME_FIND] = "SELECT rowid FROM fts_name WHERE fts_name MATCH ?1 AND rowid BETWEEN ?2 AND ?3"
                   " ORDER BY rowid DESC",
+    [WORD_FROM] = "SELECT term FROM fts_word WHERE term >= ?1 LIMIT 1",
     [FTS_FIND] = "SELECT rowid FROM fts WHERE fts MATCH ?1 AND rowid BETWEEN ?2 AND ?3"
                  " ORDER BY rowid DESC",
 };

@@ -150,13 +150,12 @@ enum qn_err qn_search_words_read(struct qn_span typed, struct qn_search_words *r
     return QN_OK;
 }
 
-void qn_search_words_match(const struct qn_search_words *words, struct qn_buf *out)
+size_t qn_search_letters(struct qn_span folded)
 {
-    for (size_t i = 0; i < words->count; i++) {
-        const struct qn_search_word *word = &words->items[i];
-        qn_buf_printf(out, "%s\"%s\"%s", i > 0 ? " AND " : "", word->text,
-                      word->is_beginning ? " *" : "");
-    }
+    size_t count = 0;
+    for (size_t i = 0; i < folded.size; i++)
+        count += (folded.data[i] & 0xc0) != 0x80;
+    return count;
 }
 
 /* ---- words in a text ---- */

@@ -27,8 +27,7 @@ struct qn_search_words {
 
 /* What a person typed. QN_ERR_INVALID: no letter or digit; QN_ERR_LIMIT: too many or too long. */
 enum qn_err QN_CHECKED qn_search_words_read(struct qn_span typed, struct qn_search_words *ret);
-/* The query language of FTS5: all words, wherever they stand. */
-void qn_search_words_match(const struct qn_search_words *words, struct qn_buf *out);
+size_t qn_search_letters(struct qn_span folded); /* characters */
 /* Whether words that follow each other do so in `text`; true if no word follows one. */
 bool qn_search_words_follow(const struct qn_search_words *words, struct qn_span text);
 /* About QN_SEARCH_LINE_SIZE bytes of `text` around the first hit, on one line; whole characters. */

@@ -30,6 +30,7 @@ static const struct route {
     {"collections", GET, api_collections},
     {"collections/*/records", GET, api_records},
     {"collections/*/trash", GET, api_trash},
+    {"collections/*/trash", DELETE, api_trash_empty},
     {"collections/*/trash/+", POST, api_record_restore},
     {"collections/*/records/+/history", GET, api_history},
     {"collections/*/records/+/resolve", POST, api_record_resolve},

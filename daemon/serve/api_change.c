@@ -1,7 +1,9 @@
 /* Files and directories: made, moved, copied, removed. */
 #include <jansson.h>
 
+#include "files/names.h"
 #include "serve/api_file.h"
+#include "serve/dav.h"
 
 static void failed(void *context, struct qn_span path, enum qn_err err)
 {
@@ -29,17 +31,64 @@ static void made(void *context, enum qn_err err)
     finish(context, err, 201);
 }
 
+/* ---- what WebDAV knows of the files follows, also when the client has left ---- */
+
+static void followed(void *context, enum qn_err err)
+{
+    struct api_file *file = context;
+    if (file->api != NULL && file->first_err == QN_OK && file->full_to.size > 0)
+        api_note_target(file->api, qn_buf_view(&file->to));
+    finish(file, err, file->done_status);
+}
+
+static void follow(struct api_file *file, enum qn_dav_moved change, unsigned status)
+{
+    file->call = NULL;
+    file->is_following = true;
+    file->done_status = status;
+    qn_dav_follow(file->dav, change, qn_buf_view(&file->full), qn_buf_view(&file->full_to),
+                  followed, file);
+}
+
+/* A path that cannot be composed is refused by the folder. */
+static void keep_full(const struct api *api, struct qn_span path, struct qn_buf *out)
+{
+    QN_AUTO_BUF struct qn_buf raw;
+    qn_buf_init(&raw, out->size_max);
+    qn_buf_append_span(&raw, api->thing);
+    qn_buf_append_u8(&raw, '/');
+    qn_buf_append_span(&raw, path);
+    qn_buf_reset(out);
+    if (qn_name_compose(qn_buf_view(&raw), out) != QN_OK)
+        qn_buf_reset(out);
+}
+
+static void copied(void *context, enum qn_err err)
+{
+    struct api_file *file = context;
+    if (err != QN_OK && file->first_err == QN_OK)
+        finish(file, err, 0); /* nothing was done */
+    else
+        follow(file, QN_DAV_COPIED, 201);
+}
+
+/* Where some stayed behind, all of the source keeps its properties. */
 static void moved(void *context, enum qn_err err)
 {
     struct api_file *file = context;
-    if (file->api != NULL && err == QN_OK && file->first_err == QN_OK)
-        api_note_target(file->api, qn_buf_view(&file->to));
-    finish(file, err, 201);
+    if (err != QN_OK)
+        copied(file, err);
+    else
+        follow(file, QN_DAV_MOVED, 201);
 }
 
 static void removed(void *context, enum qn_err err)
 {
-    finish(context, err, 204);
+    struct api_file *file = context;
+    if (err != QN_OK || file->first_err != QN_OK)
+        finish(file, err, 0);
+    else
+        follow(file, QN_DAV_REMOVED, 204);
 }
 
 /* ---- POST ---- */
@@ -63,13 +112,16 @@ static void move_or_copy(struct api_file *file, bool is_move)
 {
     const struct qn_folder_ops *ops = file->folder->ops;
     struct qn_span from = file->api->rest, to = qn_buf_view(&file->to);
+    struct qn_folder_target target = {.folder = file->folder, .path = to};
     if ((is_move && api_file_is_locked(file, from, true)) || api_file_is_locked(file, to, true))
         return;
+    keep_full(file->api, from, &file->full);
+    keep_full(file->api, to, &file->full_to);
     api_begin_change(file->api, is_move ? "move" : "copy");
     if (is_move)
-        file->call = ops->move(file->folder, from, to, false, failed, moved, file);
+        file->call = ops->move(file->folder, from, &target, failed, moved, file);
     else
-        file->call = ops->copy(file->folder, from, to, false, false, failed, moved, file);
+        file->call = ops->copy(file->folder, from, &target, failed, copied, file);
 }
 
 static void make_directory(struct api_file *file)
@@ -119,6 +171,7 @@ void api_file_do(struct api *api)
 static void remove_now(struct api_file *file)
 {
     api_begin_change(file->api, "delete");
+    keep_full(file->api, file->api->rest, &file->full);
     file->call = file->folder->ops->remove(file->folder, file->api->rest, &file->expect, failed,
                                            removed, file);
 }

@@ -5,6 +5,8 @@
 #include "http/condition.h"
 #include "serve/dav.h"
 
+#define FULL_SIZE_MAX (QN_HTTP_PATH_SIZE_MAX + QN_NAME_SIZE_MAX + 2)
+
 void api_entries_free(struct api_entry *items, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -26,6 +28,9 @@ static void release(struct api_file *file)
     qn_buf_deinit(&file->to);
     qn_buf_deinit(&file->piece);
     qn_buf_deinit(&file->missing);
+    qn_buf_deinit(&file->full);
+    qn_buf_deinit(&file->full_to);
+    qn_folder_release(file->folder);
     qn_free(file);
 }
 
@@ -36,13 +41,14 @@ void api_file_free(struct api_file *file)
     file->api = NULL;
     if (file->call != NULL)
         file->folder->ops->cancel(file->call);
-    else
+    else if (!file->is_following)
         release(file);
 }
 
 bool api_file_settle(struct api_file *file)
 {
     file->call = NULL;
+    file->is_following = false;
     if (file->api != NULL)
         return true;
     release(file);
@@ -61,11 +67,15 @@ struct api_file *api_file_new(struct api *api, enum qn_right wanted)
     struct api_file *file = QN_NEW(struct api_file);
     file->api = api;
     file->folder = folder;
+    qn_folder_hold(folder);
+    file->dav = qn_web_dav(api->request);
     file->modified_ns = INT64_MIN;
     qn_buf_init(&file->after, QN_HTTP_PATH_SIZE_MAX);
     qn_buf_init(&file->to, QN_HTTP_PATH_SIZE_MAX);
     qn_buf_init(&file->piece, QN_API_BODY_SIZE_MAX);
     qn_buf_init(&file->missing, QN_API_MISSING_SIZE_MAX);
+    qn_buf_init(&file->full, FULL_SIZE_MAX);
+    qn_buf_init(&file->full_to, FULL_SIZE_MAX);
     api->file = file;
     return file;
 }

@@ -38,7 +38,11 @@ struct api_file {
     struct qn_folder_expect expect;
     bool is_new;
     struct qn_buf to;
-    enum qn_err first_err; /* of what could not be done */
+    enum qn_err first_err;       /* of what could not be done */
+    struct qn_dav *dav;          /* whose rows follow; may be NULL */
+    struct qn_buf full, full_to; /* with the folder's name, as those rows have it */
+    unsigned done_status;
+    bool is_following;
 
     /* an upload */
     struct qn_folder_upload *upload;
@@ -54,7 +58,7 @@ struct api_file {
     bool is_ending;
 };
 
-void api_file_free(struct api_file *file); /* accepts NULL; later, if a call is under way */
+void api_file_free(struct api_file *file); /* accepts NULL; later, if something is under way */
 /* The folder of the request, if the person has the right; NULL after a refusal. */
 struct api_file *api_file_new(struct api *api, enum qn_right wanted);
 /* At the start of what a call tells: false, if the request is over, and `file` is gone. */

@@ -142,6 +142,7 @@ void api_record(struct api *api);         /* api_read.c */
 void api_record_change(struct api *api);  /* api_write.c: PUT, PATCH, DELETE */
 void api_record_resolve(struct api *api); /* api_write.c */
 void api_record_restore(struct api *api); /* api_write.c */
+void api_trash_empty(struct api *api);    /* api_write.c */
 /* Of the map that record.get gave: the ETag, with quotes; false: it has none. */
 #define API_ETAG_SIZE (2 * QN_API_VERSION_SIZE + 3)
 bool api_record_etag(struct qn_span record, char ret_etag[API_ETAG_SIZE]);

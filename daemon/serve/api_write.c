@@ -254,3 +254,63 @@ void api_record_restore(struct api *api)
     if (may_change(api))
         api_want_json(api, restore);
 }
+
+#define DAYS_MAX 36500
+
+/* Nil if they are not asked for; false after a refusal. */
+static bool pack_days(struct api *api, struct qn_buf *args)
+{
+    QN_AUTO_BUF struct qn_buf text;
+    uint64_t days = 0;
+    qn_buf_init(&text, 8);
+    enum qn_err err = api_query(api, "older", &text);
+    if (err == QN_ERR_NOTFOUND) {
+        qn_pack_nil(args);
+        return true;
+    }
+    for (size_t i = 0; i < text.size && err == QN_OK; i++) {
+        bool is_digit = text.data[i] >= '0' && text.data[i] <= '9';
+        err = is_digit ? QN_OK : QN_ERR_INVALID;
+        days = days * 10 + (uint64_t)(text.data[i] - '0');
+    }
+    if (err != QN_OK || text.size == 0 || days > DAYS_MAX) {
+        api_refuse(api, 400, "bad-request", qn_span_str("older"));
+        return false;
+    }
+    qn_pack_u64(args, days);
+    return true;
+}
+
+static void emptied(struct api *api, const struct qn_serve_answer *answer)
+{
+    if (answer->kind == QN_SERVE_DATA)
+        return; /* how far it is */
+    if (answer->kind == QN_SERVE_ERROR) {
+        api_refuse_error(api, answer);
+        return;
+    }
+    api_end_change(api);
+    qn_json_object(&api->out, answer->data, qn_json_emptied);
+    api_answer(api, 200, NULL);
+}
+
+/* It cannot be undone, so it takes more than the right to write. */
+void api_trash_empty(struct api *api)
+{
+    QN_AUTO_BUF struct qn_buf args;
+    api_args(&args, 2);
+    api_arg(&args, "collection", api->thing);
+    qn_pack_cstr(&args, "older_days");
+    if (!api_may(api, QN_THING_COLLECTION, api->thing, QN_RIGHT_WRITE))
+        return;
+    if (!api_is_operator(api)) {
+        api_refuse(api, 403, "for-operators", api->thing);
+        return;
+    }
+    if (!pack_days(api, &args))
+        return;
+    struct qn_buf given = args;
+    args = (struct qn_buf){0};
+    api_begin_change(api, "delete");
+    api_command(api, "record.empty-trash", &given, emptied);
+}

@@ -79,6 +79,32 @@ enum qn_err body_discard(struct qn_web_request *request)
     return QN_OK;
 }
 
+/* ---- how many at once ---- */
+
+static bool is_on_its_way(const struct connection *connection)
+{
+    return connection != NULL && connection->state == CONNECTION_RUN &&
+           connection->request.has_body && !connection->request.body_done;
+}
+
+bool body_is_one_too_many(const struct qn_web_request *request)
+{
+    const struct connection *own = request->connection;
+    size_t of_person = 0, from_address = 0;
+    if (!request->has_body)
+        return false;
+    for (size_t i = 0; i < QN_WEB_CONNECTIONS_MAX; i++) {
+        const struct connection *other = own->serve->connections[i];
+        if (other == own || !is_on_its_way(other))
+            continue;
+        of_person += request->has_person && other->request.has_person &&
+                     strcmp(request->person.name, other->request.person.name) == 0;
+        from_address += !own->is_peer && !other->is_peer &&
+                        serve_is_same_client(&own->address, &other->address);
+    }
+    return of_person >= QN_WEB_BODIES_PERSON_MAX || from_address >= QN_WEB_BODIES_ADDRESS_MAX;
+}
+
 /* A client that waits for 100 Continue may send its body or not: nobody can know. */
 bool body_may_be_discarded(const struct qn_web_request *request)
 {

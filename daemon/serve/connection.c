@@ -1,12 +1,10 @@
-/* A connection: its life, and the heads that come in. */
-#include <stdio.h>
+/* A connection: its life, its states, its time. */
 
 #include "base/assert.h"
 #include "base/mem.h"
-#include "files/names.h"
-#include "serve/remote.h"
-#include "serve/route.h"
 #include "serve/serve_private.h"
+
+#define KEPT_SIZE 2048 /* of an empty buffer */
 
 /* ---- requests ---- */
 
@@ -105,220 +103,6 @@ struct qn_span connection_in(const struct connection *connection)
     return qn_span_from(qn_buf_view(&connection->in), connection->in_at);
 }
 
-/* ---- a head ---- */
-
-static void move_span(struct qn_span *span, const uint8_t *from, const uint8_t *to)
-{
-    if (span->size > 0)
-        span->data = to + (span->data - from);
-}
-
-/* The head outlives what it was read from. */
-static void keep_head(struct qn_web_request *request, struct qn_span bytes)
-{
-    struct qn_http_head *head = &request->head;
-    qn_buf_append_span(&request->head_bytes, bytes);
-    QN_ASSERT(!request->head_bytes.is_over);
-    const uint8_t *to = request->head_bytes.data;
-    move_span(&head->target, bytes.data, to);
-    move_span(&head->host, bytes.data, to);
-    for (size_t i = 0; i < head->header_count; i++) {
-        move_span(&head->headers[i].name, bytes.data, to);
-        move_span(&head->headers[i].value, bytes.data, to);
-    }
-}
-
-/* In normal form C, so that a name is the same bytes from every client (W17). */
-static enum qn_err compose(struct qn_buf *path)
-{
-    struct qn_buf composed;
-    qn_buf_init(&composed, QN_HTTP_PATH_SIZE_MAX);
-    enum qn_err err = qn_name_compose(qn_buf_view(path), &composed);
-    if (err != QN_OK) {
-        qn_buf_deinit(&composed);
-        return err;
-    }
-    qn_buf_deinit(path);
-    *path = composed;
-    return QN_OK;
-}
-
-/* "*" is the server as a whole: its root. */
-static enum qn_err read_target(struct qn_web_request *request)
-{
-    struct qn_http_target target = {.path = qn_span_str("/")};
-    if (!qn_span_eq_str(request->head.target, "*"))
-        QN_TRY(qn_http_target_split(request->head.target, &target));
-    else if (request->head.method != QN_HTTP_OPTIONS)
-        return QN_ERR_INVALID;
-    request->query = target.query;
-    QN_TRY(qn_http_path_decode(target.path, &request->path, &request->has_slash));
-    if (qn_name_is_ascii(qn_buf_view(&request->path)))
-        return QN_OK;
-    return compose(&request->path);
-}
-
-static void refuse_and_close(struct connection *connection, unsigned status, const char *code)
-{
-    connection->keeps_alive = false;
-    connection->state = CONNECTION_RUN;
-    qn_web_refuse(&connection->request, status, code, "");
-}
-
-static const char *code_of(unsigned status)
-{
-    switch (status) {
-    case 414:
-        return "target-too-long";
-    case 431:
-        return "head-too-long";
-    case 501:
-        return "unknown-method";
-    case 505:
-        return "http-version";
-    default:
-        return "bad-request";
-    }
-}
-
-static void on_verdict(void *context, enum qn_door_verdict verdict, const struct qn_person *person,
-                       unsigned retry_s)
-{
-    struct connection *connection = context;
-    connection->door_token = 0;
-    connection->has_verdict = true;
-    connection->verdict = verdict;
-    connection->retry_s = retry_s;
-    connection->request.has_person = verdict == QN_DOOR_PERSON && person != NULL;
-    if (connection->request.has_person)
-        connection->request.person = *person;
-    connection_later(connection);
-}
-
-static void ask_door(struct connection *connection)
-{
-    const struct qn_serve_door *door = &connection->serve->options.door;
-    connection->state = CONNECTION_DOOR;
-    connection->has_verdict = false;
-    connection_set_time(connection, UINT64_MAX);
-    if (door->ask == NULL) {
-        on_verdict(connection, QN_DOOR_NOBODY, NULL, 0);
-        return;
-    }
-    uint64_t token = door->ask(door->context, &connection->request.head, connection->from,
-                               on_verdict, connection);
-    connection->door_token = connection->has_verdict ? 0 : token;
-}
-
-static void judge_peer(struct connection *connection)
-{
-    connection->state = CONNECTION_RUN; /* if it is refused */
-    connection_set_time(connection, UINT64_MAX);
-    if (!peer_judge(connection))
-        return;
-    connection->state = CONNECTION_DOOR;
-    connection->verdict = QN_DOOR_PERSON;
-    connection->has_verdict = true;
-}
-
-/* A whole head is there. */
-static void begin(struct connection *connection)
-{
-    struct qn_web_request *request = &connection->request;
-    connection->serve->request_count++;
-    connection->keeps_alive = request->head.keeps_alive && !connection->serve->is_stopping;
-    body_start(request);
-    enum qn_err err = read_target(request);
-    if (request->head.method == QN_HTTP_UNKNOWN)
-        refuse_and_close(connection, 501, "unknown-method");
-    else if (err != QN_OK)
-        refuse_and_close(connection, err == QN_ERR_LIMIT ? 414 : 400, "bad-path");
-    else if (connection->is_peer)
-        judge_peer(connection);
-    else if (peer_is_forged(&request->head))
-        refuse_and_close(connection, 400, "bad-request");
-    else
-        ask_door(connection);
-}
-
-static bool step_head(struct connection *connection)
-{
-    struct qn_web_request *request = &connection->request;
-    struct qn_http_refusal refusal = {0};
-    struct qn_span bytes = connection_in(connection);
-    size_t size = 0;
-    if (bytes.size == 0)
-        return false;
-    enum qn_err err = qn_http_head_read(bytes, &request->head, &size, &refusal);
-    if (err == QN_ERR_HELD)
-        return false;
-    if (err != QN_OK) {
-        request->head = (struct qn_http_head){.method = QN_HTTP_GET};
-        refuse_and_close(connection, refusal.status, code_of(refusal.status));
-        return true;
-    }
-    keep_head(request, qn_span(bytes.data, size));
-    connection->in_at += size;
-    begin(connection);
-    return true;
-}
-
-/* ---- the door's answer ---- */
-
-static void start_handler(struct connection *connection)
-{
-    struct qn_web_request *request = &connection->request;
-    struct qn_route_found found = qn_route_find(&connection->serve->options.routes,
-                                                qn_buf_view(&request->path), request->head.method);
-    if (found.route == NULL && found.methods == 0) {
-        qn_web_refuse(request, 404, "not-found", "");
-        return;
-    }
-    if (found.route == NULL) {
-        answer_not_allowed(request, found.methods);
-        return;
-    }
-    if (found.route->needs_person && !request->has_person) {
-        answer_challenge(request);
-        return;
-    }
-    request->rest = qn_route_rest(found.route, qn_buf_view(&request->path));
-    request->handler = found.route->handler;
-    if (!connection->is_peer && request->has_person && remote_takes(request))
-        request->handler = &remote_handler;
-    request->handler->start(request);
-}
-
-/* Credentials that are wrong are no matter where nobody need be known: the page can say so. */
-static bool step_door(struct connection *connection)
-{
-    struct qn_web_request *request = &connection->request;
-    if (!connection->has_verdict)
-        return false;
-    connection->state = CONNECTION_RUN;
-    switch (connection->verdict) {
-    case QN_DOOR_PERSON:
-    case QN_DOOR_NOBODY:
-    case QN_DOOR_WRONG:
-        start_handler(connection);
-        break;
-    case QN_DOOR_THROTTLED:
-        answer_retry(request, 429, "throttled", connection->retry_s);
-        break;
-    case QN_DOOR_FORBIDDEN:
-        qn_web_refuse(request, 403, "foreign-origin", "");
-        break;
-    case QN_DOOR_MISDIRECTED:
-        connection->keeps_alive = false;
-        qn_web_refuse(request, 421, "foreign-host", "");
-        break;
-    case QN_DOOR_BUSY:
-        answer_retry(request, 503, "busy", connection->retry_s);
-        break;
-    }
-    return true;
-}
-
 /* ---- the end of a request ---- */
 
 static void start_closing(struct connection *connection)
@@ -399,9 +183,9 @@ static bool step(struct connection *connection)
 {
     switch (connection->state) {
     case CONNECTION_HEAD:
-        return step_head(connection);
+        return connection_step_head(connection);
     case CONNECTION_DOOR:
-        return step_door(connection);
+        return connection_step_door(connection);
     case CONNECTION_RUN:
         return step_run(connection);
     case CONNECTION_DISCARD:
@@ -433,6 +217,19 @@ static void set_reading(struct connection *connection)
         qn_stream_pause(connection->stream, connection_in(connection).size >= QN_WEB_IN_MAX);
 }
 
+/* What is used up of `in` goes; one that is empty keeps no more memory than a head needs, for there
+ * may be a thousand. */
+static void drop_used(struct connection *connection)
+{
+    struct qn_buf *in = &connection->in;
+    qn_buf_consume(in, connection->in_at);
+    connection->in_at = 0;
+    if (in->size == 0 && in->capacity > KEPT_SIZE)
+        qn_buf_deinit(in);
+    if (in->data == NULL)
+        qn_buf_init(in, QN_WEB_IN_MAX);
+}
+
 void connection_pump(struct connection *connection)
 {
     QN_ASSERT(!connection->is_pumping);
@@ -441,10 +238,13 @@ void connection_pump(struct connection *connection)
     while (connection->stream != NULL && step(connection))
         ;
     connection->is_pumping = false;
-    if (connection->stream == NULL)
+    if (connection->stream == NULL) {
         end_gone(connection);
-    else
-        set_reading(connection);
+        return;
+    }
+    set_reading(connection);
+    if (connection_in(connection).size == 0)
+        drop_used(connection);
 }
 
 /* ---- what the stream tells ---- */
@@ -470,20 +270,17 @@ static void note_input(struct connection *connection, size_t size)
     }
 }
 
-/* Fills `in`; false: nothing came, or there is no room. */
+/* Fills `in`, by way of a buffer that all connections share, so that each holds what came and no
+ * more; false: nothing came, or there is no room. */
 static bool fill(struct connection *connection)
 {
     struct qn_buf *in = &connection->in;
-    if (connection->in_at > 0) {
-        qn_buf_consume(in, connection->in_at);
-        connection->in_at = 0;
-    }
+    uint8_t *shared = connection->serve->read_buffer;
+    drop_used(connection);
     size_t before = in->size, size = 1;
     while (in->size < QN_WEB_IN_MAX && size > 0) {
-        size_t room = QN_WEB_IN_MAX - in->size;
-        uint8_t *out = qn_buf_reserve(in, room);
-        size = qn_stream_read(connection->stream, out, room);
-        in->size += size;
+        size = qn_stream_read(connection->stream, shared, QN_WEB_IN_MAX - in->size);
+        qn_buf_append(in, shared, size);
     }
     if (in->size == before)
         return false;
@@ -545,6 +342,6 @@ void connection_check_time(struct connection *connection, uint64_t now_ms)
     }
     request->head = (struct qn_http_head){.method = QN_HTTP_GET};
     connection_set_time(connection, QN_WEB_CLOSE_TIME_MAX_MS);
-    refuse_and_close(connection, 408, "too-slow");
+    connection_refuse(connection, 408, "too-slow");
     connection_later(connection);
 }

@@ -55,6 +55,12 @@ static void note_closed(struct qn_dav *dav)
     on_closed(context);
 }
 
+void dav_leave(struct qn_dav *dav)
+{
+    dav->request_count--;
+    note_closed(dav);
+}
+
 static void free_request(struct dav_request *dav)
 {
     struct qn_dav *all = dav->dav;
@@ -64,9 +70,10 @@ static void free_request(struct dav_request *dav)
         qn_buf_deinit(&dav->tagged[i].path);
     qn_dav_xml_free(dav->xml);
     qn_buf_deinit(&dav->path);
+    if (dav->folder)
+        qn_folder_release(dav->folder);
     qn_free(dav);
-    all->request_count--;
-    note_closed(all);
+    dav_leave(all);
 }
 
 static bool is_over(const struct dav_request *dav)
@@ -182,19 +189,23 @@ static bool find_folder(struct dav_request *dav)
     dav->right = options->right(options->context, &dav->person, dav->folder_name);
     if (dav->right != QN_RIGHT_NONE)
         dav->folder = options->host->folder(options->host->context, dav->folder_name);
-    if (dav->folder)
+    if (dav->folder) {
+        qn_folder_hold(dav->folder);
         return true;
+    }
     if (!dav->method->is_write)
         dav_note(dav, 404); /* a change that is refused is noted in any case */
     dav_refuse(dav, 404);
     return false;
 }
 
-/* Folders are made by the IT person: neither their list nor they themselves are changed here. */
+/* Folders are made by the IT person: neither their list nor they themselves are changed here. A
+ * copy changes the folder where it goes, which may be another one (dav_tree.c). */
 static bool may_change(struct dav_request *dav)
 {
     bool is_fixed = !dav->folder || (dav->inner.size == 0 && dav->method->makes_or_removes);
-    if (!dav->method->is_write || (dav->right == QN_RIGHT_WRITE && !is_fixed))
+    bool may_write = dav->right == QN_RIGHT_WRITE || dav->method == &dav_copy;
+    if (!dav->method->is_write || (may_write && !is_fixed))
         return true;
     if (dav->method->method == QN_HTTP_MKCOL && dav->right == QN_RIGHT_WRITE)
         dav_refuse(dav, 405); /* it is there */

@@ -41,5 +41,12 @@ struct qn_dav *qn_web_dav(const struct qn_web_request *request);
 bool qn_dav_is_locked(const struct qn_dav *dav, const struct qn_person *person, struct qn_span path,
                       bool is_tree);
 
+/* Locks and dead properties follow such a change: those of "FOLDER/a" and below go, or are those of
+ * `to`, where those that it had go. The texts are borrowed until `done`, which comes later or from
+ * inside; an error: not all followed. `dav` may be NULL. */
+enum qn_dav_moved { QN_DAV_REMOVED, QN_DAV_COPIED, QN_DAV_MOVED };
+void qn_dav_follow(struct qn_dav *dav, enum qn_dav_moved change, struct qn_span from,
+                   struct qn_span to, void (*done)(void *context, enum qn_err err), void *context);
+
 extern const struct qn_web_handler qn_dav_handler;      /* prefix "dav", with a person */
 extern const struct qn_web_handler qn_dav_root_handler; /* "" exactly: OPTIONS, PROPFIND */

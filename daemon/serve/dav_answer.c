@@ -139,13 +139,15 @@ static const char *web_code(const struct dav_request *dav, unsigned status)
         return "target-too-long";
     case 423:
         return "locked";
+    case 502: /* RFC 4918, 9.8.5: what a copy or move names is not at this site */
+        return "other-site";
     case 503:
     case 504:
         return "busy";
     case 507:
         return "disk-full";
     default:
-        return status < 500 || status == 502 ? "method-not-allowed" : "file-failed";
+        return status < 500 ? "method-not-allowed" : "file-failed";
     }
 }
 

@@ -33,13 +33,12 @@ struct qn_dav {
     struct qn_dav_locks *locks;
     uint64_t dead_size;                    /* bytes of rows of properties */
     QN_VEC(struct dav_request *) patching; /* PROPPATCH: in the order in which they came */
-    size_t request_count;                  /* not freed */
+    size_t request_count;                  /* not freed; and rows that follow */
     void (*on_closed)(void *context);
     void *closed_context;
 };
 
 struct dav_request;
-struct following;
 struct dav_method {
     enum qn_http_method method;
     const char *action;    /* in the audit trail */
@@ -85,8 +84,7 @@ struct dav_request {
     size_t tagged_count, tagged_next;
 
     struct qn_dav_xml *xml;
-    void *own;                  /* the method's */
-    struct following *own_rows; /* of dav_rows.c */
+    void *own; /* the method's */
     void (*free_own)(struct dav_request *dav);
 };
 
@@ -95,6 +93,7 @@ void dav_wait(struct dav_request *dav, struct qn_folder_call *call);
 bool dav_resume(struct dav_request *dav);
 void dav_hold(struct dav_request *dav);
 void dav_release(struct dav_request *dav);
+void dav_leave(struct qn_dav *dav); /* one of request_count ends: what is closing may go */
 uint64_t dav_wall_ms(const struct qn_dav *dav);
 /* The value of a field; empty if there is none. */
 struct qn_span dav_field(const struct dav_request *dav, const char *name);
@@ -153,13 +152,14 @@ struct dav_rows {
 void dav_put(struct dav_request *dav, struct dav_rows rows, void (*done)(void *, enum qn_err));
 enum dav_rows_change { DAV_ROWS_DELETE, DAV_ROWS_COPY, DAV_ROWS_MOVE };
 struct dav_rows_job {
-    enum dav_rows_change change;
-    struct qn_span from, to; /* good until `done` */
-    bool is_shallow;         /* the path itself only */
-    void (*done)(struct dav_request *dav, enum qn_err err);
+    enum dav_rows_change change; /* MOVE, COPY: what `to` had goes before */
+    struct qn_span from, to;     /* good until `done` */
+    bool is_shallow;             /* the path itself only */
+    void (*done)(void *context, enum qn_err err);
+    void *context;
 };
 /* Locks and properties follow a change of their resources. `done` comes later or from inside. */
-void dav_rows_follow(struct dav_request *dav, const struct dav_rows_job *job);
+void dav_rows_follow(struct qn_dav *dav, const struct dav_rows_job *job);
 
 /* ---- the methods ---- */
 extern const struct dav_method dav_get, dav_put_method, dav_delete, dav_mkcol, dav_copy, dav_move,

@@ -88,8 +88,10 @@ struct batch_row {
     bool is_gone;
 };
 struct following {
-    struct dav_request *dav;
+    struct qn_dav *dav;
     struct dav_rows_job job;
+    enum dav_rows_change change; /* what is done now: what `to` had goes, or the job's */
+    struct qn_span from;
     struct qn_buf bytes, cursor; /* the key from which to read on */
     struct batch_row rows[BATCH_ROWS_MAX];
     size_t count;
@@ -137,7 +139,7 @@ static void add_moved(struct following *follow, struct qn_span path, const struc
     QN_AUTO_BUF struct qn_buf target;
     qn_buf_init(&target, 2 * DAV_PATH_SIZE_MAX);
     qn_buf_append_span(&target, follow->job.to);
-    qn_buf_append_span(&target, qn_span_from(path, follow->job.from.size));
+    qn_buf_append_span(&target, qn_span_from(path, follow->from.size));
     size_t before = follow->bytes.size;
     struct batch_row *row = batch_start(follow);
     qn_dav_dead_key(qn_buf_view(&target), &follow->bytes);
@@ -145,7 +147,7 @@ static void add_moved(struct following *follow, struct qn_span path, const struc
     enum qn_err err = qn_dav_dead_write(dead, qn_buf_view(&target), &follow->bytes);
     row->value_size = follow->bytes.size - row->key - row->key_size;
     uint64_t size = row->key_size + row->value_size;
-    if (err == QN_OK && follow->dav->dav->dead_size + follow->added + size <= DAV_DEAD_SIZE_MAX) {
+    if (err == QN_OK && follow->dav->dead_size + follow->added + size <= DAV_DEAD_SIZE_MAX) {
         follow->added += size;
         return;
     }
@@ -164,11 +166,12 @@ static bool take_dead(void *context, struct qn_span key, struct qn_span value)
     if (follow->is_full)
         return false;
     bool is_ours = qn_dav_dead_read(value, &path, &dead) == QN_OK &&
-                   qn_dav_dead_is_within(path, follow->job.from) &&
-                   (!follow->job.is_shallow || path.size == follow->job.from.size);
-    if (is_ours && follow->job.change != DAV_ROWS_DELETE)
+                   qn_dav_dead_is_within(path, follow->from) &&
+                   (follow->change == DAV_ROWS_DELETE || !follow->job.is_shallow ||
+                    path.size == follow->from.size);
+    if (is_ours && follow->change != DAV_ROWS_DELETE)
         add_moved(follow, path, &dead);
-    if (is_ours && follow->job.change != DAV_ROWS_COPY)
+    if (is_ours && follow->change != DAV_ROWS_COPY)
         add_gone(follow, key, value.size);
     return true;
 }
@@ -177,11 +180,10 @@ static bool take_dead(void *context, struct qn_span key, struct qn_span value)
  * on behind it; should its row stay because the store is full, it is back after a restart. */
 static void take_locks(struct following *follow)
 {
-    struct qn_dav *dav = follow->dav->dav;
+    struct qn_dav *dav = follow->dav;
     const struct qn_dav_lock *lock;
-    while (follow->job.change != DAV_ROWS_COPY && !batch_is_full(follow) &&
-           (lock = qn_dav_locks_within(dav->locks, follow->job.from, dav_wall_ms(dav), NULL)) !=
-               NULL) {
+    while (follow->change != DAV_ROWS_COPY && !batch_is_full(follow) &&
+           (lock = qn_dav_locks_within(dav->locks, follow->from, dav_wall_ms(dav), NULL)) != NULL) {
         struct batch_row *row = batch_start(follow);
         qn_dav_lock_key(qn_span_str(lock->token), &follow->bytes);
         batch_end_key(follow, row);
@@ -192,25 +194,35 @@ static void take_locks(struct following *follow)
 
 static void follow_step(struct following *follow);
 
+static void follow_begin(struct following *follow, enum dav_rows_change change, struct qn_span from)
+{
+    follow->change = change;
+    follow->from = from;
+    qn_buf_reset(&follow->cursor);
+    qn_dav_dead_key_prefix(from, &follow->cursor);
+    follow_step(follow);
+}
+
 static void follow_end(struct following *follow, enum qn_err err)
 {
-    struct dav_request *dav = follow->dav;
-    void (*done)(struct dav_request *, enum qn_err) = follow->job.done;
+    struct qn_dav *dav = follow->dav;
+    struct dav_rows_job job = follow->job;
+    if (err == QN_OK && follow->change != job.change) {
+        follow_begin(follow, job.change, job.from);
+        return;
+    }
     follow_free(follow);
-    dav->own_rows = NULL;
-    done(dav, err);
+    job.done(job.context, err);
+    dav_leave(dav);
 }
 
 static void on_batch(void *context, enum qn_err err)
 {
-    struct dav_request *dav = context;
-    if (!dav_resume(dav)) /* it is held: never */
-        return;
-    struct following *follow = dav->own_rows;
+    struct following *follow = context;
+    struct qn_dav *dav = follow->dav;
     if (err == QN_OK) {
-        dav->dav->dead_size += follow->added;
-        dav->dav->dead_size -=
-            follow->removed < dav->dav->dead_size ? follow->removed : dav->dav->dead_size;
+        dav->dead_size += follow->added;
+        dav->dead_size -= follow->removed < dav->dead_size ? follow->removed : dav->dead_size;
     }
     if (err == QN_OK && follow->is_full)
         follow_step(follow);
@@ -220,6 +232,7 @@ static void on_batch(void *context, enum qn_err err)
 
 static void put_batch(struct following *follow)
 {
+    const struct qn_local *local = follow->dav->options.host->local;
     struct qn_local_row rows[BATCH_ROWS_MAX];
     for (size_t i = 0; i < follow->count; i++) {
         const struct batch_row *row = &follow->rows[i];
@@ -228,19 +241,19 @@ static void put_batch(struct following *follow)
                                         .value = qn_span(at + row->key_size, row->value_size),
                                         .is_gone = row->is_gone};
     }
-    dav_put(follow->dav, (struct dav_rows){rows, follow->count}, on_batch);
+    local->put(local->context, rows, follow->count, on_batch, follow);
 }
 
 static void follow_step(struct following *follow)
 {
-    const struct qn_local *local = follow->dav->dav->options.host->local;
+    const struct qn_local *local = follow->dav->options.host->local;
     QN_AUTO_BUF struct qn_buf prefix;
     follow->count = 0;
     follow->added = follow->removed = 0;
     qn_buf_reset(&follow->bytes);
     take_locks(follow);
     qn_buf_init(&prefix, QN_LOCAL_KEY_SIZE_MAX);
-    qn_dav_dead_key_prefix(follow->job.from, &prefix);
+    qn_dav_dead_key_prefix(follow->from, &prefix);
     follow->is_full = batch_is_full(follow); /* of locks alone */
     enum qn_err err = QN_OK;
     if (!follow->is_full)
@@ -252,14 +265,27 @@ static void follow_step(struct following *follow)
         put_batch(follow);
 }
 
-void dav_rows_follow(struct dav_request *dav, const struct dav_rows_job *job)
+void dav_rows_follow(struct qn_dav *dav, const struct dav_rows_job *job)
 {
     struct following *follow = QN_NEW(struct following);
     follow->dav = dav;
     follow->job = *job;
+    dav->request_count++;
     qn_buf_init(&follow->bytes, BATCH_SIZE_MAX);
     qn_buf_init(&follow->cursor, QN_LOCAL_KEY_SIZE_MAX);
-    qn_dav_dead_key_prefix(job->from, &follow->cursor);
-    dav->own_rows = follow;
-    follow_step(follow);
+    follow_begin(follow, DAV_ROWS_DELETE, job->change == DAV_ROWS_DELETE ? job->from : job->to);
+}
+
+void qn_dav_follow(struct qn_dav *dav, enum qn_dav_moved change, struct qn_span from,
+                   struct qn_span to, void (*done)(void *context, enum qn_err err), void *context)
+{
+    static const enum dav_rows_change changes[] = {[QN_DAV_REMOVED] = DAV_ROWS_DELETE,
+                                                   [QN_DAV_COPIED] = DAV_ROWS_COPY,
+                                                   [QN_DAV_MOVED] = DAV_ROWS_MOVE};
+    struct dav_rows_job job = {
+        .change = changes[change], .from = from, .to = to, .done = done, .context = context};
+    if (dav == NULL)
+        done(context, QN_OK);
+    else
+        dav_rows_follow(dav, &job);
 }

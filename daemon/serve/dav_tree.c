@@ -7,8 +7,9 @@
 struct changing {
     struct qn_buf failed; /* parts of a multistatus */
     size_t failed_count;
-    struct qn_buf to;     /* "FOLDER/x/y" */
-    struct qn_span inner; /* of it */
+    struct qn_folder *folder; /* where it goes; held. NULL: not known yet */
+    struct qn_buf to;         /* "FOLDER/x/y" */
+    struct qn_span inner;     /* of it */
     bool overwrites, to_exists, is_shallow;
 };
 
@@ -17,6 +18,8 @@ static void free_changing(struct dav_request *dav)
     struct changing *change = dav->own;
     qn_buf_deinit(&change->failed);
     qn_buf_deinit(&change->to);
+    if (change->folder != NULL)
+        qn_folder_release(change->folder);
     qn_free(change);
 }
 
@@ -72,8 +75,9 @@ static void answer_done(struct dav_request *dav, unsigned status)
 /* Rows that could not be stored stay: the resource is gone, and the client told that not all went
  * well.
  */
-static void on_rows_deleted(struct dav_request *dav, enum qn_err err)
+static void on_rows_deleted(void *context, enum qn_err err)
 {
+    struct dav_request *dav = context;
     if (err == QN_OK)
         answer_done(dav, 204);
     else
@@ -88,9 +92,11 @@ static void on_removed(void *context, enum qn_err err)
     if (!dav_resume(dav))
         return;
     if (change->failed_count == 0 && err == QN_OK) {
-        struct dav_rows_job job = {
-            .change = DAV_ROWS_DELETE, .from = qn_buf_view(&dav->path), .done = on_rows_deleted};
-        dav_rows_follow(dav, &job);
+        struct dav_rows_job job = {.change = DAV_ROWS_DELETE,
+                                   .from = qn_buf_view(&dav->path),
+                                   .done = on_rows_deleted,
+                                   .context = dav};
+        dav_rows_follow(dav->dav, &job);
         return;
     }
     if (change->failed_count > 0)
@@ -168,8 +174,9 @@ static bool is_copy(const struct dav_request *dav)
     return dav->method == &dav_copy;
 }
 
-static void on_rows_followed(struct dav_request *dav, enum qn_err err)
+static void on_rows_followed(void *context, enum qn_err err)
 {
+    struct dav_request *dav = context;
     struct changing *change = dav->own;
     if (change->failed_count > 0)
         answer_failed(dav);
@@ -180,22 +187,6 @@ static void on_rows_followed(struct dav_request *dav, enum qn_err err)
         answer_done(dav, change->to_exists ? 204 : 201);
     }
     dav_release(dav);
-}
-
-/* Where some stayed behind, all of the source keeps its properties. */
-static void on_rows_of_target_gone(struct dav_request *dav, enum qn_err err)
-{
-    struct changing *change = dav->own;
-    bool is_move = !is_copy(dav) && change->failed_count == 0;
-    struct dav_rows_job job = {.change = is_move ? DAV_ROWS_MOVE : DAV_ROWS_COPY,
-                               .from = qn_buf_view(&dav->path),
-                               .to = qn_buf_view(&change->to),
-                               .is_shallow = change->is_shallow,
-                               .done = on_rows_followed};
-    if (err == QN_OK)
-        dav_rows_follow(dav, &job);
-    else
-        on_rows_followed(dav, err);
 }
 
 static unsigned status_of_change(enum qn_err err)
@@ -214,23 +205,30 @@ static void on_changed(void *context, enum qn_err err)
         dav_release(dav);
         return;
     }
-    struct dav_rows_job job = {.change = DAV_ROWS_DELETE,
-                               .from = qn_buf_view(&change->to),
-                               .done = on_rows_of_target_gone};
-    dav_rows_follow(dav, &job);
+    /* Where some stayed behind, all of the source keeps its properties. */
+    bool is_move = !is_copy(dav) && change->failed_count == 0;
+    struct dav_rows_job job = {.change = is_move ? DAV_ROWS_MOVE : DAV_ROWS_COPY,
+                               .from = qn_buf_view(&dav->path),
+                               .to = qn_buf_view(&change->to),
+                               .is_shallow = change->is_shallow,
+                               .done = on_rows_followed,
+                               .context = dav};
+    dav_rows_follow(dav->dav, &job);
 }
 
 static void change_now(struct dav_request *dav)
 {
     struct changing *change = dav->own;
     const struct qn_folder_ops *ops = dav->folder->ops;
+    struct qn_folder_target to = {.folder = change->folder,
+                                  .path = change->inner,
+                                  .overwrites = change->overwrites,
+                                  .is_shallow = change->is_shallow};
     dav_hold(dav);
     if (is_copy(dav))
-        dav_wait(dav, ops->copy(dav->folder, dav->inner, change->inner, change->overwrites,
-                                change->is_shallow, on_failed, on_changed, dav));
+        dav_wait(dav, ops->copy(dav->folder, dav->inner, &to, on_failed, on_changed, dav));
     else
-        dav_wait(dav, ops->move(dav->folder, dav->inner, change->inner, change->overwrites,
-                                on_failed, on_changed, dav));
+        dav_wait(dav, ops->move(dav->folder, dav->inner, &to, on_failed, on_changed, dav));
 }
 
 /* The target changes like a resource that is put, its parent if there was none. */
@@ -265,7 +263,36 @@ static bool is_within(struct qn_span path, struct qn_span base)
            (path.size == base.size || path.data[base.size] == '/');
 }
 
-/* Another folder is another place: 502, as of another server. */
+/* "F" of "F/a/b". */
+static struct qn_span folder_of(struct qn_span path)
+{
+    const uint8_t *slash = path.size > 0 ? memchr(path.data, '/', path.size) : NULL;
+    return qn_span(path.data, slash == NULL ? path.size : (size_t)(slash - path.data));
+}
+
+/* Another folder of this site, of which as much may be seen and changed as of this one. Of one of
+ * another site's people this site knows their right to the folder of the request only. 502, as of
+ * another server: it is not here, or nobody's business. */
+static unsigned find_target(struct dav_request *dav, struct qn_span name)
+{
+    struct changing *change = dav->own;
+    const struct qn_dav_options *options = &dav->dav->options;
+    const struct qn_serve_host *host = options->host;
+    enum qn_right right = dav->right;
+    struct qn_folder *folder = dav->folder;
+    if (!qn_span_eq(name, dav->folder_name)) {
+        if (dav->person.is_from_site)
+            return 502;
+        right = options->right(options->context, &dav->person, name);
+        folder = right == QN_RIGHT_NONE ? NULL : host->folder(host->context, name);
+    }
+    if (folder == NULL)
+        return 502;
+    change->folder = folder;
+    qn_folder_hold(folder);
+    return right == QN_RIGHT_WRITE ? 0 : 403;
+}
+
 static unsigned read_target(struct dav_request *dav)
 {
     struct changing *change = dav->own;
@@ -281,12 +308,14 @@ static unsigned read_target(struct dav_request *dav)
         return 502;
     if (qn_name_compose(qn_span_from(qn_buf_view(&path), prefix.size), &change->to) != QN_OK)
         return 400;
-    struct qn_span to = qn_buf_view(&change->to);
-    if (!is_within(to, dav->folder_name))
-        return 502;
-    change->inner = qn_span_from(to, dav->folder_name.size + 1);
-    if (change->inner.size == 0 || is_within(dav->inner, change->inner) ||
-        (is_within(change->inner, dav->inner) && !change->is_shallow))
+    struct qn_span to = qn_buf_view(&change->to), name = folder_of(to);
+    unsigned status = find_target(dav, name);
+    if (status != 0)
+        return status;
+    change->inner = qn_span_from(to, name.size + 1);
+    bool is_same = change->folder == dav->folder;
+    if (change->inner.size == 0 || (is_same && is_within(dav->inner, change->inner)) ||
+        (is_same && is_within(change->inner, dav->inner) && !change->is_shallow))
         return 403; /* the folder, the same, or one in the other */
     return 0;
 }
@@ -315,7 +344,7 @@ static void go_copy_or_move(struct dav_request *dav)
     if (status != 0)
         dav_refuse(dav, status);
     else
-        dav_wait(dav, dav->folder->ops->stat(dav->folder, change->inner, on_target, dav));
+        dav_wait(dav, change->folder->ops->stat(change->folder, change->inner, on_target, dav));
 }
 
 /* A copy does not change its source. */

@@ -40,7 +40,7 @@ struct qn_serve_host {
     /* What has come so far waits, and what makes it stops, until it is taken back. */
     void (*pause)(void *context, uint64_t token, bool is_paused);
     void (*cancel)(void *context, uint64_t token); /* no answer comes any more */
-    /* A folder of this site by name; NULL: none, or it is elsewhere. */
+    /* A folder of this site by name; NULL: none, or it is elsewhere. To be held by who keeps it. */
     struct qn_folder *(*folder)(void *context, struct qn_span name);
     /* Those of this site and those of others that this one is a member of. */
     void (*each_folder)(void *context, void (*each)(void *, struct qn_span name),

@@ -4,9 +4,9 @@
  *            ├─ connection*   one TLS stream; has one request at a time
  *            └─ qn_remote     connections to other sites, to which requests are forwarded
  *
- * serve.c: listeners, who is let in, time. connection.c: a connection's life and the heads that
- * come in. body.c: the way of a body to the handler. answer.c: the way out. peer.c: connections of
- * other sites. remote.c: connections to them.
+ * serve.c: listeners, who is let in, time. connection.c: a connection's life. connection_head.c:
+ * the heads that come in, the door. body.c: the way of a body to the handler. answer.c: the way
+ * out. peer.c: connections of other sites. remote.c: connections to them.
  *
  * A connection moves in `connection_pump` only, which is called from the loop: by its stream, by
  * the clock, and behind every call of a handler's (connection_later). So no callback comes from
@@ -97,6 +97,7 @@ struct qn_serve {
     struct connection *connections[QN_WEB_CONNECTIONS_MAX];
     size_t connection_count;
     uint64_t next_tag, refused_count, request_count;
+    uint8_t read_buffer[QN_WEB_IN_MAX]; /* of the connection that is being read */
     struct qn_timer *later, *tick;
     struct qn_node to_pump;
     uint64_t tend_ms; /* when listeners and certificate are looked at again */
@@ -109,12 +110,21 @@ struct qn_serve {
 uint64_t serve_now_ms(const struct qn_serve *serve);
 __attribute__((format(printf, 3, 4))) void serve_log(const struct qn_serve *serve, int level,
                                                      const char *format, ...);
+extern const struct qn_stream_callbacks serve_callbacks; /* of connections of people */
 uint64_t serve_free_tag(struct qn_serve *serve);
 bool serve_make_room(struct qn_serve *serve); /* false: all places are taken */
 void serve_add(struct connection *connection);
+/* IPv4: one address; IPv6: one /64. */
+bool serve_is_same_client(const union qn_address *a, const union qn_address *b);
 void serve_print_host(const union qn_address *address, char out[QN_ADDRESS_TEXT_SIZE]);
 void serve_forget(struct connection *connection);                          /* it is freed */
 struct connection *serve_find(const struct qn_serve *serve, uint64_t tag); /* NULL: gone */
+
+/* ---- serve_listen.c ---- */
+/* Once a minute: a certificate that is new, an address that could not be listened on. */
+void serve_tend(struct qn_serve *serve, uint64_t now_ms);
+/* Those of `config` from now on; serve_tend opens what is new. */
+void serve_set_listeners(struct qn_serve *serve, const struct qn_serve_config *config);
 
 /* ---- connection.c ---- */
 struct connection *connection_new(struct qn_serve *serve, uint64_t tag);
@@ -136,6 +146,12 @@ void connection_set_time(struct connection *connection, uint64_t time_ms);
 /* The handler's `end`, once. */
 void request_tell_end(struct qn_web_request *request, bool is_complete);
 
+/* ---- connection_head.c ---- */
+bool connection_step_head(struct connection *connection);
+bool connection_step_door(struct connection *connection);
+/* Answers, and ends the connection behind it. */
+void connection_refuse(struct connection *connection, unsigned status, const char *code);
+
 /* ---- peer.c ---- */
 /* Who asks, by what the other site says: true, and the request has its person; else it is refused
  * already. */
@@ -155,6 +171,9 @@ bool peer_folder_path(struct qn_span path, struct folder_path *ret_path);
 void body_start(struct qn_web_request *request);
 /* Gives the handler the next piece, or the end; false: nothing to do now. */
 bool body_step(struct qn_web_request *request);
+/* So many bodies of one person's, or from one address, are on their way that another has to wait:
+ * slow ones would take all places. */
+bool body_is_one_too_many(const struct qn_web_request *request);
 /* Reads over what nobody wants. QN_ERR_HELD: more has to come; QN_ERR_LIMIT, QN_ERR_INVALID: the
  * connection has to end. */
 enum qn_err QN_CHECKED body_discard(struct qn_web_request *request);

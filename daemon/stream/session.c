@@ -18,6 +18,7 @@ static const struct qn_span alpn_names[] = {
     [QN_ALPN_GUEST] = {(const uint8_t *)"\x0dquoin-guest/1", 14},
     [QN_ALPN_BULK] = {(const uint8_t *)"\x0cquoin-bulk/1", 13},
     [QN_ALPN_WEB] = {(const uint8_t *)"\x0bquoin-web/1", 12},
+    [QN_ALPN_WEB_BACK] = {(const uint8_t *)"\x10quoin-web-back/1", 17},
 };
 
 struct qn_session {
@@ -101,6 +102,8 @@ int qn_session_on_alpn(SSL *ssl, const unsigned char **ret_name, unsigned char *
         chosen = QN_ALPN_BULK;
     else if (is_offered(QN_ALPN_WEB, names))
         chosen = QN_ALPN_WEB;
+    else if (is_offered(QN_ALPN_WEB_BACK, names))
+        chosen = QN_ALPN_WEB_BACK;
     else if (session->options.allows_guests && is_offered(QN_ALPN_GUEST, names))
         chosen = QN_ALPN_GUEST;
     if (chosen == QN_ALPN_NONE)
@@ -127,7 +130,7 @@ enum qn_alpn qn_session_alpn(const struct qn_session *session)
     const unsigned char *name = NULL;
     unsigned size = 0;
     SSL_get0_alpn_selected(session->ssl, &name, &size);
-    for (enum qn_alpn alpn = QN_ALPN_MEMBER; alpn <= QN_ALPN_WEB; alpn++)
+    for (enum qn_alpn alpn = QN_ALPN_MEMBER; alpn <= QN_ALPN_WEB_BACK; alpn++)
         if (qn_span_eq(qn_span(name, size), qn_span_from(alpn_names[alpn], 1)))
             return alpn;
     return QN_ALPN_NONE;

@@ -12,10 +12,11 @@
 
 enum qn_alpn {
     QN_ALPN_NONE,
-    QN_ALPN_MEMBER, /* quoin/1 */
-    QN_ALPN_GUEST,  /* quoin-guest/1 */
-    QN_ALPN_BULK,   /* quoin-bulk/1 */
-    QN_ALPN_WEB,    /* quoin-web/1 */
+    QN_ALPN_MEMBER,   /* quoin/1 */
+    QN_ALPN_GUEST,    /* quoin-guest/1 */
+    QN_ALPN_BULK,     /* quoin-bulk/1 */
+    QN_ALPN_WEB,      /* quoin-web/1 */
+    QN_ALPN_WEB_BACK, /* quoin-web-back/1 */
 };
 
 struct qn_tls;

@@ -36,6 +36,9 @@ static const struct row {
     {"folder-gone", N_("The folder cannot be reached for the moment: its disk is not there.")},
     {"site-offline", N_("The site that has this cannot be reached for the moment.")},
     {"bad-answer", N_("The site that has this answered wrongly. Tell your IT person.")},
+    {"other-site",
+     N_("Nothing is moved or copied to a folder of another site in one step. Copy it to your "
+        "machine first, then to there.")},
     {"path-unknown", N_("There is no such file or directory.")},
     {"is-directory", N_("This is a directory.")},
     {"not-directory", N_("This is no directory.")},
@@ -43,6 +46,7 @@ static const struct row {
     {"name-taken", N_("There is something of this name already.")},
     {"bad-name", N_("This name cannot be used.")},
     {"locked", N_("Somebody has this open and locked. Try again later.")},
+    {"for-operators", N_("Only an operator may do this.")},
     {"not-allowed", N_("The system of the server does not allow this.")},
     {"disk-full", N_("The disk of the server is full. Nothing was changed.")},
     {"file-failed", N_("The server could not read or write this. Tell your IT person.")},

@@ -18,6 +18,8 @@
 #             1 s how many pass from the first byte of the session until the first operation is there
 # bootstrap   a new site gets everything at 20 Mbit/s with 40 ms: seconds, bytes; another one with a cut
 #             every 10 s
+# erase       so many records written, edited, deleted and erased at two sites, twice: rows that are left
+#             once the logs were cut (none, or it fails), and the size of the store after each time
 # memory      20 sites linked to the one with all records: its memory
 # cgroup      import at one site, bootstrap of another and audit, each daemon in a cgroup of 96 MiB (as root)
 # etcd        three nodes of etcd, the same records: import in transactions of as many puts, single puts,
@@ -38,7 +40,7 @@ source "$here/cgroup.sh"
 # shellcheck source=etcd.sh
 source "$here/etcd.sh"
 
-build=$1 scale=100 steps=row,import,puts,catchup,read,reconnect,bootstrap,memory,cgroup,etcd
+build=$1 scale=100 steps=row,import,puts,catchup,read,reconnect,bootstrap,erase,memory,cgroup,etcd
 shift
 while (($# > 0)); do
     case $1 in
@@ -56,8 +58,8 @@ readonly wait_max=1200
 bench_begin "$build"
 make_records=$(bench_program "$build" make_records) look_store=$(bench_program "$build" look_store)
 put_records=$(bench_program "$build" put_records) bench_row=$(bench_program "$build" bench_row)
-relay=$(bench_program "$build" relay) line_folder=$work
-[[ -x $make_records && -x $look_store && -x $put_records && -x $bench_row && -x $relay ]]
+erased=$(bench_program "$build" unit_store_erased) relay=$(bench_program "$build" relay) line_folder=$work
+[[ -x $make_records && -x $look_store && -x $put_records && -x $bench_row && -x $relay && -x $erased ]]
 end() {
     etcd_end
     group_end
@@ -285,6 +287,14 @@ figure_bootstrap() {
     watch_end a
     note bootstrap "$(jq -nc --argjson whole "$whole" --argjson cut "$cut" --argjson rss "$(watch_most a)" \
         '{whole: $whole, cut: $cut, more: ($cut.bytes / $whole.bytes - 1), rss_anon_kib_of_source: $rss}')"
+}
+
+# tests/unit/store/test_erased.c, with as many records.
+figure_erase() {
+    local start
+    start=$(now)
+    QN_ERASE_RECORDS=$records timeout 7200 "$erased" --timeout 7200 >"$work/erased"
+    note erase "$(jq -c --argjson s "$(seconds "$start" "$(now)")" '. + {s: $s}' "$work/erased")"
 }
 
 # --- memory ---

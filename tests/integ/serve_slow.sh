@@ -1,13 +1,13 @@
 #!/bin/bash
 # A thousand clients that send a byte now and then, from many addresses, while people work.
 #
-#   serve_slow.sh SYNCD SYNCCTL SLOW_CLIENTS
+#   serve_slow.sh SYNCD SYNCCTL SLOW_CLIENTS SLOW_BODIES
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "$0")/lib.sh"
 
 begin "$1" "$2" one
-slow_clients=$3
+slow_clients=$3 slow_bodies=$4
 port=$(sites_free_port)
 ca=$work/ca.pem
 ulimit -n "$(ulimit -H -n)"
@@ -44,4 +44,29 @@ expect "and again" work_on
 anon=$(awk '/^RssAnon/ { print $2 }' "/proc/${site_pid[one]}/status")
 printf 'ok: RssAnon %s KiB with %s\n' "$anon" "$(tail -n 1 "$work/slow.log")"
 kill -0 "${helpers[0]}" || fail "the slow clients have ended: $(tail -n 3 "$work/slow.log")"
+kill "${helpers[0]}"
+wait "${helpers[0]}" || true
+helpers=()
+
+# A thousand uploads of twenty people that go on for ever. A fresh daemon: what the handshakes took stays in its heap.
+site_stop one
+site_start one --config "$work/conf" || fail "it does not start"
+await "it listens again" listens
+mkdir "$work/slow"
+expect "a folder" ctl one folder create slow --path "$work/slow"
+for ((i = 0; i < 20; i++)); do
+    ctl one user add "p$i" --role editor <<<'a rather long password' >"$work/out" || fail "no p$i: $(cat "$work/out")"
+    ctl one user grant "p$i" --folder slow --right write >"$work/out" || fail "p$i: $(cat "$work/out")"
+done
+before=$(awk '/^RssAnon/ { print $2 }' "/proc/${site_pid[one]}/status")
+"$slow_bodies" "$port" 950 'a rather long password' >"$work/bodies.log" 2>&1 &
+helpers+=($!)
+patience_s=100
+has_bodies() { grep -q '^9[0-9][0-9] slow bodies' "$work/bodies.log"; }
+await "nearly a thousand uploads are on their way" has_bodies
+expect "people work all the same" work_on
+anon=$(awk '/^RssAnon/ { print $2 }' "/proc/${site_pid[one]}/status")
+printf 'ok: RssAnon %s KiB (before: %s) with %s\n' "$anon" "$before" "$(tail -n 1 "$work/bodies.log")"
+ldd "$1" | grep -q asan || ((anon < 48 * 1024)) || fail "too much: $anon KiB"
+kill -0 "${helpers[0]}" || fail "the slow uploads have ended: $(tail -n 3 "$work/bodies.log")"
 kill "${helpers[0]}"

@@ -83,6 +83,14 @@ static void change(struct sim_world *world, struct sim_site *site, const char *c
     request(world, site, command, &args);
 }
 
+static void empty_trash(struct sim_world *world, struct sim_site *site)
+{
+    struct qn_buf args;
+    start_args(&args, 1);
+    text(&args, "collection", random_coll(world));
+    request(world, site, "record.empty-trash", &args);
+}
+
 static void resolve(struct sim_world *world, struct sim_site *site)
 {
     struct qn_buf args;
@@ -368,6 +376,16 @@ static void burn(struct sim_world *world, struct sim_site *site)
     site_burn(world, site, helper);
 }
 
+/* As if a person there wanted a folder of another site's. */
+static void call(struct sim_world *world, struct sim_site *site, uint64_t dice)
+{
+    const struct sim_site *other = &world->sites[dice % world->site_count];
+    const struct qn_group *group = qn_core_group(site->core);
+    const struct qn_site *member = group == NULL ? NULL : qn_group_site(group, &other->id);
+    if (member != NULL)
+        site_step(world, site, &(struct qn_event){.kind = QN_EVENT_CALL, .key = member->keys.site});
+}
+
 static void act_up(struct sim_world *world, struct sim_site *site, uint64_t dice)
 {
     if (world->has_trouble && world_chance(world, 60))
@@ -382,6 +400,8 @@ static void act_up(struct sim_world *world, struct sim_site *site, uint64_t dice
         change(world, site, "record.delete");
     else if (dice < 570)
         change(world, site, "record.restore");
+    else if (dice < 578)
+        empty_trash(world, site);
     else if (dice < 600)
         change(world, site, "record.erase");
     else if (dice < 635)
@@ -402,6 +422,8 @@ static void act_up(struct sim_world *world, struct sim_site *site, uint64_t dice
         withdraw(world, site);
     else if (dice < 985 && !world->has_short_logs)
         site_truncate(world, site);
+    else if (dice < 990)
+        call(world, site, dice);
     else
         world_run(world, world->now_ms + world_below(world, 3000));
 }

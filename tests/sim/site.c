@@ -226,6 +226,9 @@ static void carry_out(struct sim_world *world, struct sim_site *site, struct qn_
     case QN_EFFECT_RECOVERED:
         site->has_kit = false;
         break;
+    case QN_EFFECT_CALLED: /* by a site that found no way to a folder; nobody has one */
+        world_fail(world, "%s is made to dial for nothing", site->name);
+        break;
     case QN_EFFECT_NOTE:
         look_at_note(world, site, effect);
         break;

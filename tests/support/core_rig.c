@@ -188,6 +188,10 @@ static void keep(struct rig *rig, struct qn_effect *effect)
     case QN_EFFECT_UNPIN:
         rig->unpins++;
         break;
+    case QN_EFFECT_CALLED:
+        rig->called++;
+        rig->called_key = effect->expected;
+        break;
     case QN_EFFECT_RECOVERED:
         rig->recovered++;
         break;

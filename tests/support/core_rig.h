@@ -33,15 +33,17 @@ struct rig {
     bool has_closed;      /* RIG_LINK */
     bool has_closed_bulk; /* RIG_BULK */
     bool has_dialled_bulk;
-    const char *note;   /* the first code */
-    size_t keys;        /* VAULT_KEY */
-    size_t key_size;    /* of the last one */
-    size_t recovered;   /* RECOVERED */
-    size_t unpins;      /* UNPIN */
-    const char *code;   /* of the last refused request */
-    size_t replies;     /* requests that were answered or refused */
-    struct qn_buf end;  /* what the last answer carried */
-    struct qn_job *job; /* the last one that was started; owned */
+    const char *note;                /* the first code */
+    size_t keys;                     /* VAULT_KEY */
+    size_t key_size;                 /* of the last one */
+    size_t recovered;                /* RECOVERED */
+    size_t unpins;                   /* UNPIN */
+    size_t called;                   /* CALLED, */
+    struct qn_public_key called_key; /* by that one */
+    const char *code;                /* of the last refused request */
+    size_t replies;                  /* requests that were answered or refused */
+    struct qn_buf end;               /* what the last answer carried */
+    struct qn_job *job;              /* the last one that was started; owned */
 };
 
 /* A group of both sites that share the collections 1 to `colls`, in site 0's store. */

@@ -26,6 +26,7 @@ struct qn_folder_call {
 
     char *path, *to;
     bool overwrites, is_shallow;
+    struct dav_folder *target;
     int64_t modified_ns;
     struct qn_folder_expect expect;
     struct qn_folder_file *file;
@@ -544,19 +545,19 @@ static void copy_node(struct dav_folder *folder, const struct node *node, const 
 
 static enum qn_err copy_tree(struct qn_folder_call *call)
 {
-    struct dav_folder *folder = call->folder;
+    struct dav_folder *folder = call->folder, *target = call->target;
     if (!find(folder, call->path))
         return QN_ERR_NOTFOUND;
-    if (!has_parent(folder, call->to))
+    if (!has_parent(target, call->to))
         return QN_ERR_STATE;
-    if (find(folder, call->to) && !call->overwrites)
+    if (find(target, call->to) && !call->overwrites)
         return QN_ERR_EXISTS;
-    drop(folder, call->to);
+    drop(target, call->to);
     for (size_t i = 0, count = folder->nodes.count; i < count; i++) {
         const struct node *node = folder->nodes.items[i];
         if (strcmp(node->path, call->path) == 0 ||
             (!call->is_shallow && is_within(node->path, call->path)))
-            copy_node(folder, node, call->path, call->to);
+            copy_node(target, node, call->path, call->to);
     }
     return QN_OK;
 }
@@ -578,25 +579,23 @@ static void finish_move(struct qn_folder_call *call)
 }
 
 static struct qn_folder_call *op_copy(struct qn_folder *folder, struct qn_span from,
-                                      struct qn_span to, bool overwrites, bool is_shallow,
-                                      qn_folder_failed_fn failed, qn_folder_done_fn done,
-                                      void *context)
+                                      const struct qn_folder_target *to, qn_folder_failed_fn failed,
+                                      qn_folder_done_fn done, void *context)
 {
     struct qn_folder_call *call = call_new(of(folder), from, finish_copy, context);
-    call->to = dup_span(to);
-    call->overwrites = overwrites;
-    call->is_shallow = is_shallow;
+    call->target = of(to->folder);
+    call->to = dup_span(to->path);
+    call->overwrites = to->overwrites;
+    call->is_shallow = to->is_shallow;
     call->on_done = done;
     return call;
 }
 
 static struct qn_folder_call *op_move(struct qn_folder *folder, struct qn_span from,
-                                      struct qn_span to, bool overwrites,
-                                      qn_folder_failed_fn failed, qn_folder_done_fn done,
-                                      void *context)
+                                      const struct qn_folder_target *to, qn_folder_failed_fn failed,
+                                      qn_folder_done_fn done, void *context)
 {
-    struct qn_folder_call *call =
-        op_copy(folder, from, to, overwrites, false, failed, done, context);
+    struct qn_folder_call *call = op_copy(folder, from, to, failed, done, context);
     call->finish = finish_move;
     return call;
 }

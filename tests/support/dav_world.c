@@ -29,7 +29,7 @@ struct qn_web_request {
 };
 
 struct dav_world {
-    struct dav_folder *folder;
+    struct dav_folder *folder, *second;
     QN_VEC(struct row *) rows;
     struct qn_local local;
     struct qn_serve_host host;
@@ -46,6 +46,11 @@ struct dav_world {
     struct dav_answer answer;
     bool is_closed;
 };
+
+static bool turn_folders(struct dav_world *world)
+{
+    return dav_folder_turn(world->folder) || dav_folder_turn(world->second);
+}
 
 /* For `random`, which has no context: there is one world in each test's process. */
 static struct dav_world *the_world;
@@ -284,6 +289,8 @@ static enum qn_err local_read(void *context, struct qn_span prefix, struct qn_sp
 static struct qn_folder *host_folder(void *context, struct qn_span name)
 {
     struct dav_world *world = context;
+    if (qn_span_eq_str(name, "E"))
+        return dav_folder_base(world->second);
     return qn_span_eq_str(name, "F") ? dav_folder_base(world->folder) : NULL;
 }
 
@@ -313,9 +320,12 @@ static enum qn_right right_of(void *context, const struct qn_person *person, str
         world->questions_left = 0;
         return QN_RIGHT_NONE;
     }
+    bool is_bert = strcmp(person->name, "bert") == 0;
+    if (qn_span_eq_str(folder, "E"))
+        return is_bert ? QN_RIGHT_NONE : QN_RIGHT_WRITE;
     if (!qn_span_eq_str(folder, "F"))
         return QN_RIGHT_NONE;
-    if (strcmp(person->name, "anna") == 0 || strcmp(person->name, "bert") == 0)
+    if (strcmp(person->name, "anna") == 0 || is_bert)
         return QN_RIGHT_WRITE;
     return strcmp(person->name, "rita") == 0 ? QN_RIGHT_READ : QN_RIGHT_NONE;
 }
@@ -354,7 +364,7 @@ static void finish(struct dav_world *world)
 {
     world->is_closed = false;
     qn_dav_close(world->dav, on_closed, world);
-    while (dav_folder_turn(world->folder))
+    while (turn_folders(world))
         continue;
     cr_assert(world->is_closed, "a request was left");
 }
@@ -363,6 +373,7 @@ struct dav_world *dav_world_new(void)
 {
     struct dav_world *world = the_world = QN_NEW(struct dav_world);
     world->folder = dav_folder_new();
+    world->second = dav_folder_new();
     world->local = (struct qn_local){.put = local_put, .read = local_read, .context = world};
     world->host = (struct qn_serve_host){.context = world,
                                          .local = &world->local,
@@ -392,6 +403,7 @@ void dav_world_free(struct dav_world *world)
     qn_vec_free(&world->rows);
     answer_free(&world->answer);
     dav_folder_free(world->folder);
+    dav_folder_free(world->second);
     qn_free(world);
 }
 
@@ -486,7 +498,7 @@ const struct dav_answer *dav_ask_bytes(struct dav_world *world, const char *line
     struct qn_web_request *request = start(world, line, fields, body);
     for (unsigned i = 0; i < TURNS_MAX && !request->is_finished; i++) {
         turn(request);
-        (void)dav_folder_turn(world->folder);
+        (void)turn_folders(world);
     }
     cr_assert(request->is_finished, "no answer to %s", line);
     struct dav_answer *answer = &world->answer;
@@ -511,10 +523,10 @@ void dav_ask_and_leave(struct dav_world *world, const char *line, const char *fi
     struct qn_web_request *request = start(world, line, fields, qn_span_str(body));
     for (unsigned i = 0; i < turns && !request->is_finished; i++) {
         turn(request);
-        (void)dav_folder_turn(world->folder);
+        (void)turn_folders(world);
     }
     end(request, false);
-    while (dav_folder_turn(world->folder))
+    while (turn_folders(world))
         continue;
 }
 
@@ -525,7 +537,7 @@ void dav_ask_both(struct dav_world *world, const char *line, const char *body, c
     for (unsigned i = 0; i < TURNS_MAX && !(both[0]->is_finished && both[1]->is_finished); i++) {
         turn(both[0]);
         turn(both[1]);
-        (void)dav_folder_turn(world->folder);
+        (void)turn_folders(world);
     }
     cr_assert(both[0]->is_finished && both[1]->is_finished, "no answer to %s", line);
     end(both[0], true);
@@ -630,4 +642,14 @@ void dav_world_fail_audit(struct dav_world *world, enum qn_err err)
 struct qn_dav *dav_world_dav(const struct dav_world *world)
 {
     return world->dav;
+}
+
+const char *dav_world_second_file(struct dav_world *world, const char *path)
+{
+    return dav_folder_get(world->second, path);
+}
+
+void dav_world_be_of_a_site(struct dav_world *world, bool is_of_a_site)
+{
+    world->person.is_from_site = is_of_a_site;
 }

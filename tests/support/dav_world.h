@@ -36,7 +36,8 @@ void dav_ask_both(struct dav_world *world, const char *line, const char *body, c
 /* The value of a field of the last answer; NULL: there is none. */
 const char *dav_answer_field(const struct dav_answer *answer, const char *name);
 
-/* Who asks from now on: "anna" may write the folder F, "rita" read it, others nothing. */
+/* Who asks from now on: "anna" and "bert" may write the folder F, "rita" read it, others nothing.
+ * All but "bert" may write the folder E. */
 void dav_world_be(struct dav_world *world, const char *person);
 /* After so many questions for a right nobody has any. */
 void dav_world_withdraw(struct dav_world *world, unsigned questions);
@@ -50,6 +51,10 @@ void dav_world_set_file(struct dav_world *world, const char *path, const char *c
 void dav_world_race(struct dav_world *world, const char *path, const char *content);
 const char *dav_world_file(struct dav_world *world, const char *path); /* NULL: none */
 int64_t dav_world_modified_ns(struct dav_world *world, const char *path);
+/* The same in E. */
+const char *dav_world_second_file(struct dav_world *world, const char *path);
+/* The person is known by the word of another site. */
+void dav_world_be_of_a_site(struct dav_world *world, bool is_of_a_site);
 size_t dav_world_row_count(const struct dav_world *world, const char *prefix);
 size_t dav_world_uploads(const struct dav_world *world); /* begun and neither done nor aborted */
 size_t dav_world_notes(const struct dav_world *world);   /* accesses told to the audit trail */

@@ -156,8 +156,10 @@ static void on_done(void *context, enum qn_err err)
     } while (0)
 
 #define CHANGE_MOVE(f, from, to)                                                                   \
-    change(f, (f)->folder->ops->move((f)->folder, qn_span_str(from), qn_span_str(to), false, NULL, \
-                                     on_done, f))
+    change(f, (f)->folder->ops->move(                                                              \
+                  (f)->folder, qn_span_str(from),                                                  \
+                  &(struct qn_folder_target){.folder = (f)->folder, .path = qn_span_str(to)},      \
+                  NULL, on_done, f))
 #define CHANGE_REMOVE(f, name)                                                                     \
     change(f, (f)->folder->ops->remove((f)->folder, qn_span_str(name), NULL, NULL, on_done, f))
 

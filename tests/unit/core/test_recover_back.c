@@ -251,19 +251,47 @@ Test(recover_back, a_holder_that_fails_is_asked_again)
     cr_assert_eq(rig.job->kind, QN_JOB_REBUILD);
 }
 
-Test(recover_back, operations_that_make_no_sense_stop_nothing_and_are_tried_again)
+static void tell_part(enum qn_job_news news, const char *what)
 {
     QN_AUTO_BUF struct qn_buf payload;
-    start_with_key();
-    end_job(QN_JOB_REBUILD, QN_OK, NULL);
-    end_job(QN_JOB_CATALOG, QN_OK, NULL);
     qn_buf_init(&payload, 256);
     qn_pack_map(&payload, 2);
     qn_pack_cstr(&payload, "coll");
     qn_pack_bin(&payload, QN_SPAN_OF(rig.core->colls.items[0]->id.bytes));
-    qn_pack_cstr(&payload, "ops");
+    qn_pack_cstr(&payload, what);
     qn_pack_bin(&payload, qn_span_str("\x01"));
-    rig_job(&rig, QN_JOB_OPS, QN_OK, &payload);
+    rig_job(&rig, news, QN_OK, &payload);
+}
+
+/* While they come, no other source is asked; afterwards it may be. */
+Test(recover_back, pages_that_make_no_sense_stop_nothing_and_are_tried_again)
+{
+    start_with_key();
+    end_job(QN_JOB_REBUILD, QN_OK, NULL);
+    end_job(QN_JOB_CATALOG, QN_OK, NULL);
+    const struct coll *coll = rig.core->colls.items[0];
+    tell_part(QN_JOB_PAGE, "page");
+    cr_assert(recover_brings_pages(rig.core, coll));
+    tell_part(QN_JOB_PAGE, "page");
+    end_recall(false);
+    settle();
+    cr_assert_not(recover_brings_pages(rig.core, coll));
+    cr_assert_eq(rig.recovered, 0);
+    end_recall(false); /* the rest of the round, without that collection */
+    settle();
+    cr_assert_eq(rig.recovered, 0);
+    rig_wait(&rig, RECOVER_RETRY_MS);
+    end_recall(false);
+    settle();
+    cr_assert_eq(rig.recovered, 1);
+}
+
+Test(recover_back, operations_that_make_no_sense_stop_nothing_and_are_tried_again)
+{
+    start_with_key();
+    end_job(QN_JOB_REBUILD, QN_OK, NULL);
+    end_job(QN_JOB_CATALOG, QN_OK, NULL);
+    tell_part(QN_JOB_OPS, "ops");
     end_recall(false);
     settle();
     cr_assert_eq(rig.recovered, 0);

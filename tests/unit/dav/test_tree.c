@@ -161,6 +161,69 @@ Test(dav_tree, targets_that_cannot_be)
     cr_assert_eq(ask("MOVE /dav/F/none", "Destination: /dav/F/x\r\n"), 404);
 }
 
+/* ---- two folders of this site ---- */
+
+Test(dav_tree, a_move_to_another_folder_takes_properties_along)
+{
+    set_property("d/e/b");
+    cr_assert_eq(ask("MOVE /dav/F/d", "Destination: https://h/dav/E/m/\r\n"), 201);
+    cr_assert_str_eq(dav_world_second_file(world, "m/e/b"), "two");
+    cr_assert_null(dav_world_file(world, "d/a"));
+    cr_assert_eq(dav_world_row_count(world, "prop/E/m/e/b"), 1);
+    cr_assert_eq(dav_world_row_count(world, "prop/"), 1);
+    cr_assert_str_eq(dav_world_last_note(world), "anna move folder:F/d ok");
+    cr_assert_eq(ask("MOVE /dav/E/m/e/b", "Destination: /dav/F/c\r\n"), 204);
+    cr_assert_str_eq(dav_world_file(world, "c"), "two");
+    cr_assert(has_property("c"));
+}
+
+Test(dav_tree, a_copy_to_another_folder_leaves_the_first_as_it_is)
+{
+    set_property("d/a");
+    cr_assert_eq(ask("COPY /dav/F/d", "Destination: /dav/E/d\r\n"), 201, "the same inner path");
+    cr_assert_str_eq(dav_world_second_file(world, "d/a"), "one");
+    cr_assert_str_eq(dav_world_file(world, "d/a"), "one");
+    cr_assert_eq(dav_world_row_count(world, "prop/E/d/a"), 1);
+    cr_assert_eq(dav_world_row_count(world, "prop/F/d/a"), 1);
+    cr_assert_eq(ask("COPY /dav/F/c", "Destination: /dav/E/d/a\r\nOverwrite: F\r\n"), 412);
+    cr_assert_eq(ask("COPY /dav/F/c", "Destination: /dav/E/d/a\r\n"), 204);
+    cr_assert_eq(dav_world_row_count(world, "prop/E/"), 0, "what it had is gone");
+    cr_assert_eq(ask("COPY /dav/F/c", "Destination: /dav/E\r\n"), 403);
+    cr_assert_eq(ask("COPY /dav/F/c", "Destination: /dav/E/no/c\r\n"), 409);
+}
+
+Test(dav_tree, both_folders_have_a_say)
+{
+    dav_world_be(world, "rita");
+    cr_assert_eq(ask("MOVE /dav/F/c", "Destination: /dav/E/c\r\n"), 403);
+    cr_assert_eq(ask("COPY /dav/F/c", "Destination: /dav/F/x\r\n"), 403);
+    cr_assert_eq(ask("COPY /dav/F/c", "Destination: /dav/E/c\r\n"), 201, "to read is enough");
+    cr_assert_eq(ask("MOVE /dav/E/c", "Destination: /dav/F/x\r\n"), 403);
+    dav_world_be(world, "bert");
+    cr_assert_eq(ask("COPY /dav/F/c", "Destination: /dav/E/x\r\n"), 502, "he sees no E");
+    dav_world_be(world, "anna");
+    dav_world_be_of_a_site(world, true);
+    cr_assert_eq(ask("COPY /dav/F/c", "Destination: /dav/E/x\r\n"), 502);
+    cr_assert_not_null(strstr(
+        (const char *)dav_ask(world, "COPY /dav/F/c", "Destination: /dav/E/x\r\n", "")->body.data,
+        "other-site"));
+    dav_world_be_of_a_site(world, false);
+    cr_assert_null(dav_world_second_file(world, "x"));
+    cr_assert_str_eq(dav_world_file(world, "c"), "three");
+}
+
+Test(dav_tree, a_lock_in_the_other_folder_holds)
+{
+    const char *lock = "<lockinfo xmlns='DAV:'><lockscope><exclusive/></lockscope><locktype>"
+                       "<write/></locktype></lockinfo>";
+    cr_assert_eq(dav_ask(world, "LOCK /dav/E/c", "", lock)->status, 201);
+    dav_world_be(world, "rita");
+    cr_assert_eq(ask("COPY /dav/F/c", "Destination: /dav/E/c\r\n"), 423);
+    dav_world_be(world, "anna");
+    cr_assert_eq(ask("MOVE /dav/F/c", "Destination: /dav/E/c\r\n"), 423, "without its token");
+    cr_assert_str_eq(dav_world_file(world, "c"), "three");
+}
+
 /* What was begun is brought to its end without the client: properties and files stay together. */
 Test(dav_tree, a_client_that_leaves_does_not_part_files_from_properties)
 {

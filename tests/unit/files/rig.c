@@ -237,18 +237,30 @@ enum qn_err rig_remove(struct rig *rig, const char *path, const struct qn_folder
 
 enum qn_err rig_copy(struct rig *rig, const char *from, const char *to, bool overwrites)
 {
+    struct qn_folder_target target = {
+        .folder = rig->folder, .path = qn_span_str(to), .overwrites = overwrites};
+    return rig_copy_to(rig, from, &target);
+}
+
+enum qn_err rig_copy_to(struct rig *rig, const char *from, const struct qn_folder_target *to)
+{
     rig->failed[0] = '\0';
-    rig->folder->ops->copy(rig->folder, qn_span_str(from), qn_span_str(to), overwrites, false,
-                           on_failed, rig_on_done, rig);
+    rig->folder->ops->copy(rig->folder, qn_span_str(from), to, on_failed, rig_on_done, rig);
     rig_wait(rig);
     return rig->err;
 }
 
 enum qn_err rig_move(struct rig *rig, const char *from, const char *to, bool overwrites)
 {
+    struct qn_folder_target target = {
+        .folder = rig->folder, .path = qn_span_str(to), .overwrites = overwrites};
+    return rig_move_to(rig, from, &target);
+}
+
+enum qn_err rig_move_to(struct rig *rig, const char *from, const struct qn_folder_target *to)
+{
     rig->failed[0] = '\0';
-    rig->folder->ops->move(rig->folder, qn_span_str(from), qn_span_str(to), overwrites, on_failed,
-                           rig_on_done, rig);
+    rig->folder->ops->move(rig->folder, qn_span_str(from), to, on_failed, rig_on_done, rig);
     rig_wait(rig);
     return rig->err;
 }

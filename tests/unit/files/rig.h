@@ -54,6 +54,8 @@ enum qn_err rig_mkdir(struct rig *rig, const char *path);
 enum qn_err rig_remove(struct rig *rig, const char *path, const struct qn_folder_expect *expect);
 enum qn_err rig_copy(struct rig *rig, const char *from, const char *to, bool overwrites);
 enum qn_err rig_move(struct rig *rig, const char *from, const char *to, bool overwrites);
+enum qn_err rig_copy_to(struct rig *rig, const char *from, const struct qn_folder_target *to);
+enum qn_err rig_move_to(struct rig *rig, const char *from, const struct qn_folder_target *to);
 enum qn_err rig_touch(struct rig *rig, const char *path, int64_t modified_ns);
 
 /* Behind the folder's back. */

@@ -292,8 +292,8 @@ Test(calls, quick_ones_pass_long_ones)
     for (int i = 0; i < 6; i++) {
         char name[32];
         snprintf(name, sizeof(name), "copy%d", i);
-        rig.folder->ops->copy(rig.folder, SPAN("d"), qn_span_str(name), false, false, NULL,
-                              rig_on_done, &rig);
+        struct qn_folder_target to = {.folder = rig.folder, .path = qn_span_str(name)};
+        rig.folder->ops->copy(rig.folder, SPAN("d"), &to, NULL, rig_on_done, &rig);
     }
     rig.folder->ops->stat(rig.folder, SPAN("a"), on_one, &many);
     for (int i = 0; i < TURNS_MAX && many.done == 0; i++)
@@ -305,4 +305,49 @@ Test(calls, quick_ones_pass_long_ones)
     cr_assert(rig_exists(&rig, "copy5"));
     for (int i = 0; i < 1000; i++)
         rig_turn(&rig);
+}
+
+/* ---- who holds a folder ---- */
+
+static size_t freed;
+
+static void count_free(struct qn_folder *folder)
+{
+    freed++;
+}
+
+Test(calls, a_folder_goes_with_its_owner_and_its_last_user)
+{
+    static const struct qn_folder_ops ops = {.free = count_free};
+    struct qn_folder folder = {.ops = &ops};
+    qn_folder_hold(&folder);
+    qn_folder_hold(&folder);
+    qn_folder_release(&folder);
+    qn_folder_retire(&folder);
+    cr_assert_eq(freed, 0);
+    qn_folder_release(&folder);
+    cr_assert_eq(freed, 1);
+    folder = (struct qn_folder){.ops = &ops};
+    qn_folder_hold(&folder);
+    qn_folder_release(&folder);
+    cr_assert_eq(freed, 1, "its owner has it still");
+    qn_folder_retire(&folder);
+    cr_assert_eq(freed, 2);
+}
+
+Test(calls, a_retired_folder_works_until_it_is_let_go)
+{
+    RIG(rig);
+    struct qn_folder *folder = rig.folder;
+    qn_folder_hold(folder);
+    qn_folder_retire(folder);
+    rig_make(&rig, "a", "x");
+    cr_assert_eq(rig_stat(&rig, "a"), QN_OK);
+    struct many many = {0};
+    folder->ops->stat(folder, SPAN("a"), on_one, &many);
+    qn_folder_release(folder);
+    for (int i = 0; i < TURNS_MAX && many.done == 0; i++)
+        rig_turn(&rig);
+    cr_assert_eq(many.done, 1, "what was under way is told");
+    rig_open(&rig, rig.dir.path, NULL, true);
 }

@@ -1,3 +1,4 @@
+#include "files/tree.h"
 #include "rig.h"
 
 static void make_tree(const struct rig *rig)
@@ -58,9 +59,8 @@ Test(copy, only_the_directory)
 {
     RIG(rig);
     make_tree(&rig);
-    rig.folder->ops->copy(rig.folder, SPAN("d"), SPAN("c"), false, true, NULL, rig_on_done, &rig);
-    rig_wait(&rig);
-    cr_assert_eq(rig.err, QN_OK);
+    struct qn_folder_target to = {.folder = rig.folder, .path = SPAN("c"), .is_shallow = true};
+    cr_assert_eq(rig_copy_to(&rig, "d", &to), QN_OK);
     cr_assert_eq(rig_list(&rig, "c"), QN_OK);
     cr_assert_eq(rig.text.size, 0);
 }
@@ -154,4 +154,162 @@ Test(copy, a_large_file_whole)
     cr_assert_eq(rig_get(&rig, "twin"), QN_OK);
     cr_assert(qn_span_eq_str(qn_buf_view(&rig.text), text));
     free(text);
+}
+
+/* ---- two folders ---- */
+
+/* The second one in `dir`, with the same rows. */
+static struct qn_folder *open_second(struct rig *rig, const char *path)
+{
+    return qn_folder_local_new(
+        &(struct qn_folder_local_options){.loop = rig->loop,
+                                          .path = path,
+                                          .name = SPAN("second"),
+                                          .local = fake_local_door(rig->rows)});
+}
+
+/* Beside the rig's folder, or on another file system. */
+static void start_second(struct tmp_dir *dir, const char *base)
+{
+    if (base == NULL) {
+        tmp_dir_init(dir);
+        return;
+    }
+    snprintf(dir->path, sizeof(dir->path), "%s/quoin-test-XXXXXX", base);
+    cr_assert_not_null(mkdtemp(dir->path));
+}
+
+static bool second_is(const struct tmp_dir *dir, const char *name, const char *content)
+{
+    char path[TMP_PATH_SIZE], text[64] = "";
+    FILE *file = fopen(tmp_dir_at(dir, name, path), "r");
+    if (file == NULL)
+        return false;
+    size_t size = fread(text, 1, sizeof(text) - 1, file);
+    fclose(file);
+    return size == strlen(content) && memcmp(text, content, size) == 0;
+}
+
+static void between_two_folders(const char *base)
+{
+    RIG(rig);
+    struct tmp_dir dir;
+    start_second(&dir, base);
+    struct qn_folder *second = open_second(&rig, dir.path);
+    struct qn_folder_target to = {.folder = second, .path = SPAN("a")};
+    rig_make_dir(&rig, "d");
+    cr_assert_eq(rig_put(&rig, "d/x", "deep"), QN_OK);
+    cr_assert_eq(rig_put(&rig, "a", "one"), QN_OK);
+    cr_assert_eq(rig_copy_to(&rig, "a", &to), QN_OK);
+    cr_assert(second_is(&dir, "a", "one") && rig_is(&rig, "a", "one"));
+    rig_make(&rig, "a", "two");
+    cr_assert_eq(rig_move_to(&rig, "a", &to), QN_ERR_EXISTS);
+    cr_assert(second_is(&dir, "a", "one") && rig_is(&rig, "a", "two"));
+    to.overwrites = true;
+    cr_assert_eq(rig_move_to(&rig, "a", &to), QN_OK);
+    cr_assert(second_is(&dir, "a", "two") && !rig_exists(&rig, "a"));
+    cr_assert_eq(rig_move_to(&rig, "d", &to), QN_OK, "a tree in the place of a file");
+    cr_assert(second_is(&dir, "a/x", "deep") && !rig_exists(&rig, "d"));
+    to.path = SPAN("none/x");
+    rig_make(&rig, "b", "x");
+    cr_assert_eq(rig_move_to(&rig, "b", &to), QN_ERR_STATE);
+    to.path = SPAN("../b");
+    cr_assert_eq(rig_move_to(&rig, "b", &to), QN_ERR_DENIED);
+    cr_assert(rig_is(&rig, "b", "x"));
+    qn_folder_free(second);
+    for (int i = 0; i < 1000; i++)
+        rig_turn(&rig);
+    tmp_dir_deinit(&dir);
+}
+
+Test(copy, between_two_folders)
+{
+    between_two_folders(NULL);
+}
+
+/* 0: there is no other one here that can be written. */
+static bool has_other_file_system(void)
+{
+    struct stat here, there;
+    const char *base = getenv("TMPDIR");
+    return stat(base ? base : "/tmp", &here) == 0 && stat("/dev/shm", &there) == 0 &&
+           here.st_dev != there.st_dev && access("/dev/shm", W_OK) == 0;
+}
+
+Test(copy, between_two_file_systems)
+{
+    if (has_other_file_system())
+        between_two_folders("/dev/shm");
+}
+
+/* Links are not copied: so they are not removed either, nor what holds them. */
+Test(copy, what_is_not_copied_to_another_file_system_stays)
+{
+    if (!has_other_file_system())
+        return;
+    RIG(rig);
+    struct tmp_dir dir;
+    char link[TMP_PATH_SIZE];
+    start_second(&dir, "/dev/shm");
+    struct qn_folder *second = open_second(&rig, dir.path);
+    struct qn_folder_target to = {.folder = second, .path = SPAN("d")};
+    rig_make_dir(&rig, "d");
+    rig_make(&rig, "d/a", "one");
+    cr_assert_eq(symlink("/etc/passwd", tmp_dir_at(&rig.dir, "d/link", link)), 0);
+    cr_assert_eq(rig_move_to(&rig, "d", &to), QN_ERR_DENIED);
+    cr_assert_str_neq(rig.failed, "");
+    cr_assert(second_is(&dir, "d/a", "one"), "%s", rig.failed);
+    cr_assert(!rig_exists(&rig, "d/a"), "%s", rig.failed);
+    cr_assert(rig_exists(&rig, "d/link"));
+    qn_folder_free(second);
+    for (int i = 0; i < 1000; i++)
+        rig_turn(&rig);
+    tmp_dir_deinit(&dir);
+}
+
+/* What somebody wrote while a move was copying stays: he was told that it is there. */
+Test(copy, what_was_changed_while_it_was_moved_stays)
+{
+    RIG(rig);
+    struct tree_report report;
+    pthread_mutex_t change = PTHREAD_MUTEX_INITIALIZER;
+    struct tree_moved moved = {.report = &report, .change = &change};
+    rig_make_dir(&rig, "d");
+    rig_make_dir(&rig, "d/deep");
+    rig_make(&rig, "d/old", "as it was");
+    rig_make(&rig, "d/deep/old", "as it was");
+    rig_make(&rig, "d/changed", "before");
+    tree_report_init(&report, NULL, SPAN("d"));
+    tree_moved_begin(&moved);
+    rig_make(&rig, "d/changed", "after");
+    rig_make(&rig, "d/new", "new");
+    rig_make_dir(&rig, "d/made");
+    int root = open(rig.dir.path, O_RDONLY | O_DIRECTORY);
+    cr_assert_geq(root, 0);
+    tree_remove_moved(root, "d", &moved);
+    close(root);
+    cr_assert_eq(report.err, QN_ERR_BUSY);
+    cr_assert_eq(report.failures.count, 3);
+    cr_assert(rig_is(&rig, "d/changed", "after") && rig_is(&rig, "d/new", "new"));
+    cr_assert(rig_exists(&rig, "d/made") && !rig_exists(&rig, "d/old"));
+    cr_assert_not(rig_exists(&rig, "d/deep"));
+    tree_report_deinit(&report);
+}
+
+Test(copy, nothing_is_old_by_a_clock_that_was_set_back)
+{
+    RIG(rig);
+    struct tree_report report;
+    pthread_mutex_t change = PTHREAD_MUTEX_INITIALIZER;
+    struct tree_moved moved = {.report = &report, .change = &change};
+    rig_make(&rig, "a", "x");
+    tree_report_init(&report, NULL, SPAN("a"));
+    tree_moved_begin(&moved);
+    moved.apart_ns += INT64_C(3600) * 1000000000; /* as if it had been an hour ahead then */
+    int root = open(rig.dir.path, O_RDONLY | O_DIRECTORY);
+    tree_remove_moved(root, "a", &moved);
+    close(root);
+    cr_assert_eq(report.err, QN_ERR_BUSY);
+    cr_assert(rig_exists(&rig, "a"));
+    tree_report_deinit(&report);
 }

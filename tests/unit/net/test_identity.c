@@ -222,7 +222,7 @@ static void closed(void *context)
     *(bool *)context = true;
 }
 
-Test(identity, web_is_for_members_and_is_taken_or_closed)
+static void is_taken_or_closed(enum qn_net_kind kind)
 {
     struct pair pair;
     bool is_gone = false;
@@ -232,18 +232,18 @@ Test(identity, web_is_for_members_and_is_taken_or_closed)
         .context = &is_gone};
     pair_init(&pair);
     qn_net_admit(pair.b.net, NULL, 0, true);
-    dial_b(&pair, QN_NET_WEB, &pair.b.key, 3);
+    dial_b(&pair, kind, &pair.b.key, 3);
     turn_until(pair.loop, pair.a.failed_count == 1);
     cr_assert_eq(pair.a.failed_reason, QN_ERR_DENIED);
     cr_assert_eq(pair.b.up_count, 0);
     qn_net_admit(pair.b.net, &pair.a.key, 1, false);
-    dial_b(&pair, QN_NET_WEB, &pair.b.key, 4); /* nobody takes it, so no welcome goes out */
+    dial_b(&pair, kind, &pair.b.key, 4); /* nobody takes it, so no welcome goes out */
     turn_until(pair.loop, pair.a.failed_count == 2 && pair.b.down_count == 1);
-    cr_assert_eq(pair.b.links[0].kind, QN_NET_WEB);
+    cr_assert_eq(pair.b.links[0].kind, kind);
     pair.a.on_up = take_by_a;
     pair.b.on_up = take_by_b;
     taken[0] = taken[1] = NULL;
-    dial_b(&pair, QN_NET_WEB, &pair.b.key, 5);
+    dial_b(&pair, kind, &pair.b.key, 5);
     wait_up(&pair, 1);
     turn_until(pair.loop, taken[0] != NULL && taken[1] != NULL);
     struct qn_net_counters counters;
@@ -258,4 +258,14 @@ Test(identity, web_is_for_members_and_is_taken_or_closed)
     turn_until(pair.loop, is_gone);
     cr_assert_eq(pair.a.down_count, 0);
     pair_deinit(&pair);
+}
+
+Test(identity, web_is_for_members_and_is_taken_or_closed)
+{
+    is_taken_or_closed(QN_NET_WEB);
+}
+
+Test(identity, so_is_web_that_was_called_for)
+{
+    is_taken_or_closed(QN_NET_WEB_BACK);
 }

@@ -1,6 +1,7 @@
 /* The JSON API about files, in front of a real directory. */
 #include <criterion/criterion.h>
 
+#include "dav/dead.h"
 #include "dav/locks.h"
 #include "http/zip.h"
 #include "people/account.h"
@@ -353,4 +354,93 @@ Test(api_files, what_is_locked_over_webdav)
     fake_web_leave(&web);
     qn_dav_close(web.dav, closed, NULL);
     web.dav = NULL;
+}
+
+static void put_property(const char *path)
+{
+    QN_AUTO_BUF struct qn_buf key, row;
+    struct qn_dav_dead dead = {0};
+    struct qn_dav_dead_property property = {
+        .ns = SPAN("u"), .name = SPAN("x"), .value = SPAN("<x xmlns='u'>v</x>")};
+    qn_buf_init(&key, 480);
+    qn_buf_init(&row, 4096);
+    cr_assert_eq(qn_dav_dead_set(&dead, &property), QN_OK);
+    qn_dav_dead_key(qn_span_str(path), &key);
+    cr_assert_eq(qn_dav_dead_write(&dead, qn_span_str(path), &row), QN_OK);
+    struct qn_local_row put = {.key = qn_buf_view(&key), .value = qn_buf_view(&row)};
+    const struct qn_local *door = fake_local_door(rig.rows);
+    door->put(door->context, &put, 1, done, NULL);
+    while (fake_local_turn(rig.rows) > 0)
+        ;
+}
+
+static bool note_key(void *context, struct qn_span key, struct qn_span value)
+{
+    *(bool *)context = true;
+    return false;
+}
+
+static bool has_row(const char *key)
+{
+    bool is_there = false;
+    const struct qn_local *door = fake_local_door(rig.rows);
+    struct qn_span prefix = qn_span_str(key);
+    cr_assert_eq(door->read(door->context, prefix, prefix, note_key, &is_there), QN_OK);
+    return is_there;
+}
+
+static void begin_dav(void)
+{
+    static struct qn_dav_options options;
+    web.host.local = fake_local_door(rig.rows);
+    web.host.wall_ms = wall_ms;
+    options = (struct qn_dav_options){.host = &web.host};
+    web.dav = qn_dav_new(&options);
+}
+
+static void end_dav(void)
+{
+    fake_web_leave(&web);
+    settle();
+    qn_dav_close(web.dav, closed, NULL);
+    web.dav = NULL;
+}
+
+Test(api_files, properties_of_webdav_follow)
+{
+    rig_make_dir(&rig, "d");
+    rig_make(&rig, "d/a", "x");
+    put_property("docs/d/a");
+    put_property("docs/e"); /* of a file that another program removed */
+    begin_dav();
+    ask("POST /folders/docs/files/d", JSON, "{\"do\":\"copy\",\"to\":\"c\"}", 201);
+    cr_assert(has_row("prop/docs/d/a") && has_row("prop/docs/c/a"));
+    ask("POST /folders/docs/files/d", JSON, "{\"do\":\"move\",\"to\":\"e\"}", 201);
+    cr_assert(has_row("prop/docs/e/a") && !has_row("prop/docs/d"));
+    ask("DELETE /folders/docs/files/e", "", NULL, 204);
+    cr_assert_not(has_row("prop/docs/e"));
+    cr_assert(has_row("prop/docs/c/a"));
+    end_dav();
+}
+
+Test(api_files, they_follow_also_when_the_client_leaves)
+{
+    begin_dav();
+    for (int turns = 0; turns < 60; turns += 3) {
+        int left = turns;
+        rig_make(&rig, "a", "x");
+        put_property("docs/a");
+        fake_web_ask(&web, "POST /folders/docs/files/a", JSON, "{\"do\":\"move\",\"to\":\"b\"}");
+        while (!web.is_finished && left > 0 && turn(&left) && left > 0)
+            fake_web_turn(&web);
+        fake_web_leave(&web);
+        for (int i = 0; i < 20000; i++)
+            rig_turn(&rig);
+        bool has_moved = rig_exists(&rig, "b");
+        cr_assert(has_row(has_moved ? "prop/docs/b" : "prop/docs/a"), "after %d", turns);
+        cr_assert_not(has_row(has_moved ? "prop/docs/a" : "prop/docs/b"), "after %d", turns);
+        if (has_moved)
+            ask("DELETE /folders/docs/files/b", "", NULL, 204);
+    }
+    end_dav();
 }

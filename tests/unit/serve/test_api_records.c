@@ -360,6 +360,27 @@ Test(api_records, history_and_trash)
     assert_answer(200, RECORD);
 }
 
+Test(api_records, the_trash_is_emptied_by_operators)
+{
+    assert_refused("DELETE /collections/c/trash", "", NULL, 403, "for-operators");
+    assert_refused("DELETE /collections/r/trash", "", NULL, 403, "read-only");
+    assert_refused("DELETE /collections/x/trash", "", NULL, 404, "collection-unknown");
+    qn_people_edit(web.people, &(struct qn_people_edit){.change = QN_PEOPLE_CHANGE,
+                                                        .name = "anne",
+                                                        .edit = make_operator,
+                                                        .done = done});
+    while (fake_local_turn(disk) > 0)
+        ;
+    assert_refused("DELETE /collections/c/trash?older=soon", "", NULL, 400, "bad-request");
+    assert_refused("DELETE /collections/c/trash?older=", "", NULL, 400, "bad-request");
+    fake_web_ask(&web, "DELETE /collections/c/trash?older=30", "", NULL);
+    assert_span_eq(qn_text_of(arg_of("record.empty-trash", "collection")), SPAN("c"));
+    cr_assert_eq(qn_u64_of(arg_of("record.empty-trash", "older_days")), 30);
+    data("{\"erased\":1000,\"looked\":1000,\"total\":1200}");
+    end("{\"erased\":1200,\"kept\":1}");
+    assert_answer(200, "{\"erased\":1200,\"kept\":1}\n");
+}
+
 /* ---- writing ---- */
 
 static void put(const char *fields, const char *body)

@@ -193,7 +193,7 @@ Test(limits, slow_bodies_of_strangers_keep_nobody_out)
     static struct web_client clients[QN_WEB_CONNECTIONS_MAX];
     for (size_t i = 0; i < QN_WEB_CONNECTIONS_MAX; i++) {
         char from[32];
-        snprintf(from, sizeof(from), "127.0.1.%zu", 1 + i / 50);
+        snprintf(from, sizeof(from), "127.0.1.%zu", 1 + i / 40);
         web_client_init(&clients[i], &rig, &(struct web_client_options){.from = from});
         web_client_say(&clients[i],
                        "PUT /count HTTP/1.1\r\n" HOST "Content-Length: 100000\r\n\r\nabc");
@@ -206,6 +206,67 @@ Test(limits, slow_bodies_of_strangers_keep_nobody_out)
     cr_assert_geq(handlers.ended, 20, "each of them was told the end");
     for (size_t i = 0; i < QN_WEB_CONNECTIONS_MAX; i++)
         web_client_deinit(&clients[i]);
+}
+
+/* A body that never comes to its end. */
+static void begin_slow_body(struct web_client *client, unsigned number, const char *who)
+{
+    char from[32], text[160];
+    snprintf(from, sizeof(from), "127.0.3.%u", number);
+    web_client_init(client, &rig, &(struct web_client_options){.from = from});
+    snprintf(text, sizeof(text),
+             "PUT /count HTTP/1.1\r\n" HOST "X-Test-Door: person %s\r\nContent-Length: 9\r\n\r\nx",
+             who);
+    web_client_say(client, text);
+}
+
+Test(limits, slow_bodies_of_one_person_leave_room_for_others)
+{
+    static struct web_client slow[QN_WEB_BODIES_PERSON_MAX];
+    struct web_client more;
+    for (unsigned i = 0; i < QN_WEB_BODIES_PERSON_MAX; i++) {
+        begin_slow_body(&slow[i], 1 + i, "anne");
+        turn_until(rig.loop, handlers.started == i + 1);
+    }
+    begin_slow_body(&more, 200, "anne");
+    cr_assert_eq(web_client_answer(&more, false, NULL), 503);
+    cr_assert_str_neq(web_client_field("Retry-After"), "");
+    web_client_deinit(&more);
+    check_is_served("127.0.3.1");
+    begin_slow_body(&more, 201, "bert");
+    web_client_say(&more, "12345678");
+    cr_assert_eq(web_client_answer(&more, false, NULL), 201);
+    web_client_deinit(&more);
+    web_client_say(&slow[0], "12345678");
+    cr_assert_eq(web_client_answer(&slow[0], false, NULL), 201);
+    begin_slow_body(&more, 202, "anne");
+    web_client_say(&more, "12345678");
+    cr_assert_eq(web_client_answer(&more, false, NULL), 201, "one has come to its end");
+    web_client_deinit(&more);
+    for (unsigned i = 0; i < QN_WEB_BODIES_PERSON_MAX; i++)
+        web_client_deinit(&slow[i]);
+}
+
+Test(limits, so_do_those_from_one_address)
+{
+    static struct web_client slow[QN_WEB_BODIES_ADDRESS_MAX];
+    struct web_client more;
+    char who[16];
+    for (unsigned i = 0; i < QN_WEB_BODIES_ADDRESS_MAX; i++) {
+        snprintf(who, sizeof(who), "p%u", i);
+        begin_slow_body(&slow[i], 1, who);
+        turn_until(rig.loop, handlers.started == i + 1);
+    }
+    begin_slow_body(&more, 1, "anne");
+    cr_assert_eq(web_client_answer(&more, false, NULL), 503);
+    web_client_deinit(&more);
+    check_is_served("127.0.3.1");
+    begin_slow_body(&more, 2, "anne");
+    web_client_say(&more, "12345678");
+    cr_assert_eq(web_client_answer(&more, false, NULL), 201);
+    web_client_deinit(&more);
+    for (unsigned i = 0; i < QN_WEB_BODIES_ADDRESS_MAX; i++)
+        web_client_deinit(&slow[i]);
 }
 
 Test(limits, tls_1_2_and_1_3_and_nothing_older)
