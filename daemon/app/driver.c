@@ -7,7 +7,8 @@
 #include "app/service.h"
 #include "base/assert.h"
 
-#define SERVICES_MAX 8
+#define SERVICES_MAX   8
+#define LONG_READS_MAX 64 /* that wait; beyond, whoever asks goes without an answer */
 
 /* An event that waits because a step runs, or that the step itself asked for. */
 struct later {
@@ -28,8 +29,10 @@ struct qn_driver {
     size_t service_count;
     struct qn_driver_web web;
     QN_VEC(struct later) queue;
-    int32_t offset_s;       /* local time minus UTC, */
-    uint64_t offset_minute; /* in this minute since 1970, plus 1 */
+    QN_VEC(struct qn_read *) long_reads; /* which wait for their turn */
+    uint64_t long_read;                  /* the token of the one under way; 0: none */
+    int32_t offset_s;                    /* local time minus UTC, */
+    uint64_t offset_minute;              /* in this minute since 1970, plus 1 */
     bool is_stepping, is_started, is_stopping, has_failed;
 };
 
@@ -67,6 +70,45 @@ static void read_now(struct qn_driver *driver, const struct qn_read *read)
         qn_store_read_end(driver->options.store);
     }
     later(driver, (struct later){.event = {.kind = QN_EVENT_READ}, .read = result});
+}
+
+/* An audit that looks for a difference reads all records of a collection: on another thread, in a
+ * transaction of its own, one after the other. */
+static bool is_long(const struct qn_read *read)
+{
+    return read->kind == QN_READ_BUCKET || (read->kind == QN_READ_FP && read->level == 2);
+}
+
+static void next_long_read(struct qn_driver *driver)
+{
+    while (driver->long_read == 0 && driver->long_reads.count > 0) {
+        struct qn_read *read = driver->long_reads.items[0];
+        qn_vec_remove(&driver->long_reads, 0);
+        uint64_t token = driver->long_read = read->pin = read->token;
+        enum qn_err err = qn_pins_read(driver->pins, read);
+        if (err == QN_OK)
+            return;
+        driver->long_read = 0;
+        fail_read(driver, token, err);
+    }
+}
+
+static void read_aside(struct qn_driver *driver, struct qn_effect *effect)
+{
+    if (driver->long_reads.count >= LONG_READS_MAX) {
+        fail_read(driver, effect->read->token, QN_ERR_BUSY);
+        return;
+    }
+    qn_vec_push(&driver->long_reads, effect->read);
+    effect->read = NULL;
+    next_long_read(driver);
+}
+
+static void long_read_ended(struct qn_driver *driver)
+{
+    qn_pins_end(driver->pins, driver->long_read);
+    driver->long_read = 0;
+    next_long_read(driver);
 }
 
 /* The store did not take an intent: its outcome says so. */
@@ -143,6 +185,8 @@ static void carry_out(struct qn_driver *driver, struct qn_effect *effect)
     case QN_EFFECT_READ:
         if (effect->read->pin != 0)
             read_pinned(driver, effect);
+        else if (is_long(effect->read))
+            read_aside(driver, effect);
         else
             read_now(driver, effect->read);
         break;
@@ -438,8 +482,11 @@ static void on_read(void *context, struct qn_read_result *result)
 {
     struct qn_driver *driver = context;
     struct qn_event event = {.kind = QN_EVENT_READ, .read = result};
-    if (driver->is_started && !driver->is_stopping)
-        step(driver, &event);
+    if (!driver->is_started || driver->is_stopping)
+        return;
+    if (result->token == driver->long_read)
+        long_read_ended(driver);
+    step(driver, &event);
 }
 
 void qn_driver_trail(struct qn_driver *driver, uint64_t seq, struct qn_span checkpoint)
@@ -475,6 +522,9 @@ void qn_driver_free(struct qn_driver *driver)
     qn_vec_each (&driver->queue, what)
         free_later(what);
     qn_vec_free(&driver->queue);
+    qn_vec_each (&driver->long_reads, read)
+        qn_read_free(*read);
+    qn_vec_free(&driver->long_reads);
     qn_update_deinit(&driver->update);
     qn_dials_deinit(&driver->dials);
     qn_pins_free(driver->pins);

@@ -4,6 +4,8 @@
 #include "base/limits.h"
 #include "base/vec.h"
 
+#define LONG_READS 1 /* of the driver, at a time */
+
 struct pin {
     struct qn_pins *pins;
     uint64_t name;
@@ -45,7 +47,7 @@ static struct pin *find(const struct qn_pins *pins, uint64_t name)
 static enum qn_err open_pin(struct qn_pins *pins, uint64_t name, struct pin **ret_pin)
 {
     struct qn_store_pin *store_pin;
-    if (pins->list.count >= QN_PINS_MAX)
+    if (pins->list.count >= QN_PINS_MAX + LONG_READS)
         return QN_ERR_BUSY;
     QN_TRY(qn_store_pin(pins->options.store, &store_pin));
     struct pin *pin = QN_NEW(struct pin);

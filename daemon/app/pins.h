@@ -3,6 +3,8 @@
  * UNPIN). The reads are carried out on libuv's threads, one at a time in each transaction, since
  * reading and squeezing a page takes some milliseconds. Loop thread.
  *
+ * A read that takes long, which the driver names by its token, has one of its own.
+ *
  * A transaction that stays makes the file grow by what is written meanwhile: there are QN_PINS_MAX
  * at most, and the core ends each after QN_PIN_TIME_MAX_MS. */
 #pragma once
