@@ -107,7 +107,7 @@ enum qn_clock_flags {
     QN_CLOCK_GRANTS = 2, /* catch-up may be sent */
     QN_CLOCK_DELTA = 4,  /* entries to join, not the whole vector */
     /* Late sites (docs/protocol.md, section 14). */
-    QN_CLOCK_LATE = 8,   /* the sender is late: it serves its own operations only */
+    QN_CLOCK_LATE = 8,   /* the sender is late: no pages, and what its log reaches */
     QN_CLOCK_SHORT = 16, /* its log does not bring the receiver up to date: pages would */
     QN_CLOCK_PAGES = 32, /* it knows of pages */
 };

@@ -4,7 +4,7 @@
  *   attach   look at the directory and mark it (job), row, open, take the old one's mark away (job)
  *   detach   row goes, close, take the mark away (job)
  *   delete   row goes, close, the core ends the collection, take the mark away (job)
- *   list, status   count what is there (job)
+ *   list, status   folder_views.c
  *
  * A mark goes only when the row that no longer names its directory is durable: where the store
  * takes no row, the folder stays where it was.
@@ -19,24 +19,22 @@
 #include "core/args.h"
 #include "proto/pack.h"
 
-#define LIST_NAMES_MAX   20000 /* looked at in each folder */
-#define STATUS_NAMES_MAX 1000000
-#define ROW_KEY_SIZE     (8 + 2 * QN_COLL_ID_SIZE)
+#define ROW_KEY_SIZE (8 + 2 * QN_COLL_ID_SIZE)
 
 /* ---- answers ---- */
 
-static void end_with(struct order *order, struct qn_span packed)
+void order_end_with(struct order *order, struct qn_span packed)
 {
     qn_service_end(order->folders->driver, order->request, packed);
     folder_order_free(order);
 }
 
-static void end(struct order *order)
+void order_end(struct order *order)
 {
-    end_with(order, qn_span(NULL, 0));
+    order_end_with(order, qn_span(NULL, 0));
 }
 
-static void fail(struct order *order, enum qn_err err, const char *code, const char *object)
+void order_fail(struct order *order, enum qn_err err, const char *code, const char *object)
 {
     qn_service_error(order->folders->driver, order->request, err, code, qn_span_str(object));
     folder_order_free(order);
@@ -79,7 +77,7 @@ void folder_order_free(struct order *order)
 }
 
 /* The daemon ends: nobody is there any more to answer or to ask. */
-static bool is_over(struct order *order)
+bool order_is_over(struct order *order)
 {
     if (!atomic_load(&order->folders->stops))
         return false;
@@ -87,10 +85,10 @@ static bool is_over(struct order *order)
     return true;
 }
 
-static void run_job(struct order *order, void (*work)(void *context), void (*done)(void *context))
+void order_run(struct order *order, void (*work)(void *context), void (*done)(void *context))
 {
     if (!folders_job(order->folders, work, done, order))
-        fail(order, QN_ERR_BUSY, "busy", order->name);
+        order_fail(order, QN_ERR_BUSY, "busy", order->name);
 }
 
 /* ---- the row ---- */
@@ -121,7 +119,7 @@ static bool is_stored(struct order *order, enum qn_err err)
     }
     if (err == QN_OK)
         return true;
-    fail(order, err, err == QN_ERR_NOSPACE ? "disk-full" : "store-failed", order->name);
+    order_fail(order, err, err == QN_ERR_NOSPACE ? "disk-full" : "store-failed", order->name);
     return false;
 }
 
@@ -205,15 +203,15 @@ static void unmark_work(void *context)
 
 static void on_unmarked(void *context)
 {
-    if (!is_over(context))
-        end(context);
+    if (!order_is_over(context))
+        order_end(context);
 }
 
 /* The last step: what it does not do is no harm. */
 static void leave_old_path(struct order *order)
 {
     if (order->old_path[0] == '\0' || !folders_job(order->folders, unmark_work, on_unmarked, order))
-        end(order);
+        order_end(order);
 }
 
 static void on_attached(void *context, enum qn_err err)
@@ -258,10 +256,10 @@ static void on_withdrawn(void *context, enum qn_err err)
 static void on_marked(void *context)
 {
     struct order *order = context;
-    if (is_over(order))
+    if (order_is_over(order))
         return;
     if (order->err != QN_OK)
-        fail(order, order->err, code_of_path(order->err), order->path);
+        order_fail(order, order->err, code_of_path(order->err), order->path);
     else
         store(order, false, on_attached);
 }
@@ -287,10 +285,10 @@ static void ask_core(struct order *order)
 static void on_probed(void *context)
 {
     struct order *order = context;
-    if (is_over(order))
+    if (order_is_over(order))
         return;
     if (order->err != QN_OK)
-        fail(order, order->err, code_of_path(order->err), order->path);
+        order_fail(order, order->err, code_of_path(order->err), order->path);
     else
         ask_core(order);
 }
@@ -317,13 +315,13 @@ void qn_folders_reply(struct qn_folders *folders, uint64_t request, const struct
     if (order == NULL || effect->reply == QN_REPLY_DATA)
         return;
     if (effect->reply == QN_REPLY_ERROR)
-        fail(order, effect->err, effect->code, effect->object);
+        order_fail(order, effect->err, effect->code, effect->object);
     else if (order->is_delete)
         leave_old_path(order);
     else if (!read_id(effect, &order->id))
-        fail(order, QN_ERR_INVALID, "internal", order->name);
+        order_fail(order, QN_ERR_INVALID, "internal", order->name);
     else
-        run_job(order, mark_work, on_marked);
+        order_run(order, mark_work, on_marked);
 }
 
 /* Every directory of this site but that of the order's own folder. */
@@ -334,7 +332,7 @@ static void gather_homes(struct order *order)
             qn_vec_push(&order->homes, qn_strdup(home->path));
 }
 
-static void copy_text(struct qn_span text, char *out, size_t size)
+void order_copy_text(struct qn_span text, char *out, size_t size)
 {
     snprintf(out, size, "%.*s", (int)text.size, (const char *)text.data);
 }
@@ -345,21 +343,21 @@ static bool take_path(struct order *order, struct qn_span args)
     struct qn_span path = {0};
     if (!args_text(args, "path", FOLDER_PATH_SIZE_MAX, &path) || path.size == 0 ||
         path.data[0] != '/' || memchr(path.data, '\0', path.size) != NULL) {
-        fail(order, QN_ERR_INVALID, "folder-path", "path");
+        order_fail(order, QN_ERR_INVALID, "folder-path", "path");
         return false;
     }
-    copy_text(path, order->path, sizeof(order->path));
+    order_copy_text(path, order->path, sizeof(order->path));
     return true;
 }
 
-static bool take_name(struct order *order, struct qn_span args)
+bool order_take_name(struct order *order, struct qn_span args)
 {
     struct qn_span name = {0};
     if (args_text(args, "name", QN_NAME_SIZE_MAX, &name)) {
-        copy_text(name, order->name, sizeof(order->name));
+        order_copy_text(name, order->name, sizeof(order->name));
         return true;
     }
-    fail(order, QN_ERR_INVALID, "bad-name", "name");
+    order_fail(order, QN_ERR_INVALID, "bad-name", "name");
     return false;
 }
 
@@ -378,176 +376,59 @@ static bool find_here(struct order *order)
     qn_free(views);
     if (is_here)
         return true;
-    fail(order, found == NULL ? QN_ERR_NOTFOUND : QN_ERR_DENIED,
-         found == NULL ? "folder-unknown" : "not-home", order->name);
+    order_fail(order, found == NULL ? QN_ERR_NOTFOUND : QN_ERR_DENIED,
+               found == NULL ? "folder-unknown" : "not-home", order->name);
     return false;
 }
 
 static void start_create(struct order *order, struct qn_span args)
 {
-    if (!take_name(order, args) || !take_path(order, args))
+    if (!order_take_name(order, args) || !take_path(order, args))
         return;
     if (qn_core_collection(qn_driver_core(order->folders->driver), qn_span_str(order->name))) {
-        fail(order, QN_ERR_EXISTS, "collection-exists", order->name);
+        order_fail(order, QN_ERR_EXISTS, "collection-exists", order->name);
         return;
     }
     qn_buf_append_span(&order->members, args_value(args, "members"));
     gather_homes(order);
-    run_job(order, probe_work, on_probed);
+    order_run(order, probe_work, on_probed);
 }
 
 static void start_attach(struct order *order, struct qn_span args)
 {
-    if (!take_name(order, args) || !take_path(order, args) || !find_here(order))
+    if (!order_take_name(order, args) || !take_path(order, args) || !find_here(order))
         return;
     const struct home *home = folders_home(order->folders, &order->id);
     if (home != NULL)
-        copy_text(qn_span_str(home->path), order->old_path, sizeof(order->old_path));
+        order_copy_text(qn_span_str(home->path), order->old_path, sizeof(order->old_path));
     gather_homes(order);
-    run_job(order, attach_work, on_marked);
+    order_run(order, attach_work, on_marked);
 }
 
 /* Of detach and delete; `already`: what is left to do of one without a directory. */
 static void withdraw(struct order *order, struct qn_span args, void (*already)(struct order *order),
                      void (*done)(void *context, enum qn_err err))
 {
-    if (!take_name(order, args) || !find_here(order))
+    if (!order_take_name(order, args) || !find_here(order))
         return;
     const struct home *home = folders_home(order->folders, &order->id);
     if (home == NULL) {
         already(order);
         return;
     }
-    copy_text(qn_span_str(home->path), order->old_path, sizeof(order->old_path));
+    order_copy_text(qn_span_str(home->path), order->old_path, sizeof(order->old_path));
     store(order, true, done);
 }
 
 static void start_detach(struct order *order, struct qn_span args)
 {
-    withdraw(order, args, end, on_detached);
+    withdraw(order, args, order_end, on_detached);
 }
 
 static void start_delete(struct order *order, struct qn_span args)
 {
     order->is_delete = true;
     withdraw(order, args, end_collection, on_withdrawn);
-}
-
-/* ---- list, status ---- */
-
-static void list_work(void *context)
-{
-    struct order *order = context;
-    uint64_t names_max = order->is_status ? STATUS_NAMES_MAX : LIST_NAMES_MAX;
-    qn_vec_each (&order->lines, line)
-        if (line->path != NULL)
-            line->err = qn_folder_look(line->path, line->id.bytes, names_max,
-                                       &order->folders->stops, &line->look);
-}
-
-static void pack_number(struct qn_buf *out, const char *key, bool is_known, uint64_t number)
-{
-    qn_pack_cstr(out, key);
-    if (is_known)
-        qn_pack_u64(out, number);
-    else
-        qn_pack_nil(out);
-}
-
-static void pack_text(struct qn_buf *out, const char *key, bool is_known, const char *text)
-{
-    qn_pack_cstr(out, key);
-    if (is_known)
-        qn_pack_cstr(out, text);
-    else
-        qn_pack_nil(out);
-}
-
-static const char *state_of(const struct line *line)
-{
-    if (!line->is_here)
-        return "elsewhere";
-    return line->path != NULL && line->err == QN_OK ? "here" : "gone";
-}
-
-static void pack_line(const struct qn_core *core, const struct line *line, struct qn_buf *out)
-{
-    bool is_known = line->path != NULL && line->err == QN_OK;
-    qn_pack_map(out, 11);
-    pack_number(out, "alike", is_known, line->look.alike);
-    pack_text(out, "alike_path", is_known && line->look.alike_path[0] != '\0',
-              line->look.alike_path);
-    pack_number(out, "bytes", is_known, line->look.bytes);
-    qn_pack_cstr(out, "complete");
-    qn_pack_bool(out, is_known && line->look.is_complete);
-    pack_number(out, "files", is_known, line->look.files);
-    pack_number(out, "free_bytes", is_known, line->look.free_bytes);
-    qn_pack_cstr(out, "home");
-    qn_pack_cstr(out, line->home);
-    qn_pack_cstr(out, "members");
-    qn_core_pack_members(core, &line->id, out);
-    qn_pack_cstr(out, "name");
-    qn_pack_cstr(out, line->name);
-    pack_text(out, "path", line->path != NULL, line->path);
-    qn_pack_cstr(out, "state");
-    qn_pack_cstr(out, state_of(line));
-}
-
-static void on_listed(void *context)
-{
-    struct order *order = context;
-    if (is_over(order))
-        return;
-    const struct qn_core *core = qn_driver_core(order->folders->driver);
-    qn_vec_each (&order->lines, line) {
-        QN_AUTO_BUF struct qn_buf item;
-        qn_buf_init(&item, QN_CONTROL_FRAME_SIZE_MAX - 512);
-        pack_line(core, line, &item);
-        if (line->path != NULL)
-            folders_set_gone(order->folders, &line->id, line->err != QN_OK);
-        if (order->is_status) {
-            end_with(order, qn_buf_view(&item));
-            return;
-        }
-        qn_service_data(order->folders->driver, order->request, qn_buf_view(&item));
-    }
-    end(order);
-}
-
-static void gather_lines(struct order *order)
-{
-    struct qn_folder_view *views;
-    size_t count = qn_core_folders(qn_driver_core(order->folders->driver), &views);
-    for (size_t i = 0; i < count; i++) {
-        if (order->is_status && strcmp(views[i].name, order->name) != 0)
-            continue;
-        const struct home *home = folders_home(order->folders, &views[i].id);
-        struct line *line = qn_vec_push_slot(&order->lines);
-        *line = (struct line){.id = views[i].id, .is_here = views[i].is_here};
-        copy_text(qn_span_str(views[i].name), line->name, sizeof(line->name));
-        copy_text(qn_span_str(views[i].home), line->home, sizeof(line->home));
-        line->path = home == NULL ? NULL : qn_strdup(home->path);
-    }
-    qn_free(views);
-}
-
-static void start_list(struct order *order, struct qn_span args)
-{
-    (void)args;
-    gather_lines(order);
-    run_job(order, list_work, on_listed);
-}
-
-static void start_status(struct order *order, struct qn_span args)
-{
-    if (!take_name(order, args))
-        return;
-    order->is_status = true;
-    gather_lines(order);
-    if (order->lines.count == 0)
-        fail(order, QN_ERR_NOTFOUND, "folder-unknown", order->name);
-    else
-        run_job(order, list_work, on_listed);
 }
 
 /* ---- the table ---- */
@@ -560,8 +441,8 @@ static const struct {
     {"folder.create", "members name path", start_create},
     {"folder.delete", "name", start_delete},
     {"folder.detach", "name", start_detach},
-    {"folder.list", "", start_list},
-    {"folder.status", "name", start_status},
+    {"folder.list", "", order_list},
+    {"folder.status", "name", order_status},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -579,19 +460,19 @@ void folder_orders_start(void *context, uint64_t request, struct qn_span command
 {
     struct qn_folders *folders = context;
     struct order *order = order_new(folders, request);
-    copy_text(user, order->user, sizeof(order->user));
+    order_copy_text(user, order->user, sizeof(order->user));
     if (folders->orders.count > QN_FOLDERS_ORDERS_MAX) {
-        fail(order, QN_ERR_BUSY, "busy", "");
+        order_fail(order, QN_ERR_BUSY, "busy", "");
         return;
     }
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         if (!qn_span_eq_str(command, commands[i].command))
             continue;
         if (!args_are_only(args, commands[i].args))
-            fail(order, QN_ERR_INVALID, "bad-request", commands[i].command);
+            order_fail(order, QN_ERR_INVALID, "bad-request", commands[i].command);
         else
             commands[i].start(order, args);
         return;
     }
-    fail(order, QN_ERR_NOTFOUND, "unknown-command", "");
+    order_fail(order, QN_ERR_NOTFOUND, "unknown-command", "");
 }

@@ -1,4 +1,5 @@
-/* Inside the folders: folders.c has those that are open, folder_orders.c the commands. */
+/* Inside the folders: folders.c has those that are open, folder_orders.c and
+ * folder_views.c the commands. */
 #pragma once
 
 #include <limits.h>
@@ -63,6 +64,18 @@ void folders_set_gone(struct qn_folders *folders, const struct qn_coll_id *id, b
 bool folders_job(struct qn_folders *folders, void (*work)(void *context),
                  void (*done)(void *context), void *context);
 void folder_order_free(struct order *order);
+/* Answers, and frees the order. */
+void order_end_with(struct order *order, struct qn_span packed);
+void order_end(struct order *order);
+void order_fail(struct order *order, enum qn_err err, const char *code, const char *object);
+/* At the start of what a job tells: the daemon ends, and the order is gone. */
+bool order_is_over(struct order *order);
+void order_run(struct order *order, void (*work)(void *context), void (*done)(void *context));
+bool order_take_name(struct order *order, struct qn_span args); /* false: answered */
+void order_copy_text(struct qn_span text, char *out, size_t size);
+/* folder_views.c */
+void order_list(struct order *order, struct qn_span args);
+void order_status(struct order *order, struct qn_span args);
 /* A service of the driver (service.h); `context`: the folders. */
 bool folder_orders_take(void *context, struct qn_span command);
 void folder_orders_start(void *context, uint64_t request, struct qn_span command,

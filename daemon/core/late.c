@@ -27,20 +27,6 @@ static const struct qn_vv *clock_of(const struct peer *peer, const struct share 
     return &coll_known(share->coll, &peer->site)->clock;
 }
 
-static bool has_more_of_its_own(const struct peer *peer, const struct share *share)
-{
-    qn_vec_each (&clock_of(peer, share)->entries, entry)
-        if (qn_actor_is_of(&entry->actor, &peer->site) &&
-            entry->ctr > qn_vv_get(&share->coll->cc, &entry->actor))
-            return true;
-    return false;
-}
-
-bool late_peer_can_serve(const struct peer *peer, const struct share *share)
-{
-    return !share->is_short && (!share->is_late_there || has_more_of_its_own(peer, share));
-}
-
 static bool is_clean(const struct share *share)
 {
     return share->has_clock && share->knows_pages && !share->is_late_there;
@@ -81,7 +67,7 @@ void late_forgive(struct qn_core *core, struct coll *coll)
 {
     qn_vec_each (&core->peers, slot) {
         struct share *share = peer_share(*slot, &coll->id);
-        if (share != NULL && !share->is_late_there)
+        if (share != NULL)
             share->is_short = false;
     }
 }

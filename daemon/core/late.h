@@ -77,8 +77,6 @@ void rescue_tick(struct qn_core *core, struct coll *coll);
 /* ---- late.c: the receiver ---- */
 void late_heard_flags(struct qn_core *core, struct peer *peer, struct share *share, uint64_t flags);
 unsigned late_own_flags(const struct coll *coll);
-/* Whether operations can come from there: its log reaches back, or they are its own. */
-bool late_peer_can_serve(const struct peer *peer, const struct share *share);
 /* Whether pages are wanted, and somebody is there who has them. */
 bool late_takes_pages(const struct qn_core *core, const struct coll *coll);
 /* Pages come from there, or go there. */

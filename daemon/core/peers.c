@@ -283,8 +283,11 @@ void peers_link_up(struct qn_core *core, const struct qn_event *event)
     const struct qn_group *group = qn_ledger_group(core->ledger);
     const struct qn_site *site = group == NULL ? NULL : qn_group_site_by_key(group, &event->key);
     struct peer *peer = site == NULL ? NULL : core_peer(core, &site->id);
-    if (event->is_dialled && core->joining.dial_token == event->token)
+    bool is_stray = event->is_dialled && core->joining.dial_token == event->token;
+    if (is_stray)
         core->joining.dial_token = 0;
+    if (is_stray && peer == NULL) /* the address in the code is of a site that left */
+        join_dial_failed(core);
     if (peer == NULL) {
         core_close(core, event->link);
         return;

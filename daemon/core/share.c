@@ -61,8 +61,7 @@ void share_tell_clock(struct qn_core *core, struct peer *peer, struct share *sha
 
 static bool has_more_than_we(const struct peer *peer, const struct share *share)
 {
-    return late_peer_can_serve(peer, share) &&
-           !qn_vv_covers(&share->coll->cc, &known_of(peer, share)->clock);
+    return !share->is_short && !qn_vv_covers(&share->coll->cc, &known_of(peer, share)->clock);
 }
 
 /* While pages are on their way, operations would come twice. */

@@ -169,7 +169,8 @@ struct share {
     bool is_answering_chain; /* or checkpoints: fork.c */
     bool owes_clock;         /* our clock moved by operations that did not come from this peer */
     bool is_late_there;      /* the peer serves its own operations only */
-    bool is_short;           /* it said that its log does not bring us up to date */
+    bool is_short;           /* its log does not bring us up to date: it said so, or is late
+                                and gave what it can */
     bool knows_pages;
     bool is_beyond;             /* it lacks what our log does not have any more, and was told so */
     uint64_t no_pages_ms;       /* it is not asked for pages before */

@@ -8,10 +8,10 @@
  * collection is clean. All of it is durable with each page, so a pass goes on after any cut, and
  * from any source.
  *
- * While a collection is late: reads and own writes go on; operations of others are applied; nothing
- * but the own actor's operations is served; no page is. An own operation never lists what cc does
- * not cover among what it removes, so that nobody has to hold it: that removal is owed, and written
- * as an operation of its own when the collection is clean.
+ * While a collection is late: reads and own writes go on; operations of others are applied; the log
+ * is served to whom it reaches back, else the own actor's operations are; no page is. An own
+ * operation never lists what cc does not cover among what it removes, so that nobody has to hold
+ * it: that removal is owed, and written as an operation of its own when the collection is clean.
  *
  * The writer's functions run between qn_replica_begin and _seal and leave the transaction as it was
  * on errors that are not fatal, as replica.h says.

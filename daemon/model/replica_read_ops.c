@@ -200,22 +200,41 @@ static enum qn_err read_own(struct qn_kv *kv, struct qn_actor *ret_own)
     return qn_may_miss(err);
 }
 
+/* Whether the receiver has all that left the log. */
+static enum qn_err reach(const struct batch *batch, bool *ret_reaches_back)
+{
+    static const struct qn_vv nothing;
+    const struct qn_vv *known = batch->request->known;
+    QN_AUTO_VV struct qn_vv floor = {0};
+    QN_TRY(qn_read_floor(batch->kv, &batch->request->coll, &floor));
+    *ret_reaches_back = qn_vv_covers(known != NULL ? known : &nothing, &floor);
+    return QN_OK;
+}
+
 /* Entries before the first one that is left are gone: that matters if the receiver lacks any. */
 static enum qn_err check_reach(const struct batch *batch)
 {
-    if (batch->is_own_only)
-        return QN_OK; /* qn_read_start says whether it reaches back */
     uint64_t first;
     struct qn_span order;
     enum qn_err err = next_entry(batch, &first, &order);
     QN_TRY(qn_may_miss(err));
     if (err == QN_OK && first == batch->seq && !qn_order_is_break(order))
         return QN_OK;
-    static const struct qn_vv nothing;
-    const struct qn_vv *known = batch->request->known;
-    QN_AUTO_VV struct qn_vv floor = {0};
-    QN_TRY(qn_read_floor(batch->kv, &batch->request->coll, &floor));
-    return qn_vv_covers(known != NULL ? known : &nothing, &floor) ? QN_OK : QN_ERR_HELD;
+    bool reaches_back;
+    QN_TRY(reach(batch, &reaches_back));
+    return reaches_back ? QN_OK : QN_ERR_HELD;
+}
+
+/* A late site says nothing of its log: what it cannot give in order comes from others. Its own
+ * operations name nothing that its clock lacks. */
+static enum qn_err look_whether_late(struct batch *batch, bool is_late)
+{
+    bool reaches_back = true;
+    if (!is_late || QN_BUG(QN_BUG_LATE_SERVES))
+        return QN_OK;
+    QN_TRY(reach(batch, &reaches_back));
+    batch->is_own_only = !reaches_back;
+    return reaches_back ? QN_OK : read_own(batch->kv, &batch->own);
 }
 
 static enum qn_err read_batch(struct batch *batch, struct qn_buf *out, struct qn_ops_read *read)
@@ -223,15 +242,14 @@ static enum qn_err read_batch(struct batch *batch, struct qn_buf *out, struct qn
     struct qn_coll_row row;
     QN_TRY(qn_coll_row_get(batch->kv, &batch->request->coll, &row));
     batch->coll = row.number;
-    batch->is_own_only = row.is_late && !QN_BUG(QN_BUG_LATE_SERVES);
-    if (batch->is_own_only)
-        QN_TRY(read_own(batch->kv, &batch->own));
+    QN_TRY(look_whether_late(batch, row.is_late));
     batch->seq = batch->cut_next = batch->request->from_seq > 0 ? batch->request->from_seq : 1;
     read->is_end = true;
     read->next_seq = batch->seq;
     if (row.number == 0 || batch->seq > row.order_head)
         return QN_OK;
-    QN_TRY(check_reach(batch));
+    if (!batch->is_own_only)
+        QN_TRY(check_reach(batch));
     QN_TRY(collect(batch, &read->is_end));
     read->next_seq = batch->cut_next;
     read->op_count = batch->cut_count;
@@ -271,7 +289,7 @@ static enum qn_err seq_of(struct qn_kv *kv, struct qn_dict *dict, uint32_t coll,
     return QN_OK;
 }
 
-/* Of a late collection, only the own actor's operations are served. */
+/* Of a late collection, the own actor's operations are served whatever left the log. */
 static enum qn_err keep_own(struct qn_kv *kv, struct qn_vv *cc, struct qn_vv *floor)
 {
     struct qn_actor own;
@@ -293,7 +311,7 @@ enum qn_err qn_read_start(struct qn_kv *kv, const struct qn_coll_id *coll,
     QN_TRY(qn_coll_row_get(kv, coll, &row));
     QN_TRY(qn_read_cc(kv, coll, &cc));
     QN_TRY(qn_read_floor(kv, coll, &floor));
-    if (row.is_late && !QN_BUG(QN_BUG_LATE_SERVES))
+    if (row.is_late && !qn_vv_covers(known, &floor) && !QN_BUG(QN_BUG_LATE_SERVES))
         QN_TRY(keep_own(kv, &cc, &floor));
     if (!qn_vv_covers(known, &floor))
         return QN_ERR_HELD;

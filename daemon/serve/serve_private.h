@@ -110,6 +110,7 @@ struct qn_serve {
 uint64_t serve_now_ms(const struct qn_serve *serve);
 __attribute__((format(printf, 3, 4))) void serve_log(const struct qn_serve *serve, int level,
                                                      const char *format, ...);
+extern const struct qn_stream_callbacks serve_callbacks; /* of connections of people */
 uint64_t serve_free_tag(struct qn_serve *serve);
 bool serve_make_room(struct qn_serve *serve); /* false: all places are taken */
 void serve_add(struct connection *connection);
@@ -118,6 +119,12 @@ bool serve_is_same_client(const union qn_address *a, const union qn_address *b);
 void serve_print_host(const union qn_address *address, char out[QN_ADDRESS_TEXT_SIZE]);
 void serve_forget(struct connection *connection);                          /* it is freed */
 struct connection *serve_find(const struct qn_serve *serve, uint64_t tag); /* NULL: gone */
+
+/* ---- serve_listen.c ---- */
+/* Once a minute: a certificate that is new, an address that could not be listened on. */
+void serve_tend(struct qn_serve *serve, uint64_t now_ms);
+/* Those of `config` from now on; serve_tend opens what is new. */
+void serve_set_listeners(struct qn_serve *serve, const struct qn_serve_config *config);
 
 /* ---- connection.c ---- */
 struct connection *connection_new(struct qn_serve *serve, uint64_t tag);

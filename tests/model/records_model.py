@@ -259,10 +259,10 @@ class World:
     def pull_log(self, source, to, is_calm):
         """False: the log does not reach back far enough."""
         waiting = list(source.log)
-        if source.is_late():
+        if not covers(to.cc, source.floor):
+            if not source.is_late():
+                return False
             waiting = [op for op in waiting if op.dot[0] == source.actor]
-        elif not covers(to.cc, source.floor):
-            return False
         if self.rules.bug == "dependencies" and not is_calm:
             self.random.shuffle(waiting)
         moved = True

@@ -249,7 +249,8 @@ static bool is_excused(struct sim_world *world, const struct sim_site *site,
                        const struct qn_coll_id *coll, const struct fact *fact, bool is_lost)
 {
     if (site->is_rotten && rot_may_be_in(world, site, coll, fact->key) &&
-        !(world->is_over && rot_is_whole_elsewhere(world, site, coll, fact->key)))
+        !(world->is_over && oracle_can_give(world, site, coll) &&
+          rot_is_whole_elsewhere(world, site, coll, fact->key)))
         return true;
     return is_lost && rot_excuses(world, coll, fact->key, fact->field, &fact->dot);
 }

@@ -140,8 +140,24 @@ static bool is_late(const struct sim_site *site, const struct qn_coll_id *coll)
     return info.late.is_late;
 }
 
+/* Who was cast out by a key that nobody knew any more may have told it since (docs/protocol.md
+ * 8.11): it is in again where another that is in knows it by its present key. */
+static void find_back_in(struct sim_world *world)
+{
+    for (size_t i = 0; i < world->site_count; i++) {
+        struct sim_site *site = &world->sites[i];
+        for (size_t k = 0; site->is_cast_out && k < world->site_count; k++) {
+            const struct sim_site *other = &world->sites[k];
+            bool is_mutual = k != i && oracle_is_in(world, other) &&
+                             oracle_knows(other->disk, site) && oracle_knows(site->disk, other);
+            site->is_cast_out = !is_mutual;
+        }
+    }
+}
+
 bool oracle_is_late(struct sim_world *world)
 {
+    find_back_in(world);
     for (size_t i = 0; i < world->site_count; i++)
         qn_vec_each (&world->colls, coll)
             if (oracle_is_in(world, &world->sites[i]) && shares(&world->sites[i], coll) &&
@@ -176,6 +192,7 @@ static bool are_all_in(const struct sim_world *world, const struct sim_site *sit
 
 bool oracle_is_damaged(struct sim_world *world)
 {
+    find_back_in(world);
     for (size_t i = 0; i < world->site_count; i++)
         qn_vec_each (&world->colls, coll) {
             const struct sim_site *site = &world->sites[i];
@@ -239,21 +256,6 @@ static void find_let_in_by_cast_out(struct sim_world *world)
             is_known |= oracle_is_in(world, other);
         }
         site->is_cast_out |= is_of_lost && !is_known;
-    }
-}
-
-/* Who was cast out by a key that nobody knew any more may have told it since (docs/protocol.md
- * 8.11): it is in again where another that is in knows it by its present key. */
-static void find_back_in(struct sim_world *world)
-{
-    for (size_t i = 0; i < world->site_count; i++) {
-        struct sim_site *site = &world->sites[i];
-        for (size_t k = 0; site->is_cast_out && k < world->site_count; k++) {
-            const struct sim_site *other = &world->sites[k];
-            bool is_mutual = k != i && oracle_is_in(world, other) &&
-                             oracle_knows(other->disk, site) && oracle_knows(site->disk, other);
-            site->is_cast_out = !is_mutual;
-        }
     }
 }
 

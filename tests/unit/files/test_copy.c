@@ -1,3 +1,4 @@
+#include "files/tree.h"
 #include "rig.h"
 
 static void make_tree(const struct rig *rig)
@@ -264,4 +265,51 @@ Test(copy, what_is_not_copied_to_another_file_system_stays)
     for (int i = 0; i < 1000; i++)
         rig_turn(&rig);
     tmp_dir_deinit(&dir);
+}
+
+/* What somebody wrote while a move was copying stays: he was told that it is there. */
+Test(copy, what_was_changed_while_it_was_moved_stays)
+{
+    RIG(rig);
+    struct tree_report report;
+    pthread_mutex_t change = PTHREAD_MUTEX_INITIALIZER;
+    struct tree_moved moved = {.report = &report, .change = &change};
+    rig_make_dir(&rig, "d");
+    rig_make_dir(&rig, "d/deep");
+    rig_make(&rig, "d/old", "as it was");
+    rig_make(&rig, "d/deep/old", "as it was");
+    rig_make(&rig, "d/changed", "before");
+    tree_report_init(&report, NULL, SPAN("d"));
+    tree_moved_begin(&moved);
+    rig_make(&rig, "d/changed", "after");
+    rig_make(&rig, "d/new", "new");
+    rig_make_dir(&rig, "d/made");
+    int root = open(rig.dir.path, O_RDONLY | O_DIRECTORY);
+    cr_assert_geq(root, 0);
+    tree_remove_moved(root, "d", &moved);
+    close(root);
+    cr_assert_eq(report.err, QN_ERR_BUSY);
+    cr_assert_eq(report.failures.count, 3);
+    cr_assert(rig_is(&rig, "d/changed", "after") && rig_is(&rig, "d/new", "new"));
+    cr_assert(rig_exists(&rig, "d/made") && !rig_exists(&rig, "d/old"));
+    cr_assert_not(rig_exists(&rig, "d/deep"));
+    tree_report_deinit(&report);
+}
+
+Test(copy, nothing_is_old_by_a_clock_that_was_set_back)
+{
+    RIG(rig);
+    struct tree_report report;
+    pthread_mutex_t change = PTHREAD_MUTEX_INITIALIZER;
+    struct tree_moved moved = {.report = &report, .change = &change};
+    rig_make(&rig, "a", "x");
+    tree_report_init(&report, NULL, SPAN("a"));
+    tree_moved_begin(&moved);
+    moved.apart_ns += INT64_C(3600) * 1000000000; /* as if it had been an hour ahead then */
+    int root = open(rig.dir.path, O_RDONLY | O_DIRECTORY);
+    tree_remove_moved(root, "a", &moved);
+    close(root);
+    cr_assert_eq(report.err, QN_ERR_BUSY);
+    cr_assert(rig_exists(&rig, "a"));
+    tree_report_deinit(&report);
 }

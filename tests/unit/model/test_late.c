@@ -59,7 +59,7 @@ Test(late, neighbours_with_one_clock_are_one_segment_and_it_travels_once)
     cr_assert_lt(second.size + 60, first.size);
 }
 
-Test(late, a_late_site_serves_its_own_operations_only)
+Test(late, a_late_site_serves_what_its_log_reaches_and_else_its_own_operations)
 {
     struct qn_page_result result;
     QN_AUTO_BUF struct qn_buf body = {0};
@@ -70,6 +70,11 @@ Test(late, a_late_site_serves_its_own_operations_only)
     must(site_put(b, "own", "name", "mine"));
     cr_assert_eq(site_read_page(b, a, 1, &body), QN_ERR_HELD);
     site_wipe(a);
+    site_collect(b, a, &messages);
+    cr_assert_eq(messages.list.count, 4);
+    messages_free(&messages);
+    site_begin(b);
+    must(site_end(b, qn_replica_truncate(b->replica, &group.coll, 1)));
     site_collect(b, a, &messages);
     cr_assert_eq(messages.list.count, 1);
     messages_free(&messages);

@@ -229,7 +229,7 @@ Test(connection, heads_that_could_be_read_in_two_ways_end_the_connection)
                   501);
     check_refused("PUT /count HTTP/1.1\r\n" HOST
                   "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n" NEXT,
-                  501);
+                  400);
     check_refused("BREW /hello HTTP/1.1\r\n" HOST "\r\n" NEXT, 501);
     check_refused("GET /path/../hello HTTP/1.1\r\n" HOST "\r\n" NEXT, 400);
     check_refused("GET /path/%2e%2e/hello HTTP/1.1\r\n" HOST "\r\n" NEXT, 400);
