@@ -177,15 +177,17 @@ void crowd_said(struct sim_world *world, const struct sim_site *from, const stru
 
 /* ---- through one other site ---- */
 
-/* Any that is connected to it. */
+/* Any that is connected to it; itself if there is none. */
 static size_t some_neighbour(struct sim_world *world, const struct sim_site *site)
 {
-    for (;;) {
-        size_t other = world_below(world, world->site_count);
-        const struct peer *peer = core_peer(site->core, &world->sites[other].id);
-        if (peer_is_connected(peer))
+    size_t from = world_below(world, world->site_count);
+    for (size_t i = 0; i < world->site_count; i++) {
+        size_t other = (from + i) % world->site_count;
+        if (peer_is_connected(core_peer(site->core, &world->sites[other].id)))
             return other;
     }
+    world_fail(world, "%s is not connected", site->name);
+    return site->index;
 }
 
 /* One member hears and is heard through another one only: nobody else reaches it. */
@@ -213,17 +215,21 @@ static void through_one(struct sim_world *world)
 
 static struct sim_link *some_link(struct sim_world *world)
 {
-    for (;;) {
-        struct sim_link *link = world->links.items[world_below(world, world->links.count)];
+    size_t count = world->links.count, from = world_below(world, count);
+    for (size_t i = 0; i < count; i++) {
+        struct sim_link *link = world->links.items[(from + i) % count];
         if (link->is_up && link->kind == QN_LINK_MEMBER)
             return link;
     }
+    return NULL;
 }
 
 /* Nothing was written since the connection ended: all of it is beyond the operations. */
 static void reconnect(struct sim_world *world)
 {
     struct sim_link *link = some_link(world);
+    if (link == NULL)
+        return;
     world->pair[0] = link->end[0];
     world->pair[1] = link->end[1];
     world->pair_bytes = 0;
