@@ -7,6 +7,8 @@
 #include "people/password.h"
 #include "proto/pack.h"
 
+#define APP_EXPIRES_MAX_S (UINT64_C(3660) * 24 * 3600)
+
 static const struct order_type types[] = {
     {"user.add", "name password role", ORDER_ADD, "user.add"},
     {"user.role", "name role", ORDER_ROLE, "user.role"},
@@ -14,7 +16,7 @@ static const struct order_type types[] = {
     {"user.disable", "name", ORDER_DISABLE, "user.disable"},
     {"user.enable", "name", ORDER_ENABLE, "user.enable"},
     {"user.remove", "name", ORDER_REMOVE, "user.remove"},
-    {"user.app-add", "folder label name right", ORDER_APP_ADD, "user.app-add"},
+    {"user.app-add", "expires_s folder label name right", ORDER_APP_ADD, "user.app-add"},
     {"user.app-revoke", "label name", ORDER_APP_REVOKE, "user.app-revoke"},
     {"user.grant", "collection folder name right", ORDER_GRANT, "user.grant"},
     {"user.revoke", "collection folder name", ORDER_REVOKE, "user.revoke"},
@@ -160,10 +162,23 @@ static enum qn_err read_label(struct order *order, struct qn_span args)
     return QN_OK;
 }
 
+/* Nil, or left out by an older syncctl: it does not end. */
+static enum qn_err read_expiry(struct order *order, struct qn_span args)
+{
+    uint64_t expires_s;
+    if (args_value(args, "expires_s").size == 0)
+        return QN_OK;
+    if (!args_u64(args, "expires_s", &expires_s) || expires_s == 0 || expires_s > APP_EXPIRES_MAX_S)
+        return bad_request(order, "expires_s");
+    order->app.expires_ms = order->now_ms + expires_s * 1000;
+    return QN_OK;
+}
+
 static enum qn_err read_app(struct order *order, struct qn_span args)
 {
     struct qn_span folder;
     QN_TRY(read_label(order, args));
+    QN_TRY(read_expiry(order, args));
     QN_TRY(read_right(order, args, QN_RIGHT_WRITE));
     order->app.right = order->right;
     order->app.created_ms = order->now_ms;

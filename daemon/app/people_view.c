@@ -12,9 +12,11 @@ static void pack_time(struct qn_buf *out, uint64_t time_ms)
 
 static void pack_app(const struct qn_app_password *app, struct qn_buf *out)
 {
-    qn_pack_map(out, 5);
+    qn_pack_map(out, 6);
     qn_pack_cstr(out, "created");
     pack_time(out, app->created_ms);
+    qn_pack_cstr(out, "expires");
+    pack_time(out, app->expires_ms);
     qn_pack_cstr(out, "folder");
     if (app->folder[0] == '\0')
         qn_pack_nil(out);

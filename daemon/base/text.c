@@ -38,7 +38,7 @@ static bool is_control(const uint8_t *p)
     return p[0] < 0x20 || p[0] == 0x7f || (p[0] == 0xc2 && p[1] <= 0x9f);
 }
 
-/* Where ASCII that begins at `at` ends, in steps of eight bytes: most text is mostly that. */
+/* Where ASCII that begins at `at` ends: most text is mostly that, so eight bytes in a step. */
 static size_t skip_ascii(struct qn_span text, size_t at)
 {
     uint64_t eight;
@@ -47,6 +47,8 @@ static size_t skip_ascii(struct qn_span text, size_t at)
         if ((eight & 0x8080808080808080u) != 0)
             break;
     }
+    while (at < text.size && text.data[at] < 0x80)
+        at++;
     return at;
 }
 

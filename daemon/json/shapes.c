@@ -248,7 +248,13 @@ const struct qn_json_shape qn_json_held[] = {
 };
 
 const struct qn_json_shape qn_json_app_password[] = {
-    MEMBER("label"), MEMBER("right"), MEMBER("folder"), TIME("created"), TIME("last_used"), END,
+    MEMBER("label"),
+    MEMBER("right"),
+    MEMBER("folder"),
+    TIME("created"),
+    TIME("last_used"),
+    TIME("expires"),
+    END,
 };
 
 static const struct qn_json_shape grant[] = {

@@ -77,6 +77,11 @@ void qn_app_password_print(const uint8_t secret[QN_APP_PASSWORD_SIZE], struct qn
             out->data[i] = (uint8_t)(out->data[i] - 'A' + 'a');
 }
 
+bool qn_app_password_is_over(const struct qn_app_password *app, uint64_t wall_ms)
+{
+    return app->expires_ms != 0 && wall_ms >= app->expires_ms;
+}
+
 struct qn_app_password *qn_account_match_app(const struct qn_account *account,
                                              struct qn_span password)
 {

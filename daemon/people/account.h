@@ -24,6 +24,7 @@ struct qn_app_password {
     enum qn_right right; /* at most */
     struct qn_digest hash;
     uint64_t created_ms, used_ms; /* wall clock; used: to the hour, 0: never */
+    uint64_t expires_ms;          /* wall clock; 0: never */
 };
 
 struct qn_grant {
@@ -57,6 +58,7 @@ struct qn_app_password *qn_account_app(const struct qn_account *account, struct 
 enum qn_err QN_CHECKED qn_account_add_app(struct qn_account *account,
                                           const struct qn_app_password *app);
 enum qn_err QN_CHECKED qn_account_remove_app(struct qn_account *account, struct qn_span label);
+bool qn_app_password_is_over(const struct qn_app_password *app, uint64_t wall_ms);
 /* The app password that this is, in time that does not depend on which it is; NULL. */
 struct qn_app_password *qn_account_match_app(const struct qn_account *account,
                                              struct qn_span password);

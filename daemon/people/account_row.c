@@ -1,17 +1,21 @@
 /* The row of an account:
  *
- *   [1, role, is disabled, created ms,
+ *   [format, role, is disabled, created ms,
  *    nil or [log2 N, r, p, salt, hash],            password
  *    nil or [secret, last step],                   second factor
  *    [[label, folder, right, hash, created ms, used ms], ...],
  *    [[thing, name, right], ...]]
+ *
+ * Format 1; 2 if one of the app passwords ends at some time: then each has a seventh member, when
+ * (ms, or 0), and who knows format 1 only refuses the row.
  */
 #include "people/account.h"
 
 #include "proto/cursor.h"
 #include "proto/pack.h"
 
-#define FORMAT 1
+#define FORMAT_PLAIN   1
+#define FORMAT_EXPIRES 2
 
 void qn_account_key(const char *name, struct qn_buf *out)
 {
@@ -47,15 +51,25 @@ static void pack_totp(const struct qn_account *account, struct qn_buf *out)
     qn_pack_u64(out, account->totp_step);
 }
 
-static void pack_app(const struct qn_app_password *app, struct qn_buf *out)
+static uint64_t format_of(const struct qn_account *account)
 {
-    qn_pack_array(out, 6);
+    qn_vec_each (&account->apps, app)
+        if (app->expires_ms != 0)
+            return FORMAT_EXPIRES;
+    return FORMAT_PLAIN;
+}
+
+static void pack_app(const struct qn_app_password *app, uint64_t format, struct qn_buf *out)
+{
+    qn_pack_array(out, format == FORMAT_EXPIRES ? 7 : 6);
     qn_pack_cstr(out, app->label);
     qn_pack_cstr(out, app->folder);
     qn_pack_u64(out, app->right);
     qn_pack_bin(out, qn_digest_view(&app->hash));
     qn_pack_u64(out, app->created_ms);
     qn_pack_u64(out, app->used_ms);
+    if (format == FORMAT_EXPIRES)
+        qn_pack_u64(out, app->expires_ms);
 }
 
 static void pack_grant(const struct qn_grant *grant, struct qn_buf *out)
@@ -68,8 +82,9 @@ static void pack_grant(const struct qn_grant *grant, struct qn_buf *out)
 
 void qn_account_pack(const struct qn_account *account, struct qn_buf *out)
 {
+    uint64_t format = format_of(account);
     qn_pack_array(out, 8);
-    qn_pack_u64(out, FORMAT);
+    qn_pack_u64(out, format);
     qn_pack_u64(out, account->role);
     qn_pack_bool(out, account->is_disabled);
     qn_pack_u64(out, account->created_ms);
@@ -77,7 +92,7 @@ void qn_account_pack(const struct qn_account *account, struct qn_buf *out)
     pack_totp(account, out);
     qn_pack_array(out, account->apps.count);
     qn_vec_each (&account->apps, app)
-        pack_app(app, out);
+        pack_app(app, format, out);
     qn_pack_array(out, account->grants.count);
     qn_vec_each (&account->grants, grant)
         pack_grant(grant, out);
@@ -138,17 +153,19 @@ static enum qn_err read_totp(struct qn_cursor *cursor, struct qn_account *accoun
     return qn_cursor_u64(cursor, &account->totp_step);
 }
 
-static enum qn_err read_app(struct qn_cursor *cursor, struct qn_account *account)
+static enum qn_err read_app(struct qn_cursor *cursor, uint64_t format, struct qn_account *account)
 {
     struct qn_app_password app = {0};
     uint8_t right;
-    QN_TRY(read_exactly(cursor, 6));
+    QN_TRY(read_exactly(cursor, format == FORMAT_EXPIRES ? 7 : 6));
     QN_TRY(read_text(cursor, app.label, QN_USER_SIZE_MAX));
     QN_TRY(read_text(cursor, app.folder, QN_NAME_SIZE_MAX));
     QN_TRY(read_small(cursor, QN_RIGHT_WRITE, &right));
     QN_TRY(qn_cursor_bytes(cursor, app.hash.bytes, QN_DIGEST_SIZE));
     QN_TRY(qn_cursor_u64(cursor, &app.created_ms));
     QN_TRY(qn_cursor_u64(cursor, &app.used_ms));
+    if (format == FORMAT_EXPIRES)
+        QN_TRY(qn_cursor_u64(cursor, &app.expires_ms));
     app.right = (enum qn_right)right;
     return qn_account_add_app(account, &app);
 }
@@ -166,33 +183,35 @@ static enum qn_err read_grant(struct qn_cursor *cursor, struct qn_account *accou
     return qn_account_grant(account, (enum qn_thing)thing, name, (enum qn_right)right);
 }
 
-static enum qn_err read_lists(struct qn_cursor *cursor, struct qn_account *account)
+static enum qn_err read_lists(struct qn_cursor *cursor, uint64_t format, struct qn_account *account)
 {
     size_t count;
     QN_TRY(qn_cursor_array(cursor, QN_APP_PASSWORDS_MAX, &count));
     for (size_t i = 0; i < count; i++)
-        QN_TRY(read_app(cursor, account));
+        QN_TRY(read_app(cursor, format, account));
     QN_TRY(qn_cursor_array(cursor, QN_GRANTS_MAX, &count));
     for (size_t i = 0; i < count; i++)
         QN_TRY(read_grant(cursor, account));
     return qn_cursor_finish(cursor);
 }
 
-static enum qn_err read_head(struct qn_cursor *cursor, struct qn_account *account)
+static enum qn_err read_head(struct qn_cursor *cursor, struct qn_account *account,
+                             uint64_t *ret_format)
 {
     uint64_t format;
     uint8_t role;
     size_t count;
     QN_TRY(qn_cursor_array(cursor, 64, &count));
     QN_TRY(qn_cursor_u64(cursor, &format));
-    if (format > FORMAT)
+    if (format > FORMAT_EXPIRES)
         return QN_ERR_UNSUPPORTED;
-    if (format != FORMAT || count != 8)
+    if (format < FORMAT_PLAIN || count != 8)
         return QN_ERR_INVALID;
     QN_TRY(read_small(cursor, QN_ROLE_OPERATOR, &role));
     QN_TRY(qn_cursor_bool(cursor, &account->is_disabled));
     QN_TRY(qn_cursor_u64(cursor, &account->created_ms));
     account->role = (enum qn_role)role;
+    *ret_format = format;
     return QN_OK;
 }
 
@@ -203,11 +222,12 @@ static enum qn_err read_account(struct qn_span key, struct qn_span value,
     struct qn_span name = qn_span_from(key, strlen(QN_ACCOUNT_PREFIX));
     if (!qn_span_has_prefix(key, qn_span_str(QN_ACCOUNT_PREFIX)) || !qn_account_is_name(name))
         return QN_ERR_INVALID;
+    uint64_t format = 0;
     memcpy(account->name, name.data, name.size);
-    QN_TRY(read_head(&cursor, account));
+    QN_TRY(read_head(&cursor, account, &format));
     QN_TRY(read_verifier(&cursor, account));
     QN_TRY(read_totp(&cursor, account));
-    return read_lists(&cursor, account);
+    return read_lists(&cursor, format, account);
 }
 
 enum qn_err qn_account_unpack(struct qn_span key, struct qn_span value,

@@ -42,6 +42,7 @@ static const struct route {
     {"collections/*/record", PUT | PATCH | DELETE, api_record_change},
     {"search", GET, api_search},
     {"folders", GET, api_folders},
+    {"folders/*/search", GET, api_search_folder},
     {"folders/*/list", GET, api_list},
     {"folders/*/list/+", GET, api_list},
     {"folders/*/files", GET, api_download},

@@ -127,14 +127,15 @@ void api_leave_change(struct api *api); /* the request is over */
 void api_note_target(const struct api *api, struct qn_span to);
 
 /* ---- what is asked for: each answers the request ---- */
-void api_sign_in(struct api *api);        /* api_session.c */
-void api_sign_out(struct api *api);       /* api_session.c */
-void api_me(struct api *api);             /* api_session.c */
-void api_status(struct api *api);         /* api_state.c */
-void api_conflicts(struct api *api);      /* api_state.c */
-void api_collections(struct api *api);    /* api_state.c */
-void api_folders(struct api *api);        /* api_state.c */
-void api_search(struct api *api);         /* api_search.c */
+void api_sign_in(struct api *api);     /* api_session.c */
+void api_sign_out(struct api *api);    /* api_session.c */
+void api_me(struct api *api);          /* api_session.c */
+void api_status(struct api *api);      /* api_state.c */
+void api_conflicts(struct api *api);   /* api_state.c */
+void api_collections(struct api *api); /* api_state.c */
+void api_folders(struct api *api);     /* api_state.c */
+void api_search(struct api *api);      /* api_search.c */
+void api_search_folder(struct api *api);
 void api_records(struct api *api);        /* api_read.c */
 void api_trash(struct api *api);          /* api_read.c */
 void api_history(struct api *api);        /* api_read.c */

@@ -76,7 +76,8 @@ static void pack_granted(const struct api *api, enum qn_thing thing, struct qn_b
     qn_pack_raw(args, qn_buf_view(&names));
 }
 
-void api_search(struct api *api)
+/* `folder` empty: in all that was granted. */
+static void search(struct api *api, struct qn_span folder)
 {
     QN_AUTO_BUF struct qn_buf words;
     uint64_t limit;
@@ -90,12 +91,33 @@ void api_search(struct api *api)
         return;
     api_args(&args, 4);
     qn_pack_cstr(&args, "collections");
-    pack_granted(api, QN_THING_COLLECTION, &args);
+    if (folder.size > 0)
+        qn_pack_array(&args, 0);
+    else
+        pack_granted(api, QN_THING_COLLECTION, &args);
     qn_pack_cstr(&args, "folders");
-    pack_granted(api, QN_THING_FOLDER, &args);
+    if (folder.size > 0) {
+        qn_pack_array(&args, 1);
+        qn_pack_str(&args, folder);
+    } else {
+        pack_granted(api, QN_THING_FOLDER, &args);
+    }
     qn_pack_cstr(&args, "limit");
     qn_pack_u64(&args, limit);
     api_arg(&args, "words", qn_buf_view(&words));
     qn_buf_append_str(&api->out, "{\"results\":[");
     api_command(api, "search", &args, found);
+}
+
+void api_search(struct api *api)
+{
+    search(api, qn_span(NULL, 0));
+}
+
+/* Also for people of other sites, who have no account here: theirs has judged them, and the door
+ * whether it shares the folder. */
+void api_search_folder(struct api *api)
+{
+    if (api_may(api, QN_THING_FOLDER, api->thing, QN_RIGHT_READ))
+        search(api, api->thing);
 }

@@ -196,7 +196,14 @@ static void remember_use(struct qn_door *door, const struct qn_account *account,
                                                                   .context = use});
 }
 
-/* What needs no hashing; false: it does. */
+static bool is_over(const struct qn_door *door, const struct qn_app_password *app)
+{
+    const struct qn_serve_host *host = door->options.host;
+    return app != NULL && qn_app_password_is_over(app, host->wall_ms(host->context));
+}
+
+/* What needs no hashing; false: it does. A password that was right and is over is no guess: a
+ * device that goes on trying shuts nobody out. */
 static bool answer_known(struct qn_door *door, struct qn_span name, struct qn_span password,
                          qn_door_fn done, void *context)
 {
@@ -206,6 +213,10 @@ static bool answer_known(struct qn_door *door, struct qn_span name, struct qn_sp
     const struct qn_app_password *app = NULL;
     if (account != NULL && !account->is_disabled)
         app = qn_account_match_app(account, password);
+    if (is_over(door, app)) {
+        done(context, QN_DOOR_WRONG, NULL, 0);
+        return true;
+    }
     door_key_of(door, name, password, &key);
     if (app == NULL && door_cached(door, &key) == NULL)
         return false;

@@ -60,6 +60,21 @@ lists() {
     answers 'what is not there' 404 two GET /dav/plans/none
 }
 
+# searched SITE FOLDER WORDS PATHS: what is found of its files.
+searched() {
+    [[ $(ask "$1" GET "/api/v1/folders/$2/search?q=$3") == 200 ]] &&
+        [[ $(jq -r '[.results[].path] | sort | join(" ")' "$work/content") == "$4" ]]
+}
+
+searches() {
+    answers 'a file with a name to look for' 201 two PUT /dav/plans/carnet-1.txt --upload-file "$share/a.txt"
+    await 'it is found from here' searched two plans carnet carnet-1.txt
+    person=nora answers 'not by whom nothing was granted' 404 two GET '/api/v1/folders/plans/search?q=carnet'
+    answers 'not without words' 400 two GET /api/v1/folders/plans/search
+    answers 'gone' 204 two DELETE /dav/plans/carnet-1.txt
+    await 'and found no more' searched two plans carnet-1 ''
+}
+
 downloads() {
     answers 'a file' 200 two GET /dav/plans/a.txt
     equal 'its bytes' hello "$(cat "$work/content")"
@@ -275,6 +290,7 @@ refuse 2 'no such folder' 'who has no part in it' ctl three user grant anne --fo
 await 'two reaches one' is_reachable
 
 lists
+searches
 downloads
 uploads
 locks

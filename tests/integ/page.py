@@ -236,7 +236,7 @@ def views(page, words):
     page.put("input[type=search]", "chambre")
     page.key("Enter")
     page.says(words["search"])
-    page.until("document.querySelectorAll('main li').length >= 2", "a record and a file are found")
+    page.until("document.querySelectorAll('main li').length >= 3", "a record, a file and one of another site are found")
     page.fits("search")
 
 

@@ -58,10 +58,17 @@ expect 'a person' ctl one user add anne --role editor <<<"$password"
 expect 'her records' ctl one user grant anne --collection residents --right write
 expect 'her folder' ctl one user grant anne --folder plans --right write
 await 'two has the collection' holds two '[.[] | .name] | index("residents") != null' collection list
+mkdir "$work/annexe"
+printf 'x' >"$work/annexe/chambre 7.txt"
+expect 'a folder of two' ctl two folder create annexe --path "$work/annexe"
+await 'one knows it' holds one 'any(.name == "annexe")' folder list
+expect 'she may read it' ctl one user grant anne --folder annexe --right read
 second_factor
 disagree
 await 'the page is there' curl --silent --insecure --fail --output /dev/null "https://127.0.0.1:$port/"
 await 'the search knows the file' holds one 'length >= 2' search chambre
+await 'and that of two' holds two 'length >= 2' search chambre
+await 'two can be asked' holds one '[.sites[] | select(.state == "online")] | length == 1' status
 
 status=0
 timeout 150 "$python" "$here/page.py" "https://127.0.0.1:$port/" "$secret" "$work" >"$work/page.log" 2>&1 || status=$?

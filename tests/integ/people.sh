@@ -86,6 +86,11 @@ devices() {
         fail "the app password is on the disk"
     fi
     ok "it is nowhere on the disk"
+    expect "one that ends" ctl one user app-password anne --label guest --expires 30d
+    refuse 64 'unit' "a time without a unit" ctl one user app-password anne --label other --expires 30
+    expect "it shows when" holds one 'map([.label, .expires != null]) == [["guest", true], ["phone", false]] or
+        map([.label, .expires != null]) == [["phone", false], ["guest", true]]' user app-password list anne
+    expect "it goes" ctl one user app-password revoke anne guest
     expect "revoked" ctl one user app-password revoke anne phone
     refuse 2 'no app password' "once" ctl one user app-password revoke anne phone
 }

@@ -254,3 +254,30 @@ void ctl_append_value(struct qn_buf *out, struct qn_span packed)
     ctl_append_text(out, qn_span(text, size));
     free(text);
 }
+
+#define EXPIRES_MAX_S (365u * 24 * 3600)
+
+/* "90s", "30m", "24h", "7d"; 0: no duration. Without a unit, nobody knows what was meant. */
+static uint64_t duration_s(const char *text)
+{
+    char *unit;
+    if (text[0] < '0' || text[0] > '9')
+        return 0;
+    unsigned long long number = strtoull(text, &unit, 10);
+    static const char letters[] = "smhd";
+    static const unsigned seconds[] = {1, 60, 3600, 86400};
+    const char *letter = *unit != '\0' ? strchr(letters, *unit) : NULL;
+    if (letter == NULL || unit[1] != '\0' || number > EXPIRES_MAX_S)
+        return 0;
+    number *= seconds[letter - letters];
+    return number <= EXPIRES_MAX_S ? number : 0;
+}
+
+uint64_t ctl_expires_s(struct ctl *ctl, const char *text)
+{
+    uint64_t seconds = duration_s(text);
+    if (seconds == 0)
+        (void)!ctl_usage_error(
+            ctl, _("--expires takes a number with a unit, s, m, h or d, up to 365d, not %s"), text);
+    return seconds;
+}

@@ -28,6 +28,9 @@ int ctl_show(struct ctl *ctl, const char *cmd, const struct qn_buf *args,
 /* A request whose end carries nothing that is shown: {"done":true} or a message. */
 int ctl_do(struct ctl *ctl, const char *cmd, const struct qn_buf *args, const char *message);
 
+/* Seconds of "30m", "24h", "7d", at most a year; 0: it is none, which was said. */
+uint64_t ctl_expires_s(struct ctl *ctl, const char *text);
+
 /* Cells. */
 void ctl_add_text(struct ctl_grid *grid, struct qn_span map, const char *key); /* "-" if empty */
 void ctl_add_state(struct ctl_grid *grid, struct qn_span map);

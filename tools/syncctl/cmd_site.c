@@ -1,12 +1,8 @@
 /* syncctl site ... */
-#include <stdlib.h>
-
 #include "answer.h"
 #include "commands.h"
 #include "i18n.h"
 #include "status.h"
-
-#define EXPIRES_MAX_S (365u * 24 * 3600)
 
 static void name_request(struct ctl *ctl, struct qn_buf *args)
 {
@@ -14,30 +10,12 @@ static void name_request(struct ctl *ctl, struct qn_buf *args)
     ctl_arg_str(args, "name", ctl->arguments.items[0]);
 }
 
-/* "90s", "30m", "24h", "7d"; 0: no duration. Without a unit, nobody knows what was meant. */
-static uint64_t parse_duration(const char *text)
-{
-    char *unit;
-    if (text[0] < '0' || text[0] > '9')
-        return 0;
-    unsigned long long number = strtoull(text, &unit, 10);
-    static const char letters[] = "smhd";
-    static const unsigned seconds[] = {1, 60, 3600, 86400};
-    const char *letter = *unit != '\0' ? strchr(letters, *unit) : NULL;
-    if (letter == NULL || unit[1] != '\0' || number > EXPIRES_MAX_S)
-        return 0;
-    number *= seconds[letter - letters];
-    return number <= EXPIRES_MAX_S ? number : 0;
-}
-
 int ctl_run_site_invite(struct ctl *ctl)
 {
     const char *expires = ctl_has(ctl, "expires") ? ctl_value(ctl, "expires") : "24h";
-    uint64_t seconds = parse_duration(expires);
+    uint64_t seconds = ctl_expires_s(ctl, expires);
     if (seconds == 0)
-        return ctl_usage_error(
-            ctl, _("--expires takes a number with a unit, s, m, h or d, up to 365d, not %s"),
-            expires);
+        return CTL_USAGE;
     QN_AUTO_BUF struct qn_buf args, end;
     ctl_args_init(&args, 2);
     ctl_arg_u64(&args, "expires_s", seconds);

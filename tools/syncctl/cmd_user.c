@@ -133,6 +133,7 @@ static void add_app(struct ctl_grid *grid, struct qn_span app)
     ctl_add_text(grid, app, "folder");
     ctl_add_time(grid, app, "created");
     ctl_add_time(grid, app, "last_used");
+    ctl_add_time(grid, app, "expires");
 }
 
 static void add_grant(struct ctl_grid *grid, struct qn_span grant)
@@ -162,8 +163,8 @@ static void print_table(const struct ctl *ctl, struct qn_span map, const char *k
     ctl_grid_deinit(&grid);
 }
 
-static const char *const app_heads[] = {N_("DEVICE"), N_("RIGHT"), N_("FOLDER"), N_("MADE"),
-                                        N_("LAST USED")};
+static const char *const app_heads[] = {N_("DEVICE"), N_("RIGHT"),     N_("FOLDER"),
+                                        N_("MADE"),   N_("LAST USED"), N_("ENDS")};
 
 static void print_user(const struct ctl *ctl, struct qn_span user)
 {
@@ -173,7 +174,7 @@ static void print_user(const struct ctl *ctl, struct qn_span user)
     print_line(ctl, _("state"), ctl_map_bool(user, "disabled") ? _("disabled") : _("active"));
     print_line(ctl, _("second factor"), ctl_map_bool(user, "second_factor") ? _("yes") : _("no"));
     print_table(ctl, user, "grants", grant_heads, 3, add_grant);
-    print_table(ctl, user, "app_passwords", app_heads, 5, add_app);
+    print_table(ctl, user, "app_passwords", app_heads, 6, add_app);
 }
 
 /* The account; not CTL_DONE: that was said. */
@@ -271,7 +272,15 @@ static int make_app(struct ctl *ctl)
     QN_AUTO_BUF struct qn_buf args = {0}, end = {0};
     if (!ctl_has(ctl, "label"))
         return ctl_usage_error(ctl, _("say what it is for: --label \"phone of Anne\""));
-    ctl_args_init(&args, 4);
+    uint64_t expires_s =
+        ctl_has(ctl, "expires") ? ctl_expires_s(ctl, ctl_value(ctl, "expires")) : 0;
+    if (ctl_has(ctl, "expires") && expires_s == 0)
+        return CTL_USAGE;
+    ctl_args_init(&args, 5);
+    if (expires_s != 0)
+        ctl_arg_u64(&args, "expires_s", expires_s);
+    else
+        ctl_arg_nil(&args, "expires_s");
     ctl_arg_str(&args, "folder", ctl_value(ctl, "folder"));
     ctl_arg_str(&args, "label", ctl_value(ctl, "label"));
     ctl_arg_str(&args, "name", name_of(ctl));
@@ -301,7 +310,7 @@ static int list_apps(struct ctl *ctl)
     if (code != CTL_DONE)
         return code;
     if (!ctl->is_json) {
-        print_table(ctl, qn_buf_view(&user), "app_passwords", app_heads, 5, add_app);
+        print_table(ctl, qn_buf_view(&user), "app_passwords", app_heads, 6, add_app);
         return CTL_DONE;
     }
     struct ctl_json_list out = {.out = ctl->out};

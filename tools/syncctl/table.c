@@ -183,6 +183,7 @@ static const struct ctl_option app_password_options[] = {
     {"label", "TEXT", N_("which device it is for")},
     {"right", "read|write", N_("at most that, whatever the person may (write)")},
     {"folder", "FOLDER", N_("only this folder")},
+    {"expires", "DURATION", N_("how long it is good: 12h, 30d (until it is revoked)")},
     {NULL, NULL, NULL},
 };
 

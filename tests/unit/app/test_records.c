@@ -301,7 +301,7 @@ static void trash_many(struct client *client, size_t count)
     put_many(client, count, 10);
     for (size_t i = 0; i < count; i += 50) {
         for (size_t j = i; j < i + 50; j++) {
-            char key[16];
+            char key[32];
             snprintf(key, sizeof(key), "k%05zu", j);
             ARGS(args, "collection", "c", "key", key);
             client_ask(client, "record.delete", &args);

@@ -91,12 +91,36 @@ Test(account, a_cost_that_takes_all_memory_is_refused)
     cr_assert_eq(unpack(qn_buf_view(&row), &back), QN_ERR_CORRUPT);
 }
 
+/* A row says when a password ends only if one does, so that a version that knows nothing of it
+ * reads all others. */
+Test(account, a_password_of_a_device_may_end)
+{
+    AUTO_ACCOUNT struct qn_account account, back;
+    QN_AUTO_BUF struct qn_buf row;
+    struct qn_app_password guest = {.label = "guest", .expires_ms = 1000};
+    fill(&account);
+    qn_buf_init(&row, QN_ACCOUNT_ROW_SIZE_MAX);
+    qn_account_pack(&account, &row);
+    cr_assert_eq(row.data[1], 1);
+    cr_assert_eq(qn_account_add_app(&account, &guest), QN_OK);
+    qn_buf_reset(&row);
+    qn_account_pack(&account, &row);
+    cr_assert_eq(row.data[1], 2);
+    cr_assert_eq(unpack(qn_buf_view(&row), &back), QN_OK);
+    const struct qn_app_password *ends = qn_account_app(&back, SPAN("guest"));
+    cr_assert_not(qn_app_password_is_over(ends, 999));
+    cr_assert(qn_app_password_is_over(ends, 1000));
+    cr_assert_not(
+        qn_app_password_is_over(qn_account_app(&back, SPAN("téléphone d'Anne")), UINT64_MAX));
+}
+
 Test(account, the_largest_one_fits_its_row)
 {
     AUTO_ACCOUNT struct qn_account account = {.has_password = true, .has_totp = true};
     QN_AUTO_BUF struct qn_buf row;
     char name[QN_NAME_SIZE_MAX + 1];
-    struct qn_app_password app = {.created_ms = UINT64_MAX, .used_ms = UINT64_MAX};
+    struct qn_app_password app = {
+        .created_ms = UINT64_MAX, .used_ms = UINT64_MAX, .expires_ms = UINT64_MAX};
     for (unsigned i = 0; i < QN_GRANTS_MAX; i++) {
         snprintf(name, sizeof(name), "%063u", i);
         cr_assert_eq(qn_account_grant(&account, QN_THING_FOLDER, qn_span_str(name), QN_RIGHT_WRITE),

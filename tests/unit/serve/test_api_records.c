@@ -540,6 +540,19 @@ Test(api_records, search_in_what_may_be_seen)
     cr_assert_eq(web.status, 422);
 }
 
+Test(api_records, search_in_one_folder)
+{
+    fake_web_ask(&web, "GET /folders/docs/search?q=a", "", NULL);
+    assert_span_eq(arg_of("search", "collections"), qn_buf_view(packed_of("[]")));
+    assert_span_eq(arg_of("search", "folders"), qn_buf_view(packed_of("[\"docs\"]")));
+    data("{\"folder\":\"docs\",\"kind\":\"file\",\"path\":\"a/b\",\"text\":\"b\"}");
+    data("{\"folder\":\"closed\",\"kind\":\"file\",\"path\":\"secret\",\"text\":\"\"}");
+    end("{\"indexing\":false}");
+    assert_answer(200, "{\"results\":[{\"kind\":\"file\",\"folder\":\"docs\",\"path\":\"a/b\","
+                       "\"text\":\"b\"}],\"indexing\":false}\n");
+    assert_refused("GET /folders/closed/search?q=a", "", NULL, 404, "folder-unknown closed");
+}
+
 Test(api_records, the_audit_trail)
 {
     fake_web_ask(&web, "GET /collections/c/records/k", "", NULL);

@@ -305,6 +305,30 @@ Test(door, app_passwords_cost_nothing_and_are_never_throttled)
     cr_assert_eq(ask_from("anne", (char *)text.data, "192.0.2.7", &told), QN_DOOR_THROTTLED);
 }
 
+static enum qn_err end_phone(void *context, struct qn_account *account)
+{
+    account->apps.items[0].expires_ms = wall + 1000;
+    return QN_OK;
+}
+
+/* It is wrong then, but no guess: a device that goes on trying shuts nobody out. */
+Test(door, a_password_of_a_device_that_is_over)
+{
+    struct told told = {0};
+    QN_AUTO_BUF struct qn_buf text;
+    qn_buf_init(&text, 64);
+    qn_app_password_print(app_secret, &text);
+    qn_buf_append_u8(&text, 0);
+    change(QN_PEOPLE_CHANGE, add_phone);
+    change(QN_PEOPLE_CHANGE, end_phone);
+    cr_assert_eq(ask_from("anne", (char *)text.data, "192.0.2.7", &told), QN_DOOR_PERSON);
+    fake_local_turn(disk);
+    wall += 1000;
+    for (int i = 0; i < 300; i++)
+        cr_assert_eq(ask_from("anne", (char *)text.data, "192.0.2.7", &told), QN_DOOR_WRONG);
+    cr_assert_eq(ask_from("anne", "right", "192.0.2.7", &told), QN_DOOR_PERSON);
+}
+
 Test(door, with_a_second_factor_the_password_is_for_the_page_only)
 {
     change(QN_PEOPLE_CHANGE, add_totp);
