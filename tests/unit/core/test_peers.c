@@ -122,3 +122,26 @@ Test(peers, nothing_goes_ahead_of_the_comparison)
     cr_assert_not(core_is_member(rig.core));
     cr_assert_eq(rig_count(&rig, QN_MSG_LEDGER), 0);
 }
+
+/* All that is known is the address in the code, and whoever answers there has left. */
+Test(peers, an_address_that_leads_to_nobody_known_is_not_dialled_again_at_once)
+{
+    struct joining *joining = &rig.core->joining;
+    struct qn_event up = {.kind = QN_EVENT_LINK_UP,
+                          .link = 99,
+                          .link_kind = QN_LINK_MEMBER,
+                          .is_dialled = true,
+                          .key = rig.world.sites[NEWCOMER].keys.site};
+    joining->code.address_count = 1;
+    strcpy(joining->code.addresses[0], "luzech:7117");
+    rig_step(&rig, (struct qn_event){.kind = QN_EVENT_LINK_DOWN, .link = RIG_LINK});
+    rig_wait(&rig, 1);
+    cr_assert_neq(joining->dial_token, 0);
+    up.token = joining->dial_token;
+    rig_step(&rig, up);
+    cr_assert_eq(joining->dial_token, 0);
+    rig_wait(&rig, 1);
+    cr_assert_eq(joining->dial_token, 0);
+    rig_wait(&rig, 20000);
+    cr_assert_neq(joining->dial_token, 0);
+}
