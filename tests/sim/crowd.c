@@ -319,7 +319,8 @@ static void trouble(struct sim_world *world)
     world->is_calm = false;
     some_lines_go(world);
     for (size_t i = 0; i < world->site_count && world->failure[0] == '\0'; i++) {
-        schedule_put(world, some_site(world, COLL_FEW), COLL_FEW);
+        if (coll_of(world, COLL_FEW) != NULL) /* somebody who has it is there */
+            schedule_put(world, some_site(world, COLL_FEW), COLL_FEW);
         schedule_put(world, some_site(world, COLL_ALL), COLL_ALL);
         world_run(world, world->now_ms + world_below(world, 300));
     }
