@@ -98,7 +98,7 @@ struct scrubbing {
 /* Which incarnation of a site wrote last in a collection, and how often that changed: core/twin.c.
  */
 struct turns {
-    struct qn_actor last;
+    struct qn_actor last, before;
     unsigned count;
     uint64_t at_ms, since_ms; /* the last turn that counts, and the first */
 };

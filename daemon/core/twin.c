@@ -75,7 +75,11 @@ static void moved(struct qn_core *core, struct coll *coll, const struct qn_actor
     struct turns *turns = turns_of(coll, actor);
     if (qn_actor_cmp(&turns->last, actor) == 0)
         return;
+    bool is_back = qn_actor_cmp(&turns->before, actor) == 0;
+    turns->before = turns->last;
     turns->last = *actor;
+    if (!is_back) /* a machine that is restored over and over never writes as it did before */
+        return;
     if (turns->count > 0 && core->now_ms < turns->at_ms + TURN_MS)
         return;
     if (turns->count == 0 || core->now_ms > turns->since_ms + TURNS_SPAN_MS) {
