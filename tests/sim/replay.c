@@ -36,8 +36,18 @@ static void drop(struct sim_site *site, size_t index)
     qn_vec_remove(&site->taken, index);
 }
 
+/* A page may be a part of the next pass, too. */
+static void drop_pages(struct sim_site *site)
+{
+    for (size_t i = site->taken.count; i-- > 0;)
+        if (site->taken.items[i].intent->kind == QN_INTENT_PAGE)
+            drop(site, i);
+}
+
 void replay_keep(struct sim_site *site, const struct qn_intent *intent)
 {
+    if (intent->kind == QN_INTENT_LATE || intent->kind == QN_INTENT_RESCUE)
+        drop_pages(site);
     if (intent->kind != QN_INTENT_APPLY && intent->kind != QN_INTENT_PAGE)
         return;
     if (site->taken.count == KEPT_MAX)
