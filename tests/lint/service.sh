@@ -6,7 +6,7 @@ set -euo pipefail
 folder=$1/packaging/systemd
 unit=$folder/quoin.service
 reader=$folder/quoin-reader@.service
-limit=13 # in tenths; docs/adr/0024 says why it is not 12
+limit=13 # in tenths; docs/adr/0029 says why it is not 12
 if ! command -v systemd-analyze >/dev/null; then
     echo "systemd-analyze is not here: skipped"
     exit 77
