@@ -173,13 +173,14 @@ static bool answer(struct qn_core *core, struct peer *to, enum summary_kind kind
 /* The other end may have seen no difference, by what it had heard when the connection began. */
 enum qn_err summary_heard_sites(struct qn_core *core, struct peer *peer, struct qn_cursor *cursor)
 {
-    uint64_t kind, which;
+    uint64_t number, which;
     struct qn_span items;
-    QN_TRY(qn_cursor_u64(cursor, &kind));
+    QN_TRY(qn_cursor_u64(cursor, &number));
     QN_TRY(qn_cursor_u64(cursor, &which));
     QN_TRY(qn_cursor_bin(cursor, ITEM_SIZE * QN_SITES_MAX, &items));
-    if (kind >= SUMMARY_KINDS || which >= 1u << SUMMARY_BUCKETS)
+    if (number >= SUMMARY_KINDS || which >= 1u << SUMMARY_BUCKETS)
         return QN_OK; /* of a newer version */
+    enum summary_kind kind = (enum summary_kind)number;
     unsigned unlisted = (unsigned)which & ~peer->session->listed[kind];
     if (answer(core, peer, kind, (unsigned)which, items) && unlisted != 0)
         say_list(core, peer, kind, unlisted);

@@ -83,7 +83,8 @@ web() { # USER PATH CURL_ARGUMENT...
     curl --silent --show-error --fail --cacert /root/site.crt --resolve quoin.test:8443:127.0.0.1 \
         --user "$1:correct horse battery" "${@:3}" "https://quoin.test:8443$2"
 }
-is_of_house() { openssl s_client -connect 127.0.0.1:8443 </dev/null 2>&1 | grep -q 'CN = house'; }
+listens() { syncctl serve status | grep -q 127.0.0.1:8443; }
+is_of_house() { openssl s_client -connect 127.0.0.1:8443 </dev/null 2>&1 | grep -q 'CN *= *house'; }
 own_certificate() {
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 100 -subj /CN=house \
         -addext subjectAltName=DNS:quoin.test -keyout /etc/quoin/site.key -out /etc/quoin/site.pem
@@ -96,7 +97,7 @@ serving() {
     setfacl -R -m u:_quoin:rwX,d:u:_quoin:rwX /srv/common /home/common
     conf '[serve]' 'listen = 127.0.0.1:8443' 'names = quoin.test'
     systemctl reload quoin
-    check "HTTPS listens" eventually 60 eval 'syncctl serve status | grep -q 8443'
+    check "HTTPS listens" eval 'eventually 60 listens || { syncctl serve status; false; }'
     check "its authority" eval 'syncctl serve authority >/root/site.crt'
     check "a person" eval 'echo "correct horse battery" | syncctl user add anne --role editor'
     check "a folder that the service may not write is refused" not syncctl folder create common --path /srv/common
