@@ -54,6 +54,7 @@ refuse 2 'public = yes' "an address of the internet needs a word of its own" \
 
 configure "listen = 127.0.0.1:$port" 'names = quoin.lan'
 await "it listens" listens 1
+[[ $(ctl one --quiet serve status 2>/dev/null) == *"127.0.0.1:$port"* ]] || fail "the answer is not on standard output"
 ctl one serve authority >"$ca"
 ok "the authority tells its certificate"
 equal "its key is for nobody else" 600 "$(stat -c %a "$(site_state one)/authority/ca.key")"

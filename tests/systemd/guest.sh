@@ -97,7 +97,7 @@ serving() {
     setfacl -R -m u:_quoin:rwX,d:u:_quoin:rwX /srv/common /home/common
     conf '[serve]' 'listen = 127.0.0.1:8443' 'names = quoin.test'
     systemctl reload quoin
-    check "HTTPS listens" eval 'eventually 60 listens || { syncctl serve status; false; }'
+    check "HTTPS listens" eventually 60 listens
     check "its authority" eval 'syncctl serve authority >/root/site.crt'
     check "a person" eval 'echo "correct horse battery" | syncctl user add anne --role editor'
     check "a folder that the service may not write is refused" not syncctl folder create common --path /srv/common

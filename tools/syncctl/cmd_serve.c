@@ -1,10 +1,22 @@
 /* syncctl serve: the HTTPS access of this site. */
+#include <stdarg.h>
+
 #include "answer.h"
 #include "app/words.h"
 #include "commands.h"
 #include "i18n.h"
 
 #define ANSWER_SIZE_MAX (1024 * 1024)
+
+/* A line of the answer, and so for standard output, also with --quiet. */
+__attribute__((format(printf, 2, 3))) static void say(const struct ctl *ctl, const char *text, ...)
+{
+    va_list list;
+    va_start(list, text);
+    vfprintf(ctl->out, text, list);
+    va_end(list);
+    fputc('\n', ctl->out);
+}
 
 static void print_listeners(struct ctl *ctl, struct qn_span map)
 {
@@ -17,11 +29,11 @@ static void print_listeners(struct ctl *ctl, struct qn_span map)
         char line[1024];
         snprintf(line, sizeof(line), "%.*s%s%.*s", (int)address.size, (const char *)address.data,
                  error.size > 0 ? ": " : "", (int)error.size, (const char *)error.data);
-        ctl_say(ctl, error.size > 0 ? _("Does not listen on %s") : _("Listens on %s"), line);
+        say(ctl, error.size > 0 ? _("Does not listen on %s") : _("Listens on %s"), line);
     }
     if (ctl_count(listeners) == 0)
-        ctl_say(ctl, "%s",
-                _("The HTTPS access is off: section [serve] of quoin.conf has no `listen`."));
+        say(ctl, "%s",
+            _("The HTTPS access is off: section [serve] of quoin.conf has no `listen`."));
 }
 
 static void print_certificate(struct ctl *ctl, struct qn_span map)
@@ -29,7 +41,7 @@ static void print_certificate(struct ctl *ctl, struct qn_span map)
     struct qn_span certificate, error = ctl_map_text(map, "error");
     uint64_t end_ms;
     if (error.size > 0)
-        ctl_say(ctl, _("Certificate: %.*s"), (int)error.size, (const char *)error.data);
+        say(ctl, _("Certificate: %.*s"), (int)error.size, (const char *)error.data);
     if (!ctl_map_find(map, "certificate", &certificate) ||
         !ctl_map_time(certificate, "end", &end_ms))
         return;
@@ -38,10 +50,10 @@ static void print_certificate(struct ctl *ctl, struct qn_span map)
     QN_AUTO_BUF struct qn_buf end;
     qn_buf_init(&end, 64);
     qn_words_append_time(&end, end_ms);
-    ctl_say(ctl,
-            is_own ? _("Certificate of this site's own authority, until %.*s, for %.*s")
-                   : _("Certificate from files, until %.*s, for %.*s"),
-            (int)end.size, (const char *)end.data, (int)names.size, (const char *)names.data);
+    say(ctl,
+        is_own ? _("Certificate of this site's own authority, until %.*s, for %.*s")
+               : _("Certificate from files, until %.*s, for %.*s"),
+        (int)end.size, (const char *)end.data, (int)names.size, (const char *)names.data);
 }
 
 int ctl_run_serve_status(struct ctl *ctl)
@@ -57,10 +69,10 @@ int ctl_run_serve_status(struct ctl *ctl)
     struct qn_span answer = qn_buf_view(&map);
     print_listeners(ctl, answer);
     print_certificate(ctl, answer);
-    ctl_say(ctl, _("Connections: %llu; requests since the start: %llu; refused: %llu"),
-            (unsigned long long)ctl_map_u64(answer, "connections"),
-            (unsigned long long)ctl_map_u64(answer, "requests"),
-            (unsigned long long)ctl_map_u64(answer, "refused"));
+    say(ctl, _("Connections: %llu; requests since the start: %llu; refused: %llu"),
+        (unsigned long long)ctl_map_u64(answer, "connections"),
+        (unsigned long long)ctl_map_u64(answer, "requests"),
+        (unsigned long long)ctl_map_u64(answer, "refused"));
     return CTL_DONE;
 }
 
