@@ -112,8 +112,17 @@ static bool needs_pages(const struct qn_core *core, const struct coll *coll)
     return has_source;
 }
 
+static bool is_sole(const struct qn_core *core, const struct coll *coll)
+{
+    qn_vec_each (&core->peers, peer)
+        if (core_shares(core, coll, &(*peer)->site))
+            return false;
+    return true;
+}
+
 /* They became late of each other at once. Whoever has no page yet can be the source after all: the
- * one with the lower identity, or any if that one cannot for a while. */
+ * one with the lower identity, or any if that one cannot for a while. So can who was late of a
+ * member that has left. */
 static bool should_be_source(const struct qn_core *core, const struct coll *coll)
 {
     const struct qn_late *late = &coll->info.late;
@@ -127,7 +136,9 @@ static bool should_be_source(const struct qn_core *core, const struct coll *coll
         others++;
         lower += qn_site_id_cmp(&(*slot)->site, &core->site) < 0;
     }
-    return others > 0 && (lower == 0 || core->now_ms >= coll->pass->idle_ms + lower * IDLE_MS);
+    if (others == 0)
+        return is_sole(core, coll);
+    return lower == 0 || core->now_ms >= coll->pass->idle_ms + lower * IDLE_MS;
 }
 
 static void cancel(struct qn_core *core, struct coll *coll)

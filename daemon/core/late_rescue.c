@@ -109,10 +109,10 @@ static bool nobody_has_more(const struct qn_core *core, const struct coll *coll,
 }
 
 /* No member is clean: nobody can bring what others have. Of them all, which are here, the one with
- * the lowest identity writes anew what it has; then it can be the source (late.c). */
+ * the lowest identity writes anew what it has; then it can be the source (late.c). It may be the
+ * only one that is left. */
 static bool is_first_of_late(const struct qn_core *core, const struct coll *coll)
 {
-    size_t others = 0;
     qn_vec_each (&core->peers, peer) {
         if (!core_shares(core, coll, &(*peer)->site))
             continue;
@@ -120,9 +120,8 @@ static bool is_first_of_late(const struct qn_core *core, const struct coll *coll
         if (share == NULL || !share->is_late_there ||
             qn_site_id_cmp(&(*peer)->site, &core->site) < 0)
             return false;
-        others++;
     }
-    return others > 0;
+    return true;
 }
 
 static void rescue(struct qn_core *core, struct coll *coll, bool is_alone)

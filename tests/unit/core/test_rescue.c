@@ -182,6 +182,37 @@ Test(rescue, not_while_one_of_them_is_not_there)
     cr_assert_not(has_rescued());
 }
 
+static void withdraw_peer(void)
+{
+    struct qn_buf body, payload, entry;
+    world_withdraw_body(&rig.world, rig.world.ledger, 1, &body);
+    cr_assert_eq(world_write(&rig.world, rig.world.ledger, 1, &body, &entry), QN_OK);
+    qn_buf_init(&payload, QN_FRAME_SIZE_MAX);
+    qn_pack_array(&payload, 1);
+    qn_pack_bin(&payload, qn_buf_view(&entry));
+    rig_write(&rig, qn_intent_new(QN_INTENT_LEDGER_MERGE, UINT64_MAX, &payload));
+    qn_buf_deinit(&body);
+    qn_buf_deinit(&entry);
+}
+
+/* The one that it took pages of has left in the middle: nobody will ever bring the rest. */
+Test(rescue, who_is_left_alone_becomes_clean_after_a_day)
+{
+    become_late();
+    withdraw_peer();
+    rig_start(&rig);
+    const struct coll *coll = core_coll(rig.core, &id);
+    cr_assert(is_late() && coll->info.late.is_passing);
+    cr_assert_not(core_shares(rig.core, coll, &rig.world.sites[1].id));
+    pass(26);
+    cr_assert(has_rescued());
+    rig_commit(&rig);
+    rig_wait(&rig, 2000);
+    rig_commit(&rig);
+    rig_wait(&rig, 2000);
+    cr_assert_not(is_late());
+}
+
 Test(rescue, a_restart_does_not_begin_the_day_anew)
 {
     for (int night = 0; night < 3; night++) {
