@@ -2,9 +2,11 @@
  * docs/protocol.md 13). Canonical msgpack:
  *
  *     record   [field, [actor, ctr, hlc, user or nil, value, ...], ...]
- *     copies   H(cc)[:16], or zeros of a late site, whose records have no one clock; [key, copy,
- * ...] copy     a record; nil: there is none of that key; a binary: it is damaged here too, the
- * state hash that its row bore or nothing; false: it is too large to be sent
+ *     copies   H(cc)[:16], [key, copy, ...]
+ *     copy     a record; nil: there is none of that key; a binary: it is damaged here too, the
+ *              state hash that its row bore or nothing; false: it is too large to be sent
+ *
+ * A late site gives zeros for H(cc): its records have no one clock.
  */
 #pragma once
 

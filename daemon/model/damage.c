@@ -92,40 +92,39 @@ enum qn_err qn_aside_del(struct qn_kv *kv, uint32_t coll, struct qn_span key)
     return qn_may_miss(qn_kv_del(kv, QN_TABLE_AUDIT, aside_key(&at, coll, key)));
 }
 
-static size_t hash_size(struct qn_span value)
-{
-    bool has_hash = value.size > QN_STATE_HASH_SIZE && value.data[0] == QN_STATE_HASH_SIZE;
-    return has_hash ? QN_STATE_HASH_SIZE : 0;
-}
-
-enum qn_err qn_aside_row(struct qn_kv *kv, uint32_t coll, struct qn_span key,
-                         struct qn_span *ret_row)
+/* Both borrowed. */
+static enum qn_err read_aside(struct qn_kv *kv, uint32_t coll, struct qn_span key,
+                              struct qn_span *ret_hash, struct qn_span *ret_row)
 {
     struct qn_key at;
     struct qn_span value;
     QN_TRY(qn_kv_get(kv, QN_TABLE_AUDIT, aside_key(&at, coll, key), &value));
-    *ret_row = value.size == 0 ? value : qn_span_from(value, 1 + hash_size(value));
+    bool has_hash = value.size > QN_STATE_HASH_SIZE && value.data[0] == QN_STATE_HASH_SIZE;
+    *ret_row = qn_span_from(value, 1);
+    *ret_hash = has_hash ? qn_span(ret_row->data, QN_STATE_HASH_SIZE) : qn_span(NULL, 0);
+    *ret_row = qn_span_from(*ret_row, ret_hash->size);
     return QN_OK;
-}
-
-enum qn_err qn_aside_outdate(struct qn_kv *kv, uint32_t coll, struct qn_span key)
-{
-    struct qn_span row, hash;
-    QN_TRY(qn_aside_get(kv, coll, key, &hash));
-    if (hash.size == 0)
-        return QN_OK;
-    QN_TRY(qn_aside_row(kv, coll, key, &row));
-    return qn_aside_put(kv, coll, key, NULL, row);
 }
 
 enum qn_err qn_aside_get(struct qn_kv *kv, uint32_t coll, struct qn_span key,
                          struct qn_span *ret_hash)
 {
-    struct qn_key at;
-    struct qn_span value;
-    QN_TRY(qn_kv_get(kv, QN_TABLE_AUDIT, aside_key(&at, coll, key), &value));
-    *ret_hash = qn_span(value.size == 0 ? NULL : value.data + 1, hash_size(value));
-    return QN_OK;
+    struct qn_span row;
+    return read_aside(kv, coll, key, ret_hash, &row);
+}
+
+enum qn_err qn_aside_row(struct qn_kv *kv, uint32_t coll, struct qn_span key,
+                         struct qn_span *ret_row)
+{
+    struct qn_span hash;
+    return read_aside(kv, coll, key, &hash, ret_row);
+}
+
+enum qn_err qn_aside_outdate(struct qn_kv *kv, uint32_t coll, struct qn_span key)
+{
+    struct qn_span hash, row;
+    QN_TRY(read_aside(kv, coll, key, &hash, &row));
+    return hash.size == 0 ? QN_OK : qn_aside_put(kv, coll, key, NULL, row);
 }
 
 enum qn_err qn_aside_next(struct qn_kv *kv, uint32_t coll, struct qn_span after,
