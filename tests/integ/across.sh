@@ -20,15 +20,6 @@ ask() {
         "$@" "https://127.0.0.1:${port[$site]}$path"
 }
 
-# answers WHAT STATUS SITE METHOD PATH CURL-OPTION...
-answers() {
-    local what=$1 wanted=$2 got
-    shift 2
-    got=$(ask "$@") || fail "$what: curl failed with $?"
-    [[ $got == "$wanted" ]] || fail "$what: $got, not $wanted: $(head -c 300 "$work/content")"
-    ok "$what"
-}
-
 says() {
     grep -qE -- "$2" "$work/content" || fail "$1: no '$2' in: $(head -c 600 "$work/content")"
     ok "$1"

@@ -26,14 +26,6 @@ ask() {
         --output "$work/content" --write-out '%{http_code}' "$@" "https://127.0.0.1:$port$path"
 }
 
-answers() {
-    local what=$1 wanted=$2 got
-    shift 2
-    got=$(ask "$@") || fail "$what: curl failed with $?"
-    [[ $got == "$wanted" ]] || fail "$what: $got, not $wanted: $(head -c 300 "$work/content")"
-    ok "$what"
-}
-
 is_reachable() {
     [[ $(ask GET /dav/plans/a.txt) == 200 ]]
 }

@@ -104,6 +104,15 @@ refuse() {
     ok "$what"
 }
 
+# answers WHAT STATUS ARGUMENT...: of `ask` of the script, which leaves the content in $work/content.
+answers() {
+    local what=$1 wanted=$2 got
+    shift 2
+    got=$(ask "$@") || fail "$what: curl failed with $?"
+    [[ $got == "$wanted" ]] || fail "$what: $got, not $wanted: $(head -c 300 "$work/content")"
+    ok "$what"
+}
+
 await() {
     local what=$1 output status deadline=$((SECONDS + patience_s))
     shift
