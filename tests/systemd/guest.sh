@@ -134,6 +134,32 @@ serving() {
     systemctl restart quoin
 }
 
+# docs/backup.md, "Crisis", as it stands there: the machine is lost. Its site comes back from a holder.
+has_copy() { syncctl --json backup list house | grep -q '"complete": *true'; }
+may_restore() { syncctl backup list house && syncctl backup restore house --to / /srv/house; }
+is_recovered() { syncctl status && ! syncctl status | grep -q recover; }
+crisis() {
+    syncd --state /root/luzech >/dev/null 2>&1 &
+    local holder=$!
+    check "a plan with a copy elsewhere" syncctl backup change house --copies luzech
+    conf '[reader]' 'allow = /srv'
+    check "a run" syncctl backup run house --wait
+    check "is there" eventually 60 has_copy
+    cp $state/recovery-kit.txt kit.txt
+    dpkg --purge quoin
+    rm -rf $state /srv/house
+    check "on an empty machine" dpkg --install quoin.deb
+    check "recover" syncctl recover --kit kit.txt --from 127.0.0.1:7118
+    check "start" systemctl start quoin
+    check "the files are back in their place" eventually 120 may_restore
+    check "what its owner alone may read too" grep -qx hers /srv/house/hers/file
+    check "and it is hers" modes /srv/house/hers/file "alice 600"
+    check "the records are back" eventually 60 has one
+    check "all of it" eventually 120 is_recovered
+    check "the state is the service's own" eval "[[ -z \$(find $state ! -user _quoin) ]]"
+    kill $holder
+}
+
 first_boot() {
     check "the package installs" dpkg --install quoin.deb
     check "sysusers made the user" getent passwd _quoin
@@ -166,6 +192,7 @@ first_boot() {
     kill $!
 
     around_backups
+    crisis
     serving
 
     local before
