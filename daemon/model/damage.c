@@ -13,6 +13,7 @@ enum part {
     PART_SUMMARY = 0,
     PART_ASIDE = 1,
     PART_INCIDENT = 2,
+    PART_KEPT = 3,
 };
 
 static struct qn_span part_key(struct qn_key *key, uint32_t coll, enum part part)
@@ -84,6 +85,55 @@ enum qn_err qn_aside_put(struct qn_kv *kv, uint32_t coll, struct qn_span key, co
     qn_buf_append(&value, row.data, row.size < ASIDE_SIZE_MAX ? row.size : ASIDE_SIZE_MAX);
     QN_TRY(qn_buf_status(&value));
     return qn_kv_put(kv, QN_TABLE_AUDIT, aside_key(&at, coll, key), qn_buf_view(&value));
+}
+
+/* The size before the key: what is kept of one record is not that of one whose key goes on. */
+static struct qn_span kept_key(struct qn_key *at, uint32_t coll, struct qn_span key)
+{
+    uint8_t size = (uint8_t)key.size;
+    part_key(at, coll, PART_KEPT);
+    qn_key_add(at, QN_SPAN_OF(size));
+    qn_key_add(at, key);
+    return qn_key_view(at);
+}
+
+enum qn_err qn_aside_keep(struct qn_kv *kv, uint32_t coll, struct qn_span key, uint32_t actor,
+                          uint64_t ctr, struct qn_span op)
+{
+    struct qn_key at;
+    kept_key(&at, coll, key);
+    qn_key_add_u32(&at, actor);
+    qn_key_add_u64(&at, ctr);
+    return qn_kv_put(kv, QN_TABLE_AUDIT, qn_key_view(&at), op);
+}
+
+enum qn_err qn_aside_kept(struct qn_kv *kv, uint32_t coll, struct qn_span key, struct qn_key *at,
+                          uint32_t *ret_actor, struct qn_span *ret_op)
+{
+    struct qn_key prefix;
+    struct qn_span found;
+    kept_key(&prefix, coll, key);
+    if (at->size == 0)
+        *at = prefix;
+    else
+        qn_key_next(at);
+    QN_TRY(qn_kv_seek(kv, QN_TABLE_AUDIT, qn_key_view(at), &found, ret_op));
+    if (!qn_span_has_prefix(found, qn_key_view(&prefix)) || found.size != prefix.size + 12)
+        return QN_ERR_NOTFOUND;
+    *ret_actor = qn_read_u32(found.data + prefix.size);
+    qn_key_copy(at, found);
+    return QN_OK;
+}
+
+enum qn_err qn_aside_unkeep(struct qn_kv *kv, uint32_t coll, struct qn_span key)
+{
+    struct qn_key at = {.size = 0};
+    struct qn_span op;
+    uint32_t actor;
+    enum qn_err err;
+    while ((err = qn_aside_kept(kv, coll, key, &at, &actor, &op)) == QN_OK)
+        QN_TRY(qn_kv_del(kv, QN_TABLE_AUDIT, qn_key_view(&at)));
+    return qn_may_miss(err);
 }
 
 enum qn_err qn_aside_del(struct qn_kv *kv, uint32_t coll, struct qn_span key)

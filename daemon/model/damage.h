@@ -8,6 +8,7 @@
 
 #include "model/kv.h"
 #include "model/record.h"
+#include "model/tables.h"
 
 #define QN_INCIDENTS_MAX 100 /* remembered of each collection, the last ones */
 
@@ -55,6 +56,7 @@ enum qn_err QN_CHECKED qn_aside_put(struct qn_kv *kv, uint32_t coll, struct qn_s
                                     const uint8_t *hash, struct qn_span row);
 /* Something happened to the record since: it is not what its row was any more. The row stays. */
 enum qn_err QN_CHECKED qn_aside_outdate(struct qn_kv *kv, uint32_t coll, struct qn_span key);
+/* It is whole again. */
 enum qn_err QN_CHECKED qn_aside_del(struct qn_kv *kv, uint32_t coll, struct qn_span key);
 /* QN_ERR_NOTFOUND: it is not. *ret_hash: 16 bytes or none; borrowed. */
 enum qn_err QN_CHECKED qn_aside_get(struct qn_kv *kv, uint32_t coll, struct qn_span key,
@@ -62,6 +64,17 @@ enum qn_err QN_CHECKED qn_aside_get(struct qn_kv *kv, uint32_t coll, struct qn_s
 /* The row as it was found, or what was kept of it; borrowed. */
 enum qn_err QN_CHECKED qn_aside_row(struct qn_kv *kv, uint32_t coll, struct qn_span key,
                                     struct qn_span *ret_row);
+/* An operation that leaves the log while its record is set aside: its effect is in no row, so it is
+ * kept until the record is whole again. `actor` is its author's number. */
+enum qn_err QN_CHECKED qn_aside_keep(struct qn_kv *kv, uint32_t coll, struct qn_span key,
+                                     uint32_t actor, uint64_t ctr, struct qn_span op);
+/* The first one kept of a record behind *at, which begins empty and moves on; borrowed.
+ * QN_ERR_NOTFOUND: no more. */
+enum qn_err QN_CHECKED qn_aside_kept(struct qn_kv *kv, uint32_t coll, struct qn_span key,
+                                     struct qn_key *at, uint32_t *ret_actor,
+                                     struct qn_span *ret_op);
+/* All that was kept of a record goes. */
+enum qn_err QN_CHECKED qn_aside_unkeep(struct qn_kv *kv, uint32_t coll, struct qn_span key);
 /* The first key > after that is set aside; borrowed. */
 enum qn_err QN_CHECKED qn_aside_next(struct qn_kv *kv, uint32_t coll, struct qn_span after,
                                      struct qn_span *ret_key);

@@ -1,5 +1,6 @@
 /* The log: what is appended, what is dropped from its front, and how much it holds. */
 #include "base/limits.h"
+#include "model/op_read.h"
 #include "model/replica_impl.h"
 
 /* Of a row of LOG: its local sequence, then the operation. */
@@ -131,6 +132,29 @@ static void count_out(struct dropping *dropping, size_t size)
     dropping->size += size;
 }
 
+/* The effect of an operation on a record that is set aside is in no row. */
+static enum qn_err keep_if_aside(const struct dropping *dropping, uint32_t actor, uint64_t ctr,
+                                 struct qn_span entry)
+{
+    struct qn_replica *replica = dropping->replica;
+    struct qn_coll_state *coll = dropping->coll;
+    struct qn_actor name;
+    struct qn_span hash;
+    if (coll->damage.damaged == 0 || entry.size <= 8)
+        return QN_OK;
+    QN_TRY(qn_dict_actor_of(&replica->dict, actor, &name));
+    if (qn_op_read(qn_span_from(entry, 8), &name, &replica->op) != QN_OK)
+        return QN_OK; /* damaged itself */
+    enum qn_err err = qn_aside_get(replica->kv, coll->row.number, replica->op.key, &hash);
+    if (err != QN_OK)
+        return qn_may_miss(err);
+    qn_buf_reset(&replica->encoded);
+    qn_buf_append_span(&replica->encoded, qn_span_from(entry, 8));
+    QN_TRY(qn_buf_status(&replica->encoded));
+    return qn_aside_keep(replica->kv, coll->row.number, replica->op.key, actor, ctr,
+                         qn_buf_view(&replica->encoded));
+}
+
 static enum qn_err drop(struct dropping *dropping, const struct entry *entry)
 {
     struct qn_kv *kv = dropping->replica->kv;
@@ -143,6 +167,7 @@ static enum qn_err drop(struct dropping *dropping, const struct entry *entry)
     QN_TRY(qn_must_exist(qn_kv_get(kv, QN_TABLE_LOG, qn_key_view(&key), &op)));
     count_out(dropping, size_in(op));
     qn_vv_raise(&dropping->floor, &entry->dot.actor, entry->dot.ctr);
+    QN_TRY(keep_if_aside(dropping, entry->number, entry->dot.ctr, op));
     QN_TRY(qn_must_exist(qn_kv_del(kv, QN_TABLE_LOG, qn_key_view(&key))));
     return qn_must_exist(qn_kv_del(kv, QN_TABLE_ORDER, qn_key_seq(&key, coll, entry->seq)));
 }
@@ -191,8 +216,9 @@ static enum qn_err drop_checkpoints(struct qn_replica *replica, uint32_t coll, u
 
 /* --- pages --- */
 
-/* Those of an actor behind a counter. */
-static enum qn_err drop_entries(struct dropping *dropping, uint32_t actor, uint64_t behind)
+/* Those of an actor behind a counter. `is_void`: they never were. */
+static enum qn_err drop_entries(struct dropping *dropping, uint32_t actor, uint64_t behind,
+                                bool is_void)
 {
     struct qn_kv *kv = dropping->replica->kv;
     struct qn_key prefix, from, at, order;
@@ -204,9 +230,13 @@ static enum qn_err drop_entries(struct dropping *dropping, uint32_t actor, uint6
         enum qn_err err = qn_kv_seek(kv, QN_TABLE_LOG, qn_key_view(&from), &key, &entry);
         if (err != QN_OK || !qn_span_has_prefix(key, qn_key_view(&prefix)))
             return qn_may_miss(err);
+        if (key.size != 16)
+            return QN_ERR_CORRUPT;
         qn_key_copy(&at, key);
         qn_key_seq(&order, coll, entry.size >= 8 ? qn_read_u64(entry.data) : 0);
         count_out(dropping, size_in(entry));
+        if (!is_void)
+            QN_TRY(keep_if_aside(dropping, actor, qn_read_u64(at.bytes + 8), entry));
         QN_TRY(qn_may_miss(qn_kv_del(kv, QN_TABLE_ORDER, qn_key_view(&order))));
         QN_TRY(qn_must_exist(qn_kv_del(kv, QN_TABLE_LOG, qn_key_view(&at))));
     }
@@ -218,7 +248,7 @@ enum qn_err qn_replica_drop_actor(struct qn_replica *replica, struct qn_coll_sta
     struct dropping dropping = {.replica = replica, .coll = coll};
     uint32_t number = coll->row.number;
     QN_TRY(load_log(replica, coll));
-    QN_TRY(drop_entries(&dropping, actor, 0));
+    QN_TRY(drop_entries(&dropping, actor, 0, false));
     QN_TRY(qn_counter_put(replica->kv, QN_TABLE_FLOOR, number, actor, ctr));
     return drop_checkpoints(replica, number, actor, ctr, ctr);
 }
@@ -258,7 +288,7 @@ enum qn_err qn_replica_retract(struct qn_replica *replica, struct qn_coll_state 
 {
     struct dropping dropping = {.replica = replica, .coll = coll};
     QN_TRY(load_log(replica, coll));
-    QN_TRY(drop_entries(&dropping, number, ctr));
+    QN_TRY(drop_entries(&dropping, number, ctr, true));
     QN_TRY(drop_checkpoints_behind(replica->kv, coll->row.number, number, ctr));
     QN_TRY(lower(replica->kv, QN_TABLE_FLOOR, coll->row.number, number, ctr));
     QN_TRY(lower(replica->kv, QN_TABLE_CC, coll->row.number, number, ctr));

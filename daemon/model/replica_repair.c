@@ -87,6 +87,7 @@ static enum qn_err take(const struct repair *repair, struct qn_record *record)
     struct qn_coll_state *coll = repair->coll;
     QN_TRY(place(repair, record));
     QN_TRY(qn_aside_del(repair->replica->kv, coll->row.number, repair->item->key));
+    QN_TRY(qn_aside_unkeep(repair->replica->kv, coll->row.number, repair->item->key));
     coll->damage.damaged -= coll->damage.damaged > 0;
     return qn_replica_incident(repair->replica, coll, QN_INCIDENT_REPAIRED, repair->item->key,
                                &repair->item->site);
@@ -310,7 +311,7 @@ static enum qn_err write_left(const struct repair *repair, const struct qn_recor
 static enum qn_err find_left(const struct repair *repair, struct qn_left *left, struct qn_buf *row)
 {
     struct qn_replica *replica = repair->replica;
-    QN_TRY(qn_left_in_log(replica, repair->coll, repair->item->key, left));
+    QN_TRY(qn_left_find(replica, repair->coll, repair->item->key, left));
     QN_TRY(add_row(repair, row, &left->record));
     add_pairs(repair, &repair->item->copy.record, &left->record);
     qn_left_subtract(left, &left->record);
@@ -345,6 +346,15 @@ static enum qn_err give_up(const struct repair *repair)
     return err;
 }
 
+/* Of the record that was given up last all copies are through: they needed what was kept of it. */
+static enum qn_err end_giving_up(struct repair *repair)
+{
+    struct qn_span key = repair->anew;
+    repair->anew = qn_span(NULL, 0);
+    return key.size == 0 ? QN_OK
+                         : qn_aside_unkeep(repair->replica->kv, repair->coll->row.number, key);
+}
+
 /* Another site's copy of a record that was just given up. */
 static enum qn_err add_left(const struct repair *repair)
 {
@@ -352,7 +362,7 @@ static enum qn_err add_left(const struct repair *repair)
     QN_AUTO_RECORD struct qn_record mine = {0}, all = {0};
     copy_record(&repair->replica->record, &mine);
     copy_record(&mine, &all);
-    enum qn_err err = qn_left_in_log(repair->replica, repair->coll, repair->item->key, &left);
+    enum qn_err err = qn_left_find(repair->replica, repair->coll, repair->item->key, &left);
     add_pairs(repair, &repair->item->copy.record, &all);
     qn_left_subtract(&left, &all);
     if (err == QN_OK)
@@ -410,6 +420,8 @@ static enum qn_err repair_aside(struct repair *repair, struct qn_record *record,
 static enum qn_err repair_item(struct repair *repair, struct qn_record *record, size_t *changed)
 {
     enum qn_repair_how how = repair->item->how;
+    if (!qn_span_eq(repair->anew, repair->item->key))
+        QN_TRY(end_giving_up(repair));
     QN_TRY(qn_replica_load(repair->replica, repair->coll, repair->item->key));
     if (repair->replica->is_aside)
         return repair_aside(repair, record, changed);
@@ -428,6 +440,7 @@ static enum qn_err repair_all(struct repair *repair, struct qn_repair_item *item
         repair->item = &items[i];
         QN_TRY(repair_item(repair, &items[i].copy.record, changed));
     }
+    QN_TRY(end_giving_up(repair));
     if (*changed > 0) { /* by no operation: who follows the changes would not see it */
         QN_TRY(qn_replica_break_log(repair->replica, repair->coll));
         QN_TRY(qn_coll_row_put(repair->replica->kv, &repair->coll->id, &repair->coll->row));

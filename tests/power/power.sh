@@ -53,7 +53,7 @@ change_tree() {
 
 snapshots() { ctl one backup list all --json | jq -r '.[].id' | sort; }
 
-held_packs() { find "$work/disk/two/held" -type f -path '*/??/*' -printf '%f\n' | sort; }
+held_packs() { find "$work/disk/two/held" -type f -path '*/held/*/??/*' -printf '%f\n' | sort; }
 
 put_records() {
     local i
@@ -304,7 +304,7 @@ check_held() {
     round=$(before "$cut" copied | tail -n 1 | cut -d ' ' -f 2)
     [[ -n $round ]] || return 0
     [[ -d $work/state/two/held ]] || { lost "the holder lost everything" && return; }
-    find "$work/state/two/held" -type f -path '*/??/*' -exec sha256sum {} + |
+    find "$work/state/two/held" -type f -path '*/held/*/??/*' -exec sha256sum {} + |
         sed 's,  .*/, ,' >"$work/sums"
     awk '$1 != $2 { exit 1 }' "$work/sums" || lost "a held pack is not what its name says"
     cut -d ' ' -f 1 "$work/sums" | sort | comm -23 "$work/held-$round" - >"$work/missing"

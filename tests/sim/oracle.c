@@ -269,8 +269,10 @@ static void compare(struct sim_world *world, const struct sim_site *site,
         w += order >= 0;
         if (is_same || is_excused(world, site, coll, which, order > 0))
             continue;
-        world_fail(world, "%s: a value of %.*s.%.*s is %s", site->name, (int)which->key.size,
-                   which->key.data, (int)which->field.size, which->field.data,
+        world_fail(world, "%s: a value of %.*s.%.*s, %02x%02x %llu, is %s", site->name,
+                   (int)which->key.size, which->key.data, (int)which->field.size, which->field.data,
+                   which->dot.actor.bytes[0], which->dot.actor.bytes[8],
+                   (unsigned long long)which->dot.ctr,
                    order > 0   ? "lost"
                    : order < 0 ? "there that should not be"
                                : "not what was written");

@@ -74,18 +74,31 @@ static bool has_whole_pair(struct qn_kv *kv, const struct sim_rotten *rotten,
            qn_record_pair(&record, qn_buf_view(&pair->field), &pair->dot) != NULL;
 }
 
+static bool is_kept(struct qn_kv *kv, uint32_t coll, const struct sim_rotten *rotten,
+                    uint32_t actor, uint64_t ctr)
+{
+    struct qn_key at = {.size = 0};
+    struct qn_span op;
+    uint32_t by;
+    while (qn_aside_kept(kv, coll, qn_buf_view(&rotten->key), &at, &by, &op) == QN_OK)
+        if (by == actor && qn_read_u64(at.bytes + at.size - 8) == ctr)
+            return true;
+    return false;
+}
+
 static bool has_in_log(struct qn_kv *kv, const struct sim_rotten *rotten,
                        const struct rotten_pair *pair)
 {
     struct qn_dict dict;
     struct qn_key at;
     struct qn_span entry;
-    uint32_t actor;
+    uint32_t actor, coll = number_of(kv, &rotten->coll);
     qn_dict_init(&dict, kv, false);
-    return qn_dict_find_actor(&dict, &pair->dot.actor, &actor) == QN_OK &&
-           qn_kv_get(kv, QN_TABLE_LOG,
-                     qn_key_dot(&at, number_of(kv, &rotten->coll), actor, pair->dot.ctr),
-                     &entry) == QN_OK;
+    if (qn_dict_find_actor(&dict, &pair->dot.actor, &actor) != QN_OK)
+        return false;
+    return qn_kv_get(kv, QN_TABLE_LOG, qn_key_dot(&at, coll, actor, pair->dot.ctr), &entry) ==
+               QN_OK ||
+           is_kept(kv, coll, rotten, actor, pair->dot.ctr);
 }
 
 /* ---- falling over ---- */

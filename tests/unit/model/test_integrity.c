@@ -467,6 +467,24 @@ Test(integrity, of_a_record_that_is_given_up_the_copy_stays_where_the_log_was_cu
     cr_assert_str_eq(site_shown(c, "k", "room"), "12");
 }
 
+Test(integrity, of_a_record_that_is_given_up_nothing_is_lost_that_left_the_log_meanwhile)
+{
+    size_t changed;
+    flip(a, QN_TABLE_REC, 0, 30);
+    scrub(a);
+    site_put(b, "k", "room", "13");
+    site_put(b, "k", "room", "14");
+    cr_assert_eq(site_pull(a, b), QN_OK);
+    site_begin(a);
+    cr_assert_eq(site_end(a, qn_replica_truncate(a->replica, &group.coll, 100)), QN_OK);
+    /* `b` is gone, and `c` never heard of it. */
+    cr_assert_eq(repair(a, c, "k", QN_REPAIR_ANEW, &changed), QN_OK);
+    cr_assert_eq(damage_of(a).damaged, 0);
+    cr_assert_str_eq(site_shown(a, "k", "room"), "14");
+    all_is_well();
+    cr_assert_eq(scrub(a), 0);
+}
+
 /* ---- what is derived, and the log ---- */
 
 static void flips_are_mended(enum qn_table table, size_t nth, size_t from)
