@@ -226,11 +226,16 @@ void daemon_on_staff_reply(void *context, uint64_t token, const struct qn_effect
 }
 
 /* A folder is a collection of its own kind. */
-bool daemon_has_thing(void *context, enum qn_thing thing, struct qn_span name)
+bool daemon_find_thing(void *context, enum qn_thing thing, struct qn_span name,
+                       uint8_t ret_id[QN_THING_ID_SIZE])
 {
     const struct daemon *daemon = context;
-    return qn_core_collection(daemon->core, name) != NULL &&
-           qn_core_is_folder(daemon->core, name) == (thing == QN_THING_FOLDER);
+    const struct qn_coll_id *id = qn_core_collection(daemon->core, name);
+    if (id == NULL || qn_core_is_folder(daemon->core, name) != (thing == QN_THING_FOLDER))
+        return false;
+    _Static_assert(sizeof(id->bytes) == QN_THING_ID_SIZE, "an id fits");
+    memcpy(ret_id, id->bytes, sizeof(id->bytes));
+    return true;
 }
 
 void daemon_on_password(void *context, struct qn_span name)
@@ -281,6 +286,8 @@ static void close_handles(struct daemon *daemon)
     struct qn_https *https = daemon->https;
     daemon->https = NULL;
     daemon->https_closed = https == NULL;
+    if (https != NULL)
+        qn_search_command_reach(daemon->search_command, NULL);
     if (https != NULL) /* first: it has commands under way */
         qn_https_close(https, on_https_closed, daemon);
     daemon->control_closed = daemon->control == NULL;

@@ -69,7 +69,8 @@ void daemon_on_watchdog(void *context);
 void daemon_on_reply(void *context, uint64_t request, const struct qn_effect *reply);
 void daemon_on_staff_reply(void *context, uint64_t token, const struct qn_effect *reply);
 void daemon_on_password(void *context, struct qn_span name);
-bool daemon_has_thing(void *context, enum qn_thing thing, struct qn_span name);
+bool daemon_find_thing(void *context, enum qn_thing thing, struct qn_span name,
+                       uint8_t ret_id[QN_THING_ID_SIZE]);
 void daemon_pack_proof(void *context, struct qn_buf *out);
 void daemon_on_checkpoint(void *context, const struct qn_audit_checkpoint *checkpoint);
 void daemon_on_fatal(void *context, enum qn_err err);

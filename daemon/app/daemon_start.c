@@ -262,7 +262,7 @@ static enum qn_err start_staff(struct daemon *daemon)
                                        .id = &daemon->id,
                                        .signer = daemon->signer,
                                        .keep_months = daemon->config.audit_keep_months,
-                                       .has_thing = daemon_has_thing,
+                                       .find_thing = daemon_find_thing,
                                        .pack_proof = daemon_pack_proof,
                                        .reply = daemon_on_staff_reply,
                                        .on_password = daemon_on_password,
@@ -413,6 +413,7 @@ static void start_https(struct daemon *daemon)
                                        .site = daemon->setup.name};
     daemon->https = qn_https_new(&options);
     qn_https_configure(daemon->https, &daemon->config);
+    qn_search_command_reach(daemon->search_command, daemon->https);
 }
 
 static enum qn_err start_signals(struct daemon *daemon)

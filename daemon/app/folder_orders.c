@@ -4,13 +4,12 @@
  *   attach   look at the directory and mark it (job), row, open, take the old one's mark away (job)
  *   detach   row goes, close, take the mark away (job)
  *   delete   row goes, close, the core ends the collection, take the mark away (job)
- *   list, status   folder_views.c
+ *   list, names, status   folder_views.c
  *
  * A mark goes only when the row that no longer names its directory is durable: where the store
  * takes no row, the folder stays where it was.
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "app/folders_impl.h"
 #include "app/service.h"
@@ -60,7 +59,10 @@ static void release(struct order *order)
     qn_vec_each (&order->lines, line)
         qn_free(line->path);
     qn_vec_free(&order->homes);
+    qn_vec_each (&order->odd, item)
+        qn_buf_deinit(item);
     qn_vec_free(&order->lines);
+    qn_vec_free(&order->odd);
     qn_buf_deinit(&order->members);
     qn_free(order);
 }
@@ -123,82 +125,6 @@ static bool is_stored(struct order *order, enum qn_err err)
     return false;
 }
 
-/* ---- pool: the directory ---- */
-
-static bool is_within(const char *path, const char *above)
-{
-    size_t size = strlen(above);
-    return strncmp(path, above, size) == 0 &&
-           (path[size] == '/' || path[size] == '\0' || strcmp(above, "/") == 0);
-}
-
-/* The one directory in, above or at the other. `other` as it is written, then without links. */
-static bool overlaps(const char *real, const char *other)
-{
-    char *found = realpath(other, NULL);
-    const char *there = found == NULL ? other : found;
-    bool does = is_within(real, there) || is_within(there, real);
-    free(found);
-    return does;
-}
-
-static enum qn_err check_others(const struct order *order, const char *real)
-{
-    if (overlaps(real, order->folders->options.state_dir))
-        return QN_ERR_EXISTS;
-    qn_vec_each (&order->homes, home)
-        if (overlaps(real, *home))
-            return QN_ERR_EXISTS;
-    return QN_OK;
-}
-
-static const char *code_of_path(enum qn_err err)
-{
-    switch ((int)err) {
-    case QN_ERR_DENIED:
-        return "folder-denied";
-    case QN_ERR_EXISTS:
-        return "folder-taken";
-    case QN_ERR_NOSPACE:
-        return "disk-full";
-    default:
-        return "folder-path";
-    }
-}
-
-static void probe_work(void *context)
-{
-    struct order *order = context;
-    QN_AUTO_BUF struct qn_buf real;
-    qn_buf_init(&real, PATH_MAX + 1);
-    order->err = qn_folder_probe(order->path, &real);
-    if (order->err == QN_OK)
-        order->err = check_others(order, (const char *)real.data);
-}
-
-static void mark_work(void *context)
-{
-    struct order *order = context;
-    order->err = qn_folder_mark(order->path, order->id.bytes);
-}
-
-static void attach_work(void *context)
-{
-    struct order *order = context;
-    probe_work(order);
-    if (order->err == QN_OK)
-        mark_work(order);
-}
-
-/* Where it was it is no longer, unless that is the same directory under another name. If it is not
- * there, or may not be changed, it is only forgotten. */
-static void unmark_work(void *context)
-{
-    const struct order *order = context;
-    if (order->path[0] == '\0' || !overlaps(order->path, order->old_path))
-        (void)!qn_folder_unmark(order->old_path, order->id.bytes);
-}
-
 /* ---- create, attach, detach ---- */
 
 static void on_unmarked(void *context)
@@ -210,7 +136,8 @@ static void on_unmarked(void *context)
 /* The last step: what it does not do is no harm. */
 static void leave_old_path(struct order *order)
 {
-    if (order->old_path[0] == '\0' || !folders_job(order->folders, unmark_work, on_unmarked, order))
+    if (order->old_path[0] == '\0' ||
+        !folders_job(order->folders, order_unmark_work, on_unmarked, order))
         order_end(order);
 }
 
@@ -259,7 +186,7 @@ static void on_marked(void *context)
     if (order_is_over(order))
         return;
     if (order->err != QN_OK)
-        order_fail(order, order->err, code_of_path(order->err), order->path);
+        order_fail(order, order->err, order_path_code(order->err), order->path);
     else
         store(order, false, on_attached);
 }
@@ -288,7 +215,7 @@ static void on_probed(void *context)
     if (order_is_over(order))
         return;
     if (order->err != QN_OK)
-        order_fail(order, order->err, code_of_path(order->err), order->path);
+        order_fail(order, order->err, order_path_code(order->err), order->path);
     else
         ask_core(order);
 }
@@ -321,7 +248,7 @@ void qn_folders_reply(struct qn_folders *folders, uint64_t request, const struct
     else if (!read_id(effect, &order->id))
         order_fail(order, QN_ERR_INVALID, "internal", order->name);
     else
-        order_run(order, mark_work, on_marked);
+        order_run(order, order_mark_work, on_marked);
 }
 
 /* Every directory of this site but that of the order's own folder. */
@@ -391,7 +318,7 @@ static void start_create(struct order *order, struct qn_span args)
     }
     qn_buf_append_span(&order->members, args_value(args, "members"));
     gather_homes(order);
-    order_run(order, probe_work, on_probed);
+    order_run(order, order_probe_work, on_probed);
 }
 
 static void start_attach(struct order *order, struct qn_span args)
@@ -402,7 +329,7 @@ static void start_attach(struct order *order, struct qn_span args)
     if (home != NULL)
         order_copy_text(qn_span_str(home->path), order->old_path, sizeof(order->old_path));
     gather_homes(order);
-    order_run(order, attach_work, on_marked);
+    order_run(order, order_attach_work, on_marked);
 }
 
 /* Of detach and delete; `already`: what is left to do of one without a directory. */
@@ -442,6 +369,7 @@ static const struct {
     {"folder.delete", "name", start_delete},
     {"folder.detach", "name", start_detach},
     {"folder.list", "", order_list},
+    {"folder.names", "name", order_names},
     {"folder.status", "name", order_status},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

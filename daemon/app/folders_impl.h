@@ -1,5 +1,5 @@
-/* Inside the folders: folders.c has those that are open, folder_orders.c and
- * folder_views.c the commands. */
+/* Inside the folders: folders.c has those that are open, folder_orders.c,
+ * folder_disk.c and folder_views.c the commands. */
 #pragma once
 
 #include <limits.h>
@@ -40,6 +40,7 @@ struct order {
     enum qn_err err;
     QN_VEC(char *) homes;      /* the other directories, not to be offered twice */
     QN_VEC(struct line) lines; /* of a list */
+    QN_VEC(struct qn_buf) odd; /* names, each packed */
 };
 
 struct qn_folders {
@@ -73,9 +74,16 @@ bool order_is_over(struct order *order);
 void order_run(struct order *order, void (*work)(void *context), void (*done)(void *context));
 bool order_take_name(struct order *order, struct qn_span args); /* false: answered */
 void order_copy_text(struct qn_span text, char *out, size_t size);
+/* folder_disk.c: jobs; probe and attach also see to it that no two folders overlap */
+void order_probe_work(void *order);
+void order_mark_work(void *order);
+void order_attach_work(void *order);
+void order_unmark_work(void *order); /* the old path, unless it is the new one */
+const char *order_path_code(enum qn_err err);
 /* folder_views.c */
 void order_list(struct order *order, struct qn_span args);
 void order_status(struct order *order, struct qn_span args);
+void order_names(struct order *order, struct qn_span args);
 /* A service of the driver (service.h); `context`: the folders. */
 bool folder_orders_take(void *context, struct qn_span command);
 void folder_orders_start(void *context, uint64_t request, struct qn_span command,

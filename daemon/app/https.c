@@ -207,6 +207,12 @@ void qn_https_forgive(struct qn_https *https, struct qn_span name)
         qn_door_forgive(https->door, name);
 }
 
+void qn_https_search(struct qn_https *https, const struct qn_serve_search *what,
+                     qn_serve_found_fn *done, void *context)
+{
+    qn_serve_search(https->serve, what, done, context);
+}
+
 void qn_https_stop(struct qn_https *https)
 {
     qn_serve_stop(https->serve);

@@ -7,6 +7,7 @@
 #include "app/log.h"
 #include "core/core.h"
 #include "loop/loop.h"
+#include "serve/serve.h"
 
 struct qn_control;
 struct qn_driver;
@@ -40,6 +41,9 @@ enum qn_err QN_CHECKED qn_https_status(const struct qn_https *https, struct qn_b
 enum qn_err QN_CHECKED qn_https_authority(const struct qn_https *https, struct qn_buf *out);
 /* What was guessed at an account's password counts no more: it has a new one. */
 void qn_https_forgive(struct qn_https *https, struct qn_span name);
+/* Of another site's folder (serve/serve.h). */
+void qn_https_search(struct qn_https *https, const struct qn_serve_search *what,
+                     qn_serve_found_fn *done, void *context);
 void qn_https_stop(struct qn_https *https); /* nothing new is taken */
 /* Ends what is under way; frees it, then calls `on_closed`. */
 void qn_https_close(struct qn_https *https, void (*on_closed)(void *context), void *context);

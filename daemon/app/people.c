@@ -209,7 +209,7 @@ static void list(struct order *order)
     for (size_t i = 0; i < qn_people_count(people); i++) {
         QN_AUTO_BUF struct qn_buf data;
         qn_buf_init(&data, ANSWER_SIZE_MAX);
-        order_pack_account(qn_people_at(people, i), &data);
+        order_pack_account(people, qn_people_at(people, i), &data);
         send(order, QN_REPLY_DATA, &data);
     }
     finish(order, QN_OK);
@@ -219,7 +219,7 @@ static void show(struct order *order)
 {
     const struct qn_account *account =
         qn_people_find(order->staff->people, qn_span_str(order->name));
-    order_pack_account(account, &order->answer);
+    order_pack_account(order->staff->people, account, &order->answer);
     finish(order, QN_OK);
 }
 
@@ -295,6 +295,7 @@ void qn_staff_order(struct qn_staff *staff, uint64_t token, struct qn_span comma
 static void on_minute(void *context)
 {
     struct qn_staff *staff = context;
+    staff_bind_grants(staff);
     qn_audit_tick(staff->audit, qn_os_wall_ms());
     qn_timer_set(staff->minute, TICK_MS);
 }
@@ -327,6 +328,8 @@ enum qn_err qn_staff_new(const struct qn_staff_options *options, struct qn_staff
     struct qn_staff *staff = QN_NEW(struct qn_staff);
     staff->options = *options;
     staff->people = qn_people_new(options->local);
+    qn_people_set_things(staff->people,
+                         &(struct qn_people_things){options->find_thing, options->context});
     staff->audit = qn_audit_new(&(struct qn_audit_options){.local = options->local,
                                                            .site = options->site,
                                                            .id = options->id,

@@ -21,8 +21,9 @@ struct qn_staff_options {
     const struct qn_site_id *id;
     const struct qn_signer *signer;
     unsigned keep_months; /* of the trail */
-    /* Whether this site has a collection, or a folder, of that name. */
-    bool (*has_thing)(void *context, enum qn_thing thing, struct qn_span name);
+    /* The collection, or the folder, of that name that this site has; false: none. */
+    bool (*find_thing)(void *context, enum qn_thing thing, struct qn_span name,
+                       uint8_t ret_id[QN_THING_ID_SIZE]);
     /* What a proof of the trail needs of the group: the map of `audit.proof`. */
     void (*pack_proof)(void *context, struct qn_buf *out);
     /* The answer to an order: QN_REPLY_DATA, _END or _ERROR. */

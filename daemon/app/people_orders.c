@@ -123,10 +123,10 @@ static enum qn_err read_right(struct order *order, struct qn_span args, enum qn_
     return refuse(order, QN_ERR_INVALID, "bad-right", qn_span_str(order->name));
 }
 
-static bool has_thing(const struct order *order, struct qn_span name)
+static bool find_thing(struct order *order, struct qn_span name)
 {
     const struct qn_staff_options *options = qn_staff_options(order->staff);
-    return options->has_thing(options->context, order->thing, name);
+    return options->find_thing(options->context, order->thing, name, order->thing_id);
 }
 
 static enum qn_err unknown_thing(struct order *order, struct qn_span name)
@@ -146,7 +146,7 @@ static enum qn_err read_thing(struct order *order, struct qn_span args)
     if (!args_text(args, is_folder ? "folder" : "collection", QN_NAME_SIZE_MAX, &name) ||
         !qn_text_is_name(name))
         return refuse(order, QN_ERR_INVALID, "bad-name", qn_span(NULL, 0));
-    if (order->type->kind == ORDER_GRANT && !has_thing(order, name))
+    if (order->type->kind == ORDER_GRANT && !find_thing(order, name))
         return unknown_thing(order, name);
     copy_text(order->what, name);
     return QN_OK;
@@ -195,7 +195,7 @@ static enum qn_err read_app(struct order *order, struct qn_span args)
     if (!args_text(args, "folder", QN_NAME_SIZE_MAX, &folder) || !qn_text_is_name(folder))
         return refuse(order, QN_ERR_INVALID, "bad-name", qn_span(NULL, 0));
     order->thing = QN_THING_FOLDER;
-    if (!has_thing(order, folder))
+    if (!find_thing(order, folder))
         return unknown_thing(order, folder);
     copy_text(order->app.folder, folder);
     return QN_OK;
@@ -296,6 +296,8 @@ static enum qn_err grant(struct order *order, struct qn_account *account)
 {
     enum qn_err err =
         qn_account_grant(account, order->thing, qn_span_str(order->what), order->right);
+    if (err == QN_OK && order->type->kind == ORDER_GRANT)
+        qn_account_bind(account, order->thing, qn_span_str(order->what), order->thing_id);
     return err == QN_ERR_NOTFOUND ? refuse(order, err, "not-granted", qn_span_str(order->what))
                                   : err;
 }

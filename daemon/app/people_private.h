@@ -43,7 +43,8 @@ struct order {
     enum qn_role role;
     enum qn_thing thing;
     enum qn_right right;
-    char what[QN_NAME_SIZE_MAX + 1]; /* folder or collection of a grant */
+    char what[QN_NAME_SIZE_MAX + 1];    /* folder or collection of a grant, */
+    uint8_t thing_id[QN_THING_ID_SIZE]; /* and its id */
     struct qn_app_password app;
     uint8_t secret[32]; /* random: salt, app password, second factor */
     char password[QN_PASSWORD_SIZE_MAX];
@@ -69,5 +70,10 @@ enum qn_err order_apply(void *order, struct qn_account *account);
 /* What the trail says it was done to. */
 void order_object(const struct order *order, struct qn_buf *out);
 
+/* ---- people_bind.c ---- */
+/* Where there are grants of old; the rest follows when one account is done. */
+void staff_bind_grants(struct qn_staff *staff);
+
 /* ---- what is shown (people_view.c) ---- */
-void order_pack_account(const struct qn_account *account, struct qn_buf *out);
+void order_pack_account(const struct qn_people *people, const struct qn_account *account,
+                        struct qn_buf *out);

@@ -30,9 +30,15 @@ static void pack_app(const struct qn_app_password *app, struct qn_buf *out)
     qn_pack_cstr(out, qn_right_name(app->right));
 }
 
-static void pack_grant(const struct qn_grant *grant, struct qn_buf *out)
+static void pack_grant(const struct qn_people *people, const struct qn_grant *grant,
+                       struct qn_buf *out)
 {
-    qn_pack_map(out, 3);
+    bool holds = qn_people_grant_holds(people, grant);
+    qn_pack_map(out, holds ? 3 : 4);
+    if (!holds) {
+        qn_pack_cstr(out, "gone");
+        qn_pack_bool(out, true);
+    }
     qn_pack_cstr(out, "kind");
     qn_pack_cstr(out, grant->thing == QN_THING_FOLDER ? "folder" : "collection");
     qn_pack_cstr(out, "name");
@@ -41,7 +47,8 @@ static void pack_grant(const struct qn_grant *grant, struct qn_buf *out)
     qn_pack_cstr(out, qn_right_name(grant->right));
 }
 
-void order_pack_account(const struct qn_account *account, struct qn_buf *out)
+void order_pack_account(const struct qn_people *people, const struct qn_account *account,
+                        struct qn_buf *out)
 {
     qn_pack_map(out, 7);
     qn_pack_cstr(out, "app_passwords");
@@ -55,7 +62,7 @@ void order_pack_account(const struct qn_account *account, struct qn_buf *out)
     qn_pack_cstr(out, "grants");
     qn_pack_array(out, account->grants.count);
     qn_vec_each (&account->grants, grant)
-        pack_grant(grant, out);
+        pack_grant(people, grant, out);
     qn_pack_cstr(out, "name");
     qn_pack_cstr(out, account->name);
     qn_pack_cstr(out, "role");

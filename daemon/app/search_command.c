@@ -1,26 +1,35 @@
-#include "app/search_command.h"
+#include "app/search_private.h"
 
 #include "base/limits.h"
 #include "core/args.h"
 #include "proto/pack.h"
 
 #define LIMIT_DEFAULT 20
+#define API_LIMIT_MAX 100 /* of what other sites take (docs/api.md, 6) */
+#define ELSEWHERE_MAX 32  /* folders of other sites that one question asks for */
 
 struct qn_search_command {
     struct qn_driver *driver;
     struct qn_search_feed *feed;
     const struct qn_search_files *files;
+    struct qn_https *https; /* NULL: nothing of other sites is found */
 };
 
-struct ask {
-    struct qn_search_command *command;
-    uint64_t request;
-};
+bool search_is_behind(const struct qn_search_command *command)
+{
+    return qn_search_feed_is_behind(command->feed) || qn_search_files_is_behind(command->files);
+}
+
+struct qn_driver *search_driver(const struct qn_search_command *command)
+{
+    return command->driver;
+}
 
 /* The scopes of a question, with their bytes. */
 struct scopes {
     QN_VEC(struct qn_span) items;
-    struct qn_buf bytes; /* never grows beyond what is reserved: spans point into it */
+    struct qn_buf bytes;      /* never grows beyond what is reserved: spans point into it */
+    QN_VEC(char *) elsewhere; /* folders of other sites */
 };
 
 /* ---- which scopes ---- */
@@ -34,6 +43,9 @@ static void scopes_init(struct scopes *scopes)
 
 static void scopes_deinit(struct scopes *scopes)
 {
+    qn_vec_each (&scopes->elsewhere, name)
+        qn_free(*name);
+    qn_vec_free(&scopes->elsewhere);
     qn_vec_free(&scopes->items);
     qn_buf_deinit(&scopes->bytes);
 }
@@ -84,12 +96,14 @@ static enum qn_err add_collections(struct scopes *scopes, const struct qn_core *
     return QN_OK;
 }
 
-/* Only those whose names are here are in the index. */
+/* Only names that are here are in the index; for others their home is asked. */
 static void add_folder(struct scopes *scopes, const struct qn_folder_view *folder)
 {
     char word[QN_SEARCH_FOLDER_SCOPE_SIZE];
-    if (!folder->is_here)
+    if (!folder->is_here) {
+        qn_vec_push(&scopes->elsewhere, qn_strdup(folder->name));
         return;
+    }
     qn_search_folder_scope(&folder->id, word);
     add_scope(scopes, qn_span_str(word));
 }
@@ -122,122 +136,6 @@ static enum qn_err add_folders(struct scopes *scopes, const struct qn_core *core
     return QN_OK;
 }
 
-/* ---- the answer ---- */
-
-/* What this site shares when the answer is there, with the scopes of hits: made once an answer. */
-struct names {
-    struct qn_coll_view *collections;
-    struct qn_folder_view *folders;
-    size_t collection_count, folder_count;
-};
-
-static struct names names_of(const struct qn_core *core)
-{
-    struct names names;
-    names.collection_count = qn_core_collections(core, &names.collections);
-    names.folder_count = qn_core_folders(core, &names.folders);
-    return names;
-}
-
-static void names_free(struct names *names)
-{
-    qn_free(names->collections);
-    qn_free(names->folders);
-}
-
-static const char *folder_of(const struct names *names, struct qn_span scope)
-{
-    char word[QN_SEARCH_FOLDER_SCOPE_SIZE];
-    for (size_t i = 0; i < names->folder_count; i++) {
-        qn_search_folder_scope(&names->folders[i].id, word);
-        if (qn_span_eq_str(scope, word))
-            return names->folders[i].name;
-    }
-    return NULL;
-}
-
-static const char *collection_of(const struct names *names, struct qn_span scope)
-{
-    char word[QN_SEARCH_COLL_SCOPE_SIZE];
-    for (size_t i = 0; i < names->collection_count; i++) {
-        qn_search_coll_scope(&names->collections[i].id, word);
-        if (qn_span_eq_str(scope, word))
-            return names->collections[i].name;
-    }
-    return NULL;
-}
-
-static void pack_record(struct qn_buf *out, const char *collection, const struct qn_search_hit *hit)
-{
-    qn_pack_map(out, 4);
-    qn_pack_cstr(out, "collection");
-    qn_pack_cstr(out, collection);
-    qn_pack_cstr(out, "key");
-    qn_pack_str(out, hit->name);
-    qn_pack_cstr(out, "kind");
-    qn_pack_cstr(out, "record");
-    qn_pack_cstr(out, "text");
-    qn_pack_str(out, hit->line);
-}
-
-static void pack_file(struct qn_buf *out, const char *folder, const struct qn_search_hit *hit)
-{
-    qn_pack_map(out, 4);
-    qn_pack_cstr(out, "folder");
-    qn_pack_cstr(out, folder);
-    qn_pack_cstr(out, "kind");
-    qn_pack_cstr(out, "file");
-    qn_pack_cstr(out, "path");
-    qn_pack_str(out, hit->name);
-    qn_pack_cstr(out, "text");
-    qn_pack_str(out, hit->line);
-}
-
-/* Nothing if it is no longer shared. */
-static void pack_hit(struct qn_buf *out, const struct names *names, const struct qn_search_hit *hit)
-{
-    bool is_file = qn_span_has_prefix(hit->scope, qn_span_str("f/"));
-    const char *name = is_file ? folder_of(names, hit->scope) : collection_of(names, hit->scope);
-    if (name != NULL && is_file)
-        pack_file(out, name, hit);
-    else if (name != NULL)
-        pack_record(out, name, hit);
-}
-
-static void tell_hits(const struct ask *ask, const struct qn_search_answer *answer)
-{
-    struct qn_driver *driver = ask->command->driver;
-    struct names names = names_of(qn_driver_core(driver));
-    QN_AUTO_BUF struct qn_buf out;
-    qn_buf_init(&out, 16 * 1024);
-    for (size_t i = 0; i < answer->count; i++) {
-        qn_buf_reset(&out);
-        pack_hit(&out, &names, &answer->hits[i]);
-        if (out.size > 0 && qn_buf_status(&out) == QN_OK)
-            qn_service_data(driver, ask->request, qn_buf_view(&out));
-    }
-    names_free(&names);
-}
-
-static void on_found(void *context, enum qn_err err, const struct qn_search_answer *answer)
-{
-    struct ask *ask = context;
-    struct qn_search_command *command = ask->command;
-    QN_AUTO_BUF struct qn_buf end;
-    qn_buf_init(&end, 64);
-    if (err != QN_OK) {
-        qn_service_error(command->driver, ask->request, err, "search-failed", qn_span(NULL, 0));
-    } else {
-        tell_hits(ask, answer);
-        qn_pack_map(&end, 1);
-        qn_pack_cstr(&end, "indexing");
-        qn_pack_bool(&end, qn_search_feed_is_behind(command->feed) ||
-                               qn_search_files_is_behind(command->files));
-        qn_service_end(command->driver, ask->request, qn_buf_view(&end));
-    }
-    qn_free(ask);
-}
-
 /* ---- the question ---- */
 
 static const char *code_of(enum qn_err err)
@@ -253,42 +151,80 @@ static const char *code_of(enum qn_err err)
     }
 }
 
-static enum qn_err ask(struct qn_search_command *command, uint64_t request, struct qn_span args,
-                       struct scopes *scopes, struct qn_span *ret_words)
+struct question {
+    struct qn_span words, user;
+    uint64_t limit;
+    struct scopes scopes;
+};
+
+static enum qn_err parse(const struct qn_search_command *command, struct qn_span args,
+                         struct question *question)
 {
-    uint64_t limit = LIMIT_DEFAULT;
+    question->limit = LIMIT_DEFAULT;
     if (!args_are_only(args, "collections folders limit words") ||
-        !args_text(args, "words", QN_VALUE_SIZE_MAX, ret_words) ||
-        (args_value(args, "limit").size > 0 && !args_u64(args, "limit", &limit)))
+        !args_text(args, "words", QN_VALUE_SIZE_MAX, &question->words) ||
+        (args_value(args, "limit").size > 0 && !args_u64(args, "limit", &question->limit)))
         return QN_ERR_INVALID;
     const struct qn_core *core = qn_driver_core(command->driver);
-    QN_TRY(add_collections(scopes, core, args_value(args, "collections")));
-    QN_TRY(add_folders(scopes, core, args_value(args, "folders")));
-    struct ask *asking = QN_NEW(struct ask);
-    *asking = (struct ask){.command = command, .request = request};
-    enum qn_err err =
-        qn_search_ask(qn_search_feed_search(command->feed), *ret_words, scopes->items.items,
-                      scopes->items.count, limit, on_found, asking);
-    if (err != QN_OK)
-        qn_free(asking);
-    return err;
+    QN_TRY(add_collections(&question->scopes, core, args_value(args, "collections")));
+    return add_folders(&question->scopes, core, args_value(args, "folders"));
+}
+
+/* A site that is not connected is not waited for. */
+static void ask_elsewhere(struct qn_search_command *command, struct search_ask *ask,
+                          const struct question *question)
+{
+    size_t count = 0;
+    qn_vec_each (&question->scopes.elsewhere, name) {
+        struct qn_folder_home home;
+        if (!qn_core_folder_home(qn_driver_core(command->driver), qn_span_str(*name), &home))
+            continue;
+        const struct qn_serve_search what = {
+            .site = home.site,
+            .folder = qn_span_str(*name),
+            .person = question->user,
+            .words = question->words,
+            .limit = question->limit < API_LIMIT_MAX ? question->limit : API_LIMIT_MAX,
+        };
+        if (command->https == NULL || !home.is_online || count++ >= ELSEWHERE_MAX)
+            search_ask_silent(ask, home.site);
+        else
+            search_ask_elsewhere(ask, command->https, &what);
+    }
+}
+
+static enum qn_err ask(struct qn_search_command *command, uint64_t request,
+                       const struct question *question)
+{
+    struct search_ask *ask = search_ask_new(command, request, question->limit);
+    enum qn_err err = qn_search_ask(qn_search_feed_search(command->feed), question->words,
+                                    question->scopes.items.items, question->scopes.items.count,
+                                    question->limit, search_ask_on_found, ask);
+    if (err != QN_OK) {
+        search_ask_free(ask);
+        return err;
+    }
+    ask_elsewhere(command, ask, question);
+    search_ask_release(ask);
+    return QN_OK;
 }
 
 static void start(void *context, uint64_t request, struct qn_span name, struct qn_span args,
                   struct qn_span user)
 {
     struct qn_search_command *command = context;
-    struct qn_span words = qn_span(NULL, 0);
-    struct scopes scopes;
+    struct question question = {.user = user};
     if (command->feed == NULL) {
         qn_service_error(command->driver, request, QN_ERR_IO, "search-failed", qn_span(NULL, 0));
         return;
     }
-    scopes_init(&scopes);
-    enum qn_err err = ask(command, request, args, &scopes, &words);
-    scopes_deinit(&scopes);
+    scopes_init(&question.scopes);
+    enum qn_err err = parse(command, args, &question);
+    if (err == QN_OK)
+        err = ask(command, request, &question);
+    scopes_deinit(&question.scopes);
     if (err != QN_OK)
-        qn_service_error(command->driver, request, err, code_of(err), words);
+        qn_service_error(command->driver, request, err, code_of(err), question.words);
 }
 
 static bool takes(void *context, struct qn_span command)
@@ -305,6 +241,11 @@ struct qn_search_command *qn_search_command_new(struct qn_driver *driver,
     qn_driver_add_service(driver,
                           &(struct qn_service){.takes = takes, .start = start, .context = command});
     return command;
+}
+
+void qn_search_command_reach(struct qn_search_command *command, struct qn_https *https)
+{
+    command->https = https;
 }
 
 void qn_search_command_free(struct qn_search_command *command)

@@ -151,6 +151,8 @@
 /* --- HTTPS for people (requirement W22, beside http/head.h) --- */
 #define QN_WEB_CONNECTIONS_MAX      1000
 #define QN_WEB_FROM_ADDRESS_MAX     64           /* of those, from one address (IPv6: one /64) */
+#define QN_WEB_SHAKING_MAX          256          /* whose TLS is not up, */
+#define QN_WEB_SHAKING_ADDRESS_MAX  24           /* and of those from one address */
 #define QN_WEB_IN_MAX               (64 * 1024)  /* read and not taken by the handler, of one */
 #define QN_WEB_OUT_MAX              (512 * 1024) /* of its answer, on its way */
 #define QN_WEB_ROOM_LOW             (256 * 1024) /* from which on a handler hears that there is room */
@@ -171,6 +173,9 @@
 #define QN_WEB_LINE_TIME_MAX_MS     5000  /* for a connection, till a site counts as offline */
 #define QN_WEB_LINES_FROM_MAX       16    /* of one site that asks */
 #define QN_WEB_CALL_TIME_MAX_MS     2500 /* for a site that was called to dial; then it is dialled */
+#define QN_WEB_ASKS_MAX             128  /* questions to other sites under way, */
+#define QN_WEB_ASK_TIME_MAX_MS      6000         /* each answered by then, or not at all, */
+#define QN_WEB_ASK_SIZE_MAX         (256 * 1024) /* and so long */
 #define QN_WEB_NAMES_MAX            16
 #define QN_WEB_COMMANDS_MAX         128 /* commands of docs/control.md under way for people */
 #define QN_WEB_CERTIFICATE_SIZE_MAX (256 * 1024)

@@ -23,6 +23,7 @@
 
 #include "base/local.h"
 #include "files/folder.h"
+#include "files/names.h"
 #include "loop/loop.h"
 
 #define QN_FOLDER_MARK_SIZE 16
@@ -59,18 +60,30 @@ enum qn_err QN_CHECKED qn_folder_unmark(const char *path, const uint8_t mark[QN_
  * without links, ends with a zero. Blocks: any thread. */
 enum qn_err QN_CHECKED qn_folder_probe(const char *path, struct qn_buf *ret_real);
 
-#define QN_FOLDER_ALIKE_SIZE 512
-struct qn_folder_look {
-    uint64_t files, bytes;                 /* of files that are shown */
-    bool is_complete;                      /* false: there are more than were looked at */
-    uint64_t alike;                        /* names that others take for one that was met before, */
-    char alike_path[QN_FOLDER_ALIKE_SIZE]; /* and the first of them; "": none, or a longer one */
-    uint64_t used_bytes, free_bytes;       /* of the file system */
+#define QN_FOLDER_ODD_SIZE 512
+struct qn_folder_odd {
+    uint64_t count;
+    char path[QN_FOLDER_ODD_SIZE]; /* of the first; "": none, or a longer one */
 };
-/* Counts what is in a folder, at most `names_max` names. QN_ERR_CLOSED: it is not there, or `stops`
- * (may be NULL) says so. Blocks: any thread. */
+struct qn_folder_look {
+    uint64_t files, bytes;           /* of files that are shown */
+    bool is_complete;                /* false: there are more than were looked at */
+    struct qn_folder_odd alike;      /* names that others take for one that was met before */
+    struct qn_folder_odd unfit;      /* those that Windows cannot show (files/names.h) */
+    uint64_t used_bytes, free_bytes; /* of the file system */
+};
+struct qn_folder_look_options {
+    uint64_t names_max;
+    const atomic_bool *stops; /* NULL: nothing does */
+    /* Each odd name, in the order of the disk; `fault` QN_NAME_FINE: it is alike. NULL: they are
+     * only counted. */
+    void (*odd)(void *context, struct qn_span path, enum qn_name_fault fault);
+    void *context;
+};
+/* Counts what is in a folder. QN_ERR_CLOSED: it is not there, or `stops` says so. Blocks: any
+ * thread. */
 enum qn_err QN_CHECKED qn_folder_look(const char *path, const uint8_t mark[QN_FOLDER_MARK_SIZE],
-                                      uint64_t names_max, const atomic_bool *stops,
+                                      const struct qn_folder_look_options *options,
                                       struct qn_folder_look *ret_look);
 
 static inline void qn_folder_free(struct qn_folder *folder)

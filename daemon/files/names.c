@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <utf8proc.h>
 
 #include "base/text.h"
@@ -45,6 +46,40 @@ enum qn_err qn_name_fold(struct qn_span text, struct qn_buf *out)
 bool qn_name_is_shown(struct qn_span name)
 {
     return qn_text_is_printable(name) && !qn_span_has_prefix(name, qn_span_str(OWN_PREFIX));
+}
+
+static bool is_word(struct qn_span text, const char *word)
+{
+    return text.size == strlen(word) && strncasecmp((const char *)text.data, word, text.size) == 0;
+}
+
+/* What stands before the first dot decides. */
+static bool is_device(struct qn_span name)
+{
+    static const char *const devices[] = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"};
+    const uint8_t *dot = memchr(name.data, '.', name.size);
+    struct qn_span stem = qn_span(name.data, dot ? (size_t)(dot - name.data) : name.size);
+    while (stem.size > 0 && stem.data[stem.size - 1] == ' ')
+        stem.size--;
+    for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
+        if (is_word(stem, devices[i]))
+            return true;
+    struct qn_span port = qn_span(stem.data, stem.size < 3 ? stem.size : 3);
+    return stem.size == 4 && stem.data[3] >= '1' && stem.data[3] <= '9' &&
+           (is_word(port, "COM") || is_word(port, "LPT"));
+}
+
+enum qn_name_fault qn_name_fault(struct qn_span name)
+{
+    if (name.size == 0)
+        return QN_NAME_FINE;
+    for (size_t i = 0; i < name.size; i++)
+        if (name.data[i] < 0x20 || strchr("<>:\"\\|?*", name.data[i]))
+            return QN_NAME_CHARACTER;
+    uint8_t last = name.data[name.size - 1];
+    if (last == '.' || last == ' ')
+        return QN_NAME_ENDING;
+    return is_device(name) ? QN_NAME_DEVICE : QN_NAME_FINE;
 }
 
 static bool is_name(struct qn_span name)

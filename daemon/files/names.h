@@ -15,6 +15,14 @@ enum qn_err QN_CHECKED qn_name_fold(struct qn_span text, struct qn_buf *out);
 bool qn_name_is_ascii(struct qn_span text); /* so it is its own normal form */
 /* May be shown to people: UTF-8 without control characters, and not one of Quoin's own. */
 bool qn_name_is_shown(struct qn_span name);
+/* Why Windows cannot show or make a file of that name. It is kept as it is, and told. */
+enum qn_name_fault {
+    QN_NAME_FINE,
+    QN_NAME_CHARACTER, /* one of < > : " \ | ? *, or a control character */
+    QN_NAME_ENDING,    /* ends with a dot or a space */
+    QN_NAME_DEVICE,    /* CON, NUL, COM1 and the like, with any ending */
+};
+enum qn_name_fault qn_name_fault(struct qn_span name);
 /* Names joined by '/', or "": none empty, ".", "..", over 255 bytes, or Quoin's own. */
 bool qn_name_is_path(struct qn_span path);
 /* The part before the last name, and that name; both empty for "". */

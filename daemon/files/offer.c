@@ -10,7 +10,7 @@
 #include "files/tree.h"
 #include "os/os.h"
 
-#define LOOK_PATH_SIZE_MAX ((size_t)TREE_DEPTH_MAX * (NAME_MAX + 1))
+#define LOOK_PATH_SIZE_MAX ((size_t)(TREE_DEPTH_MAX + 1) * (NAME_MAX + 1))
 
 /* A file without a name, or one that goes at once, where the file system has no such. */
 static enum qn_err try_to_write(int dir)
@@ -45,23 +45,36 @@ enum qn_err qn_folder_probe(const char *path, struct qn_buf *ret_real)
 struct looking {
     struct tree_report report;
     struct qn_folder_look look;
+    const struct qn_folder_look_options *options;
     uint64_t names_left;
     struct alike *names; /* of the directory that is being read */
     struct qn_buf path;  /* of it, for what is said */
 };
 
-/* What is shown twice to who does not tell capitals apart. */
-static void compare(struct looking *looking, struct qn_span name)
+static void note_odd(struct looking *looking, struct qn_folder_odd *odd, struct qn_span name,
+                     enum qn_name_fault fault)
 {
-    struct qn_folder_look *look = &looking->look;
-    if (!alike_add(looking->names, name))
+    size_t size = looking->path.size;
+    odd->count++;
+    qn_buf_append_span(&looking->path, name);
+    if (looking->path.is_over)
         return;
-    size_t size = looking->path.size + name.size;
-    if (look->alike++ > 0 || looking->path.is_over || size >= sizeof(look->alike_path))
-        return;
-    if (looking->path.size > 0)
-        memcpy(look->alike_path, looking->path.data, looking->path.size);
-    memcpy(look->alike_path + looking->path.size, name.data, name.size);
+    struct qn_span path = qn_buf_view(&looking->path);
+    if (odd->count == 1 && path.size < sizeof(odd->path))
+        memcpy(odd->path, path.data, path.size);
+    if (looking->options->odd != NULL)
+        looking->options->odd(looking->options->context, path, fault);
+    qn_buf_truncate(&looking->path, size);
+}
+
+/* What Windows cannot show, and what is shown twice to who does not tell capitals apart. */
+static void judge(struct looking *looking, struct qn_span name)
+{
+    enum qn_name_fault fault = qn_name_fault(name);
+    if (fault != QN_NAME_FINE)
+        note_odd(looking, &looking->look.unfit, name, fault);
+    if (alike_add(looking->names, name))
+        note_odd(looking, &looking->look.alike, name, QN_NAME_FINE);
 }
 
 static bool look_at(void *context, int dir, const char *name, unsigned char type);
@@ -94,7 +107,7 @@ static bool look_at(void *context, int dir, const char *name, unsigned char type
         return false;
     }
     looking->names_left--;
-    compare(looking, qn_span_str(name));
+    judge(looking, qn_span_str(name));
     if (!is_directory(&status)) {
         looking->look.files++;
         looking->look.bytes += status.stx_size;
@@ -112,7 +125,7 @@ static bool look_at(void *context, int dir, const char *name, unsigned char type
 }
 
 enum qn_err qn_folder_look(const char *path, const uint8_t mark[QN_FOLDER_MARK_SIZE],
-                           uint64_t names_max, const atomic_bool *stops,
+                           const struct qn_folder_look_options *options,
                            struct qn_folder_look *ret_look)
 {
     struct root root;
@@ -123,14 +136,17 @@ enum qn_err qn_folder_look(const char *path, const uint8_t mark[QN_FOLDER_MARK_S
     root_deinit(&root);
     QN_TRY(err);
     AUTO_ALIKE struct alike names = {0};
-    struct looking looking = {.look.is_complete = true, .names_left = names_max, .names = &names};
+    struct looking looking = {.look.is_complete = true,
+                              .options = options,
+                              .names_left = options->names_max,
+                              .names = &names};
     qn_buf_init(&looking.path, LOOK_PATH_SIZE_MAX);
-    tree_report_init(&looking.report, stops, qn_span(NULL, 0));
+    tree_report_init(&looking.report, options->stops, qn_span(NULL, 0));
     tree_each(fd, &looking.report, look_at, &looking);
     looking.look.is_complete &= looking.report.err == QN_OK;
     tree_report_deinit(&looking.report);
     qn_buf_deinit(&looking.path);
-    if (stops != NULL && atomic_load(stops))
+    if (options->stops != NULL && atomic_load(options->stops))
         return QN_ERR_CLOSED;
     if (fstatvfs(fd, &status) == 0) {
         looking.look.used_bytes = (uint64_t)(status.f_blocks - status.f_bfree) * status.f_frsize;

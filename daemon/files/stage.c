@@ -45,13 +45,21 @@ static int make_directory(int parent, const char *name)
     return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+/* A directory that was made went before it was opened; the one that it was made in is still there.
+ */
+static bool was_swept(int parent, int code)
+{
+    struct stat status;
+    return code == ENOENT && fstat(parent, &status) == 0 && status.st_nlink > 0;
+}
+
 static enum qn_err make(struct local *folder, int parent, int (*make_one)(int, const char *),
                         struct stage *ret_stage)
 {
     for (int tries = 0; tries < TRIES_MAX; tries++) {
         stage_name(folder, ret_stage->name);
         int fd = make_one(parent, ret_stage->name);
-        if (fd < 0 && errno != EEXIST)
+        if (fd < 0 && errno != EEXIST && !was_swept(parent, errno))
             return files_err(errno);
         if (fd >= 0 && hold(fd)) {
             ret_stage->fd = fd;

@@ -149,6 +149,8 @@ void tree_remove(int parent, const char *name, struct tree_report *report)
 
 /* ---- removing what was moved ---- */
 #define CLOCK_SLACK_NS 50000000 /* an adjustment, not a clock that was set */
+#define LOOK_NS        1000000  /* that a look at both clocks may take, */
+#define LOOKS_MAX      1000     /* of so many */
 
 static int64_t now_ns(clockid_t clock)
 {
@@ -157,9 +159,18 @@ static int64_t now_ns(clockid_t clock)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* Who was interrupted between the two looks takes them again: else a busy machine would look like
+ * a clock that was set. */
 static int64_t clocks_apart_ns(void)
 {
-    return now_ns(CLOCK_REALTIME) - now_ns(CLOCK_MONOTONIC);
+    int64_t before, wall, after;
+    int tries = 0;
+    do {
+        before = now_ns(CLOCK_MONOTONIC);
+        wall = now_ns(CLOCK_REALTIME);
+        after = now_ns(CLOCK_MONOTONIC);
+    } while (after - before > LOOK_NS && ++tries < LOOKS_MAX);
+    return wall - before;
 }
 
 /* Some file systems write fine times, others those of the kernel's last step: what was written

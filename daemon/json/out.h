@@ -36,7 +36,7 @@ void qn_json_text(struct qn_buf *out, struct qn_span text);
 void qn_json_time(struct qn_buf *out, bool is_known, uint64_t time_ms);
 
 /* shapes.c */
-extern const struct qn_json_shape qn_json_folder[], qn_json_collection_list[];
+extern const struct qn_json_shape qn_json_folder[], qn_json_odd_name[], qn_json_collection_list[];
 extern const struct qn_json_shape qn_json_collection[], qn_json_status[], qn_json_site[],
     qn_json_collection_show[], qn_json_record[], qn_json_conflicts[], qn_json_trash[],
     qn_json_emptied[], qn_json_history[], qn_json_invite[], qn_json_conflict[], qn_json_verify[],

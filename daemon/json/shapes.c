@@ -49,9 +49,19 @@ static const struct qn_json_shape status_site[] = {
 };
 
 const struct qn_json_shape qn_json_folder[] = {
-    MEMBER("name"),       MEMBER("state"), MEMBER("home"),       MEMBER("path"),
-    LIST("members"),      MEMBER("files"), MEMBER("bytes"),      MEMBER("complete"),
-    MEMBER("free_bytes"), MEMBER("alike"), MEMBER("alike_path"), END,
+    MEMBER("name"),       MEMBER("state"),
+    MEMBER("home"),       MEMBER("path"),
+    LIST("members"),      MEMBER("files"),
+    MEMBER("bytes"),      MEMBER("complete"),
+    MEMBER("free_bytes"), MEMBER("alike"),
+    MEMBER("alike_path"), MEMBER("unfit"),
+    MEMBER("unfit_path"), END,
+};
+
+const struct qn_json_shape qn_json_odd_name[] = {
+    MEMBER("path"),
+    MEMBER("fault"),
+    END,
 };
 
 const struct qn_json_shape qn_json_collection_list[] = {
@@ -258,10 +268,7 @@ const struct qn_json_shape qn_json_app_password[] = {
 };
 
 static const struct qn_json_shape grant[] = {
-    MEMBER("kind"),
-    MEMBER("name"),
-    MEMBER("right"),
-    END,
+    MEMBER("kind"), MEMBER("name"), MEMBER("right"), MARK("gone"), END,
 };
 
 const struct qn_json_shape qn_json_user[] = {

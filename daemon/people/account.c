@@ -1,5 +1,6 @@
 #include "people/account.h"
 
+#include "base/assert.h"
 #include "base/text.h"
 
 #define PRINT_GROUP 5 /* letters between dashes */
@@ -140,11 +141,19 @@ enum qn_err qn_account_grant(struct qn_account *account, enum qn_thing thing, st
     return QN_OK;
 }
 
-enum qn_right qn_account_granted(const struct qn_account *account, enum qn_thing thing,
-                                 struct qn_span name)
+void qn_account_bind(struct qn_account *account, enum qn_thing thing, struct qn_span name,
+                     const uint8_t id[QN_THING_ID_SIZE])
 {
-    const struct qn_grant *grant = find_grant(account, thing, name);
-    return grant != NULL ? grant->right : QN_RIGHT_NONE;
+    struct qn_grant *grant = find_grant(account, thing, name);
+    QN_ASSERT(grant != NULL);
+    grant->is_bound = true;
+    memcpy(grant->id, id, sizeof(grant->id));
+}
+
+const struct qn_grant *qn_account_granted(const struct qn_account *account, enum qn_thing thing,
+                                          struct qn_span name)
+{
+    return find_grant(account, thing, name);
 }
 
 /* ---- words ---- */

@@ -31,6 +31,9 @@ struct qn_grant {
     enum qn_thing thing;
     enum qn_right right;
     char name[QN_NAME_SIZE_MAX + 1];
+    /* Of what had that name then; zeros: nothing had. Not bound: a row of before there were ids. */
+    bool is_bound;
+    uint8_t id[QN_THING_ID_SIZE];
 };
 
 struct qn_account {
@@ -69,8 +72,12 @@ void qn_app_password_hash(const uint8_t secret[QN_APP_PASSWORD_SIZE], struct qn_
 /* NONE takes it away: QN_ERR_NOTFOUND if there was none. */
 enum qn_err QN_CHECKED qn_account_grant(struct qn_account *account, enum qn_thing thing,
                                         struct qn_span name, enum qn_right right);
-enum qn_right qn_account_granted(const struct qn_account *account, enum qn_thing thing,
-                                 struct qn_span name);
+/* Binds what was granted to what has that name now. */
+void qn_account_bind(struct qn_account *account, enum qn_thing thing, struct qn_span name,
+                     const uint8_t id[QN_THING_ID_SIZE]);
+/* NULL: nothing. Whether it holds is qn_people_grant_holds. */
+const struct qn_grant *qn_account_granted(const struct qn_account *account, enum qn_thing thing,
+                                          struct qn_span name);
 
 void qn_account_key(const char *name, struct qn_buf *out);
 void qn_account_pack(const struct qn_account *account, struct qn_buf *out);

@@ -7,7 +7,8 @@
  *    [[thing, name, right], ...]]
  *
  * Format 1; 2 if one of the app passwords ends at some time: then each has a seventh member, when
- * (ms, or 0), and who knows format 1 only refuses the row.
+ * (ms, or 0); 3 if a grant is bound to an id: then app passwords are as in 2, and each grant has a
+ * fourth member, the id or nil. Who knows lower formats only refuses the row.
  */
 #include "people/account.h"
 
@@ -16,6 +17,7 @@
 
 #define FORMAT_PLAIN   1
 #define FORMAT_EXPIRES 2
+#define FORMAT_BOUND   3
 
 void qn_account_key(const char *name, struct qn_buf *out)
 {
@@ -53,6 +55,9 @@ static void pack_totp(const struct qn_account *account, struct qn_buf *out)
 
 static uint64_t format_of(const struct qn_account *account)
 {
+    qn_vec_each (&account->grants, grant)
+        if (grant->is_bound)
+            return FORMAT_BOUND;
     qn_vec_each (&account->apps, app)
         if (app->expires_ms != 0)
             return FORMAT_EXPIRES;
@@ -61,23 +66,27 @@ static uint64_t format_of(const struct qn_account *account)
 
 static void pack_app(const struct qn_app_password *app, uint64_t format, struct qn_buf *out)
 {
-    qn_pack_array(out, format == FORMAT_EXPIRES ? 7 : 6);
+    qn_pack_array(out, format >= FORMAT_EXPIRES ? 7 : 6);
     qn_pack_cstr(out, app->label);
     qn_pack_cstr(out, app->folder);
     qn_pack_u64(out, app->right);
     qn_pack_bin(out, qn_digest_view(&app->hash));
     qn_pack_u64(out, app->created_ms);
     qn_pack_u64(out, app->used_ms);
-    if (format == FORMAT_EXPIRES)
+    if (format >= FORMAT_EXPIRES)
         qn_pack_u64(out, app->expires_ms);
 }
 
-static void pack_grant(const struct qn_grant *grant, struct qn_buf *out)
+static void pack_grant(const struct qn_grant *grant, uint64_t format, struct qn_buf *out)
 {
-    qn_pack_array(out, 3);
+    qn_pack_array(out, format == FORMAT_BOUND ? 4 : 3);
     qn_pack_u64(out, grant->thing);
     qn_pack_cstr(out, grant->name);
     qn_pack_u64(out, grant->right);
+    if (grant->is_bound)
+        qn_pack_bin(out, QN_SPAN_OF(grant->id));
+    else if (format == FORMAT_BOUND)
+        qn_pack_nil(out);
 }
 
 void qn_account_pack(const struct qn_account *account, struct qn_buf *out)
@@ -95,7 +104,7 @@ void qn_account_pack(const struct qn_account *account, struct qn_buf *out)
         pack_app(app, format, out);
     qn_pack_array(out, account->grants.count);
     qn_vec_each (&account->grants, grant)
-        pack_grant(grant, out);
+        pack_grant(grant, format, out);
 }
 
 /* ---- in ---- */
@@ -157,30 +166,42 @@ static enum qn_err read_app(struct qn_cursor *cursor, uint64_t format, struct qn
 {
     struct qn_app_password app = {0};
     uint8_t right;
-    QN_TRY(read_exactly(cursor, format == FORMAT_EXPIRES ? 7 : 6));
+    QN_TRY(read_exactly(cursor, format >= FORMAT_EXPIRES ? 7 : 6));
     QN_TRY(read_text(cursor, app.label, QN_USER_SIZE_MAX));
     QN_TRY(read_text(cursor, app.folder, QN_NAME_SIZE_MAX));
     QN_TRY(read_small(cursor, QN_RIGHT_WRITE, &right));
     QN_TRY(qn_cursor_bytes(cursor, app.hash.bytes, QN_DIGEST_SIZE));
     QN_TRY(qn_cursor_u64(cursor, &app.created_ms));
     QN_TRY(qn_cursor_u64(cursor, &app.used_ms));
-    if (format == FORMAT_EXPIRES)
+    if (format >= FORMAT_EXPIRES)
         QN_TRY(qn_cursor_u64(cursor, &app.expires_ms));
     app.right = (enum qn_right)right;
     return qn_account_add_app(account, &app);
 }
 
-static enum qn_err read_grant(struct qn_cursor *cursor, struct qn_account *account)
+static enum qn_err read_id(struct qn_cursor *cursor, struct qn_account *account,
+                           enum qn_thing thing, struct qn_span name)
+{
+    uint8_t id[QN_THING_ID_SIZE];
+    if (qn_cursor_peek(cursor) == QN_ITEM_NIL)
+        return qn_cursor_nil(cursor);
+    QN_TRY(qn_cursor_bytes(cursor, id, sizeof(id)));
+    qn_account_bind(account, thing, name, id);
+    return QN_OK;
+}
+
+static enum qn_err read_grant(struct qn_cursor *cursor, uint64_t format, struct qn_account *account)
 {
     uint8_t thing, right;
     struct qn_span name;
-    QN_TRY(read_exactly(cursor, 3));
+    QN_TRY(read_exactly(cursor, format == FORMAT_BOUND ? 4 : 3));
     QN_TRY(read_small(cursor, QN_THING_COLLECTION, &thing));
     QN_TRY(qn_cursor_str(cursor, QN_NAME_SIZE_MAX, &name));
     QN_TRY(read_small(cursor, QN_RIGHT_WRITE, &right));
     if (right == QN_RIGHT_NONE)
         return QN_ERR_INVALID;
-    return qn_account_grant(account, (enum qn_thing)thing, name, (enum qn_right)right);
+    QN_TRY(qn_account_grant(account, (enum qn_thing)thing, name, (enum qn_right)right));
+    return format == FORMAT_BOUND ? read_id(cursor, account, (enum qn_thing)thing, name) : QN_OK;
 }
 
 static enum qn_err read_lists(struct qn_cursor *cursor, uint64_t format, struct qn_account *account)
@@ -191,7 +212,7 @@ static enum qn_err read_lists(struct qn_cursor *cursor, uint64_t format, struct 
         QN_TRY(read_app(cursor, format, account));
     QN_TRY(qn_cursor_array(cursor, QN_GRANTS_MAX, &count));
     for (size_t i = 0; i < count; i++)
-        QN_TRY(read_grant(cursor, account));
+        QN_TRY(read_grant(cursor, format, account));
     return qn_cursor_finish(cursor);
 }
 
@@ -203,7 +224,7 @@ static enum qn_err read_head(struct qn_cursor *cursor, struct qn_account *accoun
     size_t count;
     QN_TRY(qn_cursor_array(cursor, 64, &count));
     QN_TRY(qn_cursor_u64(cursor, &format));
-    if (format > FORMAT_EXPIRES)
+    if (format > FORMAT_BOUND)
         return QN_ERR_UNSUPPORTED;
     if (format < FORMAT_PLAIN || count != 8)
         return QN_ERR_INVALID;

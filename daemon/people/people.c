@@ -10,6 +10,7 @@ struct edit {
 
 struct qn_people {
     const struct qn_local *local;
+    struct qn_people_things things;
     QN_VEC(struct qn_account) accounts; /* by name */
     QN_VEC(struct edit) edits;          /* the first one is under way if `is_writing` */
     struct qn_account next;             /* what the account becomes when it is durable */
@@ -88,6 +89,15 @@ const char *qn_person_device(const struct qn_person *person)
     return person->is_session ? "page" : "password";
 }
 
+bool qn_people_grant_holds(const struct qn_people *people, const struct qn_grant *grant)
+{
+    const struct qn_people_things *things = &people->things;
+    uint8_t id[QN_THING_ID_SIZE];
+    return things->find == NULL ||
+           (things->find(things->context, grant->thing, qn_span_str(grant->name), id) &&
+            (!grant->is_bound || memcmp(id, grant->id, sizeof(id)) == 0));
+}
+
 enum qn_right qn_people_right(const struct qn_people *people, const struct qn_person *person,
                               enum qn_thing thing, struct qn_span name)
 {
@@ -97,7 +107,10 @@ enum qn_right qn_people_right(const struct qn_people *people, const struct qn_pe
     const struct qn_account *account = valid_account(people, person, &app);
     if (account == NULL)
         return QN_RIGHT_NONE;
-    enum qn_right right = qn_account_granted(account, thing, name);
+    const struct qn_grant *grant = qn_account_granted(account, thing, name);
+    if (grant == NULL || !qn_people_grant_holds(people, grant))
+        return QN_RIGHT_NONE;
+    enum qn_right right = grant->right;
     if (account->role == QN_ROLE_READER)
         right = least(right, QN_RIGHT_READ);
     if (app == NULL)
@@ -274,6 +287,11 @@ struct qn_people *qn_people_new(const struct qn_local *local)
     struct qn_people *people = QN_NEW(struct qn_people);
     people->local = local;
     return people;
+}
+
+void qn_people_set_things(struct qn_people *people, const struct qn_people_things *things)
+{
+    people->things = *things;
 }
 
 void qn_people_free(struct qn_people *people)

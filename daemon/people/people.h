@@ -32,13 +32,24 @@ struct qn_person {
 /* For the audit trail: the label; "page"; "password" for the account's own. Borrowed. */
 const char *qn_person_device(const struct qn_person *person);
 
+/* What there is to have rights on, in this site. An id is not used twice, a name may be. */
+#define QN_THING_ID_SIZE 16
+struct qn_people_things {
+    bool (*find)(void *context, enum qn_thing thing, struct qn_span name,
+                 uint8_t ret_id[QN_THING_ID_SIZE]);
+    void *context;
+};
+
 struct qn_account; /* people/account.h */
+struct qn_grant;
 struct qn_people;
 
 /* `local` is borrowed until the end. To be freed after `local` has answered the last put: the
  * application ends that first. Accepts NULL; edits that wait are told QN_ERR_CLOSED from inside. */
 struct qn_people *qn_people_new(const struct qn_local *local);
 void qn_people_free(struct qn_people *people);
+/* Copied. Without it, every grant holds. */
+void qn_people_set_things(struct qn_people *people, const struct qn_people_things *things);
 /* Once, before anything else. QN_ERR_CORRUPT: a row is none; the accounts before it are there. */
 enum qn_err QN_CHECKED qn_people_load(struct qn_people *people);
 
@@ -51,6 +62,9 @@ const struct qn_account *qn_people_find(const struct qn_people *people, struct q
  * who was disabled or removed, and for an app password that was revoked, since. */
 enum qn_right qn_people_right(const struct qn_people *people, const struct qn_person *person,
                               enum qn_thing thing, struct qn_span name);
+/* Whether what was granted is still there: not if it was deleted, and something else has its name.
+ */
+bool qn_people_grant_holds(const struct qn_people *people, const struct qn_grant *grant);
 /* State of all sites, backups, audit trail: not with an app password, which may lie in a phone. */
 bool qn_people_is_operator(const struct qn_people *people, const struct qn_person *person);
 

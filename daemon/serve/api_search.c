@@ -40,6 +40,18 @@ static void show_hit(struct api *api, struct qn_span hit)
     qn_json_object(&api->out, hit, is_record ? record_hit : file_hit);
 }
 
+/* Sites whose folders could not be searched. */
+static void show_silent(struct api *api, struct qn_span end)
+{
+    struct qn_span sites;
+    qn_buf_append_str(&api->out, ",\"silent\":");
+    if (qn_map_find(end, "silent", &sites))
+        qn_json_value(&api->out, sites);
+    else
+        qn_buf_append_str(&api->out, "[]");
+    qn_buf_append_str(&api->out, "}");
+}
+
 static void found(struct api *api, const struct qn_serve_answer *answer)
 {
     switch (answer->kind) {
@@ -47,8 +59,9 @@ static void found(struct api *api, const struct qn_serve_answer *answer)
         show_hit(api, answer->data);
         break;
     case QN_SERVE_END:
-        qn_buf_printf(&api->out, "],\"indexing\":%s}",
+        qn_buf_printf(&api->out, "],\"indexing\":%s",
                       qn_map_bool(answer->data, "indexing") ? "true" : "false");
+        show_silent(api, answer->data);
         api_answer(api, 200, NULL);
         break;
     case QN_SERVE_ERROR:

@@ -27,7 +27,7 @@ void dav_href(struct qn_buf *out, struct qn_span path, bool is_collection)
 static void report_name(struct dav_request *dav, struct qn_span path)
 {
     const struct qn_serve_host *host = dav->dav->options.host;
-    if (qn_dav_name_fault(dav_last(path)) == QN_DAV_NAME_FINE || !qn_text_is_printable(path))
+    if (qn_name_fault(dav_last(path)) == QN_NAME_FINE || !qn_text_is_printable(path))
         return;
     QN_AUTO_BUF struct qn_buf text;
     qn_buf_init(&text, DAV_PATH_SIZE_MAX + 128);

@@ -36,6 +36,11 @@ bool remote_takes(struct qn_web_request *web)
 
 /* ---- the beginning ---- */
 
+static struct forward *forward_of(struct call *call)
+{
+    return (struct forward *)call; /* its first member */
+}
+
 static bool is_reading(const struct qn_http_head *head)
 {
     return head->method == QN_HTTP_GET || head->method == QN_HTTP_HEAD ||
@@ -56,15 +61,18 @@ static bool is_trail_open(const struct forward *forward)
     return host->note_state == NULL || host->note_state(host->context) == QN_OK;
 }
 
+static const struct call_ops forward_ops;
+
 static struct forward *forward_new(struct qn_web_request *web)
 {
     const struct qn_http_head *head = qn_web_asked(web);
     struct forward *forward = QN_NEW(struct forward);
-    forward->remote = web->connection->serve->remote;
+    forward->call.ops = &forward_ops;
+    forward->call.remote = web->connection->serve->remote;
     forward->web = web;
     (void)peer_folder_path(qn_buf_view(&web->path), &forward->path); /* remote_takes saw to it */
     forward->right = right_of(web, forward->path.folder);
-    strncpy(forward->site, home_of(web, forward->path.folder), QN_NAME_SIZE_MAX);
+    strncpy(forward->call.site, home_of(web, forward->path.folder), QN_NAME_SIZE_MAX);
     forward->has_body = web->has_body;
     forward->is_read = is_reading(head);
     qn_web_set_state(web, forward);
@@ -91,20 +99,21 @@ static void on_start(struct qn_web_request *web)
     unsigned status;
     const char *fault = fault_of(forward, &status);
     if (fault == NULL) {
-        line_wait(forward);
+        line_wait(&forward->call);
         return;
     }
-    forward->state = FORWARD_DONE;
+    forward->call.state = CALL_DONE;
     qn_web_refuse(web, status, fault, "");
 }
 
-void forward_begin(struct forward *forward, struct line *line)
+static void on_line(struct call *call, struct line *line)
 {
+    struct forward *forward = forward_of(call);
     QN_AUTO_BUF struct qn_buf head;
     qn_buf_init(&head, QN_HTTP_HEAD_SIZE_MAX);
-    forward->state = FORWARD_HEAD;
+    forward->call.state = CALL_HEAD;
     if (forward_write_head(forward, &head) != QN_OK) {
-        forward->state = FORWARD_DONE;
+        forward->call.state = CALL_DONE;
         qn_web_refuse(forward->web, 431, "head-too-long", "");
         line_release(line);
         return;
@@ -124,28 +133,30 @@ static void note_end(struct forward *forward, const char *result)
 }
 
 /* Nothing of the answer was sent. */
-void forward_refuse_offline(struct forward *forward)
+static void refuse_offline(struct call *call)
 {
-    line_forget(forward);
-    forward->state = FORWARD_DONE;
+    struct forward *forward = forward_of(call);
+    line_forget(&forward->call);
+    forward->call.state = CALL_DONE;
     note_end(forward, "site-offline");
-    answer_offline(forward->web, forward->site);
+    answer_offline(forward->web, forward->call.site);
 }
 
 static bool may_be_resent(const struct forward *forward)
 {
-    return forward->is_read && !forward->has_body && !forward->was_resent;
+    return forward->is_read && !forward->has_body && !forward->call.was_resent;
 }
 
-void forward_line_ended(struct forward *forward)
+static void line_ended(struct call *call)
 {
-    if (forward->state == FORWARD_HEAD && may_be_resent(forward)) {
-        forward->was_resent = true;
-        line_wait(forward);
-    } else if (forward->state == FORWARD_HEAD) {
-        forward_refuse_offline(forward);
-    } else if (forward->state == FORWARD_BODY) {
-        forward->state = FORWARD_DONE;
+    struct forward *forward = forward_of(call);
+    if (forward->call.state == CALL_HEAD && may_be_resent(forward)) {
+        forward->call.was_resent = true;
+        line_wait(&forward->call);
+    } else if (forward->call.state == CALL_HEAD) {
+        refuse_offline(call);
+    } else if (forward->call.state == CALL_BODY) {
+        forward->call.state = CALL_DONE;
         note_end(forward, "site-offline");
         qn_web_cut(forward->web);
     }
@@ -154,26 +165,26 @@ void forward_line_ended(struct forward *forward)
 /* The answer makes no sense. */
 static void break_off(struct forward *forward)
 {
-    bool was_begun = forward->state == FORWARD_BODY;
-    struct line *line = forward->line;
-    serve_log(forward->remote->serve, QN_SERVE_LOG_WARNING,
-              "an answer of %s about a folder cannot be understood", forward->site);
-    forward->state = FORWARD_DONE;
+    bool was_begun = forward->call.state == CALL_BODY;
+    struct line *line = forward->call.line;
+    serve_log(forward->call.remote->serve, QN_SERVE_LOG_WARNING,
+              "an answer of %s about a folder cannot be understood", forward->call.site);
+    forward->call.state = CALL_DONE;
     note_end(forward, "refused");
     line_drop(line);
     if (was_begun)
         qn_web_cut(forward->web);
     else
-        qn_web_refuse(forward->web, 502, "bad-answer", forward->site);
+        qn_web_refuse(forward->web, 502, "bad-answer", forward->call.site);
 }
 
 /* The whole answer is here. A body that is still on its way would stand before the next request. */
 static void finish(struct forward *forward)
 {
-    struct line *line = forward->line;
+    struct line *line = forward->call.line;
     bool is_line_good = forward->keeps_line && line_in(line).size == 0 &&
                         (!forward->has_body || forward->is_body_sent);
-    forward->state = FORWARD_DONE;
+    forward->call.state = CALL_DONE;
     qn_web_finish(forward->web);
     if (is_line_good)
         line_release(line);
@@ -185,9 +196,9 @@ static void on_end(struct qn_web_request *web, bool is_complete)
 {
     struct forward *forward = qn_web_state(web);
     note_end(forward, "site-offline"); /* whether it was done nobody here knows */
-    line_forget(forward);
-    if (forward->line != NULL)
-        line_drop(forward->line);
+    line_forget(&forward->call);
+    if (forward->call.line != NULL)
+        line_drop(forward->call.line);
     qn_free(forward);
 }
 
@@ -195,11 +206,11 @@ static void on_end(struct qn_web_request *web, bool is_complete)
 
 static void send_or_drop(struct forward *forward, struct qn_span head, struct qn_span body)
 {
-    struct line *line = forward->line;
+    struct line *line = forward->call.line;
     if (qn_stream_send(line->stream, head, body) == QN_OK)
         return;
     line_drop(line); /* the limit of the queue, which the pause stays far below; or it has ended */
-    forward_line_ended(forward);
+    line_ended(&forward->call);
 }
 
 static void on_body(struct qn_web_request *web, struct qn_span piece)
@@ -207,15 +218,15 @@ static void on_body(struct qn_web_request *web, struct qn_span piece)
     struct forward *forward = qn_web_state(web);
     QN_AUTO_BUF struct qn_buf line;
     qn_buf_init(&line, 64);
-    if (forward->line == NULL)
+    if (forward->call.line == NULL)
         return; /* answered already */
     bool is_chunked = qn_web_asked(web)->is_chunked;
     if (is_chunked)
         qn_http_chunk_line(&line, piece.size);
     send_or_drop(forward, qn_buf_view(&line), piece);
-    if (is_chunked && forward->line != NULL)
+    if (is_chunked && forward->call.line != NULL)
         send_or_drop(forward, qn_span_str("\r\n"), qn_span(NULL, 0));
-    if (forward->line != NULL && qn_stream_queued(forward->line->stream) > QUEUE_HIGH)
+    if (forward->call.line != NULL && qn_stream_queued(forward->call.line->stream) > QUEUE_HIGH)
         qn_web_pause_body(web, true);
 }
 
@@ -223,13 +234,14 @@ static void on_body_end(struct qn_web_request *web)
 {
     struct forward *forward = qn_web_state(web);
     forward->is_body_sent = true;
-    if (forward->line != NULL && qn_web_asked(web)->is_chunked)
+    if (forward->call.line != NULL && qn_web_asked(web)->is_chunked)
         send_or_drop(forward, qn_span_str(QN_HTTP_CHUNK_END), qn_span(NULL, 0));
 }
 
-void forward_line_written(struct forward *forward)
+static void line_written(struct call *call)
 {
-    if (qn_stream_queued(forward->line->stream) <= QUEUE_HIGH / 2)
+    const struct forward *forward = forward_of(call);
+    if (qn_stream_queued(forward->call.line->stream) <= QUEUE_HIGH / 2)
         qn_web_pause_body(forward->web, false);
 }
 
@@ -241,7 +253,7 @@ static void begin_answer(struct forward *forward, unsigned status, const struct 
     forward->keeps_line = head->keeps_alive;
     note_end(forward, forward_result(status));
     forward_answer_head(forward, status, head);
-    forward->state = FORWARD_BODY;
+    forward->call.state = CALL_BODY;
     if (is_head || !qn_http_reply_has_body(status, head))
         finish(forward);
     else
@@ -256,7 +268,7 @@ static bool is_strange(unsigned status)
 
 static bool step_head(struct forward *forward)
 {
-    struct line *line = forward->line;
+    struct line *line = forward->call.line;
     struct qn_http_head head;
     unsigned status;
     size_t size;
@@ -279,7 +291,7 @@ static bool step_head(struct forward *forward)
 
 static bool step_body(struct forward *forward)
 {
-    struct line *line = forward->line;
+    struct line *line = forward->call.line;
     struct qn_span bytes = line_in(line), piece;
     size_t room = qn_web_room(forward->web), used = 0;
     if (room == 0 || bytes.size == 0)
@@ -298,27 +310,36 @@ static bool step_body(struct forward *forward)
     return used > 0;
 }
 
-bool forward_step(struct forward *forward)
+static bool step(struct call *call)
 {
-    switch (forward->state) {
-    case FORWARD_HEAD:
-        return step_head(forward) && forward->line != NULL;
-    case FORWARD_BODY:
+    struct forward *forward = forward_of(call);
+    switch (forward->call.state) {
+    case CALL_HEAD:
+        return step_head(forward) && forward->call.line != NULL;
+    case CALL_BODY:
         return step_body(forward);
-    case FORWARD_WAITING:
-    case FORWARD_DONE:
+    case CALL_WAITING:
+    case CALL_DONE:
         return false;
     }
     return false;
 }
 
+static const struct call_ops forward_ops = {
+    .begin = on_line,
+    .step = step,
+    .line_ended = line_ended,
+    .line_written = line_written,
+    .offline = refuse_offline,
+};
+
 static void on_room(struct qn_web_request *web)
 {
     struct forward *forward = qn_web_state(web);
-    while (forward->line != NULL && forward_step(forward))
+    while (forward->call.line != NULL && step(&forward->call))
         ;
-    if (forward->line != NULL)
-        line_set_reading(forward->line);
+    if (forward->call.line != NULL)
+        line_set_reading(forward->call.line);
 }
 
 const struct qn_web_handler remote_handler = {

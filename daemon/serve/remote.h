@@ -31,6 +31,7 @@ struct qn_remote *remote_new(struct qn_serve *serve);
 /* After the last request's `end`. Frees it, then calls on_closed. */
 void remote_close(struct qn_remote *remote, void (*on_closed)(void *context), void *context);
 void remote_tick(struct qn_remote *remote, uint64_t now_ms);
+bool remote_is_busy(const struct qn_remote *remote); /* it needs ticks */
 /* Whether it is for a folder of another site that this person may see. */
 bool remote_takes(struct qn_web_request *request);
 extern const struct qn_web_handler remote_handler;

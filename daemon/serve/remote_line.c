@@ -62,12 +62,12 @@ static struct counted count(const struct qn_remote *remote, const char *site)
 static struct line *find_free(const struct qn_remote *remote, const char *site)
 {
     qn_vec_each (&remote->lines, slot)
-        if ((*slot)->stream != NULL && (*slot)->forward == NULL && strcmp((*slot)->site, site) == 0)
+        if ((*slot)->stream != NULL && (*slot)->call == NULL && strcmp((*slot)->site, site) == 0)
             return *slot;
     return NULL;
 }
 
-static struct forward *first_waiting(const struct qn_remote *remote, const char *site)
+static struct call *first_waiting(const struct qn_remote *remote, const char *site)
 {
     qn_vec_each (&remote->waiting, slot)
         if (strcmp((*slot)->site, site) == 0)
@@ -75,22 +75,22 @@ static struct forward *first_waiting(const struct qn_remote *remote, const char 
     return NULL;
 }
 
-void line_forget(struct forward *forward)
+void line_forget(struct call *call)
 {
-    struct qn_remote *remote = forward->remote;
+    struct qn_remote *remote = call->remote;
     for (size_t i = 0; i < remote->waiting.count; i++)
-        if (remote->waiting.items[i] == forward) {
+        if (remote->waiting.items[i] == call) {
             qn_vec_remove(&remote->waiting, i);
             return;
         }
 }
 
-static void give(struct line *line, struct forward *forward)
+static void give(struct line *line, struct call *call)
 {
-    line_forget(forward);
-    line->forward = forward;
-    forward->line = line;
-    forward_begin(forward, line);
+    line_forget(call);
+    line->call = call;
+    call->line = line;
+    call->ops->begin(call, line);
 }
 
 static bool connect_one(struct qn_remote *remote, const char *site)
@@ -119,45 +119,45 @@ static void connect_more(struct qn_remote *remote, const char *site)
 /* There is no line to that site, and none on its way. */
 static void refuse_waiting(struct qn_remote *remote, const char *site)
 {
-    struct forward *forward;
-    while (count(remote, site).lines == 0 && (forward = first_waiting(remote, site)) != NULL)
-        forward_refuse_offline(forward);
+    struct call *call;
+    while (count(remote, site).lines == 0 && (call = first_waiting(remote, site)) != NULL)
+        call->ops->offline(call);
 }
 
-void line_wait(struct forward *forward)
+void line_wait(struct call *call)
 {
-    struct qn_remote *remote = forward->remote;
-    struct line *line = find_free(remote, forward->site);
+    struct qn_remote *remote = call->remote;
+    struct line *line = find_free(remote, call->site);
     if (line != NULL) {
-        give(line, forward);
+        give(line, call);
         return;
     }
-    forward->state = FORWARD_WAITING;
-    forward->deadline_ms = serve_now_ms(remote->serve) + QN_WEB_LINE_TIME_MAX_MS;
-    qn_vec_push(&remote->waiting, forward);
-    connect_more(remote, forward->site);
-    refuse_waiting(remote, forward->site);
+    call->state = CALL_WAITING;
+    call->deadline_ms = serve_now_ms(remote->serve) + QN_WEB_LINE_TIME_MAX_MS;
+    qn_vec_push(&remote->waiting, call);
+    connect_more(remote, call->site);
+    refuse_waiting(remote, call->site);
 }
 
 void line_release(struct line *line)
 {
-    struct qn_remote *remote = line->forward->remote;
-    line->forward->line = NULL;
-    line->forward = NULL;
+    struct qn_remote *remote = line->call->remote;
+    line->call->line = NULL;
+    line->call = NULL;
     line->was_used = true;
     line->since_ms = serve_now_ms(remote->serve);
     line_set_reading(line); /* the last content may have waited for room until now */
-    struct forward *next = first_waiting(remote, line->site);
+    struct call *next = first_waiting(remote, line->site);
     if (next != NULL)
         give(line, next);
 }
 
 void line_drop(struct line *line)
 {
-    struct qn_remote *remote = line->forward->remote;
+    struct qn_remote *remote = line->call->remote;
     char site[QN_NAME_SIZE_MAX + 1];
     memcpy(site, line->site, sizeof(site));
-    line->forward->line = NULL;
+    line->call->line = NULL;
     line_free(remote, line);
     connect_more(remote, site);
     refuse_waiting(remote, site);
@@ -169,7 +169,7 @@ void line_drop(struct line *line)
  * be right behind it. Of a head more is needed in any case. */
 void line_set_reading(struct line *line)
 {
-    bool waits = line->forward != NULL && line->forward->state == FORWARD_BODY;
+    bool waits = line->call != NULL && line->call->state == CALL_BODY;
     qn_stream_pause(line->stream, waits && line_in(line).size > 0);
 }
 
@@ -200,11 +200,11 @@ static void on_readable(void *context, uint64_t tag)
     struct qn_remote *remote = context;
     struct line *line = find(remote, tag);
     while (line != NULL && fill(line)) {
-        if (line->forward == NULL) {
+        if (line->call == NULL) {
             end_unasked(remote, line);
             return;
         }
-        while (line != NULL && line->forward != NULL && forward_step(line->forward))
+        while (line != NULL && line->call != NULL && line->call->ops->step(line->call))
             line = find(remote, tag);
         line = find(remote, tag);
         if (line != NULL && line_in(line).size >= QN_WEB_IN_MAX)
@@ -217,8 +217,8 @@ static void on_readable(void *context, uint64_t tag)
 static void on_written(void *context, uint64_t tag)
 {
     const struct line *line = find(context, tag);
-    if (line != NULL && line->forward != NULL)
-        forward_line_written(line->forward);
+    if (line != NULL && line->call != NULL)
+        line->call->ops->line_written(line->call);
 }
 
 static void on_down(void *context, uint64_t tag, enum qn_err reason, const char *detail)
@@ -227,18 +227,18 @@ static void on_down(void *context, uint64_t tag, enum qn_err reason, const char 
     struct line *line = find(remote, tag);
     if (line == NULL)
         return;
-    struct forward *forward = line->forward;
+    struct call *call = line->call;
     line->stream = NULL; /* it ended by itself */
     bool was_used = line->was_used;
-    if (forward != NULL) {
+    if (call != NULL) {
         serve_log(remote->serve, QN_SERVE_LOG_DEBUG, "the connection to %s ended: %s", line->site,
                   detail);
-        forward->line = NULL;
-        forward->was_resent |= !was_used;
+        call->line = NULL;
+        call->was_resent |= !was_used;
     }
     line_free(remote, line);
-    if (forward != NULL)
-        forward_line_ended(forward);
+    if (call != NULL)
+        call->ops->line_ended(call);
 }
 
 void qn_serve_dialled(struct qn_serve *serve, uint64_t token, struct qn_stream *take_stream)
@@ -259,7 +259,7 @@ void qn_serve_dialled(struct qn_serve *serve, uint64_t token, struct qn_stream *
     line->stream = take_stream;
     line->since_ms = serve_now_ms(serve);
     qn_stream_move(take_stream, remote->host, line->tag);
-    struct forward *next = first_waiting(remote, line->site);
+    struct call *next = first_waiting(remote, line->site);
     if (next != NULL)
         give(line, next);
 }
@@ -286,14 +286,16 @@ static void on_host_closed(void *context)
     void *closed_context = remote->closed_context;
     qn_vec_free(&remote->lines);
     qn_vec_free(&remote->waiting);
+    qn_vec_free(&remote->questions);
     qn_free(remote);
     on_closed(closed_context);
 }
 
 void remote_close(struct qn_remote *remote, void (*on_closed)(void *context), void *context)
 {
-    QN_ASSERT(remote->waiting.count == 0);
     remote->is_closing = true;
+    questions_end(remote);
+    QN_ASSERT(remote->waiting.count == 0);
     remote->on_closed = on_closed;
     remote->closed_context = context;
     while (remote->lines.count > 0)
@@ -305,16 +307,22 @@ static void drop_idle(struct qn_remote *remote, uint64_t now_ms)
 {
     for (size_t i = remote->lines.count; i-- > 0;) {
         struct line *line = remote->lines.items[i];
-        if (line->stream != NULL && line->forward == NULL &&
+        if (line->stream != NULL && line->call == NULL &&
             now_ms >= line->since_ms + QN_WEB_LINE_IDLE_MS)
             line_free(remote, line);
     }
 }
 
+bool remote_is_busy(const struct qn_remote *remote)
+{
+    return remote->questions.count > 0 || remote->lines.count > 0;
+}
+
 void remote_tick(struct qn_remote *remote, uint64_t now_ms)
 {
     drop_idle(remote, now_ms);
+    questions_check_time(remote, now_ms);
     for (size_t i = remote->waiting.count; i-- > 0;)
         if (i < remote->waiting.count && now_ms >= remote->waiting.items[i]->deadline_ms)
-            forward_refuse_offline(remote->waiting.items[i]);
+            remote->waiting.items[i]->ops->offline(remote->waiting.items[i]);
 }

@@ -1,6 +1,7 @@
 /* Listeners, who is let in, the clock. */
 #include "serve/serve.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -10,7 +11,8 @@
 #include "serve/remote.h"
 #include "serve/serve_private.h"
 
-#define TICK_MS 500
+#define TICK_MS   500
+#define CROWD_MIN 64 /* connections, whose memory is worth giving back */
 
 uint64_t serve_now_ms(const struct qn_serve *serve)
 {
@@ -42,60 +44,12 @@ void serve_forget(struct connection *connection)
     serve->connection_count--;
 }
 
-/* IPv6: the network of a machine, which has as many addresses as it likes. */
-bool serve_is_same_client(const union qn_address *a, const union qn_address *b)
-{
-    if (a->any.sa_family != b->any.sa_family)
-        return false;
-    if (a->any.sa_family == AF_INET)
-        return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
-    size_t size = IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr) ? 16 : 8;
-    return memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, size) == 0;
-}
-
-static size_t count_from(const struct qn_serve *serve, const union qn_address *address)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < QN_WEB_CONNECTIONS_MAX; i++)
-        if (serve->connections[i] != NULL &&
-            serve_is_same_client(&serve->connections[i]->address, address))
-            count++;
-    return count;
-}
-
-/* When all places are taken, whoever came longest ago, or had their last answer then, goes, unless
- * a known person waits for an answer: slow clients cannot keep others out. */
-bool serve_make_room(struct qn_serve *serve)
-{
-    struct connection *oldest = NULL;
-    if (serve->connection_count < QN_WEB_CONNECTIONS_MAX)
-        return true;
-    for (size_t i = 0; i < QN_WEB_CONNECTIONS_MAX; i++) {
-        struct connection *connection = serve->connections[i];
-        if (connection->stream != NULL && connection_gives_way(connection) &&
-            (oldest == NULL || connection->since_ms < oldest->since_ms))
-            oldest = connection;
-    }
-    if (oldest == NULL)
-        return false;
-    serve->refused_count++;
-    connection_abort(oldest);
-    connection_pump(oldest); /* tells its handler the end, and frees it */
-    return true;
-}
-
 uint64_t serve_free_tag(struct qn_serve *serve)
 {
     do
         serve->next_tag++;
     while (serve->connections[serve->next_tag % QN_WEB_CONNECTIONS_MAX] != NULL);
     return serve->next_tag;
-}
-
-static bool may_come(const struct qn_serve *serve, const union qn_address *address)
-{
-    return (serve->config.is_public || qn_address_is_private(address)) &&
-           count_from(serve, address) < QN_WEB_FROM_ADDRESS_MAX;
 }
 
 /* "10.0.0.1", "fe80::1" */
@@ -116,6 +70,8 @@ void serve_add(struct connection *connection)
     serve->connections[connection->tag % QN_WEB_CONNECTIONS_MAX] = connection;
     if (serve->connection_count++ == 0)
         qn_timer_set(serve->tick, serve->options.tick_ms);
+    if (serve->connection_count > serve->crowd)
+        serve->crowd = serve->connection_count;
 }
 
 static void on_connection(void *context, struct qn_listener *listener)
@@ -128,11 +84,12 @@ static void on_connection(void *context, struct qn_listener *listener)
     if (qn_stream_accept(listener, false, tag, &stream) != QN_OK)
         return; /* the client is gone, or there are no descriptors: nothing to do about it */
     qn_stream_address(stream, &address);
-    if (!has_room || serve->is_stopping || !may_come(serve, &address)) {
+    if (!has_room || serve->is_stopping || !serve_may_come(serve, &address)) {
         serve->refused_count++;
         qn_stream_abort(stream);
         return;
     }
+    serve_make_room_to_shake(serve, &address);
     struct connection *connection = connection_new(serve, tag);
     connection->stream = stream;
     connection->address = address;
@@ -196,10 +153,27 @@ static void on_later(void *context)
 
 static void set_tick(struct qn_serve *serve)
 {
-    if (serve->config.listen_count == 0 && serve->connection_count == 0)
+    if (serve->config.listen_count == 0 && serve->connection_count == 0 &&
+        !remote_is_busy(serve->remote))
         qn_timer_stop(serve->tick);
     else
         qn_timer_set(serve->tick, serve->options.tick_ms);
+}
+
+void serve_keep_time(struct qn_serve *serve)
+{
+    if (serve->config.listen_count == 0 && serve->connection_count == 0)
+        qn_timer_set(serve->tick, serve->options.tick_ms);
+}
+
+/* What a crowd took stays in the heap, in pieces between what is still needed, until it is asked
+ * for. */
+static void give_back_memory(struct qn_serve *serve)
+{
+    if (serve->crowd < CROWD_MIN || serve->connection_count > serve->crowd / 4)
+        return;
+    serve->crowd = serve->connection_count;
+    malloc_trim(0);
 }
 
 static void on_tick(void *context)
@@ -211,6 +185,7 @@ static void on_tick(void *context)
             peer_check(serve->connections[i]);
             connection_check_time(serve->connections[i], now_ms);
         }
+    give_back_memory(serve);
     remote_tick(serve->remote, now_ms);
     if (now_ms >= serve->tend_ms)
         serve_tend(serve, now_ms);

@@ -134,6 +134,35 @@ void qn_serve_take_peer(struct qn_serve *serve, struct qn_stream *take_stream,
  * more is fine. */
 void qn_serve_dialled(struct qn_serve *serve, uint64_t token, struct qn_stream *take_stream);
 
+/* A question of this site's own to another one, for a person here who may read the folder of the
+ * target: GET, `target` as it stands in the request. `done` comes once, maybe from inside: QN_OK
+ * with status and content, both borrowed; QN_ERR_CLOSED: there is no way to that site; _TIMEOUT;
+ * _INVALID, _LIMIT: of its answer; _BUSY. */
+struct qn_serve_question {
+    const char *site;
+    struct qn_span target, person;
+};
+typedef void qn_serve_reply_fn(void *context, enum qn_err err, unsigned status,
+                               struct qn_span content);
+void qn_serve_ask(struct qn_serve *serve, const struct qn_serve_question *what,
+                  qn_serve_reply_fn *done, void *context);
+
+/* The same: files in a folder of another site, by their names. */
+struct qn_serve_search {
+    const char *site;
+    struct qn_span folder, person, words; /* a name of at most QN_NAME_SIZE_MAX */
+    uint64_t limit;
+};
+struct qn_serve_found {
+    struct qn_buf hits; /* `count` maps, as data of `search` (docs/control.md) */
+    uint64_t count;
+    bool is_indexing; /* something may be missing */
+};
+/* `found` is borrowed, and empty but on QN_OK. QN_ERR_DENIED: that site refuses. */
+typedef void qn_serve_found_fn(void *context, enum qn_err err, const struct qn_serve_found *found);
+void qn_serve_search(struct qn_serve *serve, const struct qn_serve_search *what,
+                     qn_serve_found_fn *done, void *context);
+
 /* For `syncctl serve status`. */
 struct qn_serve_listener_status {
     const char *address, *error; /* "": it listens */

@@ -4,9 +4,9 @@
  *            ├─ connection*   one TLS stream; has one request at a time
  *            └─ qn_remote     connections to other sites, to which requests are forwarded
  *
- * serve.c: listeners, who is let in, time. connection.c: a connection's life. connection_head.c:
- * the heads that come in, the door. body.c: the way of a body to the handler. answer.c: the way
- * out. peer.c: connections of other sites. remote.c: connections to them.
+ * serve.c: listeners, time. serve_room.c: who is let in. connection.c: a connection's life.
+ * connection_head.c: the heads that come in, the door. body.c: the way of a body to the handler.
+ * answer.c: the way out. peer.c: connections of other sites. remote.c: connections to them.
  *
  * A connection moves in `connection_pump` only, which is called from the loop: by its stream, by
  * the clock, and behind every call of a handler's (connection_later). So no callback comes from
@@ -96,6 +96,7 @@ struct qn_serve {
     size_t listener_count;
     struct connection *connections[QN_WEB_CONNECTIONS_MAX];
     size_t connection_count;
+    size_t crowd; /* the most of them since memory was given back */
     uint64_t next_tag, refused_count, request_count;
     uint8_t read_buffer[QN_WEB_IN_MAX]; /* of the connection that is being read */
     struct qn_timer *later, *tick;
@@ -112,13 +113,19 @@ __attribute__((format(printf, 3, 4))) void serve_log(const struct qn_serve *serv
                                                      const char *format, ...);
 extern const struct qn_stream_callbacks serve_callbacks; /* of connections of people */
 uint64_t serve_free_tag(struct qn_serve *serve);
-bool serve_make_room(struct qn_serve *serve); /* false: all places are taken */
+void serve_keep_time(struct qn_serve *serve); /* something waits, maybe as the only thing here */
 void serve_add(struct connection *connection);
-/* IPv4: one address; IPv6: one /64. */
-bool serve_is_same_client(const union qn_address *a, const union qn_address *b);
 void serve_print_host(const union qn_address *address, char out[QN_ADDRESS_TEXT_SIZE]);
 void serve_forget(struct connection *connection);                          /* it is freed */
 struct connection *serve_find(const struct qn_serve *serve, uint64_t tag); /* NULL: gone */
+
+/* ---- serve_room.c ---- */
+/* IPv4: one address; IPv6: one /64. */
+bool serve_is_same_client(const union qn_address *a, const union qn_address *b);
+bool serve_may_come(const struct qn_serve *serve, const union qn_address *address);
+bool serve_make_room(struct qn_serve *serve); /* false: all places are taken */
+/* For one handshake more, from that address. */
+void serve_make_room_to_shake(struct qn_serve *serve, const union qn_address *address);
 
 /* ---- serve_listen.c ---- */
 /* Once a minute: a certificate that is new, an address that could not be listened on. */

@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "base/buf.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "stream/certificate.h"
 #include "stream/tls_private.h"
@@ -21,9 +23,18 @@ static const struct qn_span alpn_names[] = {
     [QN_ALPN_WEB_BACK] = {(const uint8_t *)"\x10quoin-web-back/1", 17},
 };
 
+/* Of a record (RFC 8446, 5.1 and 5.2). */
+#define RECORD_HEAD_SIZE  5
+#define RECORD_SIZE_MAX   (RECORD_HEAD_SIZE + 16384 + 256)
+#define RECORD_KIND_FIRST 20
+#define RECORD_KIND_LAST  23
+
 struct qn_session {
-    SSL *ssl;
-    BIO *in, *out; /* owned by ssl */
+    SSL_CTX *context;
+    SSL *ssl;           /* NULL until the first record is there */
+    BIO *in, *out;      /* owned by ssl */
+    struct qn_buf half; /* while shaking: what came of a record that is not whole */
+    bool is_open;
     struct qn_session_options options;
     struct qn_public_key peer;
     bool is_refused; /* by our own admit */
@@ -45,26 +56,26 @@ static bool set_up(struct qn_session *session)
     return SSL_set_alpn_protos(ssl, name.data, (unsigned)name.size) == 0;
 }
 
-enum qn_err qn_session_new(struct qn_tls *tls, const struct qn_session_options *options,
-                           struct qn_session **ret_session)
+static enum qn_err make_ssl(struct qn_session *session)
 {
-    struct qn_session *session = QN_NEW(struct qn_session);
-    session->options = *options;
-    session->ssl = SSL_new(tls->context);
-    if (session->ssl == NULL) {
-        qn_session_free(session);
+    session->ssl = SSL_new(session->context);
+    if (session->ssl == NULL)
         return QN_ERR_CRYPTO;
-    }
     session->in = BIO_new(BIO_s_mem());
     session->out = BIO_new(BIO_s_mem());
     SSL_set_bio(session->ssl, session->in, session->out);
     SSL_set_app_data(session->ssl, session);
-    if (!set_up(session)) {
-        qn_session_free(session);
-        return QN_ERR_CRYPTO;
-    }
-    *ret_session = session;
-    return QN_OK;
+    return set_up(session) ? QN_OK : QN_ERR_CRYPTO;
+}
+
+struct qn_session *qn_session_new(struct qn_tls *tls, const struct qn_session_options *options)
+{
+    struct qn_session *session = QN_NEW(struct qn_session);
+    session->options = *options;
+    session->context = tls->context;
+    SSL_CTX_up_ref(session->context); /* cannot fail: it counts */
+    qn_buf_init(&session->half, RECORD_SIZE_MAX + QN_STREAM_READ_SIZE);
+    return session;
 }
 
 void qn_session_free(struct qn_session *session)
@@ -72,6 +83,8 @@ void qn_session_free(struct qn_session *session)
     if (session == NULL)
         return;
     SSL_free(session->ssl);
+    SSL_CTX_free(session->context);
+    qn_buf_deinit(&session->half);
     qn_free(session);
 }
 
@@ -228,17 +241,60 @@ static void forget_errors(void)
         ERR_clear_error();
 }
 
-void qn_session_feed(struct qn_session *session, struct qn_span ciphertext)
+static void pass_on(struct qn_session *session, struct qn_span ciphertext)
 {
-    QN_ASSERT(ciphertext.size > 0 && ciphertext.size <= INT_MAX);
+    if (ciphertext.size == 0)
+        return;
+    QN_ASSERT(ciphertext.size <= INT_MAX);
     int written = BIO_write(session->in, ciphertext.data, (int)ciphertext.size);
     QN_ASSERT(written == (int)ciphertext.size); /* memory: all or out of it */
 }
 
+void qn_session_feed(struct qn_session *session, struct qn_span ciphertext)
+{
+    QN_ASSERT(ciphertext.size > 0);
+    if (session->is_open) {
+        pass_on(session, ciphertext);
+        return;
+    }
+    qn_buf_append_span(&session->half, ciphertext);
+    QN_ASSERT(!session->half.is_over); /* less than a record is left by the last handshake */
+}
+
+/* How much of it is whole records. What is none is whole, too: TLS says what is wrong with it. */
+static size_t whole_size(struct qn_span bytes)
+{
+    size_t whole = 0;
+    while (bytes.size - whole >= RECORD_HEAD_SIZE) {
+        const uint8_t *head = bytes.data + whole;
+        size_t size = RECORD_HEAD_SIZE + (size_t)qn_read_u16(head + 3);
+        if (head[0] < RECORD_KIND_FIRST || head[0] > RECORD_KIND_LAST || size > RECORD_SIZE_MAX)
+            return bytes.size;
+        if (size > bytes.size - whole)
+            break;
+        whole += size;
+    }
+    return whole;
+}
+
+/* TLS keeps some 40 KiB from the first byte on that it is given, and 17 more for half a record. Who
+ * only begins, and there may be hundreds, costs what they sent. */
 enum qn_err qn_session_handshake(struct qn_session *session)
 {
+    size_t whole = whole_size(qn_buf_view(&session->half));
+    if (session->ssl == NULL) {
+        if (whole == 0 && !session->options.is_dialled)
+            return QN_ERR_HELD;
+        QN_TRY(make_ssl(session));
+    }
+    pass_on(session, qn_span(session->half.data, whole));
+    qn_buf_consume(&session->half, whole);
     forget_errors();
-    return outcome(session, SSL_do_handshake(session->ssl));
+    QN_TRY(outcome(session, SSL_do_handshake(session->ssl)));
+    session->is_open = true;
+    pass_on(session, qn_buf_view(&session->half));
+    qn_buf_deinit(&session->half);
+    return QN_OK;
 }
 
 enum qn_err qn_session_read(struct qn_session *session, uint8_t *out, size_t size, size_t *ret_size)
@@ -261,20 +317,20 @@ enum qn_err qn_session_write(struct qn_session *session, struct qn_span plaintex
 void qn_session_close(struct qn_session *session)
 {
     forget_errors();
-    if (SSL_is_init_finished(session->ssl))
+    if (session->is_open)
         SSL_shutdown(session->ssl);
     forget_errors();
 }
 
 size_t qn_session_pending(const struct qn_session *session)
 {
-    return BIO_ctrl_pending(session->out);
+    return session->out == NULL ? 0 : BIO_ctrl_pending(session->out);
 }
 
 size_t qn_session_take(struct qn_session *session, uint8_t *out, size_t size)
 {
     size_t taken = 0;
-    if (BIO_read_ex(session->out, out, size, &taken) != 1)
+    if (session->out == NULL || BIO_read_ex(session->out, out, size, &taken) != 1)
         return 0;
     return taken;
 }

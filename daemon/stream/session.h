@@ -6,6 +6,9 @@
  *      START --handshake--> SHAKING --handshake = QN_OK--> OPEN --close / close_notify / error-->
  * ENDED
  *
+ * While it shakes, OpenSSL is given whole records only, and exists from the first of them on: a
+ * peer that stops half-way costs what it sent.
+ *
  * Whatever is called, `take` may have something to send afterwards: also, and above all, an alert
  * behind an error. Loop thread.
  */
@@ -27,10 +30,10 @@ struct qn_session_options {
 };
 
 struct qn_session;
-enum qn_err QN_CHECKED qn_session_new(struct qn_tls *tls, const struct qn_session_options *options,
-                                      struct qn_session **ret_session);
+struct qn_session *qn_session_new(struct qn_tls *tls, const struct qn_session_options *options);
 void qn_session_free(struct qn_session *session);
 
+/* At most QN_STREAM_READ_SIZE at a time; until it is open, a handshake behind each. */
 void qn_session_feed(struct qn_session *session, struct qn_span ciphertext);
 /* QN_OK once the peer is authenticated, QN_ERR_HELD while more bytes are needed. QN_ERR_DENIED: one
  * side refused the other's key or protocol; QN_ERR_UNSUPPORTED: no common version of TLS;

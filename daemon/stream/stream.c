@@ -248,17 +248,13 @@ static bool admit(void *context, enum qn_alpn alpn, const struct qn_public_key *
     return host->callbacks.admit(host->context, stream->tag, alpn, key);
 }
 
-static enum qn_err stream_new(struct qn_stream_host *host, struct qn_session_options options,
-                              uint64_t tag, struct qn_stream **ret_stream)
+static struct qn_stream *stream_new(struct qn_stream_host *host, struct qn_session_options options,
+                                    uint64_t tag)
 {
     struct qn_stream *stream = QN_NEW(struct qn_stream);
     options.admit = admit;
     options.context = stream;
-    enum qn_err err = qn_session_new(host->tls, &options, &stream->session);
-    if (err != QN_OK) {
-        qn_free(stream);
-        return err;
-    }
+    stream->session = qn_session_new(host->tls, &options);
     stream->host = host;
     stream->tag = tag;
     qn_node_init(&stream->node);
@@ -267,8 +263,7 @@ static enum qn_err stream_new(struct qn_stream_host *host, struct qn_session_opt
     QN_ASSERT(uv_tcp_init(qn_loop_uv(host->loop), &stream->tcp) == 0);
     stream->tcp.data = stream->connecting.data = stream->shutting.data = stream;
     host->handle_count++;
-    *ret_stream = stream;
-    return QN_OK;
+    return stream;
 }
 
 void qn_stream_move(struct qn_stream *stream, struct qn_stream_host *host, uint64_t tag)
@@ -287,9 +282,8 @@ void qn_stream_move(struct qn_stream *stream, struct qn_stream_host *host, uint6
 enum qn_err qn_stream_dial(struct qn_stream_host *host, const union qn_address *address,
                            enum qn_alpn alpn, uint64_t tag, struct qn_stream **ret_stream)
 {
-    struct qn_stream *stream;
     struct qn_session_options options = {.is_dialled = true, .alpn = alpn};
-    QN_TRY(stream_new(host, options, tag, &stream));
+    struct qn_stream *stream = stream_new(host, options, tag);
     int status = uv_tcp_connect(&stream->connecting, &stream->tcp, &address->any, on_connect);
     if (status != 0) {
         qn_stream_abort(stream);
@@ -302,9 +296,8 @@ enum qn_err qn_stream_dial(struct qn_stream_host *host, const union qn_address *
 enum qn_err qn_stream_accept(struct qn_listener *listener, bool allows_guests, uint64_t tag,
                              struct qn_stream **ret_stream)
 {
-    struct qn_stream *stream;
     struct qn_session_options options = {.allows_guests = allows_guests};
-    QN_TRY(stream_new(listener->host, options, tag, &stream));
+    struct qn_stream *stream = stream_new(listener->host, options, tag);
     int status = uv_accept((uv_stream_t *)&listener->tcp, (uv_stream_t *)&stream->tcp);
     if (status == 0)
         status = begin(stream);

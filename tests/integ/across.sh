@@ -60,6 +60,11 @@ searched() {
 searches() {
     answers 'a file with a name to look for' 201 two PUT /dav/plans/carnet-1.txt --upload-file "$share/a.txt"
     await 'it is found from here' searched two plans carnet carnet-1.txt
+    answers 'among all that is found' 200 two GET '/api/v1/search?q=carnet'
+    says 'it is, and nothing is missing' '"folder": ?"plans", ?"path": ?"carnet-1.txt".*"silent": ?\[\]'
+    expect 'and by a command' holds two 'map(.folder + "/" + .path) == ["plans/carnet-1.txt"]' search carnet
+    person=nora answers 'all that nora may see' 200 two GET '/api/v1/search?q=carnet'
+    says 'is nothing' '"results": ?\[\]'
     person=nora answers 'not by whom nothing was granted' 404 two GET '/api/v1/folders/plans/search?q=carnet'
     answers 'not without words' 400 two GET /api/v1/folders/plans/search
     answers 'gone' 204 two DELETE /dav/plans/carnet-1.txt
@@ -237,6 +242,10 @@ down() {
     ((SECONDS - start <= 18)) || fail "three answers took $((SECONDS - start)) s"
     answers 'the list of folders has it still' 200 two GET /api/v1/folders
     says 'as offline' '"state":"elsewhere","online":false'
+    answers 'a search' 200 two GET '/api/v1/search?q=carnet'
+    says 'says whom it could not ask' '"silent": ?\["one"\]'
+    expect 'a command, too' ctl two search carnet
+    [[ $answer == *'folders of one could not be searched'* ]] || fail "it is not said: $answer"
     answers 'the own folder is as ever' 200 two GET /dav/own/x
     site_start one --config "$work/one.conf" || fail 'one does not start'
     await 'one is back' is_reachable

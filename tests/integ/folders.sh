@@ -45,6 +45,16 @@ mkdir "$share/PLANS"
 expect 'they are counted' holds one '.alike == 3 and (.alike_path | length) > 0' folder status common
 expect 'and told' ctl one folder status common
 [[ $answer == *'names alike'*3* ]] || fail "it is not told: $answer"
+expect 'nothing else is odd' holds one '.unfit == 0 and .unfit_path == null' folder status common
+printf 'x' >"$share/plans/10:30"
+printf 'x' >"$share/plans/aux.txt"
+printf 'x' >"$share/plans/end."
+expect 'names that Windows cannot show are counted' holds one '.unfit == 3 and (.unfit_path | startswith("plans/"))' folder status common
+expect 'all are listed' holds one '(map(.fault) | sort) == ["alike", "alike", "alike", "character", "device", "ending"] and
+    (.[] | select(.fault == "character") | .path) == "plans/10:30"' folder names common
+expect 'and told' ctl one folder names common
+[[ $answer == *aux.txt*'name of a device'* ]] || fail "it is not told: $answer"
+rm "$share/plans/10:30" "$share/plans/aux.txt" "$share/plans/end."
 rm -r "$share/PLANS" "$share/plans/B.TXT" "$share/plans/"$'\xc3\x89t\xc3\xa9' "$share/plans/"$'e\xcc\x81te\xcc\x81'
 
 # ---- not a collection of records ----

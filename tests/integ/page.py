@@ -50,6 +50,43 @@ class Codes:
         return code_of(self.secret, self.last)
 
 
+SOUND = r"""(() => {
+    const troubles = [], seen = (e) => e.getClientRects().length > 0 && !e.closest('.unseen');
+    const all = (css) => [...document.querySelectorAll(css)].filter(seen);
+    if (all('main').length !== 1) troubles.push('not one main part');
+    if (all('h1').length !== 1) troubles.push('not one heading');
+    if (!document.documentElement.lang) troubles.push('no language');
+    for (const e of all('nav')) if (!e.getAttribute('aria-label')) troubles.push('a nav without a name');
+    for (const e of all('dialog')) if (!e.getAttribute('aria-labelledby')) troubles.push('a dialog without a name');
+    for (const e of all('a, button, input, select, textarea, summary, progress')) {
+        const name = e.getAttribute('aria-label') || [...(e.labels ?? [])].map((l) => l.textContent).join('') || e.textContent;
+        if (!name.trim()) troubles.push('no name: ' + e.outerHTML.slice(0, 100));
+    }
+    const canvas = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
+    const bytes = (colour) => {
+        canvas.clearRect(0, 0, 1, 1);
+        canvas.fillStyle = colour;
+        canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data];
+    };
+    const light = (colour) => {
+        const [r, g, b] = bytes(colour).slice(0, 3).map((c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const paper = (e) => {
+        for (; e; e = e.parentElement) if (bytes(getComputedStyle(e).backgroundColor)[3] === 255) return getComputedStyle(e).backgroundColor;
+        return 'Canvas';
+    };
+    const own = (e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    for (const e of all('#page *, dialog *').filter((e) => own(e) && !e.closest(':disabled'))) {
+        const one = light(getComputedStyle(e).color), two = light(paper(e));
+        const contrast = (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
+        if (contrast < 4.5) troubles.push(`contrast ${contrast.toFixed(1)}: ${e.textContent.slice(0, 40)}`);
+    }
+    return troubles;
+})()"""
+
+
 class Browser:
     def __init__(self, work):
         self.profile = os.path.join(work, "profile")
@@ -184,7 +221,16 @@ class Page:
         with open(os.path.join(self.work, "shots", "%s%s.png" % (self.prefix, name)), "wb") as file:
             file.write(base64.b64decode(data))
 
+    def media(self, kind, scheme):
+        self.call("Emulation.setEmulatedMedia", media=kind, features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def is_fit_for_all(self, what):
+        """One heading, landmarks, a name for all that can be used, and letters that stand out from their paper."""
+        troubles = self.run(SOUND)
+        assert not troubles, "%s%s: %s" % (self.prefix, what, "; ".join(troubles[:8]))
+
     def fits(self, what):
+        self.is_fit_for_all(what)
         wide = self.run("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         if wide > 0:
             self.shot("failure")
@@ -340,6 +386,24 @@ def keyboard(page, url, codes):
     page.until("document.activeElement?.name === 'name'", "she is out")
 
 
+def dark_and_on_paper(page, words):
+    page.prefix = "dark-"
+    page.media("screen", "dark")
+    page.until("matchMedia('(prefers-color-scheme: dark)').matches", "it is dark")
+    views(page, words)
+    page.click("nav a[href='#/records']")
+    page.click("main a", "residents")
+    page.click("main a", "12")
+    page.says("History")
+    page.fits("record")
+    page.prefix = "paper-"
+    page.media("print", "light")
+    assert page.run("document.querySelector('header').getClientRects().length") == 0, "the head is printed"
+    assert page.run("[...document.querySelectorAll('main button')].every((e) => e.getClientRects().length === 0)"), "buttons are printed"
+    page.shot("record")
+    page.media("screen", "light")
+
+
 ENGLISH = {"sign": "Sign in", "wrong": "The name or the password is wrong.", "code": "The code is wrong",
            "loading": "Loading", "search": "Search: chambre"}
 FRENCH = {"sign": "Se connecter", "wrong": "Le nom ou le mot de passe", "code": "Le code", "loading": "Chargement",
@@ -362,6 +426,7 @@ def main():
         records(page)
         conflict(page)
         files(page, work)
+        dark_and_on_paper(page, ENGLISH)
         page.click("button", "Sign out")
         page.until("document.querySelector('input[name=password]') !== null", "she is out")
         page.screen(390, 844, "fr-FR", True, "phone-")

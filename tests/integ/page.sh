@@ -68,6 +68,7 @@ disagree
 await 'the page is there' curl --silent --insecure --fail --output /dev/null "https://127.0.0.1:$port/"
 await 'the search knows the file' holds one 'length >= 2' search chambre
 await 'and that of two' holds two 'length >= 2' search chambre
+await 'and one that of two as well' holds one 'length >= 3' search chambre
 await 'two can be asked' holds one '[.sites[] | select(.state == "online")] | length == 1' status
 
 status=0

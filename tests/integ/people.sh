@@ -72,6 +72,15 @@ rights() {
     refuse 2 'no such folder' "a collection is no folder" ctl one user grant anne --folder meals --right read
     refuse 2 'no such collection' "a folder is no collection" \
         ctl one user grant anne --collection plans --right read
+    expect "a right on the folder" ctl one user grant anne --folder plans --right read
+    expect "the folder goes" ctl one folder delete plans
+    expect "the right holds no longer" holds one '[.grants[] | select(.gone)] == [{"kind":"folder","name":"plans","right":"read","gone":true}]' \
+        user show anne
+    expect "another folder of that name" ctl one folder create plans --path "$work/plans"
+    expect "the old right is not for it" holds one '[.grants[] | select(.gone) | .name] == ["plans"]' user show anne
+    expect "a new right" ctl one user grant anne --folder plans --right read
+    expect "holds" holds one '[.grants[] | select(.gone)] == [] and (.grants | length) == 2' user show anne
+    expect "and goes" ctl one user revoke anne --folder plans
     expect "taken back" ctl one user revoke anne --collection meals
     refuse 2 'not granted' "once" ctl one user revoke anne --collection meals
 }

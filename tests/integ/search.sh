@@ -107,7 +107,7 @@ await "its files are found" files one "common:Menus/été/Semaine-12.odt" semain
 expect "by their directories" files one "common:Menus/été/Semaine-12.odt" ete menus
 expect "no litter" files one "common:plan.txt" plan
 expect "no mark, no link" files one "" quoin
-expect "nor is what is at the other site" files two "" plan
+await "so is what is at the other site" files two "common:plan.txt" plan
 equal "nothing is missing" "" "$(ctl one search plan 2>&1 | grep "being made" || true)"
 site_stop one
 rm "$share/plan.txt"

@@ -2,11 +2,12 @@
  * from each), sends a byte of what could be TLS each second, and connects again when it is thrown
  * out. Until it is killed.
  *
- *   slow_clients PORT COUNT
+ *   slow_clients PORT COUNT [whole]      whole: a ClientHello that is all there, and then nothing
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,7 +22,9 @@
 #define TURN_MS          1000
 
 /* The beginning of a ClientHello that never comes to its end. */
-static const unsigned char hello[] = {0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03};
+static const unsigned char half[] = {0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03};
+static unsigned char hello[4096];
+static size_t hello_size, step = 1; /* bytes a turn */
 
 struct slow {
     int fd;
@@ -54,9 +57,26 @@ static void turn(struct slow *slow, unsigned number, unsigned short port, size_t
         (*again)++;
         return;
     }
-    if (slow->sent < sizeof(hello) &&
-        send(slow->fd, hello + slow->sent, 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1)
-        slow->sent++;
+    if (slow->sent < hello_size &&
+        send(slow->fd, hello + slow->sent, step, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)step)
+        slow->sent += step;
+}
+
+static void make_hello(bool is_whole)
+{
+    memcpy(hello, half, sizeof(half));
+    hello_size = sizeof(half);
+    if (!is_whole)
+        return;
+    SSL *ssl = SSL_new(SSL_CTX_new(TLS_client_method()));
+    BIO *out = BIO_new(BIO_s_mem());
+    SSL_set_bio(ssl, BIO_new(BIO_s_mem()), out);
+    SSL_set_connect_state(ssl);
+    (void)SSL_do_handshake(ssl);
+    int size = BIO_read(out, hello, sizeof(hello));
+    if (size <= 0)
+        exit(1);
+    hello_size = step = (size_t)size;
 }
 
 int main(int argc, char **argv)
@@ -64,12 +84,13 @@ int main(int argc, char **argv)
     static struct slow slow[CLIENTS_MAX];
     struct rlimit limit;
     size_t again = 0;
-    unsigned count = argc == 3 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
+    unsigned count = argc >= 3 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
     if (count == 0 || count > CLIENTS_MAX) {
-        fprintf(stderr, "usage: slow_clients PORT COUNT\n");
+        fprintf(stderr, "usage: slow_clients PORT COUNT [whole]\n");
         return 2;
     }
     unsigned short port = (unsigned short)strtoul(argv[1], NULL, 10);
+    make_hello(argc > 3);
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit);

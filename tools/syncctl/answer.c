@@ -109,6 +109,8 @@ static const char *label_of(const char *key)
         {"free_bytes", N_("bytes free")},
         {"alike", N_("names alike")},
         {"alike_path", N_("one of them")},
+        {"unfit", N_("names Windows cannot show")},
+        {"unfit_path", N_("one of these")},
     };
     for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
         if (strcmp(labels[i].key, key) == 0)

@@ -118,3 +118,39 @@ int ctl_run_folder_status(struct ctl *ctl)
     ctl_arg_str(&args, "name", ctl->arguments.items[0]);
     return ctl_show(ctl, "folder.status", &args, ctl_folder_shape);
 }
+
+static void add_odd_name(struct ctl_grid *grid, struct qn_span item)
+{
+    static const struct {
+        const char *fault, *text;
+    } words[] = {
+        {"alike", N_("Windows and macOS take it for another one beside it")},
+        {"character", N_("has a character that Windows cannot have in a name")},
+        {"ending", N_("ends with a dot or a space, which Windows cannot show")},
+        {"device", N_("is the name of a device in Windows")},
+    };
+    struct qn_span fault = ctl_map_text(item, "fault");
+    const char *text = "-";
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (qn_span_eq_str(fault, words[i].fault))
+            text = gettext(words[i].text);
+    ctl_add_text(grid, item, "path");
+    ctl_grid_add_str(grid, text);
+}
+
+static void say_rest(struct ctl *ctl, struct qn_span end)
+{
+    if (!ctl_map_bool(end, "complete"))
+        ctl_say(ctl, "%s", _("There are more names than were looked at, or than are shown."));
+}
+
+int ctl_run_folder_names(struct ctl *ctl)
+{
+    static const char *const heads[] = {N_("PATH"), N_("WHAT")};
+    QN_AUTO_BUF struct qn_buf args;
+    ctl_args_init(&args, 1);
+    ctl_arg_str(&args, "name", ctl->arguments.items[0]);
+    return ctl_list_and(ctl, "folder.names", &args,
+                        &(struct ctl_listing){ctl_odd_name_shape, 2, heads, add_odd_name, false},
+                        say_rest);
+}

@@ -15,9 +15,25 @@ static void add_hit(struct ctl_grid *grid, struct qn_span item)
     ctl_add_text(grid, item, "text");
 }
 
+static void say_silent(struct ctl *ctl, struct qn_span end)
+{
+    struct qn_span sites = {0};
+    ctl_map_find(end, "silent", &sites);
+    struct ctl_walk walk = ctl_walk(sites);
+    while (ctl_walk_next(&walk)) {
+        struct qn_buf name;
+        qn_buf_init(&name, 256);
+        ctl_append_value(&name, walk.value);
+        qn_buf_append_u8(&name, '\0');
+        ctl_say(ctl, _("The folders of %s could not be searched."), (const char *)name.data);
+        qn_buf_deinit(&name);
+    }
+}
+
 static void say_end(struct ctl *ctl, struct qn_span end)
 {
     struct qn_span value;
+    say_silent(ctl, end);
     bool is_indexing = false;
     if (!ctl_map_find(end, "indexing", &value))
         return;

@@ -140,7 +140,8 @@ static void add_grant(struct ctl_grid *grid, struct qn_span grant)
 {
     ctl_grid_add_str(grid, word_of(ctl_map_text(grant, "kind")));
     ctl_add_text(grid, grant, "name");
-    ctl_grid_add_str(grid, word_of(ctl_map_text(grant, "right")));
+    ctl_grid_add_str(grid, ctl_map_bool(grant, "gone") ? _("none, it is gone")
+                                                       : word_of(ctl_map_text(grant, "right")));
 }
 
 static void print_table(const struct ctl *ctl, struct qn_span map, const char *key,

@@ -23,6 +23,7 @@ int ctl_run_folder_attach(struct ctl *ctl);
 int ctl_run_folder_detach(struct ctl *ctl);
 int ctl_run_folder_delete(struct ctl *ctl);
 int ctl_run_folder_list(struct ctl *ctl);
+int ctl_run_folder_names(struct ctl *ctl);
 int ctl_run_folder_status(struct ctl *ctl);
 int ctl_run_record_put(struct ctl *ctl);
 int ctl_run_record_get(struct ctl *ctl);

@@ -36,6 +36,7 @@
 #define ctl_snapshot_shape        qn_json_snapshot
 #define ctl_held_shape            qn_json_held
 #define ctl_folder_shape          qn_json_folder
+#define ctl_odd_name_shape        qn_json_odd_name
 #define ctl_collection_list_shape qn_json_collection_list
 #define ctl_verified_shape        qn_json_verified
 

@@ -273,6 +273,8 @@ const struct ctl_command ctl_commands[] = {
     {"folder", "list", "", 0, 0, N_("the folders and where they are"), NULL, ctl_run_folder_list},
     {"folder", "status", "NAME", 1, 1, N_("one folder, with what is in it"), NULL,
      ctl_run_folder_status},
+    {"folder", "names", "NAME", 1, 1, N_("the names in a folder that not everybody can use"), NULL,
+     ctl_run_folder_names},
     {"verify", NULL, "[COLLECTION]", 0, 1, N_("compare the content with every other site"),
      verify_options, ctl_run_verify},
     {"search", NULL, "WORD...", 1, 16, N_("find records and files by what is in them"),

@@ -1,5 +1,5 @@
 // The page: who is there, what is shown.
-import { h, replace, failure } from './dom.js';
+import { h, replace, say, failure } from './dom.js';
 import { _ } from './words.js';
 import { whoAmI, whenSignedOut, signOut } from './api.js';
 import { signInView } from './sign_in.js';
@@ -61,7 +61,14 @@ function toMain(event) {
   document.getElementById('main').focus();
 }
 
-async function show() {
+// What is shown now, for the title and for those who hear the page.
+function tell(main, wanted, isNew) {
+  const name = main.querySelector('h1')?.textContent ?? wanted.title();
+  document.title = `${name} – ${me.site}`;
+  if (isNew) say(name);
+}
+
+async function show(isNew = false) {
   const mine = ++turn;
   if (me === null) return signInView(page, start);
   const { word, path, query } = place();
@@ -70,10 +77,12 @@ async function show() {
   document.title = `${wanted.title()} – ${me.site}`;
   replace(page, header(wanted.word), main);
   try {
-    const content = await wanted.view({ me, path, query, again: show });
-    if (mine === turn) replace(main, content);
+    const content = await wanted.view({ me, path, query, again: () => show() });
+    if (mine !== turn) return;
+    replace(main, content);
+    tell(main, wanted, isNew);
   } catch (error) {
-    if (mine === turn && me !== null) replace(main, failure(error, show));
+    if (mine === turn && me !== null) replace(main, failure(error, () => show()));
   }
 }
 
@@ -98,5 +107,5 @@ function closeMenus(except) {
 }
 addEventListener('click', (event) => closeMenus(event.target.closest?.('details.menu')));
 addEventListener('keydown', (event) => event.key === 'Escape' && closeMenus(null));
-addEventListener('hashchange', show);
+addEventListener('hashchange', () => show(true));
 start();

@@ -92,13 +92,14 @@ export function ask(title, content, yes, read = () => true, isDanger = false) {
     const form = h(
       'form',
       { method: 'dialog' },
-      h('h2', {}, title),
+      h('h2', { id: 'question' }, title),
       content,
       h('p', { class: 'buttons' },
         button(_('Cancel'), () => dialog.close('')),
         h('button', { type: 'submit', value: 'yes', class: isDanger ? 'danger' : 'main' }, yes)),
     );
     const dialog = h('dialog', {
+      'aria-labelledby': 'question',
       onclose: () => {
         const answer = dialog.returnValue === 'yes' ? read() : null;
         dialog.remove();

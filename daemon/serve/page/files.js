@@ -48,7 +48,7 @@ function crumbs(folder, path) {
     h('a', { href: fileLink(folder, '') }, folder),
     ...above.map((entry) => h('a', { href: fileLink(folder, entry.path) }, entry.name)),
   ].slice(0, -1);
-  return h('p', { class: 'path' }, links.map((element, at) => [at > 0 && ' / ', element]));
+  return h('nav', { class: 'path', 'aria-label': _('Where this is') }, links.map((element, at) => [at > 0 && ' / ', element]));
 }
 
 function nameOk(name) {
@@ -93,7 +93,7 @@ function row(place, entry) {
   const path = place.inside(entry.name);
   const href = entry.directory ? fileLink(place.folder, path) : link(filePath(place.folder, path));
   return h('li', { class: entry.directory ? 'directory' : 'file' },
-    h('a', { href, download: entry.directory ? null : entry.name }, entry.name),
+    h('a', { href, download: entry.directory ? null : entry.name }, entry.directory && h('span', { class: 'unseen' }, _('Directory'), ' '), entry.name),
     h('span', { class: 'quiet number' }, entry.directory ? null : size(entry.size)),
     h('span', { class: 'quiet end' }, time(entry.modified)),
     h('details', { class: 'menu' },

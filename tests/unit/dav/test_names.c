@@ -17,29 +17,6 @@ Test(dav_names, litter_of_file_managers_is_known)
     cr_assert_not(qn_dav_name_is_virtual(SPAN(".metadata")));
 }
 
-static const struct {
-    const char *name;
-    enum qn_dav_name_fault fault;
-} faults[] = {
-    {"rapport.odt", QN_DAV_NAME_FINE},   {"été.txt", QN_DAV_NAME_FINE},
-    {"a:b", QN_DAV_NAME_CHARACTER},      {"what?", QN_DAV_NAME_CHARACTER},
-    {"a\\b", QN_DAV_NAME_CHARACTER},     {"x*", QN_DAV_NAME_CHARACTER},
-    {"quote\"", QN_DAV_NAME_CHARACTER},  {"a|b<c>", QN_DAV_NAME_CHARACTER},
-    {"bell\x07", QN_DAV_NAME_CHARACTER}, {"end.", QN_DAV_NAME_ENDING},
-    {"end ", QN_DAV_NAME_ENDING},        {"con", QN_DAV_NAME_DEVICE},
-    {"NUL.tar.gz", QN_DAV_NAME_DEVICE},  {"Com1.txt", QN_DAV_NAME_DEVICE},
-    {"LPT9", QN_DAV_NAME_DEVICE},        {"COM0", QN_DAV_NAME_FINE},
-    {"COM10", QN_DAV_NAME_FINE},         {"console", QN_DAV_NAME_FINE},
-    {"nul .txt", QN_DAV_NAME_DEVICE},    {"aux", QN_DAV_NAME_DEVICE},
-};
-
-Test(dav_names, what_windows_cannot_have_is_named)
-{
-    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
-        cr_assert_eq(qn_dav_name_fault(qn_span_str(faults[i].name)), faults[i].fault, "'%s'",
-                     faults[i].name);
-}
-
 Test(dav_names, a_type_goes_by_the_ending_and_pages_are_never_harmless)
 {
     cr_assert_str_eq(qn_dav_media_type(SPAN("a.b.PDF")), "application/pdf");

@@ -138,3 +138,23 @@ Test(names, one_of_many_that_is_like_another)
     cr_assert(alike_add(&alike, SPAN("FILE 7777.odt")));
     cr_assert_not(alike_add(&alike, SPAN("file 10000.odt")));
 }
+
+static const struct {
+    const char *name;
+    enum qn_name_fault fault;
+} faults[] = {
+    {"rapport.odt", QN_NAME_FINE},  {"été.txt", QN_NAME_FINE},     {"a:b", QN_NAME_CHARACTER},
+    {"what?", QN_NAME_CHARACTER},   {"a\\b", QN_NAME_CHARACTER},   {"x*", QN_NAME_CHARACTER},
+    {"quote\"", QN_NAME_CHARACTER}, {"a|b<c>", QN_NAME_CHARACTER}, {"bell\x07", QN_NAME_CHARACTER},
+    {"end.", QN_NAME_ENDING},       {"end ", QN_NAME_ENDING},      {"con", QN_NAME_DEVICE},
+    {"NUL.tar.gz", QN_NAME_DEVICE}, {"Com1.txt", QN_NAME_DEVICE},  {"LPT9", QN_NAME_DEVICE},
+    {"COM0", QN_NAME_FINE},         {"COM10", QN_NAME_FINE},       {"console", QN_NAME_FINE},
+    {"nul .txt", QN_NAME_DEVICE},   {"aux", QN_NAME_DEVICE},
+};
+
+Test(names, what_windows_cannot_have_is_named)
+{
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+        cr_assert_eq(qn_name_fault(qn_span_str(faults[i].name)), faults[i].fault, "'%s'",
+                     faults[i].name);
+}

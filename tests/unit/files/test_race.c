@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/file.h>
 
 #include "rig.h"
 
@@ -108,4 +109,52 @@ Test(race, links_that_come_and_go)
     cr_assert_eq(before.st_mtim.tv_sec, after.st_mtim.tv_sec);
     cr_assert_eq(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
     rig_deinit(&race.rig);
+}
+
+/* ---- a sweep ---- */
+
+struct sweeper {
+    struct rig *rig;
+    atomic_bool stops;
+};
+
+/* As sweep.c does: what nobody holds goes. */
+static void sweep_name(int dir, const char *name)
+{
+    int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        (void)!unlinkat(dir, name, AT_REMOVEDIR);
+    if (fd >= 0)
+        close(fd);
+}
+
+static void *sweep(void *context)
+{
+    struct sweeper *sweeper = context;
+    int dir = open(sweeper->rig->dir.path, O_RDONLY | O_DIRECTORY);
+    while (!atomic_load(&sweeper->stops)) {
+        DIR *stream = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY));
+        for (struct dirent *entry; (entry = readdir(stream)) != NULL;)
+            if (strncmp(entry->d_name, ".quoin-upload-", 14) == 0)
+                sweep_name(dir, entry->d_name);
+        closedir(stream);
+    }
+    close(dir);
+    return NULL;
+}
+
+/* The sweep of the start may come between the making of a hidden directory and its lock. */
+Test(race, a_sweep_takes_no_copy_away)
+{
+    RIG(rig);
+    struct sweeper sweeper = {.rig = &rig};
+    pthread_t thread;
+    rig_make_dir(&rig, "d");
+    rig_make(&rig, "d/a", "text");
+    cr_assert_eq(pthread_create(&thread, NULL, sweep, &sweeper), 0);
+    for (int i = 0; i < 200; i++)
+        cr_assert_eq(rig_copy(&rig, "d", "c", true), QN_OK, "copy %d: %s", i, rig.failed);
+    atomic_store(&sweeper.stops, true);
+    pthread_join(thread, NULL);
+    cr_assert(rig_is(&rig, "c/a", "text"));
 }

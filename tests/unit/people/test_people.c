@@ -98,6 +98,64 @@ Test(people, nothing_holds_before_it_is_durable)
     cr_assert_not_null(qn_people_find(people, SPAN("anne")));
 }
 
+/* The only folder: its name and the first byte of its id. */
+static struct {
+    const char *name;
+    uint8_t id;
+} only = {"plans", 1};
+
+static bool find_only(void *context, enum qn_thing thing, struct qn_span name,
+                      uint8_t ret_id[QN_THING_ID_SIZE])
+{
+    memset(ret_id, 0, QN_THING_ID_SIZE);
+    ret_id[0] = only.id;
+    return thing == QN_THING_FOLDER && qn_span_eq_str(name, only.name);
+}
+
+static enum qn_err bind_to_it(void *context, struct qn_account *account)
+{
+    uint8_t id[QN_THING_ID_SIZE] = {only.id};
+    cr_assert_eq(qn_account_grant(account, QN_THING_FOLDER, SPAN("plans"), QN_RIGHT_WRITE), QN_OK);
+    qn_account_bind(account, QN_THING_FOLDER, SPAN("plans"), id);
+    return QN_OK;
+}
+
+/* What was granted on a folder is nothing on another one that gets its name, also after a start. */
+Test(people, a_right_goes_with_its_folder)
+{
+    struct wish done = {0};
+    const struct qn_people_things things = {find_only, NULL};
+    add("anne", QN_ROLE_EDITOR);
+    qn_people_edit(people, &(struct qn_people_edit){.change = QN_PEOPLE_CHANGE,
+                                                    .name = "anne",
+                                                    .edit = bind_to_it,
+                                                    .done = on_done,
+                                                    .context = &done});
+    while (done.told == 0)
+        fake_local_turn(disk);
+    qn_people_free(people);
+    people = qn_people_new(fake_local_door(disk));
+    qn_people_set_things(people, &things);
+    cr_assert_eq(qn_people_load(people), QN_OK);
+    cr_assert_eq(right_of("anne", "", "plans"), QN_RIGHT_WRITE);
+    only.id = 2;
+    cr_assert_eq(right_of("anne", "", "plans"), QN_RIGHT_NONE);
+    only.id = 1;
+    cr_assert_eq(right_of("anne", "", "plans"), QN_RIGHT_WRITE);
+    only.name = "menus";
+    cr_assert_eq(right_of("anne", "", "plans"), QN_RIGHT_NONE);
+}
+
+/* A row of before there were ids names what is there, till it is bound. */
+Test(people, a_right_of_old_goes_by_the_name)
+{
+    const struct qn_people_things things = {find_only, NULL};
+    add("anne", QN_ROLE_EDITOR);
+    give("anne", QN_ROLE_EDITOR, "plans", QN_RIGHT_READ);
+    qn_people_set_things(people, &things);
+    cr_assert_eq(right_of("anne", "", "plans"), QN_RIGHT_READ);
+}
+
 Test(people, a_full_disk_changes_nothing)
 {
     add("anne", QN_ROLE_EDITOR);

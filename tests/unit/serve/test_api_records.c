@@ -529,10 +529,10 @@ Test(api_records, search_in_what_may_be_seen)
     data("{\"collection\":\"c\",\"key\":\"k\",\"kind\":\"record\",\"text\":\"t\"}");
     data("{\"collection\":\"x\",\"key\":\"k\",\"kind\":\"record\",\"text\":\"secret\"}");
     data("{\"folder\":\"docs\",\"kind\":\"file\",\"path\":\"a/b\",\"text\":\"b\"}");
-    end("{\"indexing\":true}");
+    end("{\"indexing\":true,\"silent\":[\"luzech\"]}");
     assert_answer(200, "{\"results\":[{\"kind\":\"record\",\"collection\":\"c\",\"key\":\"k\","
                        "\"text\":\"t\"},\n{\"kind\":\"file\",\"folder\":\"docs\",\"path\":\"a/b\","
-                       "\"text\":\"b\"}],\"indexing\":true}\n");
+                       "\"text\":\"b\"}],\"indexing\":true,\"silent\":[\"luzech\"]}\n");
     assert_refused("GET /search", "", NULL, 400, "bad-request q");
     assert_refused("GET /search?q=a&limit=101", "", NULL, 400, "bad-request limit");
     fake_web_ask(&web, "GET /search?q=", "", NULL);
@@ -549,7 +549,7 @@ Test(api_records, search_in_one_folder)
     data("{\"folder\":\"closed\",\"kind\":\"file\",\"path\":\"secret\",\"text\":\"\"}");
     end("{\"indexing\":false}");
     assert_answer(200, "{\"results\":[{\"kind\":\"file\",\"folder\":\"docs\",\"path\":\"a/b\","
-                       "\"text\":\"b\"}],\"indexing\":false}\n");
+                       "\"text\":\"b\"}],\"indexing\":false,\"silent\":[]}\n");
     assert_refused("GET /folders/closed/search?q=a", "", NULL, 404, "folder-unknown closed");
 }
 

@@ -33,12 +33,25 @@ static size_t connections(void)
     return status.connection_count;
 }
 
+/* Those that are there, and those that were put out. */
+static uint64_t came(void)
+{
+    struct qn_serve_status status;
+    qn_serve_status(rig.serve, &status);
+    return status.connection_count + status.refused_count;
+}
+
+static void check_answers(struct web_client *client)
+{
+    web_client_say(client, HELLO);
+    cr_assert_eq(web_client_answer(client, false, NULL), 200);
+}
+
 static void check_is_served(const char *from)
 {
     struct web_client client;
     web_client_init(&client, &rig, &(struct web_client_options){.from = from});
-    web_client_say(&client, HELLO);
-    cr_assert_eq(web_client_answer(&client, false, NULL), 200);
+    check_answers(&client);
     web_client_deinit(&client);
 }
 
@@ -157,8 +170,10 @@ Test(limits, a_client_that_leaves_is_told_to_the_handler)
 Test(limits, so_many_from_one_address)
 {
     static struct web_client clients[QN_WEB_FROM_ADDRESS_MAX + 1];
-    for (size_t i = 0; i < QN_WEB_FROM_ADDRESS_MAX; i++)
+    for (size_t i = 0; i < QN_WEB_FROM_ADDRESS_MAX; i++) {
         web_client_init(&clients[i], &rig, NULL);
+        web_until(&clients[i], clients[i].is_up);
+    }
     turn_until(rig.loop, connections() == QN_WEB_FROM_ADDRESS_MAX);
     struct web_client *last = &clients[QN_WEB_FROM_ADDRESS_MAX];
     web_client_init(last, &rig, NULL);
@@ -169,22 +184,59 @@ Test(limits, so_many_from_one_address)
         web_client_deinit(&clients[i]);
 }
 
-/* All places are taken by clients that say nothing: others come in all the same. */
+static void begin_many(struct web_client *clients, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char from[32];
+        snprintf(from, sizeof(from), "127.0.1.%zu", 1 + i / 50);
+        uint64_t before = came();
+        web_client_init(&clients[i], &rig, &(struct web_client_options){.from = from});
+        turn_until(rig.loop, came() > before);
+    }
+}
+
+static void end_many(struct web_client *clients, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        web_client_deinit(&clients[i]);
+}
+
+/* A crowd that connects and says nothing: others come in all the same. */
 Test(limits, slow_clients_keep_nobody_out)
 {
     static struct web_client clients[QN_WEB_CONNECTIONS_MAX];
-    for (size_t i = 0; i < QN_WEB_CONNECTIONS_MAX; i++) {
-        char from[32];
-        snprintf(from, sizeof(from), "127.0.1.%zu", 1 + i / 50);
-        web_client_init(&clients[i], &rig, &(struct web_client_options){.from = from});
-        turn_until(rig.loop, connections() == i + 1);
-    }
-    rig.now_ms += 1;
+    begin_many(clients, QN_WEB_CONNECTIONS_MAX);
+    cr_assert_eq(connections(), QN_WEB_SHAKING_MAX);
     for (int i = 0; i < 20; i++)
         check_is_served("127.0.0.9");
-    cr_assert_leq(connections(), QN_WEB_CONNECTIONS_MAX);
-    for (size_t i = 0; i < QN_WEB_CONNECTIONS_MAX; i++)
-        web_client_deinit(&clients[i]);
+    cr_assert_leq(connections(), QN_WEB_SHAKING_MAX);
+    end_many(clients, QN_WEB_CONNECTIONS_MAX);
+}
+
+/* Who had begun before that crowd, and takes their time, is not put out for it. */
+Test(limits, a_crowd_puts_out_its_own)
+{
+    static struct web_client clients[QN_WEB_CONNECTIONS_MAX];
+    struct web_client slow;
+    web_client_init(&slow, &rig, &(struct web_client_options){.from = "127.0.0.9"});
+    turn_until(rig.loop, connections() == 1);
+    begin_many(clients, QN_WEB_CONNECTIONS_MAX);
+    check_answers(&slow);
+    web_client_deinit(&slow);
+    end_many(clients, QN_WEB_CONNECTIONS_MAX);
+}
+
+Test(limits, so_many_handshakes_from_one_address)
+{
+    static struct web_client clients[QN_WEB_SHAKING_ADDRESS_MAX + 1];
+    for (size_t i = 0; i <= QN_WEB_SHAKING_ADDRESS_MAX; i++) {
+        web_client_init(&clients[i], &rig, NULL);
+        turn_until(rig.loop, came() == i + 1);
+    }
+    cr_assert_eq(connections(), QN_WEB_SHAKING_ADDRESS_MAX);
+    web_until(&clients[0], clients[0].is_gone);
+    check_answers(&clients[QN_WEB_SHAKING_ADDRESS_MAX]);
+    end_many(clients, QN_WEB_SHAKING_ADDRESS_MAX + 1);
 }
 
 /* Nor do those who send a body slowly where nobody need be known. */

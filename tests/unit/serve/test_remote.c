@@ -479,3 +479,96 @@ Test(remote, little_of_a_large_answer_waits_in_between)
     cr_assert_lt(sent, 6, "the kernel's buffers hold some megabytes, the daemon holds little");
     web_until(&client, client.received.size > size);
 }
+
+/* ---- questions of this site's own ---- */
+
+static struct {
+    unsigned told;
+    enum qn_err err;
+    uint64_t count;
+    bool is_indexing;
+    char hits[512];
+} found;
+
+static void on_found(void *context, enum qn_err err, const struct qn_serve_found *what)
+{
+    found.told++;
+    found.err = err;
+    found.count = what->count;
+    found.is_indexing = what->is_indexing;
+    memset(found.hits, 0, sizeof(found.hits));
+    for (size_t i = 0; i < what->hits.size && i < sizeof(found.hits) - 1; i++)
+        found.hits[i] = what->hits.data[i] == 0 ? '?' : (char)what->hits.data[i];
+}
+
+static void search(void)
+{
+    memset(&found, 0, sizeof(found));
+    qn_serve_search(rig.serve,
+                    &(struct qn_serve_search){.site = "one",
+                                              .folder = SPAN("F"),
+                                              .person = SPAN("anne"),
+                                              .words = SPAN("a&b \xc3\xa9"),
+                                              .limit = 2},
+                    on_found, NULL);
+}
+
+#define SEARCH                                                                                     \
+    "GET /api/v1/folders/F/search?limit=2&q=a%26b%20%C3%A9 HTTP/1.1\r\nHost: localhost\r\n"        \
+    "X-Quoin-Person: anne\r\nX-Quoin-Right: read\r\n\r\n"
+
+static void say_content(struct wire *wire, const char *content)
+{
+    char text[1024];
+    snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+             strlen(content), content);
+    wire_say(wire, text);
+}
+
+Test(remote, a_search_takes_what_may_be_a_file_and_no_more_than_was_asked)
+{
+    search();
+    struct wire *wire = connect_one();
+    expect_asked(wire, SEARCH);
+    say_content(wire, "{\"results\":[{\"path\":\"../up\"},{\"path\":7},{\"path\":\"d/one\"},"
+                      "{\"path\":\"a\\u0007b\"},{\"path\":\"two\",\"folder\":\"G\"},"
+                      "{\"path\":\"three\"}],\"indexing\":true}");
+    web_until(&client, found.told > 0);
+    cr_assert_eq(found.err, QN_OK);
+    cr_assert_eq(found.count, 2);
+    cr_assert(found.is_indexing);
+    cr_assert_not_null(strstr(found.hits, "d/one"));
+    cr_assert_not_null(strstr(found.hits, "two"));
+    cr_assert_null(strstr(found.hits, "G"), "another folder's: %s", found.hits);
+    search(); /* over the same connection */
+    expect_asked(wire, SEARCH);
+    say_content(wire, "[1]");
+    web_until(&client, found.told > 0);
+    cr_assert_eq(found.err, QN_ERR_INVALID);
+    cr_assert_eq(dial_count, 1);
+}
+
+Test(remote, a_site_that_does_not_answer_a_search_is_given_up)
+{
+    search();
+    struct wire *wire = connect_one();
+    expect_asked(wire, SEARCH);
+    rig.now_ms += QN_WEB_ASK_TIME_MAX_MS;
+    web_until(&client, found.told > 0);
+    cr_assert_eq(found.err, QN_ERR_TIMEOUT);
+    can_dial = false;
+    search();
+    cr_assert_eq(found.told, 1);
+    cr_assert_eq(found.err, QN_ERR_CLOSED);
+}
+
+Test(remote, a_search_ends_with_the_server)
+{
+    search();
+    connect_one();
+    cr_assert_eq(found.told, 0);
+    tear_down();
+    cr_assert_eq(found.told, 1);
+    cr_assert_eq(found.err, QN_ERR_CLOSED);
+    set_up();
+}

@@ -1,5 +1,8 @@
 /* Two sessions in memory: what one has to send is fed to the other. */
 #include "stream/session.h"
+
+#include <malloc.h>
+
 #include "support/span.h"
 
 struct end {
@@ -29,7 +32,7 @@ static void end_init(struct end *end, uint8_t fill, struct qn_session_options op
     options.admit = admit;
     options.context = end;
     cr_assert_eq(qn_tls_new(seed, &end->tls), QN_OK);
-    cr_assert_eq(qn_session_new(end->tls, &options, &end->session), QN_OK);
+    end->session = qn_session_new(end->tls, &options);
 }
 
 static void end_deinit(struct end *end)
@@ -61,6 +64,27 @@ static void shake(struct end *a, struct end *b)
     }
 }
 
+static void feed_slowly(struct end *from, struct end *to)
+{
+    uint8_t bytes[8192];
+    size_t size = qn_session_take(from->session, bytes, sizeof(bytes));
+    for (size_t i = 0; i < size; i++) {
+        qn_session_feed(to->session, qn_span(bytes + i, 1));
+        if (to->err == QN_ERR_HELD)
+            to->err = qn_session_handshake(to->session);
+    }
+}
+
+static void shake_slowly(struct end *client, struct end *server)
+{
+    server->err = QN_ERR_HELD;
+    client->err = qn_session_handshake(client->session);
+    for (int i = 0; i < 3; i++) {
+        feed_slowly(client, server);
+        feed_slowly(server, client);
+    }
+}
+
 static void pair_init(struct end *client, struct end *server, enum qn_alpn alpn, bool allows_guests)
 {
     end_init(client, 1, (struct qn_session_options){.is_dialled = true, .alpn = alpn});
@@ -87,6 +111,74 @@ Test(session, both_learn_the_other_key_once)
     cr_assert(qn_public_key_eq(&server.seen, qn_session_peer(server.session)));
     cr_assert(!qn_public_key_eq(&server.seen, &client.seen));
     pair_deinit(&client, &server);
+}
+
+Test(session, it_stands_also_when_each_byte_comes_alone)
+{
+    struct end client, server;
+    pair_init(&client, &server, QN_ALPN_MEMBER, false);
+    shake_slowly(&client, &server);
+    cr_assert_eq(client.err, QN_OK);
+    cr_assert_eq(server.err, QN_OK);
+    pair_deinit(&client, &server);
+}
+
+/* Data that comes together with the last bytes of the handshake. */
+Test(session, what_follows_the_handshake_at_once_is_read)
+{
+    struct end client, server;
+    uint8_t bytes[4096];
+    size_t size = 0;
+    pair_init(&client, &server, QN_ALPN_MEMBER, false);
+    cr_assert_eq(qn_session_handshake(client.session), QN_ERR_HELD);
+    move(&client, &server);
+    cr_assert_eq(qn_session_handshake(server.session), QN_ERR_HELD);
+    move(&server, &client);
+    cr_assert_eq(qn_session_handshake(client.session), QN_OK);
+    cr_assert_eq(qn_session_write(client.session, SPAN("hello")), QN_OK);
+    size = qn_session_take(client.session, bytes, sizeof(bytes));
+    qn_session_feed(server.session, qn_span(bytes, size - 3));
+    cr_assert_eq(qn_session_handshake(server.session), QN_OK);
+    qn_session_feed(server.session, qn_span(bytes + size - 3, 3));
+    cr_assert_eq(qn_session_read(server.session, bytes, sizeof(bytes), &size), QN_OK);
+    assert_span_eq(qn_span(bytes, size), SPAN("hello"));
+    pair_deinit(&client, &server);
+}
+
+#define MANY 100
+
+/* Of the heap, for each of many sessions that were given so much of a hello and no more; 0 where
+ * the allocator does not tell (ASan). */
+static size_t cost_of_half(bool is_whole)
+{
+    static struct qn_session *sessions[MANY];
+    struct qn_session_options options = {.admit = admit};
+    uint8_t hello[4096];
+    struct end client, server;
+    pair_init(&client, &server, QN_ALPN_MEMBER, false);
+    cr_assert_eq(qn_session_handshake(client.session), QN_ERR_HELD);
+    size_t size = qn_session_take(client.session, hello, sizeof(hello)) - !is_whole;
+    size_t before = mallinfo2().uordblks;
+    for (size_t i = 0; i < MANY; i++) {
+        uint8_t answer[4096];
+        sessions[i] = qn_session_new(server.tls, &options);
+        qn_session_feed(sessions[i], qn_span(hello, size));
+        cr_assert_eq(qn_session_handshake(sessions[i]), QN_ERR_HELD);
+        while (qn_session_take(sessions[i], answer, sizeof(answer)) > 0)
+            ;
+    }
+    size_t cost = (mallinfo2().uordblks - before) / MANY;
+    for (size_t i = 0; i < MANY; i++)
+        qn_session_free(sessions[i]);
+    pair_deinit(&client, &server);
+    return cost;
+}
+
+Test(session, who_only_begins_costs_what_they_sent)
+{
+    size_t half = cost_of_half(false), whole = cost_of_half(true);
+    cr_assert_lt(half, 2048, "%zu bytes", half);
+    cr_assert_lt(whole, 48 * 1024, "%zu bytes", whole);
 }
 
 Test(session, exporters_are_equal_at_both_ends_and_differ_between_sessions)
