@@ -53,6 +53,9 @@
 #define QN_PINS_MAX           4                 /* reading transactions that stay open for passes */
 #define QN_PIN_TIME_MAX_MS    (15 * 60 * 1000)
 
+/* --- audits --- */
+#define QN_LONG_READS_MAX 32 /* of one site, that wait: as many collections compared at once */
+
 /* --- connections --- */
 #define QN_NET_QUEUE_LOW            (256 * 1024)       /* a queue that falls below it: on_drain */
 #define QN_NET_QUEUE_MAX            (12 * 1024 * 1024) /* unsent bytes of one link */
@@ -194,6 +197,8 @@
 #define QN_LOG_SIZE          (256 * 1024 * 1024)
 #define QN_LOG_DAYS          120
 #define QN_HISTORY_DAYS      400   /* of replaced values, unless the configuration says otherwise */
+#define QN_PURGE_OPS         200   /* records of the trash that one transaction erases by itself */
+#define QN_PURGE_LOOKS       5000  /* and looks at */
 #define QN_HISTORY_LOOKS     20000 /* of them in one transaction that forgets old ones */
 #define QN_LOG_MARKS         32    /* places of the log whose age is known */
 #define QN_TRASH_OWN_DAYS    30
