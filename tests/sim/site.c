@@ -468,6 +468,7 @@ void site_start(struct sim_world *world, struct sim_site *site)
                                       .address_count = site->is_hidden ? 0 : 1,
                                       .disk_bytes = 1ull << 40,
                                       .page_size = 200,
+                                      .unfork_ops_max = 2,
                                       .boot = {.bytes = {site->boots}},
                                       .seed = qn_prng_next(&world->prng)};
     site->core = qn_core_new(&options);
