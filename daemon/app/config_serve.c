@@ -80,11 +80,19 @@ bool qn_config_set_serve_key(struct qn_config *config, const char *value)
 
 bool qn_config_set_serve_public(struct qn_config *config, const char *value)
 {
-    bool is_yes = strcmp(value, "yes") == 0;
+    bool is_everybody = strcmp(value, "everybody") == 0;
+    bool is_yes = is_everybody || strcmp(value, "yes") == 0;
     if (!is_yes && strcmp(value, "no") != 0)
         return false;
     config->serve.is_public = is_yes;
+    config->serve.is_for_everybody = is_everybody;
     return true;
+}
+
+bool qn_config_set_serve_client_authority(struct qn_config *config, const char *value)
+{
+    return qn_config_set_path(config->serve.client_authority,
+                              sizeof(config->serve.client_authority), value);
 }
 
 const char *qn_config_check_serve(const struct qn_config *config)
@@ -92,6 +100,9 @@ const char *qn_config_check_serve(const struct qn_config *config)
     const struct qn_serve_config *serve = &config->serve;
     if ((serve->certificate[0] == '\0') != (serve->key[0] == '\0'))
         return N_("`certificate` and `key` go together");
+    if (serve->is_public && !serve->is_for_everybody && serve->client_authority[0] == '\0')
+        return N_("`public = yes` needs `client-authority`; without certificates of the people it "
+                  "is `public = everybody`");
     for (size_t i = 0; i < serve->listen_count && !serve->is_public; i++) {
         union qn_address address;
         if (!read_address(serve->listen[i], &address) ||

@@ -129,6 +129,21 @@ static enum qn_err load_coll(struct qn_core *core, struct coll *coll, struct qn_
     return load_known(coll, kv);
 }
 
+/* What is stored of collections that this site has no part in now: it may be granted one again. */
+static enum qn_err find_left_colls(struct qn_core *core, struct qn_kv *kv)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    if (group == NULL)
+        return QN_OK;
+    qn_vec_each (&group->collections, collection) {
+        QN_AUTO_VV struct qn_vv cc = {0};
+        QN_TRY(qn_read_cc(kv, &collection->id, &cc));
+        if (cc.entries.count > 0)
+            core_coll_make(core, &collection->id);
+    }
+    return QN_OK;
+}
+
 static enum qn_err load_peer(struct qn_core *core, struct peer *peer, struct qn_kv *kv)
 {
     struct qn_span announcement;
@@ -151,6 +166,7 @@ enum qn_err qn_core_load(struct qn_core *core, struct qn_kv *kv)
     QN_TRY(qn_ledger_load(core->ledger, kv));
     QN_TRY(qn_doubt_get(kv, &core->is_in_doubt));
     QN_TRY(qn_read_own_actor(kv, &core->site, &core->actor));
+    QN_TRY(find_left_colls(core, kv));
     core_refresh_colls(core);
     core_refresh_peers(core);
     qn_vec_each (&core->colls, coll)

@@ -137,13 +137,14 @@ static bool is_looked_at(const struct offsite *offsite)
     return !offsite->is_dirty && offsite->look_token == 0;
 }
 
-/* What was left though nothing was under way could not be done: not at once again. What came since
- * the book was looked into was not tried. */
+/* What was left though nothing was under way could not be done: not at once again, but when the
+ * holder said. What came since the book was looked into was not tried. */
 void offsite_down(struct qn_core *core, struct bulk *bulk)
 {
     struct offsite *offsite = bulk->offsite;
+    uint64_t again_ms = offsite->packs.rescan_ms;
     if (offsite->stage == STAGE_OPEN && is_idle(offsite) && is_looked_at(offsite))
-        offsite->want_ms = core->now_ms + FULL_MS;
+        offsite->want_ms = again_ms != 0 ? again_ms : core->now_ms + FULL_MS;
     offsite_drop(offsite);
     offsite->link = 0;
     offsite->look_token = 0;

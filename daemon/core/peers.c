@@ -132,13 +132,13 @@ static void keep_early(struct qn_core *core, const struct qn_announcement *said,
     qn_buf_append_span(early, announcement);
 }
 
-/* In a large group not everybody is connected to the site itself. */
+/* Not everybody is connected to the site itself: in a large group, or because it knows no address
+ * of who knows none of it. */
 static void pass_on(struct qn_core *core, const struct peer *about, qn_link source)
 {
     qn_vec_each (&core->peers, slot) {
         const struct session *session = (*slot)->session;
-        if (!core->is_mesh || *slot == about || !peer_is_connected(*slot) ||
-            session->link == source)
+        if (*slot == about || !peer_is_connected(*slot) || session->link == source)
             continue;
         struct qn_buf *out = core_message(core, QN_MSG_ANNOUNCE, 1);
         qn_pack_array(out, 1);

@@ -145,12 +145,26 @@ static void send_all(struct qn_core *core, qn_link link, enum summary_kind kind,
     core_send(core, link);
 }
 
+/* A site that is not in the ledger yet: what is said of it waits for its entry. */
+static bool names_unknown(const struct qn_core *core, struct qn_span items)
+{
+    for (size_t at = 0; at + ITEM_SIZE <= items.size; at += ITEM_SIZE) {
+        uint32_t prefix = qn_read_u32(items.data + at);
+        bool is_known = prefix == presence_prefix(&core->site);
+        qn_vec_each (&core->peers, peer)
+            is_known |= prefix == presence_prefix(&(*peer)->site);
+        if (!is_known)
+            return true;
+    }
+    return false;
+}
+
 /* What is newer here is said. Whether something is newer there. */
 static bool answer(struct qn_core *core, struct peer *to, enum summary_kind kind, unsigned which,
                    struct qn_span items)
 {
     QN_AUTO_BUF struct qn_buf newer;
-    bool lacks_some = false;
+    bool lacks_some = kind == SUMMARY_ADDRESSES && names_unknown(core, items);
     size_t count = 0;
     qn_buf_init(&newer, QN_FRAME_SIZE_MAX - 64);
     qn_vec_each (&core->peers, slot) {

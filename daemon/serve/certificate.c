@@ -26,8 +26,10 @@ struct qn_certificates {
     char folder[4096], site[QN_NAME_SIZE_MAX + 1];
     struct qn_serve_config config;
     bool must_look; /* whatever the files look like */
-    struct watched watched[2];
+    struct watched watched[2], watched_clients;
     struct qn_pem_pair pair;
+    struct qn_buf clients; /* PEM */
+    bool must_look_at_clients;
     uint64_t begin_ms, renew_ms;
     char wished[1024]; /* names and addresses for which the present one was signed */
     struct qn_certificate_status status;
@@ -39,6 +41,7 @@ struct qn_certificates *qn_certificates_new(const char *state_dir, const char *s
     snprintf(certificates->folder, sizeof(certificates->folder), "%s/authority", state_dir);
     snprintf(certificates->site, sizeof(certificates->site), "%s", site);
     qn_pem_pair_init(&certificates->pair);
+    qn_buf_init(&certificates->clients, QN_WEB_CERTIFICATE_SIZE_MAX);
     return certificates;
 }
 
@@ -47,6 +50,7 @@ void qn_certificates_free(struct qn_certificates *certificates)
     if (certificates == NULL)
         return;
     qn_pem_pair_deinit(&certificates->pair);
+    qn_buf_deinit(&certificates->clients);
     qn_free(certificates);
 }
 
@@ -54,7 +58,7 @@ void qn_certificates_configure(struct qn_certificates *certificates,
                                const struct qn_serve_config *config)
 {
     certificates->config = *config;
-    certificates->must_look = true;
+    certificates->must_look = certificates->must_look_at_clients = true;
 }
 
 /* ---- what is loaded ---- */
@@ -366,11 +370,39 @@ static bool refresh_own(struct qn_certificates *certificates, uint64_t wall_ms)
     return err == QN_OK;
 }
 
+/* ---- those who sign people's ---- */
+
+/* What cannot be read any more counts no more: nobody comes in by it. */
+static bool refresh_clients(struct qn_certificates *certificates)
+{
+    const char *path = certificates->config.client_authority;
+    const struct watched now = look_at(path);
+    if (!certificates->must_look_at_clients && is_same(&now, &certificates->watched_clients))
+        return false;
+    certificates->must_look_at_clients = false;
+    certificates->watched_clients = now;
+    qn_buf_reset(&certificates->clients);
+    if (path[0] == '\0')
+        return true;
+    enum qn_err err = read_linked(path, &certificates->clients);
+    if (err != QN_OK)
+        qn_buf_reset(&certificates->clients);
+    if (err != QN_OK)
+        fault(certificates, "%.100s: %s", path, qn_err_name(err));
+    return true;
+}
+
 bool qn_certificates_refresh(struct qn_certificates *certificates, uint64_t wall_ms)
 {
-    if (certificates->config.certificate[0] != '\0')
-        return refresh_files(certificates);
-    return refresh_own(certificates, wall_ms);
+    bool is_new = certificates->config.certificate[0] != '\0' ? refresh_files(certificates)
+                                                              : refresh_own(certificates, wall_ms);
+    bool has_new_clients = refresh_clients(certificates);
+    return is_new || (has_new_clients && certificates->status.is_loaded);
+}
+
+struct qn_span qn_certificates_clients(const struct qn_certificates *certificates)
+{
+    return qn_buf_view(&certificates->clients);
 }
 
 /* ---- what it tells ---- */
@@ -389,7 +421,10 @@ void qn_certificates_refused(struct qn_certificates *certificates, enum qn_err e
 {
     const struct qn_serve_config *config = &certificates->config;
     fault(certificates, "%.100s: %s",
-          config->certificate[0] != '\0' ? config->key : certificates->folder, qn_err_name(err));
+          err == QN_ERR_DENIED             ? config->client_authority
+          : config->certificate[0] != '\0' ? config->key
+                                           : certificates->folder,
+          err == QN_ERR_DENIED ? qn_err_name(QN_ERR_INVALID) : qn_err_name(err));
 }
 
 const struct qn_certificate_status *qn_certificates_status(

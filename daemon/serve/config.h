@@ -17,4 +17,8 @@ struct qn_serve_config {
     /* PEM files; "": the site's own authority */
     char certificate[QN_WEB_PATH_SIZE_MAX + 1], key[QN_WEB_PATH_SIZE_MAX + 1];
     bool is_public; /* not only from private addresses */
+    /* PEM: who signs the certificates without which nobody comes from a public address; "": none
+     * is asked for, which the configuration says in so many words */
+    char client_authority[QN_WEB_PATH_SIZE_MAX + 1];
+    bool is_for_everybody;
 };

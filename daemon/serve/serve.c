@@ -89,6 +89,8 @@ static void on_connection(void *context, struct qn_listener *listener)
         qn_stream_abort(stream);
         return;
     }
+    if (serve_wants_certificate(serve, &address))
+        qn_stream_want_certificate(stream);
     serve_make_room_to_shake(serve, &address);
     struct connection *connection = connection_new(serve, tag);
     connection->stream = stream;

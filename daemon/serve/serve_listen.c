@@ -29,7 +29,8 @@ static void take_certificate(struct qn_serve *serve)
 {
     struct qn_tls *tls;
     enum qn_err err = qn_tls_new_people(qn_certificates_chain(serve->certificates),
-                                        qn_certificates_key(serve->certificates), &tls);
+                                        qn_certificates_key(serve->certificates),
+                                        qn_certificates_clients(serve->certificates), &tls);
     if (err != QN_OK)
         qn_certificates_refused(serve->certificates, err);
     else if (serve->host != NULL)

@@ -123,6 +123,8 @@ struct connection *serve_find(const struct qn_serve *serve, uint64_t tag); /* NU
 /* IPv4: one address; IPv6: one /64. */
 bool serve_is_same_client(const union qn_address *a, const union qn_address *b);
 bool serve_may_come(const struct qn_serve *serve, const union qn_address *address);
+/* Whoever comes from there has to show a certificate. */
+bool serve_wants_certificate(const struct qn_serve *serve, const union qn_address *address);
 bool serve_make_room(struct qn_serve *serve); /* false: all places are taken */
 /* For one handshake more, from that address. */
 void serve_make_room_to_shake(struct qn_serve *serve, const union qn_address *address);

@@ -54,6 +54,11 @@ bool serve_may_come(const struct qn_serve *serve, const union qn_address *addres
            count_from(serve, address) < QN_WEB_FROM_ADDRESS_MAX;
 }
 
+bool serve_wants_certificate(const struct qn_serve *serve, const union qn_address *address)
+{
+    return !serve->config.is_for_everybody && !qn_address_is_private(address);
+}
+
 /* ---- handshakes ---- */
 
 struct shaking {

@@ -11,7 +11,8 @@
 
 #define CHAIN_COUNT_MAX   8 /* certificates between the server's and the authority's */
 #define RSA_BITS_MIN      2048
-#define CLIENT_CHAIN_SIZE 1024 /* nobody is asked for one */
+#define CLIENT_CHAIN_SIZE (16 * 1024)
+#define AUTHORITIES_MAX   16 /* that sign people's certificates */
 
 static bool set_protocol(SSL_CTX *context)
 {
@@ -90,8 +91,31 @@ static enum qn_err set_identity(SSL_CTX *context, struct qn_span certificate, st
     return err;
 }
 
+static bool add_authority(SSL_CTX *context, X509 *authority)
+{
+    return X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority) == 1 &&
+           SSL_CTX_add_client_CA(context, authority) == 1;
+}
+
+/* Nothing else is trusted: the store of the system is not in it. */
+static enum qn_err add_authorities(SSL_CTX *context, struct qn_span authorities)
+{
+    int count = 0;
+    if (authorities.size > INT_MAX)
+        return QN_ERR_DENIED;
+    BIO *in = BIO_new_mem_buf(authorities.data, (int)authorities.size);
+    X509 *next;
+    while (in != NULL && count >= 0 &&
+           (next = PEM_read_bio_X509(in, NULL, no_passphrase, NULL)) != NULL) {
+        count = count < AUTHORITIES_MAX && add_authority(context, next) ? count + 1 : -1;
+        X509_free(next);
+    }
+    BIO_free(in);
+    return count > 0 ? QN_OK : QN_ERR_DENIED;
+}
+
 enum qn_err qn_tls_new_people(struct qn_span certificate, struct qn_span key,
-                              struct qn_tls **ret_tls)
+                              struct qn_span authorities, struct qn_tls **ret_tls)
 {
     struct qn_tls *tls = QN_NEW(struct qn_tls);
     ERR_clear_error();
@@ -99,6 +123,8 @@ enum qn_err qn_tls_new_people(struct qn_span certificate, struct qn_span key,
     enum qn_err err = QN_ERR_CRYPTO;
     if (tls->context != NULL && set_protocol(tls->context))
         err = set_identity(tls->context, certificate, key);
+    if (err == QN_OK && authorities.size > 0)
+        err = add_authorities(tls->context, authorities);
     ERR_clear_error();
     if (err != QN_OK) {
         qn_tls_free(tls);

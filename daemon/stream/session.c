@@ -47,6 +47,8 @@ static bool set_up(struct qn_session *session)
     if (session->in == NULL || session->out == NULL)
         return false;
     BIO_set_mem_eof_return(session->in, -1); /* empty means "not yet" */
+    if (session->options.wants_certificate)
+        SSL_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     if (!session->options.is_dialled) {
         SSL_set_accept_state(ssl);
         return true;
@@ -86,6 +88,12 @@ void qn_session_free(struct qn_session *session)
     SSL_CTX_free(session->context);
     qn_buf_deinit(&session->half);
     qn_free(session);
+}
+
+void qn_session_want_certificate(struct qn_session *session)
+{
+    QN_ASSERT(session->ssl == NULL);
+    session->options.wants_certificate = true;
 }
 
 /* --- what OpenSSL asks --- */

@@ -21,8 +21,9 @@
 
 struct qn_session_options {
     bool is_dialled;
-    enum qn_alpn alpn;  /* what the dialling side asks for */
-    bool allows_guests; /* whether the accepting side grants quoin-guest/1 */
+    enum qn_alpn alpn;      /* what the dialling side asks for */
+    bool allows_guests;     /* whether the accepting side grants quoin-guest/1 */
+    bool wants_certificate; /* of people: one that an authority of the TLS signed */
     /* Called once inside qn_session_handshake with the key that the peer is about to prove: false
      * refuses it, by an alert. It decides from a table and calls nothing of this library. */
     bool (*admit)(void *context, enum qn_alpn alpn, const struct qn_public_key *key);
@@ -32,6 +33,7 @@ struct qn_session_options {
 struct qn_session;
 struct qn_session *qn_session_new(struct qn_tls *tls, const struct qn_session_options *options);
 void qn_session_free(struct qn_session *session);
+void qn_session_want_certificate(struct qn_session *session); /* before its first handshake */
 
 /* At most QN_STREAM_READ_SIZE at a time; until it is open, a handshake behind each. */
 void qn_session_feed(struct qn_session *session, struct qn_span ciphertext);

@@ -309,6 +309,11 @@ enum qn_err qn_stream_accept(struct qn_listener *listener, bool allows_guests, u
     return QN_OK;
 }
 
+void qn_stream_want_certificate(struct qn_stream *stream)
+{
+    qn_session_want_certificate(stream->session);
+}
+
 /* --- what the owner asks --- */
 
 enum qn_alpn qn_stream_alpn(const struct qn_stream *stream)

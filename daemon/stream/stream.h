@@ -82,6 +82,9 @@ enum qn_err QN_CHECKED qn_stream_dial(struct qn_stream_host *host, const union q
                                       struct qn_stream **ret_stream);
 enum qn_err QN_CHECKED qn_stream_accept(struct qn_listener *listener, bool allows_guests,
                                         uint64_t tag, struct qn_stream **ret_stream);
+/* For people, right after it was accepted: who shows no certificate that an authority of the host's
+ * TLS signed does not come up. */
+void qn_stream_want_certificate(struct qn_stream *stream);
 
 /* Gives a stream that is up to another host of the same loop, with another tag: its callbacks go
  * there from now on, and what has come already is told in the next turn. From any callback but

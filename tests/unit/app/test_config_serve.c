@@ -16,8 +16,22 @@ Test(config_serve, https_for_people)
     cr_assert_str_eq(f.config.serve.names[1], "files.pradines.example");
     cr_assert_str_eq(f.config.serve.key, "/etc/quoin/a.key");
     cr_assert_not(f.config.serve.is_public);
-    cr_assert_eq(read_text(&f, "[serve]\nlisten = 8.8.8.8:443\npublic = yes\n"), QN_OK);
-    cr_assert(f.config.serve.is_public);
+    cr_assert_eq(read_text(&f, "[serve]\nlisten = 8.8.8.8:443\npublic = everybody\n"), QN_OK);
+    cr_assert(f.config.serve.is_public && f.config.serve.is_for_everybody);
+    cr_assert_eq(read_text(&f, "[serve]\nlisten = 8.8.8.8:443\npublic = yes\n"
+                               "client-authority = /etc/quoin/people.pem\n"),
+                 QN_OK);
+    cr_assert(f.config.serve.is_public && !f.config.serve.is_for_everybody);
+    cr_assert_str_eq(f.config.serve.client_authority, "/etc/quoin/people.pem");
+}
+
+/* Passwords alone are not enough for the internet, unless somebody says so. */
+Test(config_serve, public_needs_certificates_of_the_people)
+{
+    check_refused(
+        "[serve]\nlisten = 8.8.8.8:443\npublic = yes\n",
+        "quoin.conf: [serve]: `public = yes` needs `client-authority`; without certificates "
+        "of the people it is `public = everybody`\n");
 }
 
 Test(config_serve, the_internet_needs_a_word_of_its_own)

@@ -597,6 +597,19 @@ Test(offsite, one_that_says_later_is_offered_again_after_a_minute)
     cr_assert_not(offsite_is_full(rig.rig.core->peers.items[0]->bulk));
 }
 
+/* Both ends let go of a connection after a minute of silence: it may be gone just before. */
+Test(offsite, one_that_says_later_is_offered_again_though_the_connection_ended_meanwhile)
+{
+    offsite_rig_backup(&rig, 2, 10 * KIB, true);
+    rig.lies = (struct holder_lies){.offer = QN_OFFER_LATER, .offers_good = 1};
+    offsite_rig_up(&rig);
+    rest();
+    cr_assert(offsite_rig_run(&rig, RESTS, LATER_MS - 1000));
+    offsite_rig_cut(&rig);
+    cr_assert(offsite_rig_run(&rig, RESTS, 5000));
+    cr_assert(bulk_of_rig()->is_wanted);
+}
+
 Test(offsite, a_refusal_ends_the_work)
 {
     offsite_rig_backup(&rig, 2, 10 * KIB, true);

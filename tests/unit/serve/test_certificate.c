@@ -84,9 +84,12 @@ Test(certificate, an_authority_is_made_once_and_kept)
     cr_assert(qn_span_eq(qn_buf_view(&again), qn_buf_view(&authority)));
     struct qn_tls *tls;
     cr_assert_eq(qn_tls_new_people(qn_certificates_chain(certificates),
-                                   qn_certificates_key(certificates), &tls),
+                                   qn_certificates_key(certificates), qn_span(NULL, 0), &tls),
                  QN_OK);
     qn_tls_free(tls);
+    cr_assert_eq(qn_tls_new_people(qn_certificates_chain(certificates),
+                                   qn_certificates_key(certificates), qn_span_str("no PEM"), &tls),
+                 QN_ERR_DENIED);
 }
 
 Test(certificate, it_is_renewed_in_time_by_itself)
