@@ -34,14 +34,15 @@ enum qn_message {                   /* on the wire: never renumber */
                   QN_MSG_PAGE = 19,      /* collection, pass, sequence, rows at the sender, records
                                             in the page, raw size, body (squeezed if it is smaller
                                             than the raw size); raw size 0: none from here now */
-                  QN_MSG_PAGEACK = 20,   /* collection, pass, sequence: durable */
-                  QN_MSG_WANT = 21,      /* collection, [key, ...]: whole records (model/copy.h) */
-                  QN_MSG_COPIES = 22,    /* collection, H(cc)[:16], [key, copy, ...] */
-                  QN_MSG_PRESENCE = 24,  /* [site 4 B, stamp, links 4 B each joined, calls
-                                            likewise, ...],
-                                            [collection 4 B, [H(cc)[:8], total, sites joined, ...],
-                                            ...] */
-                  QN_MSG_NEED = 25,      /* whether the sender needs this connection */
+                  QN_MSG_PAGEACK =
+                      20,           /* collection, pass, sequence: durable; ms that it took there */
+                  QN_MSG_WANT = 21, /* collection, [key, ...]: whole records (model/copy.h) */
+                  QN_MSG_COPIES = 22,   /* collection, H(cc)[:16], [key, copy, ...] */
+                  QN_MSG_PRESENCE = 24, /* [site 4 B, stamp, links 4 B each joined, calls
+                                           likewise, ...],
+                                           [collection 4 B, [H(cc)[:8], total, sites joined, ...],
+                                           ...] */
+                  QN_MSG_NEED = 25,     /* whether the sender needs this connection */
                   QN_MSG_SITES = 26, /* kind (0 announcements, 1 PRESENCE), bits of parts, site 4 B
                                         and clock or stamp 8 B of all that is known joined */
                   QN_MSG_CHAIN_ASK = 27, /* collection, [actor, counter, ...] */

@@ -3,12 +3,12 @@
 #include <unistd.h>
 
 #include "app/dials.h"
+#include "app/long_reads.h"
 #include "app/pins.h"
 #include "app/service.h"
 #include "base/assert.h"
 
-#define SERVICES_MAX   8
-#define LONG_READS_MAX 64 /* that wait; beyond, whoever asks goes without an answer */
+#define SERVICES_MAX 8
 
 /* An event that waits because a step runs, or that the step itself asked for. */
 struct later {
@@ -29,10 +29,9 @@ struct qn_driver {
     size_t service_count;
     struct qn_driver_web web;
     QN_VEC(struct later) queue;
-    QN_VEC(struct qn_read *) long_reads; /* which wait for their turn */
-    uint64_t long_read;                  /* the token of the one under way; 0: none */
-    int32_t offset_s;                    /* local time minus UTC, */
-    uint64_t offset_minute;              /* in this minute since 1970, plus 1 */
+    struct qn_long_reads *long_reads;
+    int32_t offset_s;       /* local time minus UTC, */
+    uint64_t offset_minute; /* in this minute since 1970, plus 1 */
     bool is_stepping, is_started, is_stopping, has_failed;
 };
 
@@ -43,8 +42,9 @@ static void later(struct qn_driver *driver, struct later what)
     qn_vec_push(&driver->queue, what);
 }
 
-static void fail_read(struct qn_driver *driver, uint64_t token, enum qn_err err)
+static void fail_read(void *context, uint64_t token, enum qn_err err)
 {
+    struct qn_driver *driver = context;
     struct qn_read_result *result = QN_NEW(struct qn_read_result);
     *result = (struct qn_read_result){.token = token, .err = err};
     later(driver, (struct later){.event = {.kind = QN_EVENT_READ}, .read = result});
@@ -72,43 +72,21 @@ static void read_now(struct qn_driver *driver, const struct qn_read *read)
     later(driver, (struct later){.event = {.kind = QN_EVENT_READ}, .read = result});
 }
 
-/* An audit that looks for a difference reads all records of a collection: on another thread, in a
- * transaction of its own, one after the other. */
-static bool is_long(const struct qn_read *read)
+static enum qn_err begin_long_read(void *context, struct qn_read *take_read)
 {
-    return read->kind == QN_READ_BUCKET || (read->kind == QN_READ_FP && read->level == 2);
+    return qn_pins_read(((struct qn_driver *)context)->pins, take_read);
 }
 
-static void next_long_read(struct qn_driver *driver)
+static void end_long_read(void *context, uint64_t pin)
 {
-    while (driver->long_read == 0 && driver->long_reads.count > 0) {
-        struct qn_read *read = driver->long_reads.items[0];
-        qn_vec_remove(&driver->long_reads, 0);
-        uint64_t token = driver->long_read = read->pin = read->token;
-        enum qn_err err = qn_pins_read(driver->pins, read);
-        if (err == QN_OK)
-            return;
-        driver->long_read = 0;
-        fail_read(driver, token, err);
-    }
+    qn_pins_end(((struct qn_driver *)context)->pins, pin);
 }
 
 static void read_aside(struct qn_driver *driver, struct qn_effect *effect)
 {
-    if (driver->long_reads.count >= LONG_READS_MAX) {
-        fail_read(driver, effect->read->token, QN_ERR_BUSY);
-        return;
-    }
-    qn_vec_push(&driver->long_reads, effect->read);
+    struct qn_read *read = effect->read;
     effect->read = NULL;
-    next_long_read(driver);
-}
-
-static void long_read_ended(struct qn_driver *driver)
-{
-    qn_pins_end(driver->pins, driver->long_read);
-    driver->long_read = 0;
-    next_long_read(driver);
+    qn_long_reads_add(driver->long_reads, read);
 }
 
 /* The store did not take an intent: its outcome says so. */
@@ -185,7 +163,7 @@ static void carry_out(struct qn_driver *driver, struct qn_effect *effect)
     case QN_EFFECT_READ:
         if (effect->read->pin != 0)
             read_pinned(driver, effect);
-        else if (is_long(effect->read))
+        else if (qn_read_is_long(effect->read))
             read_aside(driver, effect);
         else
             read_now(driver, effect->read);
@@ -484,8 +462,7 @@ static void on_read(void *context, struct qn_read_result *result)
     struct qn_event event = {.kind = QN_EVENT_READ, .read = result};
     if (!driver->is_started || driver->is_stopping)
         return;
-    if (result->token == driver->long_read)
-        long_read_ended(driver);
+    qn_long_reads_ended(driver->long_reads, result->token);
     step(driver, &event);
 }
 
@@ -512,6 +489,8 @@ struct qn_driver *qn_driver_new(const struct qn_driver_options *options)
     driver->mailbox = qn_mailbox_new(options->loop, on_commits, driver);
     driver->pins = qn_pins_new(&(struct qn_pins_options){
         .loop = options->loop, .store = options->store, .on_read = on_read, .context = driver});
+    driver->long_reads = qn_long_reads_new(&(struct qn_long_reads_options){
+        .begin = begin_long_read, .end = end_long_read, .fail = fail_read, .context = driver});
     return driver;
 }
 
@@ -522,9 +501,7 @@ void qn_driver_free(struct qn_driver *driver)
     qn_vec_each (&driver->queue, what)
         free_later(what);
     qn_vec_free(&driver->queue);
-    qn_vec_each (&driver->long_reads, read)
-        qn_read_free(*read);
-    qn_vec_free(&driver->long_reads);
+    qn_long_reads_free(driver->long_reads);
     qn_update_deinit(&driver->update);
     qn_dials_deinit(&driver->dials);
     qn_pins_free(driver->pins);

@@ -53,6 +53,9 @@
 #define QN_PINS_MAX           4                 /* reading transactions that stay open for passes */
 #define QN_PIN_TIME_MAX_MS    (15 * 60 * 1000)
 
+/* --- audits --- */
+#define QN_LONG_READS_MAX 32 /* of one site, that wait: as many collections compared at once */
+
 /* --- connections --- */
 #define QN_NET_QUEUE_LOW            (256 * 1024)       /* a queue that falls below it: on_drain */
 #define QN_NET_QUEUE_MAX            (12 * 1024 * 1024) /* unsent bytes of one link */
@@ -92,6 +95,10 @@
 #define QN_COLLECTIONS_MAX       4096
 #define QN_LEDGER_ENTRIES_MAX    65536
 #define QN_LEDGER_ENTRY_SIZE_MAX (16 * 1024)
+/* Of both, the last part is for changes of key by a kit: a thief with a site's keys may fill the
+ * rest. */
+#define QN_LEDGER_ENTRIES_KIT 1024
+#define QN_LEDGER_SIZE_KIT    (512 * 1024)
 /* Of all entries, as one array: a joining site commits it whole (QN_WRITER_QUEUE_SIZE_MAX). */
 #define QN_LEDGER_SIZE_MAX  (15 * 1024 * 1024)
 #define QN_ADDRESSES_MAX    8
@@ -101,6 +108,7 @@
 #define QN_AGREEMENT_SIZE_MAX    255
 #define QN_LOCK_DAYS_MAX         3660 /* a lock must end: data of persons ages out */
 #define QN_SITE_KEYS_MAX         64   /* of one site, over its life */
+#define QN_SITE_KEYS_KIT         16   /* of them, the last are for its kit */
 #define QN_HELD_PACK_SIZE_MAX    (20 * 1024 * 1024)
 #define QN_HELD_SEALED_SIZE_MAX  (64 * 1024) /* a sealed snapshot */
 #define QN_HELD_LISTS_MAX        4096        /* of one owner at one holder */
@@ -189,6 +197,8 @@
 #define QN_LOG_SIZE          (256 * 1024 * 1024)
 #define QN_LOG_DAYS          120
 #define QN_HISTORY_DAYS      400   /* of replaced values, unless the configuration says otherwise */
+#define QN_PURGE_OPS         200   /* records of the trash that one transaction erases by itself */
+#define QN_PURGE_LOOKS       5000  /* and looks at */
 #define QN_HISTORY_LOOKS     20000 /* of them in one transaction that forgets old ones */
 #define QN_LOG_MARKS         32    /* places of the log whose age is known */
 #define QN_TRASH_OWN_DAYS    30

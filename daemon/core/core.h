@@ -48,6 +48,7 @@ struct qn_core_options {
     const char (*addresses)[QN_ADDRESS_SIZE_MAX + 1]; /* where others reach this site */
     size_t address_count;
     uint64_t seed;             /* jitter */
+    size_t count_step;         /* entries counted anew in one step; 0: as usual */
     size_t page_size;          /* wished, of every page; 0: as the line is (tests of cuts) */
     uint64_t disk_bytes;       /* of the file system of the state: a tenth is the default quota */
     struct qn_digest boot;     /* of this run of the machine: SHA-256 of the boot's id */
@@ -102,6 +103,7 @@ struct qn_read {
     uint64_t token;
     enum qn_read_kind kind;
     uint64_t pin;
+    struct qn_site_id asker; /* FP, BUCKET: for whom; zero: for this site */
     bool has_clock; /* PAGE: of the receiver, whose hash is `clock`: it is not sent again */
     struct qn_digest clock;
     struct qn_coll_id coll;

@@ -16,23 +16,15 @@ void qn_core_set_history_days(struct qn_core *core, uint64_t days)
     core->history_days = days > 0 ? days : QN_HISTORY_DAYS;
 }
 
-static void purge(struct qn_core *core)
-{
-    struct qn_buf payload;
-    qn_buf_init(&payload, 64);
-    qn_pack_array(&payload, 1);
-    qn_pack_u64(&payload, QN_TXN_OPS_MAX);
-    core_commit(core, QN_INTENT_PURGE, &payload, PENDING_FORGET);
-}
-
-static void forget(struct qn_core *core, struct qn_span after)
+/* A step, behind where the last one ended. */
+static void let_go(struct qn_core *core, enum qn_intent_kind kind, struct qn_span after)
 {
     struct qn_buf payload;
     qn_buf_init(&payload, 1024);
     qn_pack_array(&payload, 2);
-    qn_pack_u64(&payload, core->history_days);
+    qn_pack_u64(&payload, kind == QN_INTENT_PURGE ? QN_PURGE_OPS : core->history_days);
     qn_pack_bin(&payload, after);
-    core_commit(core, QN_INTENT_FORGET, &payload, PENDING_FORGET);
+    core_commit(core, kind, &payload, PENDING_FORGET);
 }
 
 /* After an error it is tried again at the next hour, or day. */
@@ -43,22 +35,20 @@ void forget_outcome(struct qn_core *core, const struct qn_outcome *outcome)
     size_t count;
     if (outcome->err != QN_OK)
         core_note(core, "commit-failed", outcome->err, "");
-    else if (outcome->kind == QN_INTENT_PURGE && outcome->changed >= QN_TXN_OPS_MAX)
-        purge(core);
-    else if (outcome->kind == QN_INTENT_FORGET && qn_cursor_array(&cursor, 1, &count) == QN_OK &&
+    else if (qn_cursor_array(&cursor, 1, &count) == QN_OK &&
              qn_cursor_bin(&cursor, 1024, &after) == QN_OK && after.size > 0)
-        forget(core, after);
+        let_go(core, outcome->kind, after);
 }
 
 void forget_tick(struct qn_core *core)
 {
     if (core->now_ms >= core->purge_ms) {
         core->purge_ms = core->now_ms + PURGE_MS;
-        purge(core);
+        let_go(core, QN_INTENT_PURGE, qn_span(NULL, 0));
     }
     if (core->now_ms >= core->forget_ms) {
         core->forget_ms = core->now_ms + FORGET_MS;
-        forget(core, qn_span(NULL, 0));
+        let_go(core, QN_INTENT_FORGET, qn_span(NULL, 0));
     }
     core_wake(core, core->purge_ms);
     core_wake(core, core->forget_ms);

@@ -22,21 +22,22 @@ bool core_has_key(const struct qn_core *core)
            qn_public_key_eq(&self->keys.site, &core->options.keys.site);
 }
 
-static bool has_other_member(const struct qn_core *core, const struct qn_group *group)
+/* Also one that left: it may have been a thief who left in its name (guest_recover.c). */
+static bool has_other_site(const struct qn_core *core, const struct qn_group *group)
 {
     qn_vec_each (&group->sites, site)
-        if (site->state == QN_SITE_MEMBER && !qn_site_id_eq(&site->id, &core->site))
+        if (!qn_site_id_eq(&site->id, &core->site))
             return true;
     return false;
 }
 
-/* Guests are let in for good while there is a member that may lose everything and come back with
+/* Guests are let in for good while there is a site that may lose everything and come back with
  * its kit (docs/protocol.md 8.7). Before that: while an invitation could still be used, or was used
  * a moment ago, for a joining site that lost our answer comes again. */
 static void refresh_guests(struct qn_core *core, const struct qn_group *group)
 {
     core->guests_until_ms = 0;
-    core->allows_guests = core_has_key(core) && has_other_member(core, group);
+    core->allows_guests = core_has_key(core) && has_other_site(core, group);
     if (core->allows_guests || !core_has_key(core))
         return;
     qn_vec_each (&group->invites, invite)

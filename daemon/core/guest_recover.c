@@ -1,7 +1,7 @@
 /* Giving a lost site its place back: the member's side of the recovery by kit (docs/protocol.md,
  * 8.7). The kit proves who the guest is; RotateKey makes its new key the site's. What the old key
  * did stays, and it opens nothing any more. */
-#include "core/state.h"
+#include "core/hold_impl.h"
 #include "model/ledger_entry.h"
 
 static const struct qn_site *site_by_recovery(const struct qn_group *group,
@@ -21,14 +21,17 @@ static bool has_third_member(const struct qn_core *core, const struct qn_site *l
     return false;
 }
 
-/* A store that may be an old copy may lack what the lost site wrote last, and a RotateKey in its
+/* A site that left comes back where its backups are still held: it may have been a thief with its
+ * key who left, so that nobody can reach them any more.
+ *
+ * A store that may be an old copy may lack what the lost site wrote last, and a RotateKey in its
  * place would be an equivocation for good; unless there is nobody else who could have it, and who
  * could end the doubt. */
 static const char *why_not(const struct qn_core *core, const struct qn_site *lost)
 {
     if (lost == NULL)
         return "recover-unknown";
-    if (lost->state != QN_SITE_MEMBER)
+    if (lost->state != QN_SITE_MEMBER && !custodian_knows(core, &lost->id))
         return "recover-withdrawn";
     if (qn_site_id_eq(&lost->id, &core->site))
         return "recover-here";

@@ -2,6 +2,7 @@
  *
  *   scrub.c    reads all of a collection against itself, each night or when asked, in short steps
  *   repair.c   asks other sites for copies of records that are damaged here, or that differ
+ *   recount.c  counts anew what is derived from records
  *   verify.c   finds out which records differ from those of another site
  *
  * All of it is of the lowest priority: little is on its way at any time, and what a lost link or a
@@ -21,6 +22,7 @@
 #define COMPARE_MS          30000                 /* while it differs from another site */
 #define SUSPECTS_MAX        1000                  /* keys, of a collection */
 #define INCIDENTS_SHOWN_MAX 20                    /* of a collection, by verify */
+#define COUNT_ENTRIES       1000                  /* counted anew in one step, some 2 ms */
 #define SCRUB_ENTRIES       256                   /* looked at in one step */
 #define SCRUB_STEP_MS       20
 #define SCRUB_LOOK_MS       600000 /* how often it is looked whether one is due */
@@ -77,6 +79,10 @@ void repair_read_done(struct qn_core *core, const struct pending *pending,
                       const struct qn_read_result *result);
 void repair_outcome(struct qn_core *core, const struct pending *pending,
                     const struct qn_outcome *outcome);
+
+/* ---- recount.c ---- */
+void recount_begin(struct qn_core *core, struct coll *coll);
+void recount_outcome(struct qn_core *core, struct coll *coll, const struct qn_outcome *outcome);
 
 /* ---- choose.c: what the answers come to ---- */
 /* The payload of QN_INTENT_REPAIR; its count of items. QN_ERR_HELD: nobody has the clock that the

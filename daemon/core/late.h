@@ -60,8 +60,9 @@ struct page_pass {
 /* ---- pages.c: the source ---- */
 void pages_asked(struct qn_core *core, struct peer *peer, struct share *share, uint64_t pass,
                  struct qn_span cursor, struct qn_span clock);
+/* `held_ms`: how long the peer had it until it was durable; 0: it does not tell. */
 void pages_acked(struct qn_core *core, struct peer *peer, struct share *share, uint64_t pass,
-                 uint64_t seq);
+                 uint64_t seq, uint64_t held_ms);
 void pages_read_done(struct qn_core *core, const struct pending *pending,
                      const struct qn_read_result *result);
 void pages_tick(struct qn_core *core, struct peer *peer, struct share *share);

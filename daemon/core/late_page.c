@@ -58,6 +58,7 @@ static void submit(struct qn_core *core, struct coll *coll, const struct qn_buf 
     pending->request = coll->pass->number;
     pending->seq = page->seq;
     pending->records = page->records;
+    pending->at_ms = core->now_ms;
     pending->level = (unsigned)raw->size;
     core_last_intent(core)->op_count = raw->size / OP_SIZE_GUESS + 1;
 }
@@ -109,10 +110,11 @@ enum qn_err late_heard_page(struct qn_core *core, struct peer *peer, struct shar
 static void say_page_ack(struct qn_core *core, const struct coll *coll,
                          const struct pending *pending)
 {
-    struct qn_buf *out = core_message(core, QN_MSG_PAGEACK, 3);
+    struct qn_buf *out = core_message(core, QN_MSG_PAGEACK, 4);
     qn_pack_bin(out, QN_SPAN_OF(coll->id.bytes));
     qn_pack_u64(out, pending->request);
     qn_pack_u64(out, pending->seq);
+    qn_pack_u64(out, core->now_ms - pending->at_ms);
     core_send(core, pending->link);
 }
 

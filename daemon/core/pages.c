@@ -184,7 +184,7 @@ void pages_asked(struct qn_core *core, struct peer *peer, struct share *share, u
 }
 
 void pages_acked(struct qn_core *core, struct peer *peer, struct share *share, uint64_t pass,
-                 uint64_t seq)
+                 uint64_t seq, uint64_t held_ms)
 {
     struct page_source *source = share->source;
     if (source == NULL || source->pass != pass || source->sent.count == 0 ||
@@ -195,7 +195,9 @@ void pages_acked(struct qn_core *core, struct peer *peer, struct share *share, u
     source->heard_ms = core->now_ms;
     source->inflight -= sent.size;
     source->inflight_raw -= sent.raw_size;
-    pace_acked(&source->pace, core->now_ms, core->now_ms - sent.at_ms, sent.size);
+    uint64_t round_trip_ms = core->now_ms - sent.at_ms;
+    round_trip_ms -= held_ms < round_trip_ms ? held_ms : round_trip_ms; /* what the line took */
+    pace_acked(&source->pace, core->now_ms, round_trip_ms, sent.size);
     if (source->is_end && source->sent.count == 0)
         pages_end(core, share);
     else

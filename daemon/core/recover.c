@@ -46,8 +46,7 @@ enum qn_err recover_ask(struct qn_core *core)
     const struct qn_group *group = qn_ledger_group(joining->ledger);
     const struct qn_site *peer = qn_group_site_by_key(group, &joining->peer_key);
     const struct qn_site *self = qn_group_site(group, &core->site);
-    if (peer == NULL || peer->state != QN_SITE_MEMBER || self == NULL ||
-        self->state != QN_SITE_MEMBER)
+    if (peer == NULL || peer->state != QN_SITE_MEMBER || self == NULL)
         return QN_ERR_DENIED;
     if (qn_public_key_eq(&self->keys.site, &core->options.keys.site)) {
         join_store(core); /* it was rotated already, and the answer got lost */

@@ -347,25 +347,12 @@ void repair_outcome(struct qn_core *core, const struct pending *pending,
     if (coll == NULL)
         return;
     if (pending->level == INTEGRITY_COUNT)
-        coll->care.is_counting = false;
+        recount_outcome(core, coll, outcome);
     else
         repaired(core, coll, outcome);
 }
 
 /* ---- time ---- */
-
-static void recount(struct qn_core *core, struct coll *coll)
-{
-    struct qn_buf payload;
-    qn_buf_init(&payload, 64);
-    qn_pack_array(&payload, 1);
-    qn_pack_bin(&payload, QN_SPAN_OF(coll->id.bytes));
-    coll->care.is_counting = true;
-    coll->care.wants_count = false;
-    struct pending *pending = core_commit(core, QN_INTENT_RECOUNT, &payload, PENDING_INTEGRITY);
-    pending->level = INTEGRITY_COUNT;
-    pending->coll = coll->id;
-}
 
 static bool has_helper(const struct qn_core *core, const struct coll *coll)
 {
@@ -393,7 +380,7 @@ void repair_tick(struct qn_core *core, struct coll *coll)
         return;
     compare(core, coll);
     if ((coll->info.damage.is_uncounted || care->wants_count) && !care->is_counting)
-        recount(core, coll);
+        recount_begin(core, coll);
     if (care->repairing != NULL) {
         bool is_late = core->now_ms >= care->repairing->deadline_ms;
         if (is_late && !care->repairing->is_committing)

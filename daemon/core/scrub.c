@@ -140,6 +140,7 @@ void scrub_outcome(struct qn_core *core, const struct pending *pending,
     struct coll *coll = core_coll(core, &pending->coll);
     if (!core->scrubbing.is_active || coll == NULL)
         return;
+    coll->care.wants_count |= pending->level == INTEGRITY_MEND && outcome->changed > 0;
     if (outcome->err != QN_OK)
         core_note(core, "scrub-failed", outcome->err, coll->shown);
     if (outcome->err != QN_OK || pending->level == INTEGRITY_SCRUBBED)

@@ -479,7 +479,7 @@ static enum qn_err heard_chain(struct qn_core *core, struct peer *peer, struct s
 static enum qn_err heard_about_pages(struct qn_core *core, struct peer *peer, struct share *share,
                                      uint64_t number, struct qn_cursor *cursor)
 {
-    uint64_t pass, seq;
+    uint64_t pass, seq, held_ms = 0;
     struct qn_span at, clock;
     if (number == QN_MSG_PAGE)
         return late_heard_page(core, peer, share, cursor);
@@ -491,7 +491,9 @@ static enum qn_err heard_about_pages(struct qn_core *core, struct peer *peer, st
         return QN_OK;
     }
     QN_TRY(qn_cursor_u64(cursor, &seq));
-    pages_acked(core, peer, share, pass, seq);
+    if (!qn_cursor_is_end(cursor)) /* earlier releases do not tell */
+        QN_TRY(qn_cursor_u64(cursor, &held_ms));
+    pages_acked(core, peer, share, pass, seq, held_ms);
     return QN_OK;
 }
 

@@ -372,6 +372,7 @@ struct pending {
     uint64_t seq;
     uint64_t request;
     uint64_t records; /* LATE: in the page */
+    uint64_t at_ms;   /* LATE: when the page came */
     unsigned level;   /* VERIFY: what was read; LATE: bytes of the page; INTEGRITY: as there */
     uint8_t prefix;
     uint16_t bucket;

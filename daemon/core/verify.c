@@ -367,8 +367,12 @@ void verify_asked(struct qn_core *core, struct peer *peer, struct share *share,
                   enum qn_read_kind kind, unsigned level, uint8_t prefix, uint16_t bucket)
 {
     struct qn_read *read = QN_NEW(struct qn_read);
-    *read = (struct qn_read){
-        .kind = kind, .coll = share->coll->id, .level = level, .prefix = prefix, .bucket = bucket};
+    *read = (struct qn_read){.kind = kind,
+                             .asker = peer->site,
+                             .coll = share->coll->id,
+                             .level = level,
+                             .prefix = prefix,
+                             .bucket = bucket};
     struct pending *pending = core_read_later(core, read, PENDING_VERIFY);
     pending->link = peer->session->link;
     pending->coll = share->coll->id;

@@ -29,7 +29,7 @@ enum qn_intent_kind {
     QN_INTENT_SITE_CONTACT, /* [site, packed announcement or nil, last contact ms] */
     QN_INTENT_RENEW,        /* [] : this machine may have been restored */
     QN_INTENT_TRUST,        /* [] : ledgers were compared, see doubt.h */
-    QN_INTENT_PURGE,        /* [count] : the trash */
+    QN_INTENT_PURGE,        /* [count, after (a binary)]: the trash; answer: as of FORGET */
     /* Late sites (late.h); the state afterwards stands in the change of the collection. */
     QN_INTENT_LATE,        /* [coll, may drop] */
     QN_INTENT_LATE_CANCEL, /* [coll]: no page came yet */
@@ -90,7 +90,7 @@ enum qn_intent_kind {
     /* Integrity (scrub.h, repair.h). */
     QN_INTENT_REPAIR,   /* [coll, H(cc) 16 B, [key, enum qn_repair_how, site, copy, ...]] */
     QN_INTENT_MEND,     /* [coll, [enum qn_finding, argument, ...]] */
-    QN_INTENT_RECOUNT,  /* [coll] */
+    QN_INTENT_RECOUNT,  /* [coll, entries to look at]: a step; the answer: [whether that was all] */
     QN_INTENT_SCRUBBED, /* [coll] */
 
     /* Rows of rooms at the edge, all or none (base/local.h). */

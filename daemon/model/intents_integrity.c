@@ -3,6 +3,7 @@
 #include "model/intents.h"
 #include "model/repair.h"
 #include "model/scrub.h"
+#include "proto/pack.h"
 
 #define ITEM_PARTS 4
 
@@ -45,7 +46,27 @@ static enum qn_err run_repair(struct qn_applier *applier, struct qn_cursor *curs
     return err;
 }
 
-static enum qn_err run_mend(struct qn_applier *applier, struct qn_cursor *cursor)
+/* The answer: whether that was all. */
+static enum qn_err run_recount(struct qn_applier *applier, struct qn_cursor *cursor,
+                               struct qn_outcome *outcome)
+{
+    struct qn_coll_id coll;
+    struct qn_buf answer;
+    uint64_t count_max;
+    bool is_done;
+    QN_TRY(read_coll(cursor, 2, &coll));
+    QN_TRY(qn_cursor_u64(cursor, &count_max));
+    QN_TRY(qn_replica_recount(applier->replica, &coll, count_max, &is_done));
+    qn_buf_init(&answer, 8);
+    qn_pack_array(&answer, 1);
+    qn_pack_bool(&answer, is_done);
+    outcome->answer = qn_buf_take(&answer, &outcome->answer_size);
+    return QN_OK;
+}
+
+/* changed: whether it is to be counted anew. */
+static enum qn_err run_mend(struct qn_applier *applier, struct qn_cursor *cursor,
+                            struct qn_outcome *outcome)
 {
     struct qn_coll_id coll;
     size_t count;
@@ -57,6 +78,7 @@ static enum qn_err run_mend(struct qn_applier *applier, struct qn_cursor *cursor
         QN_TRY(qn_cursor_u64(cursor, &finding));
         QN_TRY(qn_cursor_bin(cursor, QN_KEY_SIZE_MAX, &argument));
         QN_TRY(qn_replica_mend(applier->replica, &coll, (enum qn_finding)finding, argument));
+        outcome->changed |= finding == QN_FINDING_SUMS;
     }
     return QN_OK;
 }
@@ -68,8 +90,9 @@ enum qn_err qn_intent_run_integrity(struct qn_applier *applier, enum qn_intent_k
     if (kind == QN_INTENT_REPAIR)
         return run_repair(applier, cursor, outcome);
     if (kind == QN_INTENT_MEND)
-        return run_mend(applier, cursor);
+        return run_mend(applier, cursor, outcome);
+    if (kind == QN_INTENT_RECOUNT)
+        return run_recount(applier, cursor, outcome);
     QN_TRY(read_coll(cursor, 1, &coll));
-    return kind == QN_INTENT_RECOUNT ? qn_replica_recount(applier->replica, &coll)
-                                     : qn_replica_scrubbed(applier->replica, &coll);
+    return qn_replica_scrubbed(applier->replica, &coll);
 }

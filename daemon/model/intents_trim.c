@@ -6,32 +6,48 @@
 
 #define DAY_MS (24 * 3600 * UINT64_C(1000))
 
+/* Of a step: the number, and where the last one ended. */
+static enum qn_err read_step(struct qn_cursor *cursor, uint64_t *number, struct qn_buf *position)
+{
+    struct qn_span after;
+    QN_TRY(qn_intent_array(cursor, 2));
+    QN_TRY(qn_cursor_u64(cursor, number));
+    QN_TRY(qn_cursor_bin(cursor, QN_KV_KEY_SIZE_MAX - 1, &after));
+    qn_buf_append_span(position, after);
+    return QN_OK;
+}
+
+static void answer_step(const struct qn_buf *position, struct qn_outcome *outcome)
+{
+    struct qn_buf answer;
+    qn_buf_init(&answer, QN_KV_KEY_SIZE_MAX + 16);
+    qn_pack_array(&answer, 1);
+    qn_pack_bin(&answer, qn_buf_view(position));
+    outcome->answer = qn_buf_take(&answer, &outcome->answer_size);
+}
+
 static enum qn_err run_purge(struct qn_applier *applier, struct qn_cursor *cursor,
                              struct qn_outcome *outcome)
 {
+    QN_AUTO_BUF struct qn_buf position;
     uint64_t count;
-    QN_TRY(qn_intent_array(cursor, 1));
-    QN_TRY(qn_cursor_u64(cursor, &count));
-    return qn_replica_purge_trash(applier->replica, count, &outcome->changed);
+    qn_buf_init(&position, QN_KV_KEY_SIZE_MAX);
+    QN_TRY(read_step(cursor, &count, &position));
+    QN_TRY(qn_replica_purge_trash(applier->replica, count, &position, &outcome->changed));
+    answer_step(&position, outcome);
+    return QN_OK;
 }
 
 static enum qn_err run_forget(struct qn_applier *applier, struct qn_cursor *cursor,
                               struct qn_outcome *outcome)
 {
-    QN_AUTO_BUF struct qn_buf answer, position;
-    struct qn_span after;
+    QN_AUTO_BUF struct qn_buf position;
     uint64_t days;
-    qn_buf_init(&answer, QN_KV_KEY_SIZE_MAX + 16);
     qn_buf_init(&position, QN_KV_KEY_SIZE_MAX);
-    QN_TRY(qn_intent_array(cursor, 2));
-    QN_TRY(qn_cursor_u64(cursor, &days));
-    QN_TRY(qn_cursor_bin(cursor, QN_KV_KEY_SIZE_MAX - 1, &after));
-    qn_buf_append_span(&position, after);
+    QN_TRY(read_step(cursor, &days, &position));
     uint64_t before_ms = days > applier->wall_ms / DAY_MS ? 0 : applier->wall_ms - days * DAY_MS;
     QN_TRY(qn_history_forget(applier->kv, before_ms, &position, &outcome->changed));
-    qn_pack_array(&answer, 1);
-    qn_pack_bin(&answer, qn_buf_view(&position));
-    outcome->answer = qn_buf_take(&answer, &outcome->answer_size);
+    answer_step(&position, outcome);
     return QN_OK;
 }
 

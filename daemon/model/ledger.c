@@ -207,6 +207,8 @@ static void index_rotate(struct qn_node *node, const struct qn_body_rotate_key *
     qn_vec_push(&chain->keys, body->key);
     if (chain->pinned == NULL)
         chain->pinned = qn_chain_admission(chain, &body->admission);
+    if (body->is_by_recovery && !node->is_stopped)
+        chain->recovered_aseq = node->aseq;
 }
 
 static void index_body(struct qn_ledger *ledger, struct qn_node *node, const struct qn_body *body)
@@ -257,11 +259,22 @@ static size_t packed_size(const struct qn_entry *entry)
     return entry->bytes.size + 3;
 }
 
+static bool is_by_kit(const struct qn_entry *entry)
+{
+    const struct qn_body *body = &entry->body;
+    return body->is_understood && body->type == QN_BODY_ROTATE_KEY && body->rotate.is_by_recovery;
+}
+
 static bool is_full(const struct qn_ledger *ledger, const struct qn_entry *entry)
 {
     static const size_t array_head = 5;
-    return ledger->nodes.count >= QN_LEDGER_ENTRIES_MAX ||
-           packed_size(entry) > QN_LEDGER_SIZE_MAX - array_head - ledger->size;
+    size_t count_max = QN_LEDGER_ENTRIES_MAX, size_max = QN_LEDGER_SIZE_MAX;
+    if (!is_by_kit(entry)) {
+        count_max -= QN_LEDGER_ENTRIES_KIT;
+        size_max -= QN_LEDGER_SIZE_KIT;
+    }
+    return ledger->nodes.count >= count_max ||
+           array_head + ledger->size + packed_size(entry) > size_max;
 }
 
 static void append(struct qn_ledger *ledger, struct qn_chain *chain, const struct qn_entry *entry)

@@ -68,7 +68,7 @@ static void describe(const struct qn_fold *fold, const struct qn_chain *chain, s
             continue;
         if ((*node)->type == QN_BODY_DESCRIBE)
             last = *node;
-        else if ((*node)->type == QN_BODY_WITHDRAW)
+        else if ((*node)->type == QN_BODY_WITHDRAW && !qn_withdraw_is_void(*node))
             last = NULL;
     }
     if (last != NULL)

@@ -43,6 +43,8 @@ struct qn_chain {
     qn_key_vec keys; /* by epoch: never empty; the last signs the next entry */
     /* The admission that the first RotateKey named: whose recovery key counts from then on. */
     const struct qn_node *pinned;
+    /* Place of the last RotateKey by the recovery key that the fold counts; 0: there is none. */
+    uint64_t recovered_aseq;
     size_t index; /* in qn_ledger.chains; set by the fold */
     struct qn_node_vec nodes;
     struct qn_node_vec admissions; /* entries of others that name it; Genesis for the founder */

@@ -77,7 +77,7 @@ static void fold_owner(struct qn_fold *fold, const struct qn_chain *chain)
             continue;
         if ((*node)->type == QN_BODY_PLACE)
             propose(fold->group, *node);
-        if ((*node)->type == QN_BODY_WITHDRAW)
+        if ((*node)->type == QN_BODY_WITHDRAW && !qn_withdraw_is_void(*node))
             take_back_all(fold->group, *node);
     }
 }
@@ -125,7 +125,7 @@ static void fold_holder(struct qn_fold *fold, const struct qn_chain *chain)
     qn_vec_each (&chain->nodes, node) {
         if (!qn_seats_counts(&fold->seats, *node))
             continue;
-        if ((*node)->type == QN_BODY_WITHDRAW)
+        if ((*node)->type == QN_BODY_WITHDRAW && !qn_withdraw_is_void(*node))
             end_all(fold->group, &chain->id);
         if ((*node)->type == QN_BODY_PLACE_ACCEPT)
             fold_answer(fold, *node);

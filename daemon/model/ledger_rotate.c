@@ -53,7 +53,8 @@ enum qn_err qn_ledger_check_rotate(const struct qn_ledger *ledger, const struct 
 {
     const struct qn_node *admission;
     QN_TRY(find_admission(ledger, chain, &rotate->admission, &admission));
-    if (chain->keys.count >= QN_SITE_KEYS_MAX)
+    size_t kept = rotate->is_by_recovery ? 0 : QN_SITE_KEYS_KIT;
+    if (chain->keys.count + kept >= QN_SITE_KEYS_MAX)
         return QN_ERR_LIMIT;
     struct qn_site_keys keys;
     qn_node_keys(admission, &keys);

@@ -48,10 +48,18 @@ static void choose(struct qn_seats *seats, const struct qn_ledger *ledger)
     }
 }
 
+bool qn_withdraw_is_void(const struct qn_node *withdrawal)
+{
+    const struct qn_chain *chain = withdrawal->author;
+    return withdrawal->aseq < chain->recovered_aseq && withdrawal->target != NULL &&
+           withdrawal->target->invite == chain->pinned->invite;
+}
+
 static void end_withdrawn(struct qn_seats *seats, const struct qn_ledger *ledger)
 {
     qn_vec_each (&ledger->nodes, node) {
-        if ((*node)->type != QN_BODY_WITHDRAW || (*node)->target == NULL || (*node)->is_stopped)
+        if ((*node)->type != QN_BODY_WITHDRAW || (*node)->target == NULL || (*node)->is_stopped ||
+            qn_withdraw_is_void(*node))
             continue;
         struct qn_membership *membership = membership_of(seats, (*node)->target);
         if (membership != NULL && (*node)->aseq < membership->ended_aseq)

@@ -37,6 +37,7 @@ void qn_replica_free(struct qn_replica *replica)
     if (replica == NULL)
         return;
     forget(replica);
+    qn_recount_end_all(replica);
     qn_hasher_free(replica->hasher);
     qn_op_deinit(&replica->op);
     qn_vec_free(&replica->deferred);
@@ -103,10 +104,12 @@ enum qn_err qn_replica_begin(struct qn_replica *replica, struct qn_kv *kv, uint6
     return err;
 }
 
-/* Nothing is kept over the end of a transaction, so both ends are the same. */
+/* But for what was counted, nothing is kept over the end of a transaction. */
 void qn_replica_done(struct qn_replica *replica, bool is_committed)
 {
     forget(replica);
+    if (!is_committed)
+        qn_recount_end_all(replica);
 }
 
 const struct qn_coll_id *qn_replica_touched(const struct qn_replica *replica, size_t *ret_count)

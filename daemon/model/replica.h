@@ -93,9 +93,10 @@ enum qn_err QN_CHECKED qn_replica_apply(struct qn_replica *replica, const struct
                                         const struct qn_ops *ops, size_t *ret_applied);
 
 /* Erases what is in the trash longer than QN_TRASH_OWN_DAYS (trashed by this site) or
- * QN_TRASH_OTHER_DAYS, at most `count_max` records. */
+ * QN_TRASH_OTHER_DAYS, at most `count_max` records of QN_PURGE_LOOKS. `position` is where the last
+ * step ended, empty at first, and where this one did, empty at the end. */
 enum qn_err QN_CHECKED qn_replica_purge_trash(struct qn_replica *replica, size_t count_max,
-                                              size_t *ret_erased);
+                                              struct qn_buf *position, size_t *ret_erased);
 
 /* A person empties the trash of a collection, in steps of bounded size. */
 struct qn_trash_sweep {
@@ -122,9 +123,11 @@ enum qn_err QN_CHECKED qn_replica_empty_trash(struct qn_replica *replica,
 enum qn_err QN_CHECKED qn_replica_is_aside(struct qn_replica *replica,
                                            const struct qn_coll_id *coll, struct qn_span key,
                                            bool *ret_is_aside);
-/* Counts sums, counters and indexes of a collection anew, from its records. */
-enum qn_err QN_CHECKED qn_replica_recount(struct qn_replica *replica,
-                                          const struct qn_coll_id *coll);
+/* A step of counting sums, counters and indexes of a collection anew, from its records: looks at
+ * `count_max` entries. They are put right by the last one, *ret_is_done; until then it is to be
+ * called again, in this transaction or another. */
+enum qn_err QN_CHECKED qn_replica_recount(struct qn_replica *replica, const struct qn_coll_id *coll,
+                                          size_t count_max, bool *ret_is_done);
 
 /* What may go of the log of a collection. The log is a cache: a site that lacks what went is
  * brought up by pages (RECORDS 1.3), so this never waits for anybody. */

@@ -1,7 +1,7 @@
 /* What the files of a replica share. For the rooms of model only.
  *
- * Everything here but options, hasher and scratch memory lives from begin to done: a replica trusts
- * nothing that it read in an earlier transaction.
+ * Everything here but options, hasher, counts under way and scratch memory lives from begin to
+ * done: a replica trusts nothing that it read in an earlier transaction.
  */
 #pragma once
 
@@ -46,6 +46,7 @@ struct qn_replica {
     bool has_self, must_renew;
 
     struct qn_hasher *hasher;
+    QN_VEC(struct qn_recount *) recounts; /* one for each collection that is counted anew */
     /* The record in hand, and the memory that it borrows from. */
     struct qn_record record;
     struct qn_row_head record_head; /* state NONE: it is not stored */
@@ -132,6 +133,9 @@ enum qn_err QN_CHECKED qn_replica_check_row(struct qn_hasher *hasher, struct qn_
                                             struct qn_record *ret_record);
 /* Notes that a collection changed in this transaction. */
 void qn_replica_touch(struct qn_replica *replica, const struct qn_coll_id *id);
+/* Counters of a record that was one and is another. */
+void qn_row_head_count(struct qn_coll_row *row, struct qn_span key,
+                       const struct qn_row_head *before, const struct qn_row_head *after);
 /* Stores the record in hand as it is, and nothing that is derived from it. */
 enum qn_err QN_CHECKED qn_replica_put_row(struct qn_replica *replica,
                                           const struct qn_coll_state *coll, struct qn_span key,
@@ -175,6 +179,17 @@ enum qn_err QN_CHECKED qn_replica_uncounted(struct qn_replica *replica, struct q
 enum qn_err QN_CHECKED qn_replica_incident(struct qn_replica *replica, struct qn_coll_state *coll,
                                            enum qn_incident_kind kind, struct qn_span key,
                                            const struct qn_site_id *site);
+
+/* replica_recount.c: what a count that is under way has to know. A record that is stored in a new
+ * way; leaves count if the state beside them is one. */
+void qn_recount_change(struct qn_replica *replica, const struct qn_coll_state *coll,
+                       struct qn_span key, const struct qn_row_head *before,
+                       const struct qn_digest *leaf_before, const struct qn_row_head *after,
+                       const struct qn_digest *leaf_after);
+/* One that is set aside. */
+void qn_recount_lost(struct qn_replica *replica, const struct qn_coll_state *coll,
+                     struct qn_span key);
+void qn_recount_end_all(struct qn_replica *replica);
 
 /* scrub.c: what the log says of the clock; the chain, where the log has nothing of an actor. */
 enum qn_err QN_CHECKED qn_clock_of_log(struct qn_kv *kv, uint32_t coll, uint32_t actor,

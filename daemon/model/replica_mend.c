@@ -16,11 +16,6 @@ static enum qn_err mend_record(struct qn_replica *replica, struct qn_coll_state 
     return qn_replica_load(replica, coll, key);
 }
 
-static enum qn_err mend_sums(struct qn_replica *replica, struct qn_coll_state *coll)
-{
-    return qn_replica_recount(replica, &coll->id);
-}
-
 /* ---- order ---- */
 
 static enum qn_err next_of(struct qn_replica *replica, enum qn_table table, uint32_t coll,
@@ -178,7 +173,7 @@ static enum qn_err mend(struct qn_replica *replica, struct qn_coll_state *coll,
     case QN_FINDING_RECORD:
         return mend_record(replica, coll, argument);
     case QN_FINDING_SUMS:
-        return mend_sums(replica, coll);
+        return QN_OK; /* counted anew in steps of its own (replica.h) */
     case QN_FINDING_ORDER:
         return mend_order(replica, coll);
     case QN_FINDING_LOG:

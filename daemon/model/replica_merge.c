@@ -172,13 +172,14 @@ enum qn_err qn_replica_put_row(struct qn_replica *replica, const struct qn_coll_
 static enum qn_err put_fingerprint(struct qn_replica *replica, struct qn_coll_state *coll,
                                    struct qn_span key, const struct qn_row_head *after)
 {
-    struct qn_digest leaf_before, leaf_after;
+    struct qn_digest leaf_before = {0}, leaf_after = {0};
     const struct qn_row_head *before = &replica->record_head;
     bool was_stored = before->state != QN_RECORD_NONE, is_stored = after->state != QN_RECORD_NONE;
     if (was_stored)
         qn_hash_leaf(replica->hasher, &coll->id, key, before->hash, &leaf_before);
     if (is_stored)
         qn_hash_leaf(replica->hasher, &coll->id, key, after->hash, &leaf_after);
+    qn_recount_change(replica, coll, key, before, &leaf_before, after, &leaf_after);
     return qn_fp_change(replica->kv, &coll->row, qn_hash_group(replica->hasher, key),
                         was_stored ? &leaf_before : NULL, is_stored ? &leaf_after : NULL);
 }
@@ -188,8 +189,8 @@ static bool is_counted(struct qn_span key)
     return !qn_span_eq_str(key, QN_KEY_COLLECTION);
 }
 
-static void count(struct qn_coll_row *row, struct qn_span key, const struct qn_row_head *before,
-                  const struct qn_row_head *after)
+void qn_row_head_count(struct qn_coll_row *row, struct qn_span key,
+                       const struct qn_row_head *before, const struct qn_row_head *after)
 {
     row->conflicts = row->conflicts + after->has_conflict - before->has_conflict;
     if (!is_counted(key))
@@ -262,7 +263,7 @@ enum qn_err qn_replica_store(struct qn_replica *replica, struct qn_coll_state *c
     QN_TRY(derived(replica, coll,
                    index_trash(replica, coll, key, before->state == QN_RECORD_TRASHED,
                                after.state == QN_RECORD_TRASHED)));
-    count(&coll->row, key, before, &after);
+    qn_row_head_count(&coll->row, key, before, &after);
     replica->record_head = after;
     return QN_OK;
 }

@@ -36,34 +36,41 @@ static enum qn_err erase(struct qn_replica *replica, struct qn_span index_key, s
     return stays ? QN_OK : qn_must_exist(err);
 }
 
-static enum qn_err purge(struct qn_replica *replica, size_t count_max, size_t *erased)
+/* Moves behind the next entry of the trash and erases what is due. QN_ERR_NOTFOUND: there is none.
+ */
+static enum qn_err purge_next(struct qn_replica *replica, struct qn_key *at, size_t *erased)
 {
-    struct qn_key at = {.size = 0};
     struct qn_span key, value;
-    qn_key_add_u32(&at, 0);
-    while (*erased < count_max) {
-        enum qn_err err = qn_kv_seek(replica->kv, QN_TABLE_TRASH, qn_key_view(&at), &key, &value);
-        if (err != QN_OK)
-            return qn_may_miss(err);
-        if (key.size <= 4 || value.size != 9)
-            return QN_ERR_CORRUPT;
-        qn_key_copy(&at, key);
-        bool is_erased = false;
-        if (is_due(value, replica->wall_ms))
-            QN_TRY(erase(replica, qn_key_view(&at), qn_span(NULL, 0), &is_erased));
-        *erased += is_erased;
-        qn_key_next(&at);
-    }
+    bool is_erased = false;
+    QN_TRY(qn_kv_seek(replica->kv, QN_TABLE_TRASH, qn_key_view(at), &key, &value));
+    if (key.size <= 4 || value.size != 9)
+        return QN_ERR_CORRUPT;
+    qn_key_copy(at, key);
+    if (is_due(value, replica->wall_ms))
+        QN_TRY(qn_must_exist(erase(replica, qn_key_view(at), qn_span(NULL, 0), &is_erased)));
+    *erased += is_erased;
+    qn_key_next(at);
     return QN_OK;
 }
 
-enum qn_err qn_replica_purge_trash(struct qn_replica *replica, size_t count_max, size_t *ret_erased)
+enum qn_err qn_replica_purge_trash(struct qn_replica *replica, size_t count_max,
+                                   struct qn_buf *position, size_t *ret_erased)
 {
-    QN_ASSERT(replica->kv != NULL);
+    struct qn_key at = {.size = 0};
     size_t erased = 0;
-    QN_TRY(purge(replica, count_max, &erased));
+    enum qn_err err = QN_OK;
+    QN_ASSERT(replica->kv != NULL);
+    qn_key_add_u32(&at, 0);
+    if (position->size > 0)
+        qn_key_copy(&at, qn_buf_view(position));
+    qn_buf_reset(position);
+    for (size_t looks = 0; looks < QN_PURGE_LOOKS && erased < count_max && err == QN_OK; looks++)
+        err = purge_next(replica, &at, &erased);
+    QN_TRY(qn_may_miss(err));
+    if (err == QN_OK)
+        qn_buf_append_span(position, qn_key_view(&at));
     *ret_erased = erased;
-    return QN_OK;
+    return qn_buf_status(position);
 }
 
 /* ---- by a person ---- */

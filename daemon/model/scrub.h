@@ -61,7 +61,8 @@ struct qn_scrub {
 enum qn_err QN_CHECKED qn_read_scrub(struct qn_kv *kv, const struct qn_coll_id *coll,
                                      struct qn_scrub *scrub, size_t count_max, struct qn_buf *out);
 
-/* Looks again at what a scrub found, and puts right what is wrong. */
+/* Looks again at what a scrub found, and puts right what is wrong; but sums, which
+ * qn_replica_recount counts anew. */
 enum qn_err QN_CHECKED qn_replica_mend(struct qn_replica *replica, const struct qn_coll_id *coll,
                                        enum qn_finding finding, struct qn_span argument);
 /* A scrub came to its end. */

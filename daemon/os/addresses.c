@@ -1,12 +1,29 @@
+/* The addresses of the machine, without netlink: the service's sandbox has none (docs/adr/0035).
+ * IPv4 by ioctl (netdevice(7)), IPv6 from /proc/net/if_inet6 (proc(5)). */
 #include "os/os.h"
 
 #include <arpa/inet.h>
-#include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/text.h"
 
 #define ADDRESS_SIZE 262
+#define V4_MAX       256
+#define V6_PATH      "/proc/net/if_inet6"
+#define V6_LINE_SIZE 128
+#define V6_LINES_MAX 1024
+
+struct addresses {
+    char (*texts)[ADDRESS_SIZE];
+    size_t count, count_max;
+    uint16_t port;
+    int fd; /* a socket to ask by */
+};
 
 static bool is_useful_v4(const struct in_addr *address)
 {
@@ -22,51 +39,88 @@ static bool is_useful_v6(const struct in6_addr *address)
            !IN6_IS_ADDR_V4MAPPED(address);
 }
 
-static bool print_address(const struct sockaddr *address, uint16_t port, char out[ADDRESS_SIZE])
+static bool is_in(const struct addresses *all, const char *text)
 {
-    char text[INET6_ADDRSTRLEN];
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-    switch (address->sa_family) {
-    case AF_INET:
-        memcpy(&v4, address, sizeof(v4));
-        if (!is_useful_v4(&v4.sin_addr) || !inet_ntop(AF_INET, &v4.sin_addr, text, sizeof(text)))
-            return false;
-        snprintf(out, ADDRESS_SIZE, "%s:%u", text, port);
-        return true;
-    case AF_INET6:
-        memcpy(&v6, address, sizeof(v6));
-        if (!is_useful_v6(&v6.sin6_addr) || !inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof(text)))
-            return false;
-        snprintf(out, ADDRESS_SIZE, "[%s]:%u", text, port);
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool is_in(char (*addresses)[ADDRESS_SIZE], size_t count, const char *address)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(addresses[i], address) == 0)
+    for (size_t i = 0; i < all->count; i++)
+        if (strcmp(all->texts[i], text) == 0)
             return true;
     return false;
 }
 
+/* OPEN and CLOSE are what stands around the address. */
+static void add(struct addresses *all, const char *open, const char *address, const char *close)
+{
+    char text[ADDRESS_SIZE];
+    snprintf(text, sizeof(text), "%s%s%s:%u", open, address, close, all->port);
+    if (all->count < all->count_max && !is_in(all, text))
+        memcpy(all->texts[all->count++], text, sizeof(text));
+}
+
+/* Up, and no loopback. */
+static bool is_interface_useful(const struct addresses *all, const char *name)
+{
+    struct ifreq asked = {0};
+    memcpy(asked.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
+    return ioctl(all->fd, SIOCGIFFLAGS, &asked) == 0 && asked.ifr_flags & IFF_UP &&
+           !(asked.ifr_flags & IFF_LOOPBACK);
+}
+
+static void add_v4(struct addresses *all)
+{
+    struct ifreq rows[V4_MAX];
+    struct ifconf list = {.ifc_len = sizeof(rows), .ifc_req = rows};
+    if (ioctl(all->fd, SIOCGIFCONF, &list) != 0)
+        return;
+    for (size_t i = 0; i < (size_t)list.ifc_len / sizeof(rows[0]); i++) {
+        struct sockaddr_in address;
+        char text[INET_ADDRSTRLEN];
+        memcpy(&address, &rows[i].ifr_addr, sizeof(address));
+        if (is_useful_v4(&address.sin_addr) && is_interface_useful(all, rows[i].ifr_name) &&
+            inet_ntop(AF_INET, &address.sin_addr, text, sizeof(text)) != NULL)
+            add(all, "", text, "");
+    }
+}
+
+/* "fd000000000000000000000000000002 04 40 00 82     eth0" */
+static bool read_v6(const char *line, struct in6_addr *ret_address, char ret_name[IFNAMSIZ])
+{
+    char hex[33];
+    QN_AUTO_BUF struct qn_buf bytes;
+    qn_buf_init(&bytes, sizeof(*ret_address));
+    if (sscanf(line, "%32s %*s %*s %*s %*s %15s", hex, ret_name) != 2 ||
+        qn_text_parse_hex(qn_span_str(hex), &bytes) != QN_OK || bytes.size != sizeof(*ret_address))
+        return false;
+    memcpy(ret_address, bytes.data, sizeof(*ret_address));
+    return true;
+}
+
+static void add_v6(struct addresses *all)
+{
+    FILE *file = fopen(V6_PATH, "re"); /* absent where there is no IPv6 */
+    if (file == NULL)
+        return;
+    char line[V6_LINE_SIZE];
+    for (int i = 0; i < V6_LINES_MAX && fgets(line, sizeof(line), file) != NULL; i++) {
+        struct in6_addr address;
+        char text[INET6_ADDRSTRLEN], name[IFNAMSIZ];
+        if (read_v6(line, &address, name) && is_useful_v6(&address) &&
+            is_interface_useful(all, name) &&
+            inet_ntop(AF_INET6, &address, text, sizeof(text)) != NULL)
+            add(all, "[", text, "]");
+    }
+    fclose(file);
+}
+
 size_t qn_os_own_addresses(uint16_t port, char (*ret_addresses)[262], size_t count_max)
 {
-    struct ifaddrs *all;
-    if (getifaddrs(&all) != 0)
+    struct addresses all = {.texts = ret_addresses,
+                            .count_max = count_max,
+                            .port = port,
+                            .fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    if (all.fd < 0)
         return 0;
-    size_t count = 0;
-    for (struct ifaddrs *it = all; it != NULL && count < count_max; it = it->ifa_next) {
-        char text[ADDRESS_SIZE];
-        if (it->ifa_addr == NULL || !(it->ifa_flags & IFF_UP) || it->ifa_flags & IFF_LOOPBACK)
-            continue;
-        if (!print_address(it->ifa_addr, port, text) || is_in(ret_addresses, count, text))
-            continue;
-        memcpy(ret_addresses[count++], text, sizeof(text));
-    }
-    freeifaddrs(all);
-    return count;
+    add_v4(&all);
+    add_v6(&all);
+    close(all.fd);
+    return all.count;
 }

@@ -41,6 +41,14 @@ static enum qn_err make_list(struct qn_backup *backup)
     return err == QN_ERR_CLOSED ? err : QN_OK;
 }
 
+/* The first run of a plan fills large packs, which go when its files go; what the site knows stays.
+ * In packs of its own nothing of it has to be packed anew then, and sent to every holder again.
+ * Later runs store a little of each, and one small pack costs less than two. */
+static enum qn_err keep_apart(struct qn_backup *backup)
+{
+    return backup->previous == NULL ? qn_pipeline_flush(backup->pipeline) : QN_OK;
+}
+
 enum qn_err qn_backup_store(struct qn_backup *backup)
 {
     if (backup->options->put_store == NULL)
@@ -52,5 +60,5 @@ enum qn_err qn_backup_store(struct qn_backup *backup)
     qn_buf_deinit(&backup->store_last);
     qn_tree_builder_free(backup->tree);
     backup->tree = qn_tree_builder_new(qn_backup_put_tree_chunk, backup);
-    return err;
+    return err == QN_OK ? keep_apart(backup) : err;
 }

@@ -264,11 +264,13 @@ static enum qn_err drop_packs(struct qn_prune *prune, struct qn_index_batch *bat
     return qn_index_set_run(batch, prune->run + 1);
 }
 
+/* Not made durable, which would be a sync for nearly every file: what a power cut brings back is
+ * found like what a crash leaves. */
 static enum qn_err remove_files(struct qn_prune *prune, const qn_pack_name_vec *files)
 {
     for (size_t i = 0; i < files->count; i++)
         QN_TRY(qn_pool_remove(prune->vault->pool, &files->items[i]));
-    return qn_pool_sync(prune->vault->pool);
+    return QN_OK;
 }
 
 /* The index forgets them first: a crash in between leaves files, which are found and marked anew.

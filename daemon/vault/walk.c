@@ -1,61 +1,13 @@
-#include "vault/walk.h"
-
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "base/assert.h"
-#include "base/mem.h"
 #include "os/os.h"
 #include "reader/lister.h"
 #include "reader/remote.h"
-#include "vault/walk_links.h"
-#include "vault/walk_owners.h"
+#include "vault/walk_private.h"
 
 _Static_assert(QN_XATTR_SIZE_MAX == QN_SOURCE_XATTR_SIZE_MAX, "what is read can be stored");
 _Static_assert(QN_XATTRS_MAX == QN_SOURCE_XATTRS_MAX, "what is read can be stored");
-
-/* Paths are kept with the first '/', which entries do not have; an entry's fits into one system
- * call with its zero byte. */
-#define ENTRY_PATH_SIZE_MAX (QN_PATH_SIZE_MAX - 1)
-#define PATH_BUF_SIZE_MAX   (QN_PATH_SIZE_MAX + QN_NAME_BYTES_MAX + 2)
-
-/* A folder on the present path; level 0 holds the top itself. */
-struct level {
-    struct qn_batch batch;
-    size_t next;      /* in the batch */
-    size_t path_size; /* of the folder's path */
-};
-
-struct qn_walk {
-    struct qn_walk_options options;
-    struct qn_source *source;
-    struct qn_walk_owners *owners;
-    struct qn_walk_links *links;
-    char **paths;
-    size_t path_next;
-    const char *top;    /* NULL: between two of them */
-    bool is_top_listed; /* else its parents are under way */
-    size_t parent_size; /* of the top's parents that were listed */
-    uint64_t top_device;
-    size_t relative_at; /* where in the path what follows the top begins */
-    QN_VEC(struct level) levels;
-    size_t level_count;         /* in use; the others keep their memory */
-    struct qn_buf path;         /* of the present object */
-    struct qn_buf trial;        /* a path for the exclusions */
-    const struct qn_node *node; /* the present object; NULL: none */
-    struct qn_batch fresh;      /* its stat, read again */
-    char name[QN_NAME_BYTES_MAX + 1];
-    bool enters;        /* it is a folder to go into next */
-    bool is_first_name; /* the first name of several of a file */
-    bool is_links_full;
-    struct qn_buf xattrs;
-};
-
-static void report(struct qn_walk *walk, int error)
-{
-    if (walk->options.on_error != NULL)
-        walk->options.on_error(walk->options.context, qn_buf_view(&walk->path), error);
-}
 
 static size_t depth_of(const struct qn_walk *walk)
 {
@@ -161,14 +113,14 @@ void qn_walk_free(struct qn_walk *walk)
 
 /* ---- levels and paths ---- */
 
-static struct level *push_level(struct qn_walk *walk)
+struct qn_walk_level *qn_walk_push_level(struct qn_walk *walk)
 {
     if (walk->level_count == walk->levels.count) {
-        struct level *fresh = qn_vec_push_slot(&walk->levels);
-        *fresh = (struct level){0};
+        struct qn_walk_level *fresh = qn_vec_push_slot(&walk->levels);
+        *fresh = (struct qn_walk_level){0};
         qn_batch_init(&fresh->batch);
     }
-    struct level *level = &walk->levels.items[walk->level_count++];
+    struct qn_walk_level *level = &walk->levels.items[walk->level_count++];
     qn_batch_reset(&level->batch);
     level->next = 0;
     level->path_size = walk->path.size;
@@ -202,101 +154,23 @@ static bool is_excluded(struct qn_walk *walk, const struct qn_node *node)
     return qn_exclude_matches(walk->options.exclude, relative, S_ISDIR(node->mode));
 }
 
-/* ---- a node becomes an entry ---- */
-
-static enum qn_entry_type type_of(uint32_t mode)
-{
-    switch (mode & S_IFMT) {
-    case S_IFDIR:
-        return QN_ENTRY_DIR;
-    case S_IFLNK:
-        return QN_ENTRY_SYMLINK;
-    case S_IFIFO:
-        return QN_ENTRY_FIFO;
-    case S_IFSOCK:
-        return QN_ENTRY_SOCKET;
-    case S_IFBLK:
-        return QN_ENTRY_BLOCK;
-    case S_IFCHR:
-        return QN_ENTRY_CHAR;
-    default:
-        return QN_ENTRY_FILE;
-    }
-}
-
-static void set_status(struct qn_entry *entry, const struct qn_node *node)
-{
-    entry->mode = node->mode & 07777;
-    entry->uid = node->uid;
-    entry->gid = node->gid;
-    entry->mtime_s = node->mtime_s;
-    entry->mtime_ns = node->mtime_ns;
-    entry->ctime_s = node->ctime_s;
-    entry->ctime_ns = node->ctime_ns;
-    entry->inode = node->inode;
-    entry->device = node->device;
-    entry->size = entry->type == QN_ENTRY_FILE ? node->size : 0;
-}
-
-static void meet_link(struct qn_walk *walk, const struct qn_node *node, struct qn_entry *entry)
-{
-    bool is_full = false;
-    struct qn_span first = qn_walk_links_meet(walk->links, node->device, node->inode, node->nlink,
-                                              entry->path, &is_full);
-    walk->is_first_name = first.size == 0 && !is_full;
-    if (first.size > 0) {
-        entry->type = QN_ENTRY_HARDLINK;
-        entry->target = first;
-        entry->size = 0;
-    }
-    if (is_full && !walk->is_links_full)
-        report(walk, QN_WALK_MANY_LINKS);
-    walk->is_links_full |= is_full;
-}
-
-static void fill(struct qn_walk *walk, const struct qn_batch *batch, const struct qn_node *node,
-                 struct qn_entry *entry)
-{
-    *entry = (struct qn_entry){.path = qn_span_from(qn_buf_view(&walk->path), 1),
-                               .type = type_of(node->mode)};
-    set_status(entry, node);
-    entry->user = qn_walk_owners_user(walk->owners, node->uid);
-    entry->group = qn_walk_owners_group(walk->owners, node->gid);
-    if (entry->type == QN_ENTRY_SYMLINK)
-        entry->target = qn_batch_target(batch, node);
-    if (entry->type == QN_ENTRY_BLOCK || entry->type == QN_ENTRY_CHAR) {
-        entry->rdev_major = node->rdev_major;
-        entry->rdev_minor = node->rdev_minor;
-    }
-    walk->is_first_name = false;
-    if (node->nlink > 1 && entry->type != QN_ENTRY_DIR)
-        meet_link(walk, node, entry);
-}
-
-static void set_present(struct qn_walk *walk, const struct qn_batch *batch,
-                        const struct qn_node *node)
-{
-    walk->node = node;
-    memcpy(walk->name, batch->text.data + node->name_at, (size_t)node->name_size + 1);
-}
-
 /* ---- inside a top path ---- */
 
 /* False: it is left out. */
-static bool take_node(struct qn_walk *walk, struct level *level, struct qn_entry *ret_entry)
+static bool take_node(struct qn_walk *walk, struct qn_walk_level *level, struct qn_entry *ret_entry)
 {
     const struct qn_node *node = &level->batch.nodes.items[level->next++];
     qn_buf_truncate(&walk->path, level->path_size);
     append_name(&walk->path, qn_batch_name(&level->batch, node));
     int error = walk->path.size - 1 > ENTRY_PATH_SIZE_MAX ? ENAMETOOLONG : node->error;
     if (error != 0) {
-        report(walk, error);
+        qn_walk_report(walk, error);
         return false;
     }
     if (is_excluded(walk, node))
         return false;
-    set_present(walk, &level->batch, node);
-    fill(walk, &level->batch, node, ret_entry);
+    qn_walk_set_present(walk, &level->batch, node);
+    qn_walk_fill(walk, &level->batch, node, ret_entry);
     walk->enters = ret_entry->type == QN_ENTRY_DIR &&
                    (walk->options.crosses_devices || node->device == walk->top_device);
     return true;
@@ -317,19 +191,19 @@ static int enter(struct qn_walk *walk)
     size_t depth = depth_of(walk);
     walk->enters = false;
     walk->node = NULL;
-    struct qn_batch *batch = &push_level(walk)->batch;
+    struct qn_batch *batch = &qn_walk_push_level(walk)->batch;
     int error = walk->source->ops->enter(walk->source, depth, walk->name, batch);
     if (error == 0 && batch->is_cache && !walk->options.keeps_caches)
         error = keep_tag(walk, batch);
     if (error != 0) {
         walk->level_count--;
         if (!walk->source->is_broken)
-            report(walk, error);
+            qn_walk_report(walk, error);
     }
     return error;
 }
 
-static void read_more(struct qn_walk *walk, struct level *level)
+static void read_more(struct qn_walk *walk, struct qn_walk_level *level)
 {
     int error = walk->source->ops->more(walk->source, depth_of(walk), &level->batch);
     level->next = 0;
@@ -340,13 +214,13 @@ static void read_more(struct qn_walk *walk, struct level *level)
     level->batch.is_end = true;
     qn_buf_truncate(&walk->path, level->path_size);
     if (!walk->source->is_broken)
-        report(walk, error);
+        qn_walk_report(walk, error);
 }
 
 /* One step inside the top; true if it gave an entry. */
 static bool step(struct qn_walk *walk, struct qn_entry *ret_entry)
 {
-    struct level *level = &walk->levels.items[walk->level_count - 1];
+    struct qn_walk_level *level = &walk->levels.items[walk->level_count - 1];
     if (walk->enters) {
         (void)enter(walk); /* it was reported */
         return false;
@@ -360,106 +234,6 @@ static bool step(struct qn_walk *walk, struct qn_entry *ret_entry)
     return false;
 }
 
-/* ---- from one top path to the next ---- */
-
-/* How much of `path` was listed as parents of `before` already. */
-static size_t common_parents(const char *before, const char *path, size_t listed)
-{
-    size_t common = 0;
-    for (size_t i = 1; before[i] == path[i] && path[i] != '\0' && i <= listed; i++)
-        if (path[i + 1] == '/' && before[i + 1] == '/')
-            common = i + 1;
-    return common < listed ? common : listed;
-}
-
-static void start_top(struct qn_walk *walk)
-{
-    walk->top = walk->paths[walk->path_next];
-    if (walk->path_next > 0)
-        walk->parent_size =
-            common_parents(walk->paths[walk->path_next - 1], walk->top, walk->parent_size);
-    walk->is_top_listed = false;
-    walk->path_next++;
-}
-
-/* The next of the top's parents, else the top itself. */
-static size_t next_size(const struct qn_walk *walk)
-{
-    const char *slash = strchr(walk->top + walk->parent_size + 1, '/');
-    return slash == NULL ? strlen(walk->top) : (size_t)(slash - walk->top);
-}
-
-/* Looks at the first `size` bytes of the top path. */
-static int look_at_top(struct qn_walk *walk, size_t size, struct qn_batch *batch)
-{
-    char path[QN_PATH_SIZE_MAX + 1];
-    memcpy(path, walk->top, size);
-    path[size] = '\0';
-    qn_buf_reset(&walk->path);
-    qn_buf_append(&walk->path, path, size);
-    int error = walk->source->ops->top(walk->source, path, batch);
-    if (error != 0)
-        return error;
-    return batch->nodes.count == 1 ? batch->nodes.items[0].error : EIO;
-}
-
-static void enter_top(struct qn_walk *walk, const struct qn_node *node, bool is_root)
-{
-    walk->is_top_listed = true;
-    walk->top_device = node->device;
-    walk->relative_at = is_root ? 1 : walk->path.size + 1;
-    walk->enters = S_ISDIR(node->mode);
-    if (S_ISLNK(node->mode))
-        report(walk, QN_WALK_IS_LINK);
-    walk->levels.items[0].batch.is_end = true;
-    walk->levels.items[0].next = 1;
-}
-
-static int check_parent(const struct qn_node *node)
-{
-    if (S_ISLNK(node->mode))
-        return QN_WALK_IS_LINK;
-    return S_ISDIR(node->mode) ? 0 : ENOTDIR;
-}
-
-/* What is not allowed is told by the name that a person gave it. */
-static void leave_top(struct qn_walk *walk, int error)
-{
-    if (error == QN_WALK_NOT_ALLOWED) {
-        qn_buf_reset(&walk->path);
-        qn_buf_append_str(&walk->path, walk->top);
-    }
-    walk->level_count = 0;
-    walk->top = NULL;
-    if (!walk->source->is_broken)
-        report(walk, error);
-}
-
-/* One step along the way to the top, or the top; true if it gave an entry. */
-static bool approach(struct qn_walk *walk, struct qn_entry *ret_entry)
-{
-    size_t size = next_size(walk);
-    bool is_parent = walk->top[size] != '\0', is_root = size == 1;
-    walk->level_count = 0;
-    struct qn_batch *batch = &push_level(walk)->batch;
-    int error = look_at_top(walk, size, batch);
-    const struct qn_node *node = batch->nodes.items;
-    if (error == 0 && is_parent)
-        error = check_parent(node);
-    if (error != 0) {
-        leave_top(walk, error);
-        return false;
-    }
-    set_present(walk, batch, node);
-    if (is_parent)
-        walk->parent_size = size;
-    else
-        enter_top(walk, node, is_root);
-    if (!is_root)
-        fill(walk, batch, node, ret_entry);
-    return !is_root;
-}
-
 /* ---- the verbs ---- */
 
 enum qn_err qn_walk_next(struct qn_walk *walk, struct qn_entry *ret_entry)
@@ -470,8 +244,8 @@ enum qn_err qn_walk_next(struct qn_walk *walk, struct qn_entry *ret_entry)
         if (walk->top == NULL && walk->paths[walk->path_next] == NULL)
             return QN_ERR_NOTFOUND;
         if (walk->top == NULL)
-            start_top(walk);
-        if (walk->is_top_listed ? step(walk, ret_entry) : approach(walk, ret_entry))
+            qn_walk_start_top(walk);
+        if (walk->is_top_listed ? step(walk, ret_entry) : qn_walk_approach(walk, ret_entry))
             return QN_OK;
     }
 }
@@ -522,6 +296,6 @@ enum qn_err qn_walk_restat(struct qn_walk *walk, struct qn_entry *ret_entry)
         error = ESTALE;
     if (error != 0)
         return fault(walk, error);
-    set_status(ret_entry, &walk->fresh.nodes.items[0]);
+    qn_walk_set_status(ret_entry, &walk->fresh.nodes.items[0]);
     return QN_OK;
 }

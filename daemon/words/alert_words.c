@@ -157,8 +157,9 @@ static const struct {
     {"recover-unknown",
      N_("Check that --from named a site of this site's group, and that the kit is "
         "the one of the site's last `syncctl init`.")},
-    {"recover-withdrawn", N_("It left its group. Join again in a new state directory, with an "
-                             "invitation.")},
+    {"recover-withdrawn",
+     N_("Run `syncctl recover` in a new state directory, with --from of a site that holds its "
+        "backups. If none does, join again there, with an invitation.")},
     {"recover-here", N_("Run `syncctl recover` in a new state directory, with --from of another "
                         "site.")},
     {"recover-raced", N_("If it was not you, restart this daemon: it takes the place over.")},

@@ -192,7 +192,8 @@ static const struct qn_error_words rows[] = {
     {"recover-group", N_("what answers at the address of --from is no site of the kit's group"),
      N_("Run `syncctl recover` in a new state directory, with --from of a site of its group.")},
     {"recover-withdrawn", N_("the site of this recovery kit left its group"),
-     N_("Join again in a new state directory, with an invitation.")},
+     N_("Run `syncctl recover` in a new state directory, with --from of a site that holds its "
+        "backups. If none does, join again there, with an invitation.")},
     {"recover-here", N_("the recovery kit is that of the very site that was asked"),
      N_("Run `syncctl recover` in a new state directory, with --from of another site.")},
     {"recover-raced", N_("another machine took the place of this site in the same moment"),

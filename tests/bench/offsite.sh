@@ -266,7 +266,12 @@ cost_of_forgetting() {
 # left of the first packs is packed anew and sent.
 figure_forget() {
     local some
-    [[ -e $tree/big ]] || new_data big "$big_mb"
+    if [[ ! -e $tree/big ]]; then
+        new_data big "$big_mb"
+        set_rate 0
+        run
+        set_rate "$line_rate"
+    fi
     new_data passing 2
     run 2
     rm "$tree/passing"

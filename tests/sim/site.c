@@ -467,6 +467,7 @@ void site_start(struct sim_world *world, struct sim_site *site)
                                           (const char(*)[QN_ADDRESS_SIZE_MAX + 1]) addresses,
                                       .address_count = site->is_hidden ? 0 : 1,
                                       .disk_bytes = 1ull << 40,
+                                      .count_step = 3,
                                       .page_size = 200,
                                       .boot = {.bytes = {site->boots}},
                                       .seed = qn_prng_next(&world->prng)};

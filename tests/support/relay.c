@@ -116,10 +116,18 @@ static struct sockaddr_in loopback(uint16_t port)
 
 static void set_up(int fd)
 {
-    int one = 1, size = SOCKET_BUFFER;
+    int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
     fcntl(fd, F_SETFL, O_NONBLOCK);
+}
+
+/* Before it is connected. Segments of loopback are larger than the buffer: a sender whose segments
+ * do not fit waits, 200 ms at a time, until the buffer is empty and it is told so. */
+static void make_small(int fd)
+{
+    int size = SOCKET_BUFFER, segment = PACKET;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+    setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof(segment));
 }
 
 static int connect_to_target(void)
@@ -128,6 +136,7 @@ static int connect_to_target(void)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         die("socket");
+    make_small(fd);
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
         return fd;
     close(fd);
@@ -419,11 +428,10 @@ static bool read_commands(void)
 static void listen_on(uint16_t port)
 {
     struct sockaddr_in address = loopback(port);
-    int one = 1, size = SOCKET_BUFFER, segment = PACKET;
+    int one = 1;
     relay.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(relay.listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    setsockopt(relay.listener, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-    setsockopt(relay.listener, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof(segment));
+    make_small(relay.listener);
     if (bind(relay.listener, (struct sockaddr *)&address, sizeof(address)) != 0 ||
         listen(relay.listener, CONNECTIONS_MAX) != 0)
         die("listen");

@@ -70,8 +70,9 @@ static void recount(void)
 {
     struct qn_buf payload;
     qn_buf_init(&payload, 64);
-    qn_pack_array(&payload, 1);
+    qn_pack_array(&payload, 2);
     qn_pack_bin(&payload, QN_SPAN_OF(coll.bytes));
+    qn_pack_u64(&payload, 1000);
     rig_write(&rig, qn_intent_new(QN_INTENT_RECOUNT, 1, &payload));
 }
 

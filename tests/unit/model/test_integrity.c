@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "model/repair.h"
 #include "model/row.h"
@@ -93,11 +94,28 @@ static struct qn_damage damage_of(struct site *site)
     return site_info(site).damage;
 }
 
+/* A step of two entries of a count; whether it was the last. */
+static bool count_on(struct site *site)
+{
+    bool is_done;
+    site_begin(site);
+    cr_assert_eq(qn_replica_recount(site->replica, &group.coll, 2, &is_done), QN_OK);
+    cr_assert_eq(site_end(site, QN_OK), QN_OK);
+    return is_done;
+}
+
+static void recount(struct site *site)
+{
+    while (!count_on(site)) {
+    }
+}
+
 /* A whole scrub in steps of 2, and what it found is mended. Gives how many findings there were. */
 static size_t scrub(struct site *site)
 {
     struct qn_scrub at = {0};
     size_t total = 0;
+    bool has_sums = false;
     while (at.stage != QN_SCRUB_END) {
         QN_AUTO_BUF struct qn_buf found;
         qn_buf_init(&found, 1 << 16);
@@ -111,17 +129,15 @@ static size_t scrub(struct site *site)
             struct qn_span argument;
             cr_assert_eq(qn_cursor_u64(&cursor, &finding), QN_OK);
             cr_assert_eq(qn_cursor_bin(&cursor, 300, &argument), QN_OK);
+            has_sums |= finding == QN_FINDING_SUMS;
             cr_assert_eq(
                 qn_replica_mend(site->replica, &group.coll, (enum qn_finding)finding, argument),
                 QN_OK);
         }
         cr_assert_eq(site_end(site, QN_OK), QN_OK);
     }
-    if (damage_of(site).is_uncounted) {
-        site_begin(site);
-        cr_assert_eq(qn_replica_recount(site->replica, &group.coll), QN_OK);
-        cr_assert_eq(site_end(site, QN_OK), QN_OK);
-    }
+    if (has_sums || damage_of(site).is_uncounted)
+        recount(site);
     return total;
 }
 
@@ -228,6 +244,7 @@ Test(integrity, what_others_write_on_a_damaged_record_is_in_the_copy)
     group_settle(&group);
     cr_assert_eq(damage_of(a).damaged, 1);
     cr_assert_eq(repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
+    recount(a);
     cr_assert_str_eq(site_shown(a, "k", "name"), "anna");
     cr_assert_str_eq(site_shown(a, "k", "room"), "13");
     all_is_well();
@@ -346,9 +363,7 @@ static void diverge(struct site *site, const char *other)
     cr_assert_eq(qn_kv_put(kv, QN_TABLE_REC, qn_key_view(&key), qn_buf_view(&row)), QN_OK);
     qn_dict_deinit(&dict);
     cr_assert_eq(memkv_commit(site->store), QN_OK);
-    site_begin(site);
-    cr_assert_eq(qn_replica_recount(site->replica, &group.coll), QN_OK);
-    cr_assert_eq(site_end(site, QN_OK), QN_OK);
+    recount(site);
 }
 
 Test(integrity, of_two_different_records_all_values_are_kept_and_the_sites_agree)
@@ -544,6 +559,60 @@ Test(integrity, a_damaged_fingerprint_does_not_stop_writing)
     cr_assert_eq(site_put(a, "k", "name", "anna"), QN_OK);
     cr_assert_eq(site_put(a, "third", "name", "chloe"), QN_OK);
     scrub(a);
+    cr_assert_eq(scrub(a), 0);
+    all_is_well();
+}
+
+/* What is written between its steps, before and behind the place that it has reached. */
+Test(integrity, a_count_in_steps_is_right_about_what_is_written_meanwhile)
+{
+    for (size_t i = 0; i < 3; i++)
+        flip(a, QN_TABLE_FP, i, 3);
+    flip(a, QN_TABLE_COLL, 0, 5);
+    for (int i = 0; i < 12; i++) {
+        char key[8];
+        snprintf(key, sizeof(key), "m%02d", i);
+        cr_assert_eq(site_put(a, key, "name", "x"), QN_OK);
+    }
+    cr_assert_not(count_on(a));
+    cr_assert_not(count_on(a));
+    cr_assert_eq(site_put(a, "k", "name", "first"), QN_OK);
+    cr_assert_eq(site_put(a, "a", "name", "before all"), QN_OK);
+    cr_assert_eq(site_do(a, QN_OP_TRASH, "m00"), QN_OK);
+    cr_assert_eq(site_do(a, QN_OP_ERASE, "m11"), QN_OK);
+    cr_assert_eq(site_put(a, "z", "name", "behind all"), QN_OK);
+    cr_assert_not(count_on(a));
+    cr_assert_eq(site_do(a, QN_OP_ERASE, "a"), QN_OK);
+    cr_assert_eq(site_do(a, QN_OP_RESTORE, "m00"), QN_OK);
+    recount(a);
+    cr_assert_eq(scrub(a), 0);
+    all_is_well();
+}
+
+Test(integrity, a_count_begins_anew_where_its_transaction_was_lost)
+{
+    bool is_done;
+    flip(a, QN_TABLE_FP, 0, 3);
+    cr_assert_not(count_on(a));
+    site_begin(a);
+    cr_assert_eq(qn_replica_recount(a->replica, &group.coll, 1, &is_done), QN_OK);
+    cr_assert_eq(site_end(a, QN_ERR_NOSPACE), QN_ERR_NOSPACE);
+    recount(a);
+    cr_assert_eq(scrub(a), 0);
+    all_is_well();
+}
+
+Test(integrity, a_record_that_was_counted_and_is_damaged_then_is_counted_no_more)
+{
+    size_t changed;
+    flip(a, QN_TABLE_FP, 0, 3);
+    cr_assert_not(count_on(a));
+    flip(a, QN_TABLE_REC, 0, 30);
+    cr_assert_eq(site_put(a, "k", "name", "anna"), QN_ERR_DAMAGED);
+    recount(a);
+    cr_assert_eq(scrub(a), 0);
+    cr_assert_eq(damage_of(a).damaged, 1);
+    cr_assert_eq(repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
     cr_assert_eq(scrub(a), 0);
     all_is_well();
 }

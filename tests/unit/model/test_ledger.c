@@ -439,5 +439,15 @@ Test(ledger, a_ledger_has_a_limit_of_bytes, .timeout = 100)
     for (size_t i = 0; i < qn_ledger_count(world.ledger); i++)
         qn_pack_bin(&all, qn_ledger_entry(world.ledger, i));
     cr_assert_eq(qn_buf_status(&all), QN_OK);
-    cr_assert_gt(all.size, QN_LEDGER_SIZE_MAX - 2 * QN_LEDGER_ENTRY_SIZE_MAX);
+    cr_assert_gt(all.size, QN_LEDGER_SIZE_MAX - QN_LEDGER_SIZE_KIT - 2 * QN_LEDGER_ENTRY_SIZE_MAX);
+
+    /* There is room for who comes back with the kit. */
+    QN_AUTO_BUF struct qn_buf small, by_kit;
+    world_describe_body(&world, "EHPAD", &small);
+    for (int i = 0; i < 100 && (err = world_append(&world, 0, &small)) == QN_OK; i++)
+        ;
+    cr_assert_eq(err, QN_ERR_LIMIT);
+    world_rotate_body(&world, world.ledger, 0, 1, true, &by_kit);
+    world_set_key(&world, 0, 1);
+    cr_assert_eq(world_append(&world, 0, &by_kit), QN_OK);
 }

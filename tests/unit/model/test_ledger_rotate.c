@@ -95,15 +95,69 @@ Test(ledger_rotate, the_founder_changes_its_key_and_still_invites)
     cr_assert_eq(state_of(3)->state, QN_SITE_MEMBER);
 }
 
-Test(ledger_rotate, keys_change_again_and_again)
+static void is_refused_a_key(uint64_t epoch, bool is_by_recovery)
 {
-    for (uint64_t epoch = 1; epoch < QN_SITE_KEYS_MAX; epoch++)
-        rotate(SITE, epoch, epoch % 2 == 0);
-    cr_assert_eq(state_of(SITE)->epochs.count, QN_SITE_KEYS_MAX);
     struct qn_buf body;
-    world_rotate_body(&world, world.ledger, SITE, QN_SITE_KEYS_MAX, false, &body);
-    world_set_key(&world, SITE, QN_SITE_KEYS_MAX);
+    world_rotate_body(&world, world.ledger, SITE, epoch, is_by_recovery, &body);
+    world_set_key(&world, SITE, epoch);
     cr_assert_eq(append(SITE, &body), QN_ERR_LIMIT);
+    world_set_key(&world, SITE, epoch - 1);
+}
+
+Test(ledger_rotate, keys_change_again_and_again_and_the_last_changes_are_for_the_kit)
+{
+    const uint64_t own_max = QN_SITE_KEYS_MAX - QN_SITE_KEYS_KIT;
+    for (uint64_t epoch = 1; epoch < own_max; epoch++)
+        rotate(SITE, epoch, epoch % 2 == 0);
+    is_refused_a_key(own_max, false);
+    for (uint64_t epoch = own_max; epoch < QN_SITE_KEYS_MAX; epoch++)
+        rotate(SITE, epoch, true);
+    cr_assert_eq(state_of(SITE)->epochs.count, QN_SITE_KEYS_MAX);
+    is_refused_a_key(QN_SITE_KEYS_MAX, true);
+}
+
+static void withdraw(void)
+{
+    struct qn_buf body;
+    world_withdraw_body(&world, world.ledger, SITE, &body);
+    cr_assert_eq(append(SITE, &body), QN_OK);
+    cr_assert_eq(state_of(SITE)->state, QN_SITE_WITHDRAWN);
+}
+
+Test(ledger_rotate, the_kit_brings_a_site_back_that_a_thief_withdrew)
+{
+    struct qn_buf body;
+    world_create_body(&world, 1, NULL, 0, true, &body);
+    cr_assert_eq(append(SITE, &body), QN_OK);
+    cr_assert_eq(speak(SITE), QN_OK);
+    withdraw();
+    rotate(SITE, 1, true);
+    cr_assert_eq(state_of(SITE)->state, QN_SITE_MEMBER);
+    cr_assert_str_eq(state_of(SITE)->legal_entity, "EHPAD");
+    cr_assert_eq(qn_ledger_group(world.ledger)->collections.count, 1);
+    world_join(&world, 3, SITE); /* what it signs counts again */
+    cr_assert_eq(state_of(3)->state, QN_SITE_MEMBER);
+    withdraw(); /* and it may leave again, for good if nobody uses the kit */
+}
+
+Test(ledger_rotate, the_key_alone_does_not)
+{
+    withdraw();
+    rotate(SITE, 1, false);
+    cr_assert_eq(state_of(SITE)->state, QN_SITE_WITHDRAWN);
+}
+
+Test(ledger_rotate, who_was_admitted_anew_is_not_brought_back_twice)
+{
+    struct qn_buf body;
+    withdraw();
+    world_invite_body(&world, 60, world.now_ms + WORLD_HOUR_MS, &body);
+    cr_assert_eq(append(0, &body), QN_OK);
+    world_admit_body(&world, 60, SITE, &body);
+    cr_assert_eq(append(OTHER, &body), QN_OK);
+    rotate(SITE, 1, true);
+    cr_assert_eq(state_of(SITE)->state, QN_SITE_MEMBER);
+    withdraw(); /* of the one membership that it has */
 }
 
 Test(ledger_rotate, a_stolen_old_key_signs_nothing_any_more)

@@ -64,16 +64,23 @@ static void put_many(struct site *site, int count)
     }
 }
 
-static size_t purge(struct site *site, size_t count_max)
+static size_t purge_on(struct site *site, size_t count_max, struct qn_buf *position)
 {
     size_t erased = 0;
     cr_assert_eq(qn_replica_begin(site->replica, memkv_begin(site->store), group.wall_ms, 1),
                  QN_OK);
-    cr_assert_eq(qn_replica_purge_trash(site->replica, count_max, &erased), QN_OK);
+    cr_assert_eq(qn_replica_purge_trash(site->replica, count_max, position, &erased), QN_OK);
     cr_assert_eq(qn_replica_seal(site->replica), QN_OK);
     cr_assert_eq(memkv_commit(site->store), QN_OK);
     qn_replica_done(site->replica, true);
     return erased;
+}
+
+static size_t purge(struct site *site, size_t count_max)
+{
+    QN_AUTO_BUF struct qn_buf position;
+    qn_buf_init(&position, QN_KV_KEY_SIZE_MAX);
+    return purge_on(site, count_max, &position);
 }
 
 Test(replica_trim, floor_follows_and_the_chain_goes_on)
@@ -238,8 +245,32 @@ Test(replica_trim, purging_is_bounded)
         cr_assert_eq(site_do(a, QN_OP_TRASH, key), QN_OK);
     }
     group.wall_ms += 40 * DAY_MS;
-    cr_assert_eq(purge(a, 3), 3);
-    cr_assert_eq(purge(a, 3), 2);
+    QN_AUTO_BUF struct qn_buf position;
+    qn_buf_init(&position, QN_KV_KEY_SIZE_MAX);
+    cr_assert_eq(purge_on(a, 3, &position), 3);
+    cr_assert_gt(position.size, 0, "the next step begins there");
+    cr_assert_eq(site_put(a, "f", "f", "1"), QN_OK);
+    cr_assert_eq(site_do(a, QN_OP_TRASH, "f"), QN_OK);
+    cr_assert_eq(purge_on(a, 3, &position), 2);
+    cr_assert_eq(position.size, 0, "that was the end");
+    cr_assert_eq(site_state(a, "f"), QN_RECORD_TRASHED, "it is not due");
+}
+
+Test(replica_trim, a_purge_looks_at_so_many_entries_in_a_step)
+{
+    QN_AUTO_BUF struct qn_buf position;
+    size_t steps = 1;
+    qn_buf_init(&position, QN_KV_KEY_SIZE_MAX);
+    for (int i = 0; i < QN_PURGE_LOOKS + 10; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "k%05d", i);
+        cr_assert_eq(site_put(a, key, "f", "1"), QN_OK);
+        cr_assert_eq(site_do(a, QN_OP_TRASH, key), QN_OK);
+    }
+    while (purge_on(a, 10, &position) == 0 && position.size > 0)
+        steps++;
+    cr_assert_eq(position.size, 0);
+    cr_assert_eq(steps, 2);
 }
 
 /* A site whose clock says 1970 trashes a record: the others wait from when they heard of it. */

@@ -289,3 +289,35 @@ Test(prune, cancelling_loses_nothing)
     cr_assert_eq(qn_vault_prune(w.vault, &options, &counts), QN_ERR_CLOSED);
     check_clean(&w, 1);
 }
+
+/* ---- what the site knows ---- */
+
+static enum qn_err put_store(void *context, struct qn_backup *backup)
+{
+    (void)context;
+    return qn_backup_put(backup, qn_span_str("rows/first"), qn_span_str("what the site knows"));
+}
+
+static void backup_with_store(struct world *w, struct qn_snapshot_name *ret_name)
+{
+    struct qn_backup_options options = world_backup_options(w);
+    struct qn_backup_counts counts;
+    options.put_store = put_store;
+    cr_assert_eq(qn_vault_backup(w->vault, &options, ret_name, &counts), QN_OK);
+}
+
+Test(prune, when_all_files_go_nothing_of_what_the_site_knows_is_packed_anew)
+{
+    WORLD;
+    struct qn_snapshot_name old, name;
+    char path[TMP_PATH_SIZE];
+    world_random_file(&w, "file", 5 << 20);
+    backup_with_store(&w, &old);
+    cr_assert_eq(unlink(world_at(&w, "file", path)), 0);
+    backup_with_store(&w, &name);
+    cr_assert_eq(qn_vault_forget(w.vault, &old), QN_OK);
+    struct qn_prune_counts first = world_prune(&w, 0), second = world_prune(&w, 0);
+    cr_assert_eq(first.packs_rewritten + second.packs_rewritten, 0);
+    cr_assert_gt(second.bytes_freed, 5 << 20);
+    check_clean(&w, 1);
+}
