@@ -152,15 +152,16 @@ static enum qn_err recall_pages(struct recall *recall, const struct wanted *want
     return QN_OK;
 }
 
-/* The log of the copy, if it reaches back to what is known here; else its records. */
+/* The log of the copy, if it reaches back to what is known here, and can be read; else its records.
+ */
 static enum qn_err recall_coll(struct recall *recall, const struct wanted *wanted)
 {
     uint64_t from_seq = 0;
     enum qn_err err = qn_read_start(recall->kv, &wanted->coll, &wanted->known, &from_seq);
-    if (err == QN_ERR_HELD)
-        err = recall_pages(recall, wanted);
-    else if (err == QN_OK)
+    if (err == QN_OK)
         err = recall_ops(recall, wanted, from_seq);
+    if (err == QN_ERR_HELD || err == QN_ERR_CORRUPT)
+        err = recall_pages(recall, wanted);
     return err == QN_ERR_LIMIT && recall->has_more ? QN_OK : err;
 }
 

@@ -124,6 +124,25 @@ static bool is_first_of_late(const struct qn_core *core, const struct coll *coll
     return true;
 }
 
+/* Some are clean, but have nothing that is not here; what this site waits for only late ones have,
+ * which wait as well, perhaps for what is here. Again the one with the lowest identity ends it. */
+static bool is_first_of_stuck(const struct qn_core *core, const struct coll *coll)
+{
+    qn_vec_each (&core->peers, peer) {
+        if (!core_shares(core, coll, &(*peer)->site))
+            continue;
+        const struct share *share = peer_share(*peer, &coll->id);
+        if (share == NULL || !share->has_clock)
+            return false;
+        bool is_behind = share->is_late_there
+                             ? qn_site_id_cmp(&core->site, &(*peer)->site) < 0
+                             : qn_vv_covers(&coll->cc, &coll_known_of(coll, &(*peer)->site)->clock);
+        if (!is_behind)
+            return false;
+    }
+    return true;
+}
+
 static void rescue(struct qn_core *core, struct coll *coll, bool is_alone)
 {
     struct qn_buf payload;
@@ -160,6 +179,8 @@ void rescue_tick(struct qn_core *core, struct coll *coll)
         rescue(core, coll, true);
     } else if (!coll->info.late.is_passing && nobody_has_more(core, coll, coll->stuck_wall_ms)) {
         rescue(core, coll, false);
+    } else if (!coll->info.late.is_passing && is_first_of_stuck(core, coll)) {
+        rescue(core, coll, true);
     }
 }
 

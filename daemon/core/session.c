@@ -307,6 +307,14 @@ static void shared_digest(const struct session *session, struct qn_digest *ret_d
     memcpy(ret_digest->bytes, sum, sizeof(sum));
 }
 
+/* Equal digests: the peer has of each collection what is here, now. Who has nothing to say for days
+ * was heard of all the same (late_rescue.c). */
+static void confirm_clocks(struct qn_core *core, const struct peer *peer)
+{
+    qn_vec_each (&peer->session->shares, slot)
+        share_confirm_clock(core, peer, *slot);
+}
+
 static enum qn_err heard_beacon(struct qn_core *core, struct peer *peer, struct qn_cursor *cursor)
 {
     struct qn_digest theirs, ours;
@@ -316,9 +324,12 @@ static enum qn_err heard_beacon(struct qn_core *core, struct peer *peer, struct 
     heard_wall_clock(core, peer, wall_ms);
     peer->is_bad = false; /* it has behaved for a minute */
     shared_digest(peer->session, &ours);
-    if (!qn_digest_eq(&theirs, &ours))
-        qn_vec_each (&peer->session->shares, slot)
-            share_say_clock(core, peer, *slot, 0);
+    if (qn_digest_eq(&theirs, &ours)) {
+        confirm_clocks(core, peer);
+        return QN_OK;
+    }
+    qn_vec_each (&peer->session->shares, slot)
+        share_say_clock(core, peer, *slot, 0);
     return QN_OK;
 }
 

@@ -118,14 +118,21 @@ void share_release_grant(struct qn_core *core, struct peer *peer, struct share *
     coll_grant_next(core, coll);
 }
 
+/* A late site has no more to give before it is clean, and what it sent may have to wait for what
+ * others bring. It may say that it is late before or after the end of what it sent. */
+static void pass_grant_on(struct qn_core *core, const struct peer *peer, struct share *share)
+{
+    if (!share->is_late_there || !share->peer_is_done || share->coll->grant != peer->session->link)
+        return;
+    share->is_short = true;
+    share->coll->grant = 0;
+    coll_grant_next(core, share->coll);
+}
+
 void share_live(struct qn_core *core, struct peer *peer, struct share *share)
 {
     share->peer_is_done = true;
-    if (share->is_late_there && share->coll->grant == peer->session->link) {
-        share->is_short = true; /* it has no more to give before it is clean; what it sent may */
-        share->coll->grant = 0; /* have to wait for what others bring */
-        coll_grant_next(core, share->coll);
-    }
+    pass_grant_on(core, peer, share);
     share_release_grant(core, peer, share);
 }
 
@@ -192,6 +199,16 @@ static void compare_roots(struct qn_core *core, struct peer *peer, struct share 
         verify_differs(core, peer, coll);
 }
 
+void share_confirm_clock(struct qn_core *core, const struct peer *peer, struct share *share)
+{
+    struct known *known = coll_known(share->coll, &peer->site);
+    if (!qn_vv_eq(&known->clock, &share->coll->cc)) {
+        qn_vv_copy(&known->clock, &share->coll->cc);
+        known->is_dirty = true;
+    }
+    known->heard_ms = core->wall_ms;
+}
+
 void share_heard_hash(struct qn_core *core, struct peer *peer, struct share *share,
                       const uint8_t *hash, const uint8_t *root)
 {
@@ -202,10 +219,8 @@ void share_heard_hash(struct qn_core *core, struct peer *peer, struct share *sha
     bool is_equal = memcmp(hash, coll->cc_hash, QN_ROOT_SIZE) == 0;
     if (is_equal || QN_BUG(QN_BUG_COMPARE_UNEQUAL))
         compare_roots(core, peer, share, root);
-    if (is_equal && !qn_vv_eq(&known->clock, &coll->cc)) {
-        qn_vv_copy(&known->clock, &coll->cc);
-        known->is_dirty = true;
-    }
+    if (is_equal)
+        share_confirm_clock(core, peer, share);
     known->heard_ms = core->wall_ms;
     repair_soon(coll);
     if (is_equal || memcmp(hash, believed, QN_ROOT_SIZE) == 0)
@@ -261,6 +276,7 @@ enum qn_err share_heard_clock(struct qn_core *core, struct peer *peer, struct sh
     known->is_dirty = true;
     share->is_beyond = false;
     late_heard_flags(core, peer, share, flags);
+    pass_grant_on(core, peer, share);
     guard_own_dots(core, share->coll, clock);
     if (flags & QN_CLOCK_GRANTS)
         share->has_grant = true;

@@ -638,6 +638,8 @@ void share_free(struct share *share);
 void share_say_clock(struct qn_core *core, struct peer *peer, struct share *share, unsigned flags);
 void share_heard_hash(struct qn_core *core, struct peer *peer, struct share *share,
                       const uint8_t *hash, const uint8_t *root);
+/* The peer said that its clock is this site's. */
+void share_confirm_clock(struct qn_core *core, const struct peer *peer, struct share *share);
 /* The next own write is made by a new incarnation: the present one's dots may have been used
  * before. Once in the life of a core, for it is done on what others claim. */
 void share_renew(struct qn_core *core);

@@ -192,7 +192,8 @@ static enum qn_err drop_front(struct dropping *dropping, bool *ret_is_done)
 
 /* --- what follows from it --- */
 
-/* Checkpoints up to `ctr` go, but for the one that the chain continues from. */
+/* Checkpoints before `ctr` go, but for the one that the chain continues from. One at `ctr` stays:
+ * from there on the rest of the log is verified, by the scrub and before it is served. */
 static enum qn_err drop_checkpoints(struct qn_replica *replica, uint32_t coll, uint32_t actor,
                                     uint64_t ctr, uint64_t latest)
 {
@@ -207,7 +208,7 @@ static enum qn_err drop_checkpoints(struct qn_replica *replica, uint32_t coll, u
         if (key.size != 16)
             return QN_ERR_CORRUPT;
         uint64_t at_ctr = qn_read_u64(key.data + 8);
-        if (at_ctr > ctr || at_ctr == latest)
+        if (at_ctr >= ctr || at_ctr == latest)
             return QN_OK;
         qn_key_copy(&at, key);
         QN_TRY(qn_must_exist(qn_kv_del(replica->kv, QN_TABLE_CHAIN, qn_key_view(&at))));

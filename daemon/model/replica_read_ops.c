@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "model/bugs.h"
 #include "model/dict.h"
+#include "model/op.h"
 #include "model/replica_read.h"
 #include "model/tables.h"
 #include "proto/pack.h"
@@ -21,7 +22,9 @@ struct batch_actor {
     uint32_t number;
     uint64_t last, last_at_cut;
     struct qn_signature signature, signature_at_cut;
-    bool is_open; /* its last operation is at no checkpoint */
+    struct qn_digest chain;
+    bool has_chain; /* up to its last operation: what is read is what was signed */
+    bool is_open;   /* its last operation is at no checkpoint */
 };
 
 struct batch {
@@ -58,6 +61,31 @@ static size_t index_of(struct batch *batch, uint32_t number, const struct qn_act
     return batch->actors.count - 1;
 }
 
+/* The hash before its first operation in the batch; without one (the log begins in the middle of a
+ * commit) nothing is verified up to the next checkpoint. */
+static enum qn_err begin_chain(struct batch *batch, struct batch_actor *in, uint64_t ctr)
+{
+    const struct qn_dot before = {in->actor, ctr - 1};
+    enum qn_err err =
+        qn_chain_at(batch->kv, &batch->request->coll, batch->coll, in->number, &before, &in->chain);
+    in->has_chain = err == QN_OK;
+    return qn_may_miss(err);
+}
+
+/* What rotted in the log is not served on: whoever got it would have to blame this site. */
+static enum qn_err verify_chain(struct batch_actor *in, struct qn_span op,
+                                const struct qn_checkpoint *checkpoint)
+{
+    if (in->has_chain)
+        qn_chain_next(&in->chain, op, &in->chain);
+    if (checkpoint == NULL)
+        return QN_OK;
+    bool is_right = !in->has_chain || qn_digest_eq(&in->chain, &checkpoint->hash);
+    in->chain = checkpoint->hash;
+    in->has_chain = true;
+    return is_right ? QN_OK : QN_ERR_CORRUPT;
+}
+
 static enum qn_err add_op(struct batch *batch, uint32_t number, const struct qn_actor *actor,
                           uint64_t ctr)
 {
@@ -74,6 +102,9 @@ static enum qn_err add_op(struct batch *batch, uint32_t number, const struct qn_
     enum qn_err err = qn_checkpoint_get(batch->kv, batch->coll, number, ctr, &checkpoint);
     QN_TRY(qn_may_miss(err));
     struct batch_actor *in = &batch->actors.items[index];
+    if (in->last == 0)
+        QN_TRY(begin_chain(batch, in, ctr));
+    QN_TRY(verify_chain(in, qn_span_from(op, 8), err == QN_OK ? &checkpoint : NULL));
     batch->open = batch->open + (err != QN_OK) - in->is_open;
     in->is_open = err != QN_OK;
     in->last = ctr;
@@ -277,15 +308,19 @@ enum qn_err qn_read_ops(struct qn_kv *kv, const struct qn_ops_request *request, 
 static enum qn_err seq_of(struct qn_kv *kv, struct qn_dict *dict, uint32_t coll,
                           const struct qn_dot *dot, uint64_t *ret_seq)
 {
-    struct qn_key key;
-    struct qn_span op;
+    struct qn_key key, at;
+    struct qn_span op, order;
     uint32_t actor;
     QN_TRY(qn_must_exist(qn_dict_find_actor(dict, &dot->actor, &actor)));
     QN_TRY(
         qn_must_exist(qn_kv_get(kv, QN_TABLE_LOG, qn_key_dot(&key, coll, actor, dot->ctr), &op)));
     if (op.size <= 8)
         return QN_ERR_CORRUPT;
-    *ret_seq = qn_read_u64(op.data);
+    uint64_t seq = qn_read_u64(op.data);
+    QN_TRY(qn_must_exist(qn_kv_get(kv, QN_TABLE_ORDER, qn_key_seq(&at, coll, seq), &order)));
+    if (!qn_span_eq(order, qn_span_from(qn_key_view(&key), 4)))
+        return QN_ERR_CORRUPT; /* what stands behind another place would come without its causes */
+    *ret_seq = seq;
     return QN_OK;
 }
 

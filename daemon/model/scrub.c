@@ -257,17 +257,16 @@ static void found_in_log(struct reader *reader, uint64_t ctr)
 static enum qn_err begin_actor(struct reader *reader, uint32_t actor)
 {
     struct qn_scrub *scrub = reader->scrub;
-    struct qn_actor name;
-    uint64_t floor;
-    QN_TRY(qn_counter_get(reader->kv, QN_TABLE_FLOOR, reader->row.number, actor, &floor));
+    struct qn_dot floor;
+    QN_TRY(qn_counter_get(reader->kv, QN_TABLE_FLOOR, reader->row.number, actor, &floor.ctr));
     scrub->actor = actor;
-    scrub->ctr = floor;
+    scrub->ctr = floor.ctr;
     scrub->bad_ctr = 0;
-    scrub->has_chain = floor == 0;
-    if (!scrub->has_chain || qn_dict_actor_of(&reader->dict, actor, &name) != QN_OK)
-        return QN_OK;
-    qn_chain_start(reader->id, &name, &scrub->chain);
-    return QN_OK;
+    enum qn_err err = qn_dict_actor_of(&reader->dict, actor, &floor.actor);
+    if (err == QN_OK)
+        err = qn_chain_at(reader->kv, reader->id, reader->row.number, actor, &floor, &scrub->chain);
+    scrub->has_chain = err == QN_OK;
+    return err == QN_ERR_CORRUPT ? QN_OK : qn_may_miss(err);
 }
 
 static bool is_legible(struct reader *reader, struct qn_span entry, uint64_t ctr)

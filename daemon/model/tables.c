@@ -311,3 +311,16 @@ enum qn_err qn_checkpoint_put(struct qn_kv *kv, uint32_t coll, uint32_t actor, u
     memcpy(bytes + QN_DIGEST_SIZE, checkpoint->signature.bytes, QN_SIGNATURE_SIZE);
     return qn_kv_put(kv, QN_TABLE_CHAIN, qn_key_dot(&key, coll, actor, ctr), QN_SPAN_OF(bytes));
 }
+
+enum qn_err qn_chain_at(struct qn_kv *kv, const struct qn_coll_id *id, uint32_t coll,
+                        uint32_t actor, const struct qn_dot *at, struct qn_digest *ret_hash)
+{
+    struct qn_checkpoint checkpoint;
+    if (at->ctr == 0) {
+        qn_chain_start(id, &at->actor, ret_hash);
+        return QN_OK;
+    }
+    QN_TRY(qn_checkpoint_get(kv, coll, actor, at->ctr, &checkpoint));
+    *ret_hash = checkpoint.hash;
+    return QN_OK;
+}

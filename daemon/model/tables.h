@@ -87,6 +87,11 @@ enum qn_err QN_CHECKED qn_checkpoint_get(struct qn_kv *kv, uint32_t coll, uint32
                                          uint64_t ctr, struct qn_checkpoint *ret_checkpoint);
 enum qn_err QN_CHECKED qn_checkpoint_put(struct qn_kv *kv, uint32_t coll, uint32_t actor,
                                          uint64_t ctr, const struct qn_checkpoint *checkpoint);
+/* The chain hash of an actor, by its number, at a dot of it: of the start (counter 0) or of a
+ * checkpoint. QN_ERR_NOTFOUND: there is none just there. */
+enum qn_err QN_CHECKED qn_chain_at(struct qn_kv *kv, const struct qn_coll_id *id, uint32_t coll,
+                                   uint32_t actor, const struct qn_dot *at,
+                                   struct qn_digest *ret_hash);
 
 /* In a place where something must be stored: its absence is damage. */
 static inline enum qn_err qn_must_exist(enum qn_err err)

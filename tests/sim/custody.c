@@ -22,7 +22,7 @@ struct sim_promise {
 
 /* ---- whether it is kept ---- */
 
-static bool is_pack_kept(struct sim_world *world, struct sim_site *holder,
+static bool is_pack_kept(struct sim_world *world, const struct sim_site *holder,
                          const struct qn_site_id *owner, const struct qn_digest *name)
 {
     struct qn_held_pack row;
@@ -36,7 +36,7 @@ static bool is_pack_kept(struct sim_world *world, struct sim_site *holder,
     return !row.is_bad && !row.is_condemned && file != NULL && file->is_whole;
 }
 
-static bool are_packs_kept(struct sim_world *world, struct sim_site *holder,
+static bool are_packs_kept(struct sim_world *world, const struct sim_site *holder,
                            const struct sim_promise *promise)
 {
     QN_AUTO_BUF struct qn_buf names;
@@ -54,7 +54,7 @@ static bool are_packs_kept(struct sim_world *world, struct sim_site *holder,
 }
 
 /* The lock that the store shows now; false if it is not there, or not as promised. */
-static bool find_lock(struct sim_world *world, struct sim_site *holder,
+static bool find_lock(struct sim_world *world, const struct sim_site *holder,
                       const struct sim_promise *promise, uint64_t *ret_until_ms)
 {
     struct qn_kv *kv = memkv_reader(holder->disk);
@@ -99,10 +99,15 @@ static void promise(struct sim_world *world, const struct sim_site *holder,
         if (known->holder == holder->index && known->is_list == is_list &&
             qn_site_id_eq(&known->owner, owner) && qn_digest_eq(&known->name, name))
             return;
-    struct sim_promise *new = qn_vec_push_slot(&world->promises);
-    *new = (struct sim_promise){
+    struct sim_promise new = {
         .holder = holder->index, .owner = *owner, .name = *name, .is_list = is_list};
-    check_promise(world, new);
+    uint64_t until_ms;
+    if (holder->has_old_rows && !find_lock(world, holder, &new, &until_ms)) {
+        world->rotten++; /* its store says that a file is there which went since: scrubs find it */
+        return;
+    }
+    qn_vec_push(&world->promises, new);
+    check_promise(world, &world->promises.items[world->promises.count - 1]);
     if (is_list)
         world->lists_held++;
 }

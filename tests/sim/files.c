@@ -101,6 +101,7 @@ static enum qn_err do_append(struct sim_world *world, struct sim_site *site,
     if (site->files.is_full)
         return QN_ERR_NOSPACE;
     qn_buf_append_span(&file->part, qn_buf_view(&what->bytes));
+    file->grown_ms = world->now_ms;
     if (file->part.size < what->total)
         return QN_OK;
     QN_DIGEST(&digest, qn_buf_view(&file->part));
@@ -178,10 +179,13 @@ static enum qn_err do_proof(const struct sim_site *site, const struct qn_file_wo
     return QN_OK;
 }
 
-static void sweep(struct sim_site *site, const struct qn_site_id *owner)
+/* Parts that did not grow for so long. */
+static void sweep(const struct sim_world *world, struct sim_site *site,
+                  const struct qn_file_work *what)
 {
     qn_vec_each (&site->files.held, slot)
-        if (qn_site_id_eq(&(*slot)->owner, owner))
+        if (qn_site_id_eq(&(*slot)->owner, &what->owner) &&
+            world->now_ms - (*slot)->grown_ms >= what->size)
             qn_buf_reset(&(*slot)->part);
 }
 
@@ -231,7 +235,7 @@ static enum qn_err do_kind(struct sim_world *world, struct sim_site *site,
     case QN_FILE_PROOF:
         return do_proof(site, what, result);
     case QN_FILE_SWEEP:
-        sweep(site, &what->owner);
+        sweep(world, site, what);
         return QN_OK;
     case QN_FILE_LIST:
         list(site, what, result);

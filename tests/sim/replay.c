@@ -63,35 +63,20 @@ void replay_forget(struct sim_site *site)
     qn_vec_free(&site->taken);
 }
 
-static enum qn_err take_again(struct sim_world *world, struct sim_site *site,
-                              const struct qn_intent *intent, struct qn_commit *commit)
-{
-    struct qn_kv *kv = memkv_begin(site->disk);
-    QN_TRY(qn_applier_begin(site->applier, kv, site_wall_ms(world, site), 0));
-    enum qn_err err = qn_applier_execute(site->applier, intent, commit);
-    if (err == QN_OK)
-        err = qn_applier_seal(site->applier, commit);
-    if (err == QN_OK)
-        err = memkv_commit(site->disk);
-    else
-        memkv_abort(site->disk);
-    qn_applier_done(site->applier, commit, err);
-    return err;
-}
-
 void replay_some(struct sim_world *world, struct sim_site *site)
 {
     if (world->has_twins || site->taken.count == 0 || !world_chance(world, 60))
         return;
     size_t index = world_below(world, site->taken.count);
-    const struct sim_taken *taken = &site->taken.items[index];
+    struct sim_taken *taken = &site->taken.items[index];
     if (taken->intent->kind == QN_INTENT_PAGE && pass_of(site, taken->intent) != taken->pass) {
         drop(site, index);
         return;
     }
     struct memkv *before = memkv_clone(site->disk);
     struct qn_commit *commit = qn_commit_new();
-    enum qn_err err = take_again(world, site, taken->intent, commit);
+    enum qn_err err = site_transact(world, site, &taken->intent, 1, 0, commit);
+    qn_applier_done(site->applier, commit, err);
     if (err != QN_OK || !memkv_is_equal(before, site->disk))
         world_fail(world, "%s: %s that came again changed something (%s)", site->name,
                    taken->intent->kind == QN_INTENT_PAGE ? "a page" : "operations",

@@ -79,12 +79,23 @@ static bool is_with_outsider(struct sim_world *world, const struct sim_op *op)
     return false;
 }
 
+/* It went with a disk, and is in no copy of it that came back with a vault. */
+static bool may_be_gone(const struct sim_world *world, const struct sim_op *op)
+{
+    const struct sim_site *keeper = op->kept_by > 0 ? &world->sites[op->kept_by - 1] : NULL;
+    return op->may_be_lost &&
+           (keeper == NULL || !oracle_is_in(world, keeper) || !shares(keeper, &op->coll));
+}
+
 static void nothing_is_lost(struct sim_world *world, const struct sim_site *site)
 {
     qn_vec_each (&world->ops, op)
-        if (shares(site, &op->coll) && !op->may_be_lost && !is_by_lost(world, op) &&
+        if (shares(site, &op->coll) && !may_be_gone(world, op) && !is_by_lost(world, op) &&
             !oracle_has_op(site, op) && !is_with_outsider(world, op)) {
-            world_fail(world, "at rest: %s lacks an operation that was durable", site->name);
+            world_fail(world,
+                       "at rest: %s lacks an operation that was durable, %02x%02x %llu in %02x%02x",
+                       site->name, op->op.dot.actor.bytes[0], op->op.dot.actor.bytes[8],
+                       (unsigned long long)op->op.dot.ctr, op->coll.bytes[0], op->coll.bytes[1]);
             return;
         }
 }
@@ -205,6 +216,24 @@ bool oracle_is_damaged(struct sim_world *world)
     return false;
 }
 
+/* Who is late waits for a site that is clean and has no damaged record; and a damaged record is not
+ * given up while a member that may have it is away (docs/records.md, "Integrity"). */
+static bool waits_for_member(const struct sim_world *world, const struct sim_site *site,
+                             const struct qn_coll_id *coll)
+{
+    if (are_all_in(world, site, coll))
+        return false;
+    for (size_t i = 0; i < world->site_count; i++) {
+        const struct sim_site *other = &world->sites[i];
+        struct qn_coll_info info;
+        if (oracle_is_in(world, other) && shares(other, coll) &&
+            qn_read_coll(memkv_reader(other->disk), coll, &info) == QN_OK && !info.late.is_late &&
+            info.damage.damaged == 0)
+            return false;
+    }
+    return true;
+}
+
 static void coll_at_rest(struct sim_world *world, struct sim_site *site,
                          const struct qn_coll_id *coll)
 {
@@ -214,7 +243,8 @@ static void coll_at_rest(struct sim_world *world, struct sim_site *site,
         if (oracle_is_in(world, &world->sites[i]) && shares(&world->sites[i], coll))
             reference = &world->sites[i];
     bool is_agreed = !is_closed(world, coll) || !world->may_fork; /* who shares it */
-    if (shares(site, coll) && is_agreed && is_late(site, coll))   /* invariant 11 */
+    is_agreed &= !waits_for_member(world, site, coll);
+    if (shares(site, coll) && is_agreed && is_late(site, coll)) /* invariant 11 */
         world_fail(world, "at rest: %s is late", site->name);
     if (shares(site, coll) && is_agreed)
         equal_to_first(world, reference, site, coll);
@@ -223,6 +253,8 @@ static void coll_at_rest(struct sim_world *world, struct sim_site *site,
         !shares(site, coll) || !has_helper(world, site, coll) || !are_all_in(world, site, coll);
     if (qn_read_coll(memkv_reader(site->disk), coll, &info) == QN_OK)
         oracle_check_coll(world, site, coll);
+    if (shares(site, coll) && !world->has_twins)
+        oracle_check_log(world, site, coll);
     site->is_rotten = was_rotten;
 }
 

@@ -1,7 +1,10 @@
 /* Bits of what is stored fall over. A value that was in one place only may be gone for good, and
- * nothing else may: so for each record that rotted this file follows where else its values are, and
- * the oracle excuses those, and only those, that were nowhere any more at some moment.
+ * nothing else may: so for each record and operation that rotted this file follows where else its
+ * values are, and the oracle excuses those, and only those, that were nowhere any more at some
+ * moment.
  */
+#include <stdio.h>
+
 #include "model/damage.h"
 #include "model/op_read.h"
 #include "model/row.h"
@@ -14,9 +17,10 @@ struct rotten_pair {
     bool is_gone;
 };
 
-/* A record as it was when its row rotted. */
+/* A record as it was when its row rotted; or what an operation of the log set. */
 struct sim_rotten {
     size_t site;
+    bool is_of_log;
     struct qn_coll_id coll;
     struct qn_buf key;
     QN_VEC(struct rotten_pair) pairs;
@@ -74,6 +78,7 @@ static bool has_whole_pair(struct qn_kv *kv, const struct sim_rotten *rotten,
            qn_record_pair(&record, qn_buf_view(&pair->field), &pair->dot) != NULL;
 }
 
+/* What left the log while the record was set aside. */
 static bool is_kept(struct qn_kv *kv, uint32_t coll, const struct sim_rotten *rotten,
                     uint32_t actor, uint64_t ctr)
 {
@@ -86,22 +91,35 @@ static bool is_kept(struct qn_kv *kv, uint32_t coll, const struct sim_rotten *ro
     return false;
 }
 
-static bool has_in_log(struct qn_kv *kv, const struct sim_rotten *rotten,
-                       const struct rotten_pair *pair)
+/* As it was written. */
+static bool has_in_log(const struct sim_world *world, struct qn_kv *kv,
+                       const struct sim_rotten *rotten, const struct rotten_pair *pair)
 {
     struct qn_dict dict;
     struct qn_key at;
     struct qn_span entry;
     uint32_t actor, coll = number_of(kv, &rotten->coll);
+    const struct sim_op *op = oracle_op(world, &rotten->coll, &pair->dot);
     qn_dict_init(&dict, kv, false);
-    if (qn_dict_find_actor(&dict, &pair->dot.actor, &actor) != QN_OK)
+    if (op == NULL || qn_dict_find_actor(&dict, &pair->dot.actor, &actor) != QN_OK)
         return false;
+    if (is_kept(kv, coll, rotten, actor, pair->dot.ctr))
+        return true;
     return qn_kv_get(kv, QN_TABLE_LOG, qn_key_dot(&at, coll, actor, pair->dot.ctr), &entry) ==
-               QN_OK ||
-           is_kept(kv, coll, rotten, actor, pair->dot.ctr);
+               QN_OK &&
+           entry.size > 8 && qn_span_eq(qn_span_from(entry, 8), qn_span(op->bytes, op->size));
 }
 
 /* ---- falling over ---- */
+
+static const struct qn_coll_id *coll_of(const struct sim_world *world, struct qn_kv *kv,
+                                        struct qn_span place)
+{
+    qn_vec_each (&world->colls, coll)
+        if (number_of(kv, coll) == qn_read_u32(place.data))
+            return coll;
+    return NULL;
+}
 
 /* What the row at a place says before it rots; nothing if it is rotten already. */
 static void remember(struct sim_world *world, const struct sim_site *site, struct qn_span place,
@@ -111,18 +129,38 @@ static void remember(struct sim_world *world, const struct sim_site *site, struc
     QN_AUTO_RECORD struct qn_record record = {0};
     if (!decode_whole(kv, row, &record))
         return;
-    qn_vec_each (&world->colls, coll) {
-        if (number_of(kv, coll) != qn_read_u32(place.data))
-            continue;
-        struct sim_rotten *rotten = QN_NEW(struct sim_rotten);
-        *rotten = (struct sim_rotten){
-            .site = site->index, .coll = *coll, .key = copy_of(qn_span_from(place, 4))};
-        qn_vec_each (&record.fields, field)
-            qn_vec_each (&field->pairs, pair)
-                qn_vec_push(&rotten->pairs,
-                            ((struct rotten_pair){copy_of(field->name), pair->dot, false}));
-        qn_vec_push(&world->rotten_records, rotten);
-    }
+    const struct qn_coll_id *coll = coll_of(world, kv, place);
+    if (coll == NULL)
+        return;
+    struct sim_rotten *rotten = QN_NEW(struct sim_rotten);
+    *rotten = (struct sim_rotten){
+        .site = site->index, .coll = *coll, .key = copy_of(qn_span_from(place, 4))};
+    qn_vec_each (&record.fields, field)
+        qn_vec_each (&field->pairs, pair)
+            qn_vec_push(&rotten->pairs,
+                        ((struct rotten_pair){copy_of(field->name), pair->dot, false}));
+    qn_vec_push(&world->rotten_records, rotten);
+}
+
+/* What the operation sets may be in no record: of one that is set aside only the log has it. */
+static void remember_op(struct sim_world *world, const struct sim_site *site, struct qn_span place)
+{
+    struct qn_kv *kv = memkv_reader(site->disk);
+    const struct qn_coll_id *coll = coll_of(world, kv, place);
+    struct qn_dict dict;
+    struct qn_dot dot = {.ctr = qn_read_u64(place.data + 8)};
+    qn_dict_init(&dict, kv, false);
+    if (coll == NULL || qn_dict_actor_of(&dict, qn_read_u32(place.data + 4), &dot.actor) != QN_OK)
+        return;
+    const struct sim_op *op = oracle_op(world, coll, &dot);
+    if (op == NULL)
+        return;
+    struct sim_rotten *rotten = QN_NEW(struct sim_rotten);
+    *rotten = (struct sim_rotten){
+        .site = site->index, .is_of_log = true, .coll = *coll, .key = copy_of(op->op.key)};
+    qn_vec_each (&op->op.set, set)
+        qn_vec_push(&rotten->pairs, ((struct rotten_pair){copy_of(set->field), dot, false}));
+    qn_vec_push(&world->rotten_records, rotten);
 }
 
 static void find_place(struct sim_world *world, struct qn_kv *kv, enum qn_table table, size_t count,
@@ -140,30 +178,57 @@ static void find_place(struct sim_world *world, struct qn_kv *kv, enum qn_table 
     qn_buf_append_span(row, value);
 }
 
-void site_rot(struct sim_world *world, struct sim_site *site)
+/* Some entry of a table loses a bit; its place is left in `place`. */
+static void rot_entry(struct sim_world *world, struct sim_site *site, enum qn_table table,
+                      struct qn_buf *place)
 {
-    static const enum qn_table tables[] = {QN_TABLE_REC, QN_TABLE_REC, QN_TABLE_FP};
-    enum qn_table table = tables[world_below(world, sizeof(tables) / sizeof(tables[0]))];
-    size_t count = memkv_count(site->disk, table);
-    QN_AUTO_BUF struct qn_buf place, row;
-    qn_buf_init(&place, 1024);
+    QN_AUTO_BUF struct qn_buf row;
     qn_buf_init(&row, QN_RECORD_SIZE_MAX);
-    if (count == 0)
-        return;
-    find_place(world, memkv_reader(site->disk), table, count, &place, &row);
+    find_place(world, memkv_reader(site->disk), table, memkv_count(site->disk, table), place, &row);
     if (table == QN_TABLE_REC)
-        remember(world, site, qn_buf_view(&place), qn_buf_view(&row));
+        remember(world, site, qn_buf_view(place), qn_buf_view(&row));
+    if (table == QN_TABLE_LOG)
+        remember_op(world, site, qn_buf_view(place));
+    site->has_rotten_log |= table == QN_TABLE_LOG;
+    world->log_flips += table == QN_TABLE_LOG;
     row.data[world_below(world, row.size)] ^= (uint8_t)(1u << world_below(world, 8));
     struct qn_kv *kv = memkv_begin(site->disk);
-    QN_ASSERT(qn_kv_put(kv, table, qn_buf_view(&place), qn_buf_view(&row)) == QN_OK);
+    QN_ASSERT(qn_kv_put(kv, table, qn_buf_view(place), qn_buf_view(&row)) == QN_OK);
     QN_ASSERT(memkv_commit(site->disk) == QN_OK);
     if (!site->writer_is_busy || site->undelivered_is_synced)
         memkv_sync(site->disk);
     site->is_rotten = true;
     world->flips++;
-    world_trace(world, "%s rots in table %d, %.*s", site->name, (int)table, (int)place.size - 4,
-                (const char *)place.data + 4);
+    world_trace(world, "%s rots in table %d, %.*s", site->name, (int)table, (int)place->size - 4,
+                (const char *)place->data + 4);
     rot_look(world);
+}
+
+void site_rot(struct sim_world *world, struct sim_site *site)
+{
+    static const enum qn_table tables[] = {QN_TABLE_REC, QN_TABLE_REC, QN_TABLE_FP, QN_TABLE_LOG};
+    enum qn_table table = tables[world_below(world, world->is_hard ? 4 : 3)];
+    QN_AUTO_BUF struct qn_buf place;
+    qn_buf_init(&place, 1024);
+    bool is_seen = table != QN_TABLE_LOG || site->undelivered == NULL; /* by the oracle */
+    if (is_seen && memkv_count(site->disk, table) > 0)
+        rot_entry(world, site, table, &place);
+}
+
+bool rot_record(struct sim_world *world, struct sim_site *site, struct qn_coll_id *ret_coll,
+                char ret_key[QN_KEY_SIZE_MAX + 1])
+{
+    QN_AUTO_BUF struct qn_buf place;
+    size_t before = world->rotten_records.count;
+    qn_buf_init(&place, 1024);
+    if (memkv_count(site->disk, QN_TABLE_REC) > 0)
+        rot_entry(world, site, QN_TABLE_REC, &place);
+    if (world->rotten_records.count == before)
+        return false;
+    const struct sim_rotten *rotten = world->rotten_records.items[before];
+    *ret_coll = rotten->coll;
+    snprintf(ret_key, QN_KEY_SIZE_MAX + 1, "%.*s", (int)rotten->key.size, rotten->key.data);
+    return true;
 }
 
 /* ---- what is gone ---- */
@@ -176,7 +241,7 @@ void rot_look(struct sim_world *world)
             for (size_t i = 0; i < world->site_count && !is_there; i++) {
                 struct qn_kv *kv = memkv_reader(world->sites[i].disk);
                 is_there = oracle_can_give(world, &world->sites[i], &(*slot)->coll) &&
-                           (has_whole_pair(kv, *slot, pair) || has_in_log(kv, *slot, pair));
+                           (has_whole_pair(kv, *slot, pair) || has_in_log(world, kv, *slot, pair));
             }
             if (is_there)
                 continue;
@@ -227,8 +292,8 @@ bool rot_may_be_in(const struct sim_world *world, const struct sim_site *site,
                    const struct qn_coll_id *coll, struct qn_span key)
 {
     qn_vec_each (&world->rotten_records, slot)
-        if ((*slot)->site == site->index && qn_coll_id_eq(&(*slot)->coll, coll) &&
-            qn_span_eq(qn_buf_view(&(*slot)->key), key))
+        if ((*slot)->site == site->index && !(*slot)->is_of_log &&
+            qn_coll_id_eq(&(*slot)->coll, coll) && qn_span_eq(qn_buf_view(&(*slot)->key), key))
             return true;
     return false;
 }

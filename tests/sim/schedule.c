@@ -37,9 +37,18 @@ static const char *random_key(struct sim_world *world)
     return key;
 }
 
-static const char *random_coll(struct sim_world *world)
+const char *schedule_coll(struct sim_world *world)
 {
     return colls[world_chance(world, 150) ? 2 : world_below(world, 2)];
+}
+
+const struct qn_coll_id *schedule_open_coll(struct sim_world *world)
+{
+    size_t first = world_below(world, world->colls.count);
+    const struct qn_coll_id *coll = &world->colls.items[first];
+    return qn_coll_id_eq(coll, &world->closed)
+               ? &world->colls.items[(first + 1) % world->colls.count]
+               : coll;
 }
 
 static const char *random_field(struct sim_world *world)
@@ -48,7 +57,8 @@ static const char *random_field(struct sim_world *world)
     return fields[world_below(world, 3)];
 }
 
-void schedule_put(struct sim_world *world, struct sim_site *site, const char *coll)
+void schedule_put_key(struct sim_world *world, struct sim_site *site, const char *coll,
+                      const char *key)
 {
     struct qn_buf args;
     uint64_t value = 100000 + ++world->next_value;
@@ -66,7 +76,7 @@ void schedule_put(struct sim_world *world, struct sim_site *site, const char *co
         qn_pack_cstr(&args, "y");
         qn_pack_u64(&args, value);
     }
-    text(&args, "key", random_key(world));
+    text(&args, "key", key);
     qn_vec_push(&world->acks, ((struct sim_ack){.site = site->index,
                                                 .request = world->next_request + 1,
                                                 .value = value,
@@ -74,11 +84,16 @@ void schedule_put(struct sim_world *world, struct sim_site *site, const char *co
     request(world, site, "record.put", &args);
 }
 
+void schedule_put(struct sim_world *world, struct sim_site *site, const char *coll)
+{
+    schedule_put_key(world, site, coll, random_key(world));
+}
+
 static void change(struct sim_world *world, struct sim_site *site, const char *command)
 {
     struct qn_buf args;
     start_args(&args, 2);
-    text(&args, "collection", random_coll(world));
+    text(&args, "collection", schedule_coll(world));
     text(&args, "key", random_key(world));
     request(world, site, command, &args);
 }
@@ -87,14 +102,14 @@ static void empty_trash(struct sim_world *world, struct sim_site *site)
 {
     struct qn_buf args;
     start_args(&args, 1);
-    text(&args, "collection", random_coll(world));
+    text(&args, "collection", schedule_coll(world));
     request(world, site, "record.empty-trash", &args);
 }
 
 static void resolve(struct sim_world *world, struct sim_site *site)
 {
     struct qn_buf args;
-    const char *coll = random_coll(world);
+    const char *coll = schedule_coll(world);
     start_args(&args, 4);
     text(&args, "collection", coll);
     text(&args, "field", world_chance(world, 200) ? "_trash" : random_field(world));
@@ -112,7 +127,7 @@ static void verify(struct sim_world *world, struct sim_site *site)
     request(world, site, "verify", &args);
 }
 
-static void scrub(struct sim_world *world, struct sim_site *site)
+void schedule_scrub(struct sim_world *world, struct sim_site *site)
 {
     struct qn_buf args;
     start_args(&args, 2);
@@ -316,7 +331,7 @@ static void break_some_link(struct sim_world *world)
 
 static void take_image(struct sim_world *world, struct sim_site *site)
 {
-    if (!is_member(site) || site->undelivered != NULL)
+    if (!is_member(site) || site->undelivered != NULL || site->has_rotten_log)
         return;
     world_trace(world, "%s is copied", site->name);
     memkv_free(site->image);
@@ -386,12 +401,22 @@ static void call(struct sim_world *world, struct sim_site *site, uint64_t dice)
         site_step(world, site, &(struct qn_event){.kind = QN_EVENT_CALL, .key = member->keys.site});
 }
 
+static void knot(struct sim_world *world, struct sim_site *site)
+{
+    if (world_chance(world, 500))
+        knot_rot(world, site);
+    else
+        knot_behind(world, site);
+}
+
 static void act_up(struct sim_world *world, struct sim_site *site, uint64_t dice)
 {
     if (world->has_trouble && world_chance(world, 60))
         trouble_hits(world, site);
+    else if (world->is_hard && world_chance(world, 24))
+        knot(world, site);
     else if (dice < 360)
-        schedule_put(world, site, random_coll(world));
+        schedule_put(world, site, schedule_coll(world));
     else if (dice < 400)
         disturb_disk(world, site);
     else if (dice < 480)
@@ -414,8 +439,10 @@ static void act_up(struct sim_world *world, struct sim_site *site, uint64_t dice
         cut(world, false);
     else if (dice < 880)
         break_some_link(world);
-    else if (dice < 930)
+    else if (dice < 905 || (dice < 930 && !world->is_hard))
         site_crash(world, site);
+    else if (dice < 930)
+        knot_crash(world, site);
     else if (dice < 960)
         take_image(world, site);
     else if (dice < 972)
@@ -493,7 +520,7 @@ static void find_rot(struct sim_world *world)
     for (int round = 0; round < 2 && world->flips > 0; round++) {
         for (size_t i = 0; i < world->site_count; i++)
             if (world->sites[i].is_up)
-                scrub(world, &world->sites[i]);
+                schedule_scrub(world, &world->sites[i]);
         world_run(world, world->now_ms + 70000);
     }
 }
@@ -520,17 +547,23 @@ static void wait_for_damaged(struct sim_world *world)
     }
 }
 
+static void start_all(struct sim_world *world, size_t early)
+{
+    for (size_t i = 0; i < world->site_count; i++)
+        if (!world->sites[i].is_up && (i < early || world->sites[i].has_code))
+            site_start(world, &world->sites[i]);
+}
+
 static void calm_down(struct sim_world *world, size_t early)
 {
     world->is_calm = true;
     memset(world->is_blocked, 0, sizeof(world->is_blocked));
-    for (size_t i = 0; i < world->site_count; i++) {
-        struct sim_site *site = &world->sites[i];
-        site->files.is_full = false;
-        if (!site->is_up && (i < early || site->has_code))
-            site_start(world, site);
-    }
+    for (size_t i = 0; i < world->site_count; i++)
+        world->sites[i].files.is_full = false;
+    start_all(world, early);
     world_trace(world, "calm");
+    world_run(world, world->now_ms + 2000);
+    start_all(world, early); /* whose store failed last is told so only now */
     world_run(world, world->now_ms + 90000);
     if (world->has_copies)
         let_time_pass(world);

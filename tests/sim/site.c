@@ -96,6 +96,7 @@ void site_deinit(struct sim_site *site)
     qn_buf_deinit(&site->genesis);
     memkv_free(site->disk);
     memkv_free(site->image);
+    memkv_free(site->copy);
     memkv_free(site->before);
 }
 
@@ -148,6 +149,9 @@ static void look_at_note(struct sim_world *world, struct sim_site *site,
     world->repairs += strcmp(effect->code, "repaired") == 0;
     if (strcmp(effect->code, "damage") == 0 && !site->is_rotten)
         world_fail(world, "%s: damage in %s, where nothing rotted", site->name, effect->object);
+    /* Whoever gets an operation that rotted at its sender cannot know that. */
+    if (world->log_flips > 0 && strcmp(effect->code, "bad-operation") == 0)
+        return;
     if (world->flips > 0 && (strcmp(effect->code, "fingerprint") == 0 ||
                              (strcmp(effect->code, "read-failed") == 0 && site->is_rotten)))
         return;
@@ -286,21 +290,28 @@ void site_request(struct sim_world *world, struct sim_site *site, uint64_t reque
 
 /* ---- the writer ---- */
 
-static enum qn_err run_group(struct sim_world *world, struct sim_site *site,
-                             struct qn_commit *commit, size_t count)
+enum qn_err site_transact(struct sim_world *world, struct sim_site *site,
+                          struct qn_intent *const *intents, size_t count, uint64_t random,
+                          struct qn_commit *commit)
 {
     struct qn_kv *kv = memkv_begin(site->disk);
-    trouble_begin(world, site, site->queue.items[0]->kind == QN_INTENT_LEDGER_MERGE);
-    enum qn_err err =
-        qn_applier_begin(site->applier, kv, site_wall_ms(world, site), qn_prng_next(&world->prng));
+    enum qn_err err = qn_applier_begin(site->applier, kv, site_wall_ms(world, site), random);
     for (size_t i = 0; i < count && err == QN_OK; i++)
-        err = qn_applier_execute(site->applier, site->queue.items[i], commit);
+        err = qn_applier_execute(site->applier, intents[i], commit);
     if (err == QN_OK)
         err = qn_applier_seal(site->applier, commit);
     if (err == QN_OK)
-        err = memkv_commit(site->disk);
-    else
-        memkv_abort(site->disk);
+        return memkv_commit(site->disk);
+    memkv_abort(site->disk);
+    return err;
+}
+
+static enum qn_err run_group(struct sim_world *world, struct sim_site *site,
+                             struct qn_commit *commit, size_t count)
+{
+    trouble_begin(world, site, site->queue.items[0]->kind == QN_INTENT_LEDGER_MERGE);
+    enum qn_err err =
+        site_transact(world, site, site->queue.items, count, qn_prng_next(&world->prng), commit);
     return trouble_end(world, site, err);
 }
 
@@ -362,8 +373,12 @@ void site_write(struct sim_world *world, struct sim_site *site)
         fail_rest(site, commit, count, err);
     qn_applier_done(site->applier, commit, err);
     for (size_t i = 0; i < count; i++) {
-        if (commit->outcomes.items[i].err == QN_OK)
+        enum qn_err outcome = commit->outcomes.items[i].err;
+        if (outcome == QN_OK)
             replay_keep(site, site->queue.items[0]);
+        else
+            world_trace(world, "%s refuses intent %d: %s", site->name,
+                        (int)site->queue.items[0]->kind, qn_err_name(outcome));
         qn_intent_free(site->queue.items[0]);
         qn_vec_remove(&site->queue, 0);
     }
@@ -400,14 +415,11 @@ void site_commit(struct sim_world *world, struct sim_site *site)
 /* ---- the log ---- */
 
 /* The log is a cache: any of it may go at any time. */
-void site_truncate(struct sim_world *world, struct sim_site *site)
+bool site_forget(struct sim_world *world, struct sim_site *site, const struct qn_coll_id *coll,
+                 uint64_t seq)
 {
-    const struct qn_coll_id *coll = &world->colls.items[world_below(world, world->colls.count)];
-    struct qn_coll_info info;
-    if (site->undelivered != NULL || site->writer_is_busy ||
-        qn_read_coll(memkv_reader(site->disk), coll, &info) != QN_OK || info.order_head == 0)
-        return;
-    uint64_t seq = 1 + world_below(world, info.order_head);
+    if (site->undelivered != NULL || site->writer_is_busy)
+        return false;
     world_trace(world, "%s forgets operations up to %llu", site->name, (unsigned long long)seq);
     struct qn_commit *commit = qn_commit_new();
     struct qn_kv *kv = memkv_begin(site->disk);
@@ -419,6 +431,15 @@ void site_truncate(struct sim_world *world, struct sim_site *site)
     memkv_sync(site->disk);
     qn_commit_free(commit);
     rot_look(world);
+    return true;
+}
+
+void site_truncate(struct sim_world *world, struct sim_site *site)
+{
+    const struct qn_coll_id *coll = &world->colls.items[world_below(world, world->colls.count)];
+    struct qn_coll_info info;
+    if (qn_read_coll(memkv_reader(site->disk), coll, &info) == QN_OK && info.order_head > 0)
+        (void)site_forget(world, site, coll, 1 + world_below(world, info.order_head));
 }
 
 /* ---- life ---- */
@@ -520,18 +541,20 @@ void site_restore_image(struct sim_world *world, struct sim_site *site)
     memkv_free(site->disk);
     site->disk = site->image;
     site->image = NULL;
-    site->is_restored = true;
+    site->is_restored = site->has_old_rows = true;
+    site->has_rotten_log = false; /* there is no image of one that has */
     rot_look(world);
 }
 
 static void forget_disk(struct sim_world *world, struct sim_site *site)
 {
+    recall_keep(world, site);
     oracle_before_burn(world, site);
     memkv_free(site->image);
     memkv_free(site->disk);
     site->disk = memkv_new();
     site->image = NULL;
-    site->is_restored = false;
+    site->is_restored = site->has_old_rows = site->has_rotten_log = false;
     vault_deinit(&site->vault);
     site->vault = (struct sim_vault){0};
     files_deinit(site); /* what it held for others, too: its promises are void */

@@ -14,6 +14,7 @@ static void snap_deinit(struct sim_snap *snap)
 {
     qn_buf_deinit(&snap->live);
     qn_buf_deinit(&snap->sealed);
+    memkv_free(snap->store);
 }
 
 void vault_deinit(struct sim_vault *vault)
@@ -66,8 +67,8 @@ void vault_crash(struct sim_vault *vault)
 
 /* ---- news ---- */
 
-static void tell(struct sim_world *world, struct sim_site *site, enum qn_job_news news,
-                 enum qn_err err, const struct qn_buf *payload)
+void vault_tell(struct sim_world *world, struct sim_site *site, enum qn_job_news news,
+                enum qn_err err, const struct qn_buf *payload)
 {
     struct qn_job_event job = {
         .token = site->vault.job->token, .news = news, .err = err, .payload = qn_buf_view(payload)};
@@ -88,7 +89,7 @@ static void tell_packs(struct sim_world *world, struct sim_site *site, size_t fr
     qn_pack_map(&payload, 1);
     qn_pack_cstr(&payload, "packs");
     qn_pack_bin(&payload, qn_buf_view(&rows));
-    tell(world, site, QN_JOB_PACKS, QN_OK, &payload);
+    vault_tell(world, site, QN_JOB_PACKS, QN_OK, &payload);
 }
 
 static void put_u64(struct qn_buf *out, const char *key, uint64_t value)
@@ -114,7 +115,7 @@ static void tell_snap(struct sim_world *world, struct sim_site *site, const stru
     qn_pack_cstr(&payload, "plan");
     qn_pack_cstr(&payload, snap->plan);
     put_u64(&payload, "time", snap->time_ms);
-    tell(world, site, QN_JOB_SNAPSHOT, QN_OK, &payload);
+    vault_tell(world, site, QN_JOB_SNAPSHOT, QN_OK, &payload);
 }
 
 /* ---- the kinds of jobs ---- */
@@ -164,6 +165,7 @@ static void make_snap(struct sim_world *world, struct sim_site *site, struct qn_
     snprintf(snap.plan, sizeof(snap.plan), "%.*s", (int)plan.size, (const char *)plan.data);
     random_content(world, 60 + world_below(world, 400), &snap.sealed, &snap.name);
     make_live(world, vault, &snap);
+    snap.store = world->is_hard ? memkv_clone(site->disk) : NULL;
     qn_vec_push(&vault->snaps, snap);
     tell_snap(world, site, &snap);
     qn_pack_map(done, 2);
@@ -230,6 +232,8 @@ static void finish(struct sim_world *world, struct sim_site *site)
         catalog(world, site);
     else if (err == QN_OK && vault->job->kind == QN_JOB_PRUNE)
         prune(vault);
+    else if (err == QN_OK && vault->job->kind == QN_JOB_RECALL)
+        err = recall_run(world, site, &done);
     if (done.size == 0)
         qn_pack_map(&done, 0);
     struct qn_job *job = vault->job; /* the core may start the next one from inside */

@@ -57,6 +57,7 @@ struct sim_snap {
     uint64_t time_ms;
     struct qn_buf live;   /* sorted names of packs */
     struct qn_buf sealed; /* what it is named by */
+    struct memkv *store;  /* the copy that is in it; NULL: none */
 };
 
 struct sim_vault {
@@ -73,6 +74,7 @@ struct sim_file { /* held for another */
     struct qn_site_id owner;
     struct qn_digest name;
     struct qn_buf bytes, part; /* of the whole one; of one that arrives */
+    uint64_t grown_ms;         /* the part, last */
     bool is_whole, is_rotten;
 };
 
@@ -112,8 +114,11 @@ struct sim_site {
     struct qn_applier *applier;
     struct memkv *disk;
     struct memkv *image; /* an old copy of the disk, to be restored from; NULL: none */
+    struct memkv *copy;  /* of the store, that came back with its vault; NULL: none */
     bool is_restored;    /* the disk is a copy: the next start must notice */
+    bool has_old_rows;   /* it was such a copy: it may know of files that went since */
     bool is_rotten;      /* bits of its records fell over: it may show what nobody wrote */
+    bool has_rotten_log; /* of these, of its log */
     bool is_cast_out;    /* nobody else knows any more that it was let in */
     int64_t wall_skew_ms;
     bool has_failed;     /* its store: the daemon is about to end, to open it afresh */
@@ -175,6 +180,7 @@ struct sim_op { /* an operation that was durable somewhere at some time */
     size_t size;
     struct qn_op op;  /* views into bytes */
     bool may_be_lost; /* its author's disk went back before anybody else had it */
+    size_t kept_by;   /* from 1: that site has it in the copy that it recalls; 0: none */
 };
 
 struct sim_seen { /* how far the operations of a site's collection were looked at */
@@ -213,6 +219,7 @@ struct sim_world {
     size_t closed_by;           /* the site that created SIM_CLOSED */
     struct qn_coll_id closed;
     bool is_over;       /* all is at rest, and judged */
+    bool is_hard;       /* with knots, logs that rot, and what a fire leaves */
     bool has_trouble;   /* clocks, sleep, access, stores that fail; else bits that rot */
     bool has_gone_back; /* a disk, to an image or to nothing */
     uint64_t next_value, next_request;
@@ -234,7 +241,8 @@ struct sim_world {
     bool has_twins;             /* twice.c: dots are used twice, so single operations say nothing */
     size_t forks;               /* notes that two chains were found */
     size_t pair[2], pair_bytes; /* crowd.c: of the first connections of two sites */
-    size_t flips, repairs;      /* bits of records, and notes that some were repaired */
+    size_t flips, repairs;      /* bits of what is stored, and notes that some were repaired */
+    size_t log_flips;           /* of these, of logs */
     QN_VEC(struct sim_rotten *) rotten_records;
     struct sim_thrift thrift;
 };
@@ -265,7 +273,15 @@ void site_burn(struct sim_world *world, struct sim_site *site, const struct sim_
 void site_step(struct sim_world *world, struct sim_site *site, struct qn_event *event);
 uint64_t site_wall_ms(const struct sim_world *world, const struct sim_site *site);
 void site_write(struct sim_world *world, struct sim_site *site);
+/* All of them in one transaction, or none; qn_applier_done is the caller's. */
+enum qn_err site_transact(struct sim_world *world, struct sim_site *site,
+                          struct qn_intent *const *intents, size_t count, uint64_t random,
+                          struct qn_commit *commit);
 void site_commit(struct sim_world *world, struct sim_site *site);
+/* What is in the log up to a local sequence leaves it; false: not now. */
+bool site_forget(struct sim_world *world, struct sim_site *site, const struct qn_coll_id *coll,
+                 uint64_t seq);
+/* The same of some collection, up to somewhere. */
 void site_truncate(struct sim_world *world, struct sim_site *site);
 void site_request(struct sim_world *world, struct sim_site *site, uint64_t request,
                   const char *command, const struct qn_buf *args);
@@ -284,6 +300,9 @@ void thrift_measure(struct sim_world *world, size_t back, size_t source);
 /* ---- rot.c ---- */
 /* A bit of what it stored of a collection falls over. */
 void site_rot(struct sim_world *world, struct sim_site *site);
+/* The same of a record; false: there is none, or none that is whole. */
+bool rot_record(struct sim_world *world, struct sim_site *site, struct qn_coll_id *ret_coll,
+                char ret_key[QN_KEY_SIZE_MAX + 1]);
 /* After anything that may have destroyed a copy of a value. */
 void rot_look(struct sim_world *world);
 /* Whether no whole copy of that value was left at some moment, after a record with it had rotted.
@@ -305,6 +324,16 @@ void vault_stop(struct sim_site *site, uint64_t token);
 void vault_step(struct sim_world *world, struct sim_site *site);
 void vault_crash(struct sim_vault *vault);
 void vault_at_rest(struct sim_world *world, struct sim_site *site);
+
+/* News of the job that runs. */
+void vault_tell(struct sim_world *world, struct sim_site *site, enum qn_job_news news,
+                enum qn_err err, const struct qn_buf *payload);
+
+/* ---- recall.c ---- */
+/* Before a disk burns: the newest copy of its store that is whole at a holder. */
+void recall_keep(struct sim_world *world, struct sim_site *site);
+/* The job RECALL; QN_ERR_NOTFOUND: no holder had a copy. */
+enum qn_err recall_run(struct sim_world *world, struct sim_site *site, struct qn_buf *done);
 
 /* ---- files.c ---- */
 void files_start(struct sim_world *world, struct sim_site *site, struct qn_file_work *take_work);
@@ -345,8 +374,27 @@ void network_free(struct sim_link *link);
 /* After a commit: takes the new operations, checks what can be checked of this site. */
 void oracle_committed(struct sim_world *world, struct sim_site *site,
                       const struct qn_commit *commit);
+/* As it was written; NULL: nobody did. */
+const struct sim_op *oracle_op(const struct sim_world *world, const struct qn_coll_id *coll,
+                               const struct qn_dot *dot);
+/* After a scrub: what is in its log is what was written. */
+void oracle_check_log(struct sim_world *world, const struct sim_site *site,
+                      const struct qn_coll_id *coll);
 void oracle_acked(struct sim_world *world, struct sim_site *site, uint64_t request, bool is_ok);
 void oracle_deinit(struct sim_world *world);
+/* What is on the disk of a site that starts holds, whatever stopped it. */
+void oracle_started(struct sim_world *world, struct sim_site *site);
+
+/* ---- facts.c ---- */
+/* Invariants 5 and 9: nothing lost, nothing back; fingerprints and counters as recomputed. */
+void oracle_check_coll(struct sim_world *world, struct sim_site *site,
+                       const struct qn_coll_id *coll);
+
+/* ---- loss.c ---- */
+bool oracle_is_withdrawn(const struct sim_world *world, size_t site);
+/* A copy; qn_ledger_free. */
+struct qn_ledger *oracle_ledger_of(struct memkv *disk);
+bool oracle_has_op(const struct sim_site *site, const struct sim_op *op);
 /* Whether a disk knows the site as a member, with the key that it has now. */
 bool oracle_knows(struct memkv *disk, const struct sim_site *site);
 /* Nobody has more of the site's own ledger entries than the helper: a RotateKey in the place of one
@@ -359,16 +407,6 @@ bool oracle_can_give(const struct sim_world *world, const struct sim_site *site,
 void oracle_before_loss(struct sim_world *world, struct sim_site *site);
 void oracle_before_restore(struct sim_world *world, struct sim_site *site);
 void oracle_before_burn(struct sim_world *world, struct sim_site *site);
-/* What is on the disk of a site that starts holds, whatever stopped it. */
-void oracle_started(struct sim_world *world, struct sim_site *site);
-
-bool oracle_is_withdrawn(const struct sim_world *world, size_t site);
-/* A copy; qn_ledger_free. */
-struct qn_ledger *oracle_ledger_of(struct memkv *disk);
-bool oracle_has_op(const struct sim_site *site, const struct sim_op *op);
-/* Invariants 5 and 9: nothing lost, nothing back; fingerprints and counters as recomputed. */
-void oracle_check_coll(struct sim_world *world, struct sim_site *site,
-                       const struct qn_coll_id *coll);
 
 /* ---- rest.c ---- */
 /* Whether a site is up and in the group. */
@@ -384,11 +422,22 @@ bool oracle_is_late(struct sim_world *world);
 /* One whole history; the failure stays in world->failure. */
 void schedule_run(struct sim_world *world);
 void schedule_put(struct sim_world *world, struct sim_site *site, const char *coll);
+void schedule_put_key(struct sim_world *world, struct sim_site *site, const char *coll,
+                      const char *key);
+void schedule_scrub(struct sim_world *world, struct sim_site *site);
+/* The name of one at random, as they are created; and one that all share. */
+const char *schedule_coll(struct sim_world *world);
+const struct qn_coll_id *schedule_open_coll(struct sim_world *world);
 /* `members` NULL: all sites. */
 void schedule_create(struct sim_world *world, struct sim_site *site, const char *name,
                      const bool *members);
 void schedule_join(struct sim_world *world, struct sim_site *site);
 void schedule_wait_for_members(struct sim_world *world, size_t count);
+
+/* ---- knots.c ---- */
+void knot_crash(struct sim_world *world, struct sim_site *site);
+void knot_rot(struct sim_world *world, struct sim_site *site);
+void knot_behind(struct sim_world *world, struct sim_site *site);
 
 /* ---- trouble.c ---- */
 void trouble_hits(struct sim_world *world, struct sim_site *site);

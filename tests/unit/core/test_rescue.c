@@ -119,8 +119,8 @@ static void tear_down(void)
 
 TestSuite(rescue, .init = set_up, .fini = tear_down);
 
-/* The peer has what this site has, and is late as well. */
-static void peer_is_late(void)
+/* The peer has what this site has. */
+static void say_clock(uint64_t flags)
 {
     struct qn_buf out;
     QN_AUTO_VV struct qn_vv cc = {0};
@@ -128,14 +128,15 @@ static void peer_is_late(void)
     rig_message(&out, QN_MSG_CLOCK, 3);
     qn_pack_bin(&out, QN_SPAN_OF(id.bytes));
     qn_vv_pack(&cc, &out);
-    qn_pack_u64(&out, QN_CLOCK_LATE | QN_CLOCK_PAGES);
+    qn_pack_u64(&out, QN_CLOCK_PAGES | flags);
     rig_frame(&rig, &out);
 }
 
+/* The peer is late as well. */
 static void meet(void)
 {
     rig_link(&rig);
-    peer_is_late();
+    say_clock(QN_CLOCK_LATE);
 }
 
 static bool has_rescued(void)
@@ -180,6 +181,76 @@ Test(rescue, not_while_one_of_them_is_not_there)
 {
     pass(60);
     cr_assert_not(has_rescued());
+}
+
+/* The day begins after the peer was last heard of. */
+static void begin_day_anew(void)
+{
+    struct coll *coll = core_coll(rig.core, &id);
+    coll->info.late.is_late = false;
+    rig_wait(&rig, 1000);
+    coll->info.late.is_late = true;
+    rig_wait(&rig, 1000);
+    rig_commit(&rig);
+    cr_assert(coll->is_stuck);
+    cr_assert_gt(coll->stuck_wall_ms, coll_known_of(coll, &rig.world.sites[1].id)->heard_ms);
+}
+
+/* The last beacon comes back: equal clocks are equal digests. */
+static void echo_beacon(void)
+{
+    struct qn_buf out = {0};
+    qn_vec_each (&rig.frames, frame) {
+        struct qn_cursor cursor = qn_cursor(qn_buf_view(frame));
+        size_t count;
+        uint64_t number;
+        cr_assert(qn_cursor_array(&cursor, 64, &count) == QN_OK &&
+                  qn_cursor_u64(&cursor, &number) == QN_OK);
+        if (number != QN_MSG_BEACON)
+            continue;
+        qn_buf_deinit(&out);
+        qn_buf_init(&out, QN_FRAME_SIZE_MAX);
+        qn_buf_append_span(&out, qn_buf_view(frame));
+    }
+    cr_assert_gt(out.size, 0);
+    rig_frame(&rig, &out);
+    rig_forget(&rig);
+}
+
+/* Two sites that stay connected and have nothing to say to one another. */
+Test(rescue, who_has_nothing_new_for_a_day_was_heard_all_the_same)
+{
+    rig_link(&rig);
+    say_clock(0);
+    begin_day_anew();
+    for (unsigned hour = 0; hour < 26 && !has_rescued(); hour++) {
+        pass(1);
+        if (!has_rescued())
+            echo_beacon();
+    }
+    cr_assert(has_rescued());
+}
+
+/* What it sent before it said that it is late has to wait for what others bring: they must be let.
+ */
+Test(rescue, a_late_sender_does_not_keep_the_right_to_send)
+{
+    struct qn_buf live;
+    rig_link(&rig);
+    say_clock(0);
+    struct share *share = peer_share(core_peer(rig.core, &rig.world.sites[1].id), &id);
+    qn_vec_push(&share->inbound,
+                ((struct inbound){
+                    .lane = QN_LANE_CATCHUP, .seq = 1, .body = qn_memdup("held", 4), .size = 4}));
+    share->inbound_size = 4;
+    share->inbound_count[QN_LANE_CATCHUP] = 1;
+    share->coll->grant = RIG_LINK;
+    rig_message(&live, QN_MSG_LIVE, 1);
+    qn_pack_bin(&live, QN_SPAN_OF(id.bytes));
+    rig_frame(&rig, &live);
+    cr_assert_eq(share->coll->grant, RIG_LINK);
+    say_clock(QN_CLOCK_LATE);
+    cr_assert_eq(share->coll->grant, 0);
 }
 
 static void withdraw_peer(void)

@@ -215,6 +215,22 @@ Test(summary, what_is_newer_at_the_other_end_is_asked_for_once)
     cr_assert_eq(rig_count(&rig, QN_MSG_ANNOUNCE), 0);
 }
 
+/* A member that this site's ledger does not have yet: what comes with the ledger is too late. */
+Test(summary, who_is_not_known_here_is_asked_for)
+{
+    QN_AUTO_BUF struct qn_buf sums, items;
+    equal_sums(&sums);
+    connect(&sums);
+    rig_forget(&rig);
+    list_others(&items, SUMMARY_ADDRESSES, SITES);
+    hear_sites(SUMMARY_ADDRESSES, 0x01, &items);
+    cr_assert_eq(rig_count(&rig, QN_MSG_SITES), 0);
+    qn_buf_append(&items, "new!", 4);
+    qn_buf_append_u64(&items, 1);
+    hear_sites(SUMMARY_ADDRESSES, 1u << ('n' >> 5), &items);
+    cr_assert_eq(rig_count(&rig, QN_MSG_SITES), 1);
+}
+
 Test(summary, lists_of_anything_end_nothing)
 {
     QN_AUTO_BUF struct qn_buf sums, items;

@@ -482,6 +482,41 @@ Test(integrity, of_a_record_that_is_given_up_the_copy_stays_where_the_log_was_cu
     cr_assert_str_eq(site_shown(c, "k", "room"), "12");
 }
 
+static enum qn_err read_ops(struct site *site, const struct qn_vv *known, size_t *ret_count)
+{
+    struct qn_ops_request request = {
+        .coll = group.coll, .known = known, .size_wish = 1 << 16, .ops_wish = 1000};
+    struct qn_ops_read read = {0};
+    QN_AUTO_BUF struct qn_buf body;
+    qn_buf_init(&body, 1 << 20);
+    enum qn_err err =
+        qn_read_start(memkv_reader(site->store), &group.coll, known, &request.from_seq);
+    if (err == QN_OK)
+        err = qn_read_ops(memkv_reader(site->store), &request, &body, &read);
+    *ret_count = read.op_count;
+    qn_vv_deinit(&read.last);
+    return err;
+}
+
+/* From the start, and from where the log was cut at a checkpoint. */
+Test(integrity, what_rotted_in_the_log_is_found_and_not_served)
+{
+    QN_AUTO_VV struct qn_vv known = {0};
+    size_t count;
+    for (int is_cut = 0; is_cut < 2; is_cut++) {
+        cr_assert_eq(read_ops(a, &known, &count), QN_OK);
+        cr_assert_gt(count, 0);
+        size_t size = size_of(a, QN_TABLE_LOG, 0);
+        flip(a, QN_TABLE_LOG, 0, size - 1);
+        cr_assert_eq(read_ops(a, &known, &count), QN_ERR_CORRUPT);
+        cr_assert_geq(scrub(a), 1);
+        site_begin(a);
+        cr_assert_eq(site_end(a, qn_replica_truncate(a->replica, &group.coll, 100)), QN_OK);
+        cr_assert_eq(qn_read_cc(memkv_reader(a->store), &group.coll, &known), QN_OK);
+        site_put(a, "k", "name", "new");
+    }
+}
+
 Test(integrity, of_a_record_that_is_given_up_nothing_is_lost_that_left_the_log_meanwhile)
 {
     size_t changed;
@@ -637,8 +672,8 @@ Test(integrity, incidents_are_remembered_with_their_place)
     cr_assert_eq(qn_incident_before(kv, row.number, number, &number, &incident), QN_ERR_NOTFOUND);
 }
 
-/* A machine that went back in time together with its memory: nothing tells it, and it uses a dot
- * that others know otherwise. */
+/* A machine that went back in time together with its memory: nothing tells it, and it uses a
+ * dot that others know otherwise. */
 Test(integrity, one_dot_with_two_contents_is_found_and_both_are_kept)
 {
     size_t changed;
