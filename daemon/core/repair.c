@@ -209,7 +209,9 @@ static void decide(struct qn_core *core, struct coll *coll)
         return;
     }
     qn_buf_deinit(&payload);
-    if (err == QN_OK) /* there is nothing to do, or nobody can help */
+    /* There is nothing to do, or nobody can help; of suspects what is damaged is waited for as
+     * such. */
+    if (err == QN_OK || coll->care.repairing->is_hopeless)
         drop_suspects(coll);
     retry(core, coll, pause_after(coll->care.repairing, err));
 }

@@ -2,6 +2,7 @@
  * The peer has a whole copy of the store, and answers from it. */
 #include <criterion/criterion.h>
 
+#include "core/integrity.h"
 #include "model/copy.h"
 #include "model/row.h"
 #include "model/tables.h"
@@ -56,14 +57,19 @@ static void put_row(struct memkv *disk, const struct qn_key *at, const struct qn
     cr_assert_eq(memkv_commit(disk), QN_OK);
 }
 
-static void flip(const char *key)
+static void flip_in(struct memkv *disk, const char *key)
 {
     struct qn_key at;
     QN_AUTO_BUF struct qn_buf row;
     qn_buf_init(&row, 4096);
-    find_row(rig.disk, key, &at, &row);
+    find_row(disk, key, &at, &row);
     row.data[row.size - 1] ^= 1;
-    put_row(rig.disk, &at, &row);
+    put_row(disk, &at, &row);
+}
+
+static void flip(const char *key)
+{
+    flip_in(rig.disk, key);
 }
 
 static void recount(void)
@@ -286,6 +292,45 @@ Test(integrity, a_flipped_byte_is_found_by_a_scrub_and_repaired)
     cr_assert_not(has_alert("damaged"));
     cr_assert(has_alert("repaired"));
     cr_assert_arr_eq(info_of(rig.disk).root, info_of(theirs).root, QN_ROOT_SIZE);
+}
+
+/* The peer is late: its copies are of no clock. */
+static void make_late(struct memkv *disk)
+{
+    struct qn_coll_row row;
+    struct qn_kv *kv = memkv_begin(disk);
+    cr_assert_eq(qn_coll_row_get(kv, &coll, &row), QN_OK);
+    row.is_late = true;
+    cr_assert_eq(qn_coll_row_put(kv, &coll, &row), QN_OK);
+    cr_assert_eq(memkv_commit(disk), QN_OK);
+}
+
+static void suspect(const char *key)
+{
+    struct care *care = &core_coll(rig.core, &coll)->care;
+    qn_buf_init(&care->suspects, QN_CONTROL_FRAME_SIZE_MAX);
+    qn_pack_cstr(&care->suspects, key);
+    care->suspect_count = 1;
+}
+
+/* A comparison may have named it before the others became late. */
+Test(integrity, a_damaged_record_that_is_suspected_too_is_given_up_after_a_day)
+{
+    flip("key07");
+    meet();
+    scrub();
+    flip_in(theirs, "key07");
+    make_late(theirs);
+    suspect("key07");
+    uint64_t until_ms = rig.core->now_ms + GIVE_UP_MS + 10 * REPAIR_RETRY_MS;
+    while (rig.core->now_ms < until_ms && info_of(rig.disk).damage.damaged > 0) {
+        rig_wait(&rig, 10000);
+        rig_read_all(&rig, QN_OK);
+        answer(QN_MSG_WANT, answer_want);
+        if (rig.intents.count > 0)
+            rig_commit(&rig);
+    }
+    cr_assert_eq(info_of(rig.disk).damage.damaged, 0);
 }
 
 Test(integrity, a_peer_that_gives_nonsense_for_a_record_changes_nothing)
