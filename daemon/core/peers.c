@@ -133,8 +133,10 @@ static void keep_early(struct qn_core *core, const struct qn_announcement *said,
 
 /* Not everybody is connected to the site itself: in a large group, or because it knows no address
  * of who knows none of it. */
-static void pass_on(struct qn_core *core, const struct peer *about, qn_link source)
+static void pass_on(struct qn_core *core, const struct peer *about, bool is_first, qn_link source)
 {
+    if (!core->is_mesh && !is_first)
+        return; /* it tells all others itself */
     qn_vec_each (&core->peers, slot) {
         const struct session *session = (*slot)->session;
         if (*slot == about || !peer_is_connected(*slot) || session->link == source)
@@ -149,6 +151,7 @@ static void pass_on(struct qn_core *core, const struct peer *about, qn_link sour
 static void take_announcement(struct qn_core *core, struct peer *peer, struct qn_span announcement,
                               qn_link source)
 {
+    bool is_first = peer->announcement == NULL;
     qn_free(peer->announcement);
     peer->announcement = qn_memdup(announcement.data, announcement.size);
     peer->announcement_size = announcement.size;
@@ -159,7 +162,7 @@ static void take_announcement(struct qn_core *core, struct peer *peer, struct qn
     if (peer->session == NULL && peer->dial_token == 0)
         peer->dial_ms = core->now_ms;
     core->are_neighbours_stale = true;
-    pass_on(core, peer, source);
+    pass_on(core, peer, is_first, source);
 }
 
 /* This site's own, from before it was started anew, by a clock that was ahead: what it says now has

@@ -93,6 +93,7 @@ void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool i
 {
     struct session *session = QN_NEW(struct session);
     session->link = link;
+    session->up_ms = core->now_ms;
     session->is_dialled = is_dialled;
     session->beacon_ms = core->now_ms + core_jitter(core, BEACON_MS);
     peer->session = session;

@@ -194,6 +194,7 @@ enum key_doubt {
 
 struct session {
     qn_link link;
+    uint64_t up_ms; /* when it began */
     bool is_dialled;
     bool has_hello;
     bool has_asked_heads; /* since the ledger last moved by this peer */

@@ -7,7 +7,8 @@
  * A restored site changes its incarnation once. What comes late of the old one may mix with the new
  * one for a moment, while links catch up: so turns count only at a distance. A site that lost its
  * link dials before the other end knows: so a refusal counts only once the refused site's old link
- * has brought something, a while later. */
+ * has brought something, a while later. Two sites that dial each other at once have one link too
+ * many: so it does not count while the old link is a new one. */
 #include "core/twin.h"
 
 #define TURNS_MIN      3
@@ -110,7 +111,7 @@ void twin_pushed(struct qn_core *core, struct peer *peer)
 
 void twin_refused(struct qn_core *core, struct peer *peer)
 {
-    if (peer->refused_ms == 0)
+    if (peer->refused_ms == 0 && core->now_ms >= peer->session->up_ms + REFUSED_MS)
         peer->refused_ms = core->now_ms;
 }
 
