@@ -605,7 +605,7 @@ Test(integrity, a_count_in_steps_is_right_about_what_is_written_meanwhile)
         flip(a, QN_TABLE_FP, i, 3);
     flip(a, QN_TABLE_COLL, 0, 5);
     for (int i = 0; i < 12; i++) {
-        char key[8];
+        char key[16];
         snprintf(key, sizeof(key), "m%02d", i);
         cr_assert_eq(site_put(a, key, "name", "x"), QN_OK);
     }
