@@ -98,12 +98,13 @@ static struct qn_span kept_key(struct qn_key *at, uint32_t coll, struct qn_span 
 }
 
 enum qn_err qn_aside_keep(struct qn_kv *kv, uint32_t coll, struct qn_span key, uint32_t actor,
-                          uint64_t ctr, struct qn_span op)
+                          uint64_t ctr, struct qn_span field, struct qn_span op)
 {
     struct qn_key at;
     kept_key(&at, coll, key);
     qn_key_add_u32(&at, actor);
     qn_key_add_u64(&at, ctr);
+    qn_key_add(&at, field);
     return qn_kv_put(kv, QN_TABLE_AUDIT, qn_key_view(&at), op);
 }
 
@@ -118,7 +119,7 @@ enum qn_err qn_aside_kept(struct qn_kv *kv, uint32_t coll, struct qn_span key, s
     else
         qn_key_next(at);
     QN_TRY(qn_kv_seek(kv, QN_TABLE_AUDIT, qn_key_view(at), &found, ret_op));
-    if (!qn_span_has_prefix(found, qn_key_view(&prefix)) || found.size != prefix.size + 12)
+    if (!qn_span_has_prefix(found, qn_key_view(&prefix)) || found.size < prefix.size + 12)
         return QN_ERR_NOTFOUND;
     *ret_actor = qn_read_u32(found.data + prefix.size);
     qn_key_copy(at, found);

@@ -64,10 +64,12 @@ enum qn_err QN_CHECKED qn_aside_get(struct qn_kv *kv, uint32_t coll, struct qn_s
 /* The row as it was found, or what was kept of it; borrowed. */
 enum qn_err QN_CHECKED qn_aside_row(struct qn_kv *kv, uint32_t coll, struct qn_span key,
                                     struct qn_span *ret_row);
-/* An operation that leaves the log while its record is set aside: its effect is in no row, so it is
- * kept until the record is whole again. `actor` is its author's number. */
+/* An operation that leaves the log while its record is set aside, or what a page says of such a
+ * record: its effect is in no row, so it is kept until the record is whole again. `actor` is its
+ * author's number; `field` empty: all of the operation, else what it set of that field. */
 enum qn_err QN_CHECKED qn_aside_keep(struct qn_kv *kv, uint32_t coll, struct qn_span key,
-                                     uint32_t actor, uint64_t ctr, struct qn_span op);
+                                     uint32_t actor, uint64_t ctr, struct qn_span field,
+                                     struct qn_span op);
 /* The first one kept of a record behind *at, which begins empty and moves on; borrowed.
  * QN_ERR_NOTFOUND: no more. */
 enum qn_err QN_CHECKED qn_aside_kept(struct qn_kv *kv, uint32_t coll, struct qn_span key,

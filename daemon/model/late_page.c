@@ -288,13 +288,43 @@ static enum qn_err take_pair(struct taking *taking, const struct step *step,
     return QN_OK;
 }
 
+/* Of a record that is set aside: as an operation that set this one field. */
+static enum qn_err keep_pair(struct taking *taking, const struct step *step,
+                             const struct qn_page_pair *theirs)
+{
+    struct qn_replica *replica = taking->replica;
+    struct qn_op *op = &replica->op;
+    uint32_t actor;
+    op->dot = theirs->pair.dot;
+    op->hlc = theirs->pair.hlc;
+    op->kind = qn_span_eq_str(theirs->field, QN_FIELD_TRASH) ? QN_OP_TRASH : QN_OP_PUT;
+    op->key = step->key;
+    op->user = theirs->pair.user;
+    op->set.count = op->removed.count = 0;
+    qn_vec_push(&op->set, ((struct qn_op_set){theirs->field, theirs->pair.value}));
+    qn_buf_reset(&replica->op_bytes);
+    QN_TRY(qn_op_pack(op, &replica->op_bytes));
+    QN_TRY(qn_dict_number_actor(&replica->dict, &op->dot.actor, &actor));
+    return qn_aside_keep(replica->kv, taking->coll->row.number, step->key, actor, op->dot.ctr,
+                         theirs->field, qn_buf_view(&replica->op_bytes));
+}
+
+/* Its whole copy comes when the clocks are equal (replica_repair.c), if its site is still there. */
+static enum qn_err keep_aside(struct taking *taking, const struct step *step)
+{
+    QN_TRY(qn_aside_outdate(taking->replica->kv, taking->coll->row.number, step->key));
+    for (size_t i = 0; i < step->count; i++)
+        QN_TRY(keep_pair(taking, step, &step->pairs[i]));
+    return QN_OK;
+}
+
 static enum qn_err merge(struct taking *taking, const struct step *step)
 {
     bool is_changed;
     struct qn_replica *replica = taking->replica;
     QN_TRY(qn_replica_load(replica, taking->coll, step->key));
-    if (replica->is_aside) /* its whole copy comes when the clocks are equal (replica_repair.c) */
-        return qn_aside_outdate(replica->kv, taking->coll->row.number, step->key);
+    if (replica->is_aside)
+        return keep_aside(taking, step);
     QN_TRY(drop_all(taking, step, &is_changed));
     for (size_t i = 0; i < step->count; i++)
         QN_TRY(take_pair(taking, step, &step->pairs[i], &is_changed));

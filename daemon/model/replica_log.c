@@ -152,7 +152,7 @@ static enum qn_err keep_if_aside(const struct dropping *dropping, uint32_t actor
     qn_buf_append_span(&replica->encoded, qn_span_from(entry, 8));
     QN_TRY(qn_buf_status(&replica->encoded));
     return qn_aside_keep(replica->kv, coll->row.number, replica->op.key, actor, ctr,
-                         qn_buf_view(&replica->encoded));
+                         qn_span(NULL, 0), qn_buf_view(&replica->encoded));
 }
 
 static enum qn_err drop(struct dropping *dropping, const struct entry *entry)

@@ -86,7 +86,7 @@ static bool is_kept(struct qn_kv *kv, uint32_t coll, const struct sim_rotten *ro
     struct qn_span op;
     uint32_t by;
     while (qn_aside_kept(kv, coll, qn_buf_view(&rotten->key), &at, &by, &op) == QN_OK)
-        if (by == actor && qn_read_u64(at.bytes + at.size - 8) == ctr)
+        if (by == actor && qn_read_u64(at.bytes + 4 + 1 + 1 + rotten->key.size + 4) == ctr)
             return true;
     return false;
 }

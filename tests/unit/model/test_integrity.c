@@ -6,7 +6,7 @@
 #include "model/scrub.h"
 #include "model/tables.h"
 #include "proto/pack.h"
-#include "support/sites.h"
+#include "support/late_sites.h"
 
 static struct group group;
 static struct site *a, *b, *c;
@@ -533,6 +533,24 @@ Test(integrity, of_a_record_that_is_given_up_nothing_is_lost_that_left_the_log_m
     cr_assert_str_eq(site_shown(a, "k", "room"), "14");
     all_is_well();
     cr_assert_eq(scrub(a), 0);
+}
+
+Test(integrity, of_a_record_that_is_given_up_nothing_is_lost_that_came_in_a_page)
+{
+    size_t changed;
+    struct qn_page_result page = {0};
+    flip(a, QN_TABLE_REC, 0, 30);
+    scrub(a);
+    site_put(b, "k", "room", "13");
+    cr_assert_eq(site_do(b, QN_OP_TRASH, "k"), QN_OK);
+    cr_assert_eq(site_begin_pass(a), QN_OK);
+    while (!page.is_end)
+        cr_assert_eq(site_pull_page(a, b, 200, &page), QN_OK);
+    cr_assert_eq(repair(a, c, "k", QN_REPAIR_ANEW, &changed), QN_OK);
+    cr_assert_eq(damage_of(a).damaged, 0);
+    cr_assert_str_eq(site_shown(a, "k", "room"), "13");
+    cr_assert_eq(site_state(a, "k"), QN_RECORD_CONTESTED, "thrown away, and written anew");
+    all_is_well();
 }
 
 /* ---- what is derived, and the log ---- */
