@@ -144,13 +144,24 @@ static bool contradicts(const struct qn_record *a, const struct qn_record *b)
     return false;
 }
 
+static bool has_more_fields(const struct qn_record *a, const struct qn_record *b)
+{
+    qn_vec_each (&a->fields, field)
+        if (qn_record_field(b, field->name) == NULL)
+            return true;
+    return false;
+}
+
 /* Records that are no copy of one another, of which one is damaged, but were written by a machine
- * that ran twice: one dot has two contents, or a record is one that most know nothing of. No number
- * of sites says which of the two runs is right (docs/records.md). */
+ * that ran twice: one dot has two contents, or a record or field is one that most know nothing of.
+ * No number of sites says which of the two runs is right (docs/records.md). */
 static bool is_of_twins(const struct candidates *candidates, const struct candidate *most)
 {
     if (most->copy.kind == QN_COPY_NONE)
         return true;
+    qn_vec_each (&candidates->list, a)
+        if (a->copy.kind == QN_COPY_RECORD && has_more_fields(&a->copy.record, &most->copy.record))
+            return true;
     qn_vec_each (&candidates->list, a)
         qn_vec_each (&candidates->list, b)
             if (a->copy.kind == QN_COPY_RECORD && b->copy.kind == QN_COPY_RECORD &&
