@@ -113,6 +113,11 @@ answers() {
     ok "$what"
 }
 
+# Its memory is no measure then. (No pipe: grep would leave ldd before it is done.)
+is_sanitized() {
+    [[ $(ldd "$1") == *asan* ]]
+}
+
 await() {
     local what=$1 output status deadline=$((SECONDS + patience_s))
     shift

@@ -55,12 +55,12 @@ crowd() {
     expect "and again" work_on
     after=$(anon_of)
     printf 'ok: RssAnon %s KiB (before: %s) with %s\n' "$after" "$before" "$(tail -n 1 "$work/slow.log")"
-    ldd "$syncd" | grep -q asan || ((after - before < 16 * 1024)) || fail "too much: $((after - before)) KiB"
+    is_sanitized "$syncd" || ((after - before < 16 * 1024)) || fail "too much: $((after - before)) KiB"
     kill -0 "${helpers[0]}" || fail "the slow clients have ended: $(tail -n 3 "$work/slow.log")"
     kill "${helpers[0]}"
     wait "${helpers[0]}" || true
     helpers=()
-    ldd "$syncd" | grep -q asan || await "their memory is given back" is_at_most $((before + 4 * 1024))
+    is_sanitized "$syncd" || await "their memory is given back" is_at_most $((before + 4 * 1024))
 }
 
 crowd
@@ -85,6 +85,6 @@ await "nearly a thousand uploads are on their way" has_bodies
 expect "people work all the same" work_on
 anon=$(awk '/^RssAnon/ { print $2 }' "/proc/${site_pid[one]}/status")
 printf 'ok: RssAnon %s KiB (before: %s) with %s\n' "$anon" "$before" "$(tail -n 1 "$work/bodies.log")"
-ldd "$1" | grep -q asan || ((anon < 48 * 1024)) || fail "too much: $anon KiB"
+is_sanitized "$1" || ((anon < 48 * 1024)) || fail "too much: $anon KiB"
 kill -0 "${helpers[0]}" || fail "the slow uploads have ended: $(tail -n 3 "$work/bodies.log")"
 kill "${helpers[0]}"
