@@ -226,7 +226,11 @@ class Page:
 
     def is_fit_for_all(self, what):
         """One heading, landmarks, a name for all that can be used, and letters that stand out from their paper."""
+        deadline = time.time() + PATIENCE_S  # a view may just be drawn
         troubles = self.run(SOUND)
+        while troubles and time.time() < deadline:
+            time.sleep(0.05)
+            troubles = self.run(SOUND)
         assert not troubles, "%s%s: %s" % (self.prefix, what, "; ".join(troubles[:8]))
 
     def fits(self, what):
