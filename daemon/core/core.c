@@ -137,6 +137,8 @@ static enum qn_err find_left_colls(struct qn_core *core, struct qn_kv *kv)
         return QN_OK;
     qn_vec_each (&group->collections, collection) {
         QN_AUTO_VV struct qn_vv cc = {0};
+        if (core_coll(core, &collection->id) != NULL)
+            continue;
         QN_TRY(qn_read_cc(kv, &collection->id, &cc));
         if (cc.entries.count > 0)
             core_coll_make(core, &collection->id);
@@ -166,8 +168,8 @@ enum qn_err qn_core_load(struct qn_core *core, struct qn_kv *kv)
     QN_TRY(qn_ledger_load(core->ledger, kv));
     QN_TRY(qn_doubt_get(kv, &core->is_in_doubt));
     QN_TRY(qn_read_own_actor(kv, &core->site, &core->actor));
-    QN_TRY(find_left_colls(core, kv));
     core_refresh_colls(core);
+    QN_TRY(find_left_colls(core, kv));
     core_refresh_peers(core);
     qn_vec_each (&core->colls, coll)
         QN_TRY(load_coll(core, *coll, kv));

@@ -108,35 +108,24 @@ static bool nobody_has_more(const struct qn_core *core, const struct coll *coll,
     return true;
 }
 
-/* No member is clean: nobody can bring what others have. Of them all, which are here, the one with
- * the lowest identity writes anew what it has; then it can be the source (late.c). It may be the
- * only one that is left. */
-static bool is_first_of_late(const struct qn_core *core, const struct coll *coll)
+/* Of the late members, which are all here, the one with the lowest identity writes anew what it
+ * has; then it can be the source (late.c). It may be the only one that is left. Either no member is
+ * clean, and nobody can bring what others have; or, `beside_clean`, the clean ones have nothing
+ * that is not here: what this site waits for only late ones have, which wait as well, perhaps for
+ * what is here. */
+static bool is_first_of_late(const struct qn_core *core, const struct coll *coll, bool beside_clean)
 {
     qn_vec_each (&core->peers, peer) {
         if (!core_shares(core, coll, &(*peer)->site))
             continue;
         const struct share *share = peer_share(*peer, &coll->id);
-        if (share == NULL || !share->is_late_there ||
-            qn_site_id_cmp(&(*peer)->site, &core->site) < 0)
+        if (share == NULL || (beside_clean && !share->has_clock))
             return false;
-    }
-    return true;
-}
-
-/* Some are clean, but have nothing that is not here; what this site waits for only late ones have,
- * which wait as well, perhaps for what is here. Again the one with the lowest identity ends it. */
-static bool is_first_of_stuck(const struct qn_core *core, const struct coll *coll)
-{
-    qn_vec_each (&core->peers, peer) {
-        if (!core_shares(core, coll, &(*peer)->site))
-            continue;
-        const struct share *share = peer_share(*peer, &coll->id);
-        if (share == NULL || !share->has_clock)
-            return false;
-        bool is_behind = share->is_late_there
-                             ? qn_site_id_cmp(&core->site, &(*peer)->site) < 0
-                             : qn_vv_covers(&coll->cc, &coll_known_of(coll, &(*peer)->site)->clock);
+        bool is_behind =
+            share->is_late_there
+                ? qn_site_id_cmp(&core->site, &(*peer)->site) < 0
+                : beside_clean &&
+                      qn_vv_covers(&coll->cc, &coll_known_of(coll, &(*peer)->site)->clock);
         if (!is_behind)
             return false;
     }
@@ -175,11 +164,11 @@ void rescue_tick(struct qn_core *core, struct coll *coll)
             note(core, coll, true);
         core_wake(core, core->now_ms + (DAY_MS - went_by_ms));
         core_wake(core, coll->stuck_note_ms);
-    } else if (is_first_of_late(core, coll)) {
+    } else if (is_first_of_late(core, coll, false)) {
         rescue(core, coll, true);
     } else if (!coll->info.late.is_passing && nobody_has_more(core, coll, coll->stuck_wall_ms)) {
         rescue(core, coll, false);
-    } else if (!coll->info.late.is_passing && is_first_of_stuck(core, coll)) {
+    } else if (!coll->info.late.is_passing && is_first_of_late(core, coll, true)) {
         rescue(core, coll, true);
     }
 }
@@ -195,6 +184,6 @@ void call_collection_rescue(const struct call *call)
         call_fail(call, QN_ERR_STATE, "not-late", qn_span_str(coll->shown));
         return;
     }
-    pack_intent(call->core, coll, is_first_of_late(call->core, coll), &payload);
+    pack_intent(call->core, coll, is_first_of_late(call->core, coll, false), &payload);
     call_commit(call, QN_INTENT_RESCUE, &payload, qn_span_str(coll->shown));
 }

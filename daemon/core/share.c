@@ -221,7 +221,8 @@ void share_heard_hash(struct qn_core *core, struct peer *peer, struct share *sha
         compare_roots(core, peer, share, root);
     if (is_equal)
         share_confirm_clock(core, peer, share);
-    known->heard_ms = core->wall_ms;
+    else
+        known->heard_ms = core->wall_ms;
     repair_soon(coll);
     if (is_equal || memcmp(hash, believed, QN_ROOT_SIZE) == 0)
         clock_is_known(core, peer, share);

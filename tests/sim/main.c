@@ -29,7 +29,6 @@ struct options {
 
 struct tally {
     uint64_t failures, first; /* first: a seed, if there are failures */
-    uint64_t unsound;         /* with a bug: seeds that fail without it, too */
     bool has_died;            /* a job: it says nothing of any seed */
 };
 
@@ -129,10 +128,8 @@ static struct tally run_share(const struct options *options, unsigned job, volat
         char failure[512];
         if (is_good(options, options->from + i, failure))
             continue;
-        if (options->bug != NULL && !is_of_bug(options, options->from + i)) {
-            tally.unsound++;
+        if (options->bug != NULL && !is_of_bug(options, options->from + i))
             continue;
-        }
         tell(options, options->from + i, failure);
         if (tally.failures++ == 0)
             tally.first = options->from + i;
@@ -146,7 +143,6 @@ static void add(struct tally *sum, const struct tally *tally)
     if (tally->failures > 0 && (sum->failures == 0 || tally->first < sum->first))
         sum->first = tally->first;
     sum->failures += tally->failures;
-    sum->unsound += tally->unsound;
     sum->has_died |= tally->has_died;
 }
 
