@@ -21,7 +21,8 @@ enum qn_message {                   /* on the wire: never renumber */
                   QN_MSG_OPS = 7,        /* collection, lane, sequence, body (model/op.h) */
                   QN_MSG_ACK = 8,        /* collection, lane, sequence: durable */
                   QN_MSG_LIVE = 9,       /* collection: the catch-up is complete */
-                  QN_MSG_BEACON = 10,    /* digest over the shared clocks, wall ms */
+                  QN_MSG_BEACON = 10,    /* digest over the shared clocks, wall ms, once an hour a
+                                            digest    over them and the roots, 16 B */
                   QN_MSG_STATE_ASK = 11, /* collection */
                   QN_MSG_STATE = 12,     /* collection, H(cc)[:16] | root 16 B, flags */
                   QN_MSG_FP_ASK = 13,    /* collection, level, prefix */
@@ -97,7 +98,8 @@ enum qn_message {                   /* on the wire: never renumber */
                   QN_MSG_TRAIL_TELL = 80, /* checkpoint of the sender's trail */
                   QN_MSG_TRAIL_KEPT = 81, /* its number; ms when the sender of it last contradicted
                                              itself, or 0 */
-                  QN_MSG_TRAIL_ASK = 82,  /* place after which to go on; 0: from the newest */
+                  QN_MSG_TRAIL_ASK = 82,  /* place after which to go on; 0: from the newest; count
+                                             of points that are wanted, or 0 */
                   QN_MSG_TRAIL_HELD = 83, /* [place, received ms, checkpoint, ...], is last */
 
                   QN_MSG_WEB_CALL = 88, /* on the first connection: dial me by quoin-web-back/1 */

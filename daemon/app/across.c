@@ -61,14 +61,26 @@ static void dial_next(struct qn_across *across, struct calling *calling)
     qn_net_dial(across->net, address, kind, &calling->reach.key, calling->net_token);
 }
 
+static void set_timer(struct qn_across *across, uint64_t now_ms)
+{
+    uint64_t next_ms = UINT64_MAX;
+    qn_vec_each (&across->calls, calling)
+        if (calling->net_token == 0 && calling->deadline_ms < next_ms)
+            next_ms = calling->deadline_ms;
+    if (next_ms != UINT64_MAX)
+        qn_timer_set(across->timer, next_ms > now_ms ? next_ms - now_ms : 0);
+}
+
 /* Last in whatever it is called from: the step may bring others' calls. */
 static void call(struct qn_across *across, struct calling *calling)
 {
     struct qn_public_key key = calling->reach.key;
     calling->net_token = 0;
     calling->was_called = true;
-    calling->deadline_ms = qn_loop_now_ms(across->loop) + QN_WEB_CALL_TIME_MAX_MS;
-    qn_timer_set(across->timer, QN_WEB_CALL_TIME_MAX_MS);
+    uint64_t now_ms = qn_loop_now_ms(across->loop);
+    calling->deadline_ms =
+        now_ms + (calling->reach.is_far ? QN_WEB_FAR_CALL_TIME_MAX_MS : QN_WEB_CALL_TIME_MAX_MS);
+    set_timer(across, now_ms);
     qn_driver_call(across->driver, &key);
 }
 
@@ -124,16 +136,6 @@ static size_t find_late(const struct qn_across *across, uint64_t now_ms)
            (across->calls.items[at].net_token != 0 || now_ms < across->calls.items[at].deadline_ms))
         at++;
     return at;
-}
-
-static void set_timer(struct qn_across *across, uint64_t now_ms)
-{
-    uint64_t next_ms = UINT64_MAX;
-    qn_vec_each (&across->calls, calling)
-        if (calling->net_token == 0 && calling->deadline_ms < next_ms)
-            next_ms = calling->deadline_ms;
-    if (next_ms != UINT64_MAX)
-        qn_timer_set(across->timer, next_ms - now_ms);
 }
 
 static void on_timer(void *context)

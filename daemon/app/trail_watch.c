@@ -2,6 +2,9 @@
  *
  *   timer ── audit.witnesses (core) ── data: points* ── end ── pin ── rows (pool) ── alerts ──
  * timer
+ *
+ * What a witness said once it says again: so it is asked for what it was told since, and for all
+ * that it keeps after a start, once a week, and while anything differs.
  */
 #include "app/trail_watch.h"
 
@@ -14,9 +17,11 @@
 #include "people/audit.h"
 #include "proto/pack.h"
 
-#define FIRST_MS ((uint64_t)60 * 1000) /* the others are connected by then, mostly */
-#define AGAIN_MS ((uint64_t)3600 * 1000)
-#define EVERY_MS ((uint64_t)24 * 3600 * 1000)
+#define FIRST_MS     ((uint64_t)60 * 1000) /* the others are connected by then, mostly */
+#define AGAIN_MS     ((uint64_t)3600 * 1000)
+#define EVERY_MS     ((uint64_t)24 * 3600 * 1000)
+#define WHOLE_MS     (7 * EVERY_MS - EVERY_MS / 2)
+#define DAILY_POINTS 48 /* of a witness: twice as many as a day has */
 
 struct qn_trail_watch {
     struct qn_trail_watch_options options;
@@ -26,7 +31,11 @@ struct qn_trail_watch {
     size_t name_count;
     struct qn_store_pin *pin; /* NULL: no job runs */
     struct qn_audit_verdict verdict;
-    uint64_t fault_seq; /* of the last proof, without what witnesses say; 0: whole */
+    uint64_t fault_seq;           /* of the last proof, without what witnesses say; 0: whole */
+    uint64_t proven_ms, whole_ms; /* the last proof, and the last by all that witnesses keep;
+                                     monotonic; 0: there was none */
+    bool is_whole;                /* the one under way */
+    bool has_found;               /* the last one did */
     enum qn_err err;
     atomic_bool stops;
 };
@@ -111,9 +120,11 @@ static void work(void *context) /* on the pool */
 
 static void tell_witnesses(struct qn_trail_watch *watch)
 {
+    watch->has_found = false;
     for (size_t i = 0; i < watch->name_count; i++) {
         const struct qn_audit_witness *witness = qn_audit_verify_of(watch->verify, i);
         bool differs = witness->differs_seq != 0;
+        watch->has_found |= differs;
         if (differs)
             qn_log(watch->options.log, QN_LOG_ERROR,
                    "the audit trail is not what %s knows of it, from entry %llu on; see `syncctl "
@@ -134,6 +145,9 @@ static void tell(struct qn_trail_watch *watch)
                "the audit trail is not whole at entry %llu (%s); see `syncctl log verify`",
                (unsigned long long)verdict->seq, qn_audit_fault_name(verdict->fault));
     tell_witnesses(watch);
+    watch->proven_ms = qn_loop_now_ms(watch->options.loop);
+    if (watch->is_whole)
+        watch->whole_ms = watch->proven_ms;
 }
 
 static void done(void *context)
@@ -174,6 +188,13 @@ void qn_trail_watch_reply(struct qn_trail_watch *watch, const struct qn_effect *
         read_rows(watch);
 }
 
+/* Of two days that were missed, or a week, the newest points would not tell. */
+static bool needs_all(const struct qn_trail_watch *watch, uint64_t now_ms)
+{
+    return watch->whole_ms == 0 || watch->has_found || now_ms >= watch->whole_ms + WHOLE_MS ||
+           now_ms >= watch->proven_ms + EVERY_MS + 2 * AGAIN_MS;
+}
+
 static void on_timer(void *context)
 {
     struct qn_trail_watch *watch = context;
@@ -181,8 +202,11 @@ static void on_timer(void *context)
     const struct qn_group *group = qn_core_group(qn_driver_core(options->driver));
     const struct qn_site *site = group != NULL ? qn_group_site(group, options->id) : NULL;
     QN_AUTO_BUF struct qn_buf args;
-    qn_buf_init(&args, 16);
-    qn_pack_map(&args, 0);
+    watch->is_whole = needs_all(watch, qn_loop_now_ms(options->loop));
+    qn_buf_init(&args, 32);
+    qn_pack_map(&args, 1);
+    qn_pack_cstr(&args, "points");
+    qn_pack_u64(&args, watch->is_whole ? 0 : DAILY_POINTS);
     watch->verify =
         qn_audit_verify_new(options->id, site != NULL ? site->epochs.items : options->key,
                             site != NULL ? site->epochs.count : 1, qn_os_wall_ms());

@@ -176,8 +176,9 @@
 #define QN_WEB_LINE_TIME_MAX_MS     5000  /* for a connection, till a site counts as offline */
 #define QN_WEB_LINES_FROM_MAX       16    /* of one site that asks */
 #define QN_WEB_CALL_TIME_MAX_MS     2500 /* for a site that was called to dial; then it is dialled */
-#define QN_WEB_ASKS_MAX             128  /* questions to other sites under way, */
-#define QN_WEB_ASK_TIME_MAX_MS      6000         /* each answered by then, or not at all, */
+#define QN_WEB_FAR_CALL_TIME_MAX_MS 20000 /* likewise, where others tell it that it is called */
+#define QN_WEB_ASKS_MAX             128   /* questions to other sites under way, */
+#define QN_WEB_ASK_TIME_MAX_MS      6000  /* each answered by then, or not at all, */
 #define QN_WEB_ASK_SIZE_MAX         (256 * 1024) /* and so long */
 #define QN_WEB_NAMES_MAX            16
 #define QN_WEB_COMMANDS_MAX         128 /* commands of docs/control.md under way for people */

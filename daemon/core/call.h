@@ -43,6 +43,7 @@ void call_collection_close(const struct call *call);
 /* late.c, late_rescue.c */
 void call_collection_resume(const struct call *call);
 void call_collection_rescue(const struct call *call);
+void call_collection_give_up(const struct call *call); /* repair.c */
 /* request_record.c */
 void call_record_put(const struct call *call);
 void call_record_put_many(const struct call *call);

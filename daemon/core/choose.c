@@ -237,12 +237,13 @@ static bool is_beyond_help(const struct vote *vote, struct qn_span key)
     return is_damaged || is_late(clock);
 }
 
+/* At any of those that answered. */
 static bool is_hopeless(const struct repairing *repairing, struct qn_span key)
 {
-    bool is_hopeless = repairing->has_all;
     qn_vec_each (&repairing->votes, vote)
-        is_hopeless &= is_beyond_help(vote, key);
-    return is_hopeless;
+        if (vote->has_answered && !is_beyond_help(vote, key))
+            return false;
+    return true;
 }
 
 /* What others have of it, whenever it was; or nothing, so that it is given up all the same. */
@@ -297,6 +298,10 @@ static size_t add_other(struct repairing *repairing, const struct qn_record_copy
     size_t count = own->hash.size > 0 ? add_same(repairing, key, own->hash, out) : 0;
     if (count > 0 || !is_hopeless(repairing, key))
         return count;
+    if (!repairing->has_all) {
+        repairing->is_waiting = true; /* whoever is away may have it: nothing is given up */
+        return 0;
+    }
     repairing->is_hopeless = true;
     repairing->has_given_up |= gives_up;
     return gives_up ? add_anew(repairing, key, out) : 0;

@@ -447,6 +447,7 @@ static void run_deadlines(struct qn_core *core)
 {
     join_tick(core);
     group_tick(core);
+    reach_tick(core);
     neighbours_tick(core);
     peers_tick(core);
     qn_vec_each (&core->peers, peer)

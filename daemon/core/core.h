@@ -50,6 +50,7 @@ struct qn_core_options {
     uint64_t seed;             /* jitter */
     size_t count_step;         /* entries counted anew in one step; 0: as usual */
     size_t page_size;          /* wished, of every page; 0: as the line is (tests of cuts) */
+    size_t unfork_ops_max;     /* in one transaction; 0: as limits.h says (tests of cuts) */
     uint64_t disk_bytes;       /* of the file system of the state: a tenth is the default quota */
     struct qn_digest boot;     /* of this run of the machine: SHA-256 of the boot's id */
     struct qn_span sealed_key; /* of the vault, sealed to the kit: for holders; copied; empty
@@ -278,8 +279,10 @@ struct qn_reach {
     struct qn_public_key key;
     char addresses[QN_ADDRESSES_MAX][QN_ADDRESS_SIZE_MAX + 1]; /* the one that worked last first */
     size_t count;
-    bool can_be_called; /* there is a first connection: a CALL goes to it */
-    bool has_dialled;   /* it was the other site that made it */
+    bool
+        can_be_called; /* there is a first connection, or a way to ask for one: a CALL goes to it */
+    bool has_dialled;  /* it was the other site that made it */
+    bool is_far;       /* it has to make the connection first, which others tell it */
 };
 /* False: there is no such member, or no way to it. */
 bool qn_core_reach(const struct qn_core *core, struct qn_span site, struct qn_reach *ret_reach);

@@ -6,7 +6,11 @@
  *                        │                       └─ one chain ──▶ the message is tried once more:
  * another │                                        link may have settled it └─ no answer in 15 s,
  * or it is refused again ──▶ the sender is to blame
- */
+ *
+ * A long run goes in steps, each a commit, the last operations first: whoever ends in between has a
+ * shorter run of that chain, and finds the rest of the fork when the next operation does not fit.
+ * Clocks are said at the end only, or who has the same chain would give back what just went. In a
+ * collection that is late nothing is joined: what does not fit is held until it is clean. */
 #include "core/twin.h"
 #include "model/fork.h"
 
@@ -46,9 +50,11 @@ bool fork_asks(struct qn_core *core, struct peer *peer, struct share *share, str
     qn_buf_init(&actors, QN_FORK_ACTORS_MAX * (QN_ACTOR_SIZE + 16));
     if (session->fork_ms != 0)
         return true; /* one answer is awaited; what else does not fit is tried again then */
+    share->coll->is_forked_late &= share->coll->info.late.is_late;
+    if (share->coll->is_forked_late)
+        return true;
     size_t count = pack_actors(share->coll, body, &actors);
-    if (count == 0 || session->has_asked_chain || share->coll->info.late.is_late ||
-        is_too_often(core, share->coll))
+    if (count == 0 || session->has_asked_chain || is_too_often(core, share->coll))
         return false;
     struct qn_buf *out = core_message(core, QN_MSG_CHAIN_ASK, 2);
     qn_pack_bin(out, QN_SPAN_OF(share->coll->id.bytes));
@@ -113,33 +119,39 @@ void fork_read_done(struct qn_core *core, const struct pending *pending,
 
 /* ---- the answer ---- */
 
+static void submit(struct qn_core *core, struct session *session, const struct qn_coll_id *coll)
+{
+    struct qn_buf payload;
+    session->is_unforking = true;
+    qn_buf_init(&payload, QN_FRAME_SIZE_MAX + 64);
+    qn_pack_array(&payload, 3);
+    qn_pack_bin(&payload, QN_SPAN_OF(coll->bytes));
+    qn_pack_u64(&payload, core->options.unfork_ops_max);
+    qn_pack_raw(&payload, qn_buf_view(&session->chains));
+    struct pending *pending = core_commit(core, QN_INTENT_UNFORK, &payload, PENDING_FORK);
+    pending->link = session->link;
+    pending->coll = *coll;
+}
+
 void fork_heard(struct qn_core *core, struct peer *peer, struct share *share, struct qn_span chains)
 {
     struct session *session = peer->session;
-    struct qn_buf payload;
     if (session->fork_ms == 0 || session->is_unforking)
         return;
-    session->is_unforking = true;
-    qn_buf_init(&payload, QN_FRAME_SIZE_MAX + 64);
-    qn_pack_array(&payload, 2);
-    qn_pack_bin(&payload, QN_SPAN_OF(share->coll->id.bytes));
-    qn_pack_raw(&payload, chains);
-    struct pending *pending = core_commit(core, QN_INTENT_UNFORK, &payload, PENDING_FORK);
-    pending->link = session->link;
-    pending->coll = share->coll->id;
+    qn_buf_init(&session->chains, QN_FRAME_SIZE_MAX);
+    qn_buf_append_span(&session->chains, chains);
+    submit(core, session, &share->coll->id);
 }
 
 /* Clocks went back, which a delta cannot say. What is missing now is to come from the site with the
  * other chain: another one might have the one that was just let go. */
-static void part(struct qn_core *core, struct coll *coll, struct peer *with, struct qn_span actors)
+static void part(struct qn_core *core, struct coll *coll, struct peer *with)
 {
     core_note(core, "forked", QN_OK, coll->shown);
     if (core->now_ms >= coll->forked_ms + HOUR_MS)
         coll->forks = 0;
     if (coll->forks++ == 0)
         coll->forked_ms = core->now_ms;
-    for (size_t at = 0; at + QN_ACTOR_SIZE <= actors.size; at += QN_ACTOR_SIZE)
-        twin_found(core, actors.data + at);
     if (peer_share(with, &coll->id) != NULL)
         coll->grant = with->session->link;
     qn_vec_each (&core->peers, slot) {
@@ -151,21 +163,76 @@ static void part(struct qn_core *core, struct coll *coll, struct peer *with, str
     }
 }
 
+static void tell_twins(struct qn_core *core, struct qn_span actors)
+{
+    for (size_t at = 0; at + QN_ACTOR_SIZE <= actors.size; at += QN_ACTOR_SIZE)
+        twin_found(core, actors.data + at);
+}
+
+/* What does not fit stays in the lane until the collection is clean: nobody is to blame. */
+static void wait_for_clean(struct qn_core *core, struct coll *coll)
+{
+    coll->is_forked_late = true;
+    core_note(core, "forked", QN_ERR_HELD, coll->shown);
+}
+
+struct answer {
+    struct qn_span actors;
+    bool is_more, is_late;
+};
+
+static struct answer read_answer(const struct qn_outcome *outcome)
+{
+    struct answer answer = {0};
+    struct qn_cursor cursor = qn_cursor(qn_span(outcome->answer, outcome->answer_size));
+    size_t count;
+    bool is_read =
+        outcome->err == QN_OK && qn_cursor_array(&cursor, 3, &count) == QN_OK &&
+        qn_cursor_bin(&cursor, QN_FORK_ACTORS_MAX * QN_ACTOR_SIZE, &answer.actors) == QN_OK &&
+        qn_cursor_bool(&cursor, &answer.is_more) == QN_OK &&
+        qn_cursor_bool(&cursor, &answer.is_late) == QN_OK;
+    return is_read ? answer : (struct answer){0};
+}
+
+/* With nobody to hear the rest from, what has gone has gone; the rest is found again. */
+static void took(struct qn_core *core, struct coll *coll, struct peer *peer,
+                 const struct answer *answer)
+{
+    if (answer->is_late)
+        wait_for_clean(core, coll);
+    else
+        part(core, coll, peer);
+    if (answer->is_late && peer != NULL)
+        peer->session->has_asked_chain = false;
+}
+
+static void ended(struct session *session)
+{
+    session->fork_ms = 0;
+    session->is_unforking = false;
+    qn_buf_deinit(&session->chains);
+}
+
 void fork_outcome(struct qn_core *core, const struct pending *pending,
                   const struct qn_outcome *outcome)
 {
     struct peer *peer = core_peer_of_link(core, pending->link);
+    struct share *share = peer_share(peer, &pending->coll);
     struct coll *coll = core_coll(core, &pending->coll);
-    if (peer != NULL) {
-        peer->session->fork_ms = 0;
-        peer->session->is_unforking = false;
+    const struct answer answer = read_answer(outcome);
+    tell_twins(core, answer.actors);
+    if (answer.is_more && share != NULL) {
+        submit(core, peer->session, &pending->coll);
+        return;
     }
-    if (coll != NULL && outcome->err == QN_OK && outcome->changed > 0)
-        part(core, coll, peer, qn_span(outcome->answer, outcome->answer_size));
+    if (peer != NULL)
+        ended(peer->session);
+    if (coll != NULL && answer.actors.size > 0)
+        took(core, coll, peer, &answer);
     else if (peer != NULL && outcome->err == QN_ERR_IO)
         peer_hang_up(core, peer); /* this site's store: later */
-    else if (peer != NULL && outcome->err == QN_OK && peer_share(peer, &pending->coll) != NULL)
-        inbox_retry(core, peer, peer_share(peer, &pending->coll));
+    else if (share != NULL && outcome->err == QN_OK)
+        inbox_retry(core, peer, share);
     else if (peer != NULL)
         peer_bad(core, peer, "bad-operation", QN_ERR_SIGNATURE);
 }

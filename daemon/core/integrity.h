@@ -3,7 +3,8 @@
  *   scrub.c    reads all of a collection against itself, each night or when asked, in short steps
  *   repair.c   asks other sites for copies of records that are damaged here, or that differ
  *   recount.c  counts anew what is derived from records
- *   verify.c   finds out which records differ from those of another site
+ *   verify.c   finds out which records differ from those of another site (verify_descend.c), and
+ *              says so (verify_answer.c)
  *
  * All of it is of the lowest priority: little is on its way at any time, and what a lost link or a
  * restart interrupts is begun anew.
@@ -19,6 +20,7 @@
 #define REPAIR_RETRY_MS     60000                 /* after nobody could help */
 #define REPAIR_AGAIN_MS     2000                  /* after clocks that were not equal */
 #define GIVE_UP_MS          (24ull * 3600 * 1000) /* after nobody had a record whole for so long */
+#define GIVES_UP_MS         3600000               /* what a person said is good for so long */
 #define COMPARE_MS          30000                 /* while it differs from another site */
 #define SUSPECTS_MAX        1000                  /* keys, of a collection */
 #define INCIDENTS_SHOWN_MAX 20                    /* of a collection, by verify */
@@ -48,7 +50,59 @@ struct repairing {
     bool diverges;    /* records that are whole are not the same */
     bool has_all;     /* all other members of the collection were asked, and have answered */
     bool is_hopeless; /* none of them has a damaged record whole, or will have it by itself */
+    bool is_waiting;  /* or only for members that are away */
     bool has_given_up;
+};
+
+enum verify_stage {
+    VERIFY_ASK, /* waits for equal clocks */
+    VERIFY_TOP, /* descending: 256 sums */
+    VERIFY_MIDDLE,
+    VERIFY_KEYS,
+    VERIFY_DONE,
+};
+
+enum verify_result {
+    VERIFY_UNREACHABLE,
+    VERIFY_BEHIND,
+    VERIFY_IDENTICAL,
+    VERIFY_DIFFERENT,
+};
+
+/* Looking for the keys that differ; made only when roots differ at equal clocks. */
+struct descent {
+    uint8_t mine[2][256 * QN_ROOT_SIZE], theirs[2][256 * QN_ROOT_SIZE]; /* levels 1 and 2 */
+    bool has_mine, has_theirs; /* of what is being compared now */
+    bool has_counted;          /* sums differed and no record did: they were counted anew */
+    unsigned prefix, bucket;   /* 0 to 256: where the walk stands */
+    struct qn_buf my_keys, their_keys;
+};
+
+struct verify_task {
+    struct qn_coll_id coll;
+    struct qn_site_id site;
+    enum verify_stage stage;
+    enum verify_result result;
+    uint64_t ask_ms;
+    struct descent *descent;
+    bool is_incomplete; /* one of the two is late: what is there cannot be compared yet */
+    struct qn_buf keys; /* that differ, packed texts */
+    size_t key_count;
+};
+
+struct verify {
+    uint64_t request;
+    bool is_own;     /* nobody asked: roots differed */
+    bool with_scrub; /* first all of it is read here */
+    bool has_only;
+    struct qn_coll_id only;  /* of that collection */
+    bool has_asked;          /* for the incidents, which come last */
+    size_t reads;            /* of them on their way */
+    struct qn_buf incidents; /* packed maps */
+    size_t incident_count;
+    uint64_t deadline_ms;
+    uint64_t grace_ms; /* a site without a link is waited for so long */
+    QN_VEC(struct verify_task *) tasks;
 };
 
 enum integrity_pending {                   /* in pending.level */
@@ -101,7 +155,7 @@ void scrub_read_done(struct qn_core *core, const struct pending *pending,
 void scrub_outcome(struct qn_core *core, const struct pending *pending,
                    const struct qn_outcome *outcome);
 
-/* ---- verify.c ---- */
+/* ---- verify.c, verify_descend.c, verify_answer.c ---- */
 /* Roots differ from those of a peer at equal clocks: find out where, by itself. */
 void verify_differs(struct qn_core *core, struct peer *peer, struct coll *coll);
 /* They may differ. */
@@ -110,6 +164,18 @@ void verify_look(struct qn_core *core, struct peer *peer, struct coll *coll);
 void verify_again(struct qn_core *core, struct coll *coll);
 void verify_incidents_done(struct qn_core *core, const struct pending *pending,
                            const struct qn_read_result *result);
+
+/* ---- within these files ---- */
+#define verify_each_task(core, wanted_coll, wanted_site, task)                                     \
+    qn_vec_each (&(core)->verifies, verify_)                                                       \
+        qn_vec_each (&(*verify_)->tasks, task)                                                     \
+            if (qn_coll_id_eq(&(*task)->coll, (wanted_coll)) &&                                    \
+                qn_site_id_eq(&(*task)->site, (wanted_site)))
+
+void verify_descend(struct qn_core *core, struct peer *peer, struct verify_task *task);
+/* True while what was found and done before, which the answer ends with, is on its way. */
+bool verify_waits_for_incidents(struct qn_core *core, struct verify *verify);
+void verify_finish(struct qn_core *core, struct verify *verify);
 
 void integrity_read_done(struct qn_core *core, const struct pending *pending,
                          const struct qn_read_result *result);

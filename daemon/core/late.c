@@ -284,14 +284,18 @@ static void pass_tick(struct qn_core *core, struct coll *coll)
         find_source(core, coll);
 }
 
-/* The others are told at once: who is late is not asked for what it cannot give. */
+/* The others are told at once: who is late is not asked for what it cannot give. What was held for
+ * two chains may go on. */
 static void say_mode(struct qn_core *core, struct coll *coll)
 {
     coll->said_late = coll->info.late.is_late;
     qn_vec_each (&core->peers, slot) {
         struct share *share = peer_share(*slot, &coll->id);
-        if (share != NULL)
-            share_say_clock(core, *slot, share, 0);
+        if (share == NULL)
+            continue;
+        share_say_clock(core, *slot, share, 0);
+        if (coll->is_forked_late && !coll->said_late)
+            inbox_retry(core, *slot, share);
     }
 }
 

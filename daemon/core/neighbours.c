@@ -126,7 +126,7 @@ bool peer_is_wanted(const struct qn_core *core, const struct peer *peer)
 {
     return !core->is_mesh || peer->is_neighbour || peer->is_to_be_told ||
            has_bulk_work(peer->bulk) || verify_wants(core, &peer->site) ||
-           presence_is_called(core, peer) || late_needs(peer);
+           presence_is_called(core, peer) || reach_wants(core, peer) || late_needs(peer);
 }
 
 bool neighbours_have_room(const struct qn_core *core, const struct peer *peer)

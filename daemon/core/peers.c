@@ -27,6 +27,7 @@ void peer_free(struct peer *peer)
         qn_vec_each (&peer->session->shares, share)
             share_free(*share);
         qn_vec_free(&peer->session->shares);
+        qn_buf_deinit(&peer->session->chains);
         qn_free(peer->session);
     }
     bulk_free(peer->bulk);
@@ -321,8 +322,11 @@ void peers_link_down(struct qn_core *core, const struct qn_event *event)
     struct peer *peer = core_peer_of_link(core, event->link);
     if (peer == NULL)
         return;
+    bool was_dialled = peer->session->is_dialled;
     session_end(core, peer);
     dial_later(core, peer);
+    if (core->is_mesh && !was_dialled) /* two at once would cost a whole first flight more */
+        peer->dial_ms += DIAL_SECOND_MS;
     core_persist(core, true);
 }
 

@@ -73,7 +73,8 @@ static void refresh_own(struct qn_core *core)
         uint32_t prefix = presence_prefix(&(*slot)->site);
         if (peer_is_connected(*slot) && links.count < QN_MESH_LINKS_MAX)
             qn_vec_push(&links, prefix);
-        else if (verify_wants(core, &(*slot)->site) && calls.count < QN_MESH_LINKS_MAX)
+        else if ((verify_wants(core, &(*slot)->site) || reach_wants(core, *slot)) &&
+                 calls.count < QN_MESH_LINKS_MAX)
             qn_vec_push(&calls, prefix);
     }
     bool is_same =

@@ -1,6 +1,7 @@
 /* Records that are damaged here, or that differ from those of another site: all sites that are
  * linked and share the collection are asked for their copies, and what the answers come to goes to
  * the store, which takes it only at the clock that the copies were read at. */
+#include "core/call.h"
 #include "core/integrity.h"
 
 static void forget(struct coll *coll)
@@ -153,7 +154,8 @@ static void drop_suspects(struct coll *coll)
     coll->care.suspect_count = 0;
 }
 
-/* Whether every member of the collection has said what it has. */
+/* Whether every member of the collection has said what it has; of those that are there, if a person
+ * said that the others will not come back. */
 static bool have_all_answered(const struct qn_core *core, const struct coll *coll)
 {
     size_t members = 1, answers = 0;
@@ -161,12 +163,16 @@ static bool have_all_answered(const struct qn_core *core, const struct coll *col
         members += core_shares(core, coll, &(*peer)->site);
     qn_vec_each (&coll->care.repairing->votes, vote)
         answers += vote->has_answered;
+    if (core->now_ms < coll->care.give_up_ms)
+        return answers == coll->care.repairing->votes.count;
     return answers == members;
 }
 
 static bool gives_up(const struct qn_core *core, const struct coll *coll)
 {
     uint64_t since_ms = coll->care.hopeless_ms;
+    if (core->now_ms < coll->care.give_up_ms)
+        return true;
     return since_ms != 0 && core->now_ms >= since_ms + GIVE_UP_MS;
 }
 
@@ -174,7 +180,10 @@ static bool gives_up(const struct qn_core *core, const struct coll *coll)
 static void note_hope(const struct qn_core *core, struct coll *coll)
 {
     struct care *care = &coll->care;
-    if (care->repairing->of_suspects || !care->repairing->has_all)
+    if (care->repairing->of_suspects)
+        return;
+    care->waits_for_away = care->repairing->is_waiting;
+    if (!care->repairing->has_all)
         return;
     if (!care->repairing->is_hopeless)
         care->hopeless_ms = 0;
@@ -352,6 +361,21 @@ void repair_outcome(struct qn_core *core, const struct pending *pending,
         recount_outcome(core, coll, outcome);
     else
         repaired(core, coll, outcome);
+}
+
+/* Whoever is away and has it whole after all keeps its values when it is back (docs/records.md). */
+void call_collection_give_up(const struct call *call)
+{
+    struct coll *coll = call_collection(call);
+    if (coll == NULL)
+        return;
+    if (!coll->care.waits_for_away) {
+        call_fail(call, QN_ERR_STATE, "not-waiting", qn_span_str(coll->shown));
+        return;
+    }
+    coll->care.give_up_ms = call->core->now_ms + GIVES_UP_MS;
+    repair_soon(coll);
+    core_reply_end(call->core, call->id, NULL);
 }
 
 /* ---- time ---- */

@@ -104,6 +104,7 @@ static const struct {
     {"collection.close", "name", call_collection_close, true},
     {"collection.resume", "name", call_collection_resume, false},
     {"collection.rescue", "name", call_collection_rescue, false},
+    {"collection.give-up", "name", call_collection_give_up, false},
     {"record.put", "collection fields if key", call_record_put, false},
     {"record.put-many", "collection records", call_record_put_many, false},
     {"record.delete", "collection if key", call_record_delete, false},
@@ -179,7 +180,8 @@ void request_start(struct qn_core *core, const struct qn_event *event)
                         .user = event->user,
                         .entropy = event->entropy};
     if (qn_span_eq_str(event->command, "audit.witnesses")) { /* also of a site that stands alone */
-        trail_ask_start(core, call.id);
+        uint64_t points;
+        trail_ask_start(core, call.id, args_u64(call.args, "points", &points) ? points : 0);
         return;
     }
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

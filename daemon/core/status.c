@@ -128,7 +128,8 @@ static void alerts_of_damage(const struct qn_core *core, const struct coll *coll
 {
     const struct qn_damage *damage = &coll->info.damage;
     if (damage->damaged > 0) {
-        struct qn_alert *alert = add(alerts, "critical", "damaged", coll->shown);
+        const char *code = coll->care.waits_for_away ? "damaged-waits" : "damaged";
+        struct qn_alert *alert = add(alerts, "critical", code, coll->shown);
         alert->count = damage->damaged;
         alert->time_ms = damage->found_ms;
     } else if (damage->found > 0 && core->wall_ms < damage->found_ms + REPAIRED_MS) {

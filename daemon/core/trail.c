@@ -197,7 +197,7 @@ void trail_outcome(struct qn_core *core, const struct pending *pending,
 enum qn_err trail_frame(struct qn_core *core, struct peer *peer, uint64_t number,
                         struct qn_cursor *cursor)
 {
-    uint64_t after;
+    uint64_t after, count = 0;
     switch (number) {
     case QN_MSG_TRAIL_TELL:
         return heard_tell(core, peer, cursor);
@@ -205,7 +205,9 @@ enum qn_err trail_frame(struct qn_core *core, struct peer *peer, uint64_t number
         return heard_kept(core, peer, cursor);
     case QN_MSG_TRAIL_ASK:
         QN_TRY(qn_cursor_u64(cursor, &after));
-        trail_asked(core, peer, after);
+        if (!qn_cursor_is_end(cursor)) /* an older version wants all that fit */
+            QN_TRY(qn_cursor_u64(cursor, &count));
+        trail_asked(core, peer, after, count);
         return QN_OK;
     default:
         return trail_heard_held(core, peer, cursor);

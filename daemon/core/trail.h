@@ -29,14 +29,16 @@ void trail_outcome(struct qn_core *core, const struct pending *pending,
 void trail_tick(struct qn_core *core);
 
 /* trail_ask.c */
-void trail_asked(struct qn_core *core, struct peer *peer, uint64_t after);
+/* `count` of them at most. */
+void trail_asked(struct qn_core *core, struct peer *peer, uint64_t after, uint64_t count);
 /* Of a READ of kind TRAIL: its arguments and its answer. */
 enum qn_err QN_CHECKED trail_read(struct qn_kv *kv, struct qn_span args, struct qn_buf *out);
 void trail_read_done(struct qn_core *core, const struct pending *pending,
                      const struct qn_read_result *result);
 enum qn_err QN_CHECKED trail_heard_held(struct qn_core *core, struct peer *peer,
                                         struct qn_cursor *cursor);
-void trail_ask_start(struct qn_core *core, uint64_t request);
+/* The newest of each witness only, of which `points` is the count; 0: all. */
+void trail_ask_start(struct qn_core *core, uint64_t request, uint64_t points);
 void trail_ask_gone(struct qn_core *core, uint64_t request);
 void trail_ask_tick(struct qn_core *core);
 void trail_asks_free(struct qn_core *core);

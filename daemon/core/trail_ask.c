@@ -2,12 +2,12 @@
 #include "core/trail.h"
 #include "people/audit.h"
 
-#define READ_ARGS_SIZE (QN_DIGEST_SIZE + 8)
+#define READ_ARGS_SIZE (QN_DIGEST_SIZE + 16)
 
 /* ---- answering ---- */
 
 /* One read of a connection at a time: what is asked meanwhile is asked again. */
-void trail_asked(struct qn_core *core, struct peer *peer, uint64_t after)
+void trail_asked(struct qn_core *core, struct peer *peer, uint64_t after, uint64_t count)
 {
     if (peer->trail.is_reading)
         return;
@@ -16,6 +16,7 @@ void trail_asked(struct qn_core *core, struct peer *peer, uint64_t after)
     qn_buf_init(&read->names, READ_ARGS_SIZE);
     qn_buf_append_span(&read->names, QN_SPAN_OF(peer->site.bytes));
     qn_buf_append_u64(&read->names, after);
+    qn_buf_append_u64(&read->names, count);
     struct pending *pending = core_read_later(core, read, PENDING_TRAIL);
     pending->link = peer->session->link;
     pending->seq = after;
@@ -35,13 +36,17 @@ enum qn_err trail_read(struct qn_kv *kv, struct qn_span args, struct qn_buf *out
     struct qn_trail_point point;
     QN_AUTO_BUF struct qn_buf points;
     size_t count = 0;
+    uint64_t wanted;
     enum qn_err err = QN_OK;
     qn_buf_init(&points, TRAIL_PAGE_POINTS * (QN_TRAIL_CHECKPOINT_SIZE_MAX + 32));
     if (args.size != READ_ARGS_SIZE)
         return QN_ERR_INVALID;
     memcpy(site.bytes, args.data, sizeof(site.bytes));
     point.place = qn_read_u64(args.data + sizeof(site.bytes));
-    while (count < TRAIL_PAGE_POINTS && err == QN_OK) {
+    wanted = qn_read_u64(args.data + sizeof(site.bytes) + 8);
+    if (wanted == 0 || wanted > TRAIL_PAGE_POINTS)
+        wanted = TRAIL_PAGE_POINTS;
+    while (count < wanted && err == QN_OK) {
         err = qn_trail_next(kv, &site, point.place, &point);
         if (err != QN_OK)
             break;
@@ -99,10 +104,12 @@ void trail_ask_gone(struct qn_core *core, uint64_t request)
 
 /* A site alone, and one that is in no group yet, has no witnesses. In a large group they are those
  * that it has a connection with. */
-void trail_ask_start(struct qn_core *core, uint64_t request)
+void trail_ask_start(struct qn_core *core, uint64_t request, uint64_t points)
 {
     struct trail_ask *ask = QN_NEW(struct trail_ask);
     ask->request = request;
+    ask->points_max =
+        points == 0 || points > QN_TRAIL_POINTS_MAX ? QN_TRAIL_POINTS_MAX + 1 : (size_t)points;
     ask->grace_ms = core->now_ms + TRAIL_ASK_GRACE_MS;
     ask->end_ms = core->now_ms + TRAIL_ASK_END_MS;
     qn_vec_each (&core->peers, peer)
@@ -159,7 +166,7 @@ static void take_page(struct qn_core *core, const struct trail_ask *ask, struct 
     task->points += count;
     task->after = last;
     task->ask_ms = 0;
-    task->is_done = is_last || count == 0 || task->points > QN_TRAIL_POINTS_MAX;
+    task->is_done = is_last || count == 0 || task->points >= ask->points_max;
 }
 
 enum qn_err trail_heard_held(struct qn_core *core, struct peer *peer, struct qn_cursor *cursor)
@@ -180,6 +187,16 @@ enum qn_err trail_heard_held(struct qn_core *core, struct peer *peer, struct qn_
     return QN_OK;
 }
 
+static void say_ask(struct qn_core *core, const struct peer *peer, const struct trail_ask *ask,
+                    struct trail_task *task)
+{
+    struct qn_buf *out = core_message(core, QN_MSG_TRAIL_ASK, 2);
+    qn_pack_u64(out, task->after);
+    qn_pack_u64(out, ask->points_max - task->points);
+    core_send(core, peer->session->link);
+    task->ask_ms = core->now_ms + TRAIL_ASK_MS;
+}
+
 /* True while there is something to wait for. */
 static bool run_task(struct qn_core *core, const struct trail_ask *ask, struct trail_task *task)
 {
@@ -191,12 +208,8 @@ static bool run_task(struct qn_core *core, const struct trail_ask *ask, struct t
         core_wake(core, ask->grace_ms);
         return core->now_ms < ask->grace_ms;
     }
-    if (core->now_ms >= task->ask_ms) {
-        struct qn_buf *out = core_message(core, QN_MSG_TRAIL_ASK, 1);
-        qn_pack_u64(out, task->after);
-        core_send(core, peer->session->link);
-        task->ask_ms = core->now_ms + TRAIL_ASK_MS;
-    }
+    if (core->now_ms >= task->ask_ms)
+        say_ask(core, peer, ask, task);
     core_wake(core, task->ask_ms);
     return true;
 }

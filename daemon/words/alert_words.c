@@ -50,6 +50,10 @@ static const struct row rows[] = {
     {"damaged", N_("damaged records in collection @: #"),
      N_("They come back by themselves from another site: see that one can be reached. Check the "
         "disk (`smartctl -a`, `journalctl -k`); `syncctl verify @` names the records.")},
+    {"damaged-waits", N_("damaged records in collection @, whole at no site that is there: #"),
+     N_("Sites that are away may have them: bring those back. Only if none of them ever comes "
+        "back, "
+        "run `syncctl collection give-up @`: what is left of the records is written anew.")},
     {"repaired", N_("damage in collection @ was found and put right; the last: ~"),
      N_("Check the disk (`smartctl -a`, `journalctl -k`); `syncctl verify @` tells what was "
         "damaged.")},

@@ -44,6 +44,8 @@ static const struct qn_error_words rows[] = {
      N_("`syncctl conflict list` shows the conflicts.")},
     {"not-late", N_("this collection is complete, or its pass is not stopped"),
      N_("`syncctl status` shows which collections are incomplete.")},
+    {"not-waiting", N_("no record of this collection waits for sites that are away"),
+     N_("`syncctl status` shows what is damaged.")},
     {"changed", N_("somebody else has changed this record meanwhile"),
      N_("Read it again, then decide.")},
     {"no-such-value", N_("that site wrote none of the concurrent values"),

@@ -10,6 +10,7 @@
 #   await WHAT COMMAND...            it succeeds within patience_s
 #   equal WHAT WANTED GOT
 #   holds NAME FILTER ARGUMENT...    the JSON answer of a site satisfies a jq filter
+#   second_factor_begin NAME PERSON · second_factor_prove CODE · code_of SECRET
 #
 # The first failure ends the test, with the ends of the logs.
 integ_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -22,6 +23,7 @@ patience_s=25 # a test of much work sets more; it is only spent where something 
 work=''
 names=()
 answer='' # what the last expect or refuse printed
+secret=''
 
 # No relays: a test reaches every site where it listens.
 sites_heal() {
@@ -76,6 +78,35 @@ fail() {
         tail -n 12 "$work/$name.log" >&2
     done
     exit 1
+}
+
+# The code of a second factor's secret now, or so many steps of 30 s away (RFC 6238), computed by openssl.
+code_of() {
+    local key step mac offset
+    key=$(base32 -d <<<"$1" | od -An -v -tx1 | tr -d ' \n')
+    step=$(printf '%016X' $(($(date +%s) / 30 + ${2:-0})))
+    mac=$(basenc --base16 -d <<<"$step" |
+        openssl dgst -sha1 -mac HMAC -macopt "hexkey:$key" | sed 's/.* //')
+    offset=$((2 * 0x${mac:39:1}))
+    printf '%06d' $(((0x${mac:offset:8} & 0x7fffffff) % 1000000))
+}
+
+# second_factor_begin SITE PERSON: as an app is set up; gives $secret, and what was shown in $work/totp.
+second_factor_begin() {
+    mkfifo "$work/code"
+    ctl "$1" --json user second-factor "$2" <"$work/code" >"$work/totp" &
+    helpers+=($!)
+    exec 7>"$work/code"
+    await 'a secret is shown' test -s "$work/totp"
+    # shellcheck disable=SC2034 # for who sources this
+    secret=$(jq -r .secret "$work/totp")
+}
+
+second_factor_prove() {
+    printf '%s\n' "$1" >&7
+    exec 7>&-
+    wait "${helpers[-1]}" || fail 'the right code is not taken'
+    rm "$work/code"
 }
 
 ok() {

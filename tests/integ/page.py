@@ -2,7 +2,6 @@
 """The page in a browser, for page.sh: chromium without a window, driven over the DevTools protocol.
 
     page.py URL SECRET WORK    SECRET: of the second factor, in base 32; WORK: a directory
-    page.py --code SECRET      a code that is still good, and leaves the later ones
 
 Anne signs in with her second factor, edits a record, resolves a conflict, uploads, downloads, takes an
 archive; in English on a desktop, in French on a telephone, and with nothing but the keyboard. Pictures of
@@ -415,9 +414,6 @@ FRENCH = {"sign": "Se connecter", "wrong": "Le nom ou le mot de passe", "code": 
 
 
 def main():
-    if sys.argv[1] == "--code":
-        print(code_of(sys.argv[2], int(time.time() / 30) - 1))
-        return
     url, secret, work = sys.argv[1:4]
     for name in ("shots", "down"):
         os.makedirs(os.path.join(work, name), exist_ok=True)

@@ -104,31 +104,12 @@ devices() {
     refuse 2 'no app password' "once" ctl one user app-password revoke anne phone
 }
 
-# The code of a secret now, by RFC 6238, computed by openssl.
-code_of() {
-    local key step mac offset
-    key=$(base32 -d <<<"$1" | od -An -v -tx1 | tr -d ' \n')
-    step=$(printf '%016X' $(($(date +%s) / 30)))
-    mac=$(basenc --base16 -d <<<"$step" |
-        openssl dgst -sha1 -mac HMAC -macopt "hexkey:$key" | sed 's/.* //')
-    offset=$((2 * 0x${mac:39:1}))
-    printf '%06d' $(((0x${mac:offset:8} & 0x7fffffff) % 1000000))
-}
-
 second_factor() {
-    local secret
-    mkfifo "$work/code"
-    ctl one --json user second-factor anne <"$work/code" >"$work/totp" &
-    helpers+=($!)
-    exec 7>"$work/code"
-    await "a secret is shown" test -s "$work/totp"
-    secret=$(jq -r .secret "$work/totp")
+    second_factor_begin one anne
     [[ $(jq -r .uri "$work/totp") == "otpauth://totp/one:anne?secret=$secret&"* ]] ||
         fail "no uri: $(<"$work/totp")"
     expect "it shows" holds one '.second_factor | not' user show anne
-    printf '%s\n' "$(code_of "$secret")" >&7
-    exec 7>&-
-    wait "${helpers[-1]}" || fail "the right code is not taken"
+    second_factor_prove "$(code_of "$secret")"
     expect "it shows" holds one .second_factor user show anne
     refuse 2 'not the code' "a wrong code" ctl one user second-factor anne <<<'000000x'
     expect "taken away" ctl one user second-factor anne --remove

@@ -13,7 +13,7 @@
 #define SPREAD_MS     1200 /* until a write is at all that can have it; the slowest frame takes 400 */
 #define HEAL_MS       30000 /* until the rings are closed again: a dial fails after 20 ms here */
 #define SETTLE_MS     20000 /* until everybody knows who is there, and how far */
-#define RECONNECT_MAX 2500  /* bytes, in both directions, with two collections */
+#define RECONNECT_MAX 1600  /* bytes, in both directions, with two collections */
 #define SPARE_MS      180000
 #define LINKS_MAX     14 /* of one site, after a while */
 #define STEPS_MAX     40000000

@@ -490,6 +490,7 @@ void site_start(struct sim_world *world, struct sim_site *site)
                                       .disk_bytes = 1ull << 40,
                                       .count_step = 3,
                                       .page_size = 200,
+                                      .unfork_ops_max = 2,
                                       .boot = {.bytes = {site->boots}},
                                       .seed = qn_prng_next(&world->prng)};
     site->core = qn_core_new(&options);

@@ -113,6 +113,18 @@ static void go_back(struct twice *twice, struct sim_site *site)
     memset(world->is_blocked, 0, sizeof(world->is_blocked));
 }
 
+/* One of them ends while the two runs are being joined. */
+static void stumble(struct sim_world *world)
+{
+    struct sim_site *site = &world->sites[world_below(world, world->site_count)];
+    world_run(world, world->now_ms + world_below(world, 400));
+    if (world->failure[0] != '\0' || !site->is_up)
+        return;
+    site_crash(world, site);
+    world_run(world, world->now_ms + world_below(world, 2000));
+    site_start(world, site);
+}
+
 static void break_all(struct sim_world *world)
 {
     for (size_t i = world->links.count; i-- > 0;)
@@ -175,6 +187,8 @@ void twice_run(struct sim_world *world)
         write_some(&twice, &world->sites[world_below(world, world->site_count)]);
         world_run(world, world->now_ms + SPREAD_MS);
         go_back(&twice, &world->sites[world_below(world, world->site_count)]);
+        while (world->failure[0] == '\0' && world_chance(world, 300))
+            stumble(world);
         write_some(&twice, &world->sites[world_below(world, world->site_count)]);
         world_run(world, world->now_ms + 60000);
     }

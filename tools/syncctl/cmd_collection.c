@@ -75,6 +75,15 @@ int ctl_run_collection_grant(struct ctl *ctl)
                            : _("The site no longer shares the collection."));
 }
 
+int ctl_run_collection_give_up(struct ctl *ctl)
+{
+    QN_AUTO_BUF struct qn_buf args;
+    ctl_args_init(&args, 1);
+    ctl_arg_str(&args, "name", ctl->arguments.items[0]);
+    return ctl_do(ctl, "collection.give-up", &args,
+                  _("What is left of the damaged records is written anew."));
+}
+
 int ctl_run_collection_resume(struct ctl *ctl)
 {
     bool is_rescue = strcmp(ctl->command->verb, "rescue") == 0;

@@ -18,6 +18,7 @@ int ctl_run_collection_list(struct ctl *ctl);
 int ctl_run_collection_show(struct ctl *ctl);
 int ctl_run_collection_grant(struct ctl *ctl);
 int ctl_run_collection_resume(struct ctl *ctl);
+int ctl_run_collection_give_up(struct ctl *ctl);
 int ctl_run_folder_create(struct ctl *ctl);
 int ctl_run_folder_attach(struct ctl *ctl);
 int ctl_run_folder_detach(struct ctl *ctl);

@@ -247,6 +247,86 @@ Test(integrity, equal_roots_cost_nothing)
     cr_assert_eq(rig_count(&rig, QN_MSG_WANT), 0);
 }
 
+/* ---- while a connection lasts ---- */
+
+static void beacon(const struct qn_span *roots)
+{
+    static const uint8_t clocks[QN_DIGEST_SIZE];
+    struct qn_buf out;
+    rig_message(&out, QN_MSG_BEACON, roots == NULL ? 2 : 3);
+    qn_pack_bin(&out, QN_SPAN_OF(clocks));
+    qn_pack_u64(&out, WORLD_START_MS);
+    if (roots != NULL)
+        qn_pack_bin(&out, *roots);
+    rig_frame(&rig, &out);
+}
+
+/* Of the beacons that were sent; how many of them said the roots, and what. */
+static size_t count_roots(struct qn_buf *ret_last)
+{
+    size_t found = 0;
+    qn_vec_each (&rig.frames, frame) {
+        struct qn_cursor cursor = qn_cursor(qn_buf_view(frame));
+        struct qn_span rest;
+        uint64_t number;
+        size_t count;
+        cr_assert_eq(qn_cursor_array(&cursor, 16, &count), QN_OK);
+        cr_assert_eq(qn_cursor_u64(&cursor, &number), QN_OK);
+        if (number != QN_MSG_BEACON || count < 4)
+            continue;
+        cr_assert_eq(qn_cursor_skip(&cursor, 1, &rest), QN_OK);
+        cr_assert_eq(qn_cursor_skip(&cursor, 1, &rest), QN_OK);
+        cr_assert_eq(qn_cursor_bin(&cursor, QN_ROOT_SIZE, &rest), QN_OK);
+        qn_buf_reset(ret_last);
+        qn_buf_append_span(ret_last, rest);
+        found++;
+    }
+    return found;
+}
+
+Test(integrity, roots_are_compared_once_an_hour)
+{
+    QN_AUTO_BUF struct qn_buf said;
+    qn_buf_init(&said, QN_ROOT_SIZE);
+    meet();
+    rig_forget(&rig);
+    for (int minute = 0; minute < 6 * 60; minute++)
+        rig_wait(&rig, 61000);
+    size_t beacons = rig_count(&rig, QN_MSG_BEACON), with_roots = count_roots(&said);
+    cr_assert_gt(beacons, 200);
+    cr_assert(with_roots >= 4 && with_roots <= 8, "%zu", with_roots);
+    rig_forget(&rig);
+    struct qn_span equal = qn_buf_view(&said);
+    beacon(&equal);
+    beacon(NULL);
+    cr_assert_eq(rig_count(&rig, QN_MSG_COLLS), 0, "as is what the release before says");
+    said.data[0] ^= 1;
+    beacon(&equal);
+    cr_assert_eq(rig_count(&rig, QN_MSG_COLLS), 1);
+    cr_assert_not(rig.has_closed);
+}
+
+Test(integrity, what_comes_to_differ_is_found_while_a_connection_lasts)
+{
+    static const uint8_t other[QN_ROOT_SIZE];
+    struct qn_span roots = QN_SPAN_OF(other);
+    diverge("key07");
+    rig_start(&rig);
+    rig_link(&rig);
+    rig_wait(&rig, 5000);
+    rig_read_all(&rig, QN_OK);
+    cr_assert_eq(rig_count(&rig, QN_MSG_FP_ASK), 0);
+    rig_forget(&rig);
+    beacon(&roots);
+    cr_assert_eq(rig_count(&rig, QN_MSG_COLLS), 1);
+    say_colls(); /* for the peer heard such a beacon, too */
+    rig_read_all(&rig, QN_OK);
+    descend();
+    rig_wait(&rig, 0);
+    rig_read_all(&rig, QN_OK);
+    cr_assert_eq(rig_count(&rig, QN_MSG_WANT), 1);
+}
+
 static bool has_alert(const char *code)
 {
     struct qn_alert *alerts;
@@ -415,4 +495,76 @@ Test(integrity, a_peer_that_wants_copies_over_and_over_has_one_answer_under_way)
     want("key07");
     rig_read_all(&rig, QN_OK);
     cr_assert_eq(rig_count(&rig, QN_MSG_COPIES), 2);
+}
+
+/* ---- whole at nobody who is there ---- */
+
+static void join_third_site(void)
+{
+    struct qn_buf payload;
+    size_t from = qn_ledger_count(rig.world.ledger);
+    world_join(&rig.world, 2, 0);
+    size_t count = qn_ledger_count(rig.world.ledger);
+    qn_buf_init(&payload, QN_LEDGER_SIZE_MAX);
+    qn_pack_array(&payload, count - from);
+    for (size_t i = from; i < count; i++)
+        qn_pack_bin(&payload, qn_ledger_entry(rig.world.ledger, i));
+    qn_vec_push(&rig.intents, qn_intent_new(QN_INTENT_LEDGER_MERGE, UINT64_MAX, &payload));
+    rig_commit(&rig);
+}
+
+static void give_up(void)
+{
+    QN_AUTO_BUF struct qn_buf args;
+    struct qn_coll_info info = info_of(rig.disk);
+    qn_buf_init(&args, 256);
+    qn_pack_map(&args, 1);
+    qn_pack_cstr(&args, "name");
+    qn_pack_cstr(&args, (const char *)info.name);
+    rig.code = NULL;
+    rig_request(&rig, "collection.give-up", &args);
+}
+
+static void answer_copies(int seconds)
+{
+    for (int i = 0; i < seconds; i++) {
+        rig_wait(&rig, 1000);
+        rig_read_all(&rig, QN_OK);
+        while (answer(QN_MSG_WANT, answer_want))
+            rig_read_all(&rig, QN_OK);
+        if (rig.intents.count > 0)
+            rig_commit(&rig);
+    }
+}
+
+Test(integrity, what_only_somebody_who_is_away_may_have_waits_until_people_give_it_up)
+{
+    join_third_site();
+    flip("key07");
+    memkv_free(theirs);
+    theirs = memkv_clone(rig.disk);
+    meet();
+    scrub();
+    answer_copies(3 * 24 * 3600 / 600);
+    cr_assert_eq(info_of(rig.disk).damage.damaged, 1);
+    cr_assert(has_alert("damaged-waits"));
+    for (int hour = 0; hour < 72; hour++) {
+        rig_wait(&rig, 3600 * 1000);
+        answer_copies(1);
+    }
+    cr_assert_eq(info_of(rig.disk).damage.damaged, 1, "no time decides it");
+    give_up();
+    cr_assert_null(rig.code);
+    answer_copies(120);
+    cr_assert_eq(info_of(rig.disk).damage.damaged, 0);
+    cr_assert_not(has_alert("damaged-waits"));
+}
+
+Test(integrity, what_does_not_wait_is_not_given_up)
+{
+    flip("key07");
+    meet();
+    scrub();
+    give_up();
+    cr_assert_str_eq(rig.code, "not-waiting");
 }

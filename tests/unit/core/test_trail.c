@@ -235,6 +235,59 @@ Test(trail, the_others_are_asked_page_by_page)
     cr_assert_null(rig.code);
 }
 
+static void ask_newest(uint64_t points)
+{
+    QN_AUTO_BUF struct qn_buf args;
+    qn_buf_init(&args, 32);
+    qn_pack_map(&args, 1);
+    qn_pack_cstr(&args, "points");
+    qn_pack_u64(&args, points);
+    rig_request(&rig, "audit.witnesses", &args);
+}
+
+Test(trail, of_the_newest_no_more_are_asked_for_than_are_wanted)
+{
+    ask_newest(2);
+    cr_assert_eq(rig_count(&rig, QN_MSG_TRAIL_ASK), 1);
+    peer_holds(0, 10, false);
+    cr_assert_eq(rig_count(&rig, QN_MSG_TRAIL_ASK), 2);
+    peer_holds(10, 11, false);
+    cr_assert_eq(rig.replies, 1, "there are two");
+    cr_assert_eq(rig_count(&rig, QN_MSG_TRAIL_ASK), 2);
+}
+
+static size_t count_held(uint64_t wanted)
+{
+    struct qn_buf out;
+    size_t count;
+    struct qn_span rest;
+    rig_forget(&rig);
+    rig_message(&out, QN_MSG_TRAIL_ASK, 2);
+    qn_pack_u64(&out, 0);
+    qn_pack_u64(&out, wanted);
+    rig_frame(&rig, &out);
+    rig_read_all(&rig, QN_OK);
+    cr_assert_eq(rig_count(&rig, QN_MSG_TRAIL_HELD), 1);
+    struct qn_cursor cursor = qn_cursor(qn_buf_view(&rig.frames.items[0]));
+    cr_assert_eq(qn_cursor_array(&cursor, 4, &count), QN_OK);
+    cr_assert_eq(qn_cursor_skip(&cursor, 1, &rest), QN_OK);
+    cr_assert_eq(qn_cursor_skip(&cursor, 1, &rest), QN_OK);
+    cr_assert_eq(qn_cursor_array(&cursor, 1000, &count), QN_OK);
+    return count / 3;
+}
+
+Test(trail, who_wants_few_gets_few)
+{
+    for (uint64_t seq = 1; seq <= 5; seq++) {
+        peer_tells(seq, 1, rig.world.sites[1].signer);
+        rig_commit(&rig);
+        rig_wait(&rig, LISTEN_MS);
+    }
+    cr_assert_eq(count_held(2), 2);
+    cr_assert_eq(count_held(0), 5);
+    cr_assert_eq(count_held(UINT64_MAX), 5);
+}
+
 Test(trail, a_site_that_does_not_answer_is_not_waited_for_for_ever)
 {
     ask_others();
