@@ -18,6 +18,7 @@ sed -n 's/^    {"\([a-z.-]*\)", \(VIEWER\|OPERATOR\|ADMIN\)},$/\1 \2/p' daemon/a
     tr '[:upper:]' '[:lower:]' | sort >"$work/ranks"
 cut -d' ' -f1 "$work/ranks" >"$work/table"
 
+# shellcheck disable=SC2016 # the backquotes are those of the text
 # The first column of the tables; a row may name several.
 section 2 | awk -F'|' '/^\| `/ { print $2 }' | grep -oE '`[a-z]+([.][a-z-]+)?`' | tr -d '`' | sort >"$work/documented"
 
@@ -28,6 +29,7 @@ section 2 | awk -F'|' '/^\| `/ { print $2 }' | grep -oE '`[a-z]+([.][a-z-]+)?`' 
         daemon/app/search_command.c | sed 's/.*"\(.*\)".*/\1/'
 } | sort -u >"$work/answered"
 
+# shellcheck disable=SC2016 # likewise
 section 7 | sed -n 's/^| \(viewer\|operator\|admin\) | `/\1 `/p' | while read -r role commands; do
     tr -d '`,|' <<<"$commands" | xargs -n 1 | sed "s/\$/ $role/"
 done | sort >"$work/said"
