@@ -157,19 +157,6 @@ enum qn_err QN_CHECKED qn_replica_store(struct qn_replica *replica, struct qn_co
 enum qn_err QN_CHECKED qn_replica_commit_repair(struct qn_replica *replica,
                                                 struct qn_coll_state *coll);
 
-/* replica_left.c: the operations on one record that are in the log or were kept (damage.h), and the
- * pairs that they set. Zeroed at first. */
-struct qn_left_op;
-struct qn_left {
-    QN_VEC(struct qn_left_op) ops; /* what the record borrows from */
-    struct qn_record record;
-};
-void qn_left_deinit(struct qn_left *left);
-enum qn_err QN_CHECKED qn_left_find(struct qn_replica *replica, const struct qn_coll_state *coll,
-                                    struct qn_span key, struct qn_left *left);
-/* Takes out of a record what the operations removed. */
-void qn_left_subtract(const struct qn_left *left, struct qn_record *record);
-
 /* replica_damage.c */
 /* The row in replica->row is damaged: it leaves REC, and the record in hand is none, set aside. */
 enum qn_err QN_CHECKED qn_replica_set_aside(struct qn_replica *replica, struct qn_coll_state *coll,

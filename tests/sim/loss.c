@@ -141,6 +141,28 @@ static void find_kept(struct sim_world *world, const struct sim_site *site)
             op->kept_by = site->index + 1;
 }
 
+static bool is_anywhere(const struct sim_world *world, const struct sim_op *op)
+{
+    for (size_t i = 0; i < world->site_count; i++)
+        if (!oracle_is_withdrawn(world, i) && !world->sites[i].is_cast_out &&
+            oracle_has_op(&world->sites[i], op))
+            return true;
+    return false;
+}
+
+/* Pages told what an operation had removed, and it was lost itself before anybody else had it. */
+bool loss_excuses(const struct sim_world *world, const struct qn_coll_id *coll, struct qn_span key,
+                  struct qn_span field, const struct qn_dot *dot)
+{
+    qn_vec_each (&world->ops, op)
+        if (op->may_be_lost && qn_coll_id_eq(&op->coll, coll) && qn_span_eq(op->op.key, key))
+            qn_vec_each (&op->op.removed, removed)
+                if (qn_dot_cmp(&removed->dot, dot) == 0 && qn_span_eq(removed->field, field) &&
+                    !is_anywhere(world, op))
+                    return true;
+    return false;
+}
+
 static bool has_entry(struct memkv *disk, struct qn_span entry)
 {
     struct qn_ledger *ledger = oracle_ledger_of(disk);

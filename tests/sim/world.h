@@ -407,6 +407,10 @@ bool oracle_can_give(const struct sim_world *world, const struct sim_site *site,
 void oracle_before_loss(struct sim_world *world, struct sim_site *site);
 void oracle_before_restore(struct sim_world *world, struct sim_site *site);
 void oracle_before_burn(struct sim_world *world, struct sim_site *site);
+/* Whether an operation that removed that value is nowhere any more: whoever saw by pages what it
+ * did lacks the value, and nothing says why. */
+bool loss_excuses(const struct sim_world *world, const struct qn_coll_id *coll, struct qn_span key,
+                  struct qn_span field, const struct qn_dot *dot);
 
 /* ---- rest.c ---- */
 /* Whether a site is up and in the group. */
