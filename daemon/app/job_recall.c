@@ -69,14 +69,18 @@ static enum qn_err tell_plans(const struct recall *recall)
 /* ---- collections ---- */
 
 static void tell_part(void *context, enum qn_recalled what, const struct qn_coll_id *coll,
-                      struct qn_span body)
+                      struct qn_span body, struct qn_span lost)
 {
     struct recall *recall = context;
     struct qn_buf payload;
-    qn_buf_init(&payload, body.size + 256);
-    qn_pack_map(&payload, 2);
+    qn_buf_init(&payload, body.size + lost.size + 256);
+    qn_pack_map(&payload, lost.size > 0 ? 3 : 2);
     qn_pack_cstr(&payload, "coll");
     qn_pack_bin(&payload, QN_SPAN_OF(coll->bytes));
+    if (lost.size > 0) {
+        qn_pack_cstr(&payload, "lost");
+        qn_pack_raw(&payload, lost);
+    }
     qn_pack_cstr(&payload, what == QN_RECALLED_OPS ? "ops" : "page");
     qn_pack_bin(&payload, body);
     qn_job_tell(recall->run, what == QN_RECALLED_OPS ? QN_JOB_OPS : QN_JOB_PAGE, QN_OK, &payload);
@@ -99,8 +103,8 @@ static enum qn_err recall_colls(struct recall *recall)
                                               .may_go_on = may_go_on,
                                               .tell = tell_part,
                                               .context = recall};
-    return qn_recall(recall->kv, &options, args_value(qn_buf_view(&recall->run->job->args), "colls"),
-                     &recall->has_more);
+    return qn_recall(recall->kv, &options,
+                     args_value(qn_buf_view(&recall->run->job->args), "colls"), &recall->has_more);
 }
 
 /* ---- the copy ---- */

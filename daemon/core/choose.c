@@ -285,8 +285,7 @@ static size_t add_other(struct repairing *repairing, const struct qn_record_copy
 /* ---- all of them ---- */
 
 static size_t choose_one(const struct qn_core *core, struct repairing *repairing,
-                         const uint8_t clock[QN_ROOT_SIZE], struct qn_span key,
-                         struct qn_buf *out)
+                         const uint8_t clock[QN_ROOT_SIZE], struct qn_span key, struct qn_buf *out)
 {
     struct candidates candidates = {0};
     size_t count = 0;

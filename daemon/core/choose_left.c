@@ -1,5 +1,5 @@
-/* A record that nobody has whole is given up: what all sites have of it, whenever that was, is joined
- * here and written anew by this one (model/repair.h). */
+/* A record that nobody has whole is given up: what all sites have of it, whenever that was, is
+ * joined here and written anew by this one (model/repair.h). */
 #include "core/integrity.h"
 
 #define JOINED_SIZE_MAX (QN_FRAME_SIZE_MAX / 2) /* of LEFT_KEYS_MAX in one intent, each twice */

@@ -54,6 +54,11 @@ enum qn_err QN_CHECKED qn_copy_left_unpack(struct qn_cursor *cursor, struct qn_c
 enum qn_err QN_CHECKED qn_read_copies(struct qn_kv *kv, const struct qn_coll_id *coll,
                                       struct qn_span keys, bool with_left, size_t size_max,
                                       struct qn_buf *out);
+/* Appends the array [key, said, seen, ...] of the records behind one spot (packed; empty: the
+ * start) and not behind another that are damaged; nothing if there is none. What does not fit of
+ * them is nil. */
+enum qn_err QN_CHECKED qn_read_lost(struct qn_kv *kv, const struct qn_coll_id *coll,
+                                    struct qn_span after, struct qn_span until, struct qn_buf *out);
 /* Appends the array of a collection's last incidents, the newest first, at most `count_max`:
  * [at ms, enum qn_incident_kind, key, site 32 B, ...]. */
 enum qn_err QN_CHECKED qn_read_incidents(struct qn_kv *kv, const struct qn_coll_id *coll,

@@ -113,8 +113,7 @@ static enum qn_err copy_row(struct search *search)
     struct qn_span row;
     enum qn_err err = qn_aside_row(kv, search->coll, search->key, &row);
     if (err == QN_ERR_NOTFOUND)
-        err =
-            qn_kv_get(kv, QN_TABLE_REC, qn_key_record(&at, search->coll, search->key), &row);
+        err = qn_kv_get(kv, QN_TABLE_REC, qn_key_record(&at, search->coll, search->key), &row);
     if (err != QN_OK)
         return qn_may_miss(err);
     qn_buf_init(&search->left->row, QN_RECORD_SIZE_MAX);

@@ -1,6 +1,7 @@
 #include "model/recall.h"
 
 #include "base/limits.h"
+#include "model/copy.h"
 #include "model/late.h"
 
 #define PARTS 4 /* values of a collection */
@@ -19,10 +20,11 @@ struct walk {
 };
 
 static void tell(struct walk *walk, enum qn_recalled what, const struct wanted *wanted,
-                 const struct qn_buf *body)
+                 const struct qn_buf *body, const struct qn_buf *lost)
 {
     walk->has_told = true;
-    walk->options->tell(walk->options->context, what, &wanted->coll, qn_buf_view(body));
+    walk->options->tell(walk->options->context, what, &wanted->coll, qn_buf_view(body),
+                        lost == NULL ? qn_span(NULL, 0) : qn_buf_view(lost));
 }
 
 static enum qn_err may_go_on(struct walk *walk)
@@ -48,7 +50,7 @@ static enum qn_err walk_ops(struct walk *walk, const struct wanted *wanted, uint
         qn_buf_reset(&body);
         QN_TRY(qn_read_ops(walk->kv, &request, &body, &read));
         if (read.op_count > 0)
-            tell(walk, QN_RECALLED_OPS, wanted, &body);
+            tell(walk, QN_RECALLED_OPS, wanted, &body, NULL);
         request.from_seq = read.next_seq;
         is_end = read.is_end;
         qn_vv_deinit(&read.last);
@@ -59,7 +61,7 @@ static enum qn_err walk_ops(struct walk *walk, const struct wanted *wanted, uint
 /* Once more afterwards: whether nothing is missing then is for the next walk to see. */
 static enum qn_err walk_pages(struct walk *walk, const struct wanted *wanted)
 {
-    struct qn_page_read page = {.is_last = false};
+    struct qn_page_read page = {.is_last = false}, before;
     struct qn_digest clock;
     struct qn_page_request request = {.coll = wanted->coll,
                                       .after = wanted->cursor,
@@ -69,16 +71,21 @@ static enum qn_err walk_pages(struct walk *walk, const struct wanted *wanted)
         memcpy(clock.bytes, wanted->clock.data, sizeof(clock.bytes));
         request.known = &clock;
     }
-    QN_AUTO_BUF struct qn_buf body;
+    QN_AUTO_BUF struct qn_buf body, lost;
     qn_buf_init(&body, QN_FRAME_SIZE_MAX);
+    qn_buf_init(&lost, QN_FRAME_SIZE_MAX);
     while (!page.is_last) {
         QN_TRY(may_go_on(walk));
         qn_buf_reset(&body);
+        qn_buf_reset(&lost);
         QN_TRY(qn_read_page(walk->kv, &request, &body, &page));
-        tell(walk, QN_RECALLED_PAGE, wanted, &body);
+        QN_TRY(qn_read_lost(walk->kv, &wanted->coll, request.after,
+                            qn_span(page.next, page.next_size), &lost));
+        tell(walk, QN_RECALLED_PAGE, wanted, &body, &lost);
+        before = page;
         clock = page.clock;
         request.known = &clock;
-        request.after = qn_span(page.next, page.next_size);
+        request.after = qn_span(before.next, before.next_size);
     }
     walk->has_more = true;
     return QN_OK;

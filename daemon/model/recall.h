@@ -16,8 +16,11 @@ struct qn_recall_options {
     size_t ops_size, ops_max, page_size; /* of one part */
     /* Before each part. QN_ERR_LIMIT: it is enough for now; any other error ends the walk. */
     enum qn_err (*may_go_on)(void *context);
+    /* `lost`, of a page: the packed array [key, said, seen, ...] of the records of its range that
+     * are damaged in the copy (copy.h); empty: none is. They are not in the page, and its clock
+     * claims them. */
     void (*tell)(void *context, enum qn_recalled what, const struct qn_coll_id *coll,
-                 struct qn_span body);
+                 struct qn_span body, struct qn_span lost);
     void *context;
 };
 

@@ -29,16 +29,32 @@ struct qn_ledger *oracle_ledger_of(struct memkv *disk)
     return ledger;
 }
 
+/* Read anew when it changed; for a disk is asked about often. */
+static const struct qn_group *group_of(const struct sim_site *site)
+{
+    struct sim_read *read = site->read;
+    uint64_t changes = memkv_changes(site->disk, QN_TABLE_LEDGER);
+    if (read->disk != site->disk || read->changes != changes) {
+        qn_ledger_free(read->ledger);
+        *read = (struct sim_read){oracle_ledger_of(site->disk), site->disk, changes};
+    }
+    return qn_ledger_group(read->ledger);
+}
+
+void oracle_disk_goes(struct sim_site *site)
+{
+    qn_ledger_free(site->read->ledger);
+    *site->read = (struct sim_read){0};
+}
+
 bool oracle_can_give(const struct sim_world *world, const struct sim_site *site,
                      const struct qn_coll_id *coll)
 {
-    struct qn_ledger *ledger = oracle_ledger_of(site->disk);
-    const struct qn_group *group = qn_ledger_group(ledger);
+    if (site->is_cast_out || oracle_is_withdrawn(world, site->index))
+        return false;
+    const struct qn_group *group = group_of(site);
     const struct qn_collection *found = group == NULL ? NULL : qn_group_collection(group, coll);
-    bool can_give = found != NULL && qn_group_shares(group, found, &site->id) &&
-                    !site->is_cast_out && !oracle_is_withdrawn(world, site->index);
-    qn_ledger_free(ledger);
-    return can_give;
+    return found != NULL && qn_group_shares(group, found, &site->id);
 }
 
 bool oracle_knows(struct memkv *disk, const struct sim_site *site)

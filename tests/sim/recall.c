@@ -55,14 +55,18 @@ struct recall {
 };
 
 static void tell_part(void *context, enum qn_recalled what, const struct qn_coll_id *coll,
-                      struct qn_span body)
+                      struct qn_span body, struct qn_span lost)
 {
     struct recall *recall = context;
     QN_AUTO_BUF struct qn_buf payload;
-    qn_buf_init(&payload, body.size + 256);
-    qn_pack_map(&payload, 2);
+    qn_buf_init(&payload, body.size + lost.size + 256);
+    qn_pack_map(&payload, lost.size > 0 ? 3 : 2);
     qn_pack_cstr(&payload, "coll");
     qn_pack_bin(&payload, QN_SPAN_OF(coll->bytes));
+    if (lost.size > 0) {
+        qn_pack_cstr(&payload, "lost");
+        qn_pack_raw(&payload, lost);
+    }
     qn_pack_cstr(&payload, what == QN_RECALLED_OPS ? "ops" : "page");
     qn_pack_bin(&payload, body);
     recall->parts--;
