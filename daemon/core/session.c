@@ -1,12 +1,8 @@
 #include "core/bulk.h"
-#include "core/integrity.h"
 #include "core/late.h"
 #include "core/presence.h"
 #include "core/trail.h"
 #include "core/twin.h"
-#include "model/value.h"
-
-#define COPIES_DEPTH_MAX (QN_VALUE_DEPTH_MAX + 4)
 
 struct share *session_share(const struct session *session, const struct qn_coll_id *id)
 {
@@ -45,22 +41,25 @@ static void say_hello(struct qn_core *core, const struct peer *peer, qn_link lin
     core_send(core, link);
 }
 
-static void say_colls(struct qn_core *core, struct peer *peer)
+/* Roots are compared by these rows. Only the first ones of a connection grant anything, and say
+ * what is known of others. */
+static void say_colls(struct qn_core *core, struct peer *peer, bool is_first)
 {
     struct session *session = peer->session;
-    struct qn_buf *out = core_message(core, QN_MSG_COLLS, 2);
+    struct qn_buf *out = core_message(core, QN_MSG_COLLS, is_first ? 2 : 1);
     qn_pack_array(out, 3 * session->shares.count);
     qn_vec_each (&session->shares, slot) {
         struct coll *coll = (*slot)->coll;
         uint8_t both[2 * QN_ROOT_SIZE];
+        bool grants = is_first && share_take_grant(core, peer, *slot);
         memcpy(both, coll->cc_hash, QN_ROOT_SIZE);
         memcpy(both + QN_ROOT_SIZE, coll->info.root, QN_ROOT_SIZE);
         qn_pack_bin(out, qn_span(coll->id.bytes, 4));
         qn_pack_bin(out, QN_SPAN_OF(both));
-        qn_pack_u64(out, (share_take_grant(core, peer, *slot) ? QN_CLOCK_GRANTS : 0u) |
-                             late_own_flags(coll));
+        qn_pack_u64(out, (grants ? QN_CLOCK_GRANTS : 0u) | late_own_flags(coll));
     }
-    summary_pack_states(core, peer, out);
+    if (is_first)
+        summary_pack_states(core, peer, out);
     core_send(core, session->link);
 }
 
@@ -107,7 +106,7 @@ void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool i
             add_share(session, *slot);
     say_hello(core, peer, link);
     say_clocks(core, peer);
-    say_colls(core, peer);
+    say_colls(core, peer, true);
 }
 
 static void note_peer(struct qn_core *core, const struct peer *peer, const char *code)
@@ -144,6 +143,7 @@ void session_end(struct qn_core *core, struct peer *peer)
         share_free(*slot);
     }
     qn_vec_free(&session->shares);
+    qn_buf_deinit(&session->chains);
     qn_free(session);
 }
 
@@ -218,6 +218,7 @@ static enum qn_err heard_hello(struct qn_core *core, struct peer *peer, struct q
     else
         summary_missing(core, peer);
     twin_tell(core, peer, peer->session->link);
+    reach_up(core, peer);
     return QN_OK;
 }
 
@@ -295,17 +296,34 @@ static enum qn_err heard_announce(struct qn_core *core, qn_link link, struct qn_
     return QN_OK;
 }
 
-/* A digest over all shared clocks; where it differs from ours, the clocks are exchanged. */
-static void shared_digest(const struct session *session, struct qn_digest *ret_digest)
+/* A digest over all shared clocks, and their roots if they are wanted. */
+static void shared_digest(const struct session *session, bool with_roots,
+                          struct qn_digest *ret_digest)
 {
     uint8_t sum[QN_DIGEST_SIZE] = {0};
     qn_vec_each (&session->shares, slot) {
+        const struct coll *coll = (*slot)->coll;
         struct qn_digest one;
-        QN_DIGEST(&one, QN_SPAN_OF((*slot)->coll->id.bytes), QN_SPAN_OF((*slot)->coll->cc_hash));
+        QN_DIGEST(&one, QN_SPAN_OF(coll->id.bytes), QN_SPAN_OF(coll->cc_hash),
+                  qn_span(coll->info.root, with_roots ? QN_ROOT_SIZE : 0));
         for (size_t i = 0; i < sizeof(sum); i++)
             sum[i] ^= one.bytes[i]; /* the order of collections differs from site to site */
     }
     memcpy(ret_digest->bytes, sum, sizeof(sum));
+}
+
+/* A connection lives for weeks, and roots are compared as it begins: so they are once an hour, too.
+ * Where something differs all of it is said, for a collection in which much is written must not
+ * hide the others. */
+static enum qn_err heard_roots(struct qn_core *core, struct peer *peer, struct qn_cursor *cursor)
+{
+    uint8_t theirs[QN_ROOT_SIZE];
+    struct qn_digest ours;
+    QN_TRY(qn_cursor_bytes(cursor, theirs, sizeof(theirs)));
+    shared_digest(peer->session, true, &ours);
+    if (memcmp(ours.bytes, theirs, sizeof(theirs)) != 0)
+        say_colls(core, peer, false);
+    return QN_OK;
 }
 
 /* Equal digests: the peer has of each collection what is here, now. Who has nothing to say for days
@@ -324,18 +342,14 @@ static enum qn_err heard_beacon(struct qn_core *core, struct peer *peer, struct 
     QN_TRY(qn_cursor_u64(cursor, &wall_ms));
     heard_wall_clock(core, peer, wall_ms);
     peer->is_bad = false; /* it has behaved for a minute */
-    shared_digest(peer->session, &ours);
-    if (qn_digest_eq(&theirs, &ours)) {
+    shared_digest(peer->session, false, &ours);
+    if (qn_digest_eq(&theirs, &ours))
         confirm_clocks(core, peer);
-        return QN_OK;
-    }
-    qn_vec_each (&peer->session->shares, slot)
-        share_say_clock(core, peer, *slot, 0);
-    return QN_OK;
+    else
+        qn_vec_each (&peer->session->shares, slot)
+            share_say_clock(core, peer, *slot, 0);
+    return qn_cursor_is_end(cursor) ? QN_OK : heard_roots(core, peer, cursor);
 }
-
-static enum qn_err heard_about_share(struct qn_core *core, struct peer *peer, uint64_t number,
-                                     struct qn_cursor *cursor);
 
 static enum qn_err dispatch(struct qn_core *core, struct peer *peer, uint64_t number,
                             struct qn_cursor *cursor)
@@ -387,181 +401,7 @@ static enum qn_err dispatch(struct qn_core *core, struct peer *peer, uint64_t nu
             return trail_frame(core, peer, number, cursor);
         if (bulk_is_message(number))
             return bulk_narrow_frame(core, peer, number, cursor);
-        return heard_about_share(core, peer, number, cursor);
-    }
-}
-
-static enum qn_err heard_clock(struct qn_core *core, struct peer *peer, struct share *share,
-                               struct qn_cursor *cursor)
-{
-    QN_AUTO_VV struct qn_vv clock = {0};
-    uint64_t flags;
-    QN_TRY(qn_vv_unpack(cursor, &clock));
-    QN_TRY(qn_cursor_u64(cursor, &flags));
-    return share_heard_clock(core, peer, share, &clock, flags);
-}
-
-static enum qn_err heard_ops(struct qn_core *core, struct peer *peer, struct share *share,
-                             bool is_ack, struct qn_cursor *cursor)
-{
-    uint64_t lane, seq;
-    struct qn_span body;
-    QN_TRY(qn_cursor_u64(cursor, &lane));
-    QN_TRY(qn_cursor_u64(cursor, &seq));
-    if (lane >= QN_LANE_COUNT)
-        return QN_ERR_INVALID;
-    if (is_ack) {
-        outbox_ack(core, peer, share, lane, seq);
-        return QN_OK;
-    }
-    QN_TRY(qn_cursor_skip(cursor, 4, &body));
-    inbox_ops(core, peer, share, lane, seq, body);
-    return QN_OK;
-}
-
-static enum qn_err heard_audit(struct qn_core *core, struct peer *peer, struct share *share,
-                               uint64_t number, struct qn_cursor *cursor)
-{
-    uint8_t both[2 * QN_ROOT_SIZE];
-    uint64_t level, prefix;
-    struct qn_span rest;
-    const struct qn_coll_id *coll = &share->coll->id;
-    if (number == QN_MSG_STATE) {
-        QN_TRY(qn_cursor_bytes(cursor, both, sizeof(both)));
-        uint64_t flags = 0;
-        if (!qn_cursor_is_end(cursor)) /* there were none before pages were known */
-            QN_TRY(qn_cursor_u64(cursor, &flags));
-        verify_heard_state(core, peer, coll, both, both + QN_ROOT_SIZE,
-                           (flags & QN_CLOCK_LATE) != 0);
-        return QN_OK;
-    }
-    QN_TRY(qn_cursor_u64(cursor, &level)); /* or the bucket */
-    if (number == QN_MSG_KEYS_ASK || number == QN_MSG_KEYS) {
-        if (level > UINT16_MAX)
-            return QN_ERR_INVALID;
-        if (number == QN_MSG_KEYS_ASK) {
-            verify_asked(core, peer, share, QN_READ_BUCKET, 0, 0, (uint16_t)level);
-            return QN_OK;
-        }
-        QN_TRY(qn_cursor_skip(cursor, 1, &rest));
-        verify_heard_keys(core, peer, coll, level, rest);
-        return QN_OK;
-    }
-    QN_TRY(qn_cursor_u64(cursor, &prefix));
-    if (level < 1 || level > 2 || prefix > 255)
-        return QN_ERR_INVALID;
-    if (number == QN_MSG_FP_ASK) {
-        verify_asked(core, peer, share, QN_READ_FP, (unsigned)level, (uint8_t)prefix, 0);
-        return QN_OK;
-    }
-    QN_TRY(qn_cursor_bin(cursor, 256 * QN_ROOT_SIZE, &rest));
-    if (rest.size != 256 * QN_ROOT_SIZE)
-        return QN_ERR_INVALID;
-    verify_heard_fp(core, peer, coll, level, prefix, rest);
-    return QN_OK;
-}
-
-static enum qn_err heard_copies(struct qn_core *core, struct peer *peer, struct share *share,
-                                uint64_t number, struct qn_cursor *cursor)
-{
-    struct qn_span first, last;
-    QN_TRY(qn_cursor_skip(cursor, COPIES_DEPTH_MAX, &first));
-    if (number == QN_MSG_WANT) {
-        repair_asked(core, peer, share, first);
-        return QN_OK;
-    }
-    QN_TRY(qn_cursor_skip(cursor, COPIES_DEPTH_MAX, &last)); /* the clock, then the copies */
-    size_t size = (size_t)(last.data + last.size - first.data);
-    repair_heard(core, peer, share, qn_span(first.data, size));
-    return QN_OK;
-}
-
-static enum qn_err heard_chain(struct qn_core *core, struct peer *peer, struct share *share,
-                               bool is_question, struct qn_cursor *cursor)
-{
-    struct qn_span rest;
-    QN_TRY(qn_cursor_skip(cursor, 3, &rest));
-    if (is_question)
-        fork_asked(core, peer, share, rest);
-    else
-        fork_heard(core, peer, share, rest);
-    return QN_OK;
-}
-
-static enum qn_err heard_about_pages(struct qn_core *core, struct peer *peer, struct share *share,
-                                     uint64_t number, struct qn_cursor *cursor)
-{
-    uint64_t pass, seq, held_ms = 0;
-    struct qn_span at, clock;
-    if (number == QN_MSG_PAGE)
-        return late_heard_page(core, peer, share, cursor);
-    QN_TRY(qn_cursor_u64(cursor, &pass));
-    if (number == QN_MSG_NEEDPAGES) {
-        QN_TRY(qn_cursor_bin(cursor, QN_SPOT_SIZE_MAX, &at));
-        QN_TRY(qn_cursor_bin(cursor, QN_DIGEST_SIZE, &clock));
-        pages_asked(core, peer, share, pass, at, clock);
-        return QN_OK;
-    }
-    QN_TRY(qn_cursor_u64(cursor, &seq));
-    if (!qn_cursor_is_end(cursor)) /* earlier releases do not tell */
-        QN_TRY(qn_cursor_u64(cursor, &held_ms));
-    pages_acked(core, peer, share, pass, seq, held_ms);
-    return QN_OK;
-}
-
-static void say_state(struct qn_core *core, struct peer *peer, const struct coll *coll)
-{
-    uint8_t both[2 * QN_ROOT_SIZE];
-    memcpy(both, coll->cc_hash, QN_ROOT_SIZE);
-    memcpy(both + QN_ROOT_SIZE, coll->info.root, QN_ROOT_SIZE);
-    struct qn_buf *out = core_message(core, QN_MSG_STATE, 3);
-    qn_pack_bin(out, QN_SPAN_OF(coll->id.bytes));
-    qn_pack_bin(out, QN_SPAN_OF(both));
-    qn_pack_u64(out, late_own_flags(coll));
-    core_send(core, peer->session->link);
-}
-
-/* Messages that name a collection. One that is not shared with this peer, as our ledger stands, is
- * passed over without a word: it may be ahead of us, and it must not learn what exists. */
-static enum qn_err heard_about_share(struct qn_core *core, struct peer *peer, uint64_t number,
-                                     struct qn_cursor *cursor)
-{
-    bool is_known = (number >= QN_MSG_CLOCK && number <= QN_MSG_LIVE) ||
-                    (number >= QN_MSG_STATE_ASK && number <= QN_MSG_KEYS) ||
-                    (number >= QN_MSG_NEEDPAGES && number <= QN_MSG_PAGEACK) ||
-                    number == QN_MSG_WANT || number == QN_MSG_COPIES ||
-                    number == QN_MSG_CHAIN_ASK || number == QN_MSG_CHAIN;
-    if (!is_known)
-        return QN_OK;
-    struct qn_coll_id id;
-    QN_TRY(qn_cursor_bytes(cursor, id.bytes, sizeof(id.bytes)));
-    struct share *share = session_share(peer->session, &id);
-    if (share == NULL)
-        return QN_OK;
-    switch (number) {
-    case QN_MSG_CLOCK:
-        return heard_clock(core, peer, share, cursor);
-    case QN_MSG_LIVE:
-        share_live(core, peer, share);
-        return QN_OK;
-    case QN_MSG_OPS:
-    case QN_MSG_ACK:
-        return heard_ops(core, peer, share, number == QN_MSG_ACK, cursor);
-    case QN_MSG_STATE_ASK:
-        say_state(core, peer, share->coll);
-        return QN_OK;
-    case QN_MSG_WANT:
-    case QN_MSG_COPIES:
-        return heard_copies(core, peer, share, number, cursor);
-    case QN_MSG_CHAIN_ASK:
-    case QN_MSG_CHAIN:
-        return heard_chain(core, peer, share, number == QN_MSG_CHAIN_ASK, cursor);
-    case QN_MSG_NEEDPAGES:
-    case QN_MSG_PAGE:
-    case QN_MSG_PAGEACK:
-        return heard_about_pages(core, peer, share, number, cursor);
-    default:
-        return heard_audit(core, peer, share, number, cursor);
+        return session_about_share(core, peer, number, cursor);
     }
 }
 
@@ -586,10 +426,15 @@ void session_frame(struct qn_core *core, struct peer *peer, struct qn_span frame
 static void say_beacon(struct qn_core *core, struct peer *peer)
 {
     struct qn_digest digest;
-    shared_digest(peer->session, &digest);
-    struct qn_buf *out = core_message(core, QN_MSG_BEACON, 2);
+    bool with_roots = ++peer->session->beacons % ROOTS_BEACONS == 0;
+    shared_digest(peer->session, false, &digest);
+    struct qn_buf *out = core_message(core, QN_MSG_BEACON, with_roots ? 3 : 2);
     qn_pack_bin(out, QN_SPAN_OF(digest.bytes));
     qn_pack_u64(out, core->wall_ms);
+    if (with_roots) {
+        shared_digest(peer->session, true, &digest);
+        qn_pack_bin(out, qn_span(digest.bytes, QN_ROOT_SIZE));
+    }
     core_send(core, peer->session->link);
     peer->session->beacon_ms = core->now_ms + core_jitter(core, BEACON_MS);
 }

@@ -25,8 +25,10 @@
 #include "proto/pack.h"
 
 #define DIAL_FIRST_MS   200  /* first retry, before jitter */
+#define DIAL_SECOND_MS  800  /* and who had not dialled waits longer, in a large group */
 #define DIAL_MAX_MS     8000 /* with jitter at most 10 s */
 #define BEACON_MS       60000
+#define ROOTS_BEACONS   60    /* one of so many beacons says the roots, too */
 #define MESH_SPARE_MS   60000 /* a connection that neither end needs is kept so long */
 #define RECHECK_MS      1000  /* a peer that still lacks something is offered it again */
 #define CLOCK_SPREAD_MS 400   /* clocks after foreign operations are told at most so often */
@@ -84,6 +86,8 @@ struct care {
     size_t suspect_count;
     struct qn_buf after;  /* the last key that was asked for of those that are set aside */
     uint64_t hopeless_ms; /* since when a damaged record is whole at no member; 0: none is */
+    bool waits_for_away;  /* it is whole at no member that is there, and some are away */
+    uint64_t give_up_ms;  /* until then it is given up without them: a person said so */
     struct repairing *repairing;
 };
 
@@ -116,7 +120,8 @@ struct coll {
     struct care care;
     unsigned forks; /* fork.c: in the hour from */
     uint64_t forked_ms;
-    QN_VEC(struct turns) turns;       /* of each site that writes here */
+    bool is_forked_late;        /* there are two chains here, which are joined once it is clean */
+    QN_VEC(struct turns) turns; /* of each site that writes here */
     char shown[QN_NAME_SIZE_MAX + 8]; /* its name, told apart from others of the same name */
     bool is_clash;
     bool is_becoming_late, is_rescuing; /* the commit is on its way */
@@ -204,7 +209,9 @@ struct session {
     bool has_dropped_entries; /* for there were too many of them: to be asked for */
     uint64_t fork_ms;         /* until when checkpoints are awaited (fork.c); 0: they are not */
     bool has_asked_chain, is_unforking;
-    uint64_t beacon_ms, clocks_ms;          /* when to say them next */
+    struct qn_buf chains;          /* of the other site, while there are steps to go; else empty */
+    uint64_t beacon_ms, clocks_ms; /* when to say them next */
+    unsigned beacons;              /* that were said */
     bool is_spare_here, is_spare_there;     /* that end does not need this connection */
     uint64_t spare_ms;                      /* when it ends if both do not; 0: one does */
     uint64_t presence_seq;                  /* all that was known of others up to then was told */
@@ -267,6 +274,8 @@ struct peer {
     uint64_t twin_ms;  /* when it was last seen to run twice, wall clock; 0: never */
     uint64_t calls_ms; /* WEB_CALL: since when they are counted, */
     unsigned calls;    /* and how many came */
+    uint64_t web_ms; /* until when a first connection is wanted to call it; 0: none is (reach.c) */
+    unsigned web_calls; /* that are to be said on it */
 };
 
 enum guest_state {
@@ -386,57 +395,6 @@ struct pending {
     const char *refusal; /* REPLY: the code for a refused write; NULL: by its error */
 };
 
-enum verify_stage {
-    VERIFY_ASK, /* waits for equal clocks */
-    VERIFY_TOP, /* descending: 256 sums */
-    VERIFY_MIDDLE,
-    VERIFY_KEYS,
-    VERIFY_DONE,
-};
-
-enum verify_result {
-    VERIFY_UNREACHABLE,
-    VERIFY_BEHIND,
-    VERIFY_IDENTICAL,
-    VERIFY_DIFFERENT,
-};
-
-/* Looking for the keys that differ; made only when roots differ at equal clocks. */
-struct descent {
-    uint8_t mine[2][256 * QN_ROOT_SIZE], theirs[2][256 * QN_ROOT_SIZE]; /* levels 1 and 2 */
-    bool has_mine, has_theirs; /* of what is being compared now */
-    bool has_counted;          /* sums differed and no record did: they were counted anew */
-    unsigned prefix, bucket;   /* 0 to 256: where the walk stands */
-    struct qn_buf my_keys, their_keys;
-};
-
-struct verify_task {
-    struct qn_coll_id coll;
-    struct qn_site_id site;
-    enum verify_stage stage;
-    enum verify_result result;
-    uint64_t ask_ms;
-    struct descent *descent;
-    bool is_incomplete; /* one of the two is late: what is there cannot be compared yet */
-    struct qn_buf keys; /* that differ, packed texts */
-    size_t key_count;
-};
-
-struct verify {
-    uint64_t request;
-    bool is_own;     /* nobody asked: roots differed */
-    bool with_scrub; /* first all of it is read here */
-    bool has_only;
-    struct qn_coll_id only;  /* of that collection */
-    bool has_asked;          /* for the incidents, which come last */
-    size_t reads;            /* of them on their way */
-    struct qn_buf incidents; /* packed maps */
-    size_t incident_count;
-    uint64_t deadline_ms;
-    uint64_t grace_ms; /* a site without a link is waited for so long */
-    QN_VEC(struct verify_task *) tasks;
-};
-
 /* A request that asks the others what they keep of this site's trail. */
 struct trail_task {
     struct qn_site_id site;
@@ -447,6 +405,7 @@ struct trail_task {
 
 struct trail_ask {
     uint64_t request, grace_ms, end_ms;
+    size_t points_max; /* of one witness */
     QN_VEC(struct trail_task) tasks;
 };
 
@@ -616,6 +575,10 @@ bool neighbours_have_room(const struct qn_core *core, const struct peer *peer);
 /* ---- reach.c ---- */
 void reach_call(struct qn_core *core, const struct qn_public_key *key);
 void reach_called(struct qn_core *core, struct peer *peer); /* WEB_CALL came */
+/* A first connection with it is wanted for its folders; is up; the time of the wish has come. */
+bool reach_wants(const struct qn_core *core, const struct peer *peer);
+void reach_up(struct qn_core *core, struct peer *peer);
+void reach_tick(struct qn_core *core);
 
 /* ---- session.c: the flight, dispatch of frames ---- */
 void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool is_dialled);
@@ -624,6 +587,9 @@ void session_refuse(struct qn_core *core, const struct peer *peer, qn_link link)
 void session_end(struct qn_core *core, struct peer *peer);
 void session_frame(struct qn_core *core, struct peer *peer, struct qn_span frame);
 void session_tick(struct qn_core *core, struct peer *peer);
+/* session_share.c: a message that names a collection, behind its number. */
+enum qn_err QN_CHECKED session_about_share(struct qn_core *core, struct peer *peer, uint64_t number,
+                                           struct qn_cursor *cursor);
 bool session_is_spare(const struct session *session); /* for both ends */
 struct share *session_share(const struct session *session, const struct qn_coll_id *id);
 /* The same of a peer's session; NULL also if there is none, or no peer. */

@@ -35,8 +35,9 @@ enum qn_intent_kind {
     QN_INTENT_LATE_CANCEL, /* [coll]: no page came yet */
     QN_INTENT_PAGE,        /* [coll, body of PAGE as a binary]; answer: [is end of the pass] */
     QN_INTENT_RESCUE,      /* [coll, known clock] */
-    QN_INTENT_UNFORK, /* [coll, [actor, [ctr, hash, signature, ...], ...]] of another site (fork.h);
-                         answer: the actors that there are two chains of, joined */
+    QN_INTENT_UNFORK, /* [coll, operations max or 0, [actor, [ctr, hash, signature, ...], ...]] of
+                         another site (fork.h); answer: [the actors that there are two chains of,
+                         joined, is more, is late] */
     QN_INTENT_FORGET, /* [older than days, after (a binary)]: replaced values; answer: [after:
                          empty at the end] */
     QN_INTENT_EMPTY_TRASH, /* [coll, until ms, after (a binary), user, is dry run]; answer:

@@ -1,5 +1,6 @@
 #include "model/fork.h"
 
+#include "base/limits.h"
 #include "model/late_impl.h"
 #include "model/op_read.h"
 #include "proto/cursor.h"
@@ -86,6 +87,7 @@ struct fork {
     struct qn_actor actor;
     uint32_t number;
     uint64_t common; /* up to here both chains are the same */
+    uint64_t from;   /* behind here it goes now */
     bool differs;    /* a checkpoint there is not what is here, or is beyond it */
     struct qn_dot last;
     struct qn_checkpoint last_checkpoint; /* theirs, which shows it */
@@ -129,9 +131,58 @@ static enum qn_err compare(struct fork *fork, struct qn_span checkpoints)
     return count % 3 == 0 ? QN_OK : QN_ERR_INVALID;
 }
 
+/* --- how much at once --- */
+
+/* Of what the log has behind a counter, in bytes. */
+static enum qn_err size_behind(const struct fork *fork, uint64_t ctr, size_t *ret_size)
+{
+    struct qn_key prefix, at;
+    struct qn_span key, row;
+    enum qn_err err;
+    *ret_size = 0;
+    qn_key_actor(&prefix, fork->coll->row.number, fork->number);
+    qn_key_dot(&at, fork->coll->row.number, fork->number, ctr + 1);
+    while ((err = qn_kv_seek(fork->replica->kv, QN_TABLE_LOG, qn_key_view(&at), &key, &row)) ==
+               QN_OK &&
+           qn_span_has_prefix(key, qn_key_view(&prefix))) {
+        *ret_size += row.size;
+        qn_key_copy(&at, key);
+        qn_key_next(&at);
+    }
+    return qn_may_miss(err);
+}
+
+/* A checkpoint with about so many operations behind it: as few as there are in one commit. */
+static enum qn_err checkpoint_before(const struct fork *fork, uint64_t end, uint64_t count,
+                                     uint64_t *ret_ctr)
+{
+    struct qn_span value;
+    for (*ret_ctr = end; *ret_ctr == end; count *= 2) {
+        if (count >= end - fork->common) {
+            *ret_ctr = fork->common;
+            return QN_OK;
+        }
+        QN_TRY(qn_must_exist(next_checkpoint(fork->replica->kv, fork->coll->row.number,
+                                             fork->number, end - count, ret_ctr, &value)));
+    }
+    return QN_OK;
+}
+
+static enum qn_err find_step(struct fork *fork, size_t ops_max)
+{
+    uint64_t end = qn_vv_get(&fork->coll->cc, &fork->actor);
+    for (uint64_t count = ops_max;; count /= 2) {
+        size_t size;
+        QN_TRY(checkpoint_before(fork, end, count, &fork->from));
+        QN_TRY(size_behind(fork, fork->from, &size));
+        if (size <= QN_TXN_SIZE_MAX || count <= 1)
+            return QN_OK;
+    }
+}
+
 /* --- letting it go --- */
 
-/* What the operations behind the common part had as their keys, and removed. */
+/* What the operations that go had as their keys, and removed. */
 struct lost_op {
     struct qn_buf bytes; /* as in the log */
 };
@@ -151,7 +202,7 @@ static enum qn_err take_log(const struct fork *fork, lost_ops *lost)
     struct qn_span key, row;
     enum qn_err err;
     qn_key_actor(&prefix, fork->coll->row.number, fork->number);
-    qn_key_dot(&at, fork->coll->row.number, fork->number, fork->common + 1);
+    qn_key_dot(&at, fork->coll->row.number, fork->number, fork->from + 1);
     while ((err = qn_kv_seek(fork->replica->kv, QN_TABLE_LOG, qn_key_view(&at), &key, &row)) ==
                QN_OK &&
            qn_span_has_prefix(key, qn_key_view(&prefix))) {
@@ -166,13 +217,23 @@ static enum qn_err take_log(const struct fork *fork, lost_ops *lost)
     return qn_may_miss(err);
 }
 
-/* The values of the key that are of the lost chain, then what that chain removed there. */
+/* A pair that is known, and is not of one of the two chains. */
+static bool is_common(const struct fork *fork, const struct qn_dot *dot)
+{
+    bool is_of_chain = qn_actor_cmp(&dot->actor, &fork->actor) == 0 && dot->ctr > fork->common;
+    return !is_of_chain && qn_vv_has(&fork->coll->cc, dot);
+}
+
+/* The values of the key that are of the lost chain, then what that chain removed there. All values
+ * of the key at once, also those that stand before this step: the trash is a hash of all of them.
+ */
 static enum qn_err rewrite(struct fork *fork, struct qn_span bytes)
 {
     struct qn_replica *replica = fork->replica;
     struct qn_op lost = {0};
     QN_TRY(qn_op_read(bytes, &fork->actor, &lost));
-    enum qn_err err = qn_late_rewrite(replica, fork->coll, lost.key, &fork->written);
+    const struct qn_dot behind = {fork->actor, fork->common};
+    enum qn_err err = qn_late_rewrite(replica, fork->coll, lost.key, &behind, &fork->written);
     if (err == QN_OK)
         err = qn_replica_load(replica, fork->coll, lost.key);
     struct qn_op *op = &replica->op;
@@ -181,7 +242,7 @@ static enum qn_err rewrite(struct fork *fork, struct qn_span bytes)
     op->user = lost.user;
     op->set.count = op->removed.count = 0;
     qn_vec_each (&lost.removed, removed)
-        if (qn_vv_has(&fork->coll->cc, &removed->dot) &&
+        if (is_common(fork, &removed->dot) &&
             qn_record_pair(&replica->record, removed->field, &removed->dot) == NULL)
             qn_vec_push(&op->removed, *removed);
     if (err == QN_OK && op->removed.count > 0) {
@@ -198,10 +259,14 @@ static enum qn_err rewrite_all(struct fork *fork, const lost_ops *lost, bool is_
         QN_TRY(rewrite(fork, qn_buf_view(&op->bytes)));
     if (!is_cut)
         return QN_OK;
-    return qn_late_rewrite(fork->replica, fork->coll, qn_span(NULL, 0), &fork->written);
+    const struct qn_dot behind = {fork->actor, fork->common};
+    return qn_late_rewrite(fork->replica, fork->coll, qn_span(NULL, 0), &behind, &fork->written);
 }
 
-static enum qn_err let_go(struct fork *fork)
+/* From the end, up to a checkpoint: what is left is that chain, as if it had gone less far. So a
+ * step is durable by itself, and whoever ends in between finds the rest when it hears of the other
+ * chain again. */
+static enum qn_err let_go(struct fork *fork, size_t ops_max)
 {
     struct qn_replica *replica = fork->replica;
     struct qn_coll_state *coll = fork->coll;
@@ -210,11 +275,12 @@ static enum qn_err let_go(struct fork *fork)
     QN_TRY(qn_counter_get(replica->kv, QN_TABLE_FLOOR, coll->row.number, fork->number, &floor));
     if (replica->has_self && qn_actor_cmp(&replica->self, &fork->actor) == 0)
         QN_TRY(qn_replica_renew(replica));
+    QN_TRY(find_step(fork, ops_max));
     enum qn_err err = take_log(fork, &lost);
     if (err == QN_OK)
-        err = qn_replica_retract(replica, coll, fork->number, &fork->actor, fork->common);
+        err = qn_replica_retract(replica, coll, fork->number, &fork->actor, fork->from);
     if (err == QN_OK)
-        err = rewrite_all(fork, &lost, floor > fork->common);
+        err = rewrite_all(fork, &lost, fork->from == fork->common && floor > fork->common);
     free_lost(&lost);
     QN_TRY(err);
     qn_replica_touch(replica, &coll->id);
@@ -222,24 +288,34 @@ static enum qn_err let_go(struct fork *fork)
     return qn_coll_row_put(replica->kv, &coll->id, &coll->row);
 }
 
+static enum qn_err unfork(struct fork *fork, struct qn_span checkpoints, size_t ops_max,
+                          struct qn_unforked *ret_unforked)
+{
+    struct qn_replica *replica = fork->replica;
+    uint64_t have = qn_vv_get(&fork->coll->cc, &fork->actor);
+    QN_TRY(qn_must_exist(qn_dict_find_actor(&replica->dict, &fork->actor, &fork->number)));
+    QN_TRY(compare(fork, checkpoints));
+    if (!fork->differs || fork->common >= have)
+        return QN_OK;
+    QN_TRY(qn_replica_verify(replica, &fork->coll->id, &fork->last, &fork->last_checkpoint.hash,
+                             &fork->last_checkpoint.signature, QN_ERR_DENIED));
+    ret_unforked->is_late = fork->coll->row.is_late;
+    if (!ret_unforked->is_late)
+        QN_TRY(qn_replica_fault(let_go(fork, ops_max)));
+    ret_unforked->is_fork = true;
+    ret_unforked->is_more = !ret_unforked->is_late && fork->from > fork->common;
+    ret_unforked->written = fork->written;
+    return QN_OK;
+}
+
 enum qn_err qn_replica_unfork(struct qn_replica *replica, const struct qn_coll_id *coll,
                               const struct qn_actor *actor, struct qn_span checkpoints,
-                              bool *ret_is_fork, size_t *ret_written)
+                              size_t ops_max, struct qn_unforked *ret_unforked)
 {
     struct fork fork = {.replica = replica, .actor = *actor};
-    *ret_is_fork = false;
-    *ret_written = 0;
+    *ret_unforked = (struct qn_unforked){0};
     QN_TRY(qn_replica_coll(replica, coll, &fork.coll));
-    if (qn_vv_get(&fork.coll->cc, actor) == 0 || fork.coll->row.is_late)
+    if (qn_vv_get(&fork.coll->cc, actor) == 0)
         return QN_OK;
-    QN_TRY(qn_must_exist(qn_dict_find_actor(&replica->dict, actor, &fork.number)));
-    QN_TRY(compare(&fork, checkpoints));
-    if (!fork.differs || fork.common >= qn_vv_get(&fork.coll->cc, actor))
-        return QN_OK;
-    QN_TRY(qn_replica_verify(replica, coll, &fork.last, &fork.last_checkpoint.hash,
-                             &fork.last_checkpoint.signature, QN_ERR_DENIED));
-    QN_TRY(qn_replica_fault(let_go(&fork)));
-    *ret_is_fork = true;
-    *ret_written = fork.written;
-    return QN_OK;
+    return unfork(&fork, checkpoints, ops_max == 0 ? QN_TXN_OPS_MAX : ops_max, ret_unforked);
 }

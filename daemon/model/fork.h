@@ -17,10 +17,17 @@ enum qn_err QN_CHECKED qn_read_checkpoints(struct qn_kv *kv, const struct qn_col
                                            const struct qn_actor *actor, uint64_t ctr,
                                            struct qn_buf *out);
 
-/* `checkpoints` are those of another site, of which an operation did not fit. *ret_written counts
- * the operations written anew; *ret_is_fork false: the chain here is that of the other site as
- * far as it goes, so the site that sent the operation is to blame; nothing is changed.
- * QN_ERR_INVALID, QN_ERR_SIGNATURE: they are not what they seem. */
+struct qn_unforked {
+    bool is_fork; /* false: the chain here is that of the other site as far as it goes, so the site
+                     that sent the operation is to blame; nothing is changed */
+    bool is_more; /* a part of the run is still there: again, with the same checkpoints */
+    bool is_late; /* the collection is late: nothing is changed before it is clean */
+    size_t written; /* operations, anew */
+};
+
+/* `checkpoints` are those of another site, of which an operation did not fit. At most `ops_max`
+ * operations (0: QN_TXN_OPS_MAX) and QN_TXN_SIZE_MAX bytes of the run go at once, but at least one
+ * commit of its site. QN_ERR_INVALID, QN_ERR_SIGNATURE: they are not what they seem. */
 enum qn_err QN_CHECKED qn_replica_unfork(struct qn_replica *replica, const struct qn_coll_id *coll,
                                          const struct qn_actor *actor, struct qn_span checkpoints,
-                                         bool *ret_is_fork, size_t *ret_written);
+                                         size_t ops_max, struct qn_unforked *ret_unforked);

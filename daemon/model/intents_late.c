@@ -45,42 +45,60 @@ static enum qn_err run_rescue(struct qn_applier *applier, const struct qn_coll_i
     return qn_replica_rescue(applier->replica, coll, &known, &outcome->changed);
 }
 
+struct unforking {
+    struct qn_buf forked; /* actors, joined */
+    bool is_more, is_late;
+};
+
 static enum qn_err unfork_one(struct qn_applier *applier, const struct qn_coll_id *coll,
-                              struct qn_cursor *cursor, struct qn_actor *ret_actor,
-                              bool *ret_is_fork)
+                              struct qn_cursor *cursor, size_t ops_max, struct unforking *unforking)
 {
+    struct qn_actor actor;
     struct qn_span checkpoints;
-    size_t written;
-    QN_TRY(qn_cursor_bytes(cursor, ret_actor->bytes, sizeof(ret_actor->bytes)));
+    struct qn_unforked unforked;
+    QN_TRY(qn_cursor_bytes(cursor, actor.bytes, sizeof(actor.bytes)));
     QN_TRY(qn_cursor_skip(cursor, 1, &checkpoints));
     enum qn_err err =
-        qn_replica_unfork(applier->replica, coll, ret_actor, checkpoints, ret_is_fork, &written);
+        qn_replica_unfork(applier->replica, coll, &actor, checkpoints, ops_max, &unforked);
     bool is_theirs = err == QN_ERR_INVALID || err == QN_ERR_SIGNATURE || err == QN_ERR_DENIED;
-    return is_theirs ? QN_OK : err; /* what is said of one actor tells nothing of the next */
+    if (err != QN_OK)
+        return is_theirs ? QN_OK : err; /* what is said of one actor tells nothing of the next */
+    if (unforked.is_fork)
+        qn_buf_append_span(&unforking->forked, QN_SPAN_OF(actor.bytes));
+    unforking->is_more |= unforked.is_more;
+    unforking->is_late |= unforked.is_late;
+    return QN_OK;
 }
 
-/* The answer: the actors that there were two chains of. */
+static enum qn_err unfork_each(struct qn_applier *applier, const struct qn_coll_id *coll,
+                               struct qn_cursor *cursor, struct unforking *unforking)
+{
+    uint64_t ops_max;
+    size_t count;
+    QN_TRY(qn_cursor_u64(cursor, &ops_max));
+    QN_TRY(qn_cursor_array(cursor, 2 * QN_FORK_ACTORS_MAX, &count));
+    for (size_t i = 0; i < count / 2; i++)
+        QN_TRY(unfork_one(applier, coll, cursor, (size_t)ops_max, unforking));
+    return QN_OK;
+}
+
 static enum qn_err run_unfork(struct qn_applier *applier, const struct qn_coll_id *coll,
                               struct qn_cursor *cursor, struct qn_outcome *outcome)
 {
-    size_t count;
-    struct qn_buf forked;
-    QN_TRY(qn_cursor_array(cursor, 2 * QN_FORK_ACTORS_MAX, &count));
-    qn_buf_init(&forked, QN_FORK_ACTORS_MAX * QN_ACTOR_SIZE);
-    for (size_t i = 0; i < count / 2; i++) {
-        struct qn_actor actor;
-        bool is_fork = false;
-        enum qn_err err = unfork_one(applier, coll, cursor, &actor, &is_fork);
-        if (err != QN_OK) {
-            qn_buf_deinit(&forked);
-            return err;
-        }
-        if (is_fork)
-            qn_buf_append_span(&forked, QN_SPAN_OF(actor.bytes));
-    }
-    outcome->changed = forked.size / QN_ACTOR_SIZE;
-    outcome->answer = qn_buf_take(&forked, &outcome->answer_size);
-    return QN_OK;
+    struct unforking unforking = {0};
+    QN_AUTO_BUF struct qn_buf out;
+    qn_buf_init(&unforking.forked, QN_FORK_ACTORS_MAX * QN_ACTOR_SIZE);
+    qn_buf_init(&out, QN_FORK_ACTORS_MAX * QN_ACTOR_SIZE + 64);
+    enum qn_err err = unfork_each(applier, coll, cursor, &unforking);
+    outcome->changed = unforking.forked.size / QN_ACTOR_SIZE;
+    qn_pack_array(&out, 3);
+    qn_pack_bin(&out, qn_buf_view(&unforking.forked));
+    qn_pack_bool(&out, unforking.is_more);
+    qn_pack_bool(&out, unforking.is_late);
+    qn_buf_deinit(&unforking.forked);
+    if (err == QN_OK)
+        outcome->answer = qn_buf_take(&out, &outcome->answer_size);
+    return err;
 }
 
 enum qn_err qn_intent_run_late(struct qn_applier *applier, enum qn_intent_kind kind,
@@ -88,7 +106,7 @@ enum qn_err qn_intent_run_late(struct qn_applier *applier, enum qn_intent_kind k
 {
     struct qn_coll_id coll;
     bool is_cancel = kind == QN_INTENT_LATE_CANCEL;
-    QN_TRY(qn_intent_array(cursor, is_cancel ? 1 : 2));
+    QN_TRY(qn_intent_array(cursor, is_cancel ? 1 : kind == QN_INTENT_UNFORK ? 3 : 2));
     QN_TRY(qn_cursor_bytes(cursor, coll.bytes, sizeof(coll.bytes)));
     if (is_cancel)
         return qn_replica_late_cancel(applier->replica, &coll);

@@ -11,13 +11,17 @@
 struct rescue {
     struct qn_replica *replica;
     struct qn_coll_state *coll;
-    struct qn_vv known;  /* by anybody, or here */
-    struct qn_buf trash; /* the value of _trash of the record in hand */
+    struct qn_vv known;          /* by anybody, or here */
+    const struct qn_dot *behind; /* those of this actor behind there, whoever knows them */
+    struct qn_buf trash;         /* the value of _trash of the record in hand */
     size_t written;
 };
 
 static bool is_phantom(const struct rescue *rescue, const struct qn_dot *dot)
 {
+    if (rescue->behind != NULL)
+        return qn_actor_cmp(&dot->actor, &rescue->behind->actor) == 0 &&
+               dot->ctr > rescue->behind->ctr;
     return !qn_vv_has(&rescue->known, dot) && !qn_vv_has(&rescue->coll->cc, dot);
 }
 
@@ -128,13 +132,11 @@ static enum qn_err rescue_records(struct rescue *rescue)
 }
 
 enum qn_err qn_late_rewrite(struct qn_replica *replica, struct qn_coll_state *coll,
-                            struct qn_span key, size_t *written)
+                            struct qn_span key, const struct qn_dot *behind, size_t *written)
 {
-    struct rescue rescue = {.replica = replica, .coll = coll};
-    qn_vv_copy(&rescue.known, &coll->cc);
+    struct rescue rescue = {.replica = replica, .coll = coll, .behind = behind};
     qn_buf_init(&rescue.trash, 2 * QN_STATE_HASH_SIZE + 8);
     enum qn_err err = key.size > 0 ? rescue_record(&rescue, key) : rescue_records(&rescue);
-    qn_vv_deinit(&rescue.known);
     qn_buf_deinit(&rescue.trash);
     *written += rescue.written;
     return err;
