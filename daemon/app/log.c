@@ -62,6 +62,8 @@ static const struct note {
     {"bad-guest", QN_LOG_INFO, "a guest broke the protocol", "its link is closed"},
     {"bad-request", QN_LOG_WARNING, "what came over the control socket is no request, from user",
      "the connection is closed"},
+    {"not-allowed-here", QN_LOG_WARNING,
+     "a user asked over the control socket for more than the role allows", "refused"},
     {"pack-repaired", QN_LOG_WARNING, "a pack of the vault was lost or damaged",
      "a copy of it took its place"},
     {"pack-lost", QN_LOG_ERROR, "a pack of the vault is lost or damaged, and no copy has it",
