@@ -41,6 +41,8 @@ static enum qn_err list_below(struct backup_view *view, struct qn_tree_iter *ite
         if (is_itself ? entry.type == QN_ENTRY_DIR
                       : !is_recursive && !is_direct_child(entry.path, dir))
             continue;
+        if (qn_view_task(view->view)->is_limited)
+            entry.xattrs = qn_span(NULL, 0); /* a content, too */
         qn_backup_view_add_entry(&entry, &view->batch);
         QN_TRY(qn_backup_batch_added(view));
     }

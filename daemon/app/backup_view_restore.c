@@ -20,8 +20,12 @@ static enum qn_err on_entry(void *context, const struct qn_entry *entry)
     struct backup_view *view = context;
     struct qn_buf *out;
     view->entries++;
+    qn_backup_sight_look(view, entry);
+    struct qn_entry shown = *entry;
+    if (view->is_hidden)
+        shown.xattrs = qn_span(NULL, 0);
     QN_TRY(begin_pair(view, "e", &out));
-    qn_backup_view_add_entry(entry, out);
+    qn_backup_view_add_entry(&shown, out);
     return qn_view_end(view->view);
 }
 
@@ -44,6 +48,8 @@ static enum qn_err put_hole(struct backup_view *view, size_t size)
 static enum qn_err on_bytes(void *context, const uint8_t *bytes, size_t size)
 {
     struct backup_view *view = context;
+    if (view->is_hidden)
+        return QN_OK;
     view->bytes += size;
     if (bytes == NULL)
         return put_hole(view, size);
@@ -56,6 +62,9 @@ static enum qn_err on_entry_end(void *context, enum qn_err err)
 {
     struct backup_view *view = context;
     struct qn_buf *out;
+    view->faults += err != QN_OK;
+    if (view->is_hidden)
+        err = QN_ERR_DENIED;
     view->errors += err != QN_OK;
     QN_TRY(begin_pair(view, "x", &out));
     qn_pack_cstr(out, err == QN_OK ? "" : qn_err_name(err));
@@ -127,16 +136,21 @@ void qn_backup_view_restore(struct backup_view *view)
                                          .on_bytes = on_bytes,
                                          .on_entry_end = on_entry_end,
                                          .context = view};
-    enum qn_err err = put_totals(view, &info.snapshot, path_count == 0);
+    enum qn_err err = qn_backup_sight_reach(view, &info.snapshot, paths, path_count);
+    if (err == QN_OK)
+        err = put_totals(view, &info.snapshot, path_count == 0);
     if (err == QN_OK)
         err = qn_vault_restore(view->place.vault, &options);
     qn_buf_deinit(&info.plain);
-    if (view->place.copy != NULL && (view->errors > 0 || is_wrong(err)))
+    qn_buf_deinit(&view->shut);
+    if (view->place.copy != NULL && (view->faults > 0 || is_wrong(err)))
         qn_copy_vault_distrust(view->place.copy);
     if (err == QN_OK && view->entries == 0 && path_count > 0)
         err = QN_ERR_NOTFOUND;
     if (err == QN_OK)
         finish_restore(view);
+    else if (err == QN_ERR_DENIED)
+        qn_backup_view_refuse(view, err, "not-allowed-here", qn_span_str("backup.restore"));
     else if (view->place.copy != NULL && is_wrong(err))
         qn_backup_view_refuse(view, err, "holder-bad", qn_span_str(""));
     else

@@ -13,6 +13,9 @@
 #define QN_CONFIG_BACKUPS_MAX  16
 #define QN_CONFIG_STREAMS_MAX  4
 #define QN_CONFIG_COMMAND_SIZE 512
+#define QN_CONFIG_MEMBERS_MAX  16 /* names in one list */
+#define QN_CONFIG_MEMBERS_SIZE 1024
+#define QN_CONFIG_MEMBER_SIZE  64
 
 enum qn_log_level {
     QN_LOG_ERROR,
@@ -50,14 +53,17 @@ struct qn_config_records {
 };
 
 struct qn_config {
-    char listen[QN_ADDRESS_SIZE_MAX + 1];    /* "" : not set */
-    char advertise[QN_ADDRESS_SIZE_MAX + 1]; /* "" : not set */
-    enum qn_log_level log_level;             /* QN_LOG_INFO */
-    size_t map_size;                         /* 64 GiB */
-    char control_group[64];                  /* "" : none */
-    char reader_socket[108];                 /* of the reading unit */
-    char reader_allow[4096];                 /* absolute paths, a space between them; "" : none */
-    struct qn_timetable rate;                /* of what is sent to holders */
+    char listen[QN_ADDRESS_SIZE_MAX + 1];         /* "" : not set */
+    char advertise[QN_ADDRESS_SIZE_MAX + 1];      /* "" : not set */
+    enum qn_log_level log_level;                  /* QN_LOG_INFO */
+    size_t map_size;                              /* 64 GiB */
+    char control_group[64];                       /* "" : none */
+    char control_viewers[QN_CONFIG_MEMBERS_SIZE]; /* who has a role; "": nobody by this */
+    char control_operators[QN_CONFIG_MEMBERS_SIZE];
+    char control_admins[QN_CONFIG_MEMBERS_SIZE];
+    char reader_socket[108];  /* of the reading unit */
+    char reader_allow[4096];  /* absolute paths, a space between them; "" : none */
+    struct qn_timetable rate; /* of what is sent to holders */
     struct qn_config_records records;
     struct qn_config_mail mail;
     unsigned audit_keep_months; /* of the trail: 12 */
@@ -83,5 +89,10 @@ const struct qn_config_backup *qn_config_find_backup(const struct qn_config *con
 /* The socket of the reading unit if it is there, else NULL: then syncd reads for itself. Borrowed
  * from the configuration. */
 const char *qn_config_reader(const struct qn_config *config);
+/* Takes the next name from a list of members, a group's or (`user:NAME`) a user's; false at the
+ * end.
+ */
+bool qn_config_next_member(const char **list, char ret_name[QN_CONFIG_MEMBER_SIZE],
+                           bool *ret_is_user);
 /* "error", "warning", "info" or "debug"; false for anything else. */
 bool qn_log_level_parse(const char *word, enum qn_log_level *ret_level);

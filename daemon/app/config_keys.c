@@ -114,16 +114,6 @@ static bool set_map_size(struct qn_config *config, const char *value)
     return qn_config_read_size(value, MAP_SIZE_MIN, MAP_SIZE_MAX, &config->map_size);
 }
 
-static bool set_group(struct qn_config *config, const char *value)
-{
-    size_t size = strlen(value);
-    if (size == 0 || size >= sizeof(config->control_group) || strchr(value, ':') != NULL ||
-        !qn_text_is_printable(qn_span(value, size)))
-        return false;
-    strcpy(config->control_group, value);
-    return true;
-}
-
 /* "/" or "/a/b": no empty part, no "." and "..". */
 static bool is_absolute(const char *path, size_t size)
 {
@@ -326,6 +316,8 @@ static bool set_audit_keep(struct qn_config *config, const char *value)
 
 #define ADDRESS_WANTED N_("not HOST:PORT or [IPV6]:PORT with a port from 1 to 65535")
 
+#define MEMBERS_WANTED N_("not up to 16 groups, or users as `user:NAME`, with commas between them")
+
 #define COMMAND_WANTED N_("not a command of 1 to 511 bytes")
 
 static const struct qn_config_key keys[] = {
@@ -341,7 +333,10 @@ static const struct qn_config_key keys[] = {
      .set = qn_config_set_log_age},
     {"records", "history-age", N_("not a number of days from 1d to 36500d"),
      .set = qn_config_set_history_age},
-    {"control", "group", N_("not the name of a group"), .set = set_group},
+    {"control", "group", N_("not the name of a group"), .set = qn_config_set_control_group},
+    {"control", "viewers", MEMBERS_WANTED, .set = qn_config_set_control_viewers},
+    {"control", "operators", MEMBERS_WANTED, .set = qn_config_set_control_operators},
+    {"control", "admins", MEMBERS_WANTED, .set = qn_config_set_control_admins},
     {"reader", "socket", N_("not an absolute path of at most 107 bytes"), .set = set_reader_socket},
     {"reader", "allow",
      N_("not absolute paths with spaces between them, without `.`, `..`, `//` and a `/` at the "

@@ -12,6 +12,12 @@ struct qn_config_key {
     bool (*set_backup)(struct qn_config_backup *backup, const char *value); /* of [backup NAME] */
 };
 
+/* [control], config_control.c */
+bool qn_config_set_control_group(struct qn_config *config, const char *value);
+bool qn_config_set_control_viewers(struct qn_config *config, const char *value);
+bool qn_config_set_control_operators(struct qn_config *config, const char *value);
+bool qn_config_set_control_admins(struct qn_config *config, const char *value);
+
 /* [records], config_records.c */
 bool qn_config_set_log_operations(struct qn_config *config, const char *value);
 bool qn_config_set_log_size(struct qn_config *config, const char *value);

@@ -76,7 +76,16 @@ enum qn_err qn_control_new(const struct qn_control_options *options,
         qn_log(options->log, QN_LOG_ERROR, "%s: %s", control->path, uv_strerror(code));
         return QN_ERR_IO;
     }
-    return set_access(&control->options);
+    QN_TRY(set_access(&control->options));
+    if (options->config != NULL)
+        qn_control_configure(control, options->config);
+    return QN_OK;
+}
+
+void qn_control_configure(struct qn_control *control, const struct qn_config *config)
+{
+    qn_ranks_resolve(config, control->options.log, &control->ranks);
+    qn_ranks_open(&control->ranks, control->path, control->options.log);
 }
 
 enum qn_err qn_control_start(struct qn_control *control, struct qn_driver *driver)

@@ -11,6 +11,7 @@
 #include "app/driver.h"
 #include "app/https.h"
 #include "app/people.h"
+#include "app/ranks.h"
 #include "app/views.h"
 #include "serve/serve.h"
 
@@ -20,6 +21,7 @@ struct qn_control_options {
     struct qn_loop *loop;
     const char *path;  /* of the socket; a stale one is replaced: hold the lock of the directory */
     const char *group; /* of the socket; "": none */
+    const struct qn_config *config; /* for the roles, read when it is made; NULL: there are none */
     struct qn_log *log;
     struct qn_https *const *https; /* tells of itself; *https NULL: not there yet */
     struct qn_views *views;        /* reads the vault; NULL: those commands are unknown */
@@ -30,6 +32,8 @@ enum qn_err QN_CHECKED qn_control_new(const struct qn_control_options *options,
                                       struct qn_control **ret_control);
 /* Requests are answered from now on. */
 enum qn_err QN_CHECKED qn_control_start(struct qn_control *control, struct qn_driver *driver);
+/* The roles as a configuration has them: they hold from the next request on. */
+void qn_control_configure(struct qn_control *control, const struct qn_config *config);
 /* The core's answer to a request. */
 void qn_control_reply(struct qn_control *control, uint64_t request, const struct qn_effect *reply);
 /* A view has more to take. */

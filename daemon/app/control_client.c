@@ -1,11 +1,6 @@
 /* A connection to the control socket: its end, frames out, frames in. */
-#include <pwd.h>
-#include <stdio.h>
-#include <sys/socket.h>
-
 #include "app/control_impl.h"
 #include "base/assert.h"
-#include "base/text.h"
 
 /* ---- its end ---- */
 
@@ -16,6 +11,7 @@ static void client_gone(uv_handle_t *handle)
     qn_buf_deinit(&client->in);
     qn_buf_deinit(&client->sent);
     qn_vec_free(&client->requests);
+    qn_caller_deinit(&client->caller);
     qn_free(client);
     control_handle_gone(control);
 }
@@ -183,24 +179,11 @@ void client_take_turn(struct client *client)
 
 /* ---- its beginning ---- */
 
-/* Who is at the other end, as the kernel says. */
-static void name_user(struct client *client)
+static void name_caller(struct client *client)
 {
-    struct ucred cred;
-    socklen_t size = sizeof(cred);
-    int fd;
-    snprintf(client->user, sizeof(client->user), "?");
-    if (uv_fileno((uv_handle_t *)&client->pipe, &fd) != 0 ||
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) != 0)
-        return;
-    char memory[4096];
-    struct passwd entry, *found = NULL;
-    getpwuid_r(cred.uid, &entry, memory, sizeof(memory), &found);
-    if (found != NULL && qn_text_is_printable(qn_span_str(entry.pw_name)) &&
-        strlen(entry.pw_name) < sizeof(client->user))
-        strcpy(client->user, entry.pw_name);
-    else
-        snprintf(client->user, sizeof(client->user), "%u", cred.uid);
+    int fd = -1; /* then nobody is known */
+    (void)uv_fileno((uv_handle_t *)&client->pipe, &fd);
+    qn_caller_of(fd, &client->caller);
 }
 
 void control_accept(struct qn_control *control)
@@ -218,6 +201,6 @@ void control_accept(struct qn_control *control)
         client_close(client);
         return;
     }
-    name_user(client);
+    name_caller(client);
     client_set_reading(client);
 }

@@ -1,6 +1,6 @@
 /* Inside the control socket: what its files share. control.c is the listener and its life,
- * control_client.c a connection and its frames, control_request.c what is asked and answered,
- * control_local.c commands from inside the daemon.
+ * control_client.c a connection and its frames, control_judge.c who may ask for what,
+ * control_request.c what is asked and answered, control_local.c commands from inside the daemon.
  *
  *   qn_control ── client   one per connection or local command; ends by itself, or with the socket
  *                   └── request   under way: the core answers it, or a stream goes on with it
@@ -25,7 +25,7 @@ struct client {
     uv_pipe_t pipe;      /* not of a local one */
     struct local *local; /* a command from inside the daemon; NULL: a connection */
     struct qn_control *control;
-    char user[QN_USER_SIZE_MAX + 1];
+    struct qn_caller caller;
     struct qn_buf in;
     size_t queued;      /* bytes that are being written */
     struct qn_buf sent; /* memory of what was; may serve again */
@@ -33,10 +33,17 @@ struct client {
     bool is_reading, is_closing;
 };
 
+struct refusals {     /* in the trail, of all clients together */
+    uint64_t full_ms; /* what notes have used up is whole again then */
+    uint64_t missed;  /* since the last note */
+};
+
 struct qn_control {
     struct qn_control_options options;
     struct qn_driver *driver;
     char path[108];
+    struct qn_ranks ranks;
+    struct refusals refusals;
     uv_pipe_t listener;
     struct qn_timer *again; /* a turn for all clients, outside of any step */
     QN_VEC(struct client *) clients;
@@ -73,6 +80,12 @@ void control_local_send(struct client *client, struct qn_buf *take_frames);
 void local_take_turn(struct client *client);
 void control_local_close(struct client *client);
 bool local_has_room(const struct client *client);
+
+/* ---- control_judge.c ---- */
+enum qn_rank control_rank(const struct client *client);
+/* Whether it may ask for that; a refusal is noted here. */
+enum qn_err QN_CHECKED control_judge(struct client *client, struct qn_span command,
+                                     struct qn_span args, struct qn_refusal *refusal);
 
 /* ---- control_request.c ---- */
 void request_release(struct request *request); /* what it reads with */

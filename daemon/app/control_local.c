@@ -34,6 +34,7 @@ static void local_free(struct client *client)
     qn_buf_deinit(&local->args);
     qn_buf_deinit(&client->sent);
     qn_vec_free(&client->requests);
+    qn_caller_deinit(&client->caller);
     qn_free(local);
     qn_free(client);
 }
@@ -61,9 +62,9 @@ uint64_t qn_control_ask(struct qn_control *control, const char *command, struct 
 {
     struct client *client = QN_NEW(struct client);
     struct local *local = client->local = QN_NEW(struct local);
-    size_t size = user.size < sizeof(client->user) - 1 ? user.size : sizeof(client->user) - 1;
+    size_t size = user.size < QN_USER_SIZE_MAX ? user.size : QN_USER_SIZE_MAX;
     client->control = control;
-    memcpy(client->user, user.data, size);
+    memcpy(client->caller.user, user.data, size);
     local->token = ++control->next_token;
     local->answer = answer;
     local->context = context;

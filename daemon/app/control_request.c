@@ -231,12 +231,28 @@ static void start_view(struct client *client, uint64_t id, struct qn_span comman
 {
     struct qn_refusal refusal;
     struct qn_view *view;
-    if (qn_view_open(client->control->options.views, id, command, args, &view, &refusal) != QN_OK) {
+    struct qn_view_ask ask = {.id = id,
+                              .command = command,
+                              .args = args,
+                              .caller =
+                                  control_rank(client) < QN_RANK_ADMIN ? &client->caller : NULL};
+    if (qn_view_open(client->control->options.views, &ask, &view, &refusal) != QN_OK) {
         answer_error(client, id, refusal.err, refusal.code, refusal.object);
         return;
     }
     qn_vec_push(&client->requests,
                 ((struct request){.token = ++client->control->next_token, .id = id, .view = view}));
+}
+
+/* False after a refusal. */
+static bool may_ask_for(struct client *client, uint64_t id, struct qn_span command,
+                        struct qn_span args)
+{
+    struct qn_refusal refusal;
+    if (control_judge(client, command, args, &refusal) == QN_OK)
+        return true;
+    answer_error(client, id, refusal.err, refusal.code, refusal.object);
+    return false;
 }
 
 /* False after a refusal. */
@@ -258,7 +274,7 @@ void client_start_request(struct client *client, uint64_t id, struct qn_span com
                           struct qn_span args)
 {
     struct qn_control *control = client->control;
-    if (!has_fine_name(client, id, command, args))
+    if (!may_ask_for(client, id, command, args) || !has_fine_name(client, id, command, args))
         return;
     if (qn_span_eq_str(command, "status")) {
         answer_status(client, id, args);
@@ -274,11 +290,12 @@ void client_start_request(struct client *client, uint64_t id, struct qn_span com
     } else if (control->options.staff != NULL && qn_staff_knows(command)) {
         uint64_t token = ++control->next_token;
         qn_vec_push(&client->requests, ((struct request){.token = token, .id = id}));
-        qn_staff_order(control->options.staff, token, command, args, qn_span_str(client->user));
+        qn_staff_order(control->options.staff, token, command, args,
+                       qn_span_str(client->caller.user));
     } else {
         uint64_t token = ++control->next_token;
         qn_vec_push(&client->requests, ((struct request){.token = token, .id = id}));
-        qn_driver_request(control->driver, token, command, args, qn_span_str(client->user));
+        qn_driver_request(control->driver, token, command, args, qn_span_str(client->caller.user));
     }
 }
 
@@ -307,7 +324,7 @@ static enum qn_err read_request(struct qn_span frame, uint64_t *ret_id, struct q
 
 void request_drop_hostile(struct client *client)
 {
-    qn_log_note(client->control->options.log, "bad-request", QN_ERR_INVALID, client->user);
+    qn_log_note(client->control->options.log, "bad-request", QN_ERR_INVALID, client->caller.user);
     client_close(client);
 }
 

@@ -132,6 +132,7 @@ static void take_config(struct daemon *daemon, const struct qn_config *config)
     qn_mailer_configure(daemon->mailer, config);
     qn_audit_set_keep(qn_staff_audit(daemon->staff), config->audit_keep_months);
     qn_https_configure(daemon->https, config);
+    qn_control_configure(daemon->control, config);
 }
 
 void daemon_on_reload(void *context)

@@ -363,6 +363,7 @@ static enum qn_err start_driver(struct daemon *daemon)
     struct qn_control_options control = {.loop = daemon->loop,
                                          .path = path,
                                          .group = daemon->config.control_group,
+                                         .config = &daemon->config,
                                          .log = &daemon->log,
                                          .https = &daemon->https,
                                          .views = qn_backups_views(daemon->backups),

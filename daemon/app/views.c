@@ -188,6 +188,7 @@ static void free_memory(struct qn_view *view)
     qn_buf_deinit(&view->filling);
     qn_buf_deinit(&view->task.command);
     qn_buf_deinit(&view->task.args);
+    qn_caller_deinit(&view->task.caller);
     qn_free(view);
 }
 
@@ -259,19 +260,29 @@ static bool enter(struct qn_views *views)
     return has_room;
 }
 
-enum qn_err qn_view_open(struct qn_views *views, uint64_t id, struct qn_span command,
-                         struct qn_span args, struct qn_view **ret_view, struct qn_refusal *refusal)
+static struct qn_view *view_new(struct qn_views *views, const struct qn_view_ask *ask)
+{
+    struct qn_view *view = QN_NEW(struct qn_view);
+    struct qn_view_task *task = &view->task;
+    view->views = views;
+    view->id = ask->id;
+    qn_buf_init(&task->command, ask->command.size);
+    qn_buf_init(&task->args, ask->args.size);
+    qn_buf_append_span(&task->command, ask->command);
+    qn_buf_append_span(&task->args, ask->args);
+    task->is_limited = ask->caller != NULL;
+    if (task->is_limited)
+        qn_caller_copy(ask->caller, &task->caller);
+    return view;
+}
+
+enum qn_err qn_view_open(struct qn_views *views, const struct qn_view_ask *ask,
+                         struct qn_view **ret_view, struct qn_refusal *refusal)
 {
     *refusal = (struct qn_refusal){.err = QN_ERR_BUSY, .code = "vault-busy"};
     if (!enter(views))
         return QN_ERR_BUSY;
-    struct qn_view *view = QN_NEW(struct qn_view);
-    view->views = views;
-    view->id = id;
-    qn_buf_init(&view->task.command, command.size);
-    qn_buf_init(&view->task.args, args.size);
-    qn_buf_append_span(&view->task.command, command);
-    qn_buf_append_span(&view->task.args, args);
+    struct qn_view *view = view_new(views, ask);
     if (start_thread(view)) {
         *ret_view = view;
         return QN_OK;

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "app/caller.h"
 #include "app/jobs.h"
 #include "app/stream_view.h"
 
@@ -21,10 +22,13 @@ struct qn_views *qn_views_new(struct qn_loop *loop, struct qn_jobs *jobs,
 void qn_views_free(struct qn_views *views);
 
 bool qn_view_knows(struct qn_span command);
-/* `id`: of the request, as its answers carry it. */
-enum qn_err QN_CHECKED qn_view_open(struct qn_views *views, uint64_t id, struct qn_span command,
-                                    struct qn_span args, struct qn_view **ret_view,
-                                    struct qn_refusal *refusal);
+struct qn_view_ask { /* copied */
+    uint64_t id;     /* of the request, as its answers carry it */
+    struct qn_span command, args;
+    const struct qn_caller *caller; /* no content that this user could not read; NULL: all of it */
+};
+enum qn_err QN_CHECKED qn_view_open(struct qn_views *views, const struct qn_view_ask *ask,
+                                    struct qn_view **ret_view, struct qn_refusal *refusal);
 /* Nobody reads it any more: its thread ends soon. */
 void qn_view_free(struct qn_view *view);
 /* The next frames as the client reads them, the caller's from now on; they may be empty.

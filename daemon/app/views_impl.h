@@ -5,6 +5,8 @@
 
 struct qn_view_task { /* copied from the request; owned by the view */
     struct qn_buf command, args;
+    struct qn_caller caller;
+    bool is_limited; /* to what the caller could read */
 };
 
 const struct qn_view_task *qn_view_task(const struct qn_view *view);

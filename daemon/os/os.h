@@ -30,6 +30,21 @@ enum qn_err QN_CHECKED qn_os_make_dir(const char *path,
 /* Makes the names in a folder durable: after files were made or renamed in it by other means. */
 enum qn_err QN_CHECKED qn_os_sync_dir(const char *path);
 
+#define QN_OS_ACL_MAX 64
+struct qn_os_acl_member {
+    bool is_group;
+    uint32_t id;
+};
+struct qn_os_acl {
+    unsigned owner_bits, bits; /* 4 read, 2 write, 1 enter; `bits`: of group and members */
+    const struct qn_os_acl_member *members;
+    size_t count; /* at most QN_OS_ACL_MAX; 0: the list goes, and the mode stays */
+};
+/* Lets members in beside the owner and the group of a path, and nobody else. QN_ERR_UNSUPPORTED:
+ * the file system has no such lists. QN_ERR_INVALID: this process cannot name one of them (a user
+ * namespace, such as PrivateUsers= of a unit, hides them). */
+enum qn_err QN_CHECKED qn_os_set_acl(const char *path, const struct qn_os_acl *acl);
+
 /* Programs that are started do not get it. For descriptors of libraries that leave that out. */
 enum qn_err QN_CHECKED qn_os_close_on_exec(int fd);
 

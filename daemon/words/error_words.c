@@ -8,7 +8,7 @@ static const struct qn_error_words rows[] = {
      N_("Start it with `systemctl start quoin` or `syncd --state DIR`, or choose another state "
         "directory with --state.")},
     {"no-permission", N_("this user may not talk to the daemon"),
-     N_("Run the command as root, or as a member of the control group of quoin.conf.")},
+     N_("Run the command as root, or as a user to whom [control] of quoin.conf gives a role.")},
     {"bad-answer", N_("the daemon gave an answer that cannot be understood"),
      N_("Check that syncctl and syncd are of the same version, and restart the daemon.")},
     {"bad-request", N_("the daemon does not understand the request"),
@@ -56,6 +56,9 @@ static const struct qn_error_words rows[] = {
      N_("Choose another name.")},
     {"not-admin", N_("only the administrating site may do this"),
      N_("Run the command there; `syncctl site list` shows the roles.")},
+    {"not-allowed-here", N_("the role of this user at this machine does not suffice for that"),
+     N_("Run the command as root, or as a user whose role is high enough: [control] of quoin.conf "
+        "gives roles, docs/control.md has what each may do. The attempt is in the trail.")},
     {"not-creator", N_("only the site that made the collection may do this"),
      N_("Run the command there; `syncctl collection show` tells which one it is.")},
     {"is-creator", N_("the site that made the collection always shares it"),
@@ -95,6 +98,9 @@ static const struct qn_error_words rows[] = {
      N_("Ask the administrating site for a new one (`syncctl site invite`).")},
     {"invitation-revoked", N_("this invitation was revoked"),
      N_("Ask the administrating site for a new one (`syncctl site invite`).")},
+    {"kit-differs", N_("this site was a member before, with another recovery kit"),
+     N_("A site keeps its kit for good. If the kit is lost, make the site anew in an empty state "
+        "directory: it is another one then.")},
     {"wrong-group", N_("another group answers at the address of the invitation"),
      N_("Ask for a new invitation, with an address of the right group.")},
     {"invitation-expired", N_("this invitation has expired"),

@@ -273,7 +273,8 @@ enum qn_err ctl_restore_entry_end(struct ctl_restore *restore, enum qn_err err)
     if (err == QN_OK && restore->offset == restore->size)
         return end_file(restore);
     abandon_file(restore);
-    return ctl_restore_fail(restore, CTL_RESTORE_NO_CONTENT, 0);
+    return ctl_restore_fail(
+        restore, err == QN_ERR_DENIED ? CTL_RESTORE_NOT_YOURS : CTL_RESTORE_NO_CONTENT, 0);
 }
 
 /* ---- entries ---- */

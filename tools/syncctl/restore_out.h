@@ -30,6 +30,7 @@ enum ctl_restore_issue {
     CTL_RESTORE_NO_FIRST,   /* another name of a file that was not restored, or changed since */
     CTL_RESTORE_NEEDS_ROOT, /* a device */
     CTL_RESTORE_NO_CONTENT, /* its bytes could not be had, or are not as many as it says */
+    CTL_RESTORE_NOT_YOURS,  /* its bytes are not for this user */
     CTL_RESTORE_ATTRIBUTES, /* it is there, but its owner, mode or times could not be set */
 };
 /* What it means, and what to do; translated. */

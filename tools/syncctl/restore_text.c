@@ -30,6 +30,9 @@ static const struct {
     [CTL_RESTORE_NO_CONTENT] = {N_("its content could not be had whole"),
                                 N_("Run the same command again, or restore it from another site "
                                    "with --from.")},
+    [CTL_RESTORE_NOT_YOURS] = {N_("this user could not read it where it was saved"),
+                               N_("Have it restored by root or by who has the role admin "
+                                  "(quoin.conf(5), [control]).")},
     [CTL_RESTORE_ATTRIBUTES] = {N_("it is there, but its owner, mode or times could not be set"),
                                 N_("Run the same command again as root, or set them by hand.")},
 };
