@@ -26,8 +26,8 @@ static const struct qn_json_shape file_hit[] = {
 /* The index was asked for what may be seen; that is looked at once more where it goes out. */
 static bool may_see(const struct api *api, struct qn_span hit, bool is_record)
 {
-    return is_record ? api_right(api, QN_THING_COLLECTION, qn_map_text(hit, "collection")) !=
-                           QN_RIGHT_NONE
+    return is_record ? api_right(api, QN_THING_COLLECTION, qn_map_text(hit, "collection")) >=
+                           QN_RIGHT_READ
                      : api_right(api, QN_THING_FOLDER, qn_map_text(hit, "folder")) != QN_RIGHT_NONE;
 }
 
@@ -141,11 +141,12 @@ static void pack_granted(const struct api *api, enum qn_thing thing, struct qn_b
         qn_people_find(qn_web_people(api->request), qn_span_str(api->person->name));
     QN_AUTO_BUF struct qn_buf names;
     size_t count = 0;
+    /* of a record its content is found, of a file its name */
+    enum qn_right least = thing == QN_THING_COLLECTION ? QN_RIGHT_READ : QN_RIGHT_LIST;
     qn_buf_init(&names, QN_API_BODY_SIZE_MAX);
     for (size_t i = 0; account != NULL && i < account->grants.count; i++) {
         const struct qn_grant *grant = &account->grants.items[i];
-        if (grant->thing != thing ||
-            api_right(api, thing, qn_span_str(grant->name)) == QN_RIGHT_NONE)
+        if (grant->thing != thing || api_right(api, thing, qn_span_str(grant->name)) < least)
             continue;
         qn_pack_cstr(&names, grant->name);
         count++;
@@ -212,6 +213,6 @@ void api_search(struct api *api)
  * whether it shares the folder. */
 void api_search_folder(struct api *api)
 {
-    if (api_may(api, QN_THING_FOLDER, api->thing, QN_RIGHT_READ))
+    if (api_may(api, QN_THING_FOLDER, api->thing, QN_RIGHT_LIST))
         search(api, api->thing);
 }

@@ -156,6 +156,36 @@ Test(api_records, what_may_not_be_seen_is_not_there)
     cr_assert_eq(web.commands.count, 0, "nobody was asked");
 }
 
+static enum qn_err only_list(void *context, struct qn_account *account)
+{
+    cr_assert_eq(qn_account_grant(account, QN_THING_COLLECTION, SPAN("r"), QN_RIGHT_LIST), QN_OK);
+    return qn_account_grant(account, QN_THING_FOLDER, SPAN("docs"), QN_RIGHT_LIST);
+}
+
+static void let_only_list(void)
+{
+    qn_people_edit(web.people, &(struct qn_people_edit){.change = QN_PEOPLE_CHANGE,
+                                                        .name = "anne",
+                                                        .edit = only_list,
+                                                        .done = done});
+    while (fake_local_turn(disk) > 0)
+        ;
+}
+
+Test(api_records, who_may_only_list_gets_no_content)
+{
+    let_only_list();
+    assert_refused("GET /collections/r/records/k", "", NULL, 403, "list-only");
+    assert_refused("GET /collections/r/records/k/history", "", NULL, 403, "list-only");
+    assert_refused("GET /collections/r/trash", "", NULL, 403, "list-only");
+    assert_refused("PUT /collections/r/records/k", JSON, "{\"fields\":{\"f\":1}}", 403,
+                   "list-only");
+    assert_refused("GET /folders/docs/files/a", "", NULL, 403, "list-only");
+    assert_refused("GET /folders/docs/files/?zip", "", NULL, 403, "list-only");
+    assert_refused("PUT /folders/docs/files/a", "", "x", 403, "list-only");
+    cr_assert_eq(web.commands.count, 0, "nobody was asked");
+}
+
 Test(api_records, lists_have_what_may_be_seen)
 {
     fake_web_ask(&web, "GET /collections", "", NULL);
@@ -276,6 +306,16 @@ Test(api_records, keys_of_every_kind)
 static void pages(struct qn_span page)
 {
     fake_web_data(&web, page);
+}
+
+Test(api_records, a_page_for_who_may_only_list_has_keys)
+{
+    let_only_list();
+    fake_web_ask(&web, "GET /collections/r/records?limit=1", "", NULL);
+    pages(qn_buf_view(
+        packed_of("[{\"key\":\"k 1\",\"fields\":{\"f\":\"secret\"}},{\"key\":\"k 2\"}]")));
+    end("null");
+    assert_answer(200, "{\"records\":[{\"key\":\"k 1\"}],\"next\":\"k 1\"}\n");
 }
 
 Test(api_records, a_page_of_records)
