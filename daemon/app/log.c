@@ -113,6 +113,8 @@ static const struct note {
     {"invitation-used", QN_LOG_WARNING, "a guest came with a used invitation", "refused"},
     {"invitation-revoked", QN_LOG_WARNING, "a guest came with a revoked invitation", "refused"},
     {"invitation-expired", QN_LOG_WARNING, "a guest came with an expired invitation", "refused"},
+    {"kit-differs", QN_LOG_WARNING, "a guest came as a known site, with a kit that is not its own",
+     "refused: if nobody makes this site anew, somebody has its key"},
     {"recover-unknown", QN_LOG_WARNING, "a guest came with a kit of no site of the group",
      "refused"},
     {"recover-withdrawn", QN_LOG_WARNING, "a guest came with the kit of a site that left",

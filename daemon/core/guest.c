@@ -137,6 +137,17 @@ static void admit(struct qn_core *core, struct guest *guest, const struct qn_bod
     core_commit(core, QN_INTENT_LEDGER_APPEND, &payload, PENDING_ADMIT)->link = guest->link;
 }
 
+/* Whoever has a site's first key and an invitation could come as that site, with a kit of his own.
+ * The ledger would not take it for the site's kit (docs/ledger.md, "Keys"); it is not written. */
+static bool has_its_kit(const struct qn_group *group, const struct qn_site_keys *keys)
+{
+    struct qn_site_id id;
+    qn_site_id_of(&keys->site, &id);
+    const struct qn_site *known = qn_group_site(group, &id);
+    return known == NULL || (qn_public_key_eq(&known->keys.recovery_sign, &keys->recovery_sign) &&
+                             qn_public_key_eq(&known->keys.recovery_seal, &keys->recovery_seal));
+}
+
 static enum qn_err heard_join(struct qn_core *core, struct guest *guest, struct qn_cursor *cursor)
 {
     const struct qn_group *group = qn_ledger_group(core->ledger);
@@ -148,6 +159,8 @@ static enum qn_err heard_join(struct qn_core *core, struct guest *guest, struct 
     const char *refusal = why_not(core, guest); /* it may have been used or revoked meanwhile */
     if (refusal != NULL)
         guest_refuse(core, guest, refusal);
+    else if (!has_its_kit(group, &body.keys))
+        guest_refuse(core, guest, "kit-differs");
     else if (!qn_text_is_name(body.name))
         guest_refuse(core, guest, "bad-name");
     else if (namesake != NULL && namesake->state == QN_SITE_MEMBER && namesake != self)

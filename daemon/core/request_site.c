@@ -1,7 +1,8 @@
 #include "core/call.h"
 
-#define EXPIRES_MAX_S    (365u * 24 * 3600)
-#define REVOKED_SIZE_MAX (1024 * 1024)
+#define EXPIRES_MAX_S     (365u * 24 * 3600)
+#define REVOKED_SIZE_MAX  (1024 * 1024)
+#define WITHDRAW_SIZE_MAX (1024 * 1024)
 
 static bool is_admin(const struct call *call)
 {
@@ -128,6 +129,16 @@ void call_site_revoke(const struct call *call)
     call_commit(call, QN_INTENT_LEDGER_APPEND, &payload, name);
 }
 
+static void pack_withdraw(const struct qn_group *group, const struct qn_digest *admission,
+                          struct qn_buf *out)
+{
+    QN_AUTO_BUF struct qn_buf body;
+    qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
+    qn_body_withdraw_pack(&group->id, admission, &body);
+    qn_pack_bin(out, qn_buf_view(&body));
+}
+
+/* Of each membership: the kit may have brought one back beside another (docs/ledger.md, "Keys"). */
 void call_site_withdraw(const struct call *call)
 {
     struct qn_core *core = call->core;
@@ -142,10 +153,12 @@ void call_site_withdraw(const struct call *call)
         call_fail(call, QN_ERR_DENIED, "not-this-site", name);
         return;
     }
-    QN_AUTO_BUF struct qn_buf body;
-    qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
-    qn_body_withdraw_pack(&group->id, &self->admission, &body);
-    append(call, &body, name);
+    struct qn_buf payload;
+    qn_buf_init(&payload, WITHDRAW_SIZE_MAX);
+    qn_pack_array(&payload, self->memberships.count);
+    qn_vec_each (&self->memberships, admission)
+        pack_withdraw(group, admission, &payload);
+    call_commit(call, QN_INTENT_LEDGER_APPEND, &payload, name);
 }
 
 /* Where nobody is left to compare ledgers with, somebody has to say that nothing was forgotten.

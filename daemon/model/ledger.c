@@ -205,8 +205,7 @@ static void index_rotate(struct qn_node *node, const struct qn_body_rotate_key *
 {
     struct qn_chain *chain = node->author;
     qn_vec_push(&chain->keys, body->key);
-    if (chain->pinned == NULL)
-        chain->pinned = qn_chain_admission(chain, &body->admission);
+    chain->pinned = qn_chain_admission(chain, &body->admission);
     if (body->is_by_recovery && !node->is_stopped)
         chain->recovered_aseq = node->aseq;
 }

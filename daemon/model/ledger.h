@@ -117,6 +117,7 @@ enum qn_site_state {
 };
 
 typedef QN_VEC(struct qn_public_key) qn_key_vec;
+typedef QN_VEC(struct qn_digest) qn_digest_vec;
 
 struct qn_site {
     struct qn_site_id id;
@@ -126,6 +127,8 @@ struct qn_site {
     char legal_entity[QN_ENTITY_SIZE_MAX + 1];
     enum qn_site_state state;
     struct qn_digest admission; /* hash of the Admit or Genesis that made it a member last */
+    /* Of each membership that it has now, that hash: it leaves when a Withdraw names every one. */
+    qn_digest_vec memberships;
     struct qn_digest recovery_admission; /* of the one whose recovery keys count: RotateKey names it
                                           */
 };

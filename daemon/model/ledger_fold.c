@@ -47,11 +47,27 @@ static void fill_site(struct qn_site *site, const struct qn_node *admission)
     site->admission = admission->hash;
 }
 
-/* The keys follow the chain alone, as the signatures of its next entries do. */
-static void fill_keys(struct qn_site *site, const struct qn_chain *chain,
-                      const struct qn_node *admission)
+/* Whose recovery keys count: the first admission's. A RotateKey may have named a later one, which
+ * is as good if its keys are the same; or one of a thief. */
+static const struct qn_node *recovery_of(const struct qn_chain *chain, const struct qn_node *root)
 {
-    const struct qn_node *counts = chain->pinned == NULL ? admission : chain->pinned;
+    struct qn_site_keys first, named;
+    if (chain->pinned == NULL)
+        return root;
+    if (qn_admission_cmp(chain->pinned, root) <= 0)
+        return chain->pinned;
+    qn_node_keys(root, &first);
+    qn_node_keys(chain->pinned, &named);
+    bool is_same = qn_public_key_eq(&first.recovery_sign, &named.recovery_sign) &&
+                   qn_public_key_eq(&first.recovery_seal, &named.recovery_seal);
+    return is_same ? chain->pinned : root;
+}
+
+/* The site's key follows the chain alone, as the signatures of its next entries do. */
+static void fill_keys(struct qn_site *site, const struct qn_chain *chain,
+                      const struct qn_node *root)
+{
+    const struct qn_node *counts = recovery_of(chain, root);
     qn_node_keys(counts, &site->keys);
     site->recovery_admission = counts->hash;
     site->keys.site = *qn_chain_key(chain);
@@ -75,6 +91,13 @@ static void describe(const struct qn_fold *fold, const struct qn_chain *chain, s
         SET_TEXT(site->legal_entity, body_of(last).legal_entity);
 }
 
+static void list_memberships(struct qn_site *site, const struct qn_seat *seat)
+{
+    qn_vec_each (&seat->memberships, membership)
+        if (membership->is_valid && membership->ended_aseq == QN_NEVER)
+            qn_vec_push(&site->memberships, membership->admission->hash);
+}
+
 static void fold_sites(struct qn_fold *fold)
 {
     for (size_t i = 0; i < fold->seats.count; i++) {
@@ -86,7 +109,8 @@ static void fold_sites(struct qn_fold *fold)
         *site = (struct qn_site){.id = chain->id};
         site->state = qn_seat_is_present(seat) ? QN_SITE_MEMBER : QN_SITE_WITHDRAWN;
         fill_site(site, seat->last->admission);
-        fill_keys(site, chain, seat->last->admission);
+        list_memberships(site, seat);
+        fill_keys(site, chain, seat->root);
         describe(fold, chain, site);
     }
 }
@@ -287,7 +311,7 @@ void qn_group_clear(struct qn_group *group)
     qn_vec_each (&group->collections, collection)
         qn_vec_free(&collection->members);
     qn_vec_each (&group->sites, site)
-        qn_vec_free(&site->epochs);
+        qn_vec_free(&site->epochs), qn_vec_free(&site->memberships);
     qn_vec_free(&group->sites);
     qn_vec_free(&group->collections);
     qn_vec_free(&group->invites);

@@ -41,7 +41,7 @@ struct qn_node_vec {
 struct qn_chain {
     struct qn_site_id id;
     qn_key_vec keys; /* by epoch: never empty; the last signs the next entry */
-    /* The admission that the first RotateKey named: whose recovery key counts from then on. */
+    /* The admission that the last RotateKey named; each names the same one or an earlier one. */
     const struct qn_node *pinned;
     /* Place of the last RotateKey by the recovery key that the fold counts; 0: there is none. */
     uint64_t recovered_aseq;
@@ -107,6 +107,12 @@ static inline const struct qn_public_key *qn_chain_key(const struct qn_chain *ch
 
 /* The keys in an admission, which is a Genesis or an Admit. */
 void qn_node_keys(const struct qn_node *admission, struct qn_site_keys *ret_keys);
+/* The order of contests: admin head that the author had seen, then hash. */
+int qn_node_cmp(const struct qn_node *a, const struct qn_node *b);
+/* Of one site: whose recovery keys go before (docs/ledger.md, "Keys"). Genesis, then those by
+ * others, then those that the site wrote itself; of each the one through the older invite, then the
+ * order of contests. Depends on the two only. */
+int qn_admission_cmp(const struct qn_node *a, const struct qn_node *b);
 /* Whether the proof of a RotateKey is right and its key is new. */
 enum qn_err QN_CHECKED qn_ledger_check_rotate(const struct qn_ledger *ledger,
                                               const struct qn_chain *chain,

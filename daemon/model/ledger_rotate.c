@@ -25,15 +25,29 @@ static void pack_statement(const struct qn_ledger *ledger, const struct qn_chain
     qn_pack_bin(out, QN_SPAN_OF(rotate->key.bytes));
 }
 
-/* The admission that the body names. The first RotateKey of a chain settles which recovery key
- * counts, so that a later admission, for which the first key suffices, brings no new one in. */
+int qn_admission_cmp(const struct qn_node *a, const struct qn_node *b)
+{
+    if (a->invite == NULL || b->invite == NULL)
+        return (a->invite != NULL) - (b->invite != NULL);
+    bool is_a_own = a->author == a->subject, is_b_own = b->author == b->subject;
+    if (is_a_own != is_b_own)
+        return is_a_own ? 1 : -1;
+    uint64_t first = a->invite->invite->admin_seq, second = b->invite->invite->admin_seq;
+    if (first != second)
+        return first < second ? -1 : 1;
+    return qn_node_cmp(a, b);
+}
+
+/* The admission that the body names: never one behind that which a RotateKey of the chain named
+ * before. So a later admission, for which the first key suffices, takes nothing from the kit of an
+ * earlier one; and that kit takes back what one of a later admission did. */
 static enum qn_err find_admission(const struct qn_ledger *ledger, const struct qn_chain *chain,
                                   const struct qn_digest *hash, const struct qn_node **ret_node)
 {
     const struct qn_node *admission = qn_chain_admission(chain, hash);
     if (admission == NULL)
         return qn_ledger_node(ledger, hash) == NULL ? QN_ERR_HELD : QN_ERR_INVALID;
-    if (chain->pinned != NULL && chain->pinned != admission)
+    if (chain->pinned != NULL && qn_admission_cmp(admission, chain->pinned) > 0)
         return QN_ERR_INVALID;
     *ret_node = admission;
     return QN_OK;

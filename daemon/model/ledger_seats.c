@@ -95,6 +95,12 @@ static bool validate_pass(struct qn_seats *seats, const struct qn_ledger *ledger
     return is_changed;
 }
 
+static void root_in(struct qn_seat *seat, const struct qn_node *admission)
+{
+    if (seat->root == NULL || qn_admission_cmp(admission, seat->root) < 0)
+        seat->root = admission;
+}
+
 static void name_admissions(struct qn_seats *seats, const struct qn_ledger *ledger)
 {
     qn_vec_each (&ledger->nodes, node) {
@@ -103,6 +109,7 @@ static void name_admissions(struct qn_seats *seats, const struct qn_ledger *ledg
         struct qn_membership *membership = membership_of(seats, *node);
         if (membership == NULL)
             continue;
+        root_in(&seats->items[(*node)->subject->index], *node);
         const struct qn_node *first = membership->admission;
         if (first == NULL || qn_node_cmp(*node, first) < 0)
             membership->admission = *node;

@@ -24,15 +24,14 @@ struct qn_seat {
     /* The last membership in the order below, one that has not ended if there is any; NULL: never
      * a member. */
     const struct qn_membership *last;
+    /* Of the admissions that count, the first one by qn_admission_cmp; NULL: never a member. */
+    const struct qn_node *root;
 };
 
 struct qn_seats {
     size_t count;
     struct qn_seat *items; /* by qn_chain.index */
 };
-
-/* The order of contests: admin head that the author had seen, then hash. */
-int qn_node_cmp(const struct qn_node *a, const struct qn_node *b);
 
 struct qn_fold {
     const struct qn_ledger *ledger;

@@ -98,6 +98,9 @@ static const struct qn_error_words rows[] = {
      N_("Ask the administrating site for a new one (`syncctl site invite`).")},
     {"invitation-revoked", N_("this invitation was revoked"),
      N_("Ask the administrating site for a new one (`syncctl site invite`).")},
+    {"kit-differs", N_("this site was a member before, with another recovery kit"),
+     N_("A site keeps its kit for good. If the kit is lost, make the site anew in an empty state "
+        "directory: it is another one then.")},
     {"wrong-group", N_("another group answers at the address of the invitation"),
      N_("Ask for a new invitation, with an address of the right group.")},
     {"invitation-expired", N_("this invitation has expired"),

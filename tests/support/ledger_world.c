@@ -171,7 +171,7 @@ void world_rotate_body(struct world *world, const struct qn_ledger *ledger, size
     const struct world_site *self = &world->sites[site];
     struct qn_signer *key = world_key(site, epoch), *recovery = world_signer("recovery", site);
     struct qn_body_rotate_key body = {
-        .admission = qn_group_site(qn_ledger_group(ledger), &self->id)->admission,
+        .admission = qn_group_site(qn_ledger_group(ledger), &self->id)->recovery_admission,
         .key = *qn_signer_public(key),
         .is_by_recovery = is_by_recovery};
     QN_ASSERT(qn_rotate_sign(ledger, &self->id, is_by_recovery ? recovery : self->signer, &body) ==

@@ -237,17 +237,30 @@ Test(recover, the_kit_of_the_site_that_is_asked)
     is_refused("recover-here");
 }
 
-Test(recover, the_kit_of_a_site_that_left)
+static void merge(size_t author, struct qn_buf *take_body)
 {
-    struct qn_buf body, payload, entry;
-    world_withdraw_body(&rig.world, rig.world.ledger, LOST, &body);
-    cr_assert_eq(world_write(&rig.world, rig.world.ledger, LOST, &body, &entry), QN_OK);
+    struct qn_buf payload, entry;
+    bool is_new;
+    cr_assert_eq(world_write(&rig.world, rig.world.ledger, author, take_body, &entry), QN_OK);
+    cr_assert_eq(qn_ledger_add(rig.world.ledger, qn_buf_view(&entry), &is_new), QN_OK);
     qn_buf_init(&payload, QN_FRAME_SIZE_MAX);
     qn_pack_array(&payload, 1);
     qn_pack_bin(&payload, qn_buf_view(&entry));
     rig_write(&rig, qn_intent_new(QN_INTENT_LEDGER_MERGE, UINT64_MAX, &payload));
-    qn_buf_deinit(&body);
+    qn_buf_deinit(take_body);
     qn_buf_deinit(&entry);
+}
+
+static void lost_withdraws(void)
+{
+    struct qn_buf body;
+    world_withdraw_body(&rig.world, rig.world.ledger, LOST, &body);
+    merge(LOST, &body);
+}
+
+Test(recover, the_kit_of_a_site_that_left)
+{
+    lost_withdraws();
     rig_start(&rig);
     guest_with(fresh); /* the invitation still opens the door */
     hello_of(LOST);
@@ -458,4 +471,84 @@ Test(recover, a_replaced_key_does_nothing_any_more)
     qn_buf_init(&status, 65536);
     qn_core_status(rig.core, &(struct qn_health){.wall_ms = WORLD_START_MS}, &status);
     cr_assert_not_null(memmem(status.data, status.size, "key-replaced", 12));
+}
+
+/* ---- coming back with an invitation ---- */
+
+static void come_with_invitation(uint64_t number)
+{
+    struct qn_buf out;
+    struct qn_signature signature;
+    struct qn_signer *invite = world_signer("invite", number);
+    guest_with(rig.world.sites[LOST].signer);
+    cr_assert_eq(qn_signer_sign(invite, "quoin guest 1", qn_span(exporter, 32), &signature), QN_OK);
+    rig_message(&out, QN_MSG_GUEST_HELLO, 3);
+    qn_pack_u64(&out, QN_PROTOCOL_VERSION);
+    qn_pack_bin(&out, QN_SPAN_OF(qn_signer_public(invite)->bytes));
+    qn_pack_bin(&out, QN_SPAN_OF(signature.bytes));
+    rig_frame(&rig, &out);
+    qn_signer_free(invite);
+}
+
+static void join_as_lost(uint64_t number, const struct qn_site_keys *keys)
+{
+    struct qn_buf out;
+    const struct world_site *site = &rig.world.sites[LOST];
+    struct qn_signer *invite = world_signer("invite", number);
+    struct qn_body_admit admit = {
+        .invite_key = *qn_signer_public(invite), .keys = *keys, .name = qn_span_str(site->name)};
+    cr_assert_eq(qn_admit_sign(&rig.world.group, invite, site->signer, &admit), QN_OK);
+    rig_message(&out, QN_MSG_GUEST_JOIN, 7);
+    qn_pack_bin(&out, QN_SPAN_OF(keys->site.bytes));
+    qn_pack_bin(&out, QN_SPAN_OF(keys->recovery_sign.bytes));
+    qn_pack_bin(&out, QN_SPAN_OF(keys->recovery_seal.bytes));
+    qn_pack_cstr(&out, site->name);
+    qn_pack_cstr(&out, "");
+    qn_pack_bin(&out, QN_SPAN_OF(admit.by_invite.bytes));
+    qn_pack_bin(&out, QN_SPAN_OF(admit.by_site.bytes));
+    rig_frame(&rig, &out);
+    qn_signer_free(invite);
+}
+
+static void invite_again(uint64_t number)
+{
+    struct qn_buf body;
+    lost_withdraws();
+    world_invite_body(&rig.world, number, UINT64_C(1) << 46, &body);
+    merge(0, &body);
+    rig_start(&rig);
+}
+
+Test(recover, a_site_that_left_needs_a_new_invitation)
+{
+    lost_withdraws();
+    rig_start(&rig);
+    come_with_invitation(LOST); /* the one that it came with */
+    is_refused("invitation-used");
+}
+
+Test(recover, and_comes_back_with_one)
+{
+    invite_again(70);
+    come_with_invitation(70);
+    join_as_lost(70, &rig.world.sites[LOST].keys);
+    cr_assert_eq(rig.intents.count, 1);
+    rig_commit(&rig);
+    cr_assert_eq(rig_count(&rig, QN_MSG_GUEST_ADMITTED), 1);
+    cr_assert_eq(lost()->state, QN_SITE_MEMBER);
+}
+
+Test(recover, but_not_with_another_kit)
+{
+    struct qn_site_keys keys = rig.world.sites[LOST].keys;
+    invite_again(70);
+    keys.recovery_sign = *qn_signer_public(fresh);
+    come_with_invitation(70);
+    join_as_lost(70, &keys);
+    is_refused("kit-differs");
+    keys = rig.world.sites[LOST].keys;
+    keys.recovery_seal.bytes[0] ^= 1;
+    come_with_invitation(70);
+    join_as_lost(70, &keys);
+    is_refused("kit-differs");
 }

@@ -116,11 +116,15 @@ Test(ledger_rotate, keys_change_again_and_again_and_the_last_changes_are_for_the
     is_refused_a_key(QN_SITE_KEYS_MAX, true);
 }
 
+/* Of each membership that it has. */
 static void withdraw(void)
 {
-    struct qn_buf body;
-    world_withdraw_body(&world, world.ledger, SITE, &body);
-    cr_assert_eq(append(SITE, &body), QN_OK);
+    for (size_t left = state_of(SITE)->memberships.count; left > 0; left--) {
+        struct qn_buf body;
+        cr_assert_eq(state_of(SITE)->memberships.count, left);
+        world_withdraw_body(&world, world.ledger, SITE, &body);
+        cr_assert_eq(append(SITE, &body), QN_OK);
+    }
     cr_assert_eq(state_of(SITE)->state, QN_SITE_WITHDRAWN);
 }
 
@@ -147,7 +151,7 @@ Test(ledger_rotate, the_key_alone_does_not)
     cr_assert_eq(state_of(SITE)->state, QN_SITE_WITHDRAWN);
 }
 
-Test(ledger_rotate, who_was_admitted_anew_is_not_brought_back_twice)
+Test(ledger_rotate, who_was_admitted_anew_has_both_memberships_by_the_kit)
 {
     struct qn_buf body;
     withdraw();
@@ -157,7 +161,8 @@ Test(ledger_rotate, who_was_admitted_anew_is_not_brought_back_twice)
     cr_assert_eq(append(OTHER, &body), QN_OK);
     rotate(SITE, 1, true);
     cr_assert_eq(state_of(SITE)->state, QN_SITE_MEMBER);
-    withdraw(); /* of the one membership that it has */
+    cr_assert_eq(state_of(SITE)->memberships.count, 2);
+    withdraw();
 }
 
 Test(ledger_rotate, a_stolen_old_key_signs_nothing_any_more)
@@ -228,44 +233,163 @@ Test(ledger_rotate, no_key_comes_back)
     cr_assert_eq(append(SITE, &body), QN_ERR_INVALID);
 }
 
+/* ---- a thief has the site admitted once more, with a kit of his own ---- */
+
+static void invite(uint64_t number)
+{
+    struct qn_buf body;
+    world_invite_body(&world, number, world.now_ms + WORLD_HOUR_MS, &body);
+    cr_assert_eq(append(0, &body), QN_OK);
+}
+
+/* What the first key of the site and an invitation suffice for. */
+static enum qn_err admit_with_foreign_kit(uint64_t number, size_t site, size_t author)
+{
+    struct qn_signer *first = world_signer("site", site), *by = world_signer("invite", number);
+    struct qn_signer *evil = world_signer("evil", 1);
+    struct qn_body_admit admit = {.invite_key = *qn_signer_public(by),
+                                  .keys = world.sites[site].keys,
+                                  .name = qn_span_str(world.sites[site].name)};
+    struct qn_buf body;
+    admit.keys.recovery_sign = *qn_signer_public(evil);
+    cr_assert_eq(qn_admit_sign(&world.group, by, first, &admit), QN_OK);
+    qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
+    qn_body_admit_pack(&world.group, &admit, &body);
+    enum qn_err err = append(author, &body);
+    qn_signer_free(first);
+    qn_signer_free(by);
+    qn_signer_free(evil);
+    return err;
+}
+
+static struct qn_digest last_entry(void)
+{
+    struct qn_entry entry;
+    size_t last = qn_ledger_count(world.ledger) - 1;
+    cr_assert_eq(qn_entry_unpack(qn_ledger_entry(world.ledger, last), &entry), QN_OK);
+    return entry.hash;
+}
+
+/* A RotateKey to the next key of `site`, proven by the foreign kit, that names that admission. */
+static enum qn_err rotate_with_foreign_kit(size_t site, uint64_t epoch,
+                                           const struct qn_digest *admission)
+{
+    struct qn_signer *evil = world_signer("evil", 1),
+                     *next = world_signer("site", 1000 * epoch + 9);
+    struct qn_body_rotate_key rotate = {
+        .admission = *admission, .key = *qn_signer_public(next), .is_by_recovery = true};
+    struct qn_buf body;
+    /* Where it would be refused the proof is left out: the admission is looked at first. */
+    (void)!qn_rotate_sign(world.ledger, &world.sites[site].id, evil, &rotate);
+    qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
+    qn_body_rotate_key_pack(&world.group, &rotate, &body);
+    enum qn_err err = add_by_hand(site, epoch, next, &body);
+    qn_signer_free(evil);
+    qn_signer_free(next);
+    return err;
+}
+
+static bool has_own_kit(size_t site)
+{
+    const struct qn_site_keys *keys = &world.sites[site].keys;
+    return qn_public_key_eq(&state_of(site)->keys.recovery_sign, &keys->recovery_sign) &&
+           qn_public_key_eq(&state_of(site)->keys.recovery_seal, &keys->recovery_seal);
+}
+
 Test(ledger_rotate, a_later_admission_brings_no_other_recovery_key)
 {
     rotate(SITE, 1, true);
-    /* A thief with the first key and an invite has the site admitted with a recovery key of his. */
-    struct qn_signer *first = world_signer("site", SITE), *invite = world_signer("invite", 50);
-    struct qn_signer *evil = world_signer("evil", 1), *next = world_signer("evil", 2);
+    invite(50);
+    cr_assert_eq(admit_with_foreign_kit(50, SITE, OTHER), QN_OK);
+    struct qn_digest foreign = last_entry();
+    cr_assert(has_own_kit(SITE));
+    cr_assert_eq(rotate_with_foreign_kit(SITE, 2, &foreign), QN_ERR_INVALID);
+}
+
+Test(ledger_rotate, nor_before_the_site_ever_changed_its_key)
+{
+    invite(50);
+    cr_assert_eq(admit_with_foreign_kit(50, SITE, OTHER), QN_OK);
+    cr_assert(has_own_kit(SITE));
+    withdraw();
+    cr_assert(has_own_kit(SITE));
+    rotate(SITE, 1, true);
+    cr_assert_eq(state_of(SITE)->state, QN_SITE_MEMBER);
+    cr_assert_eq(state_of(SITE)->memberships.count, 1); /* its own */
+}
+
+Test(ledger_rotate, the_administrator_that_admits_itself_anew_keeps_the_kit_of_genesis)
+{
+    invite(50);
+    cr_assert_eq(admit_with_foreign_kit(50, 0, 0), QN_OK);
+    struct qn_digest foreign = last_entry();
+    cr_assert(has_own_kit(0));
+    cr_assert_eq(rotate_with_foreign_kit(0, 1, &foreign), QN_OK); /* as every release takes it */
+    cr_assert(has_own_kit(0));
+    rotate(0, 2, true);
+    cr_assert_eq(rotate_with_foreign_kit(0, 3, &foreign), QN_ERR_INVALID);
+    cr_assert_eq(state_of(0)->state, QN_SITE_MEMBER);
+}
+
+Test(ledger_rotate, the_kit_takes_back_what_a_foreign_one_did)
+{
+    invite(50);
+    cr_assert_eq(admit_with_foreign_kit(50, SITE, OTHER), QN_OK);
+    struct qn_digest foreign = last_entry();
+    cr_assert_eq(rotate_with_foreign_kit(SITE, 1, &foreign), QN_OK);
+    cr_assert(has_own_kit(SITE));
+    rotate(SITE, 2, true);
+    cr_assert_eq(rotate_with_foreign_kit(SITE, 3, &foreign), QN_ERR_INVALID);
+    cr_assert_eq(speak(SITE), QN_OK);
+}
+
+Test(ledger_rotate, a_withdrawal_before_a_foreign_kit_is_undone_too)
+{
+    withdraw();
+    invite(50);
+    cr_assert_eq(admit_with_foreign_kit(50, SITE, OTHER), QN_OK);
+    struct qn_digest foreign = last_entry();
+    cr_assert_eq(rotate_with_foreign_kit(SITE, 1, &foreign), QN_OK);
+    rotate(SITE, 2, true);
+    cr_assert_eq(state_of(SITE)->state, QN_SITE_MEMBER);
+    cr_assert(has_own_kit(SITE));
+}
+
+/* An old invitation that was never used would be the earlier one, and a site that never wrote
+ * anything may still refer to what was seen then. */
+Test(ledger_rotate, what_a_site_says_of_itself_goes_behind_what_others_say)
+{
+    invite(50);
+    world_join(&world, 3, 0);
+    cr_assert_eq(admit_with_foreign_kit(50, 3, 3), QN_OK);
+    struct qn_digest foreign = last_entry();
+    cr_assert(has_own_kit(3));
+    cr_assert_eq(rotate_with_foreign_kit(3, 1, &foreign), QN_OK);
+    cr_assert(has_own_kit(3));
+}
+
+Test(ledger_rotate, another_admission_with_the_same_kit_may_stay_named)
+{
+    withdraw();
+    invite(60);
     struct qn_buf body;
-    world_invite_body(&world, 50, world.now_ms + WORLD_HOUR_MS, &body);
-    cr_assert_eq(append(0, &body), QN_OK);
-    struct qn_body_admit admit = {.invite_key = *qn_signer_public(invite),
-                                  .keys = world.sites[SITE].keys,
-                                  .name = qn_span_str(world.sites[SITE].name)};
-    admit.keys.recovery_sign = *qn_signer_public(evil);
-    cr_assert_eq(qn_admit_sign(&world.group, invite, first, &admit), QN_OK);
-    qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
-    qn_body_admit_pack(&world.group, &admit, &body);
+    world_admit_body(&world, 60, SITE, &body);
     cr_assert_eq(append(OTHER, &body), QN_OK);
-    struct qn_body_rotate_key rotate = {.key = *qn_signer_public(next), .is_by_recovery = true};
-    rotate.admission = state_of(SITE)->admission;
-    cr_assert(qn_public_key_eq(&state_of(SITE)->keys.recovery_sign,
-                               &world.sites[SITE].keys.recovery_sign));
-    cr_assert_eq(qn_rotate_sign(world.ledger, &world.sites[SITE].id, evil, &rotate),
-                 QN_ERR_NOTFOUND);
+    struct qn_digest later = last_entry();
+    struct qn_signer *next = world_signer("site", 1000 + SITE);
+    struct qn_body_rotate_key named = {.admission = later, .key = *qn_signer_public(next)};
+    cr_assert_eq(
+        qn_rotate_sign(world.ledger, &world.sites[SITE].id, world.sites[SITE].signer, &named),
+        QN_OK);
     qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
-    qn_body_rotate_key_pack(&world.group, &rotate, &body);
-    cr_assert_eq(add_by_hand(SITE, 2, next, &body), QN_ERR_INVALID);
-    qn_signer_free(first);
-    qn_signer_free(invite);
-    qn_signer_free(evil);
+    qn_body_rotate_key_pack(&world.group, &named, &body);
+    cr_assert_eq(add_by_hand(SITE, 1, next, &body), QN_OK);
+    cr_assert(qn_digest_eq(&state_of(SITE)->recovery_admission, &later));
     qn_signer_free(next);
 }
 
-Test(ledger_rotate, the_chain_arrives_in_any_order)
+static void is_the_same_in_reverse(void)
 {
-    rotate(SITE, 1, false);
-    cr_assert_eq(speak(SITE), QN_OK);
-    rotate(SITE, 2, true);
-    cr_assert_eq(speak(SITE), QN_OK);
     size_t count = qn_ledger_count(world.ledger);
     struct qn_span entries[32];
     for (size_t i = 0; i < count; i++)
@@ -277,4 +401,23 @@ Test(ledger_rotate, the_chain_arrives_in_any_order)
     world_print(world.ledger, &b);
     cr_assert(qn_span_eq(qn_buf_view(&a), qn_buf_view(&b)));
     qn_ledger_free(copy);
+}
+
+Test(ledger_rotate, foreign_kits_in_any_order_give_the_same_state)
+{
+    invite(50);
+    cr_assert_eq(admit_with_foreign_kit(50, SITE, OTHER), QN_OK);
+    struct qn_digest foreign = last_entry();
+    cr_assert_eq(rotate_with_foreign_kit(SITE, 1, &foreign), QN_OK);
+    rotate(SITE, 2, true);
+    is_the_same_in_reverse();
+}
+
+Test(ledger_rotate, the_chain_arrives_in_any_order)
+{
+    rotate(SITE, 1, false);
+    cr_assert_eq(speak(SITE), QN_OK);
+    rotate(SITE, 2, true);
+    cr_assert_eq(speak(SITE), QN_OK);
+    is_the_same_in_reverse();
 }
