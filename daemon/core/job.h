@@ -26,7 +26,7 @@ enum qn_job_kind {
     /* {"data": bool, "site": text} : makes the local vault whole from that holder: its snapshots,
      * the packs of kind META, with `data` all of them. DONE: {"bad","packs","snapshots"} */
     QN_JOB_REBUILD,
-    /* {"colls": [coll bin, clock, ...]} : what the copy of the site's store in the newest snapshot
+    /* {"colls": as in model/recall.h} : what the copy of the site's store in the newest snapshot
      * has beyond that, as PLANs and OPS, about QN_RECALL_SIZE of it. DONE: {"more": bool};
      * QN_ERR_NOTFOUND: no snapshot carries a copy */
     QN_JOB_RECALL,

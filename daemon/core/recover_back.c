@@ -92,13 +92,14 @@ void recover_pack_recall(const struct qn_core *core, struct qn_buf *out)
         count += (*coll)->is_shared && !is_passed_over(core, &(*coll)->id);
     qn_pack_map(out, 1);
     qn_pack_cstr(out, "colls");
-    qn_pack_array(out, 4 * count);
+    qn_pack_array(out, 5 * count);
     qn_vec_each (&core->colls, coll) {
         if (!(*coll)->is_shared || is_passed_over(core, &(*coll)->id))
             continue;
         qn_pack_bin(out, QN_SPAN_OF((*coll)->id.bytes));
         qn_vv_pack(&(*coll)->cc, out);
         pack_place(&(*coll)->info.late, out);
+        qn_pack_bool(out, (*coll)->info.late.is_passing && recover_brings_pages(core, *coll));
     }
 }
 
@@ -142,6 +143,7 @@ static void store_tick(struct qn_core *core)
 static void round_ended(struct qn_core *core)
 {
     struct recovery *recovery = &core->recovery;
+    recovery->paged.count = 0; /* whoever else has pages may go on with them */
     recovery->is_whole = recovery->failed.count == 0;
     if (recovery->is_whole)
         return;

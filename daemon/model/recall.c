@@ -4,13 +4,14 @@
 #include "model/copy.h"
 #include "model/late.h"
 
-#define PARTS 4 /* values of a collection */
+#define PARTS 5 /* values of a collection */
 
 /* One of them, and what is known of it here. */
 struct wanted {
     struct qn_coll_id coll;
     struct qn_vv known;
     struct qn_span cursor, clock; /* of the pass that is running, if there is one; else empty */
+    bool is_ours;                 /* it was begun with pages of this copy */
 };
 
 struct walk {
@@ -92,11 +93,14 @@ static enum qn_err walk_pages(struct walk *walk, const struct wanted *wanted)
 }
 
 /* The log of the copy, if it reaches back to what is known here, and can be read; else its records.
- */
+ * A pass goes on to its end, though others may have brought all of it meanwhile: else it would
+ * never end. */
 static enum qn_err walk_coll(struct walk *walk, const struct wanted *wanted)
 {
     uint64_t from_seq = 0;
-    enum qn_err err = qn_read_start(walk->kv, &wanted->coll, &wanted->known, &from_seq);
+    enum qn_err err = wanted->is_ours ? QN_ERR_HELD
+                                      : qn_read_start(walk->kv, &wanted->coll, &wanted->known,
+                                                      &from_seq);
     if (err == QN_OK)
         err = walk_ops(walk, wanted, from_seq);
     if (err == QN_ERR_HELD || err == QN_ERR_CORRUPT)
@@ -109,7 +113,8 @@ static enum qn_err read_wanted(struct qn_cursor *cursor, struct wanted *wanted)
     QN_TRY(qn_cursor_bytes(cursor, wanted->coll.bytes, sizeof(wanted->coll.bytes)));
     QN_TRY(qn_vv_unpack(cursor, &wanted->known));
     QN_TRY(qn_cursor_bin(cursor, QN_SPOT_SIZE_MAX, &wanted->cursor));
-    return qn_cursor_bin(cursor, QN_DIGEST_SIZE, &wanted->clock);
+    QN_TRY(qn_cursor_bin(cursor, QN_DIGEST_SIZE, &wanted->clock));
+    return qn_cursor_bool(cursor, &wanted->is_ours);
 }
 
 static enum qn_err walk_next(struct walk *walk, struct qn_cursor *cursor)

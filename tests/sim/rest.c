@@ -257,7 +257,8 @@ static void coll_at_rest(struct sim_world *world, struct sim_site *site,
     bool is_agreed = !is_closed(world, coll) || !world->may_fork; /* who shares it */
     is_agreed &= !waits_for_member(world, site, coll);
     if (shares(site, coll) && is_agreed && is_late(site, coll)) /* invariant 11 */
-        world_fail(world, "at rest: %s is late", site->name);
+        world_fail(world, "at rest: %s is late in %02x%02x", site->name, coll->bytes[0],
+                   coll->bytes[1]);
     if (shares(site, coll) && is_agreed)
         equal_to_first(world, reference, site, coll);
     bool was_rotten = site->is_rotten; /* nothing is given up while a member could have it */

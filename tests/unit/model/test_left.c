@@ -36,8 +36,8 @@ static void all_is_well(void)
         cr_expect_null(fault, "%s", fault);
         fault = site_check_oracle(&group.sites[i]);
         cr_expect_null(fault, "%s", fault);
-        cr_expect_eq(damage_of(&group.sites[i]).damaged, 0);
-        cr_expect_not(damage_of(&group.sites[i]).is_uncounted);
+        cr_expect_eq(site_damage(&group.sites[i]).damaged, 0);
+        cr_expect_not(site_damage(&group.sites[i]).is_uncounted);
     }
     const char *fault = group_check_equal(&group);
     cr_expect_null(fault, "%s", fault);

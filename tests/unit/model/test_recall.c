@@ -44,6 +44,14 @@ static void forget_log(struct site *site)
     cr_assert_eq(site_end(site, qn_replica_truncate(site->replica, &group.coll, 100)), QN_OK);
 }
 
+static void forget_log_of(struct memkv *store)
+{
+    struct memkv *own = b->store;
+    b->store = store;
+    forget_log(b);
+    b->store = own;
+}
+
 /* The record k of the copy has a bit that fell over. */
 static void damage_copy(void)
 {
@@ -116,11 +124,13 @@ static enum qn_err recall(bool *ret_has_more)
         .ops_size = 100, .ops_max = 100, .page_size = 100, .may_go_on = may_go_on, .tell = tell};
     qn_buf_init(&colls, 4096);
     cr_assert_eq(qn_read_cc(memkv_reader(a->store), &group.coll, &known), QN_OK);
-    qn_pack_array(&colls, 4);
+    qn_pack_array(&colls, 5);
     qn_pack_bin(&colls, QN_SPAN_OF(group.coll.bytes));
     qn_vv_pack(&known, &colls);
-    qn_pack_bin(&colls, qn_span(NULL, 0));
-    qn_pack_bin(&colls, qn_span(NULL, 0));
+    struct qn_late late = site_info(a).late;
+    qn_pack_bin(&colls, qn_span(late.cursor, late.is_passing ? late.cursor_size : 0));
+    qn_pack_bin(&colls, qn_span(late.clock.bytes, late.has_clock ? sizeof(late.clock.bytes) : 0));
+    qn_pack_bool(&colls, late.is_passing);
     return qn_recall(memkv_reader(copy), &options, qn_buf_view(&colls), ret_has_more);
 }
 
@@ -159,6 +169,21 @@ Test(recall, what_is_enough_ends_it_for_now_and_what_is_stopped_ends)
     cr_assert_eq(parts, 1);
     is_cancelled = true;
     cr_assert_eq(recall(&has_more), QN_ERR_CLOSED);
+}
+
+/* Another site brought all of it while the pass was running. */
+Test(recall, a_pass_that_was_begun_goes_on_to_its_end_though_nothing_is_missing_any_more)
+{
+    bool has_more;
+    copy = memkv_clone(b->store);
+    forget_log_of(copy);
+    parts_max = 1;
+    cr_assert_eq(recall(&has_more), QN_OK);
+    cr_assert_eq(site_pull(a, b), QN_OK);
+    cr_assert(site_info(a).late.is_passing);
+    parts_max = SIZE_MAX;
+    cr_assert_eq(recall(&has_more), QN_OK);
+    cr_assert_not(site_info(a).late.is_late);
 }
 
 /* ---- a copy in which a record is damaged ---- */
