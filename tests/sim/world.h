@@ -198,6 +198,7 @@ struct sim_seen { /* how far the operations of a site's collection were looked a
 
 struct sim_thrift { /* what is said between two sites (thrift.c) */
     bool is_counting;
+    bool is_second; /* another connection was made before */
     size_t back, source;
     struct qn_coll_id coll;
     uint64_t link, bytes;
