@@ -186,6 +186,20 @@ static bool may_ask(const struct qn_core *core, const struct share *share, uint6
     return false;
 }
 
+/* Somebody who is connected has what is not here, though it gives none now: it is late itself, or
+ * was asked a moment ago. A pass that ended with the pages of another one would be for nothing, and
+ * the next one begin at once. */
+static bool is_worth_waiting(const struct qn_core *core, const struct coll *coll)
+{
+    qn_vec_each (&core->peers, slot) {
+        const struct share *share = peer_share(*slot, &coll->id);
+        if (share != NULL && share->has_clock && share->knows_pages &&
+            !qn_vv_covers(&coll->cc, clock_of(*slot, share)))
+            return true;
+    }
+    return false;
+}
+
 /* Whoever has most that is not here. With nobody like that for a while, any clean site: what it has
  * is enough to say that nothing else is missing. */
 static struct peer *best_source(const struct qn_core *core, const struct coll *coll,
@@ -204,7 +218,7 @@ static struct peer *best_source(const struct qn_core *core, const struct coll *c
         best = best == NULL || missing > most ? *slot : best;
         most = missing > most ? missing : most;
     }
-    return best;
+    return most == 0 && !takes_any && is_worth_waiting(core, coll) ? NULL : best;
 }
 
 static void ask(struct qn_core *core, struct coll *coll, const struct peer *peer)
@@ -259,13 +273,10 @@ static void find_source(struct qn_core *core, struct coll *coll)
         return;
     }
     core_wake(core, retry_ms);
-    if (retry_ms != UINT64_MAX)
-        return; /* somebody is clean */
     pass->idle_ms = pass->idle_ms == 0 ? core->now_ms : pass->idle_ms;
-    if (should_be_source(core, coll))
+    core_wake(core, core->now_ms + IDLE_MS);
+    if (retry_ms == UINT64_MAX && should_be_source(core, coll)) /* nobody is clean */
         cancel(core, coll);
-    else
-        core_wake(core, core->now_ms + IDLE_MS);
 }
 
 static void pass_tick(struct qn_core *core, struct coll *coll)

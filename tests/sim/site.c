@@ -10,6 +10,8 @@
 #define WALL_BASE_MS 1764000000000u
 #define BOOT_MS      1000 /* what a boot takes */
 #define OVERDUE_MAX  50
+#define LATE_IN_MS   1000
+#define LATES_MAX    6 /* in that time, of all its collections */
 
 static void make_keys(struct sim_site *site)
 {
@@ -140,6 +142,17 @@ static void run_read(struct sim_world *world, struct sim_site *site, const struc
                                          .read = result});
 }
 
+/* Late and caught up in turns, for nothing new. */
+static void look_at_late(struct sim_world *world, struct sim_site *site)
+{
+    if (world->now_ms >= site->late_ms + LATE_IN_MS) {
+        site->late_ms = world->now_ms;
+        site->lates = 0;
+    }
+    if (++site->lates > LATES_MAX)
+        world_fail(world, "%s becomes late over and over", site->name);
+}
+
 /* Notes that an honest group never gives. */
 static void look_at_note(struct sim_world *world, struct sim_site *site,
                          const struct qn_effect *effect)
@@ -150,6 +163,8 @@ static void look_at_note(struct sim_world *world, struct sim_site *site,
                                         "bad-guest",    "cloned",        "late-refused"};
     world_trace(world, "%s note %s %s", site->name, effect->code, effect->object);
     world->repairs += strcmp(effect->code, "repaired") == 0;
+    if (strcmp(effect->code, "late") == 0)
+        look_at_late(world, site);
     if (strcmp(effect->code, "damage") == 0 && !site->is_rotten)
         world_fail(world, "%s: damage in %s, where nothing rotted", site->name, effect->object);
     /* Whoever gets an operation that rotted at its sender cannot know that. */

@@ -143,7 +143,9 @@ struct sim_site {
     struct sim_files files;
     struct memkv *before;              /* QN_BUG_CLOCK_APART: the disk before that commit */
     uint64_t trail_seq, trail_commits; /* of its audit trail, which outlives its disk (trail.c) */
-    uint64_t tick_at;                  /* 0: none */
+    uint64_t late_ms;                  /* since when it is counted that it becomes late */
+    unsigned lates;
+    uint64_t tick_at; /* 0: none */
     unsigned overdue;                  /* steps in a row whose deadline had passed: a busy loop */
 };
 
