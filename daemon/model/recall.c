@@ -98,9 +98,9 @@ static enum qn_err walk_pages(struct walk *walk, const struct wanted *wanted)
 static enum qn_err walk_coll(struct walk *walk, const struct wanted *wanted)
 {
     uint64_t from_seq = 0;
-    enum qn_err err = wanted->is_ours ? QN_ERR_HELD
-                                      : qn_read_start(walk->kv, &wanted->coll, &wanted->known,
-                                                      &from_seq);
+    enum qn_err err = wanted->is_ours
+                          ? QN_ERR_HELD
+                          : qn_read_start(walk->kv, &wanted->coll, &wanted->known, &from_seq);
     if (err == QN_OK)
         err = walk_ops(walk, wanted, from_seq);
     if (err == QN_ERR_HELD || err == QN_ERR_CORRUPT)

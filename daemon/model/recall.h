@@ -25,7 +25,8 @@ struct qn_recall_options {
 };
 
 /* `colls`: the packed array [id, known clock, cursor of the pass, hash of its clock, whether that
- * pass was begun by such a walk, ...]; cursor and hash are empty where none is running. *ret_has_more: the next walk may find something.
- * QN_ERR_HELD: nothing was told, for the copy was late itself. */
+ * pass was begun by such a walk, ...]; cursor and hash are empty where none is running.
+ * *ret_has_more: the next walk may find something. QN_ERR_HELD: nothing was told, for the copy was
+ * late itself. */
 enum qn_err QN_CHECKED qn_recall(struct qn_kv *kv, const struct qn_recall_options *options,
                                  struct qn_span colls, bool *ret_has_more);

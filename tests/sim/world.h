@@ -146,7 +146,7 @@ struct sim_site {
     uint64_t late_ms;                  /* since when it is counted that it becomes late */
     unsigned lates;
     uint64_t tick_at; /* 0: none */
-    unsigned overdue;                  /* steps in a row whose deadline had passed: a busy loop */
+    unsigned overdue; /* steps in a row whose deadline had passed: a busy loop */
 };
 
 enum sim_kind {
