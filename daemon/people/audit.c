@@ -1,5 +1,7 @@
 #include "people/audit.h"
 
+#include <stdio.h>
+
 #include "base/assert.h"
 #include "base/text.h"
 #include "base/vec.h"
@@ -31,10 +33,12 @@ struct qn_audit {
     enum writing writing;
     size_t group; /* notes that are being written */
     struct qn_audit_checkpoint checkpoint, next_checkpoint;
+    uint64_t prune_ms; /* wall clock of the last look at what is old */
     enum qn_err state;
 };
 
 static void write_more(struct qn_audit *audit);
+static void note_erasure(struct qn_audit *audit, uint64_t first);
 
 enum qn_err qn_audit_state(const struct qn_audit *audit)
 {
@@ -177,6 +181,7 @@ static void on_written(void *context, enum qn_err err)
 {
     struct qn_audit *audit = context;
     enum writing writing = audit->writing;
+    uint64_t first = audit->head.first;
     if (writing == WRITING_NOTES)
         audit->state = err;
     if (err == QN_OK)
@@ -188,8 +193,24 @@ static void on_written(void *context, enum qn_err err)
         audit->checkpoint = audit->next_checkpoint;
         tell_checkpoint(audit);
     }
+    if (err == QN_OK && writing == WRITING_PRUNE && audit->head.first > first)
+        note_erasure(audit, first);
     if (err == QN_OK)
         write_more(audit);
+}
+
+/* What is no longer there was there, and went when it was its time: that stays in the chain. */
+static void note_erasure(struct qn_audit *audit, uint64_t first)
+{
+    char object[64];
+    snprintf(object, sizeof(object), "audit:%llu-%llu", (unsigned long long)first,
+             (unsigned long long)audit->head.first - 1);
+    struct qn_audit_what what = {.actor = qn_span_str("syncd"),
+                                 .device = qn_span_str("syncd"),
+                                 .action = "trail-erased",
+                                 .object = qn_span_str(object),
+                                 .result = "ok"};
+    (void)!qn_audit_note(audit, &what, audit->prune_ms, NULL, NULL); /* if not, then not taken */
 }
 
 static void write_more(struct qn_audit *audit)
@@ -360,6 +381,7 @@ static void prune(struct qn_audit *audit, uint64_t wall_ms)
     struct qn_span prefix = qn_span_str(QN_AUDIT_CHECKPOINT_PREFIX);
     if (wall_ms < keep_ms)
         return;
+    audit->prune_ms = wall_ms;
     old->cutoff_ms = wall_ms - keep_ms;
     if (local->read(local->context, prefix, prefix, look_at_checkpoint, old) != QN_OK)
         return; /* a minute later */

@@ -163,6 +163,7 @@ static const struct ctl_option folder_attach_options[] = {
 
 static const struct ctl_option user_add_options[] = {
     {"role", "reader|editor|operator", N_("what kind of person it is (reader)")},
+    {"shared", NULL, N_("several people use it: noted in the trail")},
     {NULL, NULL, NULL},
 };
 
