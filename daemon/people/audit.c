@@ -6,9 +6,10 @@
 #include "base/text.h"
 #include "base/vec.h"
 
-#define GROUP_ROWS_MAX 256 /* entries of one transaction */
-#define KEY_SIZE_MAX   32
-#define MONTH_MS       ((uint64_t)30 * 24 * 3600 * 1000 + 12 * 3600 * 1000)
+#define GROUP_ROWS_MAX      256 /* entries of one transaction */
+#define KEY_SIZE_MAX        32
+#define FRESH_CHECKPOINT_MS 10000 /* after the one before a start; a daemon may start often */
+#define MONTH_MS            ((uint64_t)30 * 24 * 3600 * 1000 + 12 * 3600 * 1000)
 
 struct note {
     uint64_t seq;
@@ -35,6 +36,7 @@ struct qn_audit {
     struct qn_audit_checkpoint checkpoint, next_checkpoint;
     uint64_t prune_ms; /* wall clock of the last look at what is old */
     enum qn_err state;
+    bool is_fresh; /* loaded, and no checkpoint made since: what was before is signed soon */
 };
 
 static void write_more(struct qn_audit *audit);
@@ -191,6 +193,7 @@ static void on_written(void *context, enum qn_err err)
     audit->writing = WRITING_NOTHING;
     if (writing == WRITING_CHECKPOINT && err == QN_OK) {
         audit->checkpoint = audit->next_checkpoint;
+        audit->is_fresh = false;
         tell_checkpoint(audit);
     }
     if (err == QN_OK && writing == WRITING_PRUNE && audit->head.first > first)
@@ -310,7 +313,8 @@ enum qn_err qn_audit_note(struct qn_audit *audit, const struct qn_audit_what *wh
 static bool wants_checkpoint(const struct qn_audit *audit, uint64_t wall_ms)
 {
     const struct qn_audit_checkpoint *last = &audit->checkpoint;
-    bool is_due = wall_ms >= last->wall_ms + QN_AUDIT_CHECKPOINT_MS || wall_ms < last->wall_ms;
+    uint64_t every_ms = audit->is_fresh ? FRESH_CHECKPOINT_MS : QN_AUDIT_CHECKPOINT_MS;
+    bool is_due = wall_ms >= last->wall_ms + every_ms || wall_ms < last->wall_ms;
     return audit->head.last > last->seq && is_due;
 }
 
@@ -484,6 +488,7 @@ enum qn_err qn_audit_load(struct qn_audit *audit, bool *ret_is_damaged)
     audit->next_head = audit->head;
     audit->tail_seq = audit->head.last;
     audit->tail_hash = audit->head.hash;
+    audit->is_fresh = true;
     *ret_is_damaged = loading.is_damaged;
     tell_checkpoint(audit);
     return QN_OK;

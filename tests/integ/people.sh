@@ -147,6 +147,37 @@ trail() {
     expect "it is whole" holds one .whole log verify
 }
 
+# offline ARGUMENT...: without a daemon
+offline() {
+    "$sites_syncctl" --state /nonexistent "$@"
+}
+
+# What an auditor gets: proven and read elsewhere; whatever is changed in it is found.
+exported() {
+    local lines at
+    ctl one log export >"$work/trail" || fail "no export"
+    expect "it is proven elsewhere" offline log verify "$work/trail"
+    [[ ${answer//-/} == *"$(ctl one --json site show one | jq -r .identity | tr -d -)"* ]] || fail "whose it is is not said: $answer"
+    expect "from standard input too" eval 'offline --json log verify - <"$work/trail" | jq -e .whole'
+    offline --json log show "$work/trail" >"$work/shown" || fail "it is not shown"
+    equal "it is what the site shows" "$(ctl one --json log | jq -c .)" "$(jq -c . "$work/shown")"
+    offline log show "$work/trail" >"$work/lines" || fail "it is not shown"
+    expect "in lines" grep -q 'user:anne' "$work/lines"
+    lines=$(wc -l <"$work/trail")
+    at=$((lines / 2))
+    sed "${at}d" "$work/trail" >"$work/forged"
+    refuse 2 '' "an entry that was taken out is missed" offline log verify "$work/forged"
+    sed "${at}s/\(.*\)\(.\)\"}/\1f\"}/; ${at}s/ff\"}/f0\"}/" "$work/trail" >"$work/forged"
+    if cmp -s "$work/trail" "$work/forged"; then fail "nothing was forged"; fi
+    refuse 2 '' "one that was changed is noticed" offline log verify "$work/forged"
+    head -n $((lines - 2)) "$work/trail" >"$work/forged"
+    refuse 2 '' "and an end that was cut off" offline log verify "$work/forged"
+    sed "1s/\"id\":\"./\"id\":\"x/" "$work/trail" >"$work/forged"
+    refuse 2 'line 1 is not of an exported trail' "what is no export is told" offline log verify "$work/forged"
+    refuse 2 'read' "what is not there" offline log verify "$work/none"
+    refuse 64 'write' "an unknown word" offline log look "$work/trail"
+}
+
 begin "$1" "$2" one
 found one
 accounts
@@ -154,4 +185,5 @@ alike_at_once
 rights
 devices
 second_factor
+exported
 trail

@@ -257,6 +257,17 @@ Test(audit, checkpoints_are_hourly_and_signed)
     cr_assert_eq(told_count, 3, "others are told again after a start");
     cr_assert_eq(told.seq, 6);
     cr_assert_eq(verify_with(NULL, START + DAY).checkpoints, 2);
+    note_many(1, START + HOUR + 1);
+    qn_audit_tick(audit, START + HOUR + 9999);
+    settle();
+    cr_assert_eq(told_count, 3);
+    qn_audit_tick(audit, START + HOUR + 10000);
+    settle();
+    cr_assert_eq(told_count, 4, "what was before a start is signed soon after it");
+    note_many(1, START + HOUR + 10001);
+    qn_audit_tick(audit, START + HOUR + 30000);
+    settle();
+    cr_assert_eq(told_count, 4, "then hourly again");
     cr_assert_eq(fault_now(), QN_AUDIT_WHOLE);
 }
 
