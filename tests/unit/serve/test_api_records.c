@@ -580,6 +580,52 @@ Test(api_records, search_in_what_may_be_seen)
     cr_assert_eq(web.status, 422);
 }
 
+static void assert_so_far(const char *content)
+{
+    cr_assert_eq(web.status, 200);
+    cr_assert(!web.is_finished && !web.is_cut);
+    cr_assert(qn_span_eq_str(fake_web_content(&web), content), "%.*s",
+              (int)fake_web_content(&web).size, (const char *)fake_web_content(&web).data);
+}
+
+#define ASKED    "{\"kind\":\"asked\",\"site\":\"luzech\"}\n"
+#define HIT      "{\"kind\":\"record\",\"collection\":\"c\",\"key\":\"k\",\"text\":\"t\"}\n"
+#define ANSWERED "{\"kind\":\"answered\",\"site\":\"luzech\"}\n"
+
+Test(api_records, what_is_found_comes_line_by_line_to_who_asks_for_lines)
+{
+    fake_web_ask(&web, "GET /search?q=a&lines", "", NULL);
+    cr_assert_eq(*arg_of("search", "sites").data, 0xc3);
+    cr_assert_eq(web.status, 0, "it may still be refused");
+    data("{\"kind\":\"asked\",\"site\":\"luzech\"}");
+    assert_so_far(ASKED);
+    data("{\"collection\":\"c\",\"key\":\"k\",\"kind\":\"record\",\"text\":\"t\"}");
+    data("{\"collection\":\"x\",\"key\":\"k\",\"kind\":\"record\",\"text\":\"secret\"}");
+    assert_so_far(ASKED HIT);
+    data("{\"kind\":\"answered\",\"site\":\"luzech\"}");
+    end("{\"indexing\":false,\"silent\":[\"luzech\"]}");
+    assert_answer(200, ASKED HIT ANSWERED
+                  "{\"kind\":\"end\",\"indexing\":false,\"silent\":[\"luzech\"]}\n");
+    cr_assert(fake_web_has_field(&web, "Content-Type: application/x-ndjson"));
+}
+
+Test(api_records, a_question_for_lines_may_be_refused_or_find_nothing_or_break_off)
+{
+    fake_web_ask(&web, "GET /search?q=&lines", "", NULL);
+    fake_web_error(&web, "bad-words");
+    cr_assert_eq(web.status, 422);
+    fake_web_ask(&web, "GET /search?lines&q=a", "", NULL);
+    end("{\"indexing\":true}");
+    assert_answer(200, "{\"kind\":\"end\",\"indexing\":true,\"silent\":[]}\n");
+    fake_web_ask(&web, "GET /search?lines&q=a", "", NULL);
+    data("{\"kind\":\"asked\",\"site\":\"luzech\"}");
+    fake_web_error(&web, "search-failed");
+    cr_assert(web.is_cut, "no client takes a part for the whole");
+    fake_web_ask(&web, "GET /search?q=a", "", NULL);
+    cr_assert_eq(*arg_of("search", "sites").data, 0xc2, "nobody else is told of sites");
+    end("{\"indexing\":false}");
+}
+
 Test(api_records, search_in_one_folder)
 {
     fake_web_ask(&web, "GET /folders/docs/search?q=a", "", NULL);
