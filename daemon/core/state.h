@@ -117,6 +117,7 @@ struct coll {
     QN_VEC(struct known *) known;
     qn_link grant;  /* the link whose peer may send catch-up; 0: none */
     bool is_shared; /* this site is a member, by the ledger */
+    bool is_kept;   /* or was one when it left the group: it reads what it has */
     struct care care;
     unsigned forks; /* fork.c: in the hour from */
     uint64_t forked_ms;
@@ -511,6 +512,10 @@ uint64_t core_jitter(struct qn_core *core, uint64_t delay_ms); /* 75 % to 125 % 
 /* ---- colls.c ---- */
 struct coll *core_coll(const struct qn_core *core, const struct qn_coll_id *id);
 struct coll *core_coll_make(struct qn_core *core, const struct qn_coll_id *id);
+static inline bool coll_is_readable(const struct coll *coll)
+{
+    return coll->is_shared || coll->is_kept;
+}
 struct coll *core_coll_named(const struct qn_core *core, struct qn_span name);
 bool coll_differs(const struct coll *coll); /* from what any other site has */
 struct known *coll_known(struct coll *coll, const struct qn_site_id *site); /* makes it */
