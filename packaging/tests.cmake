@@ -4,7 +4,7 @@
 #   qn_unit_test(merge KIND prop ROOM model SOURCES prop_merge.c LIBRARIES store)
 #   qn_program_test(group KIND sim SOURCES sim_group.c LIBRARIES core ARGUMENTS --seeds 2000)
 #   qn_script_test(style KIND lint SCRIPT style.sh ARGUMENTS ${CMAKE_SOURCE_DIR})
-#   qn_fuzz_target(cursor LIBRARIES proto [SOURCES fuzz_cursor.c])
+#   qn_fuzz_target(cursor LIBRARIES proto [SOURCES fuzz_cursor.c] [DICT msgpack])
 #
 # ROOM and LIBRARIES take names of rooms ("model") or any target or library; LABELS, TIMEOUT (120 s)
 # and SERIAL (no other test beside it) are understood by all but the last. The executable of a test is called
@@ -105,9 +105,13 @@ endfunction()
 
 # A target defines LLVMFuzzerTestOneInput. With QN_FUZZ it is a real fuzzer to be left running; in
 # every other build the same code is an ordinary test that reads the corpus (tests/fuzz/corpus/NAME)
-# and a fixed number of seeded mutations of it.
+# and a fixed number of seeded mutations of it, among them with words of the format
+# (tests/fuzz/dict/NAME.dict, or another one by DICT). A target without either is a mistake.
 function(qn_fuzz_target name)
-  cmake_parse_arguments(ARG "" "RUNS;TIMEOUT" "SOURCES;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ARG "" "RUNS;TIMEOUT;DICT" "SOURCES;LIBRARIES" ${ARGN})
+  if(NOT ARG_DICT)
+    set(ARG_DICT ${name})
+  endif()
   if(NOT ARG_SOURCES)
     set(ARG_SOURCES fuzz_${name}.c)
   endif()
@@ -116,18 +120,23 @@ function(qn_fuzz_target name)
   endif()
   set(target fuzz_${name})
   set(corpus ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${name})
+  set(dict ${CMAKE_CURRENT_SOURCE_DIR}/dict/${ARG_DICT}.dict)
+  file(GLOB seeds ${corpus}/*)
+  if(NOT seeds OR NOT EXISTS ${dict})
+    message(FATAL_ERROR "qn_fuzz_target(${name}): it needs seeds in ${corpus}, and ${dict}")
+  endif()
   if(QN_FUZZ)
     qn_test_executable(${target} SOURCES ${ARG_SOURCES} LIBRARIES ${ARG_LIBRARIES})
     target_compile_options(${target} PRIVATE -fsanitize=fuzzer)
     target_link_options(${target} PRIVATE -fsanitize=fuzzer)
     set(found ${CMAKE_CURRENT_BINARY_DIR}/found/${name}) # new inputs go here, not into the tree
     file(MAKE_DIRECTORY ${found})
-    set(command $<TARGET_FILE:${target}> -runs=${ARG_RUNS} -seed=1 -timeout=10 ${found} ${corpus})
+    set(command $<TARGET_FILE:${target}> -runs=${ARG_RUNS} -seed=1 -timeout=10 -dict=${dict} ${found} ${corpus})
   else()
     qn_test_executable(${target}
       SOURCES ${ARG_SOURCES} ${CMAKE_SOURCE_DIR}/tests/support/fuzz_main.c
       LIBRARIES ${ARG_LIBRARIES} base)
-    set(command $<TARGET_FILE:${target}> --seed 1 --runs ${ARG_RUNS} ${corpus})
+    set(command $<TARGET_FILE:${target}> --seed 1 --runs ${ARG_RUNS} --dict ${dict} ${corpus})
   endif()
   qn_register_test(fuzz.${name} COMMAND ${command} TIMEOUT ${ARG_TIMEOUT} LABELS fuzz)
 endfunction()

@@ -363,6 +363,8 @@ static const struct qn_config_key keys[] = {
     {"serve", "public", N_("not yes, no or everybody"), .set = qn_config_set_serve_public},
     {"serve", "client-authority", N_("not an absolute path of at most 255 bytes"),
      .set = qn_config_set_serve_client_authority},
+    {"serve", "client-revoked", N_("not an absolute path of at most 255 bytes"),
+     .set = qn_config_set_serve_client_revoked},
     {"backup", "before", COMMAND_WANTED, .set_backup = set_before},
     {"backup", "after", COMMAND_WANTED, .set_backup = set_after},
     {"backup", "stream", N_("not a file name and a command, or more than four of them"),

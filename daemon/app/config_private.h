@@ -31,6 +31,7 @@ bool qn_config_set_serve_certificate(struct qn_config *config, const char *value
 bool qn_config_set_serve_key(struct qn_config *config, const char *value);
 bool qn_config_set_serve_public(struct qn_config *config, const char *value);
 bool qn_config_set_serve_client_authority(struct qn_config *config, const char *value);
+bool qn_config_set_serve_client_revoked(struct qn_config *config, const char *value);
 /* What is wrong with the section as a whole, not translated yet; NULL: nothing. */
 const char *qn_config_check_serve(const struct qn_config *config);
 

@@ -95,6 +95,12 @@ bool qn_config_set_serve_client_authority(struct qn_config *config, const char *
                               sizeof(config->serve.client_authority), value);
 }
 
+bool qn_config_set_serve_client_revoked(struct qn_config *config, const char *value)
+{
+    return qn_config_set_path(config->serve.client_revoked, sizeof(config->serve.client_revoked),
+                              value);
+}
+
 const char *qn_config_check_serve(const struct qn_config *config)
 {
     const struct qn_serve_config *serve = &config->serve;
@@ -103,6 +109,8 @@ const char *qn_config_check_serve(const struct qn_config *config)
     if (serve->is_public && !serve->is_for_everybody && serve->client_authority[0] == '\0')
         return N_("`public = yes` needs `client-authority`; without certificates of the people it "
                   "is `public = everybody`");
+    if (serve->client_revoked[0] != '\0' && serve->client_authority[0] == '\0')
+        return N_("`client-revoked` needs `client-authority`");
     for (size_t i = 0; i < serve->listen_count && !serve->is_public; i++) {
         union qn_address address;
         if (!read_address(serve->listen[i], &address) ||

@@ -191,13 +191,15 @@ static enum qn_err read_app(struct order *order, struct qn_span args)
     qn_pack_str(&order->answer, qn_buf_view(&text));
     qn_wipe(text.data, text.size);
     if (args_value(args, "folder").size == 0)
-        return QN_OK;
+        return QN_OK; /* limited to none */
     if (!args_text(args, "folder", QN_NAME_SIZE_MAX, &folder) || !qn_text_is_name(folder))
         return refuse(order, QN_ERR_INVALID, "bad-name", qn_span(NULL, 0));
     order->thing = QN_THING_FOLDER;
     if (!find_thing(order, folder))
         return unknown_thing(order, folder);
     copy_text(order->app.folder, folder);
+    memcpy(order->app.folder_id, order->thing_id, sizeof(order->app.folder_id));
+    order->app.is_bound = true;
     return QN_OK;
 }
 

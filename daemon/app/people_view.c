@@ -10,9 +10,11 @@ static void pack_time(struct qn_buf *out, uint64_t time_ms)
         qn_pack_u64(out, time_ms);
 }
 
-static void pack_app(const struct qn_app_password *app, struct qn_buf *out)
+static void pack_app(const struct qn_people *people, const struct qn_app_password *app,
+                     struct qn_buf *out)
 {
-    qn_pack_map(out, 6);
+    bool holds = qn_people_app_holds(people, app);
+    qn_pack_map(out, holds ? 6 : 7);
     qn_pack_cstr(out, "created");
     pack_time(out, app->created_ms);
     qn_pack_cstr(out, "expires");
@@ -22,6 +24,10 @@ static void pack_app(const struct qn_app_password *app, struct qn_buf *out)
         qn_pack_nil(out);
     else
         qn_pack_cstr(out, app->folder);
+    if (!holds) {
+        qn_pack_cstr(out, "gone");
+        qn_pack_bool(out, true);
+    }
     qn_pack_cstr(out, "label");
     qn_pack_cstr(out, app->label);
     qn_pack_cstr(out, "last_used");
@@ -54,7 +60,7 @@ void order_pack_account(const struct qn_people *people, const struct qn_account 
     qn_pack_cstr(out, "app_passwords");
     qn_pack_array(out, account->apps.count);
     qn_vec_each (&account->apps, app)
-        pack_app(app, out);
+        pack_app(people, app, out);
     qn_pack_cstr(out, "created");
     pack_time(out, account->created_ms);
     qn_pack_cstr(out, "disabled");

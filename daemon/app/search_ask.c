@@ -8,34 +8,52 @@
 #include "proto/cursor.h"
 #include "proto/pack.h"
 
+/* Another site that has folders in which is searched. */
+struct asked_site {
+    char name[QN_NAME_SIZE_MAX + 1];
+    unsigned pending; /* its folders that have no answer yet */
+    bool is_silent;   /* one of them had none */
+};
+
 struct search_ask {
     struct qn_search_command *command;
     uint64_t request;
-    unsigned pending; /* the index, the sites that were asked, and who still asks */
+    unsigned pending; /* the index, the folders that were asked for, and who still asks */
     enum qn_err err;  /* of the index */
     bool is_indexing;
+    bool tells_sites;        /* who asks wants to know which sites are asked, and have answered */
     uint64_t elsewhere_left; /* hits of other sites that may still be told */
-    QN_VEC(char *) silent;   /* sites that did not answer, each once */
+    QN_VEC(struct asked_site) sites;
 };
 
 struct search_ask *search_ask_new(struct qn_search_command *command, uint64_t request,
-                                  uint64_t limit)
+                                  uint64_t limit, bool tells_sites)
 {
     struct search_ask *ask = QN_NEW(struct search_ask);
     *ask = (struct search_ask){.command = command, .request = request, .pending = 2};
     ask->elsewhere_left = limit;
+    ask->tells_sites = tells_sites;
     return ask;
 }
 
 void search_ask_free(struct search_ask *ask)
 {
-    qn_vec_each (&ask->silent, site)
-        qn_free(*site);
-    qn_vec_free(&ask->silent);
+    qn_vec_free(&ask->sites);
     qn_free(ask);
 }
 
 /* ---- the end ---- */
+
+static void pack_silent(const struct search_ask *ask, struct qn_buf *out)
+{
+    size_t count = 0;
+    qn_vec_each (&ask->sites, site)
+        count += site->is_silent;
+    qn_pack_array(out, count);
+    qn_vec_each (&ask->sites, site)
+        if (site->is_silent)
+            qn_pack_cstr(out, site->name);
+}
 
 static void pack_end(const struct search_ask *ask, struct qn_buf *out)
 {
@@ -43,9 +61,7 @@ static void pack_end(const struct search_ask *ask, struct qn_buf *out)
     qn_pack_cstr(out, "indexing");
     qn_pack_bool(out, ask->is_indexing || search_is_behind(ask->command));
     qn_pack_cstr(out, "silent");
-    qn_pack_array(out, ask->silent.count);
-    qn_vec_each (&ask->silent, site)
-        qn_pack_cstr(out, *site);
+    pack_silent(ask, out);
 }
 
 void search_ask_release(struct search_ask *ask)
@@ -171,12 +187,35 @@ void search_ask_on_found(void *context, enum qn_err err, const struct qn_search_
 
 /* ---- other sites ---- */
 
+static struct asked_site *site_of(struct search_ask *ask, const char *name)
+{
+    qn_vec_each (&ask->sites, site)
+        if (strcmp(site->name, name) == 0)
+            return site;
+    struct asked_site *site = qn_vec_push_slot(&ask->sites);
+    *site = (struct asked_site){.pending = 0};
+    snprintf(site->name, sizeof(site->name), "%s", name);
+    return site;
+}
+
+/* `kind`: "asked" or "answered". */
+static void tell_site(const struct search_ask *ask, const char *kind, const char *site)
+{
+    QN_AUTO_BUF struct qn_buf out;
+    qn_buf_init(&out, (size_t)4 * QN_NAME_SIZE_MAX);
+    if (!ask->tells_sites)
+        return;
+    qn_pack_map(&out, 2);
+    qn_pack_cstr(&out, "kind");
+    qn_pack_cstr(&out, kind);
+    qn_pack_cstr(&out, "site");
+    qn_pack_cstr(&out, site);
+    qn_service_data(search_driver(ask->command), ask->request, qn_buf_view(&out));
+}
+
 void search_ask_silent(struct search_ask *ask, const char *site)
 {
-    qn_vec_each (&ask->silent, known)
-        if (strcmp(*known, site) == 0)
-            return;
-    qn_vec_push(&ask->silent, qn_strdup(site));
+    site_of(ask, site)->is_silent = true;
 }
 
 struct elsewhere {
@@ -200,11 +239,14 @@ static void on_elsewhere(void *context, enum qn_err err, const struct qn_serve_f
 {
     struct elsewhere *elsewhere = context;
     struct search_ask *ask = elsewhere->ask;
+    struct asked_site *site = site_of(ask, elsewhere->site);
     if (err == QN_OK)
         tell_found(ask, found);
     else
-        search_ask_silent(ask, elsewhere->site);
+        site->is_silent = true;
     ask->is_indexing |= found->is_indexing;
+    if (--site->pending == 0)
+        tell_site(ask, "answered", site->name);
     qn_free(elsewhere);
     search_ask_release(ask);
 }
@@ -215,6 +257,8 @@ void search_ask_elsewhere(struct search_ask *ask, struct qn_https *https,
     struct elsewhere *elsewhere = QN_NEW(struct elsewhere);
     elsewhere->ask = ask;
     snprintf(elsewhere->site, sizeof(elsewhere->site), "%s", what->site);
+    if (site_of(ask, what->site)->pending++ == 0)
+        tell_site(ask, "asked", what->site);
     ask->pending++;
     qn_https_search(https, what, on_elsewhere, elsewhere);
 }

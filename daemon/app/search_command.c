@@ -154,14 +154,24 @@ static const char *code_of(enum qn_err err)
 struct question {
     struct qn_span words, user;
     uint64_t limit;
+    bool tells_sites;
     struct scopes scopes;
 };
+
+/* Untouched if it is not there. */
+static bool read_flag(struct qn_span args, const char *key, bool *ret_flag)
+{
+    struct qn_span value = args_value(args, key);
+    struct qn_cursor cursor = qn_cursor(value);
+    return value.size == 0 || qn_cursor_bool(&cursor, ret_flag) == QN_OK;
+}
 
 static enum qn_err parse(const struct qn_search_command *command, struct qn_span args,
                          struct question *question)
 {
     question->limit = LIMIT_DEFAULT;
-    if (!args_are_only(args, "collections folders limit words") ||
+    if (!args_are_only(args, "collections folders limit sites words") ||
+        !read_flag(args, "sites", &question->tells_sites) ||
         !args_text(args, "words", QN_VALUE_SIZE_MAX, &question->words) ||
         (args_value(args, "limit").size > 0 && !args_u64(args, "limit", &question->limit)))
         return QN_ERR_INVALID;
@@ -196,7 +206,8 @@ static void ask_elsewhere(struct qn_search_command *command, struct search_ask *
 static enum qn_err ask(struct qn_search_command *command, uint64_t request,
                        const struct question *question)
 {
-    struct search_ask *ask = search_ask_new(command, request, question->limit);
+    struct search_ask *ask =
+        search_ask_new(command, request, question->limit, question->tells_sites);
     enum qn_err err = qn_search_ask(qn_search_feed_search(command->feed), question->words,
                                     question->scopes.items.items, question->scopes.items.count,
                                     question->limit, search_ask_on_found, ask);

@@ -9,9 +9,10 @@ bool search_is_behind(const struct qn_search_command *command);
 struct qn_driver *search_driver(const struct qn_search_command *command);
 
 struct search_ask;
-/* Held by who asks, and by the index. `limit`: of hits of other sites, all together. */
+/* Held by who asks, and by the index. `limit`: of hits of other sites, all together; `tells_sites`:
+ * also which sites are asked, and which have answered. */
 struct search_ask *search_ask_new(struct qn_search_command *command, uint64_t request,
-                                  uint64_t limit);
+                                  uint64_t limit, bool tells_sites);
 void search_ask_free(struct search_ask *ask); /* nothing was asked */
 void search_ask_release(struct search_ask *ask);
 void search_ask_on_found(void *ask, enum qn_err err, const struct qn_search_answer *answer);

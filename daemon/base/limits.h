@@ -183,6 +183,7 @@
 #define QN_WEB_NAMES_MAX            16
 #define QN_WEB_COMMANDS_MAX         128 /* commands of docs/control.md under way for people */
 #define QN_WEB_CERTIFICATE_SIZE_MAX (256 * 1024)
+#define QN_WEB_REVOKED_MAX          1024 /* certificates of people that are good no more */
 
 /* --- people --- */
 #define QN_PEOPLE_MAX              1000

@@ -264,13 +264,8 @@ const struct qn_json_shape qn_json_held[] = {
 };
 
 const struct qn_json_shape qn_json_app_password[] = {
-    MEMBER("label"),
-    MEMBER("right"),
-    MEMBER("folder"),
-    TIME("created"),
-    TIME("last_used"),
-    TIME("expires"),
-    END,
+    MEMBER("label"), MEMBER("right"),   MEMBER("folder"), MARK("gone"),
+    TIME("created"), TIME("last_used"), TIME("expires"),  END,
 };
 
 static const struct qn_json_shape grant[] = {

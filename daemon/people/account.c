@@ -159,7 +159,7 @@ const struct qn_grant *qn_account_granted(const struct qn_account *account, enum
 /* ---- words ---- */
 
 static const char *const role_names[] = {"reader", "editor", "operator"};
-static const char *const right_names[] = {"none", "read", "write"};
+static const char *const right_names[] = {"none", "list", "read", "write"};
 
 const char *qn_role_name(enum qn_role role)
 {
@@ -183,7 +183,7 @@ enum qn_err qn_role_parse(struct qn_span text, enum qn_role *ret_role)
 
 enum qn_err qn_right_parse(struct qn_span text, enum qn_right *ret_right)
 {
-    for (int i = QN_RIGHT_READ; i <= QN_RIGHT_WRITE; i++)
+    for (int i = QN_RIGHT_LIST; i <= QN_RIGHT_WRITE; i++)
         if (qn_span_eq_str(text, right_names[i])) {
             *ret_right = (enum qn_right)i;
             return QN_OK;

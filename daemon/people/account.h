@@ -20,7 +20,10 @@
 struct qn_app_password {
     char label[QN_USER_SIZE_MAX + 1]; /* unique in an account */
     char folder[QN_NAME_SIZE_MAX +
-                1];      /* the only one that it is good for; "": all that are granted */
+                1]; /* the only one that it is good for; "": all that are granted */
+    /* Of what had that name when it was made; zeros: nothing had. Not bound: a row of before. */
+    bool is_bound;
+    uint8_t folder_id[QN_THING_ID_SIZE];
     enum qn_right right; /* at most */
     struct qn_digest hash;
     uint64_t created_ms, used_ms; /* wall clock; used: to the hour, 0: never */

@@ -8,7 +8,9 @@
  *
  * Format 1; 2 if one of the app passwords ends at some time: then each has a seventh member, when
  * (ms, or 0); 3 if a grant is bound to an id: then app passwords are as in 2, and each grant has a
- * fourth member, the id or nil. Who knows lower formats only refuses the row.
+ * fourth member, the id or nil; 4 if an app password is bound to its folder's id, or a right is to
+ * list: then grants are as in 3, and each app password has an eighth member, the id or nil. Rights
+ * are 1 read, 2 write, 3 list. Who knows lower formats only refuses the row.
  */
 #include "people/account.h"
 
@@ -18,6 +20,9 @@
 #define FORMAT_PLAIN   1
 #define FORMAT_EXPIRES 2
 #define FORMAT_BOUND   3
+#define FORMAT_LIST    4
+
+#define RIGHT_MAX      3 /* as a number of the row */
 
 void qn_account_key(const char *name, struct qn_buf *out)
 {
@@ -53,8 +58,27 @@ static void pack_totp(const struct qn_account *account, struct qn_buf *out)
     qn_pack_u64(out, account->totp_step);
 }
 
+/* Index: the right; and back. */
+static const uint8_t right_numbers[] = {
+    [QN_RIGHT_NONE] = 0, [QN_RIGHT_READ] = 1, [QN_RIGHT_WRITE] = 2, [QN_RIGHT_LIST] = 3};
+static const enum qn_right rights[RIGHT_MAX + 1] = {QN_RIGHT_NONE, QN_RIGHT_READ, QN_RIGHT_WRITE,
+                                                    QN_RIGHT_LIST};
+
+static bool needs_list(const struct qn_account *account)
+{
+    qn_vec_each (&account->grants, grant)
+        if (grant->right == QN_RIGHT_LIST)
+            return true;
+    qn_vec_each (&account->apps, app)
+        if (app->right == QN_RIGHT_LIST || app->is_bound)
+            return true;
+    return false;
+}
+
 static uint64_t format_of(const struct qn_account *account)
 {
+    if (needs_list(account))
+        return FORMAT_LIST;
     qn_vec_each (&account->grants, grant)
         if (grant->is_bound)
             return FORMAT_BOUND;
@@ -64,28 +88,37 @@ static uint64_t format_of(const struct qn_account *account)
     return FORMAT_PLAIN;
 }
 
+static size_t app_size(uint64_t format)
+{
+    return format >= FORMAT_LIST ? 8 : format >= FORMAT_EXPIRES ? 7 : 6;
+}
+
 static void pack_app(const struct qn_app_password *app, uint64_t format, struct qn_buf *out)
 {
-    qn_pack_array(out, format >= FORMAT_EXPIRES ? 7 : 6);
+    qn_pack_array(out, app_size(format));
     qn_pack_cstr(out, app->label);
     qn_pack_cstr(out, app->folder);
-    qn_pack_u64(out, app->right);
+    qn_pack_u64(out, right_numbers[app->right]);
     qn_pack_bin(out, qn_digest_view(&app->hash));
     qn_pack_u64(out, app->created_ms);
     qn_pack_u64(out, app->used_ms);
     if (format >= FORMAT_EXPIRES)
         qn_pack_u64(out, app->expires_ms);
+    if (app->is_bound)
+        qn_pack_bin(out, QN_SPAN_OF(app->folder_id));
+    else if (format >= FORMAT_LIST)
+        qn_pack_nil(out);
 }
 
 static void pack_grant(const struct qn_grant *grant, uint64_t format, struct qn_buf *out)
 {
-    qn_pack_array(out, format == FORMAT_BOUND ? 4 : 3);
+    qn_pack_array(out, format >= FORMAT_BOUND ? 4 : 3);
     qn_pack_u64(out, grant->thing);
     qn_pack_cstr(out, grant->name);
-    qn_pack_u64(out, grant->right);
+    qn_pack_u64(out, right_numbers[grant->right]);
     if (grant->is_bound)
         qn_pack_bin(out, QN_SPAN_OF(grant->id));
-    else if (format == FORMAT_BOUND)
+    else if (format >= FORMAT_BOUND)
         qn_pack_nil(out);
 }
 
@@ -162,20 +195,36 @@ static enum qn_err read_totp(struct qn_cursor *cursor, struct qn_account *accoun
     return qn_cursor_u64(cursor, &account->totp_step);
 }
 
+static enum qn_err read_right(struct qn_cursor *cursor, uint64_t format, enum qn_right *ret_right)
+{
+    uint8_t number;
+    QN_TRY(read_small(cursor, format >= FORMAT_LIST ? RIGHT_MAX : RIGHT_MAX - 1, &number));
+    *ret_right = rights[number];
+    return QN_OK;
+}
+
+static enum qn_err read_folder_id(struct qn_cursor *cursor, struct qn_app_password *app)
+{
+    if (qn_cursor_peek(cursor) == QN_ITEM_NIL)
+        return qn_cursor_nil(cursor);
+    app->is_bound = true;
+    return qn_cursor_bytes(cursor, app->folder_id, sizeof(app->folder_id));
+}
+
 static enum qn_err read_app(struct qn_cursor *cursor, uint64_t format, struct qn_account *account)
 {
     struct qn_app_password app = {0};
-    uint8_t right;
-    QN_TRY(read_exactly(cursor, format >= FORMAT_EXPIRES ? 7 : 6));
+    QN_TRY(read_exactly(cursor, app_size(format)));
     QN_TRY(read_text(cursor, app.label, QN_USER_SIZE_MAX));
     QN_TRY(read_text(cursor, app.folder, QN_NAME_SIZE_MAX));
-    QN_TRY(read_small(cursor, QN_RIGHT_WRITE, &right));
+    QN_TRY(read_right(cursor, format, &app.right));
     QN_TRY(qn_cursor_bytes(cursor, app.hash.bytes, QN_DIGEST_SIZE));
     QN_TRY(qn_cursor_u64(cursor, &app.created_ms));
     QN_TRY(qn_cursor_u64(cursor, &app.used_ms));
     if (format >= FORMAT_EXPIRES)
         QN_TRY(qn_cursor_u64(cursor, &app.expires_ms));
-    app.right = (enum qn_right)right;
+    if (format >= FORMAT_LIST)
+        QN_TRY(read_folder_id(cursor, &app));
     return qn_account_add_app(account, &app);
 }
 
@@ -192,16 +241,17 @@ static enum qn_err read_id(struct qn_cursor *cursor, struct qn_account *account,
 
 static enum qn_err read_grant(struct qn_cursor *cursor, uint64_t format, struct qn_account *account)
 {
-    uint8_t thing, right;
+    uint8_t thing;
+    enum qn_right right;
     struct qn_span name;
-    QN_TRY(read_exactly(cursor, format == FORMAT_BOUND ? 4 : 3));
+    QN_TRY(read_exactly(cursor, format >= FORMAT_BOUND ? 4 : 3));
     QN_TRY(read_small(cursor, QN_THING_COLLECTION, &thing));
     QN_TRY(qn_cursor_str(cursor, QN_NAME_SIZE_MAX, &name));
-    QN_TRY(read_small(cursor, QN_RIGHT_WRITE, &right));
+    QN_TRY(read_right(cursor, format, &right));
     if (right == QN_RIGHT_NONE)
         return QN_ERR_INVALID;
-    QN_TRY(qn_account_grant(account, (enum qn_thing)thing, name, (enum qn_right)right));
-    return format == FORMAT_BOUND ? read_id(cursor, account, (enum qn_thing)thing, name) : QN_OK;
+    QN_TRY(qn_account_grant(account, (enum qn_thing)thing, name, right));
+    return format >= FORMAT_BOUND ? read_id(cursor, account, (enum qn_thing)thing, name) : QN_OK;
 }
 
 static enum qn_err read_lists(struct qn_cursor *cursor, uint64_t format, struct qn_account *account)
@@ -224,7 +274,7 @@ static enum qn_err read_head(struct qn_cursor *cursor, struct qn_account *accoun
     size_t count;
     QN_TRY(qn_cursor_array(cursor, 64, &count));
     QN_TRY(qn_cursor_u64(cursor, &format));
-    if (format > FORMAT_BOUND)
+    if (format > FORMAT_LIST)
         return QN_ERR_UNSUPPORTED;
     if (format < FORMAT_PLAIN || count != 8)
         return QN_ERR_INVALID;

@@ -74,14 +74,6 @@ static enum qn_right least(enum qn_right a, enum qn_right b)
     return a < b ? a : b;
 }
 
-static enum qn_right right_of_app(const struct qn_app_password *app, enum qn_thing thing,
-                                  struct qn_span name)
-{
-    bool is_elsewhere =
-        app->folder[0] != '\0' && (thing != QN_THING_FOLDER || !qn_span_eq_str(name, app->folder));
-    return is_elsewhere ? QN_RIGHT_NONE : app->right;
-}
-
 const char *qn_person_device(const struct qn_person *person)
 {
     if (person->device[0] != '\0')
@@ -89,13 +81,33 @@ const char *qn_person_device(const struct qn_person *person)
     return person->is_session ? "page" : "password";
 }
 
-bool qn_people_grant_holds(const struct qn_people *people, const struct qn_grant *grant)
+/* Whether that name is still of what had it; `bound` NULL: whatever has it. */
+static bool is_still(const struct qn_people *people, enum qn_thing thing, const char *name,
+                     const uint8_t *bound)
 {
     const struct qn_people_things *things = &people->things;
     uint8_t id[QN_THING_ID_SIZE];
-    return things->find == NULL ||
-           (things->find(things->context, grant->thing, qn_span_str(grant->name), id) &&
-            (!grant->is_bound || memcmp(id, grant->id, sizeof(id)) == 0));
+    return things->find == NULL || (things->find(things->context, thing, qn_span_str(name), id) &&
+                                    (bound == NULL || memcmp(id, bound, sizeof(id)) == 0));
+}
+
+bool qn_people_grant_holds(const struct qn_people *people, const struct qn_grant *grant)
+{
+    return is_still(people, grant->thing, grant->name, grant->is_bound ? grant->id : NULL);
+}
+
+bool qn_people_app_holds(const struct qn_people *people, const struct qn_app_password *app)
+{
+    return app->folder[0] == '\0' ||
+           is_still(people, QN_THING_FOLDER, app->folder, app->is_bound ? app->folder_id : NULL);
+}
+
+static enum qn_right right_of_app(const struct qn_people *people, const struct qn_app_password *app,
+                                  enum qn_thing thing, struct qn_span name)
+{
+    bool is_elsewhere =
+        app->folder[0] != '\0' && (thing != QN_THING_FOLDER || !qn_span_eq_str(name, app->folder));
+    return is_elsewhere || !qn_people_app_holds(people, app) ? QN_RIGHT_NONE : app->right;
 }
 
 enum qn_right qn_people_right(const struct qn_people *people, const struct qn_person *person,
@@ -115,7 +127,7 @@ enum qn_right qn_people_right(const struct qn_people *people, const struct qn_pe
         right = least(right, QN_RIGHT_READ);
     if (app == NULL)
         return right;
-    return least(right, least(person->device_max, right_of_app(app, thing, name)));
+    return least(right, least(person->device_max, right_of_app(people, app, thing, name)));
 }
 
 bool qn_people_is_operator(const struct qn_people *people, const struct qn_person *person)

@@ -3,9 +3,9 @@
  * before anything holds.
  *
  * A password verifier (scrypt) never leaves this site. Rights: nothing is anybody's by itself; a
- * grant gives one person one folder or collection, to read or to write. A reader never writes,
- * whatever was granted; an operator also sees the state of all sites, the backups and the audit
- * trail. What is asked (qn_people_find, _right) is answered from what is durable.
+ * grant gives one person one folder or collection, to list, to read or to write. A reader never
+ * writes, whatever was granted; an operator also sees the state of all sites, the backups and the
+ * audit trail. What is asked (qn_people_find, _right) is answered from what is durable.
  *
  * Thread: the loop's.
  */
@@ -17,7 +17,8 @@
 #include "base/local.h"
 
 enum qn_role { QN_ROLE_READER, QN_ROLE_EDITOR, QN_ROLE_OPERATOR };
-enum qn_right { QN_RIGHT_NONE, QN_RIGHT_READ, QN_RIGHT_WRITE };
+/* Each includes those before it. LIST: names, sizes and times, and no content. */
+enum qn_right { QN_RIGHT_NONE, QN_RIGHT_LIST, QN_RIGHT_READ, QN_RIGHT_WRITE };
 enum qn_thing { QN_THING_FOLDER, QN_THING_COLLECTION };
 
 struct qn_person {
@@ -41,6 +42,7 @@ struct qn_people_things {
 };
 
 struct qn_account; /* people/account.h */
+struct qn_app_password;
 struct qn_grant;
 struct qn_people;
 
@@ -65,6 +67,8 @@ enum qn_right qn_people_right(const struct qn_people *people, const struct qn_pe
 /* Whether what was granted is still there: not if it was deleted, and something else has its name.
  */
 bool qn_people_grant_holds(const struct qn_people *people, const struct qn_grant *grant);
+/* The same of the folder that an app password is limited to; true if it is not limited. */
+bool qn_people_app_holds(const struct qn_people *people, const struct qn_app_password *app);
 /* State of all sites, backups, audit trail: not with an app password, which may lie in a phone. */
 bool qn_people_is_operator(const struct qn_people *people, const struct qn_person *person);
 
@@ -84,6 +88,6 @@ struct qn_people_edit {
 void qn_people_edit(struct qn_people *people, const struct qn_people_edit *edit);
 
 const char *qn_role_name(enum qn_role role);    /* reader, editor, operator */
-const char *qn_right_name(enum qn_right right); /* none, read, write */
+const char *qn_right_name(enum qn_right right); /* none, list, read, write */
 enum qn_err QN_CHECKED qn_role_parse(struct qn_span text, enum qn_role *ret_role);
 enum qn_err QN_CHECKED qn_right_parse(struct qn_span text, enum qn_right *ret_right);

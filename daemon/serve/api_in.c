@@ -121,7 +121,7 @@ bool api_may(struct api *api, enum qn_thing thing, struct qn_span name, enum qn_
         api_refuse(api, 404, thing == QN_THING_COLLECTION ? "collection-unknown" : "folder-unknown",
                    name);
     else if (right < wanted)
-        api_refuse(api, 403, "read-only", name);
+        api_refuse(api, 403, right == QN_RIGHT_LIST ? "list-only" : "read-only", name);
     else
         return true;
     return false;

@@ -32,7 +32,8 @@ static void keep(struct api_file *file, const struct qn_entry_info *info)
         qn_free(file->entries.items[--file->entries.count].name);
 }
 
-static void show_entry(struct qn_buf *out, const struct api_entry *entry)
+/* An etag is of a content: who may not read it could try whether it is one that he knows. */
+static void show_entry(struct qn_buf *out, const struct api_entry *entry, bool may_read)
 {
     qn_buf_append_str(out, "{\"name\":");
     qn_json_text(out, qn_span_str(entry->name));
@@ -40,7 +41,7 @@ static void show_entry(struct qn_buf *out, const struct api_entry *entry)
                   entry->is_directory ? "true" : "false", (unsigned long long)entry->size);
     qn_json_time(out, entry->modified_ns >= 0, (uint64_t)(entry->modified_ns / 1000000));
     qn_buf_append_str(out, ",\"etag\":");
-    if (entry->etag[0] != '\0')
+    if (may_read && entry->etag[0] != '\0')
         qn_json_text(out, qn_span_str(entry->etag));
     else
         qn_buf_append_str(out, "null");
@@ -50,12 +51,13 @@ static void show_entry(struct qn_buf *out, const struct api_entry *entry)
 static void show(struct api_file *file)
 {
     struct qn_buf *out = &file->api->out;
+    bool may_read = api_right(file->api, QN_THING_FOLDER, file->api->thing) >= QN_RIGHT_READ;
     bool has_more = file->entries.count > file->limit;
     size_t count = has_more ? file->limit : file->entries.count;
     qn_buf_append_str(out, "{\"entries\":[");
     for (size_t i = 0; i < count; i++) {
         qn_buf_append_str(out, i == 0 ? "" : ",\n");
-        show_entry(out, &file->entries.items[i]);
+        show_entry(out, &file->entries.items[i], may_read);
     }
     qn_buf_append_str(out, "],\"next\":");
     if (has_more)
@@ -91,7 +93,7 @@ static void listed(void *context, enum qn_err err, const struct qn_entry_info *e
 
 void api_list(struct api *api)
 {
-    struct api_file *file = api_file_new(api, QN_RIGHT_READ);
+    struct api_file *file = api_file_new(api, QN_RIGHT_LIST);
     if (file == NULL)
         return;
     enum qn_err err = api_query(api, "after", &file->after);

@@ -34,6 +34,7 @@ struct api_listing {
     uint64_t limit;     /* UINT64_MAX: none */
     struct qn_buf last; /* the key that was shown last */
     bool has_more;
+    bool has_contents; /* of records: not for who may only list them */
 };
 
 struct api_write {

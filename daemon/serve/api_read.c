@@ -149,7 +149,13 @@ static void show_page_record(struct api *api, struct qn_span record)
         return;
     }
     qn_buf_append_str(&api->out, listing->count++ == 0 ? "" : ",\n");
-    qn_json_object(&api->out, record, qn_json_record);
+    if (listing->has_contents) {
+        qn_json_object(&api->out, record, qn_json_record);
+    } else {
+        qn_buf_append_str(&api->out, "{\"key\":");
+        qn_json_text(&api->out, qn_map_text(record, "key"));
+        qn_buf_append_u8(&api->out, '}');
+    }
     qn_buf_reset(&listing->last);
     qn_buf_append_span(&listing->last, qn_map_text(record, "key"));
 }
@@ -202,14 +208,16 @@ void api_records(struct api *api)
 {
     QN_AUTO_BUF struct qn_buf args;
     api_args(&args, 4);
-    if (!api_may(api, QN_THING_COLLECTION, api->thing, QN_RIGHT_READ) ||
+    api->listing.has_contents = api_right(api, QN_THING_COLLECTION, api->thing) >= QN_RIGHT_READ;
+    if (!api_may(api, QN_THING_COLLECTION, api->thing, QN_RIGHT_LIST) ||
         !api_limit(api, QN_API_RECORDS_USUAL, QN_API_RECORDS_MAX, &api->listing.limit) ||
         !query_arg(api, &args, "after"))
         return;
     api_arg(&args, "collection", api->thing);
     qn_pack_cstr(&args, "limit");
     qn_pack_u64(&args, api->listing.limit + 1);
-    if (!query_arg(api, &args, "prefix") || !api_note_read(api, "read"))
+    if (!query_arg(api, &args, "prefix") ||
+        !api_note_read(api, api->listing.has_contents ? "read" : "list"))
         return;
     struct qn_buf given = args;
     args = (struct qn_buf){0};

@@ -152,7 +152,7 @@ static void show_list(struct api *api, const struct qn_serve_answer *answer,
 static void show_conflict(struct api *api, struct qn_span item)
 {
     struct qn_span collection = qn_map_text(item, "collection");
-    if (api_right(api, QN_THING_COLLECTION, collection) == QN_RIGHT_NONE)
+    if (api_right(api, QN_THING_COLLECTION, collection) < QN_RIGHT_READ)
         return;
     next_item(api);
     qn_json_object(&api->out, item, qn_json_conflict);
@@ -176,11 +176,6 @@ static const struct qn_json_shape collection_shape[] = {
     {.key = "incomplete", .kind = QN_JSON_MARK}, {.key = NULL},
 };
 
-static const char *right_word(enum qn_right right)
-{
-    return right == QN_RIGHT_WRITE ? "write" : "read";
-}
-
 static void show_collection(struct api *api, struct qn_span item)
 {
     enum qn_right right = api_right(api, QN_THING_COLLECTION, qn_map_text(item, "name"));
@@ -189,7 +184,7 @@ static void show_collection(struct api *api, struct qn_span item)
     next_item(api);
     qn_buf_append_u8(&api->out, '{');
     qn_json_members(&api->out, item, collection_shape);
-    qn_buf_printf(&api->out, ",\"right\":\"%s\"}", right_word(right));
+    qn_buf_printf(&api->out, ",\"right\":\"%s\"}", qn_right_name(right));
 }
 
 static void show_collections(struct api *api, const struct qn_serve_answer *answer)
@@ -232,7 +227,7 @@ static void show_folder(void *context, struct qn_span name)
     qn_buf_append_str(&api->out, api->listing.count++ == 0 ? "{\"name\":" : ",\n{\"name\":");
     qn_json_text(&api->out, name);
     show_place(api, name);
-    qn_buf_printf(&api->out, ",\"right\":\"%s\"}", right_word(right));
+    qn_buf_printf(&api->out, ",\"right\":\"%s\"}", qn_right_name(right));
 }
 
 void api_folders(struct api *api)

@@ -2,34 +2,25 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "os/os.h"
 #include "serve/authority.h"
+#include "serve/watched.h"
 
 #define ADDRESSES_MAX  32
 #define NAMES_SIZE_MAX 8192
 /* A machine that has lost its clock would make certificates that are over when it finds it. */
 #define CLOCK_SET_MS ((uint64_t)1735689600 * 1000) /* 2025-01-01 */
 
-struct watched { /* what a file was when it was read */
-    struct timespec changed;
-    ino_t inode;
-    off_t size;
-};
-
 struct qn_certificates {
     char folder[4096], site[QN_NAME_SIZE_MAX + 1];
     struct qn_serve_config config;
     bool must_look; /* whatever the files look like */
-    struct watched watched[2], watched_clients;
+    struct watched watched[2];
     struct qn_pem_pair pair;
-    struct qn_buf clients; /* PEM */
-    bool must_look_at_clients;
     uint64_t begin_ms, renew_ms;
     char wished[1024]; /* names and addresses for which the present one was signed */
     struct qn_certificate_status status;
@@ -41,7 +32,6 @@ struct qn_certificates *qn_certificates_new(const char *state_dir, const char *s
     snprintf(certificates->folder, sizeof(certificates->folder), "%s/authority", state_dir);
     snprintf(certificates->site, sizeof(certificates->site), "%s", site);
     qn_pem_pair_init(&certificates->pair);
-    qn_buf_init(&certificates->clients, QN_WEB_CERTIFICATE_SIZE_MAX);
     return certificates;
 }
 
@@ -50,7 +40,6 @@ void qn_certificates_free(struct qn_certificates *certificates)
     if (certificates == NULL)
         return;
     qn_pem_pair_deinit(&certificates->pair);
-    qn_buf_deinit(&certificates->clients);
     qn_free(certificates);
 }
 
@@ -58,7 +47,7 @@ void qn_certificates_configure(struct qn_certificates *certificates,
                                const struct qn_serve_config *config)
 {
     certificates->config = *config;
-    certificates->must_look = certificates->must_look_at_clients = true;
+    certificates->must_look = true;
 }
 
 /* ---- what is loaded ---- */
@@ -98,46 +87,21 @@ static enum qn_err read_pair(const char *certificate, const char *key, struct qn
 
 /* ---- files of the IT person's ---- */
 
-/* Through links, as certbot makes them. */
-static struct watched look_at(const char *path)
-{
-    struct stat status;
-    if (stat(path, &status) != 0)
-        return (struct watched){0};
-    return (struct watched){status.st_mtim, status.st_ino, status.st_size};
-}
-
-static bool is_same(const struct watched *a, const struct watched *b)
-{
-    return a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec &&
-           a->inode == b->inode && a->size == b->size;
-}
-
-static enum qn_err read_linked(const char *path, struct qn_buf *out)
-{
-    char *real = realpath(path, NULL);
-    if (real == NULL)
-        return QN_ERR_NOTFOUND;
-    enum qn_err err = qn_os_read_file(real, QN_WEB_CERTIFICATE_SIZE_MAX, out);
-    free(real);
-    return err;
-}
-
 static bool refresh_files(struct qn_certificates *certificates)
 {
     const struct qn_serve_config *config = &certificates->config;
-    const struct watched now[2] = {look_at(config->certificate), look_at(config->key)};
-    if (!certificates->must_look && is_same(&now[0], &certificates->watched[0]) &&
-        is_same(&now[1], &certificates->watched[1]))
+    const struct watched now[2] = {watched_look(config->certificate), watched_look(config->key)};
+    if (!certificates->must_look && watched_is_same(&now[0], &certificates->watched[0]) &&
+        watched_is_same(&now[1], &certificates->watched[1]))
         return false;
     certificates->must_look = false;
     memcpy(certificates->watched, now, sizeof(now));
     struct qn_pem_pair pair;
     qn_pem_pair_init(&pair);
-    enum qn_err err = read_linked(config->certificate, &pair.certificate);
+    enum qn_err err = watched_read(config->certificate, &pair.certificate);
     if (err != QN_OK)
         fault(certificates, "%.100s: %s", config->certificate, qn_err_name(err));
-    if (err == QN_OK && (err = read_linked(config->key, &pair.key)) != QN_OK)
+    if (err == QN_OK && (err = watched_read(config->key, &pair.key)) != QN_OK)
         fault(certificates, "%.100s: %s", config->key, qn_err_name(err));
     if (err == QN_OK && (err = take(certificates, &pair, false)) != QN_OK)
         fault(certificates, "%.100s: %s", config->certificate, qn_err_name(err));
@@ -370,39 +334,10 @@ static bool refresh_own(struct qn_certificates *certificates, uint64_t wall_ms)
     return err == QN_OK;
 }
 
-/* ---- those who sign people's ---- */
-
-/* What cannot be read any more counts no more: nobody comes in by it. */
-static bool refresh_clients(struct qn_certificates *certificates)
-{
-    const char *path = certificates->config.client_authority;
-    const struct watched now = look_at(path);
-    if (!certificates->must_look_at_clients && is_same(&now, &certificates->watched_clients))
-        return false;
-    certificates->must_look_at_clients = false;
-    certificates->watched_clients = now;
-    qn_buf_reset(&certificates->clients);
-    if (path[0] == '\0')
-        return true;
-    enum qn_err err = read_linked(path, &certificates->clients);
-    if (err != QN_OK)
-        qn_buf_reset(&certificates->clients);
-    if (err != QN_OK)
-        fault(certificates, "%.100s: %s", path, qn_err_name(err));
-    return true;
-}
-
 bool qn_certificates_refresh(struct qn_certificates *certificates, uint64_t wall_ms)
 {
-    bool is_new = certificates->config.certificate[0] != '\0' ? refresh_files(certificates)
-                                                              : refresh_own(certificates, wall_ms);
-    bool has_new_clients = refresh_clients(certificates);
-    return is_new || (has_new_clients && certificates->status.is_loaded);
-}
-
-struct qn_span qn_certificates_clients(const struct qn_certificates *certificates)
-{
-    return qn_buf_view(&certificates->clients);
+    return certificates->config.certificate[0] != '\0' ? refresh_files(certificates)
+                                                       : refresh_own(certificates, wall_ms);
 }
 
 /* ---- what it tells ---- */
@@ -421,10 +356,7 @@ void qn_certificates_refused(struct qn_certificates *certificates, enum qn_err e
 {
     const struct qn_serve_config *config = &certificates->config;
     fault(certificates, "%.100s: %s",
-          err == QN_ERR_DENIED             ? config->client_authority
-          : config->certificate[0] != '\0' ? config->key
-                                           : certificates->folder,
-          err == QN_ERR_DENIED ? qn_err_name(QN_ERR_INVALID) : qn_err_name(err));
+          config->certificate[0] != '\0' ? config->key : certificates->folder, qn_err_name(err));
 }
 
 const struct qn_certificate_status *qn_certificates_status(

@@ -27,8 +27,6 @@ void qn_certificates_configure(struct qn_certificates *certificates,
 bool qn_certificates_refresh(struct qn_certificates *certificates, uint64_t wall_ms);
 struct qn_span qn_certificates_chain(const struct qn_certificates *certificates); /* PEM */
 struct qn_span qn_certificates_key(const struct qn_certificates *certificates);   /* PEM, secret */
-/* PEM: the authorities of people's certificates; empty: none was named, or it cannot be read. */
-struct qn_span qn_certificates_clients(const struct qn_certificates *certificates);
 /* The pair was refused by TLS: says so in the status. */
 void qn_certificates_refused(struct qn_certificates *certificates, enum qn_err err);
 const struct qn_certificate_status *qn_certificates_status(

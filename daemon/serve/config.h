@@ -20,5 +20,7 @@ struct qn_serve_config {
     /* PEM: who signs the certificates without which nobody comes from a public address; "": none
      * is asked for, which the configuration says in so many words */
     char client_authority[QN_WEB_PATH_SIZE_MAX + 1];
+    /* Those of them that are good no more (clients.h); "": none */
+    char client_revoked[QN_WEB_PATH_SIZE_MAX + 1];
     bool is_for_everybody;
 };

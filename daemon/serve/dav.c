@@ -204,13 +204,24 @@ static bool find_folder(struct dav_request *dav)
 static bool may_change(struct dav_request *dav)
 {
     bool is_fixed = !dav->folder || (dav->inner.size == 0 && dav->method->makes_or_removes);
-    bool may_write = dav->right == QN_RIGHT_WRITE || dav->method == &dav_copy;
+    bool may_write =
+        dav->right == QN_RIGHT_WRITE || (dav->method == &dav_copy && dav->right >= QN_RIGHT_READ);
     if (!dav->method->is_write || (may_write && !is_fixed))
         return true;
     if (dav->method->method == QN_HTTP_MKCOL && dav->right == QN_RIGHT_WRITE)
         dav_refuse(dav, 405); /* it is there */
     else
         dav_refuse(dav, 403);
+    return false;
+}
+
+/* Who may list a folder gets no content of it, nor what a HEAD tells of one. */
+static bool may_read(struct dav_request *dav)
+{
+    if (dav->folder == NULL || dav->method != &dav_get || dav->right >= QN_RIGHT_READ)
+        return true;
+    dav_note(dav, 403);
+    dav_refuse(dav, 403);
     return false;
 }
 
@@ -243,7 +254,7 @@ static void dispatch(struct dav_request *dav)
         dav_refuse(dav, 405);
         return;
     }
-    if ((dav->path.size > 0 && !find_folder(dav)) || !may_change(dav))
+    if ((dav->path.size > 0 && !find_folder(dav)) || !may_change(dav) || !may_read(dav))
         return;
     if (dav->method->is_write && !is_trail_open(dav)) {
         dav_refuse(dav, 503);

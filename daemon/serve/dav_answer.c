@@ -126,7 +126,9 @@ static const char *web_code(const struct dav_request *dav, unsigned status)
     case 422:
         return "bad-request";
     case 403:
-        return dav->right == QN_RIGHT_WRITE ? "not-allowed" : "read-only";
+        return dav->right == QN_RIGHT_WRITE  ? "not-allowed"
+               : dav->right == QN_RIGHT_LIST ? "list-only"
+                                             : "read-only";
     case 404:
         return dav->folder ? "path-unknown" : "not-found";
     case 409:

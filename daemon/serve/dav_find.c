@@ -63,6 +63,8 @@ static void write_resource(struct dav_request *dav, const struct qn_entry_info *
         qn_buf_append_str(&find->href, href);
     else
         dav_href(&find->href, path, info->is_directory);
+    /* of the list of folders there is nothing to read */
+    bool may_read = dav->folder == NULL || dav->right >= QN_RIGHT_READ;
     struct qn_dav_resource resource = {
         .href = qn_buf_view(&find->href),
         .name = dav_last(path),
@@ -72,8 +74,8 @@ static void write_resource(struct dav_request *dav, const struct qn_entry_info *
         .size = info->size,
         .modified_ns = info->modified_ns,
         .created_ns = info->created_ns,
-        .etag = qn_span_str(info->etag),
-        .digest = qn_span(info->digest, info->has_digest ? sizeof(info->digest) : 0),
+        .etag = qn_span_str(may_read ? info->etag : ""),
+        .digest = qn_span(info->digest, may_read && info->has_digest ? sizeof(info->digest) : 0),
         .has_quota = find->has_quota,
         .quota_used = find->used,
         .quota_free = find->free,
@@ -83,7 +85,7 @@ static void write_resource(struct dav_request *dav, const struct qn_entry_info *
         .now_ms = dav_wall_ms(dav->dav),
     };
     find->dead.count = 0;
-    if (path.size > 0 && qn_dav_ask_needs_dead(&find->ask)) {
+    if (path.size > 0 && may_read && qn_dav_ask_needs_dead(&find->ask)) {
         dav_dead_get(dav->dav, path, &find->row, &find->dead);
         resource.dead = &find->dead;
     }

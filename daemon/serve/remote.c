@@ -79,10 +79,22 @@ static struct forward *forward_new(struct qn_web_request *web)
     return forward;
 }
 
+static bool wants_content(const struct forward *forward)
+{
+    const struct folder_path *path = &forward->path;
+    bool is_list = path->is_api && (qn_span_has_prefix(path->rest, qn_span_str("list")) ||
+                                    qn_span_eq_str(path->rest, "search"));
+    return qn_web_asked(forward->web)->method != QN_HTTP_PROPFIND && !is_list;
+}
+
 /* Before anything is sent; what cannot be noted is not done. */
 static const char *fault_of(struct forward *forward, unsigned *ret_status)
 {
     *ret_status = 403;
+    if (forward->right == QN_RIGHT_LIST && wants_content(forward)) {
+        (void)forward_note(forward, "denied");
+        return "list-only";
+    }
     if (!forward->is_read && forward->right != QN_RIGHT_WRITE) {
         (void)forward_note(forward, "denied");
         return "read-only";

@@ -108,9 +108,20 @@ static bool admit(void *context, uint64_t tag, enum qn_alpn alpn, const struct q
 
 static void on_up(void *context, uint64_t tag)
 {
-    struct connection *connection = serve_find(context, tag);
-    if (connection != NULL)
+    struct qn_serve *serve = context;
+    struct connection *connection = serve_find(serve, tag);
+    if (connection == NULL)
+        return;
+    connection->has_certificate =
+        qn_stream_certificate(connection->stream, connection->certificate);
+    if (!serve_is_revoked(connection)) {
         connection_on_up(connection);
+        return;
+    }
+    serve_log(serve, QN_SERVE_LOG_WARNING, "https from %s: a certificate that was revoked",
+              connection->from);
+    serve->refused_count++;
+    connection_abort(connection);
 }
 
 static void on_readable(void *context, uint64_t tag)
@@ -219,6 +230,7 @@ struct qn_serve *qn_serve_new(const struct qn_serve_options *options)
     qn_node_init(&serve->to_pump);
     serve->page = qn_page_new(options->site);
     serve->certificates = qn_certificates_new(options->state_dir, options->site);
+    serve->clients = qn_clients_new();
     serve->later = qn_timer_new(options->loop, on_later, serve);
     serve->tick = qn_timer_new(options->loop, on_tick, serve);
     make_peer_host(serve);
@@ -231,6 +243,7 @@ void qn_serve_configure(struct qn_serve *serve, const struct qn_serve_config *co
     serve_set_listeners(serve, config);
     serve->config = *config;
     qn_certificates_configure(serve->certificates, config);
+    qn_clients_configure(serve->clients, config);
     set_tick(serve);
     serve_tend(serve, serve_now_ms(serve));
 }
@@ -254,6 +267,7 @@ static void on_host_closed(void *context)
     void *closed_context = serve->closed_context;
     qn_page_free(serve->page);
     qn_certificates_free(serve->certificates);
+    qn_clients_free(serve->clients);
     qn_free(serve);
     on_closed(closed_context);
 }
@@ -284,8 +298,8 @@ void qn_serve_status(const struct qn_serve *serve, struct qn_serve_status *ret_s
     struct qn_serve_status status = {.listener_count = serve->listener_count,
                                      .connection_count = serve->connection_count,
                                      .request_count = serve->request_count,
-                                     .refused_count = serve->refused_count,
-                                     .certificate = *qn_certificates_status(serve->certificates)};
+                                     .refused_count = serve->refused_count};
+    serve_certificate_status(serve, &status.certificate);
     for (size_t i = 0; i < serve->listener_count; i++)
         status.listeners[i] = (struct qn_serve_listener_status){
             serve->listeners[i].address,

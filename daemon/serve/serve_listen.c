@@ -1,5 +1,6 @@
 /* The certificate, and the listeners that need one. */
 #include <stdio.h>
+#include <string.h>
 
 #include "serve/serve_private.h"
 
@@ -16,21 +17,46 @@ static enum qn_err make_host(struct qn_serve *serve, struct qn_tls *tls)
     return qn_stream_host_new(serve->options.loop, &options, &serve->host);
 }
 
+/* What is wrong with certificates, of the site or of people; "": nothing. */
+static const char *error_of(const struct qn_serve *serve)
+{
+    const char *own = qn_certificates_status(serve->certificates)->error;
+    return own[0] != '\0' ? own : qn_clients_error(serve->clients);
+}
+
+void serve_certificate_status(const struct qn_serve *serve,
+                              struct qn_certificate_status *ret_status)
+{
+    const char *error = error_of(serve);
+    *ret_status = *qn_certificates_status(serve->certificates);
+    memmove(ret_status->error, error, strlen(error) + 1);
+}
+
 static void log_certificate(const struct qn_serve *serve)
 {
-    const struct qn_certificate_status *status = qn_certificates_status(serve->certificates);
-    if (status->error[0] != '\0')
-        serve_log(serve, QN_SERVE_LOG_ERROR, "https: certificate: %s", status->error);
+    const char *error = error_of(serve);
+    if (error[0] != '\0')
+        serve_log(serve, QN_SERVE_LOG_ERROR, "https: certificate: %s", error);
     else
-        serve_log(serve, QN_SERVE_LOG_INFO, "https: certificate for %s", status->names);
+        serve_log(serve, QN_SERVE_LOG_INFO, "https: certificate for %s",
+                  qn_certificates_status(serve->certificates)->names);
+}
+
+static enum qn_err make_tls(const struct qn_serve *serve, struct qn_tls **ret_tls)
+{
+    return qn_tls_new_people(qn_certificates_chain(serve->certificates),
+                             qn_certificates_key(serve->certificates),
+                             qn_clients_authorities(serve->clients), ret_tls);
 }
 
 static void take_certificate(struct qn_serve *serve)
 {
     struct qn_tls *tls;
-    enum qn_err err = qn_tls_new_people(qn_certificates_chain(serve->certificates),
-                                        qn_certificates_key(serve->certificates),
-                                        qn_certificates_clients(serve->certificates), &tls);
+    enum qn_err err = make_tls(serve, &tls);
+    if (err == QN_ERR_DENIED) { /* the authorities: the others come in without them */
+        qn_clients_refused(serve->clients);
+        err = make_tls(serve, &tls);
+    }
     if (err != QN_OK)
         qn_certificates_refused(serve->certificates, err);
     else if (serve->host != NULL)
@@ -39,16 +65,33 @@ static void take_certificate(struct qn_serve *serve)
         qn_certificates_refused(serve->certificates, err);
 }
 
+bool serve_is_revoked(const struct connection *connection)
+{
+    return connection->has_certificate &&
+           qn_clients_is_revoked(connection->serve->clients, connection->certificate);
+}
+
+/* Also who is in already. */
+static void put_out_revoked(struct qn_serve *serve)
+{
+    for (size_t i = 0; i < QN_WEB_CONNECTIONS_MAX; i++)
+        if (serve->connections[i] != NULL && serve_is_revoked(serve->connections[i]))
+            connection_abort(serve->connections[i]);
+}
+
 static void refresh_certificate(struct qn_serve *serve)
 {
     const struct qn_serve_host *host = serve->options.host;
     char before[sizeof(((struct qn_certificate_status *)0)->error)];
-    const struct qn_certificate_status *status = qn_certificates_status(serve->certificates);
-    snprintf(before, sizeof(before), "%s", status->error);
+    snprintf(before, sizeof(before), "%s", error_of(serve));
     bool is_new = qn_certificates_refresh(serve->certificates, host->wall_ms(host->context));
-    if (is_new)
+    bool has_new_clients = qn_clients_refresh(serve->clients);
+    bool is_loaded = qn_certificates_status(serve->certificates)->is_loaded;
+    if ((is_new || has_new_clients) && is_loaded)
         take_certificate(serve);
-    if (is_new || strcmp(before, status->error) != 0)
+    if (has_new_clients)
+        put_out_revoked(serve);
+    if (is_new || (has_new_clients && is_loaded) || strcmp(before, error_of(serve)) != 0)
         log_certificate(serve);
 }
 

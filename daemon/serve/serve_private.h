@@ -16,6 +16,7 @@
 
 #include "http/body.h"
 #include "people/people.h"
+#include "serve/clients.h"
 #include "serve/door.h"
 #include "serve/serve.h"
 #include "stream/node.h"
@@ -62,8 +63,10 @@ struct connection {
     char from[QN_ADDRESS_TEXT_SIZE];
     enum connection_state state;
     bool is_pumping, keeps_alive, has_verdict, is_reused;
-    bool is_peer;              /* another site's, for its people, */
-    struct qn_public_key peer; /* with that key */
+    bool is_peer;                             /* another site's, for its people, */
+    struct qn_public_key peer;                /* with that key */
+    bool has_certificate;                     /* of a person's, who came from the internet, */
+    uint8_t certificate[QN_FINGERPRINT_SIZE]; /* with that fingerprint */
     enum qn_door_verdict verdict;
     unsigned retry_s;
     uint64_t since_ms;    /* when it came in, or its last answer was out */
@@ -92,6 +95,7 @@ struct qn_serve {
     unsigned closing; /* hosts and the like that are not gone yet */
     struct qn_page *page;
     struct qn_certificates *certificates;
+    struct qn_clients *clients;
     struct listener listeners[QN_WEB_LISTENERS_MAX];
     size_t listener_count;
     struct connection *connections[QN_WEB_CONNECTIONS_MAX];
@@ -134,6 +138,11 @@ void serve_make_room_to_shake(struct qn_serve *serve, const union qn_address *ad
 void serve_tend(struct qn_serve *serve, uint64_t now_ms);
 /* Those of `config` from now on; serve_tend opens what is new. */
 void serve_set_listeners(struct qn_serve *serve, const struct qn_serve_config *config);
+/* That of the site's own, with what is wrong with people's. */
+void serve_certificate_status(const struct qn_serve *serve,
+                              struct qn_certificate_status *ret_status);
+/* Its certificate is on the list of those that are good no more. */
+bool serve_is_revoked(const struct connection *connection);
 
 /* ---- connection.c ---- */
 struct connection *connection_new(struct qn_serve *serve, uint64_t tag);

@@ -348,6 +348,18 @@ const struct qn_public_key *qn_session_peer(const struct qn_session *session)
     return &session->peer;
 }
 
+bool qn_session_certificate(const struct qn_session *session, uint8_t ret_fingerprint[32])
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    const X509 *certificate = SSL_get0_peer_certificate(session->ssl);
+    if (certificate == NULL)
+        return false;
+    QN_ASSERT(X509_digest(certificate, EVP_sha256(), digest, &size) == 1 && size == 32);
+    memcpy(ret_fingerprint, digest, 32);
+    return true;
+}
+
 void qn_session_exporter(const struct qn_session *session, uint8_t out[QN_EXPORTER_SIZE])
 {
     int result = SSL_export_keying_material(session->ssl, out, QN_EXPORTER_SIZE, EXPORTER_LABEL,

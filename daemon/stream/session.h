@@ -54,6 +54,8 @@ size_t qn_session_take(struct qn_session *session, uint8_t *out, size_t size);
 /* Valid once the handshake is done. */
 enum qn_alpn qn_session_alpn(const struct qn_session *session);
 const struct qn_public_key *qn_session_peer(const struct qn_session *session);
+/* SHA-256 of the certificate that the other side showed; false: none. */
+bool qn_session_certificate(const struct qn_session *session, uint8_t ret_fingerprint[32]);
 /* RFC 8446, 7.5, label "EXPORTER-quoin-join", no context: the same at both ends and nowhere else.
  */
 void qn_session_exporter(const struct qn_session *session, uint8_t out[QN_EXPORTER_SIZE]);

@@ -326,6 +326,11 @@ const struct qn_public_key *qn_stream_peer(const struct qn_stream *stream)
     return qn_session_peer(stream->session);
 }
 
+bool qn_stream_certificate(const struct qn_stream *stream, uint8_t ret_fingerprint[32])
+{
+    return qn_session_certificate(stream->session, ret_fingerprint);
+}
+
 void qn_stream_exporter(const struct qn_stream *stream, uint8_t out[QN_EXPORTER_SIZE])
 {
     qn_session_exporter(stream->session, out);

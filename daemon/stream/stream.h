@@ -111,6 +111,8 @@ void qn_stream_abort(struct qn_stream *stream);
 /* Of a stream that is up. */
 enum qn_alpn qn_stream_alpn(const struct qn_stream *stream);
 const struct qn_public_key *qn_stream_peer(const struct qn_stream *stream);
+/* The SHA-256 of the certificate that a person showed; false: they showed none. */
+bool qn_stream_certificate(const struct qn_stream *stream, uint8_t ret_fingerprint[32]);
 void qn_stream_exporter(const struct qn_stream *stream, uint8_t out[QN_EXPORTER_SIZE]);
 /* The other side's; of family 0 if it is gone already. */
 void qn_stream_address(const struct qn_stream *stream, union qn_address *ret_address);

@@ -14,6 +14,7 @@ static const struct row {
     {"foreign-origin", N_("The request came from the page of another server.")},
     {"foreign-host", N_("This server does not answer by that name.")},
     /* what was asked */
+    {"list-only", N_("You may see the names here, but not what is in it.")},
     {"read-only", N_("You may read this, but not change it.")},
     {"not-found", N_("There is no such thing here, or you may not see it.")},
     {"method-not-allowed", N_("That cannot be done with this.")},

@@ -148,6 +148,31 @@ rights() {
     expect 'also what was refused' holds two 'any(.actor == "rita" and .result == "denied")' log
 }
 
+has_line() {
+    jq -se "any($2)" "$1" >/dev/null
+}
+
+# What is here is told while another site has not answered yet.
+searches_line_by_line() {
+    local asking
+    answers 'a file of this name here' 201 two PUT /dav/own/carnet-2.txt --upload-file "$share/a.txt"
+    answers 'and there' 201 two PUT /dav/plans/carnet-3.txt --upload-file "$share/a.txt"
+    await 'both are found' searched two own carnet-2 carnet-2.txt
+    await 'both are found' searched two plans carnet-3 carnet-3.txt
+    kill -STOP "${site_pid[one]}"
+    curl --silent --insecure --no-buffer --user "anne:$password" --max-time 60 --output "$work/lines" \
+        "https://127.0.0.1:${port[two]}/api/v1/search?q=carnet&lines" &
+    asking=$!
+    await 'what is here is told at once' has_line "$work/lines" '.path == "carnet-2.txt"'
+    await 'and who is asked' has_line "$work/lines" '.kind == "asked" and .site == "one"'
+    kill -CONT "${site_pid[one]}"
+    wait "$asking" || fail 'the search fails'
+    expect 'then comes what is there' has_line "$work/lines" '.path == "carnet-3.txt"'
+    expect 'that it has answered' has_line "$work/lines" '.kind == "answered" and .site == "one"'
+    equal 'and the end, with nobody silent' '{"kind":"end","indexing":false,"silent":[]}' "$(tail -n 1 "$work/lines" | jq -c .)"
+    answers 'gone' 204 two DELETE /dav/plans/carnet-3.txt
+}
+
 # What comes beside a download is not kept waiting.
 beside() {
     local reading start took
@@ -291,6 +316,7 @@ await 'two reaches one' is_reachable
 
 lists
 searches
+searches_line_by_line
 downloads
 uploads
 locks

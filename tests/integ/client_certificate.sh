@@ -51,10 +51,47 @@ configure() {
     [[ ${site_pid[one]:-} == '' ]] || kill -HUP "${site_pid[one]}"
 }
 
+fingerprint() {
+    openssl x509 -in "$work/$1.pem" -noout -fingerprint -sha256
+}
+
+# Bruno's laptop is lost while it is connected; anne's goes on.
+# shellcheck disable=SC2046 # two options and their values
+await_revocation() {
+    echo '# lost' >"$work/revoked"
+    configure 'public = yes' "client-authority = $work/people.pem" "client-revoked = $work/revoked"
+    await 'bruno comes in, too' comes 198.51.100.2 $(of bruno)
+    sleep 60 | openssl s_client -quiet -connect "198.51.100.1:$port" -bind 198.51.100.2 \
+        -cert "$work/bruno.pem" -key "$work/bruno.key" >"$work/s_client" 2>&1 &
+    helpers+=($!)
+    await 'he stays connected' holds one '.connections == 1' serve status
+    fingerprint bruno >>"$work/revoked"
+    kill -HUP "${site_pid[one]}"
+    await 'the lost one is cut off' holds one '.connections == 0' serve status
+    expect 'and comes no more' stays_out 198.51.100.2 $(of bruno)
+    expect 'nor by TLS 1.2' stays_out 198.51.100.2 $(of bruno) --tls-max 1.2
+    expect 'the other one comes' comes 198.51.100.2 $(of anne)
+    echo 'what is this' >>"$work/revoked"
+    kill -HUP "${site_pid[one]}"
+    await 'a list that cannot be read lets nobody in' stays_out 198.51.100.2 $(of anne)
+    await 'and it is said' holds one '.error | contains("line 3")' serve status
+    fingerprint bruno | sed 's/.*=//; s/://g' >"$work/revoked"
+    kill -HUP "${site_pid[one]}"
+    await 'digits alone will do' comes 198.51.100.2 $(of anne)
+    expect 'the lost one stays out' stays_out 198.51.100.2 $(of bruno)
+    await 'all is well again' holds one '.error == ""' serve status
+    rm "$work/revoked"
+    kill -HUP "${site_pid[one]}"
+    await 'without its list nobody' stays_out 198.51.100.2 $(of anne)
+    configure 'public = yes' "client-authority = $work/people.pem"
+    await 'anne as before' comes 198.51.100.2 $(of anne)
+}
+
 for name in people others; do authority "$name"; done
 certificate anne people clientAuth
 certificate mallory others clientAuth
 certificate server people serverAuth
+certificate bruno people clientAuth
 printf '[serve]\nlisten = 198.51.100.1:%s\npublic = yes\n' "$port" >"$work/conf"
 refuse 2 'client-authority' 'public, and nobody is asked for a certificate' ctl one config check "$work/conf"
 expect 'a site is made' init_first one
@@ -69,6 +106,7 @@ site_start one --config "$work/conf" || fail 'it does not start'
     expect 'nor with that of another authority' stays_out 198.51.100.2 $(of mallory)
     expect 'nor with one for servers' stays_out 198.51.100.2 $(of server)
     expect 'who comes from a private address is not asked' comes 127.0.0.1
+    await_revocation
     cp "$work/others.pem" "$work/people.new"
     mv "$work/people.new" "$work/people.pem"
     kill -HUP "${site_pid[one]}"

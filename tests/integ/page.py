@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """The page in a browser, for page.sh: chromium without a window, driven over the DevTools protocol.
 
-    page.py URL SECRET WORK    SECRET: of the second factor, in base 32; WORK: a directory
+    page.py URL SECRET WORK PID    SECRET: of the second factor, in base 32; WORK: a directory;
+                                   PID: the daemon of another site, which is stopped for a while
 
 Anne signs in with her second factor, edits a record, resolves a conflict, uploads, downloads, takes an
 archive; in English on a desktop, in French on a telephone, and with nothing but the keyboard. Pictures of
@@ -12,6 +13,7 @@ import hashlib
 import hmac
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -28,6 +30,16 @@ KEYS = {
 }
 
 
+def patiently(probe, failure, patience_s=PATIENCE_S):
+    """What the probe gives as soon as it is something; it is asked again and again. The one way to wait here."""
+    deadline = time.time() + patience_s
+    while not (got := probe()):
+        if time.time() > deadline:
+            raise AssertionError("not within %d s: %s" % (patience_s, failure()))
+        time.sleep(0.05)
+    return got
+
+
 def code_of(secret, step):
     key = base64.b32decode(secret + "=" * (-len(secret) % 8))
     mac = hmac.new(key, struct.pack(">Q", step), hashlib.sha1).digest()
@@ -42,9 +54,7 @@ class Codes:
         self.secret, self.last = secret, int(time.time() / 30) - 1  # that was set up with it, or one before
 
     def next(self):
-        deadline = time.time() + 40
-        while self.last >= int(time.time() / 30) + 1 and time.time() < deadline:
-            time.sleep(0.2)
+        patiently(lambda: self.last < int(time.time() / 30) + 1, lambda: "a code that is new", 40)
         self.last = max(self.last + 1, int(time.time() / 30) - 1)
         return code_of(self.secret, self.last)
 
@@ -99,11 +109,8 @@ class Browser:
         log = open(os.path.join(work, "chromium.log"), "wb")
         self.process = subprocess.Popen(command, stdout=log, stderr=log)
         told = os.path.join(self.profile, "DevToolsActivePort")
-        deadline = time.time() + 2 * PATIENCE_S
-        while not (os.path.exists(told) and open(told).read().count("\n") >= 1):
-            if time.time() > deadline or self.process.poll() is not None:
-                sys.exit("chromium does not start: see chromium.log")
-            time.sleep(0.05)
+        patiently(lambda: os.path.exists(told) and "\n" in open(told).read(),
+                  lambda: "chromium starts (chromium.log; it ended with %s)" % self.process.poll(), 2 * PATIENCE_S)
         self.port = int(open(told).readline())
 
     def page(self):
@@ -151,13 +158,10 @@ class Page:
         return result["result"].get("value")
 
     def until(self, script, what):
-        deadline = time.time() + PATIENCE_S
-        while not self.run(script):
-            if time.time() > deadline:
-                self.shot("failure")
-                raise AssertionError("not within %d s: %s\n  the page says: %s" %
-                                     (PATIENCE_S, what, self.run("document.body.innerText")))
-            time.sleep(0.05)
+        def failure():
+            self.shot("failure")
+            return "%s%s\n  the page says: %s" % (self.prefix, what, self.run("document.body.innerText"))
+        patiently(lambda: self.run(script), failure)
         print("ok:", self.prefix, what)
 
     def says(self, text):
@@ -224,13 +228,9 @@ class Page:
         self.call("Emulation.setEmulatedMedia", media=kind, features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def is_fit_for_all(self, what):
-        """One heading, landmarks, a name for all that can be used, and letters that stand out from their paper."""
-        deadline = time.time() + PATIENCE_S  # a view may just be drawn
-        troubles = self.run(SOUND)
-        while troubles and time.time() < deadline:
-            time.sleep(0.05)
-            troubles = self.run(SOUND)
-        assert not troubles, "%s%s: %s" % (self.prefix, what, "; ".join(troubles[:8]))
+        """One heading, landmarks, a name for all that can be used, and letters that stand out from their paper.
+        Asked until it is so: a view may just be drawn."""
+        patiently(lambda: not self.run(SOUND), lambda: "%s%s: %s" % (self.prefix, what, "; ".join(self.run(SOUND)[:8])))
 
     def fits(self, what):
         self.is_fit_for_all(what)
@@ -248,11 +248,7 @@ class Page:
 
 
 def wait_file(path, what):
-    deadline = time.time() + PATIENCE_S
-    while not os.path.exists(path):
-        if time.time() > deadline:
-            raise AssertionError("not within %d s: %s" % (PATIENCE_S, what))
-        time.sleep(0.05)
+    patiently(lambda: os.path.exists(path), lambda: what)
     print("ok:", what)
 
 
@@ -286,7 +282,24 @@ def views(page, words):
     page.key("Enter")
     page.says(words["search"])
     page.until("document.querySelectorAll('main li').length >= 3", "a record, a file and one of another site are found")
+    page.until("document.querySelector('main [role=status]') === null", "nobody is waited for any more")
     page.fits("search")
+
+
+def search_of_a_slow_site(page, pid):
+    """What is found here is shown before the other site has answered, and who is waited for is said."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        page.put("input[type=search]", "chambr")
+        page.key("Enter")
+        page.until("document.querySelectorAll('main li').length === 2 && "
+                   "document.querySelector('main [role=status]')?.textContent.includes('two')", "two is waited for, what is here is shown")
+        page.fits("search-slow")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    page.until("document.querySelectorAll('main li').length >= 3", "two has answered")
+    page.until("document.querySelector('main [role=status]') === null", "nobody is waited for any more")
+    assert page.run("document.querySelector('main .note') === null"), "two is said to be silent"
 
 
 def records(page):
@@ -414,7 +427,7 @@ FRENCH = {"sign": "Se connecter", "wrong": "Le nom ou le mot de passe", "code": 
 
 
 def main():
-    url, secret, work = sys.argv[1:4]
+    url, secret, work, pid = sys.argv[1:4] + [int(sys.argv[4])]
     for name in ("shots", "down"):
         os.makedirs(os.path.join(work, name), exist_ok=True)
     browser, codes = Browser(work), Codes(secret)
@@ -423,6 +436,7 @@ def main():
         page.screen(1280, 800, "en-GB", False, "desk-")
         sign_in(page, url, codes, ENGLISH)
         views(page, ENGLISH)
+        search_of_a_slow_site(page, pid)
         records(page)
         conflict(page)
         files(page, work)

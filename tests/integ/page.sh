@@ -60,7 +60,7 @@ await 'and one that of two as well' holds one 'length >= 3' search chambre
 await 'two can be asked' holds one '[.sites[] | select(.state == "online")] | length == 1' status
 
 status=0
-timeout 150 "$python" "$here/page.py" "https://127.0.0.1:$port/" "$secret" "$work" >"$work/page.log" 2>&1 || status=$?
+timeout 150 "$python" "$here/page.py" "https://127.0.0.1:$port/" "$secret" "$work" "${site_pid[two]}" >"$work/page.log" 2>&1 || status=$?
 [[ -z ${QN_SHOTS:-} ]] || cp "$work"/shots/*.png "$QN_SHOTS"
 grep -v '^ok: .* there is ' "$work/page.log" || true
 [[ $status == 0 ]] || fail "the browser: $status"

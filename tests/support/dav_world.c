@@ -327,6 +327,8 @@ static enum qn_right right_of(void *context, const struct qn_person *person, str
         return QN_RIGHT_NONE;
     if (strcmp(person->name, "anna") == 0 || is_bert)
         return QN_RIGHT_WRITE;
+    if (strcmp(person->name, "lise") == 0)
+        return QN_RIGHT_LIST;
     return strcmp(person->name, "rita") == 0 ? QN_RIGHT_READ : QN_RIGHT_NONE;
 }
 

@@ -36,7 +36,8 @@ void dav_ask_both(struct dav_world *world, const char *line, const char *body, c
 /* The value of a field of the last answer; NULL: there is none. */
 const char *dav_answer_field(const struct dav_answer *answer, const char *name);
 
-/* Who asks from now on: "anna" and "bert" may write the folder F, "rita" read it, others nothing.
+/* Who asks from now on: "anna" and "bert" may write the folder F, "rita" read it, "lise" list
+ * it, others nothing.
  * All but "bert" may write the folder E. */
 void dav_world_be(struct dav_world *world, const char *person);
 /* After so many questions for a right nobody has any. */

@@ -27,9 +27,10 @@ static const char *word_of(struct qn_span word)
     static const struct {
         const char *word, *shown;
     } words[] = {
-        {"reader", N_("reader")},         {"editor", N_("editor")},  {"operator", N_("operator")},
-        {"read", N_("to read")},          {"write", N_("to write")}, {"folder", N_("folder")},
-        {"collection", N_("collection")},
+        {"reader", N_("reader")},     {"editor", N_("editor")},
+        {"operator", N_("operator")}, {"list", N_("to see names")},
+        {"read", N_("to read")},      {"write", N_("to write")},
+        {"folder", N_("folder")},     {"collection", N_("collection")},
     };
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (qn_span_eq_str(word, words[i].word))
@@ -130,7 +131,10 @@ static void add_app(struct ctl_grid *grid, struct qn_span app)
 {
     ctl_add_text(grid, app, "label");
     ctl_grid_add_str(grid, word_of(ctl_map_text(app, "right")));
-    ctl_add_text(grid, app, "folder");
+    if (ctl_map_bool(app, "gone"))
+        ctl_grid_add_str(grid, _("none, it is gone"));
+    else
+        ctl_add_text(grid, app, "folder");
     ctl_add_time(grid, app, "created");
     ctl_add_time(grid, app, "last_used");
     ctl_add_time(grid, app, "expires");
@@ -251,7 +255,7 @@ int ctl_run_user_grant(struct ctl *ctl)
     if ((folder == NULL) == (collection == NULL))
         return ctl_usage_error(ctl, _("name one, with --folder or --collection"));
     if (is_grant && right == NULL)
-        return ctl_usage_error(ctl, _("say what is granted: --right read or --right write"));
+        return ctl_usage_error(ctl, _("say what is granted: --right list, read or write"));
     QN_AUTO_BUF struct qn_buf args;
     ctl_args_init(&args, is_grant ? 4 : 3);
     ctl_arg_str(&args, "collection", collection);

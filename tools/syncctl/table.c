@@ -169,7 +169,7 @@ static const struct ctl_option user_add_options[] = {
 static const struct ctl_option grant_options[] = {
     {"folder", "FOLDER", N_("the folder")},
     {"collection", "COLLECTION", N_("the collection")},
-    {"right", "read|write", N_("what is granted")},
+    {"right", "list|read|write", N_("what is granted")},
     {NULL, NULL, NULL},
 };
 
@@ -181,7 +181,7 @@ static const struct ctl_option revoke_options[] = {
 
 static const struct ctl_option app_password_options[] = {
     {"label", "TEXT", N_("which device it is for")},
-    {"right", "read|write", N_("at most that, whatever the person may (write)")},
+    {"right", "list|read|write", N_("at most that, whatever the person may (write)")},
     {"folder", "FOLDER", N_("only this folder")},
     {"expires", "DURATION", N_("how long it is good: 12h, 30d (until it is revoked)")},
     {NULL, NULL, NULL},

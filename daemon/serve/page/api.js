@@ -33,11 +33,11 @@ async function errorOf(response) {
   return error;
 }
 
-async function request(method, path, body, headers = {}) {
+async function request(method, path, body, headers = {}, signal = null) {
   if (token !== null) headers['X-Quoin-Token'] = token;
   let response;
   try {
-    response = await fetch(base + path, { method, body, headers, credentials: 'same-origin', cache: 'no-cache' });
+    response = await fetch(base + path, { method, body, headers, signal, credentials: 'same-origin', cache: 'no-cache' });
   } catch {
     throw new ApiError(0, 'unreachable', _('The site cannot be reached. Is the network there?'), '');
   }
@@ -54,6 +54,20 @@ export function escape(path) {
 export async function get(path) {
   const response = await request('GET', path);
   return parse(await response.text());
+}
+
+// An answer in lines of JSON, each given to `take` when it is there; the last one is of the kind "end".
+export async function getLines(path, signal, take) {
+  const response = await request('GET', path, undefined, {}, signal);
+  const text = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  const next = () => text.read().catch(() => ({ done: true })); // it was cut, as its end tells
+  let rest = '', last = {};
+  for (let piece = await next(); !piece.done; piece = await next()) {
+    const lines = (rest + piece.value).split('\n');
+    rest = lines.pop();
+    for (const line of lines) take(last = parse(line));
+  }
+  if (last.kind !== 'end') throw new ApiError(0, 'unreachable', _('The answer was cut off: it is not whole.'), '');
 }
 
 // A record, with the digits of its numbers, and its ETag.

@@ -12,6 +12,7 @@ import { searchView } from './search.js';
 const page = document.getElementById('page');
 let me = null;
 let turn = 0; // of the view that is wanted: one that comes late is dropped
+let leaving = new AbortController(); // ends what the view that is shown still waits for
 
 const views = [
   { word: 'files', title: () => _('Files'), view: filesView },
@@ -70,6 +71,8 @@ function tell(main, wanted, isNew) {
 
 async function show(isNew = false) {
   const mine = ++turn;
+  leaving.abort();
+  leaving = new AbortController();
   if (me === null) return signInView(page, start);
   const { word, path, query } = place();
   const wanted = views.find((view) => view.word === word) ?? views[0];
@@ -77,7 +80,7 @@ async function show(isNew = false) {
   document.title = `${wanted.title()} – ${me.site}`;
   replace(page, header(wanted.word), main);
   try {
-    const content = await wanted.view({ me, path, query, again: () => show() });
+    const content = await wanted.view({ me, path, query, signal: leaving.signal, again: () => show() });
     if (mine !== turn) return;
     replace(main, content);
     tell(main, wanted, isNew);

@@ -14,7 +14,8 @@ export function h(name, attributes, ...children) {
   return element;
 }
 
-function put(element, children) {
+// Behind what is there.
+export function put(element, ...children) {
   for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === false) continue;
     element.append(child);

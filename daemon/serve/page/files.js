@@ -25,6 +25,11 @@ const states = {
   gone: () => _('not there at the moment'),
 };
 
+export function rightMark(right) {
+  const words = { list: _('names only'), read: _('read only') };
+  return words[right] && h('span', { class: 'quiet' }, words[right]);
+}
+
 async function foldersView() {
   const folders = await get('/folders');
   return [
@@ -34,7 +39,7 @@ async function foldersView() {
       h('li', { class: 'directory' },
         h('a', { href: fileLink(entry.name, '') }, entry.name),
         h('span', { class: 'quiet' }, states[entry.state]?.(entry)),
-        entry.right === 'read' && h('span', { class: 'quiet' }, _('read only'))))),
+        rightMark(entry.right)))),
   ];
 }
 
@@ -92,11 +97,12 @@ async function remove(place, entry) {
 function row(place, entry) {
   const path = place.inside(entry.name);
   const href = entry.directory ? fileLink(place.folder, path) : link(filePath(place.folder, path));
+  const opens = entry.directory || place.mayRead;
   return h('li', { class: entry.directory ? 'directory' : 'file' },
-    h('a', { href, download: entry.directory ? null : entry.name }, entry.directory && h('span', { class: 'unseen' }, _('Directory'), ' '), entry.name),
+    h(opens ? 'a' : 'span', opens ? { href, download: entry.directory ? null : entry.name } : {}, entry.directory && h('span', { class: 'unseen' }, _('Directory'), ' '), entry.name),
     h('span', { class: 'quiet number' }, entry.directory ? null : size(entry.size)),
     h('span', { class: 'quiet end' }, time(entry.modified)),
-    h('details', { class: 'menu' },
+    place.mayRead && h('details', { class: 'menu' },
       h('summary', { 'aria-label': _('More for {name}', { name: entry.name }) }, '⋯'),
       h('div', {},
         entry.directory && h('a', { href: link(`${filePath(place.folder, path)}?zip`), download: `${entry.name}.zip` }, _('Download as ZIP')),
@@ -113,7 +119,7 @@ function tools(place, queue) {
       button(_('Upload a folder'), () => whole.click()), whole,
       button(_('New directory'), () => makeDirectory(place)),
     ],
-    h('a', { class: 'button', href: link(`${filePath(place.folder, place.directory)}?zip`), download: '' }, _('Download all as ZIP')));
+    place.mayRead && h('a', { class: 'button', href: link(`${filePath(place.folder, place.directory)}?zip`), download: '' }, _('Download all as ZIP')));
 }
 
 function dropZone(element, queue) {
@@ -139,7 +145,7 @@ function asPeopleDo(a, b) {
 async function directoryView({ again }, folder, directory) {
   const right = (await get('/folders')).find(({ name }) => name === folder)?.right ?? 'read';
   const inside = (name) => (directory === '' ? name : `${directory}/${name}`);
-  const place = { folder, directory, inside, again, mayWrite: right === 'write' };
+  const place = { folder, directory, inside, again, mayRead: right !== 'list', mayWrite: right === 'write' };
   const list = h('ul', { class: 'list files' });
   const load = async (after) => {
     const query = after === null ? '' : `?after=${encodeURIComponent(after)}`;

@@ -3,6 +3,7 @@ import { h, button, field, time, count, isOne, nothing, ask, say, failure, repla
 import { _ } from './words.js';
 import { get, getRecord, send, sendText } from './api.js';
 import { editor, show } from './values.js';
+import { rightMark } from './files.js';
 
 export function recordLink(collection, key) {
   return `#/records/${encodeURIComponent(collection)}/${encodeURIComponent(key)}`;
@@ -41,7 +42,7 @@ async function collectionsView() {
         h('a', { href: `#/records/${encodeURIComponent(entry.name)}` }, entry.name),
         h('span', { class: 'quiet' }, howMany(entry.records)),
         entry.conflicts > 0 && h('a', { href: '#/conflicts', class: 'mark attention' }, howManyConflicts(entry.conflicts)),
-        entry.right === 'read' && h('span', { class: 'quiet' }, _('read only'))))),
+        rightMark(entry.right)))),
   ];
 }
 
@@ -58,6 +59,7 @@ function summary(record) {
 }
 
 function row(collection, record) {
+  if (record.fields === undefined) return h('li', {}, h('span', {}, record.key)); // names only
   return h('li', {},
     h('a', { href: recordLink(collection, record.key) }, record.key),
     record.conflicts && h('span', { class: 'mark attention' }, _('conflict')),

@@ -75,4 +75,6 @@ Test(config_serve, of_https_what_makes_no_sense_is_refused)
     }
     check_refused("[serve]\nkey = /a\n",
                   "quoin.conf: [serve]: `certificate` and `key` go together\n");
+    check_refused("[serve]\nclient-revoked = /a\n",
+                  "quoin.conf: [serve]: `client-revoked` needs `client-authority`\n");
 }

@@ -49,6 +49,23 @@ Test(dav_find, the_root_is_answered_and_shows_dav_only)
     cr_assert_eq(dav_ask(world, "LOCK /", "", "")->status, 405);
 }
 
+/* Names, sizes and times; nothing that tells one content from another. */
+Test(dav_find, who_may_only_list_sees_no_content)
+{
+    const char *all = PROP("<getetag/><getcontentlength/><getlastmodified/>");
+    cr_assert_eq(count_of(find("/dav/F/d", "1", all), "<D:getetag>"), 1);
+    dav_world_be(world, "lise");
+    const struct dav_answer *answer = find("/dav/F/d", "1", all);
+    cr_assert_eq(answer->status, 207);
+    cr_assert_eq(count_of(answer, "<D:getetag>"), 0);
+    cr_assert_eq(count_of(answer, "<D:getcontentlength>3</D:getcontentlength>"), 1);
+    cr_assert_eq(dav_ask(world, "GET /dav/F/d/a%20b", "", "")->status, 403);
+    cr_assert_eq(dav_ask(world, "HEAD /dav/F/d/a%20b", "", "")->status, 403);
+    cr_assert_eq(dav_ask(world, "COPY /dav/F/d/a%20b", "Destination: /dav/F/x\r\n", "")->status,
+                 403);
+    cr_assert_eq(dav_ask(world, "LOCK /dav/F/d/a%20b", "", "")->status, 403);
+}
+
 Test(dav_find, the_list_of_folders_is_what_one_may_see)
 {
     const struct dav_answer *answer = find("/dav", "1", "");

@@ -75,6 +75,9 @@ Test(dav_put, a_refusal_says_why)
     dav_world_be(world, "rita");
     cr_assert_str_eq((const char *)dav_ask(world, "PUT /dav/F/old", "", "c")->body.data,
                      "read-only");
+    dav_world_be(world, "lise");
+    cr_assert_str_eq((const char *)dav_ask(world, "PUT /dav/F/old", "", "c")->body.data,
+                     "list-only");
 }
 
 Test(dav_put, a_body_without_a_length)

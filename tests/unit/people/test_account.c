@@ -132,6 +132,42 @@ Test(account, a_grant_may_be_bound)
     cr_assert_not(qn_account_granted(&back, QN_THING_COLLECTION, SPAN("plans"))->is_bound);
 }
 
+/* Format 4 likewise, for a right to list and for a device that is bound to its folder. */
+Test(account, a_right_may_be_to_list)
+{
+    AUTO_ACCOUNT struct qn_account account, back;
+    QN_AUTO_BUF struct qn_buf row;
+    fill(&account);
+    cr_assert_eq(qn_account_grant(&account, QN_THING_FOLDER, SPAN("menus"), QN_RIGHT_LIST), QN_OK);
+    qn_buf_init(&row, QN_ACCOUNT_ROW_SIZE_MAX);
+    qn_account_pack(&account, &row);
+    cr_assert_eq(row.data[1], 4);
+    cr_assert_eq(unpack(qn_buf_view(&row), &back), QN_OK);
+    cr_assert_eq(qn_account_granted(&back, QN_THING_FOLDER, SPAN("menus"))->right, QN_RIGHT_LIST);
+    cr_assert_eq(qn_account_granted(&back, QN_THING_FOLDER, SPAN("plans"))->right, QN_RIGHT_WRITE);
+    cr_assert_eq(back.apps.items[0].right, QN_RIGHT_READ);
+    cr_assert_not(back.apps.items[0].is_bound);
+    row.data[1] = 3; /* a version that wrote 3 knows no such right, nor such devices */
+    struct qn_account none;
+    cr_assert_eq(unpack(qn_buf_view(&row), &none), QN_ERR_CORRUPT);
+}
+
+Test(account, a_device_may_be_bound)
+{
+    AUTO_ACCOUNT struct qn_account account, back;
+    QN_AUTO_BUF struct qn_buf row;
+    fill(&account);
+    account.apps.items[0].is_bound = true;
+    account.apps.items[0].folder_id[0] = 9;
+    qn_buf_init(&row, QN_ACCOUNT_ROW_SIZE_MAX);
+    qn_account_pack(&account, &row);
+    cr_assert_eq(row.data[1], 4);
+    cr_assert_eq(unpack(qn_buf_view(&row), &back), QN_OK);
+    cr_assert(back.apps.items[0].is_bound);
+    cr_assert_eq(back.apps.items[0].folder_id[0], 9);
+    cr_assert_str_eq(qn_right_name(back.apps.items[0].right), "read");
+}
+
 Test(account, the_largest_one_fits_its_row)
 {
     AUTO_ACCOUNT struct qn_account account = {.has_password = true, .has_totp = true};

@@ -283,6 +283,44 @@ Test(people, rights_of_a_device)
     cr_assert_eq(right_of("anne", "phone", "menus"), QN_RIGHT_WRITE);
 }
 
+/* Another folder of the name is not what the device was let into. */
+Test(people, a_device_goes_with_its_folder)
+{
+    const struct qn_people_things things = {find_only, NULL};
+    add("anne", QN_ROLE_EDITOR);
+    give("anne", QN_ROLE_EDITOR, "plans", QN_RIGHT_WRITE); /* by its name: it goes on */
+    strcpy(phone.folder, "plans");
+    phone.right = QN_RIGHT_WRITE;
+    phone.is_bound = true;
+    phone.folder_id[0] = 1;
+    change("anne", add_phone, NULL);
+    qn_people_set_things(people, &things);
+    only.id = 1;
+    only.name = "plans";
+    const struct qn_app_password *app = qn_people_find(people, SPAN("anne"))->apps.items;
+    cr_assert_eq(right_of("anne", "phone", "plans"), QN_RIGHT_WRITE);
+    cr_assert(qn_people_app_holds(people, app));
+    only.id = 2;
+    cr_assert_eq(right_of("anne", "phone", "plans"), QN_RIGHT_NONE);
+    cr_assert_eq(right_of("anne", "", "plans"), QN_RIGHT_WRITE);
+    cr_assert_not(qn_people_app_holds(people, app));
+}
+
+Test(people, to_list_is_less_than_to_read)
+{
+    add("anne", QN_ROLE_EDITOR);
+    give("anne", QN_ROLE_EDITOR, "plans", QN_RIGHT_LIST);
+    give("anne", QN_ROLE_EDITOR, "menus", QN_RIGHT_WRITE);
+    cr_assert_eq(right_of("anne", "", "plans"), QN_RIGHT_LIST);
+    phone.right = QN_RIGHT_LIST;
+    change("anne", add_phone, NULL);
+    cr_assert_eq(right_of("anne", "phone", "menus"), QN_RIGHT_LIST);
+    enum qn_right right;
+    cr_assert_eq(qn_right_parse(SPAN("list"), &right), QN_OK);
+    cr_assert_eq(right, QN_RIGHT_LIST);
+    cr_assert_eq(qn_right_parse(SPAN("none"), &right), QN_ERR_INVALID);
+}
+
 Test(people, disabled_means_now)
 {
     add("anne", QN_ROLE_EDITOR);

@@ -156,6 +156,36 @@ Test(api_records, what_may_not_be_seen_is_not_there)
     cr_assert_eq(web.commands.count, 0, "nobody was asked");
 }
 
+static enum qn_err only_list(void *context, struct qn_account *account)
+{
+    cr_assert_eq(qn_account_grant(account, QN_THING_COLLECTION, SPAN("r"), QN_RIGHT_LIST), QN_OK);
+    return qn_account_grant(account, QN_THING_FOLDER, SPAN("docs"), QN_RIGHT_LIST);
+}
+
+static void let_only_list(void)
+{
+    qn_people_edit(web.people, &(struct qn_people_edit){.change = QN_PEOPLE_CHANGE,
+                                                        .name = "anne",
+                                                        .edit = only_list,
+                                                        .done = done});
+    while (fake_local_turn(disk) > 0)
+        ;
+}
+
+Test(api_records, who_may_only_list_gets_no_content)
+{
+    let_only_list();
+    assert_refused("GET /collections/r/records/k", "", NULL, 403, "list-only");
+    assert_refused("GET /collections/r/records/k/history", "", NULL, 403, "list-only");
+    assert_refused("GET /collections/r/trash", "", NULL, 403, "list-only");
+    assert_refused("PUT /collections/r/records/k", JSON, "{\"fields\":{\"f\":1}}", 403,
+                   "list-only");
+    assert_refused("GET /folders/docs/files/a", "", NULL, 403, "list-only");
+    assert_refused("GET /folders/docs/files/?zip", "", NULL, 403, "list-only");
+    assert_refused("PUT /folders/docs/files/a", "", "x", 403, "list-only");
+    cr_assert_eq(web.commands.count, 0, "nobody was asked");
+}
+
 Test(api_records, lists_have_what_may_be_seen)
 {
     fake_web_ask(&web, "GET /collections", "", NULL);
@@ -276,6 +306,16 @@ Test(api_records, keys_of_every_kind)
 static void pages(struct qn_span page)
 {
     fake_web_data(&web, page);
+}
+
+Test(api_records, a_page_for_who_may_only_list_has_keys)
+{
+    let_only_list();
+    fake_web_ask(&web, "GET /collections/r/records?limit=1", "", NULL);
+    pages(qn_buf_view(
+        packed_of("[{\"key\":\"k 1\",\"fields\":{\"f\":\"secret\"}},{\"key\":\"k 2\"}]")));
+    end("null");
+    assert_answer(200, "{\"records\":[{\"key\":\"k 1\"}],\"next\":\"k 1\"}\n");
 }
 
 Test(api_records, a_page_of_records)
@@ -538,6 +578,52 @@ Test(api_records, search_in_what_may_be_seen)
     fake_web_ask(&web, "GET /search?q=", "", NULL);
     fake_web_error(&web, "bad-words");
     cr_assert_eq(web.status, 422);
+}
+
+static void assert_so_far(const char *content)
+{
+    cr_assert_eq(web.status, 200);
+    cr_assert(!web.is_finished && !web.is_cut);
+    cr_assert(qn_span_eq_str(fake_web_content(&web), content), "%.*s",
+              (int)fake_web_content(&web).size, (const char *)fake_web_content(&web).data);
+}
+
+#define ASKED    "{\"kind\":\"asked\",\"site\":\"luzech\"}\n"
+#define HIT      "{\"kind\":\"record\",\"collection\":\"c\",\"key\":\"k\",\"text\":\"t\"}\n"
+#define ANSWERED "{\"kind\":\"answered\",\"site\":\"luzech\"}\n"
+
+Test(api_records, what_is_found_comes_line_by_line_to_who_asks_for_lines)
+{
+    fake_web_ask(&web, "GET /search?q=a&lines", "", NULL);
+    cr_assert_eq(*arg_of("search", "sites").data, 0xc3);
+    cr_assert_eq(web.status, 0, "it may still be refused");
+    data("{\"kind\":\"asked\",\"site\":\"luzech\"}");
+    assert_so_far(ASKED);
+    data("{\"collection\":\"c\",\"key\":\"k\",\"kind\":\"record\",\"text\":\"t\"}");
+    data("{\"collection\":\"x\",\"key\":\"k\",\"kind\":\"record\",\"text\":\"secret\"}");
+    assert_so_far(ASKED HIT);
+    data("{\"kind\":\"answered\",\"site\":\"luzech\"}");
+    end("{\"indexing\":false,\"silent\":[\"luzech\"]}");
+    assert_answer(200, ASKED HIT ANSWERED
+                  "{\"kind\":\"end\",\"indexing\":false,\"silent\":[\"luzech\"]}\n");
+    cr_assert(fake_web_has_field(&web, "Content-Type: application/x-ndjson"));
+}
+
+Test(api_records, a_question_for_lines_may_be_refused_or_find_nothing_or_break_off)
+{
+    fake_web_ask(&web, "GET /search?q=&lines", "", NULL);
+    fake_web_error(&web, "bad-words");
+    cr_assert_eq(web.status, 422);
+    fake_web_ask(&web, "GET /search?lines&q=a", "", NULL);
+    end("{\"indexing\":true}");
+    assert_answer(200, "{\"kind\":\"end\",\"indexing\":true,\"silent\":[]}\n");
+    fake_web_ask(&web, "GET /search?lines&q=a", "", NULL);
+    data("{\"kind\":\"asked\",\"site\":\"luzech\"}");
+    fake_web_error(&web, "search-failed");
+    cr_assert(web.is_cut, "no client takes a part for the whole");
+    fake_web_ask(&web, "GET /search?q=a", "", NULL);
+    cr_assert_eq(*arg_of("search", "sites").data, 0xc2, "nobody else is told of sites");
+    end("{\"indexing\":false}");
 }
 
 Test(api_records, search_in_one_folder)
