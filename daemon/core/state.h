@@ -267,6 +267,8 @@ struct peer {
     bool is_to_be_told; /* it refused this site's new key: the next dial tells it (tell.c) */
     uint64_t tell_ms;   /* not again before */
     qn_link tell_link;
+    unsigned foreign; /* questions in this hour about what it has no part in (peer_asks_foreign) */
+    uint64_t foreign_until_ms;
     unsigned pushes; /* links of its own that a new one of it pushed out */
     uint64_t pushed_ms;
     uint64_t refused_ms; /* since when a second link of it waits for a word on the first; 0: none */
@@ -557,6 +559,9 @@ void core_pack_announcements(struct qn_core *core, struct qn_buf *out);
 void core_pack_own_announcement(struct qn_core *core, struct qn_buf *out);
 void peer_free(struct peer *peer);
 void peer_bad(struct qn_core *core, struct peer *peer, const char *code, enum qn_err err);
+/* It asked about what it has no part in, or what is not here, and gets nothing. A few of them in an
+ * hour are races of the ledger, or a copy that lost something; the rest is noted. */
+void peer_asks_foreign(struct qn_core *core, struct peer *peer);
 /* The address to try after so many others: what the peer announced, else the one that brought us
  * in. False if there is none. */
 bool peer_address(const struct peer *peer, size_t number,

@@ -51,7 +51,7 @@ totals() {
     local shown count sum
     shown=$(row "$1" "$2" "$3" "$2")
     count=$(held_files "$2" | wc -l)
-    sum=$(held_files "$2" | paste -sd+ | bc)
+    sum=$(held_files "$2" | awk '{ sum += $1 } END { print sum + 0 }')
     equal "$1 shows as many packs of $3 as $2 has" "$count" "$(jq .packs <<<"$shown")"
     equal "and as many bytes" "$4" "$(jq .bytes <<<"$shown")"
     (($(jq .bytes <<<"$shown") >= sum && sum >= 3000000)) || fail "$sum bytes of files, but $shown"
