@@ -83,10 +83,15 @@ static enum qn_err heard_copies(struct qn_core *core, struct peer *peer, struct 
     struct qn_span first, last;
     QN_TRY(qn_cursor_skip(cursor, COPIES_DEPTH_MAX, &first));
     if (number == QN_MSG_WANT) {
-        repair_asked(core, peer, share, first);
+        bool with_left = false;
+        if (!qn_cursor_is_end(cursor)) /* earlier releases do not ask for it */
+            QN_TRY(qn_cursor_bool(cursor, &with_left));
+        repair_asked(core, peer, share, first, with_left);
         return QN_OK;
     }
     QN_TRY(qn_cursor_skip(cursor, COPIES_DEPTH_MAX, &last)); /* the clock, then the copies */
+    if (!qn_cursor_is_end(cursor)) /* and what is left, where it was asked for */
+        QN_TRY(qn_cursor_skip(cursor, COPIES_DEPTH_MAX, &last));
     size_t size = (size_t)(last.data + last.size - first.data);
     repair_heard(core, peer, share, qn_span(first.data, size));
     return QN_OK;

@@ -390,6 +390,7 @@ struct pending {
     uint8_t prefix;
     uint16_t bucket;
     bool for_peer;          /* VERIFY: the peer asked */
+    bool with_left;         /* INTEGRITY: it asked for that, too */
     struct qn_site_id site; /* VERIFY */
     char object[160];
     struct qn_buf data;  /* REPLY: the END's payload; empty: nil */

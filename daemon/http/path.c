@@ -4,6 +4,8 @@
 #include "http/target.h"
 
 #define NAME_SIZE_MAX 255
+#define LOOSE_SIZE_MAX                                                                             \
+    ((size_t)3 * NAME_SIZE_MAX) /* with its accents apart, as macOS writes them */
 
 enum qn_err qn_http_unescape(struct qn_span text, size_t *at, uint8_t *ret_byte)
 {
@@ -45,12 +47,20 @@ void qn_http_path_encode(struct qn_span path, struct qn_buf *out)
     qn_http_escape(path, "/", out);
 }
 
+static bool is_ascii(struct qn_span text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (text.data[i] >= 0x80)
+            return false;
+    return true;
+}
+
 static enum qn_err check_name(struct qn_span name)
 {
     if (name.size == 0 || qn_span_eq_str(name, ".") || qn_span_eq_str(name, "..") ||
         !qn_text_is_printable(name))
         return QN_ERR_INVALID;
-    return name.size > NAME_SIZE_MAX ? QN_ERR_LIMIT : QN_OK;
+    return name.size > (is_ascii(name) ? NAME_SIZE_MAX : LOOSE_SIZE_MAX) ? QN_ERR_LIMIT : QN_OK;
 }
 
 /* A name, still encoded, in which a slash can only be an encoded one. */
@@ -85,6 +95,17 @@ static enum qn_err decode_names(struct qn_span path, struct qn_buf *out, size_t 
         path = qn_span_from(path, slash == NULL ? size : size + 1);
     }
     return out->is_over || out->size - start > QN_HTTP_PATH_SIZE_MAX ? QN_ERR_LIMIT : QN_OK;
+}
+
+bool qn_http_path_has_long_name(struct qn_span path)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < path.size; i++) {
+        size = path.data[i] == '/' ? 0 : size + 1;
+        if (size > NAME_SIZE_MAX)
+            return true;
+    }
+    return false;
 }
 
 enum qn_err qn_http_path_decode(struct qn_span path, struct qn_buf *out, bool *ret_ends_with_slash)

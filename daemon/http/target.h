@@ -17,9 +17,12 @@ enum qn_err QN_CHECKED qn_http_target_split(struct qn_span target, struct qn_htt
 /* Decodes a path into names joined by '/', without a slash at either end ("" is the root), and says
  * whether it ended with one. Refused (QN_ERR_INVALID): a broken escape, an encoded '/', NUL or
  * control byte, invalid UTF-8, "." or ".." as a name, an empty name in the middle. QN_ERR_LIMIT: a
- * name over 255 bytes, too deep, too long. NFC is the caller's. */
+ * name over 255 bytes (three times that if it is not ASCII: composed it may be short enough), too
+ * deep, too long. NFC is the caller's, and to look then for names that are too long. */
 enum qn_err QN_CHECKED qn_http_path_decode(struct qn_span path, struct qn_buf *out,
                                            bool *ret_ends_with_slash);
+/* Of one that is decoded: a name over 255 bytes. */
+bool qn_http_path_has_long_name(struct qn_span path);
 /* Encodes names joined by '/': all but unreserved characters and '/' as %XX. */
 void qn_http_path_encode(struct qn_span path, struct qn_buf *out);
 /* The value of a key of a query or form, decoded ('+' is a space); QN_ERR_NOTFOUND. */

@@ -93,19 +93,20 @@ static void removed(void *context, enum qn_err err)
 
 /* ---- POST ---- */
 
-/* What may stand in a URL may stand here, and no other. */
+/* What may stand in a URL may stand here, and no other; in the form in which locks know it. */
 static bool take_to(struct api_file *file, json_t *object)
 {
-    QN_AUTO_BUF struct qn_buf encoded;
+    QN_AUTO_BUF struct qn_buf encoded, path;
     bool ends;
     json_t *to = json_object_get(object, "to");
     qn_buf_init(&encoded, (size_t)3 * QN_HTTP_PATH_SIZE_MAX);
+    qn_buf_init(&path, QN_HTTP_PATH_SIZE_MAX);
     if (!json_is_string(to))
         return false;
     qn_http_path_encode(qn_span(json_string_value(to), json_string_length(to)), &encoded);
     return qn_buf_status(&encoded) == QN_OK &&
-           qn_http_path_decode(qn_buf_view(&encoded), &file->to, &ends) == QN_OK &&
-           file->to.size > 0;
+           qn_http_path_decode(qn_buf_view(&encoded), &path, &ends) == QN_OK &&
+           qn_name_compose(qn_buf_view(&path), &file->to) == QN_OK && file->to.size > 0;
 }
 
 static void move_or_copy(struct api_file *file, bool is_move)

@@ -36,6 +36,8 @@ static enum qn_err compose(struct qn_buf *path)
     struct qn_buf composed;
     qn_buf_init(&composed, QN_HTTP_PATH_SIZE_MAX);
     enum qn_err err = qn_name_compose(qn_buf_view(path), &composed);
+    if (err == QN_OK && qn_http_path_has_long_name(qn_buf_view(&composed)))
+        err = QN_ERR_LIMIT;
     if (err != QN_OK) {
         qn_buf_deinit(&composed);
         return err;

@@ -1,4 +1,5 @@
 /* May it be done? What is there, HTTP's conditions, the If header, locks. */
+#include "files/names.h"
 #include "http/condition.h"
 #include "serve/dav_private.h"
 
@@ -57,16 +58,17 @@ static bool read_resource(const struct dav_request *dav, struct qn_span resource
                           struct qn_buf *out)
 {
     bool has_slash;
+    QN_AUTO_BUF struct qn_buf path;
     struct qn_span prefix = qn_span_str("dav/");
+    qn_buf_init(&path, DAV_PATH_SIZE_MAX);
     if (resource.size == 0) {
         qn_buf_append_span(out, qn_buf_view(&dav->path));
         return true;
     }
-    if (qn_dav_destination_read(resource, qn_web_asked(dav->web)->host, out, &has_slash) != QN_OK ||
-        !qn_span_has_prefix(qn_buf_view(out), prefix))
-        return false;
-    qn_buf_consume(out, prefix.size);
-    return true;
+    return qn_dav_destination_read(resource, qn_web_asked(dav->web)->host, &path, &has_slash) ==
+               QN_OK &&
+           qn_span_has_prefix(qn_buf_view(&path), prefix) &&
+           qn_name_compose(qn_span_from(qn_buf_view(&path), prefix.size), out) == QN_OK;
 }
 
 static const struct dav_tagged *find_tagged(const struct dav_request *dav, struct qn_span path)

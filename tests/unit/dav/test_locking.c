@@ -234,3 +234,16 @@ Test(dav_locking, other_ways_in_can_ask)
     cr_assert(qn_dav_is_locked(dav_world_dav(world), &anna, SPAN("F/d/a"), false));
     cr_assert_not(qn_dav_is_locked(dav_world_dav(world), &anna, SPAN("F/b"), false));
 }
+
+/* macOS writes accents apart, also in the field If: it is the same resource. */
+Test(dav_locking, a_tagged_token_is_good_in_either_form_of_the_name)
+{
+    static const char *const forms[] = {"%C3%A9", "e%CC%81"};
+    dav_world_set_file(world, "\xc3\xa9", "one");
+    cr_assert_eq(lock("%C3%A9", ""), 200);
+    for (size_t i = 0; i < 2; i++) {
+        char field[256];
+        snprintf(field, sizeof(field), "If: <https://h:8443/dav/F/%s> (%s)\r\n", forms[i], token);
+        cr_assert_eq(ask("PUT /dav/F/%C3%A9", field), 204, "%s", field);
+    }
+}

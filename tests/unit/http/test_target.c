@@ -147,6 +147,8 @@ Test(path, limits)
     cr_assert_eq(decode_times("a", 256), QN_ERR_LIMIT);
     cr_assert_eq(decode_times("%41", 255), QN_OK);
     cr_assert_eq(decode_times("%41", 256), QN_ERR_LIMIT);
+    cr_assert_eq(decode_times("e%cc%81", 255), QN_OK, "255 letters of two bytes each, at most");
+    cr_assert_eq(decode_times("e%cc%81", 256), QN_ERR_LIMIT);
     cr_assert_eq(decode_times("/a", QN_HTTP_PATH_DEPTH_MAX), QN_OK);
     cr_assert_eq(decode_times("/a", QN_HTTP_PATH_DEPTH_MAX + 1), QN_ERR_LIMIT);
     cr_assert_eq(decode_times("/abcdefghijklmnopqrstuvwxyz01234", 128), QN_OK);
@@ -233,4 +235,17 @@ Test(form, basic)
     assert_basic("Basic YTo-", NULL, NULL);
     assert_basic("Basic YToA", NULL, NULL); /* a zero byte */
     assert_basic("Basic YTr/", NULL, NULL); /* not UTF-8 */
+}
+
+Test(path, names_that_are_too_long_are_seen)
+{
+    char path[600];
+    memset(path, 'x', sizeof(path));
+    cr_assert_not(qn_http_path_has_long_name(qn_span(path, 0)));
+    cr_assert_not(qn_http_path_has_long_name(qn_span(path, 255)));
+    cr_assert(qn_http_path_has_long_name(qn_span(path, 256)));
+    path[255] = path[511] = '/';
+    cr_assert_not(qn_http_path_has_long_name(qn_span(path, sizeof(path))));
+    path[511] = 'x';
+    cr_assert(qn_http_path_has_long_name(qn_span(path, sizeof(path))));
 }

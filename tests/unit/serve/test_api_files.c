@@ -316,6 +316,8 @@ static void put_lock(const char *path)
     struct qn_dav_lock_wish wish = {
         .path = qn_span_str(path), .person = "bert", .is_exclusive = true, .timeout_s = 3600};
     uint64_t now_ms = web.host.wall_ms(web.host.context);
+    memcpy(wish.random, path,
+           strlen(path) < sizeof(wish.random) ? strlen(path) : sizeof(wish.random));
     cr_assert_eq(qn_dav_locks_add(locks, &wish, now_ms, &lock), QN_OK);
     qn_buf_init(&key, 480);
     qn_buf_init(&row, 4096);
@@ -341,6 +343,7 @@ Test(api_files, what_is_locked_over_webdav)
     web.host.local = fake_local_door(rig.rows);
     web.host.wall_ms = wall_ms;
     put_lock("docs/d/a");
+    put_lock("docs/\xc3\xa9");
     struct qn_dav_options options = {.host = &web.host};
     web.dav = qn_dav_new(&options);
     refused("PUT /folders/docs/files/d/a", "", "lost", 423, "locked");
@@ -348,6 +351,10 @@ Test(api_files, what_is_locked_over_webdav)
     refused("DELETE /folders/docs/files/d", "", NULL, 423, "locked");
     refused("POST /folders/docs/files/d", JSON, "{\"do\":\"move\",\"to\":\"e\"}", 423, "locked");
     refused("POST /folders/docs/files/b", JSON, "{\"do\":\"move\",\"to\":\"d/a\"}", 423, "locked");
+    refused("POST /folders/docs/files/b", JSON, "{\"do\":\"move\",\"to\":\"\xc3\xa9\"}", 423,
+            "locked");
+    refused("POST /folders/docs/files/b", JSON, "{\"do\":\"move\",\"to\":\"e\xcc\x81\"}", 423,
+            "locked");
     cr_assert(rig_is(&rig, "d/a", "before"));
     ask("PUT /folders/docs/files/b", "", "new", 204);
     ask("GET /folders/docs/files/d/a", "", NULL, 200);
