@@ -24,6 +24,7 @@ static const struct {
 
     {"site.list", VIEWER, NULL},
     {"site.show", VIEWER, NULL},
+    {"site.report", VIEWER, NULL},
     {"site.invites", OPERATOR, NULL},
     {"site.invite", ADMIN, "site.invite"},
     {"site.revoke", ADMIN, "site.revoke"},
