@@ -36,9 +36,10 @@ enum qn_message {                   /* on the wire: never renumber */
                                             in the page, raw size, body (squeezed if it is smaller
                                             than the raw size); raw size 0: none from here now */
                   QN_MSG_PAGEACK =
-                      20,           /* collection, pass, sequence: durable; ms that it took there */
-                  QN_MSG_WANT = 21, /* collection, [key, ...]: whole records (model/copy.h) */
-                  QN_MSG_COPIES = 22,   /* collection, H(cc)[:16], [key, copy, ...] */
+                      20, /* collection, pass, sequence: durable; ms that it took there */
+                  QN_MSG_WANT =
+                      21, /* collection, [key, ...], [with left]: whole records (model/copy.h) */
+                  QN_MSG_COPIES = 22,   /* collection, H(cc)[:16], [key, copy, ...], [left] */
                   QN_MSG_PRESENCE = 24, /* [site 4 B, stamp, links 4 B each joined, calls
                                            likewise, ...],
                                            [collection 4 B, [H(cc)[:8], total, sites joined, ...],

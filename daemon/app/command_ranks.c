@@ -23,6 +23,7 @@ static const struct {
 
     {"site.list", VIEWER},
     {"site.show", VIEWER},
+    {"site.report", VIEWER},
     {"site.invites", OPERATOR},
     {"site.invite", ADMIN},
     {"site.revoke", ADMIN},

@@ -10,7 +10,7 @@
 #include "base/limits.h"
 #include "core/args.h"
 #include "model/book.h"
-#include "model/late.h"
+#include "model/recall.h"
 #include "os/os.h"
 #include "proto/pack.h"
 
@@ -19,7 +19,7 @@ struct recall {
     struct qn_kv *kv; /* of the copy */
     const qn_snapshot_vec *snapshots;
     size_t size; /* of what was told */
-    bool has_more, has_held;
+    bool has_more;
 };
 
 /* ---- plans ---- */
@@ -68,129 +68,43 @@ static enum qn_err tell_plans(const struct recall *recall)
 
 /* ---- collections ---- */
 
-/* One of them, and what is known of it here. */
-struct wanted {
-    struct qn_coll_id coll;
-    struct qn_vv known;
-    struct qn_span cursor, clock; /* of the pass that is running, if there is one; else empty */
-};
-
-static void tell_part(struct recall *recall, enum qn_job_news news, const struct qn_coll_id *coll,
-                      const char *what, struct qn_span body)
+static void tell_part(void *context, enum qn_recalled what, const struct qn_coll_id *coll,
+                      struct qn_span body, struct qn_span lost)
 {
+    struct recall *recall = context;
     struct qn_buf payload;
-    qn_buf_init(&payload, body.size + 256);
-    qn_pack_map(&payload, 2);
+    qn_buf_init(&payload, body.size + lost.size + 256);
+    qn_pack_map(&payload, lost.size > 0 ? 3 : 2);
     qn_pack_cstr(&payload, "coll");
     qn_pack_bin(&payload, QN_SPAN_OF(coll->bytes));
-    qn_pack_cstr(&payload, what);
+    if (lost.size > 0) {
+        qn_pack_cstr(&payload, "lost");
+        qn_pack_raw(&payload, lost);
+    }
+    qn_pack_cstr(&payload, what == QN_RECALLED_OPS ? "ops" : "page");
     qn_pack_bin(&payload, body);
-    qn_job_tell(recall->run, news, QN_OK, &payload);
+    qn_job_tell(recall->run, what == QN_RECALLED_OPS ? QN_JOB_OPS : QN_JOB_PAGE, QN_OK, &payload);
     recall->size += body.size;
 }
 
-/* QN_ERR_LIMIT: it is enough for one job. */
-static enum qn_err may_go_on(struct recall *recall)
+static enum qn_err may_go_on(void *context)
 {
-    if (recall->size >= QN_RECALL_SIZE) {
-        recall->has_more = true;
+    const struct recall *recall = context;
+    if (recall->size >= QN_RECALL_SIZE)
         return QN_ERR_LIMIT;
-    }
     return atomic_load(&recall->run->progress.is_cancelled) ? QN_ERR_CLOSED : QN_OK;
-}
-
-/* In the order in which the lost site applied them, all that is not known. */
-static enum qn_err recall_ops(struct recall *recall, const struct wanted *wanted, uint64_t from_seq)
-{
-    struct qn_ops_request request = {.coll = wanted->coll,
-                                     .known = &wanted->known,
-                                     .from_seq = from_seq,
-                                     .size_wish = QN_OPS_BATCH_SIZE,
-                                     .ops_wish = QN_OPS_ITEMS_MAX / 2};
-    QN_AUTO_BUF struct qn_buf body;
-    bool is_end = false;
-    qn_buf_init(&body, QN_FRAME_SIZE_MAX);
-    while (request.from_seq > 0 && !is_end) {
-        struct qn_ops_read read;
-        QN_TRY(may_go_on(recall));
-        qn_buf_reset(&body);
-        QN_TRY(qn_read_ops(recall->kv, &request, &body, &read));
-        if (read.op_count > 0)
-            tell_part(recall, QN_JOB_OPS, &wanted->coll, "ops", qn_buf_view(&body));
-        request.from_seq = read.next_seq;
-        is_end = read.is_end;
-        qn_vv_deinit(&read.last);
-    }
-    return QN_OK;
-}
-
-/* Once more afterwards: whether nothing is missing then is for the next job to see. */
-static enum qn_err recall_pages(struct recall *recall, const struct wanted *wanted)
-{
-    struct qn_page_read page = {.is_last = false};
-    struct qn_digest clock;
-    struct qn_page_request request = {.coll = wanted->coll,
-                                      .after = wanted->cursor,
-                                      .size_wish = QN_PAGE_SIZE,
-                                      .is_last_copy = true};
-    if (wanted->clock.size == sizeof(clock.bytes)) {
-        memcpy(clock.bytes, wanted->clock.data, sizeof(clock.bytes));
-        request.known = &clock;
-    }
-    QN_AUTO_BUF struct qn_buf body;
-    qn_buf_init(&body, QN_FRAME_SIZE_MAX);
-    while (!page.is_last) {
-        QN_TRY(may_go_on(recall));
-        qn_buf_reset(&body);
-        QN_TRY(qn_read_page(recall->kv, &request, &body, &page));
-        tell_part(recall, QN_JOB_PAGE, &wanted->coll, "page", qn_buf_view(&body));
-        clock = page.clock;
-        request.known = &clock;
-        request.after = qn_span(page.next, page.next_size);
-    }
-    recall->has_more = true;
-    return QN_OK;
-}
-
-/* The log of the copy, if it reaches back to what is known here, and can be read; else its records.
- */
-static enum qn_err recall_coll(struct recall *recall, const struct wanted *wanted)
-{
-    uint64_t from_seq = 0;
-    enum qn_err err = qn_read_start(recall->kv, &wanted->coll, &wanted->known, &from_seq);
-    if (err == QN_OK)
-        err = recall_ops(recall, wanted, from_seq);
-    if (err == QN_ERR_HELD || err == QN_ERR_CORRUPT)
-        err = recall_pages(recall, wanted);
-    return err == QN_ERR_LIMIT && recall->has_more ? QN_OK : err;
-}
-
-static enum qn_err read_wanted(struct qn_cursor *cursor, struct wanted *wanted)
-{
-    QN_TRY(qn_cursor_bytes(cursor, wanted->coll.bytes, sizeof(wanted->coll.bytes)));
-    QN_TRY(qn_vv_unpack(cursor, &wanted->known));
-    QN_TRY(qn_cursor_bin(cursor, QN_SPOT_SIZE_MAX, &wanted->cursor));
-    return qn_cursor_bin(cursor, QN_DIGEST_SIZE, &wanted->clock);
 }
 
 static enum qn_err recall_colls(struct recall *recall)
 {
-    struct qn_cursor cursor = qn_cursor(args_value(qn_buf_view(&recall->run->job->args), "colls"));
-    size_t count;
-    QN_TRY(qn_cursor_array(&cursor, SIZE_MAX, &count));
-    for (size_t i = 0; i < count; i += 4) {
-        struct wanted wanted = {.known = {.entries = {0}}};
-        enum qn_err err = read_wanted(&cursor, &wanted);
-        if (err == QN_OK)
-            err = recall_coll(recall, &wanted);
-        qn_vv_deinit(&wanted.known);
-        recall->has_held |= err == QN_ERR_HELD;
-        if (err != QN_ERR_HELD)
-            QN_TRY(err);
-    }
-    /* A copy of a site that was late itself has no pages: its log waits for the other members. */
-    recall->has_more |= recall->has_held && recall->size > 0;
-    return recall->has_held && recall->size == 0 ? QN_ERR_HELD : QN_OK;
+    const struct qn_recall_options options = {.ops_size = QN_OPS_BATCH_SIZE,
+                                              .ops_max = QN_OPS_ITEMS_MAX / 2,
+                                              .page_size = QN_PAGE_SIZE,
+                                              .may_go_on = may_go_on,
+                                              .tell = tell_part,
+                                              .context = recall};
+    return qn_recall(recall->kv, &options,
+                     args_value(qn_buf_view(&recall->run->job->args), "colls"), &recall->has_more);
 }
 
 /* ---- the copy ---- */

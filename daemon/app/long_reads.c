@@ -13,6 +13,7 @@ struct qn_long_reads {
 bool qn_read_is_long(const struct qn_read *read)
 {
     return read->kind == QN_READ_BUCKET || read->kind == QN_READ_SCRUB ||
+           (read->kind == QN_READ_COPIES && read->with_left) ||
            (read->kind == QN_READ_FP && read->level == 2);
 }
 

@@ -4,7 +4,7 @@
  * written anew by the site with the lowest identity, so that one site does it. */
 #include "core/integrity.h"
 
-#define ANEW_MAX 4 /* copies of a record that is given up, of different sites */
+#define ITEMS_MAX 2 /* of one key */
 
 /* A parsed copy of the key in hand. */
 struct candidate {
@@ -18,8 +18,8 @@ struct candidates {
     QN_VEC(struct candidate) list; /* of the sites with the clock; the own one first */
 };
 
-static enum qn_err open_copies(const struct vote *vote, struct qn_cursor *ret_cursor,
-                               uint8_t ret_clock[QN_ROOT_SIZE], size_t *ret_count)
+enum qn_err vote_open(const struct vote *vote, struct qn_cursor *ret_cursor,
+                      uint8_t ret_clock[QN_ROOT_SIZE], size_t *ret_count)
 {
     *ret_cursor = qn_cursor(qn_buf_view(&vote->copies));
     QN_TRY(qn_cursor_bytes(ret_cursor, ret_clock, QN_ROOT_SIZE));
@@ -31,7 +31,7 @@ static enum qn_err read_clock(const struct vote *vote, uint8_t ret_clock[QN_ROOT
 {
     struct qn_cursor cursor;
     size_t count;
-    return vote->has_answered ? open_copies(vote, &cursor, ret_clock, &count) : QN_ERR_NOTFOUND;
+    return vote->has_answered ? vote_open(vote, &cursor, ret_clock, &count) : QN_ERR_NOTFOUND;
 }
 
 static void hash_of(const struct qn_record_copy *copy, uint8_t ret_hash[QN_STATE_HASH_SIZE])
@@ -41,18 +41,14 @@ static void hash_of(const struct qn_record_copy *copy, uint8_t ret_hash[QN_STATE
         qn_record_hash(&copy->record, false, ret_hash);
 }
 
-/* The copy of a key in the answer of a site that has the clock. QN_ERR_NOTFOUND: none. */
-static enum qn_err find_copy(const struct vote *vote, const uint8_t clock[QN_ROOT_SIZE],
-                             struct qn_span key, struct qn_record_copy *ret_copy)
+enum qn_err vote_find(const struct vote *vote, struct qn_span key, struct qn_record_copy *ret_copy)
 {
     struct qn_cursor cursor;
-    uint8_t theirs[QN_ROOT_SIZE];
+    uint8_t clock[QN_ROOT_SIZE];
     size_t count;
     if (!vote->has_answered)
         return QN_ERR_NOTFOUND;
-    QN_TRY(open_copies(vote, &cursor, theirs, &count));
-    if (memcmp(clock, theirs, QN_ROOT_SIZE) != 0)
-        return QN_ERR_NOTFOUND;
+    QN_TRY(vote_open(vote, &cursor, clock, &count));
     for (size_t i = 0; i < count; i += 2) {
         struct qn_span found;
         QN_TRY(qn_cursor_str(&cursor, QN_KEY_SIZE_MAX, &found));
@@ -67,12 +63,18 @@ static enum qn_err find_copy(const struct vote *vote, const uint8_t clock[QN_ROO
     return QN_ERR_NOTFOUND;
 }
 
+static bool has_clock(const struct vote *vote, const uint8_t clock[QN_ROOT_SIZE])
+{
+    uint8_t theirs[QN_ROOT_SIZE];
+    return read_clock(vote, theirs) == QN_OK && memcmp(clock, theirs, sizeof(theirs)) == 0;
+}
+
 static void collect(const struct repairing *repairing, const uint8_t clock[QN_ROOT_SIZE],
                     struct qn_span key, struct candidates *candidates)
 {
     qn_vec_each (&repairing->votes, vote) {
         struct qn_record_copy copy = {0};
-        if (find_copy(vote, clock, key, &copy) != QN_OK)
+        if (!has_clock(vote, clock) || vote_find(vote, key, &copy) != QN_OK)
             continue;
         struct candidate *candidate = qn_vec_push_slot(&candidates->list);
         *candidate = (struct candidate){.vote = vote, .copy = copy};
@@ -210,10 +212,8 @@ static size_t count_equal_clocks(const struct repairing *repairing,
                                  const uint8_t clock[QN_ROOT_SIZE])
 {
     size_t equal = 0;
-    qn_vec_each (&repairing->votes, vote) {
-        uint8_t theirs[QN_ROOT_SIZE];
-        equal += read_clock(vote, theirs) == QN_OK && memcmp(clock, theirs, QN_ROOT_SIZE) == 0;
-    }
+    qn_vec_each (&repairing->votes, vote)
+        equal += has_clock(vote, clock);
     return equal;
 }
 
@@ -230,7 +230,7 @@ static bool is_beyond_help(const struct vote *vote, struct qn_span key)
 {
     uint8_t clock[QN_ROOT_SIZE];
     struct qn_record_copy copy = {0};
-    if (read_clock(vote, clock) != QN_OK || find_copy(vote, clock, key, &copy) != QN_OK)
+    if (read_clock(vote, clock) != QN_OK || vote_find(vote, key, &copy) != QN_OK)
         return false;
     bool is_damaged = copy.kind == QN_COPY_DAMAGED;
     qn_record_copy_deinit(&copy);
@@ -246,40 +246,15 @@ static bool is_hopeless(const struct repairing *repairing, struct qn_span key)
     return true;
 }
 
-/* What others have of it, whenever it was; or nothing, so that it is given up all the same. */
-static size_t add_anew(const struct repairing *repairing, struct qn_span key, struct qn_buf *out)
-{
-    size_t count = 0;
-    qn_vec_each (&repairing->votes, vote) {
-        uint8_t clock[QN_ROOT_SIZE];
-        struct candidate candidate = {.vote = vote};
-        if (read_clock(vote, clock) != QN_OK ||
-            find_copy(vote, clock, key, &candidate.copy) != QN_OK)
-            continue;
-        if (candidate.copy.kind == QN_COPY_RECORD && count < ANEW_MAX) {
-            add_item(key, QN_REPAIR_ANEW, &candidate, out);
-            count++;
-        }
-        qn_record_copy_deinit(&candidate.copy);
-    }
-    static const uint8_t nil = 0xc0;
-    struct candidate none = {.vote = &repairing->votes.items[0],
-                             .copy = {.packed = {&nil, sizeof(nil)}}};
-    if (count == 0)
-        add_item(key, QN_REPAIR_ANEW, &none, out);
-    return count == 0 ? 1 : count;
-}
-
 /* The very record that was damaged, whatever else its site has. */
 static size_t add_same(const struct repairing *repairing, struct qn_span key, struct qn_span hash,
                        struct qn_buf *out)
 {
     size_t count = 0;
     for (size_t i = 1; i < repairing->votes.count && count == 0; i++) {
-        uint8_t clock[QN_ROOT_SIZE], theirs[QN_STATE_HASH_SIZE];
+        uint8_t theirs[QN_STATE_HASH_SIZE];
         struct candidate candidate = {.vote = &repairing->votes.items[i]};
-        if (read_clock(candidate.vote, clock) != QN_OK ||
-            find_copy(candidate.vote, clock, key, &candidate.copy) != QN_OK)
+        if (vote_find(candidate.vote, key, &candidate.copy) != QN_OK)
             continue;
         hash_of(&candidate.copy, theirs);
         if (candidate.copy.kind == QN_COPY_RECORD && qn_span_eq(QN_SPAN_OF(theirs), hash)) {
@@ -293,7 +268,7 @@ static size_t add_same(const struct repairing *repairing, struct qn_span key, st
 
 /* A record that is damaged here, and for which nobody has a copy of the same clock. */
 static size_t add_other(struct repairing *repairing, const struct qn_record_copy *own,
-                        struct qn_span key, bool gives_up, struct qn_buf *out)
+                        struct qn_span key, struct qn_buf *out)
 {
     size_t count = own->hash.size > 0 ? add_same(repairing, key, own->hash, out) : 0;
     if (count > 0 || !is_hopeless(repairing, key))
@@ -303,15 +278,14 @@ static size_t add_other(struct repairing *repairing, const struct qn_record_copy
         return 0;
     }
     repairing->is_hopeless = true;
-    repairing->has_given_up |= gives_up;
-    return gives_up ? add_anew(repairing, key, out) : 0;
+    repairing->has_given_up |= repairing->with_left;
+    return repairing->with_left ? repair_add_left(repairing, key, out) : 0;
 }
 
 /* ---- all of them ---- */
 
 static size_t choose_one(const struct qn_core *core, struct repairing *repairing,
-                         const uint8_t clock[QN_ROOT_SIZE], struct qn_span key, bool gives_up,
-                         struct qn_buf *out)
+                         const uint8_t clock[QN_ROOT_SIZE], struct qn_span key, struct qn_buf *out)
 {
     struct candidates candidates = {0};
     size_t count = 0;
@@ -326,30 +300,29 @@ static size_t choose_one(const struct qn_core *core, struct repairing *repairing
         if (chosen != NULL)
             add_item(key, how, chosen, out);
         else if (own->copy.kind == QN_COPY_DAMAGED)
-            count = add_other(repairing, &own->copy, key, gives_up, out);
+            count = add_other(repairing, &own->copy, key, out);
     }
     release(&candidates);
     return count;
 }
 
 static enum qn_err choose_each(const struct qn_core *core, struct repairing *repairing,
-                               const uint8_t clock[QN_ROOT_SIZE], bool gives_up,
-                               struct qn_buf *items, size_t *count)
+                               const uint8_t clock[QN_ROOT_SIZE], struct qn_buf *items,
+                               size_t *count)
 {
     struct qn_cursor cursor = qn_cursor(qn_buf_view(&repairing->keys));
     size_t keys;
     QN_TRY(qn_cursor_array(&cursor, QN_COPIES_MAX, &keys));
-    for (size_t i = 0; i < keys && *count + ANEW_MAX <= QN_COPIES_MAX; i++) {
+    for (size_t i = 0; i < keys && *count + ITEMS_MAX <= QN_COPIES_MAX; i++) {
         struct qn_span key;
         QN_TRY(qn_cursor_str(&cursor, QN_KEY_SIZE_MAX, &key));
-        *count += choose_one(core, repairing, clock, key, gives_up, items);
+        *count += choose_one(core, repairing, clock, key, items);
     }
     return QN_OK;
 }
 
 enum qn_err repair_choose(const struct qn_core *core, const struct coll *coll,
-                          struct repairing *repairing, bool gives_up, struct qn_buf *out,
-                          size_t *ret_count)
+                          struct repairing *repairing, struct qn_buf *out, size_t *ret_count)
 {
     uint8_t clock[QN_ROOT_SIZE];
     if (repairing->votes.count == 0 || !repairing->votes.items[0].has_answered)
@@ -360,7 +333,7 @@ enum qn_err repair_choose(const struct qn_core *core, const struct coll *coll,
     QN_AUTO_BUF struct qn_buf items;
     qn_buf_init(&items, out->size_max - 256);
     *ret_count = 0;
-    QN_TRY(choose_each(core, repairing, clock, gives_up, &items, ret_count));
+    QN_TRY(choose_each(core, repairing, clock, &items, ret_count));
     if (*ret_count == 0 && count_equal_clocks(repairing, clock) < 2)
         return QN_ERR_HELD;
     QN_TRY(qn_buf_status(&items));

@@ -110,6 +110,7 @@ struct qn_read {
     struct qn_coll_id coll;
     uint64_t from_seq, to_seq; /* OPS */
     struct qn_vv known;        /* OPS; owned */
+    bool with_left;            /* COPIES: and what is left of records that are damaged here */
     size_t size_wish;
     unsigned level;         /* FP */
     uint8_t prefix;         /* FP */

@@ -17,6 +17,8 @@
 #include "model/scrub.h"
 
 #define REPAIR_WAIT_MS      5000                  /* for the answers of other sites */
+#define REPAIR_LEFT_WAIT_MS 60000                 /* where they read their logs for it */
+#define LEFT_KEYS_MAX       4                     /* asked for at once, then */
 #define REPAIR_RETRY_MS     60000                 /* after nobody could help */
 #define REPAIR_AGAIN_MS     2000                  /* after clocks that were not equal */
 #define GIVE_UP_MS          (24ull * 3600 * 1000) /* after nobody had a record whole for so long */
@@ -44,6 +46,7 @@ struct vote {
 struct repairing {
     bool of_suspects;          /* else of records that are set aside */
     bool is_committing;        /* what was decided is on its way to the store */
+    bool with_left;            /* what nobody has whole is given up now */
     struct qn_buf keys;        /* packed array */
     QN_VEC(struct vote) votes; /* this site's own first */
     uint64_t deadline_ms;
@@ -125,8 +128,8 @@ void repair_tick(struct qn_core *core, struct coll *coll);
 void repair_suspect(struct qn_core *core, struct coll *coll, struct qn_span keys, size_t count);
 /* Somebody is there who may help. */
 void repair_soon(struct coll *coll);
-void repair_asked(struct qn_core *core, struct peer *peer, struct share *share,
-                  struct qn_span keys);
+void repair_asked(struct qn_core *core, struct peer *peer, struct share *share, struct qn_span keys,
+                  bool with_left);
 void repair_heard(struct qn_core *core, struct peer *peer, struct share *share,
                   struct qn_span copies);
 void repair_read_done(struct qn_core *core, const struct pending *pending,
@@ -140,11 +143,21 @@ void recount_outcome(struct qn_core *core, struct coll *coll, const struct qn_ou
 
 /* ---- choose.c: what the answers come to ---- */
 /* The payload of QN_INTENT_REPAIR; its count of items. QN_ERR_HELD: nobody has the clock that the
- * own copies were read at, and nothing can be done without. `gives_up`: what is hopeless is written
- * anew. */
+ * own copies were read at, and nothing can be done without. `with_left`: what is hopeless is
+ * written anew. */
 enum qn_err QN_CHECKED repair_choose(const struct qn_core *core, const struct coll *coll,
-                                     struct repairing *repairing, bool gives_up, struct qn_buf *out,
+                                     struct repairing *repairing, struct qn_buf *out,
                                      size_t *ret_count);
+/* choose_left.c: the items that give a record up, with what all votes have of it. */
+size_t repair_add_left(const struct repairing *repairing, struct qn_span key, struct qn_buf *out);
+
+/* Of the answer of a site: its clock, and how many values follow at the cursor: a key and a copy in
+ * turns; behind them may be what is left of damaged ones (model/copy.h). */
+enum qn_err QN_CHECKED vote_open(const struct vote *vote, struct qn_cursor *ret_cursor,
+                                 uint8_t ret_clock[QN_ROOT_SIZE], size_t *ret_count);
+/* The copy of a key, whatever the clock. QN_ERR_NOTFOUND: none. */
+enum qn_err QN_CHECKED vote_find(const struct vote *vote, struct qn_span key,
+                                 struct qn_record_copy *ret_copy);
 
 /* ---- scrub.c ---- */
 void scrub_tick(struct qn_core *core);

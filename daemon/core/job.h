@@ -56,8 +56,9 @@ enum qn_job_news {
     QN_JOB_PLAN,
     /* RECALL: {"coll": bin, "ops": bin}: operations, as the body of an OPS message */
     QN_JOB_OPS,
-    /* RECALL: {"coll": bin, "page": bin}: where operations do not reach back, all of it, as the
-     * bodies of PAGEs in their order */
+    /* RECALL: {"coll": bin, "lost": array, "page": bin}: where operations do not reach back, all of
+     * it, as the bodies of PAGEs in their order; "lost" only where some of it is damaged
+     * (model/recall.h) */
     QN_JOB_PAGE,
     QN_JOB_PROBLEM, /* {"errno": u64, "path": bin, "what": text} */
     /* the counts of vault.h, by their names (DRILL: {"bytes","compared","differing","files",

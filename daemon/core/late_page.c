@@ -49,9 +49,10 @@ static void submit(struct qn_core *core, struct coll *coll, const struct qn_buf 
 {
     struct qn_buf payload;
     qn_buf_init(&payload, QN_PAGE_SIZE_MAX + 64);
-    qn_pack_array(&payload, 2);
+    qn_pack_array(&payload, 3);
     qn_pack_bin(&payload, QN_SPAN_OF(coll->id.bytes));
     qn_pack_bin(&payload, qn_buf_view(raw));
+    qn_pack_array(&payload, 0); /* whoever has damaged records serves none */
     struct pending *pending = core_commit(core, QN_INTENT_PAGE, &payload, PENDING_LATE);
     pending->coll = coll->id;
     pending->link = coll->pass->link;

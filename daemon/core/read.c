@@ -121,12 +121,12 @@ static enum qn_err run(struct qn_kv *kv, const struct qn_read *read, struct qn_r
     case QN_READ_COPY:
         return offsite_read(kv, qn_buf_view(&read->names), &result->body);
     case QN_READ_COPIES:
-        return qn_read_copies(kv, &read->coll, qn_buf_view(&read->names), COPIES_SIZE_MAX,
-                              &result->body);
+        return qn_read_copies(kv, &read->coll, qn_buf_view(&read->names), read->with_left,
+                              COPIES_SIZE_MAX, &result->body);
     case QN_READ_CHAIN:
         return fork_read(kv, &read->coll, qn_buf_view(&read->names), &result->body);
     case QN_READ_ASIDE:
-        return qn_read_aside(kv, &read->coll, qn_buf_view(&read->names), QN_COPIES_MAX,
+        return qn_read_aside(kv, &read->coll, qn_buf_view(&read->names), read->size_wish,
                              &result->body, &count);
     case QN_READ_INCIDENTS:
         return qn_read_incidents(kv, &read->coll, INCIDENTS_SHOWN_MAX, &result->body);

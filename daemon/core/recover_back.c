@@ -344,13 +344,18 @@ static void begin_pages(struct qn_core *core, const struct coll *coll)
     commit(core, QN_INTENT_LATE, &intent)->coll = coll->id;
 }
 
-static void commit_page(struct qn_core *core, const struct coll *coll, struct qn_span page)
+static void commit_page(struct qn_core *core, const struct coll *coll, struct qn_span page,
+                        struct qn_span lost)
 {
     struct qn_buf intent;
-    qn_buf_init(&intent, page.size + 64);
-    qn_pack_array(&intent, 2);
+    qn_buf_init(&intent, page.size + lost.size + 64);
+    qn_pack_array(&intent, 3);
     qn_pack_bin(&intent, QN_SPAN_OF(coll->id.bytes));
     qn_pack_bin(&intent, page);
+    if (lost.size > 0)
+        qn_pack_raw(&intent, lost);
+    else
+        qn_pack_array(&intent, 0);
     commit(core, QN_INTENT_PAGE, &intent)->coll = coll->id;
     core_last_intent(core)->op_count = page.size / PAGE_OP_SIZE + 1;
 }
@@ -384,7 +389,7 @@ void recover_heard_page(struct qn_core *core, struct qn_span payload)
     }
     if (!recover_brings_pages(core, coll))
         begin_pages(core, coll);
-    commit_page(core, coll, page);
+    commit_page(core, coll, page, args_value(payload, "lost"));
 }
 
 static bool is_end_of_pass(const struct qn_outcome *outcome)

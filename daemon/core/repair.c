@@ -45,10 +45,20 @@ void repair_suspect(struct qn_core *core, struct coll *coll, struct qn_span keys
 
 /* ---- asking ---- */
 
-static struct repairing *begin(struct coll *coll, bool of_suspects)
+static bool gives_up(const struct qn_core *core, const struct coll *coll)
+{
+    uint64_t since_ms = coll->care.hopeless_ms;
+    if (core->now_ms < coll->care.give_up_ms)
+        return true;
+    return since_ms != 0 && core->now_ms >= since_ms + GIVE_UP_MS;
+}
+
+/* What is left of records is asked for only when they would be given up: logs are read for it. */
+static struct repairing *begin(const struct qn_core *core, struct coll *coll, bool of_suspects)
 {
     struct repairing *repairing = QN_NEW(struct repairing);
     repairing->of_suspects = of_suspects;
+    repairing->with_left = !of_suspects && gives_up(core, coll);
     qn_buf_init(&repairing->keys, QN_COPIES_MAX * (QN_KEY_SIZE_MAX + 8));
     coll->care.repairing = repairing;
     return repairing;
@@ -81,18 +91,21 @@ static void ask(struct qn_core *core, struct coll *coll)
         if (peer_share(*peer, &coll->id) == NULL)
             continue;
         add_vote(repairing, &(*peer)->site);
-        struct qn_buf *out = core_message(core, QN_MSG_WANT, 2);
+        struct qn_buf *out = core_message(core, QN_MSG_WANT, repairing->with_left ? 3 : 2);
         qn_pack_bin(out, QN_SPAN_OF(coll->id.bytes));
         qn_pack_raw(out, qn_buf_view(&repairing->keys));
+        if (repairing->with_left)
+            qn_pack_bool(out, true);
         core_send(core, (*peer)->session->link);
     }
-    repairing->deadline_ms = core->now_ms + REPAIR_WAIT_MS;
+    repairing->deadline_ms =
+        core->now_ms + (repairing->with_left ? REPAIR_LEFT_WAIT_MS : REPAIR_WAIT_MS);
 }
 
 static void ask_suspects(struct qn_core *core, struct coll *coll)
 {
     struct qn_cursor cursor = qn_cursor(qn_buf_view(&coll->care.suspects));
-    struct repairing *repairing = begin(coll, true);
+    struct repairing *repairing = begin(core, coll, true);
     struct qn_span key;
     size_t count = coll->care.suspect_count;
     count = count < QN_COPIES_MAX ? count : QN_COPIES_MAX;
@@ -107,11 +120,13 @@ static void ask_suspects(struct qn_core *core, struct coll *coll)
 static void read_aside(struct qn_core *core, struct coll *coll)
 {
     struct qn_read *read = QN_NEW(struct qn_read);
-    *read = (struct qn_read){.kind = QN_READ_ASIDE, .coll = coll->id};
+    struct repairing *repairing = begin(core, coll, false);
+    *read = (struct qn_read){.kind = QN_READ_ASIDE,
+                             .coll = coll->id,
+                             .size_wish = repairing->with_left ? LEFT_KEYS_MAX : QN_COPIES_MAX};
     qn_buf_init(&read->names, QN_KEY_SIZE_MAX);
     qn_buf_append_span(&read->names, qn_buf_view(&coll->care.after));
-    begin(coll, false);
-    coll->care.repairing->deadline_ms = UINT64_MAX;
+    repairing->deadline_ms = UINT64_MAX;
     struct pending *pending = core_read_later(core, read, PENDING_INTEGRITY);
     pending->level = INTEGRITY_ASIDE;
     pending->coll = coll->id;
@@ -168,14 +183,6 @@ static bool have_all_answered(const struct qn_core *core, const struct coll *col
     return answers == members;
 }
 
-static bool gives_up(const struct qn_core *core, const struct coll *coll)
-{
-    uint64_t since_ms = coll->care.hopeless_ms;
-    if (core->now_ms < coll->care.give_up_ms)
-        return true;
-    return since_ms != 0 && core->now_ms >= since_ms + GIVE_UP_MS;
-}
-
 /* A record that nobody has whole: the wait for one who has it begins, goes on or is over. */
 static void note_hope(const struct qn_core *core, struct coll *coll)
 {
@@ -200,10 +207,9 @@ static void decide(struct qn_core *core, struct coll *coll)
 {
     struct qn_buf payload;
     size_t count = 0;
-    qn_buf_init(&payload, 4 * QN_FRAME_SIZE_MAX);
+    qn_buf_init(&payload, 5 * QN_FRAME_SIZE_MAX);
     coll->care.repairing->has_all = have_all_answered(core, coll);
-    enum qn_err err =
-        repair_choose(core, coll, coll->care.repairing, gives_up(core, coll), &payload, &count);
+    enum qn_err err = repair_choose(core, coll, coll->care.repairing, &payload, &count);
     note_hope(core, coll);
     /* One dot with two contents is one way to this, and this site may have used it twice. */
     if (err == QN_OK && coll->care.repairing->diverges)
@@ -269,18 +275,23 @@ static void look_as_well(struct qn_core *core, struct peer *peer, struct coll *c
 }
 
 /* One answer at a time: whoever asks again before it came is not answered, and asks later. */
-void repair_asked(struct qn_core *core, struct peer *peer, struct share *share, struct qn_span keys)
+void repair_asked(struct qn_core *core, struct peer *peer, struct share *share, struct qn_span keys,
+                  bool with_left)
 {
     if (share->is_answering)
         return;
     share->is_answering = true;
     look_as_well(core, peer, share->coll);
     struct qn_read *read = QN_NEW(struct qn_read);
-    *read = (struct qn_read){.kind = QN_READ_COPIES, .coll = share->coll->id};
+    *read = (struct qn_read){.kind = QN_READ_COPIES,
+                             .coll = share->coll->id,
+                             .asker = peer->site,
+                             .with_left = with_left};
     qn_buf_init(&read->names, QN_FRAME_SIZE_MAX);
     qn_buf_append_span(&read->names, keys);
     struct pending *pending = core_read_later(core, read, PENDING_INTEGRITY);
     pending->level = INTEGRITY_ANSWER;
+    pending->with_left = with_left;
     pending->link = peer->session->link;
     pending->coll = share->coll->id;
 }
@@ -295,7 +306,7 @@ static void answer(struct qn_core *core, const struct pending *pending,
     share->is_answering = false;
     if (result->err != QN_OK)
         return;
-    struct qn_buf *out = core_message(core, QN_MSG_COPIES, 3);
+    struct qn_buf *out = core_message(core, QN_MSG_COPIES, pending->with_left ? 4 : 3);
     qn_pack_bin(out, QN_SPAN_OF(pending->coll.bytes));
     qn_pack_raw(out, qn_buf_view(&result->body));
     core_send(core, peer->session->link);

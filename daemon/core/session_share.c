@@ -83,10 +83,15 @@ static enum qn_err heard_copies(struct qn_core *core, struct peer *peer, struct 
     struct qn_span first, last;
     QN_TRY(qn_cursor_skip(cursor, COPIES_DEPTH_MAX, &first));
     if (number == QN_MSG_WANT) {
-        repair_asked(core, peer, share, first);
+        bool with_left = false;
+        if (!qn_cursor_is_end(cursor)) /* earlier releases do not ask for it */
+            QN_TRY(qn_cursor_bool(cursor, &with_left));
+        repair_asked(core, peer, share, first, with_left);
         return QN_OK;
     }
     QN_TRY(qn_cursor_skip(cursor, COPIES_DEPTH_MAX, &last)); /* the clock, then the copies */
+    if (!qn_cursor_is_end(cursor)) /* and what is left, where it was asked for */
+        QN_TRY(qn_cursor_skip(cursor, COPIES_DEPTH_MAX, &last));
     size_t size = (size_t)(last.data + last.size - first.data);
     repair_heard(core, peer, share, qn_span(first.data, size));
     return QN_OK;
@@ -152,8 +157,10 @@ enum qn_err session_about_share(struct qn_core *core, struct peer *peer, uint64_
     struct qn_coll_id id;
     QN_TRY(qn_cursor_bytes(cursor, id.bytes, sizeof(id.bytes)));
     struct share *share = session_share(peer->session, &id);
-    if (share == NULL)
+    if (share == NULL) {
+        peer_asks_foreign(core, peer);
         return QN_OK;
+    }
     switch (number) {
     case QN_MSG_CLOCK:
         return heard_clock(core, peer, share, cursor);

@@ -33,7 +33,8 @@ enum qn_intent_kind {
     /* Late sites (late.h); the state afterwards stands in the change of the collection. */
     QN_INTENT_LATE,        /* [coll, may drop] */
     QN_INTENT_LATE_CANCEL, /* [coll]: no page came yet */
-    QN_INTENT_PAGE,        /* [coll, body of PAGE as a binary]; answer: [is end of the pass] */
+    QN_INTENT_PAGE,        /* [coll, body of PAGE as a binary, what is damaged where it was read, as
+                              recall.h has it]; answer: [is end of the pass] */
     QN_INTENT_RESCUE,      /* [coll, known clock] */
     QN_INTENT_UNFORK, /* [coll, operations max or 0, [actor, [ctr, hash, signature, ...], ...]] of
                          another site (fork.h); answer: [the actors that there are two chains of,

@@ -2,9 +2,6 @@
 
 #include "base/limits.h"
 #include "base/text.h"
-#include "model/damage.h"
-#include "model/hashing.h"
-#include "model/replica_impl.h"
 #include "model/value.h"
 #include "proto/pack.h"
 
@@ -151,166 +148,31 @@ enum qn_err qn_record_copy_unpack(struct qn_cursor *cursor, struct qn_record_cop
     return QN_OK;
 }
 
-/* ---- reading them ---- */
+/* ---- what is left ---- */
 
-static enum qn_err pack_aside(struct qn_kv *kv, uint32_t coll, struct qn_span key,
-                              struct qn_buf *out)
+void qn_copy_left_deinit(struct qn_copy_left *left)
 {
-    struct qn_span hash;
-    enum qn_err err = qn_aside_get(kv, coll, key, &hash);
+    qn_record_deinit(&left->said);
+    qn_record_deinit(&left->seen);
+}
+
+static enum qn_err unpack_some(struct qn_cursor *cursor, struct qn_record *ret_record)
+{
+    if (qn_cursor_peek(cursor) == QN_ITEM_NIL)
+        return qn_cursor_nil(cursor);
+    return qn_record_unpack(cursor, ret_record);
+}
+
+enum qn_err qn_copy_left_unpack(struct qn_cursor *cursor, struct qn_copy_left *ret_left)
+{
+    struct qn_copy_left left = {.key = {0}};
+    QN_TRY(qn_cursor_str(cursor, QN_KEY_SIZE_MAX, &left.key));
+    enum qn_err err = unpack_some(cursor, &left.said);
     if (err == QN_OK)
-        qn_pack_bin(out, hash);
+        err = unpack_some(cursor, &left.seen);
+    if (err == QN_OK)
+        *ret_left = left;
     else
-        qn_pack_nil(out);
-    return qn_may_miss(err);
-}
-
-/* One that is damaged and was not set aside yet is not passed on either. */
-static enum qn_err pack_row(struct qn_kv *kv, struct qn_hasher *hasher, struct qn_span row,
-                            struct qn_buf *out)
-{
-    struct qn_dict dict;
-    struct qn_row_head head;
-    QN_AUTO_RECORD struct qn_record record = {0};
-    qn_dict_init(&dict, kv, false);
-    enum qn_err err = qn_replica_check_row(hasher, &dict, row, &head, &record);
-    if (err == QN_OK || err == QN_ERR_CONFLICT)
-        qn_record_pack(&record, out);
-    else
-        qn_pack_bin(out, qn_span(NULL, 0));
-    return err == QN_OK || err == QN_ERR_CONFLICT || err == QN_ERR_CORRUPT ? QN_OK : err;
-}
-
-static enum qn_err pack_copy(struct qn_kv *kv, struct qn_hasher *hasher, uint32_t coll,
-                             struct qn_span key, struct qn_buf *out)
-{
-    struct qn_key at;
-    struct qn_span row;
-    enum qn_err err = coll == 0 ? QN_ERR_NOTFOUND
-                                : qn_kv_get(kv, QN_TABLE_REC, qn_key_record(&at, coll, key), &row);
-    if (err == QN_ERR_NOTFOUND)
-        return pack_aside(kv, coll, key, out);
-    QN_TRY(err);
-    return pack_row(kv, hasher, row, out);
-}
-
-struct copies {
-    struct qn_kv *kv;
-    struct qn_hasher *hasher;
-    uint32_t coll;
-    size_t size_max;
-    size_t count;
-    struct qn_buf items, one;
-};
-
-static enum qn_err add_copy(struct copies *copies, struct qn_span key)
-{
-    qn_buf_reset(&copies->one);
-    QN_TRY(pack_copy(copies->kv, copies->hasher, copies->coll, key, &copies->one));
-    bool is_too_large = qn_buf_status(&copies->one) != QN_OK;
-    if (!is_too_large && copies->items.size + copies->one.size > copies->size_max)
-        return QN_OK; /* another time */
-    qn_pack_str(&copies->items, key);
-    if (is_too_large)
-        qn_pack_bool(&copies->items, false);
-    else
-        qn_pack_raw(&copies->items, qn_buf_view(&copies->one));
-    copies->count++;
-    return QN_OK;
-}
-
-static enum qn_err add_copies(struct copies *copies, struct qn_span keys)
-{
-    struct qn_cursor cursor = qn_cursor(keys);
-    struct qn_span key;
-    size_t count;
-    QN_TRY(qn_cursor_array(&cursor, QN_COPIES_MAX, &count));
-    for (size_t i = 0; i < count; i++) {
-        QN_TRY(qn_cursor_str(&cursor, QN_KEY_SIZE_MAX, &key));
-        if (key.size == 0)
-            return QN_ERR_INVALID;
-        QN_TRY(add_copy(copies, key));
-    }
-    return qn_cursor_finish(&cursor);
-}
-
-enum qn_err qn_read_copies(struct qn_kv *kv, const struct qn_coll_id *coll, struct qn_span keys,
-                           size_t size_max, struct qn_buf *out)
-{
-    struct qn_coll_row row;
-    struct qn_digest clock;
-    QN_AUTO_VV struct qn_vv cc = {0};
-    QN_TRY(qn_coll_row_get(kv, coll, &row));
-    QN_TRY(qn_read_cc(kv, coll, &cc));
-    qn_vv_digest(&cc, &clock);
-    if (row.is_late) /* its records are ahead of its clock */
-        memset(clock.bytes, 0, sizeof(clock.bytes));
-    struct copies copies = {.kv = kv, .coll = row.number, .size_max = size_max};
-    qn_buf_init(&copies.items, size_max + 2 * QN_KEY_SIZE_MAX * QN_COPIES_MAX);
-    qn_buf_init(&copies.one, size_max);
-    copies.hasher = qn_hasher_new();
-    enum qn_err err = add_copies(&copies, keys);
-    qn_hasher_free(copies.hasher);
-    qn_pack_bin(out, qn_span(clock.bytes, QN_ROOT_SIZE));
-    qn_pack_array(out, 2 * copies.count);
-    qn_pack_raw(out, qn_buf_view(&copies.items));
-    err = err != QN_OK ? err : qn_buf_status(&copies.items);
-    qn_buf_deinit(&copies.items);
-    qn_buf_deinit(&copies.one);
-    QN_TRY(err);
-    return qn_buf_status(out);
-}
-
-enum qn_err qn_read_aside(struct qn_kv *kv, const struct qn_coll_id *coll, struct qn_span after,
-                          size_t count_max, struct qn_buf *out, size_t *ret_count)
-{
-    struct qn_coll_row row;
-    struct qn_key at;
-    size_t count = 0;
-    enum qn_err err = QN_OK;
-    QN_AUTO_BUF struct qn_buf keys;
-    qn_buf_init(&keys, count_max * (QN_KEY_SIZE_MAX + 8));
-    QN_TRY(qn_coll_row_get(kv, coll, &row));
-    qn_key_copy(&at, after);
-    while (count < count_max && row.number != 0 && err == QN_OK) {
-        struct qn_span key;
-        err = qn_aside_next(kv, row.number, qn_key_view(&at), &key);
-        if (err != QN_OK)
-            break;
-        qn_pack_str(&keys, key);
-        qn_key_copy(&at, key);
-        count++;
-    }
-    QN_TRY(qn_may_miss(err));
-    qn_pack_array(out, count);
-    qn_pack_raw(out, qn_buf_view(&keys));
-    *ret_count = count;
-    return qn_buf_status(out);
-}
-
-enum qn_err qn_read_incidents(struct qn_kv *kv, const struct qn_coll_id *coll, size_t count_max,
-                              struct qn_buf *out)
-{
-    struct qn_coll_row row;
-    struct qn_incident incident;
-    uint64_t number = UINT64_MAX;
-    size_t count = 0;
-    enum qn_err err = QN_OK;
-    QN_AUTO_BUF struct qn_buf items;
-    qn_buf_init(&items, count_max * (QN_KEY_SIZE_MAX + 64));
-    QN_TRY(qn_coll_row_get(kv, coll, &row));
-    while (count < count_max && row.number != 0 && err == QN_OK) {
-        err = qn_incident_before(kv, row.number, number, &number, &incident);
-        if (err != QN_OK)
-            break;
-        qn_pack_u64(&items, incident.at_ms);
-        qn_pack_u64(&items, incident.kind);
-        qn_pack_str(&items, incident.key);
-        qn_pack_bin(&items, QN_SPAN_OF(incident.site.bytes));
-        count++;
-    }
-    QN_TRY(qn_may_miss(err));
-    qn_pack_array(out, 4 * count);
-    qn_pack_raw(out, qn_buf_view(&items));
-    return qn_buf_status(out);
+        qn_copy_left_deinit(&left);
+    return err;
 }

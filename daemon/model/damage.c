@@ -109,7 +109,7 @@ enum qn_err qn_aside_keep(struct qn_kv *kv, uint32_t coll, struct qn_span key, u
 }
 
 enum qn_err qn_aside_kept(struct qn_kv *kv, uint32_t coll, struct qn_span key, struct qn_key *at,
-                          uint32_t *ret_actor, struct qn_span *ret_op)
+                          struct qn_aside_op *ret_kept)
 {
     struct qn_key prefix;
     struct qn_span found;
@@ -118,10 +118,11 @@ enum qn_err qn_aside_kept(struct qn_kv *kv, uint32_t coll, struct qn_span key, s
         *at = prefix;
     else
         qn_key_next(at);
-    QN_TRY(qn_kv_seek(kv, QN_TABLE_AUDIT, qn_key_view(at), &found, ret_op));
+    QN_TRY(qn_kv_seek(kv, QN_TABLE_AUDIT, qn_key_view(at), &found, &ret_kept->op));
     if (!qn_span_has_prefix(found, qn_key_view(&prefix)) || found.size < prefix.size + 12)
         return QN_ERR_NOTFOUND;
-    *ret_actor = qn_read_u32(found.data + prefix.size);
+    ret_kept->actor = qn_read_u32(found.data + prefix.size);
+    ret_kept->ctr = qn_read_u64(found.data + prefix.size + 4);
     qn_key_copy(at, found);
     return QN_OK;
 }
@@ -129,10 +130,9 @@ enum qn_err qn_aside_kept(struct qn_kv *kv, uint32_t coll, struct qn_span key, s
 enum qn_err qn_aside_unkeep(struct qn_kv *kv, uint32_t coll, struct qn_span key)
 {
     struct qn_key at = {.size = 0};
-    struct qn_span op;
-    uint32_t actor;
+    struct qn_aside_op kept;
     enum qn_err err;
-    while ((err = qn_aside_kept(kv, coll, key, &at, &actor, &op)) == QN_OK)
+    while ((err = qn_aside_kept(kv, coll, key, &at, &kept)) == QN_OK)
         QN_TRY(qn_kv_del(kv, QN_TABLE_AUDIT, qn_key_view(&at)));
     return qn_may_miss(err);
 }

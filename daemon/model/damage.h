@@ -70,11 +70,16 @@ enum qn_err QN_CHECKED qn_aside_row(struct qn_kv *kv, uint32_t coll, struct qn_s
 enum qn_err QN_CHECKED qn_aside_keep(struct qn_kv *kv, uint32_t coll, struct qn_span key,
                                      uint32_t actor, uint64_t ctr, struct qn_span field,
                                      struct qn_span op);
-/* The first one kept of a record behind *at, which begins empty and moves on; borrowed.
- * QN_ERR_NOTFOUND: no more. */
+struct qn_aside_op {
+    uint32_t actor; /* of its author */
+    uint64_t ctr;
+    struct qn_span op; /* borrowed */
+};
+
+/* The first one kept of a record behind *at, which begins empty and moves on. QN_ERR_NOTFOUND: no
+ * more. */
 enum qn_err QN_CHECKED qn_aside_kept(struct qn_kv *kv, uint32_t coll, struct qn_span key,
-                                     struct qn_key *at, uint32_t *ret_actor,
-                                     struct qn_span *ret_op);
+                                     struct qn_key *at, struct qn_aside_op *ret_kept);
 /* All that was kept of a record goes. */
 enum qn_err QN_CHECKED qn_aside_unkeep(struct qn_kv *kv, uint32_t coll, struct qn_span key);
 /* The first key > after that is set aside; borrowed. */

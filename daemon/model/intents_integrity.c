@@ -18,7 +18,7 @@ static enum qn_err read_item(struct qn_cursor *cursor, struct qn_repair_item *it
     uint64_t how;
     QN_TRY(qn_cursor_str(cursor, QN_KEY_SIZE_MAX, &item->key));
     QN_TRY(qn_cursor_u64(cursor, &how));
-    if (item->key.size == 0 || how < QN_REPAIR_TAKE || how > QN_REPAIR_ANEW)
+    if (item->key.size == 0 || how < QN_REPAIR_TAKE || how > QN_REPAIR_ANEW_SEEN)
         return QN_ERR_INVALID;
     item->how = (enum qn_repair_how)how;
     QN_TRY(qn_cursor_bytes(cursor, item->site.bytes, sizeof(item->site.bytes)));

@@ -26,11 +26,12 @@ static void answer(struct qn_outcome *outcome, bool is_end)
 static enum qn_err run_page(struct qn_applier *applier, const struct qn_coll_id *coll,
                             struct qn_cursor *cursor, struct qn_outcome *outcome)
 {
-    struct qn_span body;
+    struct qn_span body, lost;
     struct qn_page_result result;
     QN_TRY(qn_cursor_bin(cursor, QN_PAGE_SIZE_MAX, &body));
+    QN_TRY(qn_cursor_skip(cursor, QN_VALUE_DEPTH_MAX + 4, &lost));
     QN_TRY(qn_cursor_finish(cursor));
-    QN_TRY(qn_replica_page(applier->replica, coll, body, &result));
+    QN_TRY(qn_replica_page(applier->replica, coll, body, lost, &result));
     outcome->changed = result.changed;
     answer(outcome, result.is_end);
     return QN_OK;
@@ -106,7 +107,8 @@ enum qn_err qn_intent_run_late(struct qn_applier *applier, enum qn_intent_kind k
 {
     struct qn_coll_id coll;
     bool is_cancel = kind == QN_INTENT_LATE_CANCEL;
-    QN_TRY(qn_intent_array(cursor, is_cancel ? 1 : kind == QN_INTENT_UNFORK ? 3 : 2));
+    bool is_long = kind == QN_INTENT_UNFORK || kind == QN_INTENT_PAGE;
+    QN_TRY(qn_intent_array(cursor, is_cancel ? 1 : is_long ? 3 : 2));
     QN_TRY(qn_cursor_bytes(cursor, coll.bytes, sizeof(coll.bytes)));
     if (is_cancel)
         return qn_replica_late_cancel(applier->replica, &coll);

@@ -39,7 +39,9 @@ struct qn_page_result {
     bool is_end;    /* it was the last page of the pass */
 };
 
-/* One page. A page that the cursor is behind of already is no change. Errors:
+/* One page. A page that the cursor is behind of already is no change. `lost`: what is damaged where
+ * it was read, as recall.h tells it; empty: nothing. Those records are set aside here as well, with
+ * what the operations there say of them, since the clock of the page claims them. Errors:
  *   QN_ERR_STATE      no pass is running, or the page does not begin at the cursor
  *   QN_ERR_NOTFOUND   it names a clock that is not known here: ask for it with its clock
  *   QN_ERR_HELD       its clock has an actor of a site that is not known here
@@ -48,7 +50,8 @@ struct qn_page_result {
  *                     this is right
  *   QN_ERR_INVALID, QN_ERR_SIGNATURE, QN_ERR_LIMIT   the source is broken or hostile */
 enum qn_err QN_CHECKED qn_replica_page(struct qn_replica *replica, const struct qn_coll_id *coll,
-                                       struct qn_span body, struct qn_page_result *ret_result);
+                                       struct qn_span body, struct qn_span lost,
+                                       struct qn_page_result *ret_result);
 
 /* Values that nobody's clock will ever cover (their writer was wiped before its operations reached
  * anybody) become own operations, and the pass begins again. `known` is the join of the clocks of

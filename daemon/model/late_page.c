@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/search.h"
 #include "model/bugs.h"
+#include "model/copy.h"
 #include "model/history.h"
 #include "model/late_impl.h"
 #include "model/late_owed.h"
@@ -15,6 +16,7 @@ struct taking {
     size_t clock;    /* its index among those that are stored; SIZE_MAX: it is new */
     size_t at;       /* the next record of the page */
     qn_hlc latest;
+    QN_VEC(struct qn_copy_left) lost; /* damaged where the page was read: it says nothing of them */
     struct qn_page_result result;
 };
 
@@ -288,33 +290,13 @@ static enum qn_err take_pair(struct taking *taking, const struct step *step,
     return QN_OK;
 }
 
-/* Of a record that is set aside: as an operation that set this one field. */
-static enum qn_err keep_pair(struct taking *taking, const struct step *step,
-                             const struct qn_page_pair *theirs)
-{
-    struct qn_replica *replica = taking->replica;
-    struct qn_op *op = &replica->op;
-    uint32_t actor;
-    op->dot = theirs->pair.dot;
-    op->hlc = theirs->pair.hlc;
-    op->kind = qn_span_eq_str(theirs->field, QN_FIELD_TRASH) ? QN_OP_TRASH : QN_OP_PUT;
-    op->key = step->key;
-    op->user = theirs->pair.user;
-    op->set.count = op->removed.count = 0;
-    qn_vec_push(&op->set, ((struct qn_op_set){theirs->field, theirs->pair.value}));
-    qn_buf_reset(&replica->op_bytes);
-    QN_TRY(qn_op_pack(op, &replica->op_bytes));
-    QN_TRY(qn_dict_number_actor(&replica->dict, &op->dot.actor, &actor));
-    return qn_aside_keep(replica->kv, taking->coll->row.number, step->key, actor, op->dot.ctr,
-                         theirs->field, qn_buf_view(&replica->op_bytes));
-}
-
 /* Its whole copy comes when the clocks are equal (replica_repair.c), if its site is still there. */
 static enum qn_err keep_aside(struct taking *taking, const struct step *step)
 {
     QN_TRY(qn_aside_outdate(taking->replica->kv, taking->coll->row.number, step->key));
     for (size_t i = 0; i < step->count; i++)
-        QN_TRY(keep_pair(taking, step, &step->pairs[i]));
+        QN_TRY(qn_replica_keep_pair(taking->replica, taking->coll, step->key, step->pairs[i].field,
+                                    &step->pairs[i].pair));
     return QN_OK;
 }
 
@@ -338,10 +320,19 @@ static enum qn_err merge(struct taking *taking, const struct step *step)
     return QN_OK;
 }
 
+/* Before the page is merged: that these records are not in it says nothing. */
+static enum qn_err lose_all(struct taking *taking)
+{
+    qn_vec_each (&taking->lost, lost)
+        QN_TRY(qn_replica_lose(taking->replica, taking->coll, lost));
+    return QN_OK;
+}
+
 static enum qn_err merge_all(struct taking *taking)
 {
     struct step step;
     enum qn_err err;
+    QN_TRY(lose_all(taking));
     QN_TRY(start(taking, &step));
     while ((err = next(taking, &step)) == QN_OK) {
         QN_TRY(merge(taking, &step));
@@ -408,15 +399,40 @@ static enum qn_err take(struct taking *taking)
     return qn_replica_fault(write(taking));
 }
 
+static enum qn_err unpack_lost(struct taking *taking, struct qn_span lost)
+{
+    struct qn_cursor cursor = qn_cursor(lost);
+    size_t count = 0;
+    if (lost.size > 0)
+        QN_TRY(qn_cursor_array(&cursor, SIZE_MAX, &count));
+    for (size_t i = 0; i < count; i += 3) {
+        struct qn_copy_left one;
+        QN_TRY(qn_copy_left_unpack(&cursor, &one));
+        qn_vec_push(&taking->lost, one);
+    }
+    return qn_cursor_finish(&cursor);
+}
+
+static void free_lost(struct taking *taking)
+{
+    qn_vec_each (&taking->lost, lost)
+        qn_copy_left_deinit(lost);
+    qn_vec_free(&taking->lost);
+}
+
 enum qn_err qn_replica_page(struct qn_replica *replica, const struct qn_coll_id *coll,
-                            struct qn_span body, struct qn_page_result *ret_result)
+                            struct qn_span body, struct qn_span lost,
+                            struct qn_page_result *ret_result)
 {
     struct taking taking = {.replica = replica};
     QN_TRY(qn_replica_coll(replica, coll, &taking.coll));
     if (!taking.coll->row.is_passing)
         return QN_ERR_STATE;
     QN_TRY(qn_page_unpack(body, &taking.page));
-    enum qn_err err = take(&taking);
+    enum qn_err err = unpack_lost(&taking, lost);
+    if (err == QN_OK)
+        err = take(&taking);
+    free_lost(&taking);
     qn_vv_deinit(&taking.vv);
     qn_page_deinit(&taking.page);
     if (err == QN_OK)

@@ -13,6 +13,7 @@ enum qn_repair_how {                         /* in intents */
                                             has the hash that the row bore */
                      QN_REPAIR_ANEW = 5, /* one that is set aside is given up: what is left of it,
                                             here and in the copy, is written anew, at any clock */
+                     QN_REPAIR_ANEW_SEEN = 6, /* the same; the copy is of a damaged row */
 };
 
 struct qn_repair_item {

@@ -8,7 +8,6 @@ struct repair {
     struct qn_replica *replica;
     struct qn_coll_state *coll;
     const struct qn_repair_item *item;
-    struct qn_span anew; /* the key that was given up last */
 };
 
 /* replica_repair.c */
@@ -34,9 +33,7 @@ void qn_record_copy_pairs(const struct qn_record *from, struct qn_record *to);
 enum qn_err QN_CHECKED qn_repair_keep_both(const struct repair *repair);
 
 /* replica_repair_anew.c */
-/* The record is whole again, as far as it can be: what is left becomes own operations. */
-enum qn_err QN_CHECKED qn_repair_give_up(const struct repair *repair);
-/* Of the record that was given up last all copies are through: they needed what was kept of it. */
-enum qn_err QN_CHECKED qn_repair_end_giving_up(struct repair *repair);
-/* Another site's copy of a record that was just given up. */
-enum qn_err QN_CHECKED qn_repair_add_left(const struct repair *repair);
+/* The record is whole again, as far as it can be: what is left becomes own operations. `items`: all
+ * of this key that are to be written anew. */
+enum qn_err QN_CHECKED qn_repair_give_up(const struct repair *repair,
+                                         const struct qn_repair_item *items, size_t count);

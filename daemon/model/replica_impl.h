@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/prng.h"
+#include "model/copy.h"
 #include "model/damage.h"
 #include "model/late_seg.h"
 #include "model/log_row.h"
@@ -157,23 +158,18 @@ enum qn_err QN_CHECKED qn_replica_store(struct qn_replica *replica, struct qn_co
 enum qn_err QN_CHECKED qn_replica_commit_repair(struct qn_replica *replica,
                                                 struct qn_coll_state *coll);
 
-/* replica_left.c: the operations on one record that are in the log or were kept (damage.h), and the
- * pairs that they set. Zeroed at first. */
-struct qn_left_op;
-struct qn_left {
-    QN_VEC(struct qn_left_op) ops; /* what the record borrows from */
-    struct qn_record record;
-};
-void qn_left_deinit(struct qn_left *left);
-enum qn_err QN_CHECKED qn_left_find(struct qn_replica *replica, const struct qn_coll_state *coll,
-                                    struct qn_span key, struct qn_left *left);
-/* Takes out of a record what the operations removed. */
-void qn_left_subtract(const struct qn_left *left, struct qn_record *record);
-
 /* replica_damage.c */
 /* The row in replica->row is damaged: it leaves REC, and the record in hand is none, set aside. */
 enum qn_err QN_CHECKED qn_replica_set_aside(struct qn_replica *replica, struct qn_coll_state *coll,
                                             struct qn_span key);
+/* A record that a page claims, and that was damaged where the page was read, is not what it should
+ * be here: it is set aside, with what is left of it there (late.h). */
+enum qn_err QN_CHECKED qn_replica_lose(struct qn_replica *replica, struct qn_coll_state *coll,
+                                       const struct qn_copy_left *left);
+/* A pair of a record that is set aside is kept beside it. */
+enum qn_err QN_CHECKED qn_replica_keep_pair(struct qn_replica *replica,
+                                            const struct qn_coll_state *coll, struct qn_span key,
+                                            struct qn_span field, const struct qn_pair *pair);
 /* Sums, counters or indexes do not fit the records: they are counted anew later. */
 enum qn_err QN_CHECKED qn_replica_uncounted(struct qn_replica *replica, struct qn_coll_state *coll);
 enum qn_err QN_CHECKED qn_replica_incident(struct qn_replica *replica, struct qn_coll_state *coll,

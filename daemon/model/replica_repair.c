@@ -32,12 +32,17 @@ enum qn_err qn_repair_fits_log(const struct repair *repair, struct qn_span field
     return QN_ERR_INVALID;
 }
 
+static bool is_anew(const struct qn_repair_item *item)
+{
+    return item->how == QN_REPAIR_ANEW || item->how == QN_REPAIR_ANEW_SEEN;
+}
+
 static enum qn_err check_copy(const struct repair *repair)
 {
     const struct qn_record_copy *copy = &repair->item->copy;
     if (copy->kind != QN_COPY_RECORD && copy->kind != QN_COPY_NONE)
         return QN_ERR_INVALID;
-    if (repair->item->how == QN_REPAIR_ANEW)
+    if (is_anew(repair->item))
         return QN_OK; /* what is not known here is left out */
     qn_vec_each (&copy->record.fields, field)
         qn_vec_each (&field->pairs, pair) {
@@ -127,48 +132,57 @@ static enum qn_err take_same(const struct repair *repair, struct qn_record *reco
     return take(repair, record);
 }
 
-static enum qn_err repair_aside(struct repair *repair, struct qn_record *record, size_t *changed)
+static enum qn_err repair_aside(const struct repair *repair, struct qn_record *record,
+                                size_t *changed)
 {
-    switch (repair->item->how) {
-    case QN_REPAIR_TAKE:
-    case QN_REPAIR_MAJORITY:
-    case QN_REPAIR_BOTH:
-        ++*changed;
-        return take(repair, record);
-    case QN_REPAIR_SAME:
+    if (repair->item->how == QN_REPAIR_SAME)
         return take_same(repair, record, changed);
-    case QN_REPAIR_ANEW:
-        ++*changed;
-        repair->anew = repair->item->key;
-        return qn_repair_give_up(repair);
-    }
-    return QN_ERR_INVALID;
+    ++*changed;
+    return take(repair, record);
 }
 
-static enum qn_err repair_item(struct repair *repair, struct qn_record *record, size_t *changed)
+static enum qn_err repair_item(const struct repair *repair, struct qn_record *record,
+                               size_t *changed)
 {
     enum qn_repair_how how = repair->item->how;
-    if (!qn_span_eq(repair->anew, repair->item->key))
-        QN_TRY(qn_repair_end_giving_up(repair));
     QN_TRY(qn_replica_load(repair->replica, repair->coll, repair->item->key));
     if (repair->replica->is_aside)
         return repair_aside(repair, record, changed);
-    if (how == QN_REPAIR_ANEW)
-        return qn_span_eq(repair->anew, repair->item->key) ? qn_repair_add_left(repair) : QN_OK;
     if (how == QN_REPAIR_TAKE || how == QN_REPAIR_SAME || is_equal_here(repair, record))
         return QN_OK;
     ++*changed;
     return how == QN_REPAIR_MAJORITY ? take_majority(repair, record) : qn_repair_keep_both(repair);
 }
 
+/* Items of one key that are to be written anew are one work. */
+static enum qn_err repair_anew(const struct repair *repair, const struct qn_repair_item *items,
+                               size_t count, size_t *changed)
+{
+    QN_TRY(qn_replica_load(repair->replica, repair->coll, repair->item->key));
+    if (!repair->replica->is_aside)
+        return QN_OK;
+    ++*changed;
+    return qn_repair_give_up(repair, items, count);
+}
+
+static size_t count_anew(const struct qn_repair_item *items, size_t count)
+{
+    size_t same = 0;
+    while (same < count && is_anew(&items[same]) && qn_span_eq(items[same].key, items[0].key))
+        same++;
+    return same;
+}
+
 static enum qn_err repair_all(struct repair *repair, struct qn_repair_item *items, size_t count,
                               size_t *changed)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0, step; i < count; i += step) {
+        size_t anew = count_anew(&items[i], count - i);
+        step = anew > 0 ? anew : 1;
         repair->item = &items[i];
-        QN_TRY(repair_item(repair, &items[i].copy.record, changed));
+        QN_TRY(anew > 0 ? repair_anew(repair, &items[i], anew, changed)
+                        : repair_item(repair, &items[i].copy.record, changed));
     }
-    QN_TRY(qn_repair_end_giving_up(repair));
     if (*changed > 0) { /* by no operation: who follows the changes would not see it */
         QN_TRY(qn_replica_break_log(repair->replica, repair->coll));
         QN_TRY(qn_coll_row_put(repair->replica->kv, &repair->coll->id, &repair->coll->row));
@@ -179,7 +193,7 @@ static enum qn_err repair_all(struct repair *repair, struct qn_repair_item *item
 static bool needs_clock(const struct qn_repair_item *items, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (items[i].how != QN_REPAIR_SAME && items[i].how != QN_REPAIR_ANEW)
+        if (items[i].how != QN_REPAIR_SAME && !is_anew(&items[i]))
             return true;
     return false;
 }

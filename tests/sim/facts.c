@@ -131,7 +131,8 @@ static bool is_excused(struct sim_world *world, const struct sim_site *site,
         !(world->is_over && oracle_can_give(world, site, coll) &&
           rot_is_whole_elsewhere(world, site, coll, fact->key)))
         return true;
-    return is_lost && rot_excuses(world, coll, fact->key, fact->field, &fact->dot);
+    return is_lost && (rot_excuses(world, coll, fact->key, fact->field, &fact->dot) ||
+                       loss_excuses(world, coll, fact->key, fact->field, &fact->dot));
 }
 
 static void compare(struct sim_world *world, const struct sim_site *site,

@@ -29,16 +29,32 @@ struct qn_ledger *oracle_ledger_of(struct memkv *disk)
     return ledger;
 }
 
+/* Read anew when it changed; for a disk is asked about often. */
+static const struct qn_group *group_of(const struct sim_site *site)
+{
+    struct sim_read *read = site->read;
+    uint64_t changes = memkv_changes(site->disk, QN_TABLE_LEDGER);
+    if (read->disk != site->disk || read->changes != changes) {
+        qn_ledger_free(read->ledger);
+        *read = (struct sim_read){oracle_ledger_of(site->disk), site->disk, changes};
+    }
+    return qn_ledger_group(read->ledger);
+}
+
+void oracle_disk_goes(struct sim_site *site)
+{
+    qn_ledger_free(site->read->ledger);
+    *site->read = (struct sim_read){0};
+}
+
 bool oracle_can_give(const struct sim_world *world, const struct sim_site *site,
                      const struct qn_coll_id *coll)
 {
-    struct qn_ledger *ledger = oracle_ledger_of(site->disk);
-    const struct qn_group *group = qn_ledger_group(ledger);
+    if (site->is_cast_out || oracle_is_withdrawn(world, site->index))
+        return false;
+    const struct qn_group *group = group_of(site);
     const struct qn_collection *found = group == NULL ? NULL : qn_group_collection(group, coll);
-    bool can_give = found != NULL && qn_group_shares(group, found, &site->id) &&
-                    !site->is_cast_out && !oracle_is_withdrawn(world, site->index);
-    qn_ledger_free(ledger);
-    return can_give;
+    return found != NULL && qn_group_shares(group, found, &site->id);
 }
 
 bool oracle_knows(struct memkv *disk, const struct sim_site *site)
@@ -139,6 +155,28 @@ static void find_kept(struct sim_world *world, const struct sim_site *site)
     qn_vec_each (&world->ops, op)
         if (op->may_be_lost && is_whole_copy(site->copy, &op->coll) && has_op(site->copy, op))
             op->kept_by = site->index + 1;
+}
+
+static bool is_anywhere(const struct sim_world *world, const struct sim_op *op)
+{
+    for (size_t i = 0; i < world->site_count; i++)
+        if (!oracle_is_withdrawn(world, i) && !world->sites[i].is_cast_out &&
+            oracle_has_op(&world->sites[i], op))
+            return true;
+    return false;
+}
+
+/* Pages told what an operation had removed, and it was lost itself before anybody else had it. */
+bool loss_excuses(const struct sim_world *world, const struct qn_coll_id *coll, struct qn_span key,
+                  struct qn_span field, const struct qn_dot *dot)
+{
+    qn_vec_each (&world->ops, op)
+        if (op->may_be_lost && qn_coll_id_eq(&op->coll, coll) && qn_span_eq(op->op.key, key))
+            qn_vec_each (&op->op.removed, removed)
+                if (qn_dot_cmp(&removed->dot, dot) == 0 && qn_span_eq(removed->field, field) &&
+                    !is_anywhere(world, op))
+                    return true;
+    return false;
 }
 
 static bool has_entry(struct memkv *disk, struct qn_span entry)

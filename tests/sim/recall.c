@@ -1,15 +1,13 @@
 /* What a fire leaves: each snapshot has a copy of the site's store as it was (as app/copies.h makes
  * it), and a holder that has all packs of one gives it back. The site is founded anew, and reads
- * the copy for what nobody gave it yet, by operations or, where the log was cut, by pages (as
- * app/job_recall.c does it). */
+ * the copy for what nobody gave it yet, by operations or, where the log was cut, by pages. */
 #include "core/args.h"
-#include "model/late.h"
+#include "model/recall.h"
 #include "proto/pack.h"
 #include "sim/world.h"
 
-#define PART_SIZE  300 /* of operations, and of a page */
-#define PARTS_MAX  12  /* of one job; more come with the next one */
-#define COLLS_SIZE 4   /* values of the job's arguments for each collection */
+#define PART_SIZE 300 /* of operations, and of a page */
+#define PARTS_MAX 12  /* of one job; more come with the next one */
 
 /* ---- what is left ---- */
 
@@ -53,131 +51,51 @@ void recall_keep(struct sim_world *world, struct sim_site *site)
 struct recall {
     struct sim_world *world;
     struct sim_site *site;
-    struct qn_kv *kv;
     size_t parts; /* that may still be told */
-    bool has_more, has_held, has_told;
 };
 
-struct wanted {
-    struct qn_coll_id coll;
-    struct qn_vv known;
-    struct qn_span cursor, clock;
-};
-
-static void tell_part(struct recall *recall, enum qn_job_news news, const struct qn_coll_id *coll,
-                      const char *what, struct qn_span body)
+static void tell_part(void *context, enum qn_recalled what, const struct qn_coll_id *coll,
+                      struct qn_span body, struct qn_span lost)
 {
+    struct recall *recall = context;
     QN_AUTO_BUF struct qn_buf payload;
-    qn_buf_init(&payload, body.size + 256);
-    qn_pack_map(&payload, 2);
+    qn_buf_init(&payload, body.size + lost.size + 256);
+    qn_pack_map(&payload, lost.size > 0 ? 3 : 2);
     qn_pack_cstr(&payload, "coll");
     qn_pack_bin(&payload, QN_SPAN_OF(coll->bytes));
-    qn_pack_cstr(&payload, what);
+    if (lost.size > 0) {
+        qn_pack_cstr(&payload, "lost");
+        qn_pack_raw(&payload, lost);
+    }
+    qn_pack_cstr(&payload, what == QN_RECALLED_OPS ? "ops" : "page");
     qn_pack_bin(&payload, body);
-    recall->has_told = true;
     recall->parts--;
-    vault_tell(recall->world, recall->site, news, QN_OK, &payload);
+    vault_tell(recall->world, recall->site, what == QN_RECALLED_OPS ? QN_JOB_OPS : QN_JOB_PAGE,
+               QN_OK, &payload);
 }
 
-static bool is_enough(struct recall *recall)
+static enum qn_err may_go_on(void *context)
 {
-    recall->has_more |= recall->parts == 0;
-    return recall->parts == 0;
-}
-
-static enum qn_err recall_ops(struct recall *recall, const struct wanted *wanted, uint64_t from_seq)
-{
-    struct qn_ops_request request = {.coll = wanted->coll,
-                                     .known = &wanted->known,
-                                     .from_seq = from_seq,
-                                     .size_wish = PART_SIZE,
-                                     .ops_wish = 1000};
-    bool is_end = false;
-    while (request.from_seq > 0 && !is_end && !is_enough(recall)) {
-        QN_AUTO_BUF struct qn_buf body;
-        struct qn_ops_read read = {0};
-        qn_buf_init(&body, QN_FRAME_SIZE_MAX);
-        QN_TRY(qn_read_ops(recall->kv, &request, &body, &read));
-        if (read.op_count > 0)
-            tell_part(recall, QN_JOB_OPS, &wanted->coll, "ops", qn_buf_view(&body));
-        request.from_seq = read.next_seq;
-        is_end = read.is_end;
-        qn_vv_deinit(&read.last);
-    }
-    return QN_OK;
-}
-
-static enum qn_err recall_pages(struct recall *recall, const struct wanted *wanted)
-{
-    struct qn_page_read page = {.is_last = false};
-    struct qn_digest clock;
-    struct qn_page_request request = {.coll = wanted->coll,
-                                      .after = wanted->cursor,
-                                      .size_wish = PART_SIZE,
-                                      .is_last_copy = true};
-    if (wanted->clock.size == sizeof(clock.bytes)) {
-        memcpy(clock.bytes, wanted->clock.data, sizeof(clock.bytes));
-        request.known = &clock;
-    }
-    while (!page.is_last && !is_enough(recall)) {
-        QN_AUTO_BUF struct qn_buf body;
-        qn_buf_init(&body, QN_FRAME_SIZE_MAX);
-        QN_TRY(qn_read_page(recall->kv, &request, &body, &page));
-        tell_part(recall, QN_JOB_PAGE, &wanted->coll, "page", qn_buf_view(&body));
-        clock = page.clock;
-        request.known = &clock;
-        request.after = qn_span(page.next, page.next_size);
-    }
-    recall->has_more = true;
-    return QN_OK;
-}
-
-static enum qn_err recall_coll(struct recall *recall, const struct wanted *wanted)
-{
-    uint64_t from_seq = 0;
-    enum qn_err err = qn_read_start(recall->kv, &wanted->coll, &wanted->known, &from_seq);
-    if (err == QN_OK)
-        err = recall_ops(recall, wanted, from_seq);
-    return err == QN_ERR_HELD || err == QN_ERR_CORRUPT ? recall_pages(recall, wanted) : err;
-}
-
-static void read_wanted(struct qn_cursor *cursor, struct wanted *wanted)
-{
-    QN_ASSERT(qn_cursor_bytes(cursor, wanted->coll.bytes, sizeof(wanted->coll.bytes)) == QN_OK &&
-              qn_vv_unpack(cursor, &wanted->known) == QN_OK &&
-              qn_cursor_bin(cursor, QN_SPOT_SIZE_MAX, &wanted->cursor) == QN_OK &&
-              qn_cursor_bin(cursor, QN_DIGEST_SIZE, &wanted->clock) == QN_OK);
-}
-
-static enum qn_err recall_colls(struct recall *recall, struct qn_cursor cursor)
-{
-    size_t count;
-    QN_ASSERT(qn_cursor_array(&cursor, SIZE_MAX, &count) == QN_OK);
-    for (size_t i = 0; i < count; i += COLLS_SIZE) {
-        struct wanted wanted = {.known = {.entries = {0}}};
-        read_wanted(&cursor, &wanted);
-        enum qn_err err = recall_coll(recall, &wanted);
-        qn_vv_deinit(&wanted.known);
-        recall->has_held |= err == QN_ERR_HELD;
-        if (err != QN_ERR_HELD)
-            QN_TRY(err);
-    }
-    recall->has_more |= recall->has_held && recall->has_told;
-    return recall->has_held && !recall->has_told ? QN_ERR_HELD : QN_OK;
+    return ((const struct recall *)context)->parts == 0 ? QN_ERR_LIMIT : QN_OK;
 }
 
 enum qn_err recall_run(struct sim_world *world, struct sim_site *site, struct qn_buf *done)
 {
+    bool has_more;
     if (site->copy == NULL)
         return world->is_hard ? QN_ERR_NOTFOUND : QN_OK;
-    struct recall recall = {.world = world,
-                            .site = site,
-                            .kv = memkv_reader(site->copy),
-                            .parts = 1 + world_below(world, PARTS_MAX)};
-    QN_TRY(
-        recall_colls(&recall, qn_cursor(args_value(qn_buf_view(&site->vault.job->args), "colls"))));
+    struct recall recall = {
+        .world = world, .site = site, .parts = 1 + world_below(world, PARTS_MAX)};
+    const struct qn_recall_options options = {.ops_size = PART_SIZE,
+                                              .ops_max = 1000,
+                                              .page_size = PART_SIZE,
+                                              .may_go_on = may_go_on,
+                                              .tell = tell_part,
+                                              .context = &recall};
+    QN_TRY(qn_recall(memkv_reader(site->copy), &options,
+                     args_value(qn_buf_view(&site->vault.job->args), "colls"), &has_more));
     qn_pack_map(done, 1);
     qn_pack_cstr(done, "more");
-    qn_pack_bool(done, recall.has_more);
+    qn_pack_bool(done, has_more);
     return QN_OK;
 }

@@ -16,7 +16,7 @@ static uint32_t pass_of(struct sim_site *site, const struct qn_intent *intent)
     struct qn_coll_id coll;
     struct qn_coll_row row;
     struct qn_cursor cursor = qn_cursor(qn_span(intent->payload, intent->size));
-    QN_ASSERT(qn_intent_array(&cursor, 2) == QN_OK &&
+    QN_ASSERT(qn_intent_array(&cursor, intent->kind == QN_INTENT_PAGE ? 3 : 2) == QN_OK &&
               qn_cursor_bytes(&cursor, coll.bytes, sizeof(coll.bytes)) == QN_OK &&
               qn_coll_row_get(memkv_reader(site->disk), &coll, &row) == QN_OK);
     return row.pass;

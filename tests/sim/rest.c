@@ -101,15 +101,16 @@ static void nothing_is_lost(struct sim_world *world, const struct sim_site *site
 }
 
 /* For each site genesis or an admission and its later keys, invitations, and perhaps one
- * withdrawal; a site that is not let in, or not any more, must not make the ledger grow by asking.
- */
+ * withdrawal; of each place that is over a report, and one when all is gone. A site that is not let
+ * in, or not any more, must not make the ledger grow by asking, nor a holder by waiting. */
 static void ledger_is_small(struct sim_world *world, const struct sim_site *reference)
 {
     struct qn_ledger *ledger = qn_ledger_new();
     QN_ASSERT(qn_ledger_load(ledger, memkv_reader(reference->disk)) == QN_OK);
     const struct qn_group *group = qn_ledger_group(ledger);
     size_t expected = group->invites.count + group->sites.count + world->withdrawn.count +
-                      group->collections.count + world->place_entries + world->access_entries;
+                      group->collections.count + world->place_entries + world->access_entries +
+                      2 * group->reports.count;
     qn_vec_each (&group->sites, site)
         expected += site->epochs.count - 1;
     if (qn_ledger_count(ledger) > expected)
@@ -216,19 +217,30 @@ bool oracle_is_damaged(struct sim_world *world)
     return false;
 }
 
-/* Who is late waits for a site that is clean and has no damaged record; and a damaged record is not
- * given up while a member that may have it is away (docs/records.md, "Integrity"). */
-static bool waits_for_member(const struct sim_world *world, const struct sim_site *site,
+/* Nothing that a clean site has brings on who is late: what it waits for somebody else may have. */
+static bool has_nothing_for(struct sim_site *other, const struct sim_site *site,
+                            const struct qn_coll_id *coll)
+{
+    QN_AUTO_VV struct qn_vv mine = {0}, theirs = {0};
+    QN_ASSERT(qn_read_cc(memkv_reader(site->disk), coll, &mine) == QN_OK);
+    QN_ASSERT(qn_read_cc(memkv_reader(other->disk), coll, &theirs) == QN_OK);
+    return is_late(site, coll) && qn_vv_covers(&mine, &theirs);
+}
+
+/* Who is late waits for a site that is clean, has no damaged record and has something new, and
+ * gives nothing up while a member that may have it is away, nor is a damaged record given up then
+ * (docs/records.md, "Rescue", "Integrity"). */
+static bool waits_for_member(struct sim_world *world, const struct sim_site *site,
                              const struct qn_coll_id *coll)
 {
     if (are_all_in(world, site, coll))
         return false;
     for (size_t i = 0; i < world->site_count; i++) {
-        const struct sim_site *other = &world->sites[i];
+        struct sim_site *other = &world->sites[i];
         struct qn_coll_info info;
         if (oracle_is_in(world, other) && shares(other, coll) &&
             qn_read_coll(memkv_reader(other->disk), coll, &info) == QN_OK && !info.late.is_late &&
-            info.damage.damaged == 0)
+            info.damage.damaged == 0 && !has_nothing_for(other, site, coll))
             return false;
     }
     return true;
@@ -240,7 +252,8 @@ static void coll_at_rest(struct sim_world *world, struct sim_site *site,
     const struct sim_site *reference = NULL;
     struct qn_coll_info info;
     for (size_t i = 0; i < world->site_count && reference == NULL; i++)
-        if (oracle_is_in(world, &world->sites[i]) && shares(&world->sites[i], coll))
+        if (oracle_is_in(world, &world->sites[i]) && shares(&world->sites[i], coll) &&
+            !waits_for_member(world, &world->sites[i], coll))
             reference = &world->sites[i];
     bool is_agreed = !is_closed(world, coll) || !world->may_fork; /* who shares it */
     is_agreed &= !waits_for_member(world, site, coll);

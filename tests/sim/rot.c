@@ -83,10 +83,9 @@ static bool is_kept(struct qn_kv *kv, uint32_t coll, const struct sim_rotten *ro
                     uint32_t actor, uint64_t ctr)
 {
     struct qn_key at = {.size = 0};
-    struct qn_span op;
-    uint32_t by;
-    while (qn_aside_kept(kv, coll, qn_buf_view(&rotten->key), &at, &by, &op) == QN_OK)
-        if (by == actor && qn_read_u64(at.bytes + 4 + 1 + 1 + rotten->key.size + 4) == ctr)
+    struct qn_aside_op kept;
+    while (qn_aside_kept(kv, coll, qn_buf_view(&rotten->key), &at, &kept) == QN_OK)
+        if (kept.actor == actor && kept.ctr == ctr)
             return true;
     return false;
 }

@@ -43,6 +43,7 @@ void site_init(struct sim_world *world, size_t index)
     if (index == 0)
         make_genesis(site);
     site->disk = memkv_new();
+    site->read = QN_NEW(struct sim_read);
 }
 
 static void unpin(struct sim_site *site, uint64_t name)
@@ -94,6 +95,8 @@ void site_deinit(struct sim_site *site)
     qn_signer_free(site->signer);
     qn_signer_free(site->kit);
     qn_buf_deinit(&site->genesis);
+    oracle_disk_goes(site);
+    qn_free(site->read);
     memkv_free(site->disk);
     memkv_free(site->image);
     memkv_free(site->copy);
@@ -539,6 +542,7 @@ void site_restore_image(struct sim_world *world, struct sim_site *site)
     world_trace(world, "%s goes back to an image", site->name);
     oracle_before_restore(world, site);
     custody_forget(world, site);
+    oracle_disk_goes(site);
     memkv_free(site->disk);
     site->disk = site->image;
     site->image = NULL;
@@ -552,6 +556,7 @@ static void forget_disk(struct sim_world *world, struct sim_site *site)
     recall_keep(world, site);
     oracle_before_burn(world, site);
     memkv_free(site->image);
+    oracle_disk_goes(site);
     memkv_free(site->disk);
     site->disk = memkv_new();
     site->image = NULL;

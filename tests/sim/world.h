@@ -92,6 +92,12 @@ struct sim_files {
     bool is_full; /* the disk */
 };
 
+struct sim_read { /* the ledger as it was read last */
+    struct qn_ledger *ledger;
+    const struct memkv *disk;
+    uint64_t changes;
+};
+
 struct sim_site {
     size_t index;
     char name[16], address[16];
@@ -113,13 +119,14 @@ struct sim_site {
     struct qn_core *core;
     struct qn_applier *applier;
     struct memkv *disk;
-    struct memkv *image; /* an old copy of the disk, to be restored from; NULL: none */
-    struct memkv *copy;  /* of the store, that came back with its vault; NULL: none */
-    bool is_restored;    /* the disk is a copy: the next start must notice */
-    bool has_old_rows;   /* it was such a copy: it may know of files that went since */
-    bool is_rotten;      /* bits of its records fell over: it may show what nobody wrote */
-    bool has_rotten_log; /* of these, of its log */
-    bool is_cast_out;    /* nobody else knows any more that it was let in */
+    struct sim_read *read; /* of it */
+    struct memkv *image;   /* an old copy of the disk, to be restored from; NULL: none */
+    struct memkv *copy;    /* of the store, that came back with its vault; NULL: none */
+    bool is_restored;      /* the disk is a copy: the next start must notice */
+    bool has_old_rows;     /* it was such a copy: it may know of files that went since */
+    bool is_rotten;        /* bits of its records fell over: it may show what nobody wrote */
+    bool has_rotten_log;   /* of these, of its log */
+    bool is_cast_out;      /* nobody else knows any more that it was let in */
     int64_t wall_skew_ms;
     bool has_failed;     /* its store: the daemon is about to end, to open it afresh */
     bool is_off;         /* it was the power: the next start is a boot */
@@ -403,10 +410,15 @@ bool oracle_may_help(struct sim_world *world, const struct sim_site *site, struc
 /* Whether others may get from its disk what it has of a collection. */
 bool oracle_can_give(const struct sim_world *world, const struct sim_site *site,
                      const struct qn_coll_id *coll);
+void oracle_disk_goes(struct sim_site *site); /* another one will be in its place */
 /* Before a disk goes back in time: what is lost with it is nobody's fault. */
 void oracle_before_loss(struct sim_world *world, struct sim_site *site);
 void oracle_before_restore(struct sim_world *world, struct sim_site *site);
 void oracle_before_burn(struct sim_world *world, struct sim_site *site);
+/* Whether an operation that removed that value is nowhere any more: whoever saw by pages what it
+ * did lacks the value, and nothing says why. */
+bool loss_excuses(const struct sim_world *world, const struct qn_coll_id *coll, struct qn_span key,
+                  struct qn_span field, const struct qn_dot *dot);
 
 /* ---- rest.c ---- */
 /* Whether a site is up and in the group. */

@@ -36,7 +36,8 @@ enum qn_err site_take_page(struct site *to, struct qn_span body, struct qn_page_
 {
     *ret_result = (struct qn_page_result){0};
     site_begin(to);
-    return site_end(to, qn_replica_page(to->replica, &to->group->coll, body, ret_result));
+    return site_end(
+        to, qn_replica_page(to->replica, &to->group->coll, body, qn_span(NULL, 0), ret_result));
 }
 
 enum qn_err site_pull_page(struct site *to, struct site *from, size_t size_wish,

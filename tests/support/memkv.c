@@ -29,6 +29,7 @@ struct undo {
 struct list {
     struct node *first[LEVELS];
     size_t count;
+    uint64_t changes;
 };
 
 struct memkv {
@@ -107,6 +108,7 @@ static void insert(struct memkv *memkv, struct list *list, struct node **links[L
         *links[i] = node;
     }
     list->count++;
+    list->changes++;
 }
 
 static void unlink_node(struct list *list, struct node **links[LEVELS], struct node *node)
@@ -114,6 +116,7 @@ static void unlink_node(struct list *list, struct node **links[LEVELS], struct n
     for (size_t i = 0; i < node->levels; i++)
         *links[i] = node->next[i];
     list->count--;
+    list->changes++;
 }
 
 /* --- kv.h --- */
@@ -187,6 +190,7 @@ static enum qn_err put(struct qn_kv *kv, enum qn_table table, struct qn_span key
     uint8_t *bytes = copy(value);
     if (is_there) {
         note(memkv, table, key, node->value, node->value_size, true);
+        memkv->tables[table].changes++;
         node->value = bytes;
         node->value_size = (uint32_t)value.size;
     } else {
@@ -234,6 +238,7 @@ static void undo_one(struct memkv *memkv, struct undo *undo)
     bool is_there = has_key(node, key);
     if (is_there && undo->was_there) {
         qn_free(node->value);
+        list->changes++;
         node->value = undo->value;
         node->value_size = undo->value_size;
     } else if (undo->was_there) {
@@ -373,6 +378,11 @@ uint64_t memkv_put_count(const struct memkv *memkv)
 size_t memkv_count(const struct memkv *memkv, enum qn_table table)
 {
     return memkv->tables[table].count;
+}
+
+uint64_t memkv_changes(const struct memkv *memkv, enum qn_table table)
+{
+    return memkv->tables[table].changes;
 }
 
 static bool is_list_equal(const struct list *a, const struct list *b)

@@ -40,5 +40,7 @@ void memkv_fail_commit(struct memkv *memkv, enum qn_err err);
 uint64_t memkv_put_count(const struct memkv *memkv);
 
 size_t memkv_count(const struct memkv *memkv, enum qn_table table);
+/* Rises whenever a table changes, also where a change is undone. */
+uint64_t memkv_changes(const struct memkv *memkv, enum qn_table table);
 /* Whether two hold the same entries in all tables. */
 bool memkv_is_equal(const struct memkv *a, const struct memkv *b);

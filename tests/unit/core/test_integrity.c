@@ -4,6 +4,7 @@
 
 #include "core/integrity.h"
 #include "model/copy.h"
+#include "model/intents.h"
 #include "model/row.h"
 #include "model/tables.h"
 #include "support/core_rig.h"
@@ -173,9 +174,11 @@ static void answer_want(struct qn_cursor *cursor)
     struct qn_span keys;
     struct qn_read read = {.kind = QN_READ_COPIES, .coll = coll};
     cr_assert_eq(qn_cursor_skip(cursor, 1, &keys), QN_OK);
+    if (!qn_cursor_is_end(cursor))
+        cr_assert_eq(qn_cursor_bool(cursor, &read.with_left), QN_OK);
     qn_buf_init(&read.names, 8192);
     qn_buf_append_span(&read.names, keys);
-    answer_read(&read, QN_MSG_COPIES, 3, NULL, 0);
+    answer_read(&read, QN_MSG_COPIES, read.with_left ? 4 : 3, NULL, 0);
     qn_buf_deinit(&read.names);
 }
 
@@ -411,6 +414,48 @@ Test(integrity, a_damaged_record_that_is_suspected_too_is_given_up_after_a_day)
             rig_commit(&rig);
     }
     cr_assert_eq(info_of(rig.disk).damage.damaged, 0);
+}
+
+static void forget_log(void)
+{
+    struct qn_replica *replica = rig.applier->replica;
+    struct qn_kv *kv = memkv_begin(rig.disk);
+    cr_assert_eq(qn_applier_begin(rig.applier, kv, 1, 1), QN_OK);
+    cr_assert_eq(qn_replica_truncate(replica, &coll, UINT64_MAX), QN_OK);
+    struct qn_commit *commit = qn_commit_new();
+    cr_assert_eq(qn_applier_seal(rig.applier, commit), QN_OK);
+    cr_assert_eq(memkv_commit(rig.disk), QN_OK);
+    qn_applier_done(rig.applier, commit, QN_OK);
+    qn_commit_free(commit);
+}
+
+/* Copies of it are worth nothing: what is asked for after a day is what is left of it. */
+Test(integrity, of_a_record_that_is_damaged_at_all_sites_the_log_of_another_one_is_asked)
+{
+    QN_AUTO_RECORD struct qn_record record = {0};
+    QN_AUTO_RECORD struct qn_record before = {0};
+    struct memkv *was = memkv_clone(rig.disk);
+    flip("key07");
+    flip_in(theirs, "key07");
+    meet();
+    scrub();
+    forget_log();
+    uint64_t until_ms = rig.core->now_ms + GIVE_UP_MS + 10 * REPAIR_RETRY_MS;
+    while (rig.core->now_ms < until_ms && info_of(rig.disk).damage.damaged > 0) {
+        rig_wait(&rig, 10000);
+        rig_read_all(&rig, QN_OK);
+        answer(QN_MSG_WANT, answer_want);
+        if (rig.intents.count > 0)
+            rig_commit(&rig);
+    }
+    cr_assert_eq(info_of(rig.disk).damage.damaged, 0);
+    cr_assert_eq(qn_read_record(memkv_reader(rig.disk), &coll, qn_span_str("key07"), &record),
+                 QN_OK);
+    cr_assert_eq(qn_read_record(memkv_reader(was), &coll, qn_span_str("key07"), &before), QN_OK);
+    cr_assert_eq(record.fields.count, before.fields.count);
+    cr_assert(qn_span_eq(qn_field_shown(&record.fields.items[0])->value,
+                         qn_field_shown(&before.fields.items[0])->value));
+    memkv_free(was);
 }
 
 Test(integrity, a_peer_that_gives_nonsense_for_a_record_changes_nothing)

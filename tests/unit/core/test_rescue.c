@@ -63,9 +63,10 @@ static void take_page(struct memkv *source, size_t size_wish, struct qn_page_rea
     qn_buf_init(&page, QN_PAGE_SIZE_MAX);
     cr_assert_eq(qn_read_page(memkv_reader(source), &request, &page, &read), QN_OK);
     qn_buf_init(&payload, QN_FRAME_SIZE_MAX);
-    qn_pack_array(&payload, 2);
+    qn_pack_array(&payload, 3);
     qn_pack_bin(&payload, QN_SPAN_OF(id.bytes));
     qn_pack_bin(&payload, qn_buf_view(&page));
+    qn_pack_array(&payload, 0);
     rig_write(&rig, qn_intent_new(QN_INTENT_PAGE, 1, &payload));
     *at = read;
 }

@@ -6,6 +6,7 @@
 #include "model/scrub.h"
 #include "model/tables.h"
 #include "proto/pack.h"
+#include "support/damage.h"
 #include "support/late_sites.h"
 
 static struct group group;
@@ -31,143 +32,6 @@ static void tear_down(void)
 
 TestSuite(integrity, .init = set_up, .fini = tear_down);
 
-/* ---- damage ---- */
-
-/* Entry number `nth` of a table, or its last one. */
-static void read_entry(struct site *site, enum qn_table table, size_t nth, struct qn_key *key,
-                       struct qn_buf *value)
-{
-    struct qn_span found, bytes;
-    struct qn_key at = {.size = 0};
-    qn_key_add_u32(&at, 0);
-    key->size = 0;
-    for (size_t i = 0; i <= nth; i++) {
-        if (qn_kv_seek(memkv_reader(site->store), table, qn_key_view(&at), &found, &bytes) != QN_OK)
-            break;
-        qn_key_copy(key, found);
-        qn_buf_reset(value);
-        qn_buf_append_span(value, bytes);
-        qn_key_copy(&at, found);
-        qn_key_next(&at);
-    }
-    cr_assert_gt(key->size, 0);
-}
-
-static void put_raw(struct site *site, enum qn_table table, const struct qn_key *key,
-                    struct qn_span value)
-{
-    struct qn_kv *kv = memkv_begin(site->store);
-    cr_assert_eq(qn_kv_put(kv, table, qn_key_view(key), value), QN_OK);
-    cr_assert_eq(memkv_commit(site->store), QN_OK);
-}
-
-/* One bit of the entry is flipped. */
-static void flip_bit(struct site *site, enum qn_table table, size_t nth, size_t byte, uint8_t bit)
-{
-    struct qn_key key;
-    QN_AUTO_BUF struct qn_buf value;
-    qn_buf_init(&value, 1 << 20);
-    read_entry(site, table, nth, &key, &value);
-    size_t size = value.size;
-    value.data[byte % size] ^= bit;
-    put_raw(site, table, &key, qn_buf_view(&value));
-}
-
-static void flip(struct site *site, enum qn_table table, size_t nth, size_t byte)
-{
-    flip_bit(site, table, nth, byte, 0x10);
-}
-
-static size_t size_of(struct site *site, enum qn_table table, size_t nth)
-{
-    struct qn_key key;
-    QN_AUTO_BUF struct qn_buf value;
-    qn_buf_init(&value, 1 << 20);
-    read_entry(site, table, nth, &key, &value);
-    return value.size;
-}
-
-/* ---- what the daemon does ---- */
-
-static struct qn_damage damage_of(struct site *site)
-{
-    return site_info(site).damage;
-}
-
-/* A step of two entries of a count; whether it was the last. */
-static bool count_on(struct site *site)
-{
-    bool is_done;
-    site_begin(site);
-    cr_assert_eq(qn_replica_recount(site->replica, &group.coll, 2, &is_done), QN_OK);
-    cr_assert_eq(site_end(site, QN_OK), QN_OK);
-    return is_done;
-}
-
-static void recount(struct site *site)
-{
-    while (!count_on(site)) {
-    }
-}
-
-/* A whole scrub in steps of 2, and what it found is mended. Gives how many findings there were. */
-static size_t scrub(struct site *site)
-{
-    struct qn_scrub at = {0};
-    size_t total = 0;
-    bool has_sums = false;
-    while (at.stage != QN_SCRUB_END) {
-        QN_AUTO_BUF struct qn_buf found;
-        qn_buf_init(&found, 1 << 16);
-        cr_assert_eq(qn_read_scrub(memkv_reader(site->store), &group.coll, &at, 2, &found), QN_OK);
-        struct qn_cursor cursor = qn_cursor(qn_buf_view(&found));
-        size_t count;
-        cr_assert_eq(qn_cursor_array(&cursor, 1000, &count), QN_OK);
-        site_begin(site);
-        for (size_t i = 0; i < count; i += 2, total++) {
-            uint64_t finding;
-            struct qn_span argument;
-            cr_assert_eq(qn_cursor_u64(&cursor, &finding), QN_OK);
-            cr_assert_eq(qn_cursor_bin(&cursor, 300, &argument), QN_OK);
-            has_sums |= finding == QN_FINDING_SUMS;
-            cr_assert_eq(
-                qn_replica_mend(site->replica, &group.coll, (enum qn_finding)finding, argument),
-                QN_OK);
-        }
-        cr_assert_eq(site_end(site, QN_OK), QN_OK);
-    }
-    if (has_sums || damage_of(site).is_uncounted)
-        recount(site);
-    return total;
-}
-
-static enum qn_err repair(struct site *site, struct site *from, const char *key,
-                          enum qn_repair_how how, size_t *ret_changed)
-{
-    QN_AUTO_BUF struct qn_buf keys, copies;
-    uint8_t clock[QN_ROOT_SIZE];
-    size_t count;
-    struct qn_repair_item item = {.how = how, .site = from->id};
-    qn_buf_init(&keys, 1024);
-    qn_buf_init(&copies, 1 << 20);
-    qn_pack_array(&keys, 1);
-    qn_pack_cstr(&keys, key);
-    cr_assert_eq(qn_read_copies(memkv_reader(from->store), &group.coll, qn_buf_view(&keys), 1 << 19,
-                                &copies),
-                 QN_OK);
-    struct qn_cursor cursor = qn_cursor(qn_buf_view(&copies));
-    cr_assert_eq(qn_cursor_bytes(&cursor, clock, sizeof(clock)), QN_OK);
-    cr_assert_eq(qn_cursor_array(&cursor, 2, &count), QN_OK);
-    cr_assert_eq(qn_cursor_str(&cursor, 255, &item.key), QN_OK);
-    cr_assert_eq(qn_record_copy_unpack(&cursor, &item.copy), QN_OK);
-    *ret_changed = 0;
-    site_begin(site);
-    enum qn_err err = qn_replica_repair(site->replica, &group.coll, clock, &item, 1, ret_changed);
-    enum qn_err end = site_end(site, QN_OK);
-    qn_record_copy_deinit(&item.copy);
-    return err != QN_OK ? err : end;
-}
-
 static void all_is_well(void)
 {
     group_settle(&group);
@@ -176,8 +40,8 @@ static void all_is_well(void)
         cr_expect_null(fault, "%s", fault);
         fault = site_check_oracle(&group.sites[i]);
         cr_expect_null(fault, "%s", fault);
-        cr_expect_eq(damage_of(&group.sites[i]).damaged, 0);
-        cr_expect_not(damage_of(&group.sites[i]).is_uncounted);
+        cr_expect_eq(site_damage(&group.sites[i]).damaged, 0);
+        cr_expect_not(site_damage(&group.sites[i]).is_uncounted);
     }
     const char *fault = group_check_equal(&group);
     cr_expect_null(fault, "%s", fault);
@@ -187,14 +51,14 @@ static void all_is_well(void)
 
 Test(integrity, a_flipped_byte_anywhere_in_a_record_is_found_and_repaired_from_another_site)
 {
-    size_t size = size_of(a, QN_TABLE_REC, 0), changed;
+    size_t size = site_entry_size(a, QN_TABLE_REC, 0), changed;
     for (size_t byte = 0; byte < size; byte++) {
-        flip(a, QN_TABLE_REC, 0, byte);
-        cr_assert_geq(scrub(a), 1, "byte %zu is not found", byte);
-        cr_assert_eq(damage_of(a).damaged, 1, "byte %zu", byte);
-        cr_assert_eq(repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
+        site_flip(a, QN_TABLE_REC, 0, byte);
+        cr_assert_geq(site_scrub(a), 1, "byte %zu is not found", byte);
+        cr_assert_eq(site_damage(a).damaged, 1, "byte %zu", byte);
+        cr_assert_eq(site_repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
         cr_assert_eq(changed, 1);
-        cr_assert_eq(scrub(a), 0);
+        cr_assert_eq(site_scrub(a), 0);
         all_is_well();
     }
 }
@@ -202,10 +66,10 @@ Test(integrity, a_flipped_byte_anywhere_in_a_record_is_found_and_repaired_from_a
 Test(integrity, bits_of_a_record_that_are_derived_are_put_right_here)
 {
     for (uint8_t bit = 2; bit <= 4; bit <<= 1) {
-        flip_bit(a, QN_TABLE_REC, 0, 1, bit);
-        cr_assert_geq(scrub(a), 1);
-        cr_assert_eq(damage_of(a).damaged, 0);
-        cr_assert_eq(scrub(a), 0);
+        site_flip_bit(a, QN_TABLE_REC, 0, 1, bit);
+        cr_assert_geq(site_scrub(a), 1);
+        cr_assert_eq(site_damage(a).damaged, 0);
+        cr_assert_eq(site_scrub(a), 0);
         all_is_well();
     }
 }
@@ -214,23 +78,23 @@ Test(integrity, others_can_be_read_beside_a_damaged_record)
 {
     struct qn_record record = {0};
     struct qn_span key;
-    flip(a, QN_TABLE_REC, 0, 0);
+    site_flip(a, QN_TABLE_REC, 0, 0);
     struct qn_kv *kv = memkv_reader(a->store);
     cr_assert_eq(qn_read_next(kv, &group.coll, qn_span(NULL, 0), qn_span(NULL, 0), &key, &record),
                  QN_OK);
     cr_assert(qn_span_eq_str(key, "other"));
     qn_record_deinit(&record);
     cr_assert_eq(qn_read_record(kv, &group.coll, qn_span_str("k"), &record), QN_ERR_DAMAGED);
-    scrub(a);
+    site_scrub(a);
     cr_assert_eq(qn_read_record(memkv_reader(a->store), &group.coll, qn_span_str("k"), &record),
                  QN_ERR_DAMAGED);
 }
 
 Test(integrity, a_write_on_a_damaged_record_is_refused_and_others_go_on)
 {
-    flip(a, QN_TABLE_REC, 0, 30);
+    site_flip(a, QN_TABLE_REC, 0, 30);
     cr_assert_eq(site_put(a, "k", "name", "anna"), QN_ERR_DAMAGED);
-    scrub(a);
+    site_scrub(a);
     cr_assert_eq(site_put(a, "k", "name", "anna"), QN_ERR_DAMAGED);
     cr_assert_eq(site_put(a, "other", "name", "berta"), QN_OK);
 }
@@ -238,13 +102,13 @@ Test(integrity, a_write_on_a_damaged_record_is_refused_and_others_go_on)
 Test(integrity, what_others_write_on_a_damaged_record_is_in_the_copy)
 {
     size_t changed;
-    flip(a, QN_TABLE_REC, 0, 30);
+    site_flip(a, QN_TABLE_REC, 0, 30);
     site_put(b, "k", "name", "anna");
     site_put(c, "k", "room", "13");
     group_settle(&group);
-    cr_assert_eq(damage_of(a).damaged, 1);
-    cr_assert_eq(repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
-    recount(a);
+    cr_assert_eq(site_damage(a).damaged, 1);
+    cr_assert_eq(site_repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
+    site_recount(a);
     cr_assert_str_eq(site_shown(a, "k", "name"), "anna");
     cr_assert_str_eq(site_shown(a, "k", "room"), "13");
     all_is_well();
@@ -260,11 +124,11 @@ Test(integrity, who_follows_the_changes_reads_all_again_after_a_copy_was_taken)
 {
     size_t changed, changes = 0;
     uint64_t next;
-    flip(a, QN_TABLE_REC, 0, 30);
+    site_flip(a, QN_TABLE_REC, 0, 30);
     site_put(b, "k", "name", "anna");
     group_settle(&group);
     uint64_t from = site_info(a).order_head + 1;
-    cr_assert_eq(repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
+    cr_assert_eq(site_repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
     cr_assert_eq(qn_read_changes(memkv_reader(a->store), &group.coll, from, 100, count_change,
                                  &changes, &next),
                  QN_ERR_HELD);
@@ -274,27 +138,27 @@ Test(integrity, who_follows_the_changes_reads_all_again_after_a_copy_was_taken)
 Test(integrity, a_copy_of_another_clock_is_not_taken)
 {
     size_t changed;
-    flip(a, QN_TABLE_REC, 0, 30);
-    scrub(a);
+    site_flip(a, QN_TABLE_REC, 0, 30);
+    site_scrub(a);
     site_put(b, "other", "name", "berta");
-    cr_assert_eq(repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_ERR_HELD);
+    cr_assert_eq(site_repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_ERR_HELD);
     group_settle(&group);
-    cr_assert_eq(repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
+    cr_assert_eq(site_repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
     all_is_well();
 }
 
 Test(integrity, a_copy_that_the_log_contradicts_is_not_taken)
 {
     size_t changed;
-    flip(a, QN_TABLE_REC, 0, 30);
-    scrub(a);
+    site_flip(a, QN_TABLE_REC, 0, 30);
+    site_scrub(a);
     struct qn_key key;
     struct qn_row_head head;
     QN_AUTO_RECORD struct qn_record record = {0};
     QN_AUTO_BUF struct qn_buf value, forged;
     qn_buf_init(&value, 4096);
     qn_buf_init(&forged, 4096);
-    read_entry(b, QN_TABLE_REC, 0, &key, &value);
+    site_entry(b, QN_TABLE_REC, 0, &key, &value);
     struct qn_kv *kv = memkv_begin(b->store);
     struct qn_dict dict;
     qn_dict_init(&dict, kv, true);
@@ -306,9 +170,9 @@ Test(integrity, a_copy_that_the_log_contradicts_is_not_taken)
     cr_assert_eq(qn_kv_put(kv, QN_TABLE_REC, qn_key_view(&key), qn_buf_view(&forged)), QN_OK);
     qn_dict_deinit(&dict);
     cr_assert_eq(memkv_commit(b->store), QN_OK);
-    cr_assert_eq(repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_ERR_INVALID);
-    cr_assert_eq(damage_of(a).damaged, 1);
-    cr_assert_eq(repair(a, c, "k", QN_REPAIR_TAKE, &changed), QN_OK);
+    cr_assert_eq(site_repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_ERR_INVALID);
+    cr_assert_eq(site_damage(a).damaged, 1);
+    cr_assert_eq(site_repair(a, c, "k", QN_REPAIR_TAKE, &changed), QN_OK);
 }
 
 Test(integrity, a_damaged_copy_is_not_given_away)
@@ -317,16 +181,16 @@ Test(integrity, a_damaged_copy_is_not_given_away)
     struct qn_record_copy copy;
     struct qn_span rest;
     size_t count;
-    flip(a, QN_TABLE_REC, 0, 30);
+    site_flip(a, QN_TABLE_REC, 0, 30);
     qn_buf_init(&keys, 64);
     qn_buf_init(&copies, 4096);
     qn_pack_array(&keys, 1);
     qn_pack_cstr(&keys, "k");
     for (int round = 0; round < 2; round++) { /* before it is set aside and after */
         qn_buf_reset(&copies);
-        cr_assert_eq(
-            qn_read_copies(memkv_reader(a->store), &group.coll, qn_buf_view(&keys), 2048, &copies),
-            QN_OK);
+        cr_assert_eq(qn_read_copies(memkv_reader(a->store), &group.coll, qn_buf_view(&keys), false,
+                                    2048, &copies),
+                     QN_OK);
         struct qn_cursor cursor = qn_cursor(qn_buf_view(&copies));
         cr_assert_eq(qn_cursor_skip(&cursor, 1, &rest), QN_OK);
         cr_assert_eq(qn_cursor_array(&cursor, 2, &count), QN_OK);
@@ -334,7 +198,7 @@ Test(integrity, a_damaged_copy_is_not_given_away)
         cr_assert_eq(qn_cursor_skip(&cursor, 1, &rest), QN_OK);
         cr_assert_eq(qn_record_copy_unpack(&cursor, &copy), QN_OK);
         cr_assert_eq(copy.kind, QN_COPY_DAMAGED);
-        scrub(a);
+        site_scrub(a);
     }
 }
 
@@ -350,7 +214,7 @@ static void diverge(struct site *site, const char *other)
     qn_buf_init(&value, 4096);
     qn_buf_init(&text, 256);
     qn_buf_init(&row, 4096);
-    read_entry(site, QN_TABLE_REC, 0, &key, &value);
+    site_entry(site, QN_TABLE_REC, 0, &key, &value);
     qn_pack_cstr(&text, other);
     struct qn_kv *kv = memkv_begin(site->store);
     struct qn_dict dict;
@@ -363,7 +227,7 @@ static void diverge(struct site *site, const char *other)
     cr_assert_eq(qn_kv_put(kv, QN_TABLE_REC, qn_key_view(&key), qn_buf_view(&row)), QN_OK);
     qn_dict_deinit(&dict);
     cr_assert_eq(memkv_commit(site->store), QN_OK);
-    recount(site);
+    site_recount(site);
 }
 
 Test(integrity, of_two_different_records_all_values_are_kept_and_the_sites_agree)
@@ -371,7 +235,7 @@ Test(integrity, of_two_different_records_all_values_are_kept_and_the_sites_agree
     size_t changed;
     diverge(b, "agnes");
     cr_assert_not_null(group_check_equal(&group));
-    cr_assert_eq(repair(a, b, "k", QN_REPAIR_BOTH, &changed), QN_OK);
+    cr_assert_eq(site_repair(a, b, "k", QN_REPAIR_BOTH, &changed), QN_OK);
     cr_assert_eq(changed, 1);
     group_settle(&group);
     const char *fault = group_check_equal(&group);
@@ -393,7 +257,7 @@ Test(integrity, what_the_majority_has_is_taken_and_what_was_here_is_remembered)
 {
     size_t changed;
     diverge(b, "agnes");
-    cr_assert_eq(repair(b, a, "k", QN_REPAIR_MAJORITY, &changed), QN_OK);
+    cr_assert_eq(site_repair(b, a, "k", QN_REPAIR_MAJORITY, &changed), QN_OK);
     cr_assert_eq(changed, 1);
     all_is_well();
     QN_AUTO_BUF struct qn_buf position;
@@ -414,12 +278,12 @@ Test(integrity, a_record_that_one_site_lost_comes_back)
     struct qn_key key;
     QN_AUTO_BUF struct qn_buf value;
     qn_buf_init(&value, 4096);
-    read_entry(b, QN_TABLE_REC, 0, &key, &value);
+    site_entry(b, QN_TABLE_REC, 0, &key, &value);
     struct qn_kv *kv = memkv_begin(b->store);
     cr_assert_eq(qn_kv_del(kv, QN_TABLE_REC, qn_key_view(&key)), QN_OK);
     cr_assert_eq(memkv_commit(b->store), QN_OK);
-    cr_assert_geq(scrub(b), 1);
-    cr_assert_eq(repair(a, b, "k", QN_REPAIR_BOTH, &changed), QN_OK);
+    cr_assert_geq(site_scrub(b), 1);
+    cr_assert_eq(site_repair(a, b, "k", QN_REPAIR_BOTH, &changed), QN_OK);
     group_settle(&group);
     const char *fault = group_check_equal(&group);
     cr_assert_null(fault, "%s", fault);
@@ -431,10 +295,10 @@ Test(integrity, a_record_that_one_site_lost_comes_back)
 Test(integrity, the_copy_that_the_row_was_is_taken_at_any_clock)
 {
     size_t changed;
-    flip(a, QN_TABLE_REC, 0, 30);
-    scrub(a);
+    site_flip(a, QN_TABLE_REC, 0, 30);
+    site_scrub(a);
     site_put(b, "other", "name", "berta");
-    cr_assert_eq(repair(a, b, "k", QN_REPAIR_SAME, &changed), QN_OK);
+    cr_assert_eq(site_repair(a, b, "k", QN_REPAIR_SAME, &changed), QN_OK);
     cr_assert_eq(changed, 1);
     all_is_well();
 }
@@ -442,14 +306,14 @@ Test(integrity, the_copy_that_the_row_was_is_taken_at_any_clock)
 Test(integrity, what_happened_to_a_damaged_record_since_is_not_in_the_copy_that_its_row_was)
 {
     size_t changed;
-    flip(a, QN_TABLE_REC, 0, 30);
-    scrub(a);
+    site_flip(a, QN_TABLE_REC, 0, 30);
+    site_scrub(a);
     site_put(b, "k", "room", "13");
     cr_assert_eq(site_pull(a, b), QN_OK);
-    cr_assert_eq(repair(a, c, "k", QN_REPAIR_SAME, &changed), QN_OK);
+    cr_assert_eq(site_repair(a, c, "k", QN_REPAIR_SAME, &changed), QN_OK);
     cr_assert_eq(changed, 0);
-    cr_assert_eq(damage_of(a).damaged, 1);
-    cr_assert_eq(repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
+    cr_assert_eq(site_damage(a).damaged, 1);
+    cr_assert_eq(site_repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
     all_is_well();
 }
 
@@ -457,11 +321,11 @@ Test(integrity, of_a_record_that_is_given_up_all_sites_end_with_what_was_left)
 {
     size_t changed;
     site_put(a, "k", "room", "13"); /* nobody else has that but in the log */
-    flip(a, QN_TABLE_REC, 0, 30);
-    scrub(a);
-    cr_assert_eq(repair(a, b, "k", QN_REPAIR_ANEW, &changed), QN_OK);
+    site_flip(a, QN_TABLE_REC, 0, 30);
+    site_scrub(a);
+    cr_assert_eq(site_repair(a, b, "k", QN_REPAIR_ANEW, &changed), QN_OK);
     cr_assert_eq(changed, 1);
-    cr_assert_eq(damage_of(a).damaged, 0);
+    cr_assert_eq(site_damage(a).damaged, 0);
     cr_assert_str_eq(site_shown(a, "k", "name"), "anne");
     cr_assert_str_eq(site_shown(a, "k", "room"), "13");
     all_is_well();
@@ -470,12 +334,12 @@ Test(integrity, of_a_record_that_is_given_up_all_sites_end_with_what_was_left)
 Test(integrity, of_a_record_that_is_given_up_the_copy_stays_where_the_log_was_cut)
 {
     size_t changed;
-    flip(a, QN_TABLE_REC, 0, 1); /* its row cannot be read at all */
+    site_flip(a, QN_TABLE_REC, 0, 1); /* its row cannot be read at all */
     site_begin(a);
     cr_assert_eq(site_end(a, qn_replica_truncate(a->replica, &group.coll, 100)), QN_OK);
-    scrub(a);
+    site_scrub(a);
     site_put(b, "k", "name", "bea"); /* this site will bring it itself */
-    cr_assert_eq(repair(a, b, "k", QN_REPAIR_ANEW, &changed), QN_OK);
+    cr_assert_eq(site_repair(a, b, "k", QN_REPAIR_ANEW, &changed), QN_OK);
     cr_assert_str_eq(site_shown(a, "k", "room"), "12");
     all_is_well();
     cr_assert_str_eq(site_shown(c, "k", "name"), "bea");
@@ -506,10 +370,10 @@ Test(integrity, what_rotted_in_the_log_is_found_and_not_served)
     for (int is_cut = 0; is_cut < 2; is_cut++) {
         cr_assert_eq(read_ops(a, &known, &count), QN_OK);
         cr_assert_gt(count, 0);
-        size_t size = size_of(a, QN_TABLE_LOG, 0);
-        flip(a, QN_TABLE_LOG, 0, size - 1);
+        size_t size = site_entry_size(a, QN_TABLE_LOG, 0);
+        site_flip(a, QN_TABLE_LOG, 0, size - 1);
         cr_assert_eq(read_ops(a, &known, &count), QN_ERR_CORRUPT);
-        cr_assert_geq(scrub(a), 1);
+        cr_assert_geq(site_scrub(a), 1);
         site_begin(a);
         cr_assert_eq(site_end(a, qn_replica_truncate(a->replica, &group.coll, 100)), QN_OK);
         cr_assert_eq(qn_read_cc(memkv_reader(a->store), &group.coll, &known), QN_OK);
@@ -520,34 +384,34 @@ Test(integrity, what_rotted_in_the_log_is_found_and_not_served)
 Test(integrity, of_a_record_that_is_given_up_nothing_is_lost_that_left_the_log_meanwhile)
 {
     size_t changed;
-    flip(a, QN_TABLE_REC, 0, 30);
-    scrub(a);
+    site_flip(a, QN_TABLE_REC, 0, 30);
+    site_scrub(a);
     site_put(b, "k", "room", "13");
     site_put(b, "k", "room", "14");
     cr_assert_eq(site_pull(a, b), QN_OK);
     site_begin(a);
     cr_assert_eq(site_end(a, qn_replica_truncate(a->replica, &group.coll, 100)), QN_OK);
     /* `b` is gone, and `c` never heard of it. */
-    cr_assert_eq(repair(a, c, "k", QN_REPAIR_ANEW, &changed), QN_OK);
-    cr_assert_eq(damage_of(a).damaged, 0);
+    cr_assert_eq(site_repair(a, c, "k", QN_REPAIR_ANEW, &changed), QN_OK);
+    cr_assert_eq(site_damage(a).damaged, 0);
     cr_assert_str_eq(site_shown(a, "k", "room"), "14");
     all_is_well();
-    cr_assert_eq(scrub(a), 0);
+    cr_assert_eq(site_scrub(a), 0);
 }
 
 Test(integrity, of_a_record_that_is_given_up_nothing_is_lost_that_came_in_a_page)
 {
     size_t changed;
     struct qn_page_result page = {0};
-    flip(a, QN_TABLE_REC, 0, 30);
-    scrub(a);
+    site_flip(a, QN_TABLE_REC, 0, 30);
+    site_scrub(a);
     site_put(b, "k", "room", "13");
     cr_assert_eq(site_do(b, QN_OP_TRASH, "k"), QN_OK);
     cr_assert_eq(site_begin_pass(a), QN_OK);
     while (!page.is_end)
         cr_assert_eq(site_pull_page(a, b, 200, &page), QN_OK);
-    cr_assert_eq(repair(a, c, "k", QN_REPAIR_ANEW, &changed), QN_OK);
-    cr_assert_eq(damage_of(a).damaged, 0);
+    cr_assert_eq(site_repair(a, c, "k", QN_REPAIR_ANEW, &changed), QN_OK);
+    cr_assert_eq(site_damage(a).damaged, 0);
     cr_assert_str_eq(site_shown(a, "k", "room"), "13");
     cr_assert_eq(site_state(a, "k"), QN_RECORD_CONTESTED, "thrown away, and written anew");
     all_is_well();
@@ -557,12 +421,12 @@ Test(integrity, of_a_record_that_is_given_up_nothing_is_lost_that_came_in_a_page
 
 static void flips_are_mended(enum qn_table table, size_t nth, size_t from)
 {
-    size_t size = size_of(a, table, nth);
+    size_t size = site_entry_size(a, table, nth);
     for (size_t byte = from; byte < size; byte++) {
-        flip(a, table, nth, byte);
-        cr_assert_geq(scrub(a), 1, "byte %zu is not found", byte);
-        scrub(a); /* what was hidden by it */
-        cr_assert_eq(scrub(a), 0, "byte %zu is not mended", byte);
+        site_flip(a, table, nth, byte);
+        cr_assert_geq(site_scrub(a), 1, "byte %zu is not found", byte);
+        site_scrub(a); /* what was hidden by it */
+        cr_assert_eq(site_scrub(a), 0, "byte %zu is not mended", byte);
         all_is_well();
     }
 }
@@ -589,14 +453,14 @@ Test(integrity, flips_in_the_counters_of_a_collection_are_found_and_mended)
 
 Test(integrity, a_flip_in_the_log_is_found_and_the_log_goes_on_behind_it)
 {
-    size_t size = size_of(a, QN_TABLE_LOG, 0);
+    size_t size = site_entry_size(a, QN_TABLE_LOG, 0);
     for (size_t byte = 0; byte < size; byte++) {
         tear_down();
         set_up();
-        flip(a, QN_TABLE_LOG, 0, byte);
-        cr_assert_geq(scrub(a), 1, "byte %zu is not found", byte);
-        scrub(a);
-        cr_assert_eq(scrub(a), 0, "byte %zu is not mended", byte);
+        site_flip(a, QN_TABLE_LOG, 0, byte);
+        cr_assert_geq(site_scrub(a), 1, "byte %zu is not found", byte);
+        site_scrub(a);
+        cr_assert_eq(site_scrub(a), 0, "byte %zu is not mended", byte);
         const char *fault = site_check(a);
         cr_assert_null(fault, "byte %zu: %s", byte, fault);
         site_put(a, "k", "name", "new");
@@ -608,11 +472,11 @@ Test(integrity, a_flip_in_the_log_is_found_and_the_log_goes_on_behind_it)
 Test(integrity, a_damaged_fingerprint_does_not_stop_writing)
 {
     for (size_t i = 0; i < 3; i++)
-        flip(a, QN_TABLE_FP, i, 3);
+        site_flip(a, QN_TABLE_FP, i, 3);
     cr_assert_eq(site_put(a, "k", "name", "anna"), QN_OK);
     cr_assert_eq(site_put(a, "third", "name", "chloe"), QN_OK);
-    scrub(a);
-    cr_assert_eq(scrub(a), 0);
+    site_scrub(a);
+    cr_assert_eq(site_scrub(a), 0);
     all_is_well();
 }
 
@@ -620,53 +484,53 @@ Test(integrity, a_damaged_fingerprint_does_not_stop_writing)
 Test(integrity, a_count_in_steps_is_right_about_what_is_written_meanwhile)
 {
     for (size_t i = 0; i < 3; i++)
-        flip(a, QN_TABLE_FP, i, 3);
-    flip(a, QN_TABLE_COLL, 0, 5);
+        site_flip(a, QN_TABLE_FP, i, 3);
+    site_flip(a, QN_TABLE_COLL, 0, 5);
     for (int i = 0; i < 12; i++) {
         char key[16];
         snprintf(key, sizeof(key), "m%02d", i);
         cr_assert_eq(site_put(a, key, "name", "x"), QN_OK);
     }
-    cr_assert_not(count_on(a));
-    cr_assert_not(count_on(a));
+    cr_assert_not(site_count_on(a));
+    cr_assert_not(site_count_on(a));
     cr_assert_eq(site_put(a, "k", "name", "first"), QN_OK);
     cr_assert_eq(site_put(a, "a", "name", "before all"), QN_OK);
     cr_assert_eq(site_do(a, QN_OP_TRASH, "m00"), QN_OK);
     cr_assert_eq(site_do(a, QN_OP_ERASE, "m11"), QN_OK);
     cr_assert_eq(site_put(a, "z", "name", "behind all"), QN_OK);
-    cr_assert_not(count_on(a));
+    cr_assert_not(site_count_on(a));
     cr_assert_eq(site_do(a, QN_OP_ERASE, "a"), QN_OK);
     cr_assert_eq(site_do(a, QN_OP_RESTORE, "m00"), QN_OK);
-    recount(a);
-    cr_assert_eq(scrub(a), 0);
+    site_recount(a);
+    cr_assert_eq(site_scrub(a), 0);
     all_is_well();
 }
 
 Test(integrity, a_count_begins_anew_where_its_transaction_was_lost)
 {
     bool is_done;
-    flip(a, QN_TABLE_FP, 0, 3);
-    cr_assert_not(count_on(a));
+    site_flip(a, QN_TABLE_FP, 0, 3);
+    cr_assert_not(site_count_on(a));
     site_begin(a);
     cr_assert_eq(qn_replica_recount(a->replica, &group.coll, 1, &is_done), QN_OK);
     cr_assert_eq(site_end(a, QN_ERR_NOSPACE), QN_ERR_NOSPACE);
-    recount(a);
-    cr_assert_eq(scrub(a), 0);
+    site_recount(a);
+    cr_assert_eq(site_scrub(a), 0);
     all_is_well();
 }
 
 Test(integrity, a_record_that_was_counted_and_is_damaged_then_is_counted_no_more)
 {
     size_t changed;
-    flip(a, QN_TABLE_FP, 0, 3);
-    cr_assert_not(count_on(a));
-    flip(a, QN_TABLE_REC, 0, 30);
+    site_flip(a, QN_TABLE_FP, 0, 3);
+    cr_assert_not(site_count_on(a));
+    site_flip(a, QN_TABLE_REC, 0, 30);
     cr_assert_eq(site_put(a, "k", "name", "anna"), QN_ERR_DAMAGED);
-    recount(a);
-    cr_assert_eq(scrub(a), 0);
-    cr_assert_eq(damage_of(a).damaged, 1);
-    cr_assert_eq(repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
-    cr_assert_eq(scrub(a), 0);
+    site_recount(a);
+    cr_assert_eq(site_scrub(a), 0);
+    cr_assert_eq(site_damage(a).damaged, 1);
+    cr_assert_eq(site_repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
+    cr_assert_eq(site_scrub(a), 0);
     all_is_well();
 }
 
@@ -676,9 +540,9 @@ Test(integrity, incidents_are_remembered_with_their_place)
     struct qn_coll_row row;
     struct qn_incident incident;
     uint64_t number;
-    flip(a, QN_TABLE_REC, 0, 30);
-    scrub(a);
-    cr_assert_eq(repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
+    site_flip(a, QN_TABLE_REC, 0, 30);
+    site_scrub(a);
+    cr_assert_eq(site_repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
     struct qn_kv *kv = memkv_reader(a->store);
     cr_assert_eq(qn_coll_row_get(kv, &group.coll, &row), QN_OK);
     cr_assert_eq(qn_incident_before(kv, row.number, UINT64_MAX, &number, &incident), QN_OK);
@@ -703,7 +567,7 @@ Test(integrity, one_dot_with_two_contents_is_found_and_both_are_kept)
     a->store = before;
     site_put(a, "k", "room", "14");
     cr_assert_not_null(group_check_equal(&group), "equal clocks, and another record");
-    cr_assert_eq(repair(a, b, "k", QN_REPAIR_BOTH, &changed), QN_OK);
+    cr_assert_eq(site_repair(a, b, "k", QN_REPAIR_BOTH, &changed), QN_OK);
     cr_assert_eq(changed, 1);
     site_put(a, "other", "name", "later"); /* under the incarnation that the repair drew */
     group_settle(&group);
