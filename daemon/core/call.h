@@ -33,6 +33,7 @@ void call_site_set(const struct call *call);
 void call_site_list(const struct call *call);
 void call_site_show(const struct call *call);
 void call_site_invites(const struct call *call);
+void call_site_report(const struct call *call); /* request_report.c */
 void call_collection_list(const struct call *call);
 void call_collection_show(const struct call *call);
 /* request_coll.c */

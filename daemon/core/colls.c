@@ -34,7 +34,7 @@ struct coll *core_coll_make(struct qn_core *core, const struct qn_coll_id *id)
 struct coll *core_coll_named(const struct qn_core *core, struct qn_span name)
 {
     qn_vec_each (&core->colls, slot)
-        if ((*slot)->is_shared && qn_span_eq_str(name, (*slot)->shown))
+        if (coll_is_readable(*slot) && qn_span_eq_str(name, (*slot)->shown))
             return *slot;
     return NULL;
 }
@@ -72,7 +72,7 @@ static void name_coll(struct qn_core *core, struct coll *coll)
 {
     coll->is_clash = false;
     qn_vec_each (&core->colls, slot)
-        if (*slot != coll && (*slot)->is_shared && coll->info.name[0] != '\0' &&
+        if (*slot != coll && coll_is_readable(*slot) && coll->info.name[0] != '\0' &&
             strcmp((char *)(*slot)->info.name, (char *)coll->info.name) == 0)
             coll->is_clash |= memcmp((*slot)->id.bytes, coll->id.bytes, QN_COLL_ID_SIZE) < 0;
     const char *name = (const char *)coll->info.name;
@@ -121,6 +121,13 @@ bool core_shares(const struct qn_core *core, const struct coll *coll, const stru
     return c != NULL && !c->is_closed && qn_group_shares(group, c, site);
 }
 
+static bool keeps(const struct qn_core *core, const struct coll *coll)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    const struct qn_collection *c = qn_group_collection(group, &coll->id);
+    return c != NULL && qn_group_keeps(group, c, &core->site);
+}
+
 void core_refresh_colls(struct qn_core *core)
 {
     const struct qn_group *group = qn_ledger_group(core->ledger);
@@ -129,7 +136,9 @@ void core_refresh_colls(struct qn_core *core)
     qn_vec_each (&group->collections, collection)
         if (qn_group_shares(group, collection, &core->site))
             core_coll_make(core, &collection->id);
-    qn_vec_each (&core->colls, slot)
+    qn_vec_each (&core->colls, slot) {
         (*slot)->is_shared = core_shares(core, *slot, &core->site);
+        (*slot)->is_kept = keeps(core, *slot);
+    }
     core_name_colls(core);
 }

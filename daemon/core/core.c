@@ -170,6 +170,7 @@ enum qn_err qn_core_load(struct qn_core *core, struct qn_kv *kv)
     QN_TRY(qn_read_own_actor(kv, &core->site, &core->actor));
     core_refresh_colls(core);
     QN_TRY(find_left_colls(core, kv));
+    core_refresh_colls(core); /* those, too, may be readable */
     core_refresh_peers(core);
     qn_vec_each (&core->colls, coll)
         QN_TRY(load_coll(core, *coll, kv));

@@ -330,6 +330,9 @@ void custodian_outcome(struct qn_core *core, const struct pending *pending,
     case CUSTODIAN_STRAYS:
         custodian_strays(core, outcome);
         break;
+    case CUSTODIAN_REPORTED:
+        custodian_reported(core, outcome->err);
+        break;
     case CUSTODIAN_CALM:
         if (outcome->err != QN_OK)
             core_note(core, "commit-failed", outcome->err, "alarms");
@@ -342,6 +345,10 @@ void custodian_read_done(struct qn_core *core, const struct pending *pending,
                          const struct qn_read_result *result)
 {
     struct custodian *custodian = core->custodian;
+    if (pending->seq != CUSTODIAN_READ) {
+        custodian_report_read(core, pending, result);
+        return;
+    }
     custodian->is_reading = false;
     enum qn_err err = result->err;
     if (err == QN_OK)
@@ -355,6 +362,7 @@ void custodian_read_done(struct qn_core *core, const struct pending *pending,
     if (is_first)
         tick(core);
     scrub_next(core);
+    custodian_report_tick(core);
 }
 
 void custodian_file_done(struct qn_core *core, const struct pending *pending,
@@ -375,4 +383,5 @@ void hold_tick_all(struct qn_core *core)
         tick(core);
     core_wake(core, custodian->tick_ms);
     custodian_sweep_tick(core);
+    custodian_report_tick(core);
 }

@@ -1,3 +1,4 @@
+#include "core/hold.h"
 #include "core/offsite.h"
 #include "core/presence.h"
 
@@ -145,6 +146,7 @@ void group_changed(struct qn_core *core, struct qn_span entries, qn_link source)
     presence_again(core);
     core->backup->is_place_seen = false;
     offsite_touch(core);
+    custodian_ledger_changed(core);
 }
 
 void group_say_heads(struct qn_core *core, qn_link link, bool wants_answer)

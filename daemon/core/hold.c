@@ -330,6 +330,7 @@ enum qn_err hold_frame(struct qn_core *core, struct bulk *bulk, enum qn_message 
                        struct qn_cursor *fields)
 {
     if (!custodian_knows(core, &bulk->peer->site)) {
+        peer_asks_foreign(core, bulk->peer);
         qn_pack_cstr(core_message(core, QN_MSG_VAULT_REFUSED, 1), "denied");
         bulk_send(core, bulk);
         return QN_OK;

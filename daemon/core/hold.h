@@ -34,6 +34,16 @@ void hold_tick_all(struct qn_core *core);
 struct custodian;
 struct custodian *custodian_new(void);
 void custodian_free(struct custodian *custodian); /* accepts NULL */
+/* Whether this site has to say what it holds before it withdraws. If so custodian_leave does: the
+ * bodies (an array of binaries, taken) go behind the reports, in one commit that answers the
+ * request. */
+bool custodian_holds_anything(const struct qn_core *core);
+void custodian_leave(struct qn_core *core, uint64_t request, struct qn_span name,
+                     struct qn_buf *take_bodies);
+/* Nobody waits for that answer any more. */
+void custodian_request_gone(struct qn_core *core, uint64_t request);
+/* The ledger moved: an agreement may be over. */
+void custodian_ledger_changed(struct qn_core *core);
 /* Somebody at this site has seen the alarms of what is held for that owner. */
 void custodian_calm(struct qn_core *core, const struct qn_site_id *owner);
 void custodian_outcome(struct qn_core *core, const struct pending *pending,

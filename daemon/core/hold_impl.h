@@ -8,6 +8,7 @@
  *   hold_proof.c   how much an owner may have read by PROOF_ASK
  *   hold_read.c    what any of them reads from the store
  *   custodian.c, custodian_sweep.c   once per core: the lock clock, scrubs; what is let go
+ *   custodian_report.c   and what it says of that, in the ledger
  *
  * Life of a pack:  wanted -> measured -> ready <-> appending -> storing -> (acknowledged, gone)
  *                                          `----> removing -> refused
@@ -271,6 +272,10 @@ enum hold_read {
                              one */
     HOLD_READ_LISTS,      /* [kind, owner, after or nil, wall ms] : [is last, body of LIST_DATA] */
     HOLD_READ_KEYS,       /* [kind, owner] : [true, body of LIST_DATA] */
+    /* [kind, owner; zero: all] : {owner, packs, bad packs, lists, bytes, lock ends, condemned
+     * packs, destroyed packs, destroyed bytes} as one array of 9 for each owner, behind lock time
+     * now */
+    HOLD_READ_REPORTS,
 };
 /* Arguments that begin so; more may be packed behind them. */
 void hold_read_args(enum hold_read kind, const struct qn_site_id *owner, size_t count,
@@ -302,6 +307,9 @@ enum custodian_what {
     CUSTODIAN_CALM,
     CUSTODIAN_LISTED,
     CUSTODIAN_STRAYS,
+    CUSTODIAN_REPORT, /* a read: one owner is to be reported on */
+    CUSTODIAN_LEAVE,  /* a read: this site withdraws, all of them are */
+    CUSTODIAN_REPORTED,
 };
 
 struct custodian_sweep {
@@ -332,6 +340,8 @@ struct custodian {
     uint64_t sweep_ms; /* the next one */
     bool has_sought;   /* a sweep since the start looked for files without a row */
     struct custodian_sweep sweep;
+    bool is_reporting;
+    uint64_t report_ms; /* not before */
 };
 
 /* Whether this site promised that owner something, or still has something of it. */
@@ -357,4 +367,11 @@ void custodian_unlinked(struct qn_core *core, enum qn_err err);
 void custodian_listed(struct qn_core *core, const struct qn_file_result *result);
 void custodian_strays(struct qn_core *core, const struct qn_outcome *outcome);
 void custodian_removed(struct qn_core *core, const struct pending *pending, enum qn_err err);
+enum qn_err QN_CHECKED custodian_read_reports(struct qn_kv *kv, const struct qn_site_id *owner,
+                                              struct qn_buf *out);
+/* Says what became of what is held, where an agreement is over and it was not said. */
+void custodian_report_tick(struct qn_core *core);
+void custodian_report_read(struct qn_core *core, const struct pending *pending,
+                           const struct qn_read_result *result);
+void custodian_reported(struct qn_core *core, enum qn_err err);
 void custodian_sweep_deinit(struct custodian_sweep *sweep);

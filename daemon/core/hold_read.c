@@ -355,6 +355,8 @@ static enum qn_err read_kind(struct read *read, enum hold_read kind)
         return read_lists(read);
     case HOLD_READ_KEYS:
         return read_keys(read);
+    case HOLD_READ_REPORTS:
+        return custodian_read_reports(read->kv, &read->owner, read->out);
     }
     return QN_ERR_INVALID;
 }

@@ -230,6 +230,7 @@ void hold_request_read(struct qn_core *core, struct bulk *bulk, uint64_t number,
     if (request == NULL)
         return;
     if (result->err == QN_ERR_NOTFOUND) {
+        peer_asks_foreign(core, bulk->peer);
         hold_request_fail(core, bulk, request, "unknown");
     } else if (result->err != QN_OK) {
         core_note(core, "read-failed", result->err, "held");

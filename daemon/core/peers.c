@@ -5,6 +5,9 @@
 #include "core/presence.h"
 #include "core/twin.h"
 
+#define FOREIGN_MS   3600000
+#define FOREIGN_FREE 64
+
 struct peer *core_peer(const struct qn_core *core, const struct qn_site_id *site)
 {
     qn_vec_each (&core->peers, slot)
@@ -359,6 +362,18 @@ void peer_bad(struct qn_core *core, struct peer *peer, const char *code, enum qn
     peer->is_bad = true;
     peer->failures++;
     peer_hang_up(core, peer);
+}
+
+void peer_asks_foreign(struct qn_core *core, struct peer *peer)
+{
+    if (core->now_ms >= peer->foreign_until_ms) {
+        peer->foreign = 0;
+        peer->foreign_until_ms = core->now_ms + FOREIGN_MS;
+    }
+    if (peer->foreign < FOREIGN_FREE)
+        peer->foreign++;
+    else
+        core_note(core, "asked-foreign", QN_ERR_DENIED, core_site_name(core, &peer->site));
 }
 
 bool peer_address(const struct peer *peer, size_t number, char ret_address[QN_ADDRESS_SIZE_MAX + 1])

@@ -3,6 +3,7 @@
 #include "core/backup.h"
 #include "core/call.h"
 #include "core/fetch.h"
+#include "core/hold.h"
 #include "core/trail.h"
 #include "model/bugs.h"
 
@@ -91,6 +92,7 @@ static const struct {
     {"site.list", "", call_site_list, false},
     {"site.show", "name", call_site_show, false},
     {"site.invites", "", call_site_invites, false},
+    {"site.report", "name", call_site_report, false},
     {"collection.list", "", call_collection_list, false},
     {"collection.show", "name", call_collection_show, false},
     {"site.invite", "expires_s name", call_site_invite, true},
@@ -145,12 +147,26 @@ static bool needs_vault(struct qn_span command)
     return false;
 }
 
+/* A site that left keeps its own data, and may look at what there is. */
+static bool is_open_to_who_left(struct qn_span command)
+{
+    static const char *const names[] = {"site.list",       "site.show",       "site.report",
+                                        "collection.list", "collection.show", "backup.plans",
+                                        "backup.list",     "holder.list"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (qn_span_eq_str(command, names[i]))
+            return true;
+    return false;
+}
+
 static bool may_run(const struct call *call, struct qn_span command)
 {
     struct qn_core *core = call->core;
     const struct qn_group *group = qn_ledger_group(core->ledger);
     if (core->joining.is_active || group == NULL)
         call_fail(call, QN_ERR_STATE, "joining", qn_span_str(core->name));
+    else if (!core_is_member(core) && is_open_to_who_left(command))
+        return true;
     else if (!core_is_member(core))
         call_fail(call, QN_ERR_STATE, "withdrawn", qn_span_str(core->name));
     else if (!core_has_key(core))
@@ -204,6 +220,7 @@ void request_gone(struct qn_core *core, uint64_t request)
     fetch_gone(core, request);
     trail_ask_gone(core, request);
     sweep_gone(core, request);
+    custodian_request_gone(core, request);
     qn_vec_each (&core->pending, pending)
         if (pending->kind == PENDING_REPLY && pending->request == request)
             pending->kind = PENDING_QUIET;

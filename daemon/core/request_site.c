@@ -1,4 +1,5 @@
 #include "core/call.h"
+#include "core/hold.h"
 
 #define EXPIRES_MAX_S     (365u * 24 * 3600)
 #define REVOKED_SIZE_MAX  (1024 * 1024)
@@ -158,7 +159,10 @@ void call_site_withdraw(const struct call *call)
     qn_pack_array(&payload, self->memberships.count);
     qn_vec_each (&self->memberships, admission)
         pack_withdraw(group, admission, &payload);
-    call_commit(call, QN_INTENT_LEDGER_APPEND, &payload, name);
+    if (custodian_holds_anything(core))
+        custodian_leave(core, call->id, name, &payload);
+    else
+        call_commit(call, QN_INTENT_LEDGER_APPEND, &payload, name);
 }
 
 /* Where nobody is left to compare ledgers with, somebody has to say that nothing was forgotten.

@@ -157,8 +157,10 @@ enum qn_err session_about_share(struct qn_core *core, struct peer *peer, uint64_
     struct qn_coll_id id;
     QN_TRY(qn_cursor_bytes(cursor, id.bytes, sizeof(id.bytes)));
     struct share *share = session_share(peer->session, &id);
-    if (share == NULL)
+    if (share == NULL) {
+        peer_asks_foreign(core, peer);
         return QN_OK;
+    }
     switch (number) {
     case QN_MSG_CLOCK:
         return heard_clock(core, peer, share, cursor);

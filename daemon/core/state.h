@@ -117,6 +117,7 @@ struct coll {
     QN_VEC(struct known *) known;
     qn_link grant;  /* the link whose peer may send catch-up; 0: none */
     bool is_shared; /* this site is a member, by the ledger */
+    bool is_kept;   /* or was one when it left the group: it reads what it has */
     struct care care;
     unsigned forks; /* fork.c: in the hour from */
     uint64_t forked_ms;
@@ -266,6 +267,8 @@ struct peer {
     bool is_to_be_told; /* it refused this site's new key: the next dial tells it (tell.c) */
     uint64_t tell_ms;   /* not again before */
     qn_link tell_link;
+    unsigned foreign; /* questions in this hour about what it has no part in (peer_asks_foreign) */
+    uint64_t foreign_until_ms;
     unsigned pushes; /* links of its own that a new one of it pushed out */
     uint64_t pushed_ms;
     uint64_t refused_ms; /* since when a second link of it waits for a word on the first; 0: none */
@@ -512,6 +515,10 @@ uint64_t core_jitter(struct qn_core *core, uint64_t delay_ms); /* 75 % to 125 % 
 /* ---- colls.c ---- */
 struct coll *core_coll(const struct qn_core *core, const struct qn_coll_id *id);
 struct coll *core_coll_make(struct qn_core *core, const struct qn_coll_id *id);
+static inline bool coll_is_readable(const struct coll *coll)
+{
+    return coll->is_shared || coll->is_kept;
+}
 struct coll *core_coll_named(const struct qn_core *core, struct qn_span name);
 bool coll_differs(const struct coll *coll); /* from what any other site has */
 struct known *coll_known(struct coll *coll, const struct qn_site_id *site); /* makes it */
@@ -553,6 +560,9 @@ void core_pack_announcements(struct qn_core *core, struct qn_buf *out);
 void core_pack_own_announcement(struct qn_core *core, struct qn_buf *out);
 void peer_free(struct peer *peer);
 void peer_bad(struct qn_core *core, struct peer *peer, const char *code, enum qn_err err);
+/* It asked about what it has no part in, or what is not here, and gets nothing. A few of them in an
+ * hour are races of the ledger, or a copy that lost something; the rest is noted. */
+void peer_asks_foreign(struct qn_core *core, struct peer *peer);
 /* The address to try after so many others: what the peer announced, else the one that brought us
  * in. False if there is none. */
 bool peer_address(const struct peer *peer, size_t number,

@@ -240,7 +240,7 @@ struct coll **view_sorted_colls(const struct qn_core *core, size_t *ret_count)
     struct coll **sorted = qn_alloc((core->colls.count + 1) * sizeof(*sorted));
     size_t count = 0;
     qn_vec_each (&core->colls, slot)
-        if ((*slot)->is_shared && (*slot)->shown[0] != '\0')
+        if (coll_is_readable(*slot) && (*slot)->shown[0] != '\0')
             sorted[count++] = *slot;
     qsort(sorted, count, sizeof(*sorted), by_coll_name);
     *ret_count = count;

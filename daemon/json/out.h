@@ -42,4 +42,4 @@ extern const struct qn_json_shape qn_json_collection[], qn_json_status[], qn_jso
     qn_json_emptied[], qn_json_history[], qn_json_invite[], qn_json_conflict[], qn_json_verify[],
     qn_json_incident[], qn_json_plan[], qn_json_snapshot[], qn_json_held[], qn_json_app_password[],
     qn_json_user[], qn_json_audit[], qn_json_serve[], qn_json_authority[], qn_json_hit[],
-    qn_json_verified[];
+    qn_json_verified[], qn_json_report[];

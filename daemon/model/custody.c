@@ -49,6 +49,7 @@ enum qn_err qn_custody_agree(struct qn_kv *kv, const struct qn_site_id *owner,
         return QN_OK;
     held.is_ended = terms->is_ended;
     if (!terms->is_ended) {
+        QN_TRY(qn_gone_reset(kv, owner));
         held.quota_bytes = terms->quota_bytes;
         held.lock_days = terms->lock_days;
     }

@@ -247,6 +247,17 @@ enum qn_err QN_CHECKED qn_custody_sweep(struct qn_kv *kv, const struct qn_site_i
 enum qn_err QN_CHECKED qn_custody_unlinked(struct qn_kv *kv, const struct qn_site_id *owner,
                                            struct qn_span names);
 
+/* What there is to tell at the end of an agreement. */
+struct qn_held_end {
+    uint64_t locked_until_ms; /* lock time when the last lock of pack or list is over; 0: none is */
+    uint64_t condemned_packs; /* their files are being removed */
+    /* Packs whose files are gone, since the agreement is over; 0 while one stands. */
+    uint64_t destroyed_packs, destroyed_bytes;
+};
+/* Reads all packs and lists of the owner: for what is asked seldom. */
+enum qn_err QN_CHECKED qn_held_end(struct qn_kv *kv, const struct qn_site_id *owner,
+                                   struct qn_held_end *ret_end);
+
 /* Appends those of the names that have no row at all: their files are of no use to anybody.
  * QN_ERR_INVALID: half a name. */
 enum qn_err QN_CHECKED qn_custody_strays(struct qn_kv *kv, const struct qn_site_id *owner,

@@ -40,6 +40,14 @@ bool qn_key_is_of(struct qn_span key, const struct qn_site_id *owner, size_t siz
 
 enum qn_err QN_CHECKED qn_held_put(struct qn_kv *kv, const struct qn_site_id *owner,
                                    const struct qn_held *held);
+struct qn_gone {
+    uint64_t packs, bytes;
+};
+/* So many files are gone, after the end of the agreement; one that is made anew counts from 0. */
+enum qn_err QN_CHECKED qn_gone_add(struct qn_kv *kv, const struct qn_site_id *owner,
+                                   const struct qn_gone *more);
+enum qn_err QN_CHECKED qn_gone_reset(struct qn_kv *kv, const struct qn_site_id *owner);
+
 /* What every change begins with: lock time and the owner's row. QN_ERR_DENIED: no agreement now. */
 enum qn_err QN_CHECKED qn_custody_open(struct qn_kv *kv, const struct qn_site_id *owner,
                                        uint64_t *ret_now_ms, struct qn_held *ret_held);

@@ -177,18 +177,35 @@ static enum qn_err check_condemned(struct qn_kv *kv, const struct qn_site_id *ow
     return QN_OK;
 }
 
+static enum qn_err drop_row(struct qn_kv *kv, const struct qn_site_id *owner,
+                            const struct qn_digest *name, struct qn_gone *gone)
+{
+    struct qn_held_pack pack;
+    struct qn_key key;
+    enum qn_err err = qn_held_pack_get(kv, owner, name, &pack);
+    if (err == QN_ERR_NOTFOUND)
+        return QN_OK;
+    QN_TRY(err);
+    gone->packs++;
+    gone->bytes += pack.size;
+    qn_key_held(&key, owner, name);
+    return qn_kv_del(kv, QN_TABLE_HELD_PACK, qn_key_view(&key));
+}
+
 enum qn_err qn_custody_unlinked(struct qn_kv *kv, const struct qn_site_id *owner,
                                 struct qn_span names)
 {
     if (names.size % QN_DIGEST_SIZE != 0)
         return QN_ERR_INVALID;
     QN_TRY(check_condemned(kv, owner, names));
-    for (size_t i = 0; i < names.size / QN_DIGEST_SIZE; i++) {
-        struct qn_key key;
-        qn_key_held(&key, owner, qn_name_at(names, i));
-        QN_TRY(qn_may_miss(qn_kv_del(kv, QN_TABLE_HELD_PACK, qn_key_view(&key))));
-    }
-    return QN_OK;
+    struct qn_gone gone = {0};
+    for (size_t i = 0; i < names.size / QN_DIGEST_SIZE; i++)
+        QN_TRY(drop_row(kv, owner, qn_name_at(names, i), &gone));
+    struct qn_held held;
+    enum qn_err err = qn_held_get(kv, owner, &held);
+    QN_TRY(qn_may_miss(err));
+    bool counts = err == QN_OK && held.is_ended && gone.packs > 0;
+    return counts ? qn_gone_add(kv, owner, &gone) : QN_OK;
 }
 
 /* ---- for people ---- */

@@ -39,6 +39,7 @@ enum qn_body_type { /* on the wire: never renumber */
                     QN_BODY_VOTE = 13,
                     QN_BODY_CERT = 14,
                     QN_BODY_DESCRIBE = 15, /* a site's own legal entity */
+                    QN_BODY_REPORT = 16,   /* what became of another's backups, by their holder */
 };
 
 /* ---- bodies, as the caller gives them ---- */
@@ -99,6 +100,18 @@ struct qn_body_place_accept {
     uint64_t lock_days;
 };
 
+/* What the author holds of an owner's vault, said when the agreement is over, and again when
+ * nothing is left of it. A signed word: nobody can check what was not kept. Times are the author's.
+ */
+struct qn_body_report {
+    struct qn_site_id owner;
+    struct qn_digest place;                    /* the Place that was the owner's last word */
+    uint64_t packs, bad_packs, snapshots;      /* that lie there; bad ones are among the packs */
+    uint64_t bytes;                            /* of packs and lists */
+    uint64_t locked_until_ms;                  /* wall clock; 0: nothing is locked */
+    uint64_t destroyed_packs, destroyed_bytes; /* since the agreement is over */
+};
+
 /* A new key of the author, which keeps its identity. The entry itself is signed with the new key
  * and has its epoch; `proof`, in the domain "quoin rotate 1", is over the canonical [group id,
  * identity, new epoch, admission, new key], by the key before or by the recovery key. */
@@ -139,6 +152,7 @@ struct qn_collection {
     bool is_for_all;
     bool is_closed;
     QN_VEC(struct qn_site_id) members; /* when not for all; sorted; present members only */
+    QN_VEC(struct qn_site_id) left; /* likewise: would be members if they had not left the group */
 };
 
 enum qn_place_state {
@@ -162,6 +176,12 @@ struct qn_place {
     uint64_t ended_aseq; /* place in the owner's chain of what ended it last; 0: nothing did */
 };
 
+struct qn_report {
+    struct qn_site_id holder;   /* the author */
+    struct qn_body_report said; /* its last word on this owner */
+    uint64_t at_ms;             /* wall clock of the author */
+};
+
 struct qn_invite {
     struct qn_public_key key;
     uint64_t expiry_ms;
@@ -179,7 +199,8 @@ struct qn_group {
     QN_VEC(struct qn_site) sites;             /* sorted by id; withdrawn ones stay */
     QN_VEC(struct qn_collection) collections; /* sorted by id */
     QN_VEC(struct qn_invite) invites;
-    QN_VEC(struct qn_place) places; /* sorted by owner, holder */
+    QN_VEC(struct qn_place) places;   /* sorted by owner, holder */
+    QN_VEC(struct qn_report) reports; /* sorted by holder, owner; of withdrawn sites too */
 };
 
 struct qn_ledger;
@@ -250,6 +271,8 @@ void qn_body_place_accept_pack(const struct qn_digest *group,
                                const struct qn_body_place_accept *body, struct qn_buf *out);
 void qn_body_rotate_key_pack(const struct qn_digest *group, const struct qn_body_rotate_key *body,
                              struct qn_buf *out);
+void qn_body_report_pack(const struct qn_digest *group, const struct qn_body_report *body,
+                         struct qn_buf *out);
 /* Fills in the proof of `body`, whose other members are set, by the present key or the recovery key
  * of a site. Its entry is then composed with a signer of the new key. QN_ERR_NOTFOUND: no such site
  * or admission. QN_ERR_DENIED: the prover is neither. */
@@ -278,6 +301,9 @@ const struct qn_collection *qn_group_collection(const struct qn_group *group,
 /* A present member of the group that shares this collection. */
 bool qn_group_shares(const struct qn_group *group, const struct qn_collection *collection,
                      const struct qn_site_id *site);
+/* A site that left the group, and had a part in this collection until then. */
+bool qn_group_keeps(const struct qn_group *group, const struct qn_collection *collection,
+                    const struct qn_site_id *site);
 const struct qn_invite *qn_group_invite(const struct qn_group *group,
                                         const struct qn_public_key *key);
 /* Open: known, not revoked, not used, not expired at that time. */
@@ -285,6 +311,10 @@ bool qn_invite_is_open(const struct qn_invite *invite, uint64_t wall_ms);
 /* NULL if neither of the two ever spoke of it. */
 const struct qn_place *qn_group_place(const struct qn_group *group, const struct qn_site_id *owner,
                                       const struct qn_site_id *holder);
+/* NULL if the holder never reported on it. */
+const struct qn_report *qn_group_report(const struct qn_group *group,
+                                        const struct qn_site_id *holder,
+                                        const struct qn_site_id *owner);
 /* Two different present members, of one legal entity as far as both said theirs. Asked before a
  * Place is written or accepted; the fold does not enforce it, because entities change. */
 bool qn_group_may_hold(const struct qn_group *group, const struct qn_site_id *owner,

@@ -180,6 +180,21 @@ void qn_body_rotate_key_pack(const struct qn_digest *group, const struct qn_body
     qn_pack_bool(out, body->is_by_recovery);
 }
 
+void qn_body_report_pack(const struct qn_digest *group, const struct qn_body_report *body,
+                         struct qn_buf *out)
+{
+    begin(out, QN_BODY_REPORT, false, group, 9);
+    field_u64(out, "bad", body->bad_packs);
+    field_u64(out, "bytes", body->bytes);
+    field_u64(out, "gone_bytes", body->destroyed_bytes);
+    field_u64(out, "gone_packs", body->destroyed_packs);
+    field_u64(out, "locked", body->locked_until_ms);
+    field_bin(out, "owner", QN_SPAN_OF(body->owner.bytes));
+    field_u64(out, "packs", body->packs);
+    field_bin(out, "place", qn_digest_view(&body->place));
+    field_u64(out, "snapshots", body->snapshots);
+}
+
 /* ---- reading ---- */
 
 /* Walks a map whose keys ascend strictly; what lies between the fields asked for is passed over, so
@@ -363,6 +378,19 @@ static enum qn_err read_accept(struct fields *fields, struct qn_body_place_accep
     return get_u64(fields, "quota", &body->quota_bytes);
 }
 
+static enum qn_err read_report(struct fields *fields, struct qn_body_report *body)
+{
+    QN_TRY(get_u64(fields, "bad", &body->bad_packs));
+    QN_TRY(get_u64(fields, "bytes", &body->bytes));
+    QN_TRY(get_u64(fields, "gone_bytes", &body->destroyed_bytes));
+    QN_TRY(get_u64(fields, "gone_packs", &body->destroyed_packs));
+    QN_TRY(get_u64(fields, "locked", &body->locked_until_ms));
+    QN_TRY(GET(fields, "owner", body->owner));
+    QN_TRY(get_u64(fields, "packs", &body->packs));
+    QN_TRY(GET(fields, "place", body->place));
+    return get_u64(fields, "snapshots", &body->snapshots);
+}
+
 static enum qn_err read_rotate(struct fields *fields, struct qn_body_rotate_key *body)
 {
     QN_TRY(GET(fields, "admission", body->admission));
@@ -400,6 +428,8 @@ static enum qn_err read_fields(struct fields *fields, struct qn_body *body, bool
         return read_rotate(fields, &body->rotate);
     case QN_BODY_WITHDRAW:
         return GET(fields, "admission", body->admission);
+    case QN_BODY_REPORT:
+        return read_report(fields, &body->report);
     case QN_BODY_DESCRIBE:
         return get_text(fields, "entity", QN_ENTITY_SIZE_MAX, &body->legal_entity);
     default: /* a number from outside, not an enumeration */

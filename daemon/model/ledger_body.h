@@ -36,6 +36,7 @@ struct qn_body {
         struct qn_body_place place;
         struct qn_body_place_accept accept;
         struct qn_body_rotate_key rotate;
+        struct qn_body_report report;
     };
 };
 

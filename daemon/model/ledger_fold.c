@@ -265,6 +265,8 @@ static void list_members(const struct qn_fold *fold, struct qn_collection *colle
         bool is_member = granted[i] || qn_site_id_eq(id, &collection->creator);
         if (is_member && qn_seat_is_present(&fold->seats.items[i]))
             qn_vec_push(&collection->members, *id);
+        else if (is_member)
+            qn_vec_push(&collection->left, *id);
     }
 }
 
@@ -303,18 +305,20 @@ void qn_ledger_fold(const struct qn_ledger *ledger, struct qn_group *ret_group)
     fold_invites(&fold);
     fold_collections(&fold);
     qn_fold_places(&fold);
+    qn_fold_reports(&fold);
     qn_seats_deinit(&fold.seats);
 }
 
 void qn_group_clear(struct qn_group *group)
 {
     qn_vec_each (&group->collections, collection)
-        qn_vec_free(&collection->members);
+        qn_vec_free(&collection->members), qn_vec_free(&collection->left);
     qn_vec_each (&group->sites, site)
         qn_vec_free(&site->epochs), qn_vec_free(&site->memberships);
     qn_vec_free(&group->sites);
     qn_vec_free(&group->collections);
     qn_vec_free(&group->invites);
     qn_vec_free(&group->places);
+    qn_vec_free(&group->reports);
     *group = (struct qn_group){0};
 }

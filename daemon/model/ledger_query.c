@@ -78,6 +78,21 @@ bool qn_group_shares(const struct qn_group *group, const struct qn_collection *c
     return false;
 }
 
+bool qn_group_keeps(const struct qn_group *group, const struct qn_collection *collection,
+                    const struct qn_site_id *site)
+{
+    const struct qn_site *found = qn_group_site(group, site);
+    if (found == NULL || found->state == QN_SITE_MEMBER)
+        return false;
+    if (collection->is_for_all)
+        return true;
+    qn_vec_each (&collection->left, left) {
+        if (qn_site_id_eq(left, site))
+            return true;
+    }
+    return false;
+}
+
 const struct qn_invite *qn_group_invite(const struct qn_group *group,
                                         const struct qn_public_key *key)
 {

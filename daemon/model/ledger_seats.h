@@ -42,6 +42,9 @@ struct qn_fold {
 /* The part of the fold that finds who holds for whom. */
 void qn_fold_places(struct qn_fold *fold);
 
+/* And that of what holders report (ledger_report.c). */
+void qn_fold_reports(struct qn_fold *fold);
+
 /* A thief with a site's key withdrew it, and the kit brought it back: a Withdraw of the membership
  * whose recovery key counts is void below a RotateKey by that key. */
 bool qn_withdraw_is_void(const struct qn_node *withdrawal);

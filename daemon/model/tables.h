@@ -45,6 +45,7 @@ void qn_key_add_u64(struct qn_key *key, uint64_t value);
 #define QN_META_ACTORS "model.actors" /* u32: how many numbers are given */
 #define QN_META_NAMES  "model.names"
 #define QN_META_COLLS  "model.colls"
+#define QN_META_GONE   "model.gone." /* and an owner: what was let go (custody_gone.c) */
 #define QN_META_DOUBT  "model.doubt" /* u32: 1 if the store may be an old copy (doubt.h) */
 
 enum qn_err QN_CHECKED qn_meta_get_u32(struct qn_kv *kv, const char *name, uint32_t *ret_value);

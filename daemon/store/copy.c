@@ -21,6 +21,7 @@
 #define SCHEMA_KEY    "schema"
 #define SCHEMA_PATH   "version/schema" /* the last of all */
 #define LOCK_KEY      "model.lock"     /* lock time of this boot of this machine */
+#define GONE_PREFIX   "model.gone."    /* of what is held for others */
 #define PLAN_TAG      'p'              /* the other rows of PLAN tell of runs */
 
 /* In the order of their names. Left out: what is held for others and the book of the own vault,
@@ -51,7 +52,8 @@ struct copying {
 static bool is_copied(enum qn_table table, struct qn_span key)
 {
     if (table == QN_TABLE_META)
-        return !qn_span_eq_str(key, SCHEMA_KEY) && !qn_span_eq_str(key, LOCK_KEY);
+        return !qn_span_eq_str(key, SCHEMA_KEY) && !qn_span_eq_str(key, LOCK_KEY) &&
+               !qn_span_has_prefix(key, qn_span_str(GONE_PREFIX));
     return table != QN_TABLE_PLAN || key.data[0] == PLAN_TAG;
 }
 

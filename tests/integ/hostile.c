@@ -139,6 +139,7 @@ static const struct request requests[] = {
     {"site.show", {"name"}},
     {"site.invite", {"expires_s", "name"}},
     {"site.invites", {NULL}},
+    {"site.report", {"name"}},
     {"site.revoke", {"name"}},
     {"site.withdraw", {"name"}},
     {"site.set", {"entity"}},

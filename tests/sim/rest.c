@@ -101,15 +101,16 @@ static void nothing_is_lost(struct sim_world *world, const struct sim_site *site
 }
 
 /* For each site genesis or an admission and its later keys, invitations, and perhaps one
- * withdrawal; a site that is not let in, or not any more, must not make the ledger grow by asking.
- */
+ * withdrawal; of each place that is over a report, and one when all is gone. A site that is not let
+ * in, or not any more, must not make the ledger grow by asking, nor a holder by waiting. */
 static void ledger_is_small(struct sim_world *world, const struct sim_site *reference)
 {
     struct qn_ledger *ledger = qn_ledger_new();
     QN_ASSERT(qn_ledger_load(ledger, memkv_reader(reference->disk)) == QN_OK);
     const struct qn_group *group = qn_ledger_group(ledger);
     size_t expected = group->invites.count + group->sites.count + world->withdrawn.count +
-                      group->collections.count + world->place_entries + world->access_entries;
+                      group->collections.count + world->place_entries + world->access_entries +
+                      2 * group->reports.count;
     qn_vec_each (&group->sites, site)
         expected += site->epochs.count - 1;
     if (qn_ledger_count(ledger) > expected)

@@ -164,6 +164,25 @@ void world_accept_body(struct world *world, const struct qn_ledger *ledger, size
     qn_body_place_accept_pack(&world->group, &body, out);
 }
 
+void world_report_body(struct world *world, const struct qn_ledger *ledger, size_t owner,
+                       size_t holder, uint64_t packs, struct qn_buf *out)
+{
+    body_init(out);
+    const struct qn_site_id *ids[] = {&world->sites[owner].id, &world->sites[holder].id};
+    const struct qn_place *place = qn_group_place(qn_ledger_group(ledger), ids[0], ids[1]);
+    struct qn_body_report body = {.owner = *ids[0],
+                                  .packs = packs,
+                                  .bad_packs = packs > 0,
+                                  .snapshots = packs > 0,
+                                  .bytes = packs * 1000,
+                                  .locked_until_ms = packs > 0 ? world->now_ms : 0,
+                                  .destroyed_packs = packs > 0 ? 0 : 7,
+                                  .destroyed_bytes = packs > 0 ? 0 : 7000};
+    if (place != NULL)
+        body.place = place->proposal;
+    qn_body_report_pack(&world->group, &body, out);
+}
+
 void world_rotate_body(struct world *world, const struct qn_ledger *ledger, size_t site,
                        uint64_t epoch, bool is_by_recovery, struct qn_buf *out)
 {
@@ -352,6 +371,21 @@ static void print_place(const struct qn_place *place, struct qn_buf *out)
     qn_buf_append_str(out, "\n");
 }
 
+static void print_report(const struct qn_report *report, struct qn_buf *out)
+{
+    const struct qn_body_report *said = &report->said;
+    const uint64_t numbers[] = {said->packs,           said->bad_packs,       said->snapshots,
+                                said->bytes,           said->locked_until_ms, said->destroyed_packs,
+                                said->destroyed_bytes, report->at_ms};
+    qn_buf_append_str(out, "report");
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        qn_buf_printf(out, " %llu", (unsigned long long)numbers[i]);
+    print_hex(out, "holder", QN_SPAN_OF(report->holder.bytes));
+    print_hex(out, "owner", QN_SPAN_OF(said->owner.bytes));
+    print_hex(out, "place", qn_digest_view(&said->place));
+    qn_buf_append_str(out, "\n");
+}
+
 void world_print(const struct qn_ledger *ledger, struct qn_buf *out)
 {
     const struct qn_group *group = qn_ledger_group(ledger);
@@ -370,6 +404,8 @@ void world_print(const struct qn_ledger *ledger, struct qn_buf *out)
             print_invite(invite, out);
         qn_vec_each (&group->places, place)
             print_place(place, out);
+        qn_vec_each (&group->reports, report)
+            print_report(report, out);
     }
     struct qn_digest digest;
     qn_ledger_digest(ledger, &digest);

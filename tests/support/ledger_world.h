@@ -58,6 +58,10 @@ void world_place_body(struct world *world, size_t holder, uint64_t quota, uint64
 /* Answers the last Place of the owner in that ledger; the site that writes is the holder. */
 void world_accept_body(struct world *world, const struct qn_ledger *ledger, size_t owner,
                        size_t holder, uint64_t quota, uint64_t lock_days, struct qn_buf *out);
+/* What the site that writes holds for that owner: so many packs of 1,000 bytes; none: they are
+ * destroyed. */
+void world_report_body(struct world *world, const struct qn_ledger *ledger, size_t owner,
+                       size_t holder, uint64_t packs, struct qn_buf *out);
 /* To the site's key number `epoch`, proven against that ledger by the present or by the recovery
  * key. */
 void world_rotate_body(struct world *world, const struct qn_ledger *ledger, size_t site,

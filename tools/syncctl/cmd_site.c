@@ -1,5 +1,6 @@
 /* syncctl site ... */
 #include "answer.h"
+#include "backup_args.h"
 #include "commands.h"
 #include "i18n.h"
 #include "status.h"
@@ -67,11 +68,47 @@ int ctl_run_site_show(struct ctl *ctl)
     return ctl_show(ctl, "site.show", &args, ctl_site_shape);
 }
 
+static void add_report(struct ctl_grid *grid, struct qn_span item)
+{
+    ctl_add_text(grid, item, "owner");
+    ctl_add_text(grid, item, "holder");
+    ctl_add_state(grid, item);
+    ctl_add_number(grid, item, "packs");
+    ctl_add_number(grid, item, "snapshots");
+    ctl_add_size(grid, item, "bytes");
+    ctl_add_time(grid, item, "locked_until");
+    ctl_add_number(grid, item, "destroyed_packs");
+    ctl_add_size(grid, item, "destroyed_bytes");
+    ctl_add_time(grid, item, "reported_at");
+}
+
+int ctl_run_site_report(struct ctl *ctl)
+{
+    static const char *const heads[] = {
+        N_("OWNER"), N_("HOLDER"), N_("STATE"),           N_("PACKS"),     N_("SNAPSHOTS"),
+        N_("SIZE"),  N_("LOCKED"), N_("DESTROYED PACKS"), N_("DESTROYED"), N_("REPORTED")};
+    QN_AUTO_BUF struct qn_buf args = {0};
+    name_request(ctl, &args);
+    int code = ctl_list(ctl, "site.report", &args,
+                        &(struct ctl_listing){ctl_report_shape, 10, heads, add_report, false});
+    if (code == CTL_DONE && !ctl->is_json)
+        ctl_say(
+            ctl, "%s",
+            _("Each line is the signed word of its holder, in the ledger. That it kept no other "
+              "copy cannot be proven."));
+    return code;
+}
+
 int ctl_run_site_withdraw(struct ctl *ctl)
 {
     QN_AUTO_BUF struct qn_buf args = {0};
     name_request(ctl, &args);
-    return ctl_do(ctl, "site.withdraw", &args, _("This site is no longer a member of its group."));
+    return ctl_do(
+        ctl, "site.withdraw", &args,
+        _("This site is no longer a member of its group. It keeps its own data: `syncctl record "
+          "export COLLECTION` and `syncctl backup restore NAME --to DIR` write it out as plain "
+          "files. What it holds for others stays until its locks are over, and is destroyed "
+          "then: leave the daemon running until `syncctl site report NAME` says so."));
 }
 
 /* The warning is there with --quiet, too: it is what the command is about. */

@@ -8,6 +8,7 @@ int ctl_run_status(struct ctl *ctl);
 int ctl_run_site_invite(struct ctl *ctl);
 int ctl_run_site_list(struct ctl *ctl);
 int ctl_run_site_show(struct ctl *ctl);
+int ctl_run_site_report(struct ctl *ctl);
 int ctl_run_site_withdraw(struct ctl *ctl);
 int ctl_run_site_set(struct ctl *ctl);
 int ctl_run_site_trust(struct ctl *ctl);

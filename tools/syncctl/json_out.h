@@ -39,6 +39,7 @@
 #define ctl_odd_name_shape        qn_json_odd_name
 #define ctl_collection_list_shape qn_json_collection_list
 #define ctl_verified_shape        qn_json_verified
+#define ctl_report_shape          qn_json_report
 
 void ctl_json_value(FILE *out, struct qn_span packed);
 void ctl_json_object(FILE *out, struct qn_span map, const struct ctl_shape *shape);

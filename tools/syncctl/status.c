@@ -20,7 +20,8 @@ static const char *const state_words[] = {
     N_("revoked"),     N_("expired"),       N_("identical"), N_("different"),  N_("behind"),
     N_("unreachable"), N_("administrator"), N_("member"),    N_("joining"),    N_("proposed"),
     N_("accepted"),    N_("ended"),         N_("complete"),  N_("incomplete"), N_("bad"),
-    N_("recovering"),  N_("elsewhere"),     N_("gone"),
+    N_("recovering"),  N_("elsewhere"),     N_("gone"),      N_("agreed"),     N_("held"),
+    N_("destroyed"),   N_("unreported"),
 };
 
 const char *ctl_state_word(struct qn_span state)

@@ -163,6 +163,7 @@ static const struct ctl_option folder_attach_options[] = {
 
 static const struct ctl_option user_add_options[] = {
     {"role", "reader|editor|operator", N_("what kind of person it is (reader)")},
+    {"shared", NULL, N_("several people use it: noted in the trail")},
     {NULL, NULL, NULL},
 };
 
@@ -208,6 +209,9 @@ const struct ctl_command ctl_commands[] = {
      ctl_run_site_invite},
     {"site", "list", "", 0, 0, N_("the sites of the group"), NULL, ctl_run_site_list},
     {"site", "show", "NAME", 1, 1, N_("one site with its identity"), NULL, ctl_run_site_show},
+    {"site", "report", "NAME", 1, 1,
+     N_("what became of the backups that this site held, or that others held for it"), NULL,
+     ctl_run_site_report},
     {"site", "withdraw", "NAME", 1, 1, N_("end this site's own membership"), NULL,
      ctl_run_site_withdraw},
     {"site", "trust", "NAME", 1, 1,
@@ -332,8 +336,8 @@ const struct ctl_command ctl_commands[] = {
      ctl_run_user_app_password},
     {"user", "second-factor", "NAME", 1, 1, N_("let the page ask a person for a code, too"),
      second_factor_options, ctl_run_user_second_factor},
-    {"log", NULL, "[verify]", 0, 1, N_("who read or changed what, or whether that is all true"),
-     log_options, ctl_run_log},
+    {"log", NULL, "[verify|export|show] [FILE]", 0, 2,
+     N_("who read or changed what, or whether that is all true"), log_options, ctl_run_log},
     {"recover", NULL, "", 0, 0, N_("make a lost site again on this empty machine, with its kit"),
      recover_options, ctl_run_recover},
     {"kit", "print", "", 0, 0, N_("show the recovery kit, or make a page of it to print"),

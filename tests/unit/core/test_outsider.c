@@ -311,3 +311,35 @@ Test(outsider, a_withdrawn_grant_ends_what_is_under_way)
     qn_buf_deinit(&heard);
     rig_deinit(&rig);
 }
+
+/* ---- who goes on asking is noted ---- */
+
+static void ask_state(unsigned count)
+{
+    struct qn_coll_id coll = world_coll(PRIVATE);
+    for (unsigned i = 0; i < count; i++) {
+        struct qn_buf out;
+        rig_message(&out, QN_MSG_STATE_ASK, 1);
+        qn_pack_bin(&out, QN_SPAN_OF(coll.bytes));
+        rig_frame(&rig, &out);
+    }
+}
+
+Test(outsider, who_asks_again_and_again_is_noted_and_not_for_a_few_races)
+{
+    start(false);
+    rig_link(&rig);
+    rig_forget(&rig);
+    ask_state(64);
+    cr_assert_null(rig.note);
+    ask_state(1);
+    cr_assert_str_eq(rig.note, "asked-foreign");
+    cr_assert_eq(rig_count(&rig, QN_MSG_STATE), 0);
+    rig_forget(&rig);
+    rig_wait(&rig, 3600000); /* another hour, other races */
+    rig_forget(&rig);
+    ask_state(64);
+    cr_assert_null(rig.note);
+    cr_assert_not(rig.has_closed);
+    rig_deinit(&rig);
+}

@@ -319,6 +319,39 @@ static bool shares(uint8_t coll, size_t site)
     return collection != NULL && qn_group_shares(group, collection, &world.sites[site].id);
 }
 
+static bool keeps(uint8_t coll, size_t site)
+{
+    const struct qn_group *group = qn_ledger_group(world.ledger);
+    struct qn_coll_id id = world_coll(coll);
+    return qn_group_keeps(group, qn_group_collection(group, &id), &world.sites[site].id);
+}
+
+static void withdraw(size_t site)
+{
+    struct qn_buf body;
+    world_withdraw_body(&world, world.ledger, site, &body);
+    append(site, &body);
+}
+
+Test(ledger_fold, a_site_that_left_keeps_what_it_had_a_part_in)
+{
+    struct qn_buf body;
+    for (size_t i = 1; i <= 3; i++)
+        world_join(&world, i, 0);
+    world_create_body(&world, 1, (size_t[]){2, 3}, 2, false, &body);
+    append(1, &body);
+    world_create_body(&world, 2, NULL, 0, true, &body);
+    append(1, &body);
+    world_grant_body(&world, QN_BODY_UNGRANT, 1, 3, &body);
+    append(1, &body);
+    cr_assert(!keeps(1, 2) && !keeps(2, 2)); /* it is there, and shares them */
+    for (size_t i = 1; i <= 3; i++)
+        withdraw(i);
+    cr_assert(keeps(1, 1) && keeps(1, 2) && !keeps(1, 3));
+    cr_assert(keeps(2, 2) && keeps(2, 3));
+    cr_assert(!keeps(1, 0) && !keeps(2, 0) && !keeps(2, 4));
+}
+
 Test(ledger_fold, the_creator_grants_and_takes_back)
 {
     struct qn_buf body;

@@ -255,3 +255,67 @@ Test(ledger_places, one_legal_entity_may_hold_for_itself)
     withdraw(HOLDER);
     cr_assert_not(qn_group_may_hold(qn_ledger_group(world.ledger), owner, holder));
 }
+
+/* ---- reports ---- */
+
+static const struct qn_report *report_of(size_t holder, size_t owner)
+{
+    return qn_group_report(qn_ledger_group(world.ledger), &world.sites[holder].id,
+                           &world.sites[owner].id);
+}
+
+static void report(size_t owner, size_t holder, uint64_t packs)
+{
+    struct qn_buf body;
+    world_report_body(&world, world.ledger, owner, holder, packs, &body);
+    cr_assert_eq(world_append(&world, holder, &body), QN_OK);
+    qn_buf_deinit(&body);
+}
+
+Test(ledger_places, the_last_report_of_a_holder_stands)
+{
+    cr_assert_null(report_of(2, 1));
+    report(1, 2, 12);
+    report(1, 0, 5);
+    report(0, 2, 6);
+    cr_assert_eq(report_of(2, 1)->said.packs, 12);
+    cr_assert_eq(report_of(2, 1)->said.bytes, 12000);
+    cr_assert_gt(report_of(2, 1)->at_ms, WORLD_START_MS);
+    report(1, 2, 0);
+    cr_assert_eq(report_of(2, 1)->said.packs, 0);
+    cr_assert_eq(report_of(2, 1)->said.destroyed_packs, 7);
+    cr_assert_eq(report_of(0, 1)->said.packs, 5);
+    cr_assert_eq(report_of(2, 0)->said.packs, 6);
+    cr_assert_eq(qn_ledger_group(world.ledger)->reports.count, 3);
+}
+
+Test(ledger_places, a_site_that_left_still_reports)
+{
+    struct qn_buf body;
+    report(1, 2, 12);
+    world_withdraw_body(&world, world.ledger, 2, &body);
+    cr_assert_eq(world_append(&world, 2, &body), QN_OK);
+    qn_buf_deinit(&body);
+    cr_assert_eq(report_of(2, 1)->said.packs, 12);
+    report(1, 2, 0);
+    cr_assert_eq(report_of(2, 1)->said.destroyed_packs, 7);
+}
+
+Test(ledger_places, reports_are_the_same_in_any_order)
+{
+    struct qn_span entries[64];
+    QN_AUTO_BUF struct qn_buf a = {0}, b = {0};
+    report(1, 2, 12);
+    report(1, 0, 5);
+    report(1, 2, 0);
+    size_t count = qn_ledger_count(world.ledger);
+    cr_assert_lt(count, 64);
+    for (size_t i = 0; i < count; i++)
+        entries[i] = qn_ledger_entry(world.ledger, count - 1 - i);
+    struct qn_ledger *copy = qn_ledger_new();
+    cr_assert_eq(world_add_all(copy, entries, count), 0);
+    world_print(copy, &a);
+    world_print(world.ledger, &b);
+    cr_assert(qn_span_eq(qn_buf_view(&a), qn_buf_view(&b)));
+    qn_ledger_free(copy);
+}

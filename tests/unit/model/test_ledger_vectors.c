@@ -94,6 +94,8 @@ static void make_ledger(struct world *world)
     append(world, 1, &body);
     world_describe_body(world, "EHPAD des Tilleuls", &body);
     append(world, 1, &body);
+    world_report_body(world, world->ledger, 1, 0, 12, &body);
+    append(world, 0, &body);
 }
 
 Test(ledger_vectors, entries)
