@@ -80,6 +80,7 @@ static const struct {
     {"backup.forget", ADMIN},
     {"backup.prune", ADMIN},
     {"holder.list", VIEWER},
+    {"backup.agreement", ADMIN},
     {"holder.accept", ADMIN},
     {"holder.quota", ADMIN},
     {"vault.fetch", ADMIN},
