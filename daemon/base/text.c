@@ -81,6 +81,22 @@ bool qn_text_is_printable(struct qn_span text)
 
 static const char digits[] = "0123456789abcdef";
 
+void qn_text_append_number(struct qn_buf *out, uint64_t number)
+{
+    char text[20];
+    size_t at = sizeof(text);
+    do
+        text[--at] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    qn_buf_append(out, text + at, sizeof(text) - at);
+}
+
+void qn_text_digits(uint64_t number, size_t count, char *out)
+{
+    for (; count > 0; number /= 10)
+        out[--count] = (char)('0' + number % 10);
+}
+
 void qn_text_append_hex(struct qn_buf *out, struct qn_span bytes)
 {
     for (size_t i = 0; i < bytes.size; i++) {

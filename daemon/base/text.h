@@ -12,6 +12,11 @@ bool qn_text_is_utf8(struct qn_span text);
 /* UTF-8 without control characters (U+0000 to U+001F, U+007F to U+009F): for what is printed. */
 bool qn_text_is_printable(struct qn_span text);
 
+/* In decimal digits: what printf's %llu gives, for where many are written. */
+void qn_text_append_number(struct qn_buf *out, uint64_t number);
+/* The last `count` of them, with zeros in front; no zero byte behind. */
+void qn_text_digits(uint64_t number, size_t count, char *out);
+
 void qn_text_append_hex(struct qn_buf *out, struct qn_span bytes); /* lower case */
 /* The same into an array of 2 * bytes.size + 1, ended by a zero. */
 void qn_text_hex(struct qn_span bytes, char *out);

@@ -1,16 +1,15 @@
 #include "dav/live.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
+#include "base/civil.h"
 #include "base/text.h"
 #include "dav/escape.h"
 #include "dav/media.h"
 #include "http/condition.h"
 #include "http/target.h"
 
-#define NS_PER_S  INT64_C(1000000000)
-#define S_PER_DAY INT64_C(86400)
+#define NS_PER_S INT64_C(1000000000)
 
 bool qn_dav_live_has(enum qn_dav_live live, const struct qn_dav_resource *resource)
 {
@@ -53,31 +52,19 @@ static int64_t seconds_of(int64_t ns)
     return ns / NS_PER_S - (ns % NS_PER_S < 0);
 }
 
-/* Civil date from days since 1970 (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms"). */
-static void date_of(int64_t days, int64_t *ret_year, unsigned *ret_month, unsigned *ret_day)
-{
-    int64_t shifted = days + 719468;
-    int64_t era = (shifted >= 0 ? shifted : shifted - 146096) / 146097;
-    unsigned day_of_era = (unsigned)(shifted - era * 146097);
-    unsigned year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    unsigned day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    unsigned month = (5 * day_of_year + 2) / 153;
-    *ret_day = day_of_year - (153 * month + 2) / 5 + 1;
-    *ret_month = month < 10 ? month + 3 : month - 9;
-    *ret_year = (int64_t)year_of_era + era * 400 + (*ret_month <= 2);
-}
-
-/* ISO 8601 in UTC, whole seconds: longer fractions break Windows' client. */
+/* ISO 8601 in UTC, whole seconds: longer fractions break Windows' client. Nanoseconds of 64 bits
+ * are of the years 1677 to 2262. */
 static void write_iso(struct qn_buf *out, int64_t ns)
 {
-    int64_t seconds = seconds_of(ns);
-    int64_t days = seconds / S_PER_DAY - (seconds % S_PER_DAY < 0);
-    int64_t rest = seconds - days * S_PER_DAY, year;
-    unsigned month, day;
-    date_of(days, &year, &month, &day);
-    qn_buf_printf(out, "%04" PRId64 "-%02u-%02uT%02u:%02u:%02uZ", year, month, day,
-                  (unsigned)(rest / 3600), (unsigned)(rest / 60 % 60), (unsigned)(rest % 60));
+    char text[] = "1970-01-01T00:00:00Z";
+    struct qn_civil at = qn_civil_of(seconds_of(ns));
+    qn_text_digits((uint64_t)at.year, 4, text);
+    qn_text_digits((uint64_t)at.month, 2, text + 5);
+    qn_text_digits((uint64_t)at.day, 2, text + 8);
+    qn_text_digits((uint64_t)at.hour, 2, text + 11);
+    qn_text_digits((uint64_t)at.minute, 2, text + 14);
+    qn_text_digits((uint64_t)at.second, 2, text + 17);
+    qn_buf_append(out, text, sizeof(text) - 1);
 }
 
 static void write_date(struct qn_buf *out, int64_t ns)
@@ -166,7 +153,7 @@ static void write_value(struct qn_buf *out, enum qn_dav_live live,
         break;
     case QN_DAV_GETCONTENTLENGTH:
     case QN_DAV_OC_SIZE:
-        qn_buf_printf(out, "%" PRIu64, resource->size);
+        qn_text_append_number(out, resource->size);
         break;
     case QN_DAV_GETCONTENTTYPE:
         qn_buf_append_str(out, qn_dav_media_type(resource->name));
@@ -181,10 +168,10 @@ static void write_value(struct qn_buf *out, enum qn_dav_live live,
         write_locks(out, resource);
         break;
     case QN_DAV_QUOTA_AVAILABLE:
-        qn_buf_printf(out, "%" PRIu64, resource->quota_free);
+        qn_text_append_number(out, resource->quota_free);
         break;
     case QN_DAV_QUOTA_USED:
-        qn_buf_printf(out, "%" PRIu64, resource->quota_used);
+        qn_text_append_number(out, resource->quota_used);
         break;
     case QN_DAV_OC_CHECKSUMS:
         write_checksums(out, resource->digest);
@@ -198,15 +185,23 @@ static void write_value(struct qn_buf *out, enum qn_dav_live live,
     }
 }
 
+static void write_name(struct qn_buf *out, const struct qn_dav_live_name *name)
+{
+    qn_buf_append_str(out, name->prefix);
+    qn_buf_append_u8(out, ':');
+    qn_buf_append_str(out, name->name);
+}
+
 /* Other prefixes than D are declared where they are used: few listings have them. */
 void qn_dav_live_write(struct qn_buf *out, enum qn_dav_live live,
                        const struct qn_dav_resource *resource)
 {
     const struct qn_dav_live_name *name = qn_dav_live_name(live);
-    qn_buf_printf(out, "<%s:%s", name->prefix, name->name);
+    qn_buf_append_u8(out, '<');
+    write_name(out, name);
     if (name->prefix[0] != 'D')
         qn_buf_printf(out, " xmlns:%s=\"%s\"", name->prefix, name->ns);
-    qn_buf_append_str(out, ">");
+    qn_buf_append_u8(out, '>');
     size_t start = out->size;
     write_value(out, live, resource);
     if (out->size == start && !out->is_over) {
@@ -214,5 +209,7 @@ void qn_dav_live_write(struct qn_buf *out, enum qn_dav_live live,
         qn_buf_append_str(out, "/>");
         return;
     }
-    qn_buf_printf(out, "</%s:%s>", name->prefix, name->name);
+    qn_buf_append_str(out, "</");
+    write_name(out, name);
+    qn_buf_append_u8(out, '>');
 }

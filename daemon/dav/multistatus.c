@@ -1,5 +1,6 @@
 #include "dav/multistatus.h"
 
+#include "base/text.h"
 #include "dav/escape.h"
 #include "dav/live.h"
 #include "http/answer.h"
@@ -30,7 +31,11 @@ static void end_response(struct qn_buf *out)
 
 static void status_line(struct qn_buf *out, unsigned status)
 {
-    qn_buf_printf(out, "<D:status>HTTP/1.1 %u %s</D:status>", status, qn_http_reason(status));
+    qn_buf_append_str(out, "<D:status>HTTP/1.1 ");
+    qn_text_append_number(out, status);
+    qn_buf_append_u8(out, ' ');
+    qn_buf_append_str(out, qn_http_reason(status));
+    qn_buf_append_str(out, "</D:status>");
 }
 
 static void start_propstat(struct qn_buf *out)

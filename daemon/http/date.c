@@ -1,6 +1,7 @@
-#include <stdio.h>
+#include <string.h>
 
 #include "base/civil.h"
+#include "base/text.h"
 #include "http/condition.h"
 
 static const char *const days[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
@@ -16,9 +17,14 @@ void qn_http_date_print(int64_t time_s, char out[QN_HTTP_DATE_SIZE])
     time_s = time_s < TIME_MIN_S ? TIME_MIN_S : time_s > TIME_MAX_S ? TIME_MAX_S : time_s;
     struct qn_civil at = qn_civil_of(time_s);
     int64_t weekday = ((qn_civil_days(&at) + 4) % 7 + 7) % 7;
-    (void)snprintf(out, QN_HTTP_DATE_SIZE, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT", days[weekday],
-                   (unsigned)at.day % 100, months + (at.month - 1) * 3, (unsigned)at.year % 10000,
-                   (unsigned)at.hour % 100, (unsigned)at.minute % 100, (unsigned)at.second % 100);
+    memcpy(out, "Thu, 01 Jan 1970 00:00:00 GMT", QN_HTTP_DATE_SIZE);
+    memcpy(out, days[weekday], 3);
+    qn_text_digits((uint64_t)at.day, 2, out + 5);
+    memcpy(out + 8, months + (at.month - 1) * 3, 3);
+    qn_text_digits((uint64_t)at.year, 4, out + 12);
+    qn_text_digits((uint64_t)at.hour, 2, out + 17);
+    qn_text_digits((uint64_t)at.minute, 2, out + 20);
+    qn_text_digits((uint64_t)at.second, 2, out + 23);
 }
 
 /* ---- reading: what is left of the text, and whether all was in order so far ---- */

@@ -33,13 +33,18 @@ static bool is_unreserved(uint8_t byte)
 
 void qn_http_escape(struct qn_span text, const char *kept, struct qn_buf *out)
 {
+    static const char digits[] = "0123456789ABCDEF";
+    size_t plain = 0; /* where what stands as it is begins */
     for (size_t i = 0; i < text.size; i++) {
         uint8_t byte = text.data[i];
         if (is_unreserved(byte) || (byte != 0 && strchr(kept, byte) != NULL))
-            qn_buf_append_u8(out, byte);
-        else
-            qn_buf_printf(out, "%%%02X", byte);
+            continue;
+        const char escaped[3] = {'%', digits[byte >> 4], digits[byte & 15]};
+        qn_buf_append(out, text.data + plain, i - plain);
+        qn_buf_append(out, escaped, sizeof(escaped));
+        plain = i + 1;
     }
+    qn_buf_append_span(out, qn_span_from(text, plain));
 }
 
 void qn_http_path_encode(struct qn_span path, struct qn_buf *out)

@@ -4,7 +4,8 @@
 #include "base/mem.h"
 #include "serve/serve_private.h"
 
-#define KEPT_SIZE 2048 /* of an empty buffer */
+#define KEPT_SIZE     2048 /* of an empty buffer */
+#define REST_AFTER_MS 1000
 
 /* ---- requests ---- */
 
@@ -118,6 +119,7 @@ static void next_request(struct connection *connection)
     request_reset(&connection->request);
     connection->state = CONNECTION_HEAD;
     connection->is_reused = true;
+    connection->is_resting = false;
     connection->since_ms = serve_now_ms(connection->serve);
     uint64_t kept_ms = connection->is_peer ? QN_WEB_LINE_KEPT_MS : QN_WEB_KEPT_TIME_MAX_MS;
     connection_set_time(connection,
@@ -328,6 +330,22 @@ static bool is_late(struct connection *connection, uint64_t now_ms)
     bool owes_body = request->wants_body && !request->body_done && !request->is_body_paused &&
                      connection_in(connection).size == 0 && !request->is_finished;
     return owes_body || qn_stream_queued(connection->stream) > 0;
+}
+
+bool connection_rest(struct connection *connection, uint64_t now_ms)
+{
+    bool is_waiting = connection->state == CONNECTION_HEAD && connection->stream != NULL &&
+                      connection_in(connection).size == 0 &&
+                      qn_stream_queued(connection->stream) == 0;
+    if (!is_waiting || connection->is_resting || now_ms < connection->since_ms + REST_AFTER_MS)
+        return false;
+    qn_stream_rest(connection->stream);
+    qn_buf_deinit(&connection->in);
+    qn_buf_init(&connection->in, QN_WEB_IN_MAX);
+    connection->in_at = 0;
+    request_deinit(&connection->request);
+    request_init(&connection->request, connection);
+    return connection->is_resting = true;
 }
 
 void connection_check_time(struct connection *connection, uint64_t now_ms)

@@ -2,8 +2,9 @@
  *
  *   judge ── [space] ── head ── own resource ── (part of the list ── entries)* ── end
  *
- * A part of a listing is copied and written out as the client takes it; the next part is asked for
- * when this one is through. So an answer of any length takes the memory of one part.
+ * A part of a listing is copied and written out as the client takes it; meanwhile a thread of the
+ * pool reads the next one, which is kept until this one is through, and no more is asked for. So an
+ * answer of any length takes the memory of two parts.
  */
 #include "base/mem.h"
 #include "dav/names.h"
@@ -19,32 +20,47 @@ struct listed {
     size_t name_at, name_size; /* in `names`, which moves */
 };
 
+struct part {
+    QN_VEC(struct listed) entries;
+    struct qn_buf names;
+    size_t next; /* to be written */
+};
+
 struct finding {
     struct qn_dav_ask ask;
     bool lists;
     struct qn_folder_call *list;
-    bool wants_part; /* when this one is through */
-    bool is_last;    /* there is none */
-    bool has_ended;  /* the last element is written */
+    bool may_ask;   /* for one more part: none is being read */
+    bool is_last;   /* there is none that has not come */
+    bool has_ended; /* the last element is written */
     bool has_quota;
     uint64_t used, free;
 
     struct qn_buf out;
     size_t sent;
-    QN_VEC(struct listed) entries;
-    struct qn_buf names;
-    size_t next;
+    struct part now, ahead; /* that is written, and the next one */
 
     struct qn_buf path, href, row; /* of the entry that is written */
     struct qn_dav_dead dead;
 };
 
+static void part_deinit(struct part *part)
+{
+    qn_vec_free(&part->entries);
+    qn_buf_deinit(&part->names);
+}
+
+static bool is_through(const struct part *part)
+{
+    return part->next == part->entries.count;
+}
+
 static void free_finding(struct dav_request *dav)
 {
     struct finding *find = dav->own;
-    qn_vec_free(&find->entries);
+    part_deinit(&find->now);
+    part_deinit(&find->ahead);
     qn_buf_deinit(&find->out);
-    qn_buf_deinit(&find->names);
     qn_buf_deinit(&find->path);
     qn_buf_deinit(&find->href);
     qn_buf_deinit(&find->row);
@@ -99,7 +115,8 @@ static void write_entry(struct dav_request *dav, const struct listed *entry)
     qn_buf_append_span(&find->path, qn_buf_view(&dav->path));
     if (dav->path.size > 0)
         qn_buf_append_str(&find->path, "/");
-    qn_buf_append_span(&find->path, qn_span(find->names.data + entry->name_at, entry->name_size));
+    qn_buf_append_span(&find->path,
+                       qn_span(find->now.names.data + entry->name_at, entry->name_size));
     if (!find->path.is_over)
         write_resource(dav, &entry->info, qn_buf_view(&find->path), NULL);
 }
@@ -124,12 +141,23 @@ static bool send_some(struct dav_request *dav)
     return true;
 }
 
+/* The next part takes the place of one that is through. */
+static void turn_page(struct finding *find)
+{
+    struct part through = find->now;
+    find->now = find->ahead;
+    find->ahead = through;
+    find->ahead.entries.count = find->ahead.next = 0;
+}
+
 static void write_some(struct dav_request *dav)
 {
     struct finding *find = dav->own;
-    while (find->next < find->entries.count && find->out.size < OUT_LOW)
-        write_entry(dav, &find->entries.items[find->next++]);
-    if (find->next < find->entries.count || !find->is_last || find->has_ended)
+    if (is_through(&find->now))
+        turn_page(find);
+    while (!is_through(&find->now) && find->out.size < OUT_LOW)
+        write_entry(dav, &find->now.entries.items[find->now.next++]);
+    if (!is_through(&find->now) || !is_through(&find->ahead) || !find->is_last || find->has_ended)
         return;
     qn_dav_multistatus_end(&find->out);
     find->has_ended = true;
@@ -153,14 +181,10 @@ static void pump(struct dav_request *dav)
         qn_web_cut(dav->web);
         return;
     }
-    if (find->next < find->entries.count || find->out.size > 0)
-        return;
-    if (!find->has_ended) {
-        if (find->wants_part)
-            ask_for_part(dav);
-        return;
-    }
-    finish(dav);
+    if (find->may_ask && is_through(&find->ahead))
+        ask_for_part(dav);
+    if (find->has_ended && find->out.size == 0)
+        finish(dav);
 }
 
 void dav_find_room(struct dav_request *dav)
@@ -172,21 +196,20 @@ void dav_find_room(struct dav_request *dav)
 
 /* ---- the list of a directory ---- */
 
-static void add_entry(struct finding *find, const struct qn_entry_info *info)
+static void add_entry(struct part *part, const struct qn_entry_info *info)
 {
     struct listed entry = {
-        .info = *info, .name_at = find->names.size, .name_size = info->name.size};
-    qn_buf_append_span(&find->names, info->name);
-    qn_vec_push(&find->entries, entry);
+        .info = *info, .name_at = part->names.size, .name_size = info->name.size};
+    qn_buf_append_span(&part->names, info->name);
+    qn_vec_push(&part->entries, entry);
 }
 
-static void keep_part(struct finding *find, const struct qn_entry_info *entries, size_t count)
+static void keep_part(struct part *part, const struct qn_entry_info *entries, size_t count)
 {
-    find->entries.count = 0;
-    find->next = 0;
-    qn_buf_reset(&find->names);
+    part->entries.count = part->next = 0;
+    qn_buf_reset(&part->names);
     for (size_t i = 0; i < count && i < PART_MAX; i++)
-        add_entry(find, &entries[i]);
+        add_entry(part, &entries[i]);
 }
 
 static void on_part(void *context, enum qn_err err, const struct qn_entry_info *entries,
@@ -205,8 +228,8 @@ static void on_part(void *context, enum qn_err err, const struct qn_entry_info *
         qn_web_cut(dav->web);
         return;
     }
-    keep_part(find, entries, count);
-    find->wants_part = !is_end;
+    keep_part(&find->ahead, entries, count);
+    find->may_ask = !is_end;
     find->is_last = is_end;
     pump(dav);
 }
@@ -214,7 +237,7 @@ static void on_part(void *context, enum qn_err err, const struct qn_entry_info *
 static void ask_for_part(struct dav_request *dav)
 {
     struct finding *find = dav->own;
-    find->wants_part = false;
+    find->may_ask = false;
     dav->folder->ops->more(find->list);
 }
 
@@ -225,10 +248,10 @@ static void add_folder(void *context, struct qn_span name)
     struct dav_request *dav = context;
     struct finding *find = dav->own;
     const struct qn_dav_options *options = &dav->dav->options;
-    if (find->entries.count == QN_COLLECTIONS_MAX ||
+    if (find->now.entries.count == QN_COLLECTIONS_MAX ||
         options->right(options->context, &dav->person, name) == QN_RIGHT_NONE)
         return;
-    add_entry(find, &(struct qn_entry_info){.is_directory = true, .name = name});
+    add_entry(&find->now, &(struct qn_entry_info){.is_directory = true, .name = name});
 }
 
 /* ---- the beginning ---- */
@@ -284,7 +307,8 @@ static void on_space(void *context, enum qn_err err, uint64_t used, uint64_t fre
 static void init_finding(struct finding *find)
 {
     qn_buf_init(&find->out, OUT_SIZE_MAX);
-    qn_buf_init(&find->names, NAMES_MAX);
+    qn_buf_init(&find->now.names, NAMES_MAX);
+    qn_buf_init(&find->ahead.names, NAMES_MAX);
     qn_buf_init(&find->path, DAV_PATH_SIZE_MAX);
     qn_buf_init(&find->href, 4 * DAV_PATH_SIZE_MAX);
     qn_buf_init(&find->row, QN_LOCAL_ROW_SIZE_MAX);

@@ -180,12 +180,14 @@ void serve_keep_time(struct qn_serve *serve)
 }
 
 /* What a crowd took stays in the heap, in pieces between what is still needed, until it is asked
- * for. */
+ * for: when it has gone, and when it does nothing. */
 static void give_back_memory(struct qn_serve *serve)
 {
-    if (serve->crowd < CROWD_MIN || serve->connection_count > serve->crowd / 4)
+    bool has_gone = serve->crowd >= CROWD_MIN && serve->connection_count <= serve->crowd / 4;
+    if (!has_gone && serve->resting < CROWD_MIN)
         return;
     serve->crowd = serve->connection_count;
+    serve->resting = 0;
     malloc_trim(0);
 }
 
@@ -196,6 +198,7 @@ static void on_tick(void *context)
     for (size_t i = 0; i < QN_WEB_CONNECTIONS_MAX && serve->connection_count > 0; i++)
         if (serve->connections[i] != NULL) {
             peer_check(serve->connections[i]);
+            serve->resting += connection_rest(serve->connections[i], now_ms);
             connection_check_time(serve->connections[i], now_ms);
         }
     give_back_memory(serve);

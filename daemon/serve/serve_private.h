@@ -63,6 +63,7 @@ struct connection {
     char from[QN_ADDRESS_TEXT_SIZE];
     enum connection_state state;
     bool is_pumping, keeps_alive, has_verdict, is_reused;
+    bool is_resting;                          /* its buffers were given back */
     bool is_peer;                             /* another site's, for its people, */
     struct qn_public_key peer;                /* with that key */
     bool has_certificate;                     /* of a person's, who came from the internet, */
@@ -100,7 +101,8 @@ struct qn_serve {
     size_t listener_count;
     struct connection *connections[QN_WEB_CONNECTIONS_MAX];
     size_t connection_count;
-    size_t crowd; /* the most of them since memory was given back */
+    size_t crowd;   /* the most of them since memory was given back */
+    size_t resting; /* that have come to rest since then */
     uint64_t next_tag, refused_count, request_count;
     uint8_t read_buffer[QN_WEB_IN_MAX]; /* of the connection that is being read */
     struct qn_timer *later, *tick;
@@ -154,6 +156,9 @@ void connection_on_written(struct connection *connection);
 void connection_gone(struct connection *connection); /* its stream is */
 void connection_abort(struct connection *connection);
 void connection_check_time(struct connection *connection, uint64_t now_ms);
+/* Who asks nothing for some time holds no memory but what TLS needs to go on. True: it has just
+ * come to rest. */
+bool connection_rest(struct connection *connection, uint64_t now_ms);
 /* Nothing of a request is there or under way. */
 bool connection_is_idle(const struct connection *connection);
 /* It may be ended when all places are taken: whoever has not shown who they are, or has had their

@@ -29,6 +29,8 @@ static const struct qn_span alpn_names[] = {
 #define RECORD_KIND_FIRST 20
 #define RECORD_KIND_LAST  23
 
+#define REST_SIZE         1024 /* of a buffer that is not worth giving back */
+
 struct qn_session {
     SSL_CTX *context;
     SSL *ssl;           /* NULL until the first record is there */
@@ -328,6 +330,29 @@ void qn_session_close(struct qn_session *session)
     if (session->is_open)
         SSL_shutdown(session->ssl);
     forget_errors();
+}
+
+static bool is_worth_it(BIO *bio)
+{
+    BUF_MEM *memory = NULL;
+    BIO_get_mem_ptr(bio, &memory);
+    return BIO_ctrl_pending(bio) == 0 && memory != NULL && memory->max > REST_SIZE;
+}
+
+void qn_session_rest(struct qn_session *session)
+{
+    BIO *fresh;
+    if (!session->is_open)
+        return;
+    if (is_worth_it(session->in) && (fresh = BIO_new(BIO_s_mem())) != NULL) {
+        BIO_set_mem_eof_return(fresh, -1);
+        SSL_set0_rbio(session->ssl, fresh);
+        session->in = fresh;
+    }
+    if (is_worth_it(session->out) && (fresh = BIO_new(BIO_s_mem())) != NULL) {
+        SSL_set0_wbio(session->ssl, fresh);
+        session->out = fresh;
+    }
 }
 
 size_t qn_session_pending(const struct qn_session *session)

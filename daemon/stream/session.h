@@ -47,6 +47,10 @@ enum qn_err QN_CHECKED qn_session_read(struct qn_session *session, uint8_t *out,
 enum qn_err QN_CHECKED qn_session_write(struct qn_session *session, struct qn_span plaintext);
 void qn_session_close(struct qn_session *session); /* says so to the peer */
 
+/* Gives back the memory in which bytes came and went, if none are in it: OpenSSL keeps what it
+ * needed at most, and there may be a thousand sessions that do nothing. Of an open one. */
+void qn_session_rest(struct qn_session *session);
+
 size_t qn_session_pending(const struct qn_session *session); /* bytes that take would give */
 /* Moves at most `size` bytes of ciphertext out. */
 size_t qn_session_take(struct qn_session *session, uint8_t *out, size_t size);

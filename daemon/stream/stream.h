@@ -101,6 +101,9 @@ void qn_stream_pause(struct qn_stream *stream, bool is_paused);
 enum qn_err QN_CHECKED qn_stream_send(struct qn_stream *stream, struct qn_span head,
                                       struct qn_span body);
 size_t qn_stream_queued(const struct qn_stream *stream);
+/* Nothing is expected for a while: gives back the memory that is empty. It goes on as before when
+ * something comes. */
+void qn_stream_rest(struct qn_stream *stream);
 
 /* Of a stream that is up: sends what is queued and says goodbye, reads nothing any more; on_down
  * follows with QN_ERR_CLOSED when the peer has answered. The owner bounds the time by an abort. */

@@ -36,14 +36,31 @@ enum qn_err qn_stream_send(struct qn_stream *stream, struct qn_span head, struct
     return qn_buf_status(&stream->filling);
 }
 
-static void empty(struct qn_buf *buf)
+static void give_back(struct qn_buf *buf)
 {
     size_t size_max = buf->size_max;
-    qn_buf_reset(buf);
-    if (buf->capacity <= KEPT_SIZE_MAX)
-        return;
     qn_buf_deinit(buf);
     qn_buf_init(buf, size_max);
+}
+
+static void empty(struct qn_buf *buf)
+{
+    qn_buf_reset(buf);
+    if (buf->capacity > KEPT_SIZE_MAX)
+        give_back(buf);
+}
+
+void qn_stream_rest(struct qn_stream *stream)
+{
+    if (stream->state != QN_STREAM_UP)
+        return;
+    if (stream->filling.size == 0)
+        give_back(&stream->filling);
+    if (stream->left == stream->leaving.size) {
+        give_back(&stream->leaving);
+        stream->left = 0;
+    }
+    qn_session_rest(stream->session);
 }
 
 /* The next plaintext to go; empty when there is none. */

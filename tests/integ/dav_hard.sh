@@ -1,6 +1,6 @@
 #!/bin/bash
 # What other people's clients seldom do and we have to stand: 500 names, slashes at the end or not, a crowd of files,
-# uploads that are cut at any byte, writes that race. The numbers make it longer; SEED repeats a failure.
+# connections that do nothing, uploads that are cut at any byte, writes that race. The numbers make it longer; SEED repeats a failure.
 #
 #   dav_hard.sh SERVER [CUTS [FILES [RACES [SEED]]]]
 set -euo pipefail
@@ -9,9 +9,9 @@ source "$(dirname "$0")/dav_lib.sh"
 need python3
 here=$(cd "$(dirname "$0")" && pwd)
 if [[ $(ldd "$1") == *asan* ]]; then # it is slower then, and its memory is no measure
-    cuts=${2:-150} files=${3:-10000} races=${4:-15} most=0
+    cuts=${2:-150} files=${3:-10000} races=${4:-15} most=0 each=0
 else
-    cuts=${2:-1000} files=${3:-100000} races=${4:-60} most=$((12 * 1024))
+    cuts=${2:-1000} files=${3:-100000} races=${4:-60} most=$((12 * 1024)) each=40
 fi
 seed=${5:-1}
 dav_begin "$1"
@@ -26,6 +26,7 @@ hard() { # SCRIPT ARGUMENT...
 hard dav_slashes.py
 hard dav_names.py "$folder"
 hard dav_crowd.py "$folder" "$server_pid" "$files" "$most"
+hard dav_idle.py "$folder" "$server_pid" 200 "$each"
 hard dav_cut.py "$folder" "$cuts" "$seed"
 hard dav_race.py "$folder" "$races" "$seed"
 equal 'what uploads left' '' "$(find "$folder" -name '.quoin-upload*')"

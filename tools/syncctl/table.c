@@ -163,6 +163,7 @@ static const struct ctl_option folder_attach_options[] = {
 
 static const struct ctl_option user_add_options[] = {
     {"role", "reader|editor|operator", N_("what kind of person it is (reader)")},
+    {"shared", NULL, N_("several people use it: noted in the trail")},
     {NULL, NULL, NULL},
 };
 
@@ -344,8 +345,8 @@ const struct ctl_command ctl_commands[] = {
      ctl_run_user_app_password},
     {"user", "second-factor", "NAME", 1, 1, N_("let the page ask a person for a code, too"),
      second_factor_options, ctl_run_user_second_factor},
-    {"log", NULL, "[verify]", 0, 1, N_("who read or changed what, or whether that is all true"),
-     log_options, ctl_run_log},
+    {"log", NULL, "[verify|export|show] [FILE]", 0, 2,
+     N_("who read or changed what, or whether that is all true"), log_options, ctl_run_log},
     {"recover", NULL, "", 0, 0, N_("make a lost site again on this empty machine, with its kit"),
      recover_options, ctl_run_recover},
     {"kit", "print", "", 0, 0, N_("show the recovery kit, or make a page of it to print"),

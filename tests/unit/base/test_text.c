@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "base/limits.h"
 #include "base/prng.h"
@@ -292,4 +293,22 @@ Test(name, size)
     memset(text, 'x', sizeof(text));
     cr_assert(qn_text_is_name(qn_span(text, QN_NAME_SIZE_MAX)));
     cr_assert_not(qn_text_is_name(qn_span(text, QN_NAME_SIZE_MAX + 1)));
+}
+
+Test(text, numbers)
+{
+    static const uint64_t numbers[] = {0, 9, 10, 99, 100, 4096, UINT64_C(10000000000), UINT64_MAX};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        char wanted[32];
+        QN_AUTO_BUF struct qn_buf out;
+        qn_buf_init(&out, 32);
+        qn_text_append_number(&out, numbers[i]);
+        snprintf(wanted, sizeof(wanted), "%llu", (unsigned long long)numbers[i]);
+        cr_assert(qn_span_eq_str(qn_buf_view(&out), wanted), "%s", wanted);
+    }
+    char digits[5] = "xxxx";
+    qn_text_digits(7, 2, digits);
+    cr_assert_str_eq(digits, "07xx");
+    qn_text_digits(12345, 4, digits);
+    cr_assert_str_eq(digits, "2345");
 }

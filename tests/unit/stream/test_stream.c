@@ -1,4 +1,5 @@
 /* Two streams of one host over 127.0.0.1. */
+#include <malloc.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <uv.h>
@@ -153,6 +154,40 @@ Test(stream, the_queue_has_a_limit)
     turn_until(world.loop, qn_stream_queued(client) == 0);
     send_text(&world, CLIENT, "x");
     turn_until(world.loop, world.received[SERVER].size == QN_NET_QUEUE_MAX + 1);
+    qn_free(large);
+    world_deinit(&world);
+}
+
+/* That this many bytes of the allocator's are in use less than before. A sanitizer has another. */
+static bool has_less(size_t before, size_t less)
+{
+#ifdef __SANITIZE_ADDRESS__
+    return true;
+#else
+    return mallinfo2().uordblks + less <= before;
+#endif
+}
+
+Test(stream, at_rest_it_holds_no_buffers_and_goes_on)
+{
+    struct world world;
+    size_t size = 200000;
+    world_up(&world);
+    uint8_t *large = qn_alloc_zero(size);
+    for (size_t round = 1; round <= 3; round++) {
+        for (size_t side = CLIENT; side <= SERVER; side++)
+            cr_assert_eq(qn_stream_send(world.streams[side], qn_span(large, size), SPAN("")),
+                         QN_OK);
+        qn_stream_rest(world.streams[CLIENT]); /* too early: nothing of it is lost */
+        turn_until(world.loop, world.received[SERVER].size == round * size &&
+                                   world.received[CLIENT].size == round * size);
+        turn_until(world.loop, qn_stream_queued(world.streams[CLIENT]) == 0 &&
+                                   qn_stream_queued(world.streams[SERVER]) == 0);
+        size_t before = mallinfo2().uordblks;
+        qn_stream_rest(world.streams[CLIENT]);
+        qn_stream_rest(world.streams[SERVER]);
+        cr_assert(has_less(before, 60000));
+    }
     qn_free(large);
     world_deinit(&world);
 }
