@@ -27,10 +27,12 @@ void client_detach(struct client *client)
         }
     qn_vec_each (&client->requests, request) {
         request_release(request);
+        control_note_end(client, request->note, "left");
         if (request->stream == NULL && request->view == NULL && control->driver != NULL)
             qn_driver_request_gone(control->driver, request->token);
     }
     client->requests.count = 0;
+    control_notes_close(client);
 }
 
 void client_close(struct client *client)

@@ -13,19 +13,27 @@
 #include "app/stream_view.h"
 
 struct request {
-    uint64_t token;           /* the daemon's name of it */
-    uint64_t id;              /* the client's */
-    struct qn_stream *stream; /* reads the store; NULL: not so */
-    struct qn_view *view;     /* reads the vault; NULL: not so. Neither: the core answers */
+    uint64_t token;            /* the daemon's name of it */
+    uint64_t id;               /* the client's */
+    struct qn_stream *stream;  /* reads the store; NULL: not so */
+    struct qn_view *view;      /* reads the vault; NULL: not so. Neither: the core answers */
+    struct control_note *note; /* for the trail, when the core has answered; NULL: none */
 };
 
-struct local; /* control_local.c */
+struct local;        /* control_local.c */
+struct control_note; /* control_trail.c */
+
+struct noted {        /* of one connection, in the trail */
+    uint64_t full_ms; /* what notes have used up is whole again then */
+    uint64_t missed;  /* since the last note */
+};
 
 struct client {
     uv_pipe_t pipe;      /* not of a local one */
     struct local *local; /* a command from inside the daemon; NULL: a connection */
     struct qn_control *control;
     struct qn_caller caller;
+    struct noted noted;
     struct qn_buf in;
     size_t queued;      /* bytes that are being written */
     struct qn_buf sent; /* memory of what was; may serve again */
@@ -33,17 +41,12 @@ struct client {
     bool is_reading, is_closing;
 };
 
-struct refusals {     /* in the trail, of all clients together */
-    uint64_t full_ms; /* what notes have used up is whole again then */
-    uint64_t missed;  /* since the last note */
-};
-
 struct qn_control {
     struct qn_control_options options;
     struct qn_driver *driver;
     char path[108];
     struct qn_ranks ranks;
-    struct refusals refusals;
+    struct noted refusals; /* of all clients together */
     uv_pipe_t listener;
     struct qn_timer *again; /* a turn for all clients, outside of any step */
     QN_VEC(struct client *) clients;
@@ -86,6 +89,14 @@ enum qn_rank control_rank(const struct client *client);
 /* Whether it may ask for that; a refusal is noted here. */
 enum qn_err QN_CHECKED control_judge(struct client *client, struct qn_span command,
                                      struct qn_span args, struct qn_refusal *refusal);
+
+/* ---- control_trail.c ---- */
+/* What is to be noted of a request when it ends; NULL: nothing. */
+struct control_note *control_note_new(const struct client *client, struct qn_span command,
+                                      struct qn_span args);
+/* Accepts NULL. `result`: "ok", a code, "left". */
+void control_note_end(struct client *client, struct control_note *take_note, const char *result);
+void control_notes_close(struct client *client);
 
 /* ---- control_request.c ---- */
 void request_release(struct request *request); /* what it reads with */

@@ -9,7 +9,7 @@
 #define NOTES_BURST    32
 #define NOTES_EVERY_MS 2000
 
-static bool may_note(struct refusals *refusals, uint64_t now_ms)
+static bool may_note(struct noted *refusals, uint64_t now_ms)
 {
     uint64_t begin = refusals->full_ms > now_ms ? refusals->full_ms : now_ms;
     if (begin - now_ms > (NOTES_BURST - 1) * NOTES_EVERY_MS) {
@@ -23,7 +23,7 @@ static bool may_note(struct refusals *refusals, uint64_t now_ms)
 static void note_trail(struct qn_control *control, const struct client *client,
                        struct qn_span command)
 {
-    struct refusals *refusals = &control->refusals;
+    struct noted *refusals = &control->refusals;
     char object[128], more[32] = "";
     if (control->options.staff == NULL || !may_note(refusals, qn_os_boot_ms()))
         return;

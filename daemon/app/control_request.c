@@ -88,6 +88,8 @@ void qn_control_reply(struct qn_control *control, uint64_t token, const struct q
                 continue;
             uint64_t id = request->id;
             if (reply->reply != QN_REPLY_DATA) {
+                control_note_end(client, request->note,
+                                 reply->reply == QN_REPLY_ERROR ? reply->code : "ok");
                 drop_request(client, token);
                 qn_timer_set(control->again, 0); /* not now: a step runs */
             }
@@ -186,10 +188,12 @@ static void answer_log_level(struct client *client, uint64_t id, struct qn_span 
     char text[16] = "";
     if (args_are_only(args, "level") && args_text(args, "level", sizeof(text) - 1, &word))
         memcpy(text, word.data, word.size);
-    if (qn_log_level_parse(text, &client->control->options.log->level))
+    if (qn_log_level_parse(text, &client->control->options.log->level)) {
+        control_note_end(client, control_note_new(client, qn_span_str("log.level"), args), "ok");
         answer(client, id, "end", qn_span(NULL, 0));
-    else
+    } else {
         answer_error(client, id, QN_ERR_INVALID, "bad-request", "level");
+    }
 }
 
 static void answer_serve(struct client *client, uint64_t id, struct qn_span command,
@@ -212,6 +216,12 @@ static void answer_serve(struct client *client, uint64_t id, struct qn_span comm
         answer_error(client, id, err, "no-authority", "");
 }
 
+/* Before anything is shown. */
+static void note_reading(struct client *client, struct qn_span command, struct qn_span args)
+{
+    control_note_end(client, control_note_new(client, command, args), "ok");
+}
+
 static void start_stream(struct client *client, uint64_t id, struct qn_span command,
                          struct qn_span args)
 {
@@ -221,6 +231,7 @@ static void start_stream(struct client *client, uint64_t id, struct qn_span comm
         answer_error(client, id, refusal.err, refusal.code, refusal.object);
         return;
     }
+    note_reading(client, command, args);
     qn_vec_push(
         &client->requests,
         ((struct request){.token = ++client->control->next_token, .id = id, .stream = stream}));
@@ -240,6 +251,7 @@ static void start_view(struct client *client, uint64_t id, struct qn_span comman
         answer_error(client, id, refusal.err, refusal.code, refusal.object);
         return;
     }
+    note_reading(client, command, args);
     qn_vec_push(&client->requests,
                 ((struct request){.token = ++client->control->next_token, .id = id, .view = view}));
 }
@@ -294,7 +306,8 @@ void client_start_request(struct client *client, uint64_t id, struct qn_span com
                        qn_span_str(client->caller.user));
     } else {
         uint64_t token = ++control->next_token;
-        qn_vec_push(&client->requests, ((struct request){.token = token, .id = id}));
+        struct control_note *note = control_note_new(client, command, args);
+        qn_vec_push(&client->requests, ((struct request){.token = token, .id = id, .note = note}));
         qn_driver_request(control->driver, token, command, args, qn_span_str(client->caller.user));
     }
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "app/clock_watch.h"
 #include "app/people_private.h"
 #include "base/assert.h"
 #include "base/text.h"
@@ -19,6 +20,7 @@ struct qn_staff {
     struct qn_people *people;
     struct qn_audit *audit;
     struct qn_timer *minute;
+    struct qn_clock_watch clock;
     QN_VEC(struct order *) hashing; /* passwords that wait; the first is on the pool */
 };
 
@@ -292,11 +294,27 @@ void qn_staff_order(struct qn_staff *staff, uint64_t token, struct qn_span comma
 
 /* ---- life ---- */
 
+static void note_clock(struct qn_staff *staff)
+{
+    char object[QN_CLOCK_TEXT_SIZE];
+    uint64_t wall_ms = qn_os_wall_ms();
+    if (!qn_clock_look(&staff->clock, qn_os_clock_sync(), wall_ms, qn_os_boot_ms(), object))
+        return;
+    struct qn_audit_what what = {.actor = qn_span_str("syncd"),
+                                 .device = qn_span_str("syncd"),
+                                 .action = "clock",
+                                 .object = qn_span_str(object),
+                                 .result = "ok"};
+    if (qn_audit_note(staff->audit, &what, wall_ms, NULL, NULL) != QN_OK)
+        staff->clock.has_looked = false; /* a minute later */
+}
+
 static void on_minute(void *context)
 {
     struct qn_staff *staff = context;
     staff_bind_grants(staff);
-    qn_audit_tick(staff->audit, qn_os_wall_ms());
+    qn_audit_tick(staff->audit, qn_os_wall_ms()); /* a checkpoint does not wait for what follows */
+    note_clock(staff);
     qn_timer_set(staff->minute, TICK_MS);
 }
 

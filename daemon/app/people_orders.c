@@ -5,12 +5,13 @@
 #include "core/args.h"
 #include "people/one_time.h"
 #include "people/password.h"
+#include "people/shared_names.h"
 #include "proto/pack.h"
 
 #define APP_EXPIRES_MAX_S (UINT64_C(3660) * 24 * 3600)
 
 static const struct order_type types[] = {
-    {"user.add", "name password role", ORDER_ADD, "user.add"},
+    {"user.add", "name password role shared", ORDER_ADD, "user.add"},
     {"user.role", "name role", ORDER_ROLE, "user.role"},
     {"user.password", "name password", ORDER_PASSWORD, "user.password"},
     {"user.disable", "name", ORDER_DISABLE, "user.disable"},
@@ -83,6 +84,18 @@ static enum qn_err read_name(struct order *order, struct qn_span args)
     if (!args_text(args, "name", QN_USER_SIZE_MAX, &name) || !qn_account_is_name(name))
         return refuse(order, QN_ERR_INVALID, "bad-user-name", qn_span(NULL, 0));
     copy_text(order->name, name);
+    return QN_OK;
+}
+
+/* Whatever an account does is somebody's: one that several people would use is made only if that is
+ * said, and then the trail says so. */
+static enum qn_err read_shared(struct order *order, struct qn_span args)
+{
+    struct qn_cursor cursor = qn_cursor(args_value(args, "shared"));
+    if (args_value(args, "shared").size > 0 && qn_cursor_bool(&cursor, &order->is_shared) != QN_OK)
+        return bad_request(order, "shared");
+    if (!order->is_shared && qn_name_is_shared(qn_span_str(order->name)))
+        return refuse(order, QN_ERR_DENIED, "name-shared", qn_span_str(order->name));
     return QN_OK;
 }
 
@@ -227,6 +240,7 @@ enum qn_err order_parse(struct order *order, struct qn_span args)
     QN_TRY(read_name(order, args));
     switch (order->type->kind) {
     case ORDER_ADD:
+        QN_TRY(read_shared(order, args));
         QN_TRY(read_role(order, args));
         return read_password(order, args);
     case ORDER_ROLE:
@@ -376,4 +390,6 @@ void order_object(const struct order *order, struct qn_buf *out)
         append_part(out, "device:", order->app.label);
     if (order->type->kind == ORDER_ADD || order->type->kind == ORDER_ROLE)
         append_part(out, "", qn_role_name(order->role));
+    if (order->is_shared)
+        append_part(out, "", "shared");
 }

@@ -41,6 +41,7 @@ struct order {
     char user[QN_USER_SIZE_MAX + 1];
     char name[QN_USER_SIZE_MAX + 1];
     enum qn_role role;
+    bool is_shared; /* ADD: of several people, and somebody insists */
     enum qn_thing thing;
     enum qn_right right;
     char what[QN_NAME_SIZE_MAX + 1];    /* folder or collection of a grant, */

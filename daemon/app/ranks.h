@@ -20,6 +20,8 @@ enum qn_rank { /* each may do what those before it may */
 const char *qn_rank_name(enum qn_rank rank); /* none, viewer, operator, admin */
 /* The least that a command needs with these arguments; NONE: there is no such command. */
 enum qn_rank qn_rank_of_command(struct qn_span command, struct qn_span args);
+/* What the trail calls it; NULL: the control socket does not note it. */
+const char *qn_rank_action(struct qn_span command);
 /* The rows of the table, for its tests; false: there are no more. */
 bool qn_rank_row(size_t index, const char **ret_command, enum qn_rank *ret_rank);
 

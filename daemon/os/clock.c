@@ -1,7 +1,9 @@
 #include "os/os.h"
 
 #include <sys/statvfs.h>
+#include <sys/timex.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 
@@ -21,6 +23,18 @@ uint64_t qn_os_wall_ms(void)
 uint64_t qn_os_boot_ms(void)
 {
     return read_ms(CLOCK_BOOTTIME);
+}
+
+/* timesyncd leaves a file, which also who is locked in may see; else the kernel knows. */
+enum qn_os_sync qn_os_clock_sync(void)
+{
+    if (access("/run/systemd/timesync/synchronized", F_OK) == 0)
+        return QN_OS_SYNC_YES;
+    struct timex state = {.modes = 0};
+    int code = adjtimex(&state);
+    if (code < 0)
+        return QN_OS_SYNC_UNKNOWN;
+    return code == TIME_ERROR ? QN_OS_SYNC_NO : QN_OS_SYNC_YES;
 }
 
 int32_t qn_os_offset_s(uint64_t wall_ms)

@@ -13,6 +13,9 @@ enum qn_err qn_os_err(int code);
 
 uint64_t qn_os_wall_ms(void); /* since 1970 */
 uint64_t qn_os_boot_ms(void); /* CLOCK_BOOTTIME: counts sleep, never jumps */
+/* Whether something keeps the wall clock right (NTP): true, false, or the system does not say. */
+enum qn_os_sync { QN_OS_SYNC_UNKNOWN, QN_OS_SYNC_NO, QN_OS_SYNC_YES };
+enum qn_os_sync qn_os_clock_sync(void);
 /* Local time minus UTC at that moment, in seconds. */
 int32_t qn_os_offset_s(uint64_t wall_ms);
 /* Size of the file system that `path` is on; 0 if it cannot be asked. */

@@ -1,12 +1,15 @@
 #include "people/audit.h"
 
+#include <stdio.h>
+
 #include "base/assert.h"
 #include "base/text.h"
 #include "base/vec.h"
 
-#define GROUP_ROWS_MAX 256 /* entries of one transaction */
-#define KEY_SIZE_MAX   32
-#define MONTH_MS       ((uint64_t)30 * 24 * 3600 * 1000 + 12 * 3600 * 1000)
+#define GROUP_ROWS_MAX      256 /* entries of one transaction */
+#define KEY_SIZE_MAX        32
+#define FRESH_CHECKPOINT_MS 10000 /* after the one before a start; a daemon may start often */
+#define MONTH_MS            ((uint64_t)30 * 24 * 3600 * 1000 + 12 * 3600 * 1000)
 
 struct note {
     uint64_t seq;
@@ -31,10 +34,13 @@ struct qn_audit {
     enum writing writing;
     size_t group; /* notes that are being written */
     struct qn_audit_checkpoint checkpoint, next_checkpoint;
+    uint64_t prune_ms; /* wall clock of the last look at what is old */
     enum qn_err state;
+    bool is_fresh; /* loaded, and no checkpoint made since: what was before is signed soon */
 };
 
 static void write_more(struct qn_audit *audit);
+static void note_erasure(struct qn_audit *audit, uint64_t first);
 
 enum qn_err qn_audit_state(const struct qn_audit *audit)
 {
@@ -177,6 +183,7 @@ static void on_written(void *context, enum qn_err err)
 {
     struct qn_audit *audit = context;
     enum writing writing = audit->writing;
+    uint64_t first = audit->head.first;
     if (writing == WRITING_NOTES)
         audit->state = err;
     if (err == QN_OK)
@@ -186,10 +193,27 @@ static void on_written(void *context, enum qn_err err)
     audit->writing = WRITING_NOTHING;
     if (writing == WRITING_CHECKPOINT && err == QN_OK) {
         audit->checkpoint = audit->next_checkpoint;
+        audit->is_fresh = false;
         tell_checkpoint(audit);
     }
+    if (err == QN_OK && writing == WRITING_PRUNE && audit->head.first > first)
+        note_erasure(audit, first);
     if (err == QN_OK)
         write_more(audit);
+}
+
+/* What is no longer there was there, and went when it was its time: that stays in the chain. */
+static void note_erasure(struct qn_audit *audit, uint64_t first)
+{
+    char object[64];
+    snprintf(object, sizeof(object), "audit:%llu-%llu", (unsigned long long)first,
+             (unsigned long long)audit->head.first - 1);
+    struct qn_audit_what what = {.actor = qn_span_str("syncd"),
+                                 .device = qn_span_str("syncd"),
+                                 .action = "trail-erased",
+                                 .object = qn_span_str(object),
+                                 .result = "ok"};
+    (void)!qn_audit_note(audit, &what, audit->prune_ms, NULL, NULL); /* if not, then not taken */
 }
 
 static void write_more(struct qn_audit *audit)
@@ -289,7 +313,8 @@ enum qn_err qn_audit_note(struct qn_audit *audit, const struct qn_audit_what *wh
 static bool wants_checkpoint(const struct qn_audit *audit, uint64_t wall_ms)
 {
     const struct qn_audit_checkpoint *last = &audit->checkpoint;
-    bool is_due = wall_ms >= last->wall_ms + QN_AUDIT_CHECKPOINT_MS || wall_ms < last->wall_ms;
+    uint64_t every_ms = audit->is_fresh ? FRESH_CHECKPOINT_MS : QN_AUDIT_CHECKPOINT_MS;
+    bool is_due = wall_ms >= last->wall_ms + every_ms || wall_ms < last->wall_ms;
     return audit->head.last > last->seq && is_due;
 }
 
@@ -360,6 +385,7 @@ static void prune(struct qn_audit *audit, uint64_t wall_ms)
     struct qn_span prefix = qn_span_str(QN_AUDIT_CHECKPOINT_PREFIX);
     if (wall_ms < keep_ms)
         return;
+    audit->prune_ms = wall_ms;
     old->cutoff_ms = wall_ms - keep_ms;
     if (local->read(local->context, prefix, prefix, look_at_checkpoint, old) != QN_OK)
         return; /* a minute later */
@@ -462,6 +488,7 @@ enum qn_err qn_audit_load(struct qn_audit *audit, bool *ret_is_damaged)
     audit->next_head = audit->head;
     audit->tail_seq = audit->head.last;
     audit->tail_hash = audit->head.hash;
+    audit->is_fresh = true;
     *ret_is_damaged = loading.is_damaged;
     tell_checkpoint(audit);
     return QN_OK;

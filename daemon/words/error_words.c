@@ -187,6 +187,9 @@ static const struct qn_error_words rows[] = {
     {"app-password-unknown", N_("there is no app password for such a device"),
      N_("`syncctl user app-password list NAME` shows them.")},
     {"folder-unknown", N_("there is no such folder"), N_("`syncctl folder list` shows them.")},
+    {"name-shared", N_("this is a name of several people, not of one"),
+     N_("Give each person an account with the person's own name, so that the trail says who did "
+        "what. If it must be: `user add NAME --shared`, which is noted in the trail.")},
     {"not-granted", N_("this was not granted"), N_("`syncctl user show NAME` shows what is.")},
     {"code-wrong", N_("this is not the code that the app shows now"),
      N_("Check that the clocks of the phone and of this machine are right, and try again.")},

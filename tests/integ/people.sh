@@ -29,6 +29,10 @@ accounts() {
     refuse 2 'no valid name' "no colon in a name" with_password "$good" user add a:b
     refuse 2 'no role' "no other role" with_password "$good" user add bruno --role king
     refuse 2 'nothing was typed' "a password is needed" ctl one user add bruno </dev/null
+    refuse 2 'several people' "nobody's account" with_password "$good" user add Accueil-2
+    expect "unless it must be" with_password "$good" user add Accueil-2 --shared
+    expect "then the trail says so" holds one 'any(.action == "user.add" and .object == "user:Accueil-2 reader shared")' log
+    expect "gone" ctl one user remove Accueil-2
     expect "it shows" holds one 'length == 1 and .[0].name == "anne" and .[0].role == "editor"' user list
     expect "another role" ctl one user role anne operator
     expect "another password" with_password 'le facteur adore sept cornichons' user password anne
@@ -116,23 +120,62 @@ second_factor() {
     refuse 2 'no second factor' "once" ctl one user second-factor anne --remove
 }
 
+# Those of people: what is said of the clock comes some seconds after a start.
+entries() {
+    ctl one --json log | jq '[.[] | select(.action != "clock")] | length'
+}
+
 trail() {
     local count
-    expect "it shows" holds one '(map(.action) | index("user.add") == 0) and all(.result == "ok")' log
+    await "what is known of the clock is in it" holds one 'any(.action == "clock" and .actor == "syncd")' log
+    expect "it shows" holds one '(map(select(.action != "clock").action) | index("user.add") == 0)' log
+    expect "commands of an admin too" holds one 'any(.action == "collection.create" and .object == "collection:meals" and .result == "ok" and .device == "control")' log
     expect "it shows" holds one 'all(.actor == "anne") and length == 0' log --user anne
     expect "it shows" holds one 'length > 5' log --since 1h
     expect "it shows" holds one 'length == 0' log --since "$(date -d '+1 day' +%F)"
     refuse 64 'since takes' "no such time" ctl one log --since yesterday-ish
     expect "the trail is whole" ctl one log verify
-    count=$(ctl one --json log | jq length)
+    count=$(entries)
     site_stop one
     site_start one
     await "it is back" ctl one status -x
-    equal "nothing of it is lost" "$count" "$(ctl one --json log | jq length)"
+    equal "nothing of it is lost" "$count" "$(entries)"
     expect "it shows" holds one 'length == 1' user list
     expect "gone" ctl one user remove anne
     expect "it shows" holds one 'length == 0' user list
-    expect "it shows" holds one '.whole and .last == '$((count + 1)) log verify
+    equal "one entry more" "$((count + 1))" "$(entries)"
+    expect "it is whole" holds one .whole log verify
+}
+
+# offline ARGUMENT...: without a daemon
+offline() {
+    "$sites_syncctl" --state /nonexistent "$@"
+}
+
+# What an auditor gets: proven and read elsewhere; whatever is changed in it is found.
+exported() {
+    local lines at
+    ctl one log export >"$work/trail" || fail "no export"
+    expect "it is proven elsewhere" offline log verify "$work/trail"
+    [[ ${answer//-/} == *"$(ctl one --json site show one | jq -r .identity | tr -d -)"* ]] || fail "whose it is is not said: $answer"
+    expect "from standard input too" eval 'offline --json log verify - <"$work/trail" | jq -e .whole'
+    offline --json log show "$work/trail" >"$work/shown" || fail "it is not shown"
+    equal "it is what the site shows" "$(ctl one --json log | jq -c .)" "$(jq -c . "$work/shown")"
+    offline log show "$work/trail" >"$work/lines" || fail "it is not shown"
+    expect "in lines" grep -q 'user:anne' "$work/lines"
+    lines=$(wc -l <"$work/trail")
+    at=$((lines / 2))
+    sed "${at}d" "$work/trail" >"$work/forged"
+    refuse 2 '' "an entry that was taken out is missed" offline log verify "$work/forged"
+    sed "${at}s/\(.*\)\(.\)\"}/\1f\"}/; ${at}s/ff\"}/f0\"}/" "$work/trail" >"$work/forged"
+    if cmp -s "$work/trail" "$work/forged"; then fail "nothing was forged"; fi
+    refuse 2 '' "one that was changed is noticed" offline log verify "$work/forged"
+    head -n $((lines - 2)) "$work/trail" >"$work/forged"
+    refuse 2 '' "and an end that was cut off" offline log verify "$work/forged"
+    sed "1s/\"id\":\"./\"id\":\"x/" "$work/trail" >"$work/forged"
+    refuse 2 'line 1 is not of an exported trail' "what is no export is told" offline log verify "$work/forged"
+    refuse 2 'read' "what is not there" offline log verify "$work/none"
+    refuse 64 'write' "an unknown word" offline log look "$work/trail"
 }
 
 begin "$1" "$2" one
@@ -142,4 +185,5 @@ alike_at_once
 rights
 devices
 second_factor
+exported
 trail

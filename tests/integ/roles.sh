@@ -127,6 +127,12 @@ notes() {
         "any(.[]; .action == \"refused\" and .actor == \"$viewer\" and .object == \"command:record.get\" and .device == \"control\" and .result == \"not-allowed-here\")" log
     expect "and that an operator made a password" holds one \
         "any(.[]; .action == \"user.app-add\" and .actor == \"$operator\")" log
+    expect "and who read a record" holds one \
+        "any(.[]; .action == \"read\" and .actor == \"$operator\" and .object == \"collection:meals/monday\")" log
+    expect "and who restored" holds one \
+        "any(.[]; .action == \"restore\" and .actor == \"$operator\" and .object == \"backup:house\")" log
+    expect "and who planned" holds one \
+        "any(.[]; .action == \"backup.create\" and .actor == \"$admin\" and .object == \"backup:house\" and .result == \"ok\")" log
     expect "the journal too" grep -q 'not-allowed-here' "$(site_log one)"
     expect "the trail is whole" ctl one log verify
 }

@@ -14,7 +14,7 @@ section() {
     awk -v begin="## $1. " 'index($0, "## ") == 1 { inside = index($0, begin) == 1; next } inside' docs/control.md
 }
 
-sed -n 's/^    {"\([a-z.-]*\)", \(VIEWER\|OPERATOR\|ADMIN\)},$/\1 \2/p' daemon/app/command_ranks.c |
+sed -n 's/^    {"\([a-z.-]*\)", \(VIEWER\|OPERATOR\|ADMIN\), .*},$/\1 \2/p' daemon/app/command_ranks.c |
     tr '[:upper:]' '[:lower:]' | sort >"$work/ranks"
 cut -d' ' -f1 "$work/ranks" >"$work/table"
 

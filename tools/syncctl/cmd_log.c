@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "commands.h"
 #include "i18n.h"
+#include "log_file.h"
 #include "log_proof.h"
 
 #define FOLLOW_S 1
@@ -123,14 +124,26 @@ static int show(struct ctl *ctl, uint64_t since_ms)
     return code;
 }
 
+/* `file` NULL: none was named. */
+static int run_word(struct ctl *ctl, const char *word, const char *file)
+{
+    if (strcmp(word, "verify") == 0)
+        return file == NULL ? ctl_verify_trail(ctl) : ctl_verify_trail_file(ctl, file);
+    if (strcmp(word, "export") == 0 && file == NULL)
+        return ctl_export_trail(ctl);
+    if (strcmp(word, "show") == 0 && file != NULL)
+        return ctl_show_trail(ctl, file);
+    return ctl_usage_error(
+        ctl, _("write `log`, `log verify`, `log export`, `log verify FILE` or `log show FILE`"));
+}
+
 int ctl_run_log(struct ctl *ctl)
 {
     const char *since = ctl_value(ctl, "since");
     uint64_t since_ms = 0;
-    if (ctl->arguments.count == 1 && strcmp(ctl->arguments.items[0], "verify") == 0)
-        return ctl_verify_trail(ctl);
-    if (ctl->arguments.count == 1)
-        return ctl_usage_error(ctl, _("write `log` or `log verify`"));
+    if (ctl->arguments.count > 0)
+        return run_word(ctl, ctl->arguments.items[0],
+                        ctl->arguments.count > 1 ? ctl->arguments.items[1] : NULL);
     if (since != NULL && !parse_ago(since, &since_ms) && !parse_date(since, &since_ms))
         return ctl_usage_error(
             ctl, _("--since takes a time such as 24h, 7d, 2026-11-20 or \"2026-11-20 08:00\""));

@@ -62,13 +62,18 @@ static int send_password(struct ctl *ctl, const char *cmd, const char *role, con
         end_secret(&password);
         return code;
     }
-    ctl_args_init(&args, role != NULL ? 3 : 2);
+    bool is_shared = role != NULL && ctl_has(ctl, "shared");
+    ctl_args_init(&args, role == NULL ? 2 : is_shared ? 4 : 3);
     qn_buf_reserve(&args, 2 * CTL_SECRET_SIZE_MAX);
     ctl_arg_str(&args, "name", name_of(ctl));
     qn_pack_cstr(&args, "password");
     qn_pack_str(&args, qn_buf_view(&password));
     if (role != NULL)
         ctl_arg_str(&args, "role", role);
+    if (is_shared) {
+        qn_pack_cstr(&args, "shared");
+        qn_pack_bool(&args, true);
+    }
     code = qn_text_is_utf8(qn_buf_view(&password))
                ? ctl_do(ctl, cmd, &args, message)
                : ctl_fail_str(ctl, "bad-password", name_of(ctl));

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "commands.h"
 #include "i18n.h"
+#include "log_file.h"
 #include "people/audit.h"
 #include "proto/cursor.h"
 
@@ -93,6 +94,7 @@ struct proof {
     struct qn_audit_verify *verify;
     struct witness witnesses[QN_SITES_MAX];
     size_t count;
+    struct qn_site_id site; /* of a file */
 };
 
 /* Its index; QN_SITES_MAX: there are too many. An answer of several pages comes in pieces. */
@@ -280,5 +282,75 @@ int ctl_verify_trail(struct ctl *ctl)
     if (code == CTL_DONE)
         code = read_trail(proof);
     qn_audit_verify_free(proof->verify);
+    return code;
+}
+
+/* ---- of a file ---- */
+
+static int take_file_head(void *context, struct qn_span id, const struct qn_span *keys,
+                          size_t key_count, uint64_t exported_ms)
+{
+    struct proof *proof = context;
+    struct qn_public_key public_keys[QN_SITE_KEYS_MAX];
+    struct qn_site_id site = {0};
+    size_t count = 0;
+    if (id.size == sizeof(site.bytes))
+        memcpy(site.bytes, id.data, id.size);
+    for (size_t i = 0; i < key_count; i++)
+        if (keys[i].size == QN_KEY_SIZE)
+            memcpy(public_keys[count++].bytes, keys[i].data, QN_KEY_SIZE);
+    proof->verify = qn_audit_verify_new(&site, public_keys, count, exported_ms);
+    proof->site = site;
+    return CTL_DONE;
+}
+
+static int take_file_witness(void *context, struct qn_span site, uint64_t received_ms,
+                             struct qn_span row)
+{
+    struct proof *proof = context;
+    struct qn_audit_checkpoint checkpoint;
+    size_t who = witness_of(proof, site);
+    if (who == QN_SITES_MAX)
+        return CTL_DONE;
+    proof->witnesses[who].has_answered = true;
+    if (qn_audit_checkpoint_unpack(row, &checkpoint) == QN_OK)
+        qn_audit_verify_witness(proof->verify, who, received_ms, &checkpoint);
+    return CTL_DONE;
+}
+
+static int take_file_row(void *context, struct qn_span key, struct qn_span value)
+{
+    qn_audit_verify_row(((struct proof *)context)->verify, key, value);
+    return CTL_DONE;
+}
+
+/* The keys come with the file: whose they are is for who reads it to compare. */
+static void print_site(const struct proof *proof)
+{
+    QN_AUTO_BUF struct qn_buf text;
+    qn_buf_init(&text, 128);
+    qn_site_id_print(&proof->site, &text);
+    if (!proof->ctl->is_json)
+        fprintf(proof->ctl->out, _("trail of the site with the identity %.*s\n"), (int)text.size,
+                (const char *)text.data);
+}
+
+int ctl_verify_trail_file(struct ctl *ctl, const char *path)
+{
+    QN_AUTO_FREE struct proof *proof = QN_NEW(struct proof);
+    const struct ctl_trail_file sink = {.on_head = take_file_head,
+                                        .on_witness = take_file_witness,
+                                        .on_row = take_file_row,
+                                        .context = proof};
+    struct qn_audit_verdict verdict;
+    proof->ctl = ctl;
+    int code = ctl_read_trail(ctl, path, &sink);
+    if (code == CTL_DONE) {
+        qn_audit_verify_end(proof->verify, &verdict);
+        print_site(proof);
+        code = print_verdict(proof, &verdict);
+    }
+    if (proof->verify != NULL)
+        qn_audit_verify_free(proof->verify);
     return code;
 }

@@ -163,6 +163,7 @@ static const struct ctl_option folder_attach_options[] = {
 
 static const struct ctl_option user_add_options[] = {
     {"role", "reader|editor|operator", N_("what kind of person it is (reader)")},
+    {"shared", NULL, N_("several people use it: noted in the trail")},
     {NULL, NULL, NULL},
 };
 
@@ -189,6 +190,12 @@ static const struct ctl_option app_password_options[] = {
 
 static const struct ctl_option second_factor_options[] = {
     {"remove", NULL, N_("no code is asked for any more")},
+    {NULL, NULL, NULL},
+};
+
+static const struct ctl_option agreement_options[] = {
+    {"reference", "TEXT", N_("what it is called, or where it lies")},
+    {"until", "DATE", N_("its last day, such as 2027-03-31; one is reminded 60 days before")},
     {NULL, NULL, NULL},
 };
 
@@ -310,6 +317,9 @@ const struct ctl_command ctl_commands[] = {
      ctl_run_backup_forget},
     {"backup", "prune", "", 0, 0, N_("give back the space of what nothing needs any more"), NULL,
      ctl_run_backup_prune},
+    {"backup", "agreement", "HOLDER", 1, 1,
+     N_("note what is agreed on paper with a site that keeps copies, and until when"),
+     agreement_options, ctl_run_backup_agreement},
     {"backup", "holder", "list | accept OWNER | quota OWNER SIZE", 1, 3,
      N_("the copies that this site keeps for others, and how much space they get"), NULL,
      ctl_run_backup_holder},
@@ -335,8 +345,8 @@ const struct ctl_command ctl_commands[] = {
      ctl_run_user_app_password},
     {"user", "second-factor", "NAME", 1, 1, N_("let the page ask a person for a code, too"),
      second_factor_options, ctl_run_user_second_factor},
-    {"log", NULL, "[verify]", 0, 1, N_("who read or changed what, or whether that is all true"),
-     log_options, ctl_run_log},
+    {"log", NULL, "[verify|export|show] [FILE]", 0, 2,
+     N_("who read or changed what, or whether that is all true"), log_options, ctl_run_log},
     {"recover", NULL, "", 0, 0, N_("make a lost site again on this empty machine, with its kit"),
      recover_options, ctl_run_recover},
     {"kit", "print", "", 0, 0, N_("show the recovery kit, or make a page of it to print"),
