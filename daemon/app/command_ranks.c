@@ -81,6 +81,7 @@ static const struct {
     {"backup.forget", ADMIN, "backup.forget"},
     {"backup.prune", ADMIN, "backup.prune"},
     {"holder.list", VIEWER, NULL},
+    {"backup.agreement", ADMIN, "backup.agreement"},
     {"holder.accept", ADMIN, "holder.accept"},
     {"holder.quota", ADMIN, "holder.quota"},
     {"vault.fetch", ADMIN, NULL},

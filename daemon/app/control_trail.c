@@ -40,7 +40,7 @@ static void begin_object(char *object, struct qn_span command)
 
 static void name_object(char *object, struct qn_span command, struct qn_span args)
 {
-    static const char *const names[] = {"collection", "name", "owner", "level"};
+    static const char *const names[] = {"collection", "name", "owner", "holder", "level"};
     struct qn_span text;
     begin_object(object, command);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -240,6 +240,9 @@ uint64_t book_stored_bytes(const struct qn_core *core, const char *plan);
 /* Whether an agreement of so many days, or more, was asked for and did not end. */
 bool place_is_asked(const struct qn_core *core, const struct qn_site_id *holder,
                     uint32_t lock_days);
+/* Payload of an intent: the same Place, with what is on paper now. */
+void place_pack_agreement(const struct qn_core *core, const struct qn_place *place,
+                          struct qn_span reference, uint64_t until_ms, struct qn_buf *ret_payload);
 void place_propose(struct qn_core *core, const struct qn_site_id *holder, uint64_t quota_bytes,
                    uint32_t lock_days);
 /* After the ledger moved: what may be accepted, and what plans ask for and could not be stored. */

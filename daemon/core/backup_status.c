@@ -2,6 +2,9 @@
 
 #include "core/offsite.h"
 
+#define AGREEMENT_DAYS 60 /* before its end one is told */
+#define DAY_MS         (24 * 3600 * UINT64_C(1000))
+
 static void pack_time(struct qn_buf *out, const char *key, uint64_t ms)
 {
     qn_pack_cstr(out, key);
@@ -203,6 +206,23 @@ static void alerts_of_places(const struct qn_core *core, backup_alert alert, voi
             alert(context, "hint", "place-asked", core_site_name(core, &place->owner), 0, 0, "");
 }
 
+/* What is on paper ends: both sides are told in good time, and as long as nothing else is noted. */
+static void alerts_of_agreements(const struct qn_core *core, backup_alert alert, void *context)
+{
+    qn_vec_each (&qn_ledger_group(core->ledger)->places, place) {
+        bool is_owner = qn_site_id_eq(&place->owner, &core->site);
+        bool is_party = is_owner || qn_site_id_eq(&place->holder, &core->site);
+        uint64_t until_ms = place->agreement_until_ms;
+        if (!is_party || place->state != QN_PLACE_ACCEPTED || until_ms == 0 ||
+            (until_ms > core->wall_ms && until_ms - core->wall_ms > AGREEMENT_DAYS * DAY_MS))
+            continue;
+        uint64_t left_ms = until_ms > core->wall_ms ? until_ms - core->wall_ms : 0;
+        alert(context, "attention", "agreement-ends",
+              core_site_name(core, is_owner ? &place->holder : &place->owner),
+              (left_ms + DAY_MS - 1) / DAY_MS, 0, "");
+    }
+}
+
 void backup_alerts(const struct qn_core *core, backup_alert alert, void *context)
 {
     const struct qn_book_view *book = &core->backup->book;
@@ -216,6 +236,7 @@ void backup_alerts(const struct qn_core *core, backup_alert alert, void *context
         alert(context, "critical", "vault-bad", core->name, core->backup->bad_count, 0, "");
     alerts_of_holders(core, alert, context);
     alerts_of_places(core, alert, context);
+    alerts_of_agreements(core, alert, context);
     qn_vec_each (&book->held, held) {
         const char *owner = core_site_name(core, &held->owner);
         if (!held->held.is_ended && qn_held_is_overdue(&held->held, book->lock_ms))

@@ -69,6 +69,7 @@ void call_backup_stop(const struct call *call);
 void call_backup_prune(const struct call *call);
 void call_backup_verify(const struct call *call);
 void call_backup_forget(const struct call *call);
+void call_backup_agreement(const struct call *call);
 void call_holder_list(const struct call *call);
 void call_holder_accept(const struct call *call);
 void call_holder_quota(const struct call *call);

@@ -15,8 +15,14 @@ void place_propose(struct qn_core *core, const struct qn_site_id *holder, uint64
 {
     QN_AUTO_BUF struct qn_buf body;
     struct qn_buf payload;
+    const struct qn_place *before =
+        qn_group_place(qn_ledger_group(core->ledger), &core->site, holder);
     struct qn_body_place place = {
         .holder = *holder, .quota_bytes = quota_bytes, .lock_days = lock_days};
+    if (before != NULL) { /* what is on paper stays */
+        place.agreement = qn_span_str(before->agreement);
+        place.agreement_until_ms = before->agreement_until_ms;
+    }
     qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
     qn_body_place_pack(&qn_ledger_group(core->ledger)->id, &place, &body);
     pack_append(&body, &payload);
@@ -38,6 +44,20 @@ void place_pack_accept(const struct qn_core *core, const struct qn_place *place,
     pack_append(&body, ret_payload);
 }
 
+void place_pack_agreement(const struct qn_core *core, const struct qn_place *place,
+                          struct qn_span reference, uint64_t until_ms, struct qn_buf *ret_payload)
+{
+    QN_AUTO_BUF struct qn_buf body;
+    struct qn_body_place again = {.holder = place->holder,
+                                  .quota_bytes = place->asked_quota_bytes,
+                                  .lock_days = place->asked_lock_days,
+                                  .agreement = reference,
+                                  .agreement_until_ms = until_ms};
+    qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
+    qn_body_place_pack(&qn_ledger_group(core->ledger)->id, &again, &body);
+    pack_append(&body, ret_payload);
+}
+
 uint64_t place_share(const struct qn_core *core)
 {
     return core->options.disk_bytes / QUOTA_SHARE;
@@ -56,7 +76,9 @@ static uint64_t room_to_lend(const struct qn_core *core, const struct qn_group *
 static void accept_one(struct qn_core *core, const struct qn_group *group,
                        const struct qn_place *place)
 {
-    uint64_t room = room_to_lend(core, group) + place->quota_bytes;
+    bool is_as_before =
+        place->state == QN_PLACE_ACCEPTED && place->lock_days == place->asked_lock_days;
+    uint64_t room = (is_as_before ? 0 : room_to_lend(core, group)) + place->quota_bytes;
     struct qn_buf payload;
     if (room == 0)
         return;

@@ -127,6 +127,7 @@ static const struct {
     {"backup.forget", "dry_run name", call_backup_forget, false},
     {"backup.prune", "", call_backup_prune, false},
     {"backup.verify", "name read_data timeout_ms", call_backup_verify, false},
+    {"backup.agreement", "holder reference until", call_backup_agreement, true},
     {"holder.list", "", call_holder_list, false},
     {"holder.accept", "owner", call_holder_accept, true},
     {"holder.quota", "owner quota_bytes", call_holder_quota, true},

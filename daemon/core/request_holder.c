@@ -47,6 +47,32 @@ void call_holder_list(const struct call *call)
     core_reply_end(call->core, call->id, NULL);
 }
 
+/* What is on paper between this site, as owner, and a holder: the Place says it, once more. */
+void call_backup_agreement(const struct call *call)
+{
+    struct qn_core *core = call->core;
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    struct qn_span name = {0}, reference = {0};
+    uint64_t until_ms;
+    const struct qn_site *holder = NULL;
+    if (args_text(call->args, "holder", QN_NAME_SIZE_MAX, &name))
+        holder = qn_group_site_named(group, name);
+    const struct qn_place *place =
+        holder == NULL ? NULL : qn_group_place(group, &core->site, &holder->id);
+    if (place == NULL || place->asked_quota_bytes == 0) {
+        call_fail(call, QN_ERR_NOTFOUND, "place-unknown", name);
+        return;
+    }
+    if (!args_text(call->args, "reference", QN_AGREEMENT_SIZE_MAX, &reference) ||
+        !qn_text_is_printable(reference) || !args_u64(call->args, "until", &until_ms)) {
+        call_fail(call, QN_ERR_INVALID, "bad-request", qn_span_str("reference, until"));
+        return;
+    }
+    struct qn_buf payload;
+    place_pack_agreement(core, place, reference, until_ms, &payload);
+    call_commit(call, QN_INTENT_LEDGER_APPEND, &payload, name);
+}
+
 static const struct qn_place *place_asked(const struct call *call)
 {
     const struct qn_group *group = qn_ledger_group(call->core->ledger);

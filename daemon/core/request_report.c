@@ -37,7 +37,11 @@ static void pack_row(const struct qn_core *core, const struct qn_place *place, s
     const struct qn_report *report = report_on(qn_ledger_group(core->ledger), place);
     const struct qn_body_report *said = report == NULL ? NULL : &report->said;
     bool is_locked = said != NULL && said->locked_until_ms > 0;
-    qn_pack_map(out, 11);
+    qn_pack_map(out, 13);
+    qn_pack_cstr(out, "agreement");
+    qn_pack_cstr(out, place->agreement);
+    pack_count(out, "agreement_until",
+               place->agreement_until_ms > 0 ? &place->agreement_until_ms : NULL);
     pack_count(out, "bad_packs", said == NULL ? NULL : &said->bad_packs);
     pack_count(out, "bytes", said == NULL ? NULL : &said->bytes);
     pack_count(out, "destroyed_bytes", said == NULL ? NULL : &said->destroyed_bytes);

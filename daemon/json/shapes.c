@@ -246,9 +246,13 @@ const struct qn_json_shape qn_json_verified[] = {
 };
 
 const struct qn_json_shape qn_json_report[] = {
-    MEMBER("owner"),           MEMBER("holder"),          MEMBER("state"),     MEMBER("packs"),
-    MEMBER("bad_packs"),       MEMBER("snapshots"),       MEMBER("bytes"),     TIME("locked_until"),
-    MEMBER("destroyed_packs"), MEMBER("destroyed_bytes"), TIME("reported_at"), END,
+    MEMBER("owner"),           MEMBER("holder"),
+    MEMBER("state"),           MEMBER("packs"),
+    MEMBER("bad_packs"),       MEMBER("snapshots"),
+    MEMBER("bytes"),           TIME("locked_until"),
+    MEMBER("destroyed_packs"), MEMBER("destroyed_bytes"),
+    TIME("reported_at"),       MEMBER("agreement"),
+    TIME("agreement_until"),   END,
 };
 
 const struct qn_json_shape qn_json_held[] = {

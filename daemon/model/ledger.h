@@ -88,8 +88,9 @@ struct qn_body_grant { /* also Ungrant */
 struct qn_body_place {
     struct qn_site_id holder;
     uint64_t quota_bytes;
-    uint64_t lock_days;       /* at most QN_LOCK_DAYS_MAX */
-    struct qn_span agreement; /* what the two agreed on paper, or where it lies; may be empty */
+    uint64_t lock_days;          /* at most QN_LOCK_DAYS_MAX */
+    struct qn_span agreement;    /* what the two agreed on paper, or where it lies; may be empty */
+    uint64_t agreement_until_ms; /* when that ends, wall clock; 0: not said */
 };
 
 /* The holder's answer; the author is the holder. Never more than was asked for. quota_bytes 0:
@@ -173,6 +174,7 @@ struct qn_place {
     uint64_t asked_quota_bytes;
     uint32_t asked_lock_days;
     char agreement[QN_AGREEMENT_SIZE_MAX + 1];
+    uint64_t agreement_until_ms; /* 0: not said */
     uint64_t ended_aseq; /* place in the owner's chain of what ended it last; 0: nothing did */
 };
 

@@ -153,11 +153,14 @@ static void field_u64(struct qn_buf *out, const char *name, uint64_t value)
 void qn_body_place_pack(const struct qn_digest *group, const struct qn_body_place *body,
                         struct qn_buf *out)
 {
-    begin(out, QN_BODY_PLACE, false, group, 4);
+    bool has_end = body->agreement_until_ms > 0;
+    begin(out, QN_BODY_PLACE, false, group, has_end ? 5 : 4);
     field_str(out, "agreement", body->agreement);
     field_bin(out, "holder", QN_SPAN_OF(body->holder.bytes));
     field_u64(out, "lock", body->lock_days);
     field_u64(out, "quota", body->quota_bytes);
+    if (has_end)
+        field_u64(out, "until", body->agreement_until_ms);
 }
 
 void qn_body_place_accept_pack(const struct qn_digest *group,
@@ -233,16 +236,26 @@ static enum qn_err fields_skip(struct fields *fields)
 }
 
 /* Leaves the cursor before the value of that field. */
-static enum qn_err fields_find(struct fields *fields, const char *name)
+/* One that an earlier release does not write; behind all that must be there. */
+static enum qn_err fields_look(struct fields *fields, const char *name, bool *ret_is_there)
 {
+    *ret_is_there = false;
     while (fields->left > 0) {
         struct qn_span key;
         QN_TRY(fields_key(fields, &key));
-        if (qn_span_eq_str(key, name))
+        *ret_is_there = qn_span_eq_str(key, name);
+        if (*ret_is_there)
             return QN_OK;
         QN_TRY(fields_skip(fields));
     }
-    return QN_ERR_INVALID;
+    return QN_OK;
+}
+
+static enum qn_err fields_find(struct fields *fields, const char *name)
+{
+    bool is_there;
+    QN_TRY(fields_look(fields, name, &is_there));
+    return is_there ? QN_OK : QN_ERR_INVALID;
 }
 
 static enum qn_err fields_end(struct fields *fields)
@@ -368,7 +381,10 @@ static enum qn_err read_place(struct fields *fields, struct qn_body_place *body)
     QN_TRY(get_text(fields, "agreement", QN_AGREEMENT_SIZE_MAX, &body->agreement));
     QN_TRY(GET(fields, "holder", body->holder));
     QN_TRY(get_lock_days(fields, &body->lock_days));
-    return get_u64(fields, "quota", &body->quota_bytes);
+    QN_TRY(get_u64(fields, "quota", &body->quota_bytes));
+    bool has_end;
+    QN_TRY(fields_look(fields, "until", &has_end));
+    return has_end ? qn_cursor_u64(&fields->cursor, &body->agreement_until_ms) : QN_OK;
 }
 
 static enum qn_err read_accept(struct fields *fields, struct qn_body_place_accept *body)

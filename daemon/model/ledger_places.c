@@ -54,6 +54,7 @@ static void propose(struct qn_group *group, const struct qn_node *node)
     place->is_pending = true;
     place->asked_quota_bytes = body.place.quota_bytes;
     place->asked_lock_days = (uint32_t)body.place.lock_days;
+    place->agreement_until_ms = body.place.agreement_until_ms;
     memset(place->agreement, 0, sizeof(place->agreement));
     if (body.place.agreement.size > 0)
         memcpy(place->agreement, body.place.agreement.data, body.place.agreement.size);

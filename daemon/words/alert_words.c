@@ -110,6 +110,9 @@ static const struct row rows[] = {
     {"place-asked", N_("site @ asks this one to keep copies of its backups"),
      N_("Accept with `syncctl backup holder accept @`, or with `syncctl backup holder quota @ "
         "SIZE`.")},
+    {"agreement-ends", N_("days until what was agreed on paper with site @ about backups ends: #"),
+     N_("Agree anew, then note it at the site whose backups they are: `syncctl backup agreement "
+        "HOLDER --reference TEXT --until DATE`.")},
     {"quota-full", N_("the space for copies is used up: @"),
      N_("Give more where the copies lie (`syncctl backup holder quota`), or keep less with "
         "`syncctl "

@@ -140,6 +140,7 @@ static const struct request requests[] = {
     {"site.invite", {"expires_s", "name"}},
     {"site.invites", {NULL}},
     {"site.report", {"name"}},
+    {"backup.agreement", {"holder", "reference", "until"}},
     {"site.revoke", {"name"}},
     {"site.withdraw", {"name"}},
     {"site.set", {"entity"}},

@@ -62,6 +62,44 @@ totals() {
         <<<"$shown"
 }
 
+is_noted() {
+    [[ $(row "$1" owner owner leaver | jq -r .agreement) == 'GHT 12' ]]
+}
+
+ends_soon() {
+    holds "$1" "any(.alerts[]; .code == \"agreement-ends\" and .object == \"$2\" and (.text | test(\": 3[01]$\")))" status
+}
+
+no_more() {
+    holds "$1" 'all(.alerts[]; .code != "agreement-ends" and .code != "place-asked" and .code != "place-waiting")' status
+}
+
+quota() {
+    ctl leaver --json backup holder list | jq '.[] | select(.owner == "owner") | .quota_bytes'
+}
+
+# What is on paper is noted, ends soon, and is renewed; the holder goes on as it did.
+on_paper() {
+    local before
+    before=$(quota)
+    refuse 64 'reference' "without a reference" ctl owner backup agreement leaver --until 2027-03-31
+    refuse 64 'date' "on a day that is none" ctl owner backup agreement leaver --reference x --until soon
+    refuse 2 'asked|place|no' "with who holds nothing" ctl owner backup agreement other --reference x
+    expect "what is on paper" ctl owner backup agreement leaver --reference 'GHT 12' \
+        --until "$(date --date '30 days' +%Y-%m-%d)"
+    for name in owner leaver other; do
+        await "$name knows" is_noted "$name"
+    done
+    await "the owner is reminded" ends_soon owner leaver
+    await "and the holder" ends_soon leaver owner
+    expect "it is renewed" ctl owner backup agreement leaver --reference 'GHT 12' \
+        --until "$(date --date '400 days' +%Y-%m-%d)"
+    for name in owner leaver; do
+        await "$name is reminded no more" no_more "$name"
+    done
+    equal "the room that was given stays" "$before" "$(quota)"
+}
+
 agreed() {
     found_group owner leaver other
     expect "a collection" ctl owner collection create residents
@@ -69,6 +107,7 @@ agreed() {
     await "all have it" has_record leaver residents before
     backed_up owner leaver house
     backed_up leaver other own
+    on_paper
     equal "two agreements stand" '["agreed","agreed"]' \
         "$(ctl other --json site report leaver | jq -c 'map(.state)')"
     equal "of which nothing is reported" '[null,null,null]' \

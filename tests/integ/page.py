@@ -21,7 +21,10 @@ import time
 import urllib.request
 import zipfile
 
-import websocket
+try:
+    import websocket
+except ImportError:
+    websocket = None  # another browser needs none
 
 PASSWORD = "a rather long password"
 PATIENCE_S = 20
@@ -123,6 +126,9 @@ class Browser:
 
 
 class Page:
+    """A page of chromium; page_firefox.py has the same of Firefox."""
+    prints = True  # it shows how it will be on paper
+
     def __init__(self, browser, work):
         self.socket = websocket.create_connection(browser.page(), timeout=PATIENCE_S)
         self.work, self.number, self.troubles, self.prefix = work, 0, [], ""
@@ -184,7 +190,9 @@ class Page:
         return self.run(script)
 
     def click(self, css, text=""):
-        x, y = self.place(css, text)
+        self.press(*self.place(css, text))
+
+    def press(self, x, y):
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
@@ -205,10 +213,11 @@ class Page:
         self.type(text)
 
     def tab_to(self, script, what):
-        """Presses Tab until what has the focus fits, and asks that the focus can be seen."""
+        """Presses Tab until what has the focus fits, and asks that the focus can be seen. It may go round through the
+        browser's own buttons, while the page remembers what had it."""
         for _ in range(80):
             self.key("Tab")
-            if self.run("(() => { const e = document.activeElement; return %s; })()" % script):
+            if self.run("(() => { const e = document.activeElement; return document.hasFocus() && (%s); })()" % script):
                 visible = self.run("""(() => {
                     const s = getComputedStyle(document.activeElement);
                     return s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 1; })()""")
@@ -220,9 +229,16 @@ class Page:
 
     def shot(self, name):
         time.sleep(0.1)  # for the eye only: fonts and transitions
-        data = self.call("Page.captureScreenshot", format="png")["data"]
         with open(os.path.join(self.work, "shots", "%s%s.png" % (self.prefix, name)), "wb") as file:
-            file.write(base64.b64decode(data))
+            file.write(base64.b64decode(self.picture()))
+
+    def picture(self):
+        return self.call("Page.captureScreenshot", format="png")["data"]
+
+    def give_file(self, css, path):
+        node = self.call("DOM.getDocument")["root"]["nodeId"]
+        found = self.call("DOM.querySelector", nodeId=node, selector=css)
+        self.call("DOM.setFileInputFiles", nodeId=found["nodeId"], files=[path])
 
     def media(self, kind, scheme):
         self.call("Emulation.setEmulatedMedia", media=kind, features=[{"name": "prefers-color-scheme", "value": scheme}])
@@ -248,7 +264,10 @@ class Page:
 
 
 def wait_file(path, what):
-    patiently(lambda: os.path.exists(path), lambda: what)
+    """A download: browsers have an empty file of its name before, and its part beside it."""
+    beside = os.path.dirname(path)
+    patiently(lambda: os.path.exists(path) and os.path.getsize(path) > 0 and
+              not any(name.endswith((".part", ".crdownload")) for name in os.listdir(beside)), lambda: what)
     print("ok:", what)
 
 
@@ -337,14 +356,10 @@ def files(page, work):
     page.click("main a", "plans")
     page.says("notes.txt")
     page.fits("folder")
-    node = page.call("DOM.getDocument")["root"]["nodeId"]
-    query = page.call("DOM.querySelector", nodeId=node, selector="input[type=file][multiple]")
-    page.call("DOM.setFileInputFiles", nodeId=query["nodeId"], files=[os.path.join(work, "up", "Menu de Noël.odt")])
+    page.give_file("input[type=file][multiple]", os.path.join(work, "up", "Menu de Noël.odt"))
     page.says("Menu de Noël.odt")
     page.until("document.querySelector('ul.uploads')?.childElementCount === 0", "it has arrived")
-    query = page.call("DOM.querySelector", nodeId=page.call("DOM.getDocument")["root"]["nodeId"],
-                      selector="input[type=file][multiple]")
-    page.call("DOM.setFileInputFiles", nodeId=query["nodeId"], files=[os.path.join(work, "up", "Menu de Noël.odt")])
+    page.give_file("input[type=file][multiple]", os.path.join(work, "up", "Menu de Noël.odt"))
     page.says("Shall this one take its place?")
     page.fits("replace")
     page.click("dialog button", "Replace")
@@ -412,6 +427,9 @@ def dark_and_on_paper(page, words):
     page.click("main a", "12")
     page.says("History")
     page.fits("record")
+    if not page.prints:
+        page.media("screen", "light")
+        return
     page.prefix = "paper-"
     page.media("print", "light")
     assert page.run("document.querySelector('header').getClientRects().length") == 0, "the head is printed"
@@ -426,40 +444,50 @@ FRENCH = {"sign": "Se connecter", "wrong": "Le nom ou le mot de passe", "code": 
           "search": "chambre"}
 
 
-def main():
+def walk(page, url, secret, work, pid):
+    codes = Codes(secret)
+    page.screen(1280, 800, "en-GB", False, "desk-")
+    sign_in(page, url, codes, ENGLISH)
+    views(page, ENGLISH)
+    search_of_a_slow_site(page, pid)
+    records(page)
+    conflict(page)
+    files(page, work)
+    dark_and_on_paper(page, ENGLISH)
+    page.click("button", "Sign out")
+    page.until("document.querySelector('input[name=password]') !== null", "she is out")
+    page.screen(390, 844, "fr-FR", True, "phone-")
+    sign_in(page, url, codes, FRENCH)
+    views(page, FRENCH)
+    page.go(url + "#/records/residents/12")
+    page.until("[...document.querySelectorAll('input')].some((e) => e.value === '214')", "the record as it is now")
+    page.fits("record")
+    page.go(url + "#/files/plans")
+    page.says("notes.txt")
+    page.fits("folder")
+    page.until("document.documentElement.lang === 'fr'", "it is in French")
+    page.click("button", "Se déconnecter")
+    page.until("document.querySelector('input[name=password]') !== null", "she is out")
+    page.screen(1280, 800, "en-GB", False, "keys-")
+    keyboard(page, url, codes)
+    assert not page.troubles, "the browser complains:\n" + "\n".join(page.troubles)
+
+
+def arguments():
     url, secret, work, pid = sys.argv[1:4] + [int(sys.argv[4])]
     for name in ("shots", "down"):
         os.makedirs(os.path.join(work, name), exist_ok=True)
-    browser, codes = Browser(work), Codes(secret)
+    return url, secret, work, pid
+
+
+def main():
+    url, secret, work, pid = arguments()
+    browser = Browser(work)
     try:
-        page = Page(browser, work)
-        page.screen(1280, 800, "en-GB", False, "desk-")
-        sign_in(page, url, codes, ENGLISH)
-        views(page, ENGLISH)
-        search_of_a_slow_site(page, pid)
-        records(page)
-        conflict(page)
-        files(page, work)
-        dark_and_on_paper(page, ENGLISH)
-        page.click("button", "Sign out")
-        page.until("document.querySelector('input[name=password]') !== null", "she is out")
-        page.screen(390, 844, "fr-FR", True, "phone-")
-        sign_in(page, url, codes, FRENCH)
-        views(page, FRENCH)
-        page.go(url + "#/records/residents/12")
-        page.until("[...document.querySelectorAll('input')].some((e) => e.value === '214')", "the record as it is now")
-        page.fits("record")
-        page.go(url + "#/files/plans")
-        page.says("notes.txt")
-        page.fits("folder")
-        page.until("document.documentElement.lang === 'fr'", "it is in French")
-        page.click("button", "Se déconnecter")
-        page.until("document.querySelector('input[name=password]') !== null", "she is out")
-        page.screen(1280, 800, "en-GB", False, "keys-")
-        keyboard(page, url, codes)
-        assert not page.troubles, "the browser complains:\n" + "\n".join(page.troubles)
+        walk(Page(browser, work), url, secret, work, pid)
     finally:
         browser.end()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -2,16 +2,21 @@
 # The page in a real browser against a real site (page.py): second factor, records, a conflict, files; desktop and
 # telephone, English and French, keyboard. With QN_SHOTS=DIR the pictures stay there.
 #
-#   page.sh SYNCD SYNCCTL
+#   page.sh SYNCD SYNCCTL [firefox]
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "$0")/lib.sh"
 
 python=/usr/bin/python3 # Debian's, which has Debian's modules
-if ! command -v chromium >/dev/null || ! "$python" -c 'import websocket' 2>/dev/null; then
+browser=page.py
+if [[ ${3:-} == firefox ]]; then
+    browser=page_firefox.py
+    command -v firefox-esr >/dev/null || { echo 'firefox-esr is missing: skipped' && exit 77; }
+elif ! command -v chromium >/dev/null || ! "$python" -c 'import websocket' 2>/dev/null; then
     echo 'chromium or python3-websocket is missing: skipped'
     exit 77
 fi
+export PYTHONDONTWRITEBYTECODE=1
 password='a rather long password'
 here=$(dirname "$0")
 
@@ -60,8 +65,8 @@ await 'and one that of two as well' holds one 'length >= 3' search chambre
 await 'two can be asked' holds one '[.sites[] | select(.state == "online")] | length == 1' status
 
 status=0
-timeout 150 "$python" "$here/page.py" "https://127.0.0.1:$port/" "$secret" "$work" "${site_pid[two]}" >"$work/page.log" 2>&1 || status=$?
-[[ -z ${QN_SHOTS:-} ]] || cp "$work"/shots/*.png "$QN_SHOTS"
+timeout 220 "$python" "$here/$browser" "https://127.0.0.1:$port/" "$secret" "$work" "${site_pid[two]}" >"$work/page.log" 2>&1 || status=$?
+[[ -z ${QN_SHOTS:-} ]] || cp "$work"/shots/*.png "$QN_SHOTS" || true
 grep -v '^ok: .* there is ' "$work/page.log" || true
 [[ $status == 0 ]] || fail "the browser: $status"
 expect 'what was typed is kept' holds one '.fields.room == "215" or .fields.room == 215' record get residents 12

@@ -1,5 +1,6 @@
 /* syncctl backup holder: what this site keeps for others. */
 #include <string.h>
+#include <time.h>
 
 #include "answer.h"
 #include "backup_args.h"
@@ -55,6 +56,34 @@ static int run_quota(struct ctl *ctl)
     return ctl_do(ctl, "holder.quota", &args,
                   bytes > 0 ? _("The space for that site's copies is set.")
                             : _("Nothing new is taken from that site. What is locked stays."));
+}
+
+/* The last second of that day, local time. */
+static bool parse_last_day(const char *text, uint64_t *ret_ms)
+{
+    struct tm parts = {.tm_isdst = -1};
+    const char *end = strptime(text, "%Y-%m-%d", &parts);
+    if (end == NULL || *end != '\0')
+        return false;
+    parts.tm_hour = 23, parts.tm_min = parts.tm_sec = 59;
+    time_t seconds = mktime(&parts);
+    *ret_ms = (uint64_t)seconds * 1000;
+    return seconds > 0;
+}
+
+int ctl_run_backup_agreement(struct ctl *ctl)
+{
+    uint64_t until_ms = 0;
+    if (!ctl_has(ctl, "reference"))
+        return ctl_usage_error(ctl, _("give --reference TEXT"));
+    if (ctl_has(ctl, "until") && !parse_last_day(ctl_value(ctl, "until"), &until_ms))
+        return ctl_usage_error(ctl, _("--until wants a date such as 2027-03-31"));
+    QN_AUTO_BUF struct qn_buf args;
+    ctl_args_init(&args, 3);
+    ctl_arg_str(&args, "holder", ctl->arguments.items[0]);
+    ctl_arg_str(&args, "reference", ctl_value(ctl, "reference"));
+    ctl_arg_u64(&args, "until", until_ms);
+    return ctl_do(ctl, "backup.agreement", &args, _("Noted; both sites see it."));
 }
 
 int ctl_run_backup_holder(struct ctl *ctl)

@@ -52,6 +52,7 @@ int ctl_run_backup_restore(struct ctl *ctl);
 int ctl_run_backup_verify(struct ctl *ctl);
 int ctl_run_backup_forget(struct ctl *ctl);
 int ctl_run_backup_prune(struct ctl *ctl);
+int ctl_run_backup_agreement(struct ctl *ctl);
 int ctl_run_backup_holder(struct ctl *ctl);
 int ctl_run_user_add(struct ctl *ctl);
 int ctl_run_user_list(struct ctl *ctl);

@@ -193,6 +193,12 @@ static const struct ctl_option second_factor_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct ctl_option agreement_options[] = {
+    {"reference", "TEXT", N_("what it is called, or where it lies")},
+    {"until", "DATE", N_("its last day, such as 2027-03-31; one is reminded 60 days before")},
+    {NULL, NULL, NULL},
+};
+
 static const struct ctl_option log_options[] = {
     {"since", "TIME", N_("from then on: 24h, 7d, 2026-11-20 or \"2026-11-20 08:00\"")},
     {"user", "NAME", N_("only what this person did")},
@@ -311,6 +317,9 @@ const struct ctl_command ctl_commands[] = {
      ctl_run_backup_forget},
     {"backup", "prune", "", 0, 0, N_("give back the space of what nothing needs any more"), NULL,
      ctl_run_backup_prune},
+    {"backup", "agreement", "HOLDER", 1, 1,
+     N_("note what is agreed on paper with a site that keeps copies, and until when"),
+     agreement_options, ctl_run_backup_agreement},
     {"backup", "holder", "list | accept OWNER | quota OWNER SIZE", 1, 3,
      N_("the copies that this site keeps for others, and how much space they get"), NULL,
      ctl_run_backup_holder},

@@ -153,14 +153,13 @@ Test(report, an_agreement_made_anew_counts_anew)
     says_what_is_held();
 }
 
-/* The same, and nothing that follows from it is carried out. */
-static void owner_just_ends_it(void)
+/* What the owner writes comes in, and nothing that follows from it is carried out. */
+static void owner_writes(struct qn_buf *take_body)
 {
     struct rig *rig = &hold.rig;
-    struct qn_buf body, entry, payload;
+    struct qn_buf body = *take_body, entry, payload;
     bool is_new;
     learn();
-    world_place_body(&rig->world, 0, 0, LOCK_DAYS, &body);
     cr_assert_eq(world_write(&rig->world, rig->world.ledger, RIG_OWNER, &body, &entry), QN_OK);
     cr_assert_eq(qn_ledger_add(rig->world.ledger, qn_buf_view(&entry), &is_new), QN_OK);
     qn_buf_init(&payload, QN_LEDGER_SIZE_MAX);
@@ -170,6 +169,13 @@ static void owner_just_ends_it(void)
     rig_commit(rig);
     qn_buf_deinit(&body);
     qn_buf_deinit(&entry);
+}
+
+static void owner_just_ends_it(void)
+{
+    struct qn_buf body;
+    world_place_body(&hold.rig.world, 0, 0, LOCK_DAYS, &body);
+    owner_writes(&body);
 }
 
 Test(report, a_read_that_fails_is_tried_again)
@@ -260,4 +266,54 @@ Test(report, who_cannot_read_what_it_holds_stays)
     rig->code = NULL;
     withdraw();
     cr_assert_eq(own_state(), QN_SITE_WITHDRAWN);
+}
+
+/* ---- what is on paper ---- */
+
+static bool has_alert(const char *code)
+{
+    struct qn_health health = {.wall_ms = WORLD_START_MS + hold.rig.now_ms};
+    QN_AUTO_BUF struct qn_buf out;
+    qn_buf_init(&out, QN_FRAME_SIZE_MAX);
+    qn_core_status(hold.rig.core, &health, &out);
+    return memmem(out.data, out.size, code, strlen(code)) != NULL;
+}
+
+static const struct qn_place *place(void)
+{
+    return qn_group_place(qn_core_group(hold.rig.core), &hold.rig.world.sites[RIG_OWNER].id,
+                          &hold.rig.world.sites[0].id);
+}
+
+static void agree_on_paper(uint64_t until_ms)
+{
+    struct qn_buf body;
+    struct qn_body_place asked = {.holder = hold.rig.world.sites[0].id,
+                                  .quota_bytes = RIG_QUOTA,
+                                  .lock_days = LOCK_DAYS,
+                                  .agreement = qn_span_str("GHT 12"),
+                                  .agreement_until_ms = until_ms};
+    qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
+    qn_body_place_pack(&hold.rig.world.group, &asked, &body);
+    owner_writes(&body);
+    hold_rig_settle(&hold);
+    hold_rig_pass(&hold, 60000);
+}
+
+Test(report, the_end_of_what_is_on_paper_is_told_sixty_days_before)
+{
+    uint64_t quota = place()->quota_bytes;
+    agree_on_paper(WORLD_START_MS + hold.rig.now_ms + 100 * RIG_DAY_MS);
+    cr_assert_eq(place()->state, QN_PLACE_ACCEPTED);
+    cr_assert_eq(place()->quota_bytes, quota); /* the entities differ: it waits for a person */
+    cr_assert_str_eq(place()->agreement, "GHT 12");
+    pass_days(39);
+    cr_assert_not(has_alert("agreement-ends"));
+    pass_days(2);
+    cr_assert(has_alert("agreement-ends"));
+    pass_days(70); /* it is over, and holds on until somebody says otherwise */
+    cr_assert(has_alert("agreement-ends"));
+    cr_assert_eq(place()->state, QN_PLACE_ACCEPTED);
+    agree_on_paper(WORLD_START_MS + hold.rig.now_ms + 400 * RIG_DAY_MS);
+    cr_assert_not(has_alert("agreement-ends"));
 }

@@ -256,6 +256,48 @@ Test(ledger_places, one_legal_entity_may_hold_for_itself)
     cr_assert_not(qn_group_may_hold(qn_ledger_group(world.ledger), owner, holder));
 }
 
+/* ---- what is on paper ---- */
+
+static void propose_with_agreement(const char *reference, uint64_t until_ms)
+{
+    struct qn_buf body;
+    struct qn_body_place asked = {.holder = world.sites[HOLDER].id,
+                                  .quota_bytes = 100,
+                                  .lock_days = 30,
+                                  .agreement = qn_span_str(reference),
+                                  .agreement_until_ms = until_ms};
+    qn_buf_init(&body, QN_LEDGER_ENTRY_SIZE_MAX);
+    qn_body_place_pack(&world.group, &asked, &body);
+    cr_assert_eq(append(OWNER, &body), QN_OK);
+}
+
+Test(ledger_places, an_agreement_has_a_reference_and_may_have_an_end)
+{
+    propose_with_agreement("GHT 2026/12", 1800000000000u);
+    cr_assert_eq(answer(100, 30), QN_OK);
+    cr_assert_str_eq(place()->agreement, "GHT 2026/12");
+    cr_assert_eq(place()->agreement_until_ms, 1800000000000u);
+    propose_with_agreement("GHT 2027/1", 0);
+    cr_assert_str_eq(place()->agreement, "GHT 2027/1");
+    cr_assert_eq(place()->agreement_until_ms, 0);
+    cr_assert_eq(place()->state, QN_PLACE_ACCEPTED); /* the holder's word stands meanwhile */
+}
+
+Test(ledger_places, without_an_end_it_is_what_an_earlier_release_writes)
+{
+    struct qn_buf ours, theirs;
+    struct qn_body_place asked = {
+        .holder = world.sites[HOLDER].id, .quota_bytes = 100, .lock_days = 30};
+    qn_buf_init(&ours, QN_LEDGER_ENTRY_SIZE_MAX);
+    qn_body_place_pack(&world.group, &asked, &ours);
+    asked.agreement_until_ms = 1;
+    qn_buf_init(&theirs, QN_LEDGER_ENTRY_SIZE_MAX);
+    qn_body_place_pack(&world.group, &asked, &theirs);
+    cr_assert_eq(theirs.size, ours.size + sizeof("until") + 1);
+    qn_buf_deinit(&ours);
+    qn_buf_deinit(&theirs);
+}
+
 /* ---- reports ---- */
 
 static const struct qn_report *report_of(size_t holder, size_t owner)
