@@ -188,6 +188,18 @@ static void name_caller(struct client *client)
     qn_caller_of(fd, &client->caller);
 }
 
+/* Half of the places are for admins: whoever may only look keeps nobody from mending. */
+static bool leaves_room(const struct client *client)
+{
+    const struct qn_control *control = client->control;
+    size_t count = 0;
+    if (control_rank(client) == QN_RANK_ADMIN)
+        return true;
+    qn_vec_each (&control->clients, other)
+        count += control_rank(*other) < QN_RANK_ADMIN;
+    return count <= QN_CONTROL_CLIENTS_MAX / 2;
+}
+
 void control_accept(struct qn_control *control)
 {
     struct client *client = QN_NEW(struct client);
@@ -204,5 +216,8 @@ void control_accept(struct qn_control *control)
         return;
     }
     name_caller(client);
-    client_set_reading(client);
+    if (leaves_room(client))
+        client_set_reading(client);
+    else
+        client_close(client);
 }

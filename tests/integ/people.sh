@@ -158,6 +158,7 @@ exported() {
     ctl one log export >"$work/trail" || fail "no export"
     expect "it is proven elsewhere" offline log verify "$work/trail"
     [[ ${answer//-/} == *"$(ctl one --json site show one | jq -r .identity | tr -d -)"* ]] || fail "whose it is is not said: $answer"
+    # shellcheck disable=SC2016 # it is for eval
     expect "from standard input too" eval 'offline --json log verify - <"$work/trail" | jq -e .whole'
     offline --json log show "$work/trail" >"$work/shown" || fail "it is not shown"
     equal "it is what the site shows" "$(ctl one --json log | jq -c .)" "$(jq -c . "$work/shown")"

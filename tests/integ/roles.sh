@@ -158,6 +158,41 @@ reloads() {
     expect "for root too" ctl one record get meals monday
 }
 
+# Who may only look takes half of the places at most.
+crowd() {
+    python3 -c 'import os, socket, sys, time
+os.setgroups([])
+os.setgid(int(sys.argv[2]))
+os.setuid(int(sys.argv[3]))
+held = [socket.socket(socket.AF_UNIX) for _ in range(40)]
+for one in held: one.connect(sys.argv[1])
+time.sleep(100)' "$(site_state one)/control.sock" "$(id -g $viewer)" "$(id -u $viewer)" &
+    helpers+=($!)
+    await "a crowd of viewers keeps others of them out" may_not $viewer status
+    expect "and no admin" ctl one status
+    kill "${helpers[@]}"
+    helpers=()
+    await "when they are gone there is room" may $viewer status
+}
+
+# As the service does: nothing is needed but the files to be its own.
+unprivileged() {
+    site_stop one
+    cp "$sites_syncd" "$work/syncd"
+    printf '#!/bin/sh\nexec setpriv --reuid=%s --regid=%s --clear-groups %s "$@"\n' $admin $admin "$work/syncd" >"$work/start"
+    chmod 0755 "$work/syncd" "$work/start"
+    chown -R $admin:$admin "$(site_state one)"
+    rm -rf "$(runtime_folder one)"
+    configure "viewers = $viewer"
+    # shellcheck disable=SC2034 # lib.sh reads it
+    site_syncd[one]=$work/start
+    site_start one --config "$work/conf" || fail "it does not start without privileges"
+    expect "a viewer gets in" as $viewer status
+    refuse 2 'role of this user' "and no further" as $viewer record get meals monday
+    refuse 69 'may not talk' "a stranger stays outside" as $stranger status
+    expect "its own user is an admin" as $admin log verify
+}
+
 begin "$1" "$2" one
 chmod 0711 "$work"
 cp "$2" "$work/syncctl"
@@ -177,4 +212,6 @@ viewers
 operators
 restores
 notes
+crowd
 reloads
+unprivileged

@@ -205,16 +205,23 @@ static int read_lines(struct ctl *ctl, const char *path, FILE *file, struct read
     return code;
 }
 
-int ctl_read_trail(struct ctl *ctl, const char *path, const struct ctl_trail_file *sink)
+int ctl_read_trail_of(struct ctl *ctl, const char *path, FILE *file,
+                      const struct ctl_trail_file *sink)
 {
     struct reading reading = {.sink = sink};
+    int code = read_lines(ctl, path, file, &reading);
+    for (size_t i = 0; i < sizeof(reading.bytes) / sizeof(reading.bytes[0]); i++)
+        qn_buf_deinit(&reading.bytes[i]);
+    return code;
+}
+
+int ctl_read_trail(struct ctl *ctl, const char *path, const struct ctl_trail_file *sink)
+{
     bool is_stdin = strcmp(path, "-") == 0;
     FILE *file = is_stdin ? stdin : fopen(path, "rbe");
     if (file == NULL)
         return ctl_fail_str(ctl, "read-failed", path);
-    int code = read_lines(ctl, path, file, &reading);
-    for (size_t i = 0; i < sizeof(reading.bytes) / sizeof(reading.bytes[0]); i++)
-        qn_buf_deinit(&reading.bytes[i]);
+    int code = ctl_read_trail_of(ctl, path, file, sink);
     if (!is_stdin)
         fclose(file);
     return code;

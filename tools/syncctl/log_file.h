@@ -18,7 +18,10 @@ struct ctl_trail_file {
     void *context;
 };
 
-/* Reads it; "-": standard input. Anything but CTL_DONE ends it; a file that is none was told. */
+/* Reads it; `path` is for messages. Anything but CTL_DONE ends it; a file that is none was told. */
+int ctl_read_trail_of(struct ctl *ctl, const char *path, FILE *file,
+                      const struct ctl_trail_file *sink);
+/* The same of the file at that path; "-": standard input. */
 int ctl_read_trail(struct ctl *ctl, const char *path, const struct ctl_trail_file *sink);
 /* Prints its entries as `log` does. */
 int ctl_show_trail(struct ctl *ctl, const char *path);
