@@ -12,6 +12,8 @@ if [[ $EUID != 0 ]]; then
 fi
 
 viewer=games operator=news admin=backup stranger=mail
+# shellcheck disable=SC2034 # lib.sh reads it
+patience_s=60
 
 # as USER ARGUMENT...: syncctl as that user, without other groups than its own
 as() {
@@ -161,14 +163,17 @@ reloads() {
 # Who may only look takes half of the places at most.
 crowd() {
     python3 -c 'import os, socket, sys, time
+ready = open(sys.argv[4], "w")
 os.setgroups([])
 os.setgid(int(sys.argv[2]))
 os.setuid(int(sys.argv[3]))
 held = [socket.socket(socket.AF_UNIX) for _ in range(40)]
 for one in held: one.connect(sys.argv[1])
-time.sleep(100)' "$(site_state one)/control.sock" "$(id -g $viewer)" "$(id -u $viewer)" &
+print("there", file=ready, flush=True)
+time.sleep(1000)' "$(site_state one)/control.sock" "$(id -g $viewer)" "$(id -u $viewer)" "$work/crowd" &
     helpers+=($!)
-    await "a crowd of viewers keeps others of them out" may_not $viewer status
+    await "a crowd of viewers" test -s "$work/crowd"
+    await "it keeps others of them out" may_not $viewer status
     expect "and no admin" ctl one status
     kill "${helpers[@]}"
     helpers=()
