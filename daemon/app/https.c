@@ -12,9 +12,9 @@
 #include "serve/door.h"
 #include "serve/serve.h"
 
-/* From then on people have to do something: a month is too long to be remembered, a week too short
- * for a holiday. The own authority renews its certificates long before. */
-#define LATE_MS ((uint64_t)21 * 24 * 3600 * 1000)
+/* From then on people have to do something (requirement W21): time enough for a holiday. The own
+ * authority renews its certificates long before. */
+#define LATE_MS ((uint64_t)30 * 24 * 3600 * 1000)
 
 struct qn_https {
     struct qn_https_options options;

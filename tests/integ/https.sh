@@ -142,7 +142,7 @@ cp "$work/site.pem" "$ca"
 configure "listen = 127.0.0.1:$port" "certificate = $work/site.pem" "key = $work/site.key"
 await "the files are used" serves_name first.lan
 expect "and nothing is wrong" has_alert certificate-late 0
-make_files second.lan 10
+make_files second.lan 25
 kill -HUP "${site_pid[one]}"
 cp "$work/site.pem" "$ca"
 await "other files, after a reload" serves_name second.lan
