@@ -182,6 +182,8 @@ size_t qn_dav_digest_size(enum qn_dav_digest kind)
         return 20;
     case QN_DAV_SHA256:
         return 32;
+    case QN_DAV_DIGEST_COUNT:
+        break;
     }
     return 0;
 }

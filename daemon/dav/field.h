@@ -33,7 +33,7 @@ enum qn_err QN_CHECKED qn_dav_destination_read(struct qn_span field, struct qn_s
 /* X-OC-Mtime: seconds since 1970, a fraction is allowed; as nanoseconds. */
 enum qn_err QN_CHECKED qn_dav_mtime_read(struct qn_span field, int64_t *ret_modified_ns);
 
-enum qn_dav_digest { QN_DAV_MD5, QN_DAV_SHA1, QN_DAV_SHA256 };
+enum qn_dav_digest { QN_DAV_MD5, QN_DAV_SHA1, QN_DAV_SHA256, QN_DAV_DIGEST_COUNT };
 #define QN_DAV_DIGEST_SIZE_MAX 32
 size_t qn_dav_digest_size(enum qn_dav_digest kind);
 /* OC-Checksum: "SHA1:<hex>". QN_ERR_UNSUPPORTED: an algorithm that is not known here, to be passed

@@ -118,10 +118,19 @@ static void write_locks(struct qn_buf *out, const struct qn_dav_resource *resour
     }
 }
 
-static void write_checksums(struct qn_buf *out, struct qn_span digest)
+/* In one element, as ownCloud does. */
+static void write_checksums(struct qn_buf *out, const struct qn_dav_resource *resource)
 {
-    qn_buf_append_str(out, "<oc:checksum>SHA256:");
-    qn_text_append_hex(out, digest);
+    qn_buf_append_str(out, "<oc:checksum>");
+    if (resource->sha1.size > 0) {
+        qn_buf_append_str(out, "SHA1:");
+        qn_text_append_hex(out, resource->sha1);
+        qn_buf_append_str(out, " MD5:");
+        qn_text_append_hex(out, resource->md5);
+        qn_buf_append_str(out, " ");
+    }
+    qn_buf_append_str(out, "SHA256:");
+    qn_text_append_hex(out, resource->digest);
     qn_buf_append_str(out, "</oc:checksum>");
 }
 
@@ -174,7 +183,7 @@ static void write_value(struct qn_buf *out, enum qn_dav_live live,
         qn_text_append_number(out, resource->quota_used);
         break;
     case QN_DAV_OC_CHECKSUMS:
-        write_checksums(out, resource->digest);
+        write_checksums(out, resource);
         break;
     case QN_DAV_OC_PERMISSIONS:
         qn_buf_append_str(out, permissions(resource));

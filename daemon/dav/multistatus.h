@@ -24,8 +24,9 @@ struct qn_dav_resource {
     bool may_write;
     uint64_t size;
     int64_t modified_ns, created_ns;
-    struct qn_span etag;   /* empty: none */
-    struct qn_span digest; /* SHA-256, empty: not known */
+    struct qn_span etag;      /* empty: none */
+    struct qn_span digest;    /* SHA-256, empty: not known */
+    struct qn_span sha1, md5; /* likewise; both or none, never without the other */
     bool has_quota;
     uint64_t quota_used, quota_free;  /* bytes */
     const struct qn_dav_dead *dead;   /* NULL: none */

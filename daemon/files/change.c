@@ -261,13 +261,22 @@ static void time_tell(struct qn_folder_call *call, enum qn_err stored)
     call_end(call);
 }
 
+/* They stay where the content did. */
+static const struct qn_weak_digests *weak_of(const struct time_call *time)
+{
+    const struct row *row = call_row(&time->call);
+    bool is_same = row != NULL && memcmp(row->digest, time->digest, sizeof(time->digest)) == 0;
+    return is_same ? row_weak(row) : NULL;
+}
+
 static void time_finish(struct qn_folder_call *call)
 {
     struct time_call *time = (struct time_call *)call;
     if (call->err != QN_OK) {
         time->done(call->context, call->err, NULL);
         call_end(call);
-    } else if (time->has_digest && row_make(&time->status, time->digest, &time->fresh)) {
+    } else if (time->has_digest &&
+               row_make(&time->status, time->digest, weak_of(time), &time->fresh)) {
         rows_put(call, qn_buf_view(&call->path), &time->fresh, time_tell);
     } else {
         time_tell(call, QN_ERR_STATE);

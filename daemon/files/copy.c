@@ -154,7 +154,7 @@ static void keep_row(struct copy_call *copy, int fd)
     copy->has_fresh = copy->has_fresh && fd_look(fd, &status) == QN_OK &&
                       status.stx_size == row->size &&
                       time_ns(&status.stx_mtime) == row->modified_ns &&
-                      row_make(&status, row->digest, &copy->fresh);
+                      row_make(&status, row->digest, row_weak(row), &copy->fresh);
 }
 
 /* A copy under a hidden name, whole and durable, gets its place. */
@@ -244,7 +244,7 @@ static enum qn_err move_run(struct copy_call *move)
         QN_TRY(sync_fd(from.parent));
     if (call->has_row && name_look(to.parent, to.name, &after) == QN_OK)
         move->has_fresh = row_holds_but_changed(&call->row, &after) &&
-                          row_make(&after, call->row.digest, &move->fresh);
+                          row_make(&after, call->row.digest, row_weak(&call->row), &move->fresh);
     return move->change.report.err;
 }
 

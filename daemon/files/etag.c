@@ -6,11 +6,12 @@
 #include "crypto/digest.h"
 #include "os/os.h"
 
-#define SECOND_NS   INT64_C(1000000000)
-#define STEP_MAX_NS (SECOND_NS / 10) /* of any kernel's clock, generously */
-#define COARSE_NS   (2 * SECOND_NS)  /* of file systems that keep no fractions */
-#define TAG_BYTES   16
-#define ROW_VERSION 1
+#define SECOND_NS        INT64_C(1000000000)
+#define STEP_MAX_NS      (SECOND_NS / 10) /* of any kernel's clock, generously */
+#define COARSE_NS        (2 * SECOND_NS)  /* of file systems that keep no fractions */
+#define TAG_BYTES        16
+#define ROW_VERSION      1
+#define ROW_VERSION_WEAK 2 /* ends with weak digests */
 
 int64_t time_ns(const struct statx_timestamp *time)
 {
@@ -21,15 +22,24 @@ int64_t time_ns(const struct statx_timestamp *time)
     return time->tv_sec * SECOND_NS + time->tv_nsec;
 }
 
-bool row_make(const struct statx *status, const uint8_t digest[32], struct row *ret_row)
+const struct qn_weak_digests *row_weak(const struct row *row)
+{
+    return row->has_weak ? &row->weak : NULL;
+}
+
+bool row_make(const struct statx *status, const uint8_t digest[32],
+              const struct qn_weak_digests *weak, struct row *ret_row)
 {
     struct row row = {
         .inode = status->stx_ino,
         .size = status->stx_size,
         .modified_ns = time_ns(&status->stx_mtime),
         .changed_ns = time_ns(&status->stx_ctime),
+        .has_weak = weak != NULL,
     };
     memcpy(row.digest, digest, sizeof(row.digest));
+    if (weak != NULL)
+        row.weak = *weak;
     *ret_row = row;
     return row.modified_ns != row.changed_ns;
 }
@@ -45,25 +55,33 @@ bool row_holds(const struct row *row, const struct statx *status)
     return row_holds_but_changed(row, status) && row->changed_ns == time_ns(&status->stx_ctime);
 }
 
-void row_pack(const struct row *row, uint8_t out[ROW_SIZE])
+size_t row_pack(const struct row *row, uint8_t out[ROW_SIZE_MAX])
 {
-    out[0] = ROW_VERSION;
+    out[0] = row->has_weak ? ROW_VERSION_WEAK : ROW_VERSION;
     qn_write_u64(out + 1, row->inode);
     qn_write_u64(out + 9, row->size);
     qn_write_u64(out + 17, (uint64_t)row->modified_ns);
     qn_write_u64(out + 25, (uint64_t)row->changed_ns);
     memcpy(out + 33, row->digest, sizeof(row->digest));
+    if (!row->has_weak)
+        return ROW_SIZE;
+    memcpy(out + ROW_SIZE, &row->weak, sizeof(row->weak));
+    return ROW_SIZE_MAX;
 }
 
 bool row_unpack(struct qn_span bytes, struct row *ret_row)
 {
-    if (bytes.size != ROW_SIZE || bytes.data[0] != ROW_VERSION)
+    bool has_weak = bytes.size == ROW_SIZE_MAX && bytes.data[0] == ROW_VERSION_WEAK;
+    if (!has_weak && (bytes.size != ROW_SIZE || bytes.data[0] != ROW_VERSION))
         return false;
     ret_row->inode = qn_read_u64(bytes.data + 1);
     ret_row->size = qn_read_u64(bytes.data + 9);
     ret_row->modified_ns = (int64_t)qn_read_u64(bytes.data + 17);
     ret_row->changed_ns = (int64_t)qn_read_u64(bytes.data + 25);
     memcpy(ret_row->digest, bytes.data + 33, sizeof(ret_row->digest));
+    ret_row->has_weak = has_weak;
+    if (has_weak)
+        memcpy(&ret_row->weak, bytes.data + ROW_SIZE, sizeof(ret_row->weak));
     return true;
 }
 
@@ -130,6 +148,9 @@ void entry_describe(const struct statx *status, const struct row *row, int64_t n
         entry.has_digest = row_holds(row, status);
         if (entry.has_digest)
             memcpy(entry.digest, row->digest, sizeof(entry.digest));
+        entry.has_weak = entry.has_digest && row->has_weak;
+        if (entry.has_weak)
+            entry.weak = row->weak;
         print_etag(status, row, now_ns, entry.etag);
     }
     *ret_entry = entry;

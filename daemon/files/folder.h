@@ -18,6 +18,11 @@
 
 #define QN_ETAG_SIZE_MAX 64
 
+/* Of a content, for programs that compare by nothing else. Nothing here trusts them. */
+struct qn_weak_digests {
+    uint8_t sha1[20], md5[16];
+};
+
 struct qn_entry_info {
     struct qn_span name; /* the last name; empty: the folder itself */
     bool is_directory;
@@ -25,7 +30,8 @@ struct qn_entry_info {
     int64_t modified_ns, created_ns; /* since 1970 */
     char etag[QN_ETAG_SIZE_MAX];     /* strong, with quotes; "" of a directory */
     uint8_t digest[32];              /* SHA-256 of the content, */
-    bool has_digest;                 /* if it is known */
+    struct qn_weak_digests weak;     /* likewise, */
+    bool has_digest, has_weak;       /* if they are known */
     /* Of a commit: the name beside it that keeps what another had put there since the upload began;
      * borrowed; empty: nothing. */
     struct qn_span kept;
@@ -35,6 +41,12 @@ struct qn_entry_info {
 struct qn_folder_expect {
     bool must_exist, must_not_exist;
     char etag[QN_ETAG_SIZE_MAX]; /* "": any */
+};
+
+/* What who writes a content says of it. */
+struct qn_folder_said {
+    int64_t modified_ns;                /* INT64_MIN: now */
+    const struct qn_weak_digests *weak; /* of just the bytes that were written; NULL: not known */
 };
 
 struct qn_folder;
@@ -91,11 +103,11 @@ struct qn_folder_ops {
     /* One at a time; the bytes are the caller's until done. */
     struct qn_folder_call *(*write)(struct qn_folder_upload *, struct qn_span bytes,
                                     qn_folder_done_fn, void *);
-    /* modified_ns INT64_MIN: now. The upload is gone afterwards, either way. What came there since
+    /* The upload is gone afterwards, either way. What came there since
      * the upload began, and the caller did not expect, is kept beside it; CONFLICT where the file
      * system cannot do that. */
     struct qn_folder_call *(*commit)(struct qn_folder_upload *, const struct qn_folder_expect *,
-                                     int64_t modified_ns, qn_folder_entry_fn, void *);
+                                     const struct qn_folder_said *, qn_folder_entry_fn, void *);
     void (*abort)(struct qn_folder_upload *);
     struct qn_folder_call *(*make_directory)(struct qn_folder *, struct qn_span path,
                                              qn_folder_done_fn, void *);

@@ -140,7 +140,7 @@ struct qn_folder_call *real_upload(struct qn_folder *, struct qn_span, uint64_t,
 struct qn_folder_call *real_write(struct qn_folder_upload *, struct qn_span, qn_folder_done_fn,
                                   void *);
 struct qn_folder_call *real_commit(struct qn_folder_upload *, const struct qn_folder_expect *,
-                                   int64_t, qn_folder_entry_fn, void *);
+                                   const struct qn_folder_said *, qn_folder_entry_fn, void *);
 void real_abort(struct qn_folder_upload *);
 struct qn_folder_call *real_make_directory(struct qn_folder *, struct qn_span, qn_folder_done_fn,
                                            void *);

@@ -72,7 +72,8 @@ void rows_put(struct qn_folder_call *call, struct qn_span path, const struct row
 void rows_put_in(struct qn_folder_call *call, const struct local *folder, struct qn_span path,
                  const struct row *row, void (*stored)(struct qn_folder_call *, enum qn_err))
 {
-    uint8_t value[ROW_SIZE];
+    uint8_t value[ROW_SIZE_MAX];
+    size_t size = row == NULL ? 0 : row_pack(row, value);
     QN_AUTO_BUF struct qn_buf key;
     const struct qn_local *rows = folder->rows;
     qn_buf_init(&key, QN_LOCAL_KEY_SIZE_MAX);
@@ -81,11 +82,9 @@ void rows_put_in(struct qn_folder_call *call, const struct local *folder, struct
         stored(call, QN_ERR_LIMIT);
         return;
     }
-    if (row != NULL)
-        row_pack(row, value);
     const struct qn_local_row put = {
         .key = qn_buf_view(&key),
-        .value = qn_span(value, row == NULL ? 0 : sizeof(value)),
+        .value = qn_span(value, size),
         .is_gone = row == NULL,
     };
     call->stored = stored;

@@ -250,6 +250,8 @@ struct commit_call {
     bool is_put;             /* it has its place: the hidden name is gone */
     char kept[NAME_MAX + 1]; /* "": nothing */
     uint8_t digest[32];
+    struct qn_weak_digests weak;
+    bool has_weak;
     struct statx status;
     struct row fresh;
     qn_folder_entry_fn done;
@@ -382,7 +384,8 @@ static void commit_finish(struct qn_folder_call *call)
         commit->done(call->context, call->err, NULL);
         call_end(call);
     } else if (commit->status.stx_size == commit->size &&
-               row_make(&commit->status, commit->digest, &commit->fresh)) {
+               row_make(&commit->status, commit->digest, commit->has_weak ? &commit->weak : NULL,
+                        &commit->fresh)) {
         rows_put(call, qn_buf_view(&call->path), &commit->fresh, commit_tell);
     } else {
         commit_tell(call, QN_ERR_STATE); /* stat alone names it */
@@ -396,15 +399,19 @@ static const struct call_kind commit_kind = {
 };
 
 struct qn_folder_call *real_commit(struct qn_folder_upload *upload,
-                                   const struct qn_folder_expect *expect, int64_t modified_ns,
-                                   qn_folder_entry_fn done, void *context)
+                                   const struct qn_folder_expect *expect,
+                                   const struct qn_folder_said *said, qn_folder_entry_fn done,
+                                   void *context)
 {
     QN_ASSERT(!upload->is_busy && !upload->is_aborted);
     struct commit_call *commit = call_new(upload->folder, &commit_kind, sizeof(*commit),
                                           qn_buf_view(&upload->path), context);
     commit->upload = upload;
     commit->expect = expect == NULL ? (struct qn_folder_expect){0} : *expect;
-    commit->modified_ns = modified_ns;
+    commit->modified_ns = said->modified_ns;
+    commit->has_weak = said->weak != NULL;
+    if (commit->has_weak)
+        commit->weak = *said->weak;
     commit->done = done;
     call_start(&commit->call);
     return &commit->call;

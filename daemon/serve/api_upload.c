@@ -47,11 +47,11 @@ static void commit(struct api_file *file)
 {
     struct qn_folder_upload *upload = file->upload;
     if (!may_still_write(file))
-        return;          /* the upload goes with the request */
+        return; /* the upload goes with the request */
+    const struct qn_folder_said said = {.modified_ns = file->modified_ns};
     file->upload = NULL; /* gone afterwards, either way */
     api_begin_change(file->api, "write");
-    file->call =
-        file->folder->ops->commit(upload, &file->expect, file->modified_ns, committed, file);
+    file->call = file->folder->ops->commit(upload, &file->expect, &said, committed, file);
 }
 
 static void written(void *context, enum qn_err err)

@@ -81,6 +81,7 @@ static void write_resource(struct dav_request *dav, const struct qn_entry_info *
         dav_href(&find->href, path, info->is_directory);
     /* of the list of folders there is nothing to read */
     bool may_read = dav->folder == NULL || dav->right >= QN_RIGHT_READ;
+    bool shows_weak = may_read && info->has_weak;
     struct qn_dav_resource resource = {
         .href = qn_buf_view(&find->href),
         .name = dav_last(path),
@@ -92,6 +93,8 @@ static void write_resource(struct dav_request *dav, const struct qn_entry_info *
         .created_ns = info->created_ns,
         .etag = qn_span_str(may_read ? info->etag : ""),
         .digest = qn_span(info->digest, may_read && info->has_digest ? sizeof(info->digest) : 0),
+        .sha1 = qn_span(info->weak.sha1, shows_weak ? sizeof(info->weak.sha1) : 0),
+        .md5 = qn_span(info->weak.md5, shows_weak ? sizeof(info->weak.md5) : 0),
         .has_quota = find->has_quota,
         .quota_used = find->used,
         .quota_free = find->free,

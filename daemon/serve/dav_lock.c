@@ -151,13 +151,14 @@ static void on_upload(void *context, enum qn_err err, struct qn_folder_upload *u
 {
     struct dav_request *dav = context;
     struct qn_folder_expect expect = {.must_not_exist = true};
+    const struct qn_folder_said said = {.modified_ns = INT64_MIN};
     if (!dav_resume(dav))
         return;
     if (err != QN_OK) {
         fail(dav, err);
         return;
     }
-    dav_wait(dav, dav->folder->ops->commit(upload, &expect, INT64_MIN, on_made, dav));
+    dav_wait(dav, dav->folder->ops->commit(upload, &expect, &said, on_made, dav));
 }
 
 /* ---- LOCK ---- */

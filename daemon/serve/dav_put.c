@@ -24,7 +24,9 @@ struct putting {
     int64_t modified_ns;
     enum qn_dav_digest kind;
     uint8_t wanted[QN_DAV_DIGEST_SIZE_MAX];
-    EVP_MD_CTX *digest;
+    /* With a checksum: of each kind, for who says one compares by them later. */
+    EVP_MD_CTX *digests[QN_DAV_DIGEST_COUNT];
+    struct qn_weak_digests weak;
 };
 
 static void free_putting(struct dav_request *dav)
@@ -32,7 +34,8 @@ static void free_putting(struct dav_request *dav)
     struct putting *put = dav->own;
     if (put->upload)
         dav->folder->ops->abort(put->upload);
-    EVP_MD_CTX_free(put->digest);
+    for (size_t kind = 0; kind < QN_DAV_DIGEST_COUNT; kind++)
+        EVP_MD_CTX_free(put->digests[kind]);
     qn_buf_deinit(&put->filling);
     qn_buf_deinit(&put->writing);
     qn_free(put);
@@ -60,6 +63,8 @@ static const EVP_MD *algorithm(enum qn_dav_digest kind)
         return EVP_sha1();
     case QN_DAV_SHA256:
         return EVP_sha256();
+    case QN_DAV_DIGEST_COUNT:
+        break;
     }
     return NULL;
 }
@@ -74,9 +79,12 @@ static enum qn_err read_checksum(struct dav_request *dav)
     enum qn_err err = qn_dav_checksum_read(field, &put->kind, put->wanted);
     if (err != QN_OK)
         return err == QN_ERR_UNSUPPORTED ? QN_OK : err;
-    put->digest = EVP_MD_CTX_new();
-    if (!put->digest || EVP_DigestInit_ex(put->digest, algorithm(put->kind), NULL) != 1)
-        return QN_ERR_CRYPTO;
+    for (enum qn_dav_digest kind = 0; kind < QN_DAV_DIGEST_COUNT; kind++) {
+        put->digests[kind] = EVP_MD_CTX_new();
+        if (!put->digests[kind] ||
+            EVP_DigestInit_ex(put->digests[kind], algorithm(kind), NULL) != 1)
+            return QN_ERR_CRYPTO;
+    }
     put->has_checksum = true;
     return QN_OK;
 }
@@ -103,14 +111,25 @@ static bool is_as_expected(struct dav_request *dav)
     return field.size == 0 || qn_span_eq_str(field, text);
 }
 
+static bool digest_piece(struct putting *put, struct qn_span piece)
+{
+    for (size_t kind = 0; put->has_checksum && kind < QN_DAV_DIGEST_COUNT; kind++)
+        if (EVP_DigestUpdate(put->digests[kind], piece.data, piece.size) != 1)
+            return false;
+    return true;
+}
+
 static bool has_wanted_digest(struct putting *put)
 {
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
+    uint8_t digests[QN_DAV_DIGEST_COUNT][EVP_MAX_MD_SIZE];
     if (!put->has_checksum)
         return true;
-    return EVP_DigestFinal_ex(put->digest, digest, &size) == 1 &&
-           size == qn_dav_digest_size(put->kind) && memcmp(digest, put->wanted, size) == 0;
+    for (size_t kind = 0; kind < QN_DAV_DIGEST_COUNT; kind++)
+        if (EVP_DigestFinal_ex(put->digests[kind], digests[kind], NULL) != 1)
+            return false;
+    memcpy(put->weak.sha1, digests[QN_DAV_SHA1], sizeof(put->weak.sha1));
+    memcpy(put->weak.md5, digests[QN_DAV_MD5], sizeof(put->weak.md5));
+    return memcmp(digests[put->kind], put->wanted, qn_dav_digest_size(put->kind)) == 0;
 }
 
 /* ---- the end ---- */
@@ -180,10 +199,12 @@ static void commit(struct dav_request *dav)
         return;
     }
     put->upload = NULL;
+    const struct qn_folder_said said = {
+        .modified_ns = put->has_mtime ? put->modified_ns : INT64_MIN,
+        .weak = put->has_checksum ? &put->weak : NULL,
+    };
     dav_hold(dav);
-    dav_wait(dav, dav->folder->ops->commit(upload, &expect,
-                                           put->has_mtime ? put->modified_ns : INT64_MIN, on_commit,
-                                           dav));
+    dav_wait(dav, dav->folder->ops->commit(upload, &expect, &said, on_commit, dav));
 }
 
 /* ---- the way in ---- */
@@ -237,10 +258,7 @@ void dav_put_body(struct dav_request *dav, struct qn_span piece)
         return;
     put->size += piece.size;
     qn_buf_append_span(&put->filling, piece);
-    bool is_taken = !put->filling.is_over;
-    if (is_taken && put->has_checksum)
-        is_taken = EVP_DigestUpdate(put->digest, piece.data, piece.size) == 1;
-    if (is_taken)
+    if (!put->filling.is_over && digest_piece(put, piece))
         pump(dav);
     else
         refuse(dav, 500);

@@ -45,6 +45,9 @@ CONFIG
     "${rclone[@]}" sync source site:r -v >second 2>&1
     grep -q 'There was nothing to transfer' second ||
         fail "rclone: a second sync moves something: $(cat second)"
+    "${rclone[@]}" check source site:r 2>checked
+    [[ $(<checked) == *" 0 differences found"* && $(<checked) != *"could not be checked"* ]] ||
+        fail "rclone: SHA-1 of what it put is not known: $(cat checked)"
     "${rclone[@]}" sync site:r back
     same "rclone down" source back
     "${rclone[@]}" moveto site:r/many site:r/moved

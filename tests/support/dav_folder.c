@@ -463,14 +463,15 @@ static void finish_commit(struct qn_folder_call *call)
 }
 
 static struct qn_folder_call *op_commit(struct qn_folder_upload *upload,
-                                        const struct qn_folder_expect *expect, int64_t modified_ns,
-                                        qn_folder_entry_fn done, void *context)
+                                        const struct qn_folder_expect *expect,
+                                        const struct qn_folder_said *said, qn_folder_entry_fn done,
+                                        void *context)
 {
     struct qn_folder_call *call =
         call_new(upload->folder, qn_span(NULL, 0), finish_commit, context);
     call->upload = upload;
     call->expect = *expect;
-    call->modified_ns = modified_ns;
+    call->modified_ns = said->modified_ns;
     call->on_entry = done;
     return call;
 }

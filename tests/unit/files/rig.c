@@ -196,7 +196,13 @@ enum qn_err rig_write(struct rig *rig, struct qn_span bytes)
 
 enum qn_err rig_commit(struct rig *rig, const struct qn_folder_expect *expect, int64_t modified_ns)
 {
-    rig->folder->ops->commit(rig->upload, expect, modified_ns, rig_on_entry, rig);
+    return rig_commit_said(rig, expect, &(struct qn_folder_said){.modified_ns = modified_ns});
+}
+
+enum qn_err rig_commit_said(struct rig *rig, const struct qn_folder_expect *expect,
+                            const struct qn_folder_said *said)
+{
+    rig->folder->ops->commit(rig->upload, expect, said, rig_on_entry, rig);
     rig_wait(rig);
     return rig->err;
 }

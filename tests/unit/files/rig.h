@@ -49,6 +49,8 @@ enum qn_err rig_list(struct rig *rig, const char *path);
 enum qn_err rig_begin(struct rig *rig, const char *path, uint64_t size);
 enum qn_err rig_write(struct rig *rig, struct qn_span bytes);
 enum qn_err rig_commit(struct rig *rig, const struct qn_folder_expect *expect, int64_t modified_ns);
+enum qn_err rig_commit_said(struct rig *rig, const struct qn_folder_expect *expect,
+                            const struct qn_folder_said *said);
 enum qn_err rig_put(struct rig *rig, const char *path, const char *text);
 enum qn_err rig_mkdir(struct rig *rig, const char *path);
 enum qn_err rig_remove(struct rig *rig, const char *path, const struct qn_folder_expect *expect);

@@ -88,8 +88,8 @@ Test(etag, a_row_names_the_content)
     static const uint8_t digest[32] = {1, 2, 3}, other[32] = {1, 2, 4};
     struct statx status = file_at(99 * SECOND, 100 * SECOND + 1);
     struct row row, unlike;
-    cr_assert(row_make(&status, digest, &row));
-    cr_assert(row_make(&status, other, &unlike));
+    cr_assert(row_make(&status, digest, NULL, &row));
+    cr_assert(row_make(&status, other, NULL, &unlike));
     struct qn_entry_info a = describe(&status, &row, 100 * SECOND + 1); /* also while fresh */
     cr_assert(a.has_digest);
     cr_assert_arr_eq(a.digest, digest, sizeof(digest));
@@ -97,7 +97,7 @@ Test(etag, a_row_names_the_content)
     cr_assert_not(is_same(&a, &b));
     /* The same content elsewhere has the same name; that is what a strong tag of content is. */
     status.stx_ino = 8;
-    cr_assert(row_make(&status, digest, &row));
+    cr_assert(row_make(&status, digest, NULL, &row));
     b = describe(&status, &row, 100 * SECOND + 1);
     cr_assert(is_same(&a, &b));
 }
@@ -107,7 +107,7 @@ Test(etag, a_row_counts_only_if_all_agrees)
     static const uint8_t digest[32] = {1};
     struct statx status = file_at(99 * SECOND, 100 * SECOND + 1), other = status;
     struct row row;
-    cr_assert(row_make(&status, digest, &row));
+    cr_assert(row_make(&status, digest, NULL, &row));
     cr_assert(row_holds(&row, &status));
     other.stx_size++;
     cr_assert_not(row_holds(&row, &other));
@@ -131,7 +131,7 @@ Test(etag, no_row_that_a_write_could_hide_behind)
     static const uint8_t digest[32] = {1};
     struct row row;
     struct statx status = file_at(100 * SECOND + 1, 100 * SECOND + 1);
-    cr_assert_not(row_make(&status, digest, &row));
+    cr_assert_not(row_make(&status, digest, NULL, &row));
 }
 
 Test(etag, rows_as_bytes)
@@ -139,12 +139,14 @@ Test(etag, rows_as_bytes)
     static const uint8_t digest[32] = {9, 8, 7};
     struct statx status = file_at(99 * SECOND, 100 * SECOND + 1);
     struct row row, back = {0};
-    uint8_t bytes[ROW_SIZE + 1];
+    uint8_t bytes[ROW_SIZE_MAX + 1];
     status.stx_mtime.tv_sec = -5;
-    cr_assert(row_make(&status, digest, &row));
-    row_pack(&row, bytes);
+    cr_assert(row_make(&status, digest, NULL, &row));
+    cr_assert_eq(row_pack(&row, bytes), ROW_SIZE);
     cr_assert(row_unpack(qn_span(bytes, ROW_SIZE), &back));
-    cr_assert_eq(memcmp(&row, &back, sizeof(row)), 0);
+    cr_assert(row_holds(&back, &status));
+    cr_assert_arr_eq(back.digest, digest, sizeof(digest));
+    cr_assert_null(row_weak(&back));
     cr_assert_not(row_unpack(qn_span(bytes, ROW_SIZE - 1), &back));
     cr_assert_not(row_unpack(qn_span(bytes, ROW_SIZE + 1), &back));
     bytes[0]++;
@@ -177,4 +179,21 @@ Test(etag, what_is_expected)
     cr_assert_eq(entry_judge(&tag, &dir, NULL, 200 * SECOND), QN_ERR_CONFLICT);
     file.stx_size++;
     cr_assert_eq(entry_judge(&tag, &file, NULL, 200 * SECOND), QN_ERR_CONFLICT);
+}
+
+Test(etag, rows_with_weak_digests_as_bytes)
+{
+    static const uint8_t digest[32] = {9, 8, 7};
+    static const struct qn_weak_digests weak = {.sha1 = {6, 5}, .md5 = {4}};
+    struct statx status = file_at(99 * SECOND, 100 * SECOND + 1);
+    struct row row, back = {0};
+    uint8_t bytes[ROW_SIZE_MAX + 1] = {0};
+    cr_assert(row_make(&status, digest, &weak, &row));
+    cr_assert_eq(row_pack(&row, bytes), ROW_SIZE_MAX);
+    cr_assert(row_unpack(qn_span(bytes, ROW_SIZE_MAX), &back));
+    cr_assert(row_holds(&back, &status));
+    cr_assert_arr_eq(back.digest, digest, sizeof(digest));
+    cr_assert_eq(memcmp(row_weak(&back), &weak, sizeof(weak)), 0);
+    cr_assert_not(row_unpack(qn_span(bytes, ROW_SIZE), &back));
+    cr_assert_not(row_unpack(qn_span(bytes, ROW_SIZE_MAX + 1), &back));
 }

@@ -358,3 +358,24 @@ Test(upload, aborted_while_a_piece_is_written)
     cr_assert_eq(rig_left_over(&rig, ""), 0);
     cr_assert_not(rig_exists(&rig, "a"));
 }
+
+/* What was said of a content goes where it goes, and stays with no other. */
+Test(upload, weak_digests_that_were_said_stay_with_their_content)
+{
+    RIG(rig);
+    static const struct qn_weak_digests weak = {.sha1 = {1, 2, 3}};
+    const struct qn_folder_said said = {.modified_ns = INT64_MIN, .weak = &weak};
+    cr_assert_eq(rig_begin(&rig, "a", 5), QN_OK);
+    cr_assert_eq(rig_write(&rig, SPAN("hello")), QN_OK);
+    cr_assert_eq(rig_commit_said(&rig, NULL, &said), QN_OK);
+    cr_assert(rig.entry.has_weak);
+    cr_assert_eq(rig_copy(&rig, "a", "b", false), QN_OK);
+    cr_assert_eq(rig_move(&rig, "b", "c", false), QN_OK);
+    cr_assert_eq(rig_touch(&rig, "c", 77), QN_OK);
+    cr_assert_eq(rig_stat(&rig, "c"), QN_OK);
+    cr_assert(rig.entry.has_weak);
+    cr_assert_arr_eq(rig.entry.weak.sha1, weak.sha1, sizeof(weak.sha1));
+    cr_assert_eq(rig_put(&rig, "c", "other"), QN_OK);
+    cr_assert(rig.entry.has_digest);
+    cr_assert_not(rig.entry.has_weak);
+}
