@@ -114,11 +114,20 @@ static void pack_snapshot(const struct qn_core *core, const struct snap_view *vi
     qn_pack_u64(out, snap->started_ms);
 }
 
+/* Snapshots stay for a while when their plan is deleted. */
+static bool has_snapshots(const struct qn_core *core, struct qn_span plan)
+{
+    qn_vec_each (&core->backup->book.snaps, snap)
+        if (qn_span_eq_str(plan, snap->snap.plan))
+            return true;
+    return false;
+}
+
 void call_backup_list(const struct call *call)
 {
     struct qn_span name = {0};
     bool is_one = args_text(call->args, "name", QN_NAME_SIZE_MAX, &name);
-    if (is_one && call_plan(call) == NULL)
+    if (is_one && !has_snapshots(call->core, name) && call_plan(call) == NULL)
         return;
     qn_vec_each (&call->core->backup->book.snaps, snap) {
         if (is_one && !qn_span_eq_str(name, snap->snap.plan))

@@ -99,3 +99,9 @@ pack=$(find "$(site_state one)/vault/packs" -type f -size +1000k | head -n 1)
 chmod 0600 "$pack"
 printf x | dd of="$pack" bs=1 seek=5000 conv=notrunc status=none
 refuse 1 'pack is damaged' "a damaged pack" ctl one backup verify --read-data
+
+# The snapshots of a plan outlive it.
+count=$(ctl one --json backup list house | jq length)
+expect "the plan goes" ctl one backup delete house
+equal "its snapshots are listed by its name" "$count" "$(ctl one --json backup list house | jq length)"
+refuse 2 'no such backup' "a plan that never was" ctl one backup list nobody

@@ -59,7 +59,7 @@ rm -rf "$(site_state owner)"
 expect "with the kit, at the holder" recover_from holder
 site_start owner
 await "every file is back" restores
-equal "of the snapshot that he forgot" "$snapshot" "$(ctl owner --json backup list house | jq -r '.[0].id')"
+await "of the snapshot that he forgot" holds owner ".[0].id == \"$snapshot\"" backup list house
 expect "the site is a member again" holds holder \
     '.sites[] | select(.name == "owner") | .state != "withdrawn"' status
 await "for the others too" holds other '.sites[] | select(.name == "owner") | .state == "online"' status
