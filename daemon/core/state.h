@@ -598,6 +598,14 @@ void session_refuse(struct qn_core *core, const struct peer *peer, qn_link link)
 void session_end(struct qn_core *core, struct peer *peer);
 void session_frame(struct qn_core *core, struct peer *peer, struct qn_span frame);
 void session_tick(struct qn_core *core, struct peer *peer);
+/* Of what is shared a row each: clocks and roots. Only the first ones of a connection grant
+ * anything, and say what is known of others. */
+void session_say_colls(struct qn_core *core, struct peer *peer, bool is_first);
+/* session_beacon.c */
+void session_say_beacon(struct qn_core *core, struct peer *peer);
+enum qn_err QN_CHECKED session_heard_beacon(struct qn_core *core, struct peer *peer,
+                                            struct qn_cursor *cursor);
+void session_heard_wall_clock(const struct qn_core *core, struct peer *peer, uint64_t wall_ms);
 /* session_share.c: a message that names a collection, behind its number. */
 enum qn_err QN_CHECKED session_about_share(struct qn_core *core, struct peer *peer, uint64_t number,
                                            struct qn_cursor *cursor);
