@@ -165,7 +165,7 @@ static void make_snap(struct sim_world *world, struct sim_site *site, struct qn_
     snprintf(snap.plan, sizeof(snap.plan), "%.*s", (int)plan.size, (const char *)plan.data);
     random_content(world, 60 + world_below(world, 400), &snap.sealed, &snap.name);
     make_live(world, vault, &snap);
-    snap.store = world->is_hard ? memkv_clone(site->disk) : NULL;
+    snap.store = world->is_hard ? memkv_clone_durable(site->disk) : NULL;
     qn_vec_push(&vault->snaps, snap);
     tell_snap(world, site, &snap);
     qn_pack_map(done, 2);

@@ -303,6 +303,18 @@ struct memkv *memkv_clone(const struct memkv *memkv)
     return clone;
 }
 
+struct memkv *memkv_clone_durable(const struct memkv *memkv)
+{
+    struct memkv *clone = memkv_clone(memkv);
+    for (size_t i = memkv->undo.count; i-- > 0;) {
+        struct undo undo = memkv->undo.items[i];
+        undo.key = copy(qn_span(undo.key, undo.key_size));
+        undo.value = undo.was_there ? copy(qn_span(undo.value, undo.value_size)) : NULL;
+        undo_one(clone, &undo);
+    }
+    return clone;
+}
+
 void memkv_lend_strictly(struct memkv *memkv)
 {
     memkv->lends_strictly = true;

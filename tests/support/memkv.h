@@ -15,6 +15,9 @@ void memkv_free(struct memkv *memkv); /* accepts NULL */
 /* A deep copy of what is committed, all of it durable: an image of the disk. No transaction may be
  * open. Faults are not copied. */
 struct memkv *memkv_clone(const struct memkv *memkv);
+/* The same of what is durable only: as a crash now would leave it. LMDB shows a commit to readers
+ * when it is durable, so this is what another thread can read. */
+struct memkv *memkv_clone_durable(const struct memkv *memkv);
 
 /* From now on what get and seek return is memory of its own that the next write frees, so that a
  * sanitiser finds whoever keeps a span longer than kv.h allows. A clone does the same. */

@@ -43,13 +43,19 @@ Test(memkv, a_crash_loses_what_was_not_synced)
 {
     struct memkv *store = memkv_new();
     commit_one(store, "a", "1");
+    commit_one(store, "c", "1");
     memkv_sync(store);
     commit_one(store, "a", "2");
     commit_one(store, "b", "1");
-    struct memkv *image = memkv_clone(store);
+    cr_assert_eq(qn_kv_del(memkv_begin(store), QN_TABLE_META, SPAN("c")), QN_OK);
+    cr_assert_eq(memkv_commit(store), QN_OK);
+    struct memkv *image = memkv_clone(store), *durable = memkv_clone_durable(store);
     memkv_crash(store);
     assert_value(store, "a", "1");
     assert_value(store, "b", NULL);
+    assert_value(store, "c", "1");
+    cr_assert(memkv_is_equal(store, durable));
+    memkv_free(durable);
     assert_value(image, "a", "2");
     memkv_crash(image);
     assert_value(image, "b", "1");
