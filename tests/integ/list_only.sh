@@ -6,36 +6,17 @@
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "$0")/lib.sh"
+# shellcheck source=web_lib.sh
+source "$(dirname "$0")/web_lib.sh"
 
 password='a rather long password'
 person=lise
-declare -A port
-
-# ask SITE METHOD PATH CURL-OPTION...: the content to $work/content; prints the status.
-ask() {
-    local site=$1 method=$2 path=$3
-    shift 3
-    curl --silent --show-error --insecure --user "$person:$password" --request "$method" --max-time 60 \
-        --output "$work/content" --write-out '%{http_code}' "$@" "https://127.0.0.1:${port[$site]}$path"
-}
-
-says() {
-    grep -qE -- "$2" "$work/content" || fail "$1: no '$2' in: $(head -c 600 "$work/content")"
-    ok "$1"
-}
 
 hides() {
     if grep -qE -- "$2" "$work/content"; then
         fail "$1: '$2' in: $(head -c 600 "$work/content")"
     fi
     ok "$1"
-}
-
-serves() {
-    port[$1]=$(sites_free_port)
-    printf '[serve]\nlisten = 127.0.0.1:%s\n' "${port[$1]}" >"$work/$1.conf"
-    site_stop "$1"
-    site_start "$1" --config "$work/$1.conf" || fail "$1 does not start"
 }
 
 is_reachable() {

@@ -141,3 +141,31 @@ enum qn_err site_repair(struct site *site, struct site *from, const char *key,
     qn_record_copy_deinit(&item.copy);
     return err != QN_OK ? err : end;
 }
+
+void group_of_three(struct group *group)
+{
+    group_init(group, 3, 5);
+    site_put(&group->sites[0], "k", "name", "anne");
+    site_put(&group->sites[0], "k", "room", "12");
+    site_put(&group->sites[1], "other", "name", "bert");
+    site_put(&group->sites[2], "third", "name", "cloe");
+    group_settle(group);
+}
+
+static void expect_none(const char *fault)
+{
+    cr_expect_null(fault, "%s", fault);
+}
+
+void group_is_well(struct group *group)
+{
+    group_settle(group);
+    for (size_t i = 0; i < group->count; i++) {
+        struct site *site = &group->sites[i];
+        expect_none(site_check(site));
+        expect_none(site_check_oracle(site));
+        cr_expect_eq(site_damage(site).damaged, 0);
+        cr_expect_not(site_damage(site).is_uncounted);
+    }
+    expect_none(group_check_equal(group));
+}

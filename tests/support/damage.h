@@ -24,3 +24,8 @@ size_t site_scrub(struct site *site);
 /* Takes the copy of another site. */
 enum qn_err site_repair(struct site *site, struct site *from, const char *key,
                         enum qn_repair_how how, size_t *ret_changed);
+
+/* Three sites with the records k, other and third, each of another site, at rest. */
+void group_of_three(struct group *group);
+/* Settles, and expects that all are equal, whole and counted. */
+void group_is_well(struct group *group);

@@ -14,15 +14,10 @@ static struct site *a, *b, *c;
 
 static void set_up(void)
 {
-    group_init(&group, 3, 5);
+    group_of_three(&group);
     a = &group.sites[0];
     b = &group.sites[1];
     c = &group.sites[2];
-    site_put(a, "k", "name", "anne");
-    site_put(a, "k", "room", "12");
-    site_put(b, "other", "name", "bert");
-    site_put(c, "third", "name", "cloe");
-    group_settle(&group);
 }
 
 static void tear_down(void)
@@ -31,21 +26,6 @@ static void tear_down(void)
 }
 
 TestSuite(integrity, .init = set_up, .fini = tear_down);
-
-static void all_is_well(void)
-{
-    group_settle(&group);
-    for (size_t i = 0; i < group.count; i++) {
-        const char *fault = site_check(&group.sites[i]);
-        cr_expect_null(fault, "%s", fault);
-        fault = site_check_oracle(&group.sites[i]);
-        cr_expect_null(fault, "%s", fault);
-        cr_expect_eq(site_damage(&group.sites[i]).damaged, 0);
-        cr_expect_not(site_damage(&group.sites[i]).is_uncounted);
-    }
-    const char *fault = group_check_equal(&group);
-    cr_expect_null(fault, "%s", fault);
-}
 
 /* ---- records ---- */
 
@@ -59,7 +39,7 @@ Test(integrity, a_flipped_byte_anywhere_in_a_record_is_found_and_repaired_from_a
         cr_assert_eq(site_repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
         cr_assert_eq(changed, 1);
         cr_assert_eq(site_scrub(a), 0);
-        all_is_well();
+        group_is_well(&group);
     }
 }
 
@@ -70,7 +50,7 @@ Test(integrity, bits_of_a_record_that_are_derived_are_put_right_here)
         cr_assert_geq(site_scrub(a), 1);
         cr_assert_eq(site_damage(a).damaged, 0);
         cr_assert_eq(site_scrub(a), 0);
-        all_is_well();
+        group_is_well(&group);
     }
 }
 
@@ -111,7 +91,7 @@ Test(integrity, what_others_write_on_a_damaged_record_is_in_the_copy)
     site_recount(a);
     cr_assert_str_eq(site_shown(a, "k", "name"), "anna");
     cr_assert_str_eq(site_shown(a, "k", "room"), "13");
-    all_is_well();
+    group_is_well(&group);
 }
 
 static void count_change(void *context, struct qn_span key)
@@ -144,7 +124,7 @@ Test(integrity, a_copy_of_another_clock_is_not_taken)
     cr_assert_eq(site_repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_ERR_HELD);
     group_settle(&group);
     cr_assert_eq(site_repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
-    all_is_well();
+    group_is_well(&group);
 }
 
 Test(integrity, a_copy_that_the_log_contradicts_is_not_taken)
@@ -259,7 +239,7 @@ Test(integrity, what_the_majority_has_is_taken_and_what_was_here_is_remembered)
     diverge(b, "agnes");
     cr_assert_eq(site_repair(b, a, "k", QN_REPAIR_MAJORITY, &changed), QN_OK);
     cr_assert_eq(changed, 1);
-    all_is_well();
+    group_is_well(&group);
     QN_AUTO_BUF struct qn_buf position;
     struct qn_past past;
     bool is_remembered = false;
@@ -300,7 +280,7 @@ Test(integrity, the_copy_that_the_row_was_is_taken_at_any_clock)
     site_put(b, "other", "name", "berta");
     cr_assert_eq(site_repair(a, b, "k", QN_REPAIR_SAME, &changed), QN_OK);
     cr_assert_eq(changed, 1);
-    all_is_well();
+    group_is_well(&group);
 }
 
 Test(integrity, what_happened_to_a_damaged_record_since_is_not_in_the_copy_that_its_row_was)
@@ -314,7 +294,7 @@ Test(integrity, what_happened_to_a_damaged_record_since_is_not_in_the_copy_that_
     cr_assert_eq(changed, 0);
     cr_assert_eq(site_damage(a).damaged, 1);
     cr_assert_eq(site_repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
-    all_is_well();
+    group_is_well(&group);
 }
 
 Test(integrity, of_a_record_that_is_given_up_all_sites_end_with_what_was_left)
@@ -328,7 +308,7 @@ Test(integrity, of_a_record_that_is_given_up_all_sites_end_with_what_was_left)
     cr_assert_eq(site_damage(a).damaged, 0);
     cr_assert_str_eq(site_shown(a, "k", "name"), "anne");
     cr_assert_str_eq(site_shown(a, "k", "room"), "13");
-    all_is_well();
+    group_is_well(&group);
 }
 
 Test(integrity, of_a_record_that_is_given_up_the_copy_stays_where_the_log_was_cut)
@@ -341,7 +321,7 @@ Test(integrity, of_a_record_that_is_given_up_the_copy_stays_where_the_log_was_cu
     site_put(b, "k", "name", "bea"); /* this site will bring it itself */
     cr_assert_eq(site_repair(a, b, "k", QN_REPAIR_ANEW, &changed), QN_OK);
     cr_assert_str_eq(site_shown(a, "k", "room"), "12");
-    all_is_well();
+    group_is_well(&group);
     cr_assert_str_eq(site_shown(c, "k", "name"), "bea");
     cr_assert_str_eq(site_shown(c, "k", "room"), "12");
 }
@@ -395,7 +375,7 @@ Test(integrity, of_a_record_that_is_given_up_nothing_is_lost_that_left_the_log_m
     cr_assert_eq(site_repair(a, c, "k", QN_REPAIR_ANEW, &changed), QN_OK);
     cr_assert_eq(site_damage(a).damaged, 0);
     cr_assert_str_eq(site_shown(a, "k", "room"), "14");
-    all_is_well();
+    group_is_well(&group);
     cr_assert_eq(site_scrub(a), 0);
 }
 
@@ -414,7 +394,7 @@ Test(integrity, of_a_record_that_is_given_up_nothing_is_lost_that_came_in_a_page
     cr_assert_eq(site_damage(a).damaged, 0);
     cr_assert_str_eq(site_shown(a, "k", "room"), "13");
     cr_assert_eq(site_state(a, "k"), QN_RECORD_CONTESTED, "thrown away, and written anew");
-    all_is_well();
+    group_is_well(&group);
 }
 
 /* ---- what is derived, and the log ---- */
@@ -427,7 +407,7 @@ static void flips_are_mended(enum qn_table table, size_t nth, size_t from)
         cr_assert_geq(site_scrub(a), 1, "byte %zu is not found", byte);
         site_scrub(a); /* what was hidden by it */
         cr_assert_eq(site_scrub(a), 0, "byte %zu is not mended", byte);
-        all_is_well();
+        group_is_well(&group);
     }
 }
 
@@ -477,7 +457,7 @@ Test(integrity, a_damaged_fingerprint_does_not_stop_writing)
     cr_assert_eq(site_put(a, "third", "name", "chloe"), QN_OK);
     site_scrub(a);
     cr_assert_eq(site_scrub(a), 0);
-    all_is_well();
+    group_is_well(&group);
 }
 
 /* What is written between its steps, before and behind the place that it has reached. */
@@ -503,7 +483,7 @@ Test(integrity, a_count_in_steps_is_right_about_what_is_written_meanwhile)
     cr_assert_eq(site_do(a, QN_OP_RESTORE, "m00"), QN_OK);
     site_recount(a);
     cr_assert_eq(site_scrub(a), 0);
-    all_is_well();
+    group_is_well(&group);
 }
 
 Test(integrity, a_count_begins_anew_where_its_transaction_was_lost)
@@ -516,7 +496,7 @@ Test(integrity, a_count_begins_anew_where_its_transaction_was_lost)
     cr_assert_eq(site_end(a, QN_ERR_NOSPACE), QN_ERR_NOSPACE);
     site_recount(a);
     cr_assert_eq(site_scrub(a), 0);
-    all_is_well();
+    group_is_well(&group);
 }
 
 Test(integrity, a_record_that_was_counted_and_is_damaged_then_is_counted_no_more)
@@ -531,7 +511,7 @@ Test(integrity, a_record_that_was_counted_and_is_damaged_then_is_counted_no_more
     cr_assert_eq(site_damage(a).damaged, 1);
     cr_assert_eq(site_repair(a, b, "k", QN_REPAIR_TAKE, &changed), QN_OK);
     cr_assert_eq(site_scrub(a), 0);
-    all_is_well();
+    group_is_well(&group);
 }
 
 Test(integrity, incidents_are_remembered_with_their_place)

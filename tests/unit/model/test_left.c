@@ -10,15 +10,10 @@ static struct site *a, *b, *c;
 
 static void set_up(void)
 {
-    group_init(&group, 3, 5);
+    group_of_three(&group);
     a = &group.sites[0];
     b = &group.sites[1];
     c = &group.sites[2];
-    site_put(a, "k", "name", "anne");
-    site_put(a, "k", "room", "12");
-    site_put(b, "other", "name", "bert");
-    site_put(c, "third", "name", "cloe");
-    group_settle(&group);
 }
 
 static void tear_down(void)
@@ -27,21 +22,6 @@ static void tear_down(void)
 }
 
 TestSuite(left, .init = set_up, .fini = tear_down);
-
-static void all_is_well(void)
-{
-    group_settle(&group);
-    for (size_t i = 0; i < group.count; i++) {
-        const char *fault = site_check(&group.sites[i]);
-        cr_expect_null(fault, "%s", fault);
-        fault = site_check_oracle(&group.sites[i]);
-        cr_expect_null(fault, "%s", fault);
-        cr_expect_eq(site_damage(&group.sites[i]).damaged, 0);
-        cr_expect_not(site_damage(&group.sites[i]).is_uncounted);
-    }
-    const char *fault = group_check_equal(&group);
-    cr_expect_null(fault, "%s", fault);
-}
 
 /* What is left of k at a site where it is damaged. */
 static void read_left(struct site *from, struct qn_buf *copies, struct qn_copy_left *ret_left)
@@ -102,7 +82,7 @@ static void others_take_it_from(struct site *site)
             cr_assert_eq(site_repair(&group.sites[i], site, "k", QN_REPAIR_TAKE, &changed), QN_OK);
     for (size_t i = 0; i < group.count; i++)
         site_recount(&group.sites[i]);
-    all_is_well();
+    group_is_well(&group);
 }
 
 Test(left, of_a_record_that_is_damaged_everywhere_one_site_writes_what_another_one_has_left)

@@ -3,9 +3,9 @@
 #include <criterion/criterion.h>
 
 #include "model/late.h"
-#include "model/repair.h"
 #include "model/tables.h"
 #include "proto/pack.h"
+#include "support/damage.h"
 #include "support/late_sites.h"
 
 /* `a` lost what `b` has; the store of `b` is the copy that came back with its vault. */
@@ -190,27 +190,9 @@ Test(recall, a_pass_that_was_begun_goes_on_to_its_end_though_nothing_is_missing_
 
 static void k_is_aside_and_comes_from(struct site *other)
 {
-    QN_AUTO_BUF struct qn_buf keys, copies;
-    struct qn_repair_item item = {.how = QN_REPAIR_TAKE, .site = other->id};
-    uint8_t clock[QN_ROOT_SIZE];
-    size_t count, changed;
+    size_t changed;
     cr_assert_eq(site_info(a).damage.damaged, 1);
-    qn_buf_init(&keys, 64);
-    qn_buf_init(&copies, 4096);
-    qn_pack_array(&keys, 1);
-    qn_pack_cstr(&keys, "k");
-    cr_assert_eq(qn_read_copies(memkv_reader(other->store), &group.coll, qn_buf_view(&keys), false,
-                                2048, &copies),
-                 QN_OK);
-    struct qn_cursor cursor = qn_cursor(qn_buf_view(&copies));
-    cr_assert_eq(qn_cursor_bytes(&cursor, clock, sizeof(clock)), QN_OK);
-    cr_assert_eq(qn_cursor_array(&cursor, 2, &count), QN_OK);
-    cr_assert_eq(qn_cursor_str(&cursor, 255, &item.key), QN_OK);
-    cr_assert_eq(qn_record_copy_unpack(&cursor, &item.copy), QN_OK);
-    site_begin(a);
-    cr_assert_eq(qn_replica_repair(a->replica, &group.coll, clock, &item, 1, &changed), QN_OK);
-    cr_assert_eq(site_end(a, QN_OK), QN_OK);
-    qn_record_copy_deinit(&item.copy);
+    cr_assert_eq(site_repair(a, other, "k", QN_REPAIR_TAKE, &changed), QN_OK);
     cr_assert_eq(changed, 1);
 }
 
