@@ -441,6 +441,7 @@ static void read_done(struct qn_core *core, struct qn_read_result *result)
         integrity_read_done(core, &pending, result);
     else
         bulk_read_done(core, &pending, result);
+    qn_buf_deinit(&pending.data);
 }
 
 /* Everything that is due; and, after every event, the next deadline. */

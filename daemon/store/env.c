@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -200,6 +201,15 @@ void qn_env_close(struct qn_env *env)
     env->mdb = NULL;
     qn_os_lock_free(env->lock);
     env->lock = NULL;
+}
+
+uint64_t qn_env_room(const struct qn_env *env)
+{
+    struct statvfs status;
+    int fd;
+    if (mdb_env_get_fd(env->mdb, &fd) != MDB_SUCCESS || fstatvfs(fd, &status) != 0)
+        return UINT64_MAX;
+    return (uint64_t)status.f_bavail * status.f_frsize;
 }
 
 void qn_env_refresh(struct qn_env *env)

@@ -28,5 +28,8 @@ const char *qn_table_name(enum qn_table table);
 /* store.c */
 struct qn_store;
 struct qn_env *qn_store_env(struct qn_store *store);
+/* Bytes that this process may still fill on the file system; UINT64_MAX: it does not say. Any
+ * thread. */
+uint64_t qn_env_room(const struct qn_env *env);
 /* After a commit, on the thread that made it. */
 void qn_env_refresh(struct qn_env *env);

@@ -70,7 +70,8 @@ struct qn_commit *qn_store_collect(struct qn_store *store);
 
 struct qn_store_health {
     enum qn_err fatal;           /* QN_OK while usable */
-    enum qn_err last;            /* of the last transaction: QN_ERR_NOSPACE for a full disk */
+    enum qn_err last;            /* of the last transaction: QN_ERR_NOSPACE while the disk is full,
+                                    also if a smaller one fitted */
     uint64_t txn_id;             /* of the last commit */
     uint64_t map_used, map_size; /* bytes; used: up to the last page, free ones below it too */
     uint64_t queued;             /* intents without an outcome yet */

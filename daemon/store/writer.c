@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "store/kv_lmdb.h"
 
+#define ROOM_AGAIN ((uint64_t)16 * 1024 * 1024)
+
 /* Intents in the order of submission, linked by `next`. */
 struct queue {
     struct qn_intent *head, **tail;
@@ -29,6 +31,7 @@ struct qn_writer {
     struct qn_commit *done, **done_tail;
     bool is_closing;
     enum qn_err fatal, last;
+    size_t refused_bytes; /* of the smallest group since the disk is full */
 };
 
 /* ---- queue ---- */
@@ -133,11 +136,24 @@ static void fail_outcomes(const struct queue *group, struct qn_commit *commit, e
     }
 }
 
+/* A full disk takes small transactions for a while. It is full until it takes one as large as it
+ * refused, or has room again. */
+static enum qn_err last_after(struct qn_writer *writer, const struct queue *group, enum qn_err err)
+{
+    bool was_full = writer->last == QN_ERR_NOSPACE;
+    if (err == QN_ERR_NOSPACE && (!was_full || group->bytes < writer->refused_bytes))
+        writer->refused_bytes = group->bytes;
+    bool is_small = group->bytes < writer->refused_bytes;
+    bool is_full =
+        err == QN_OK && was_full && is_small && qn_env_room(writer->options.env) < ROOM_AGAIN;
+    return is_full ? QN_ERR_NOSPACE : err;
+}
+
 static void hand_over(struct qn_writer *writer, const struct queue *group, struct qn_commit *commit,
                       enum qn_err err)
 {
     pthread_mutex_lock(&writer->mutex);
-    writer->last = err;
+    writer->last = last_after(writer, group, err);
     if (err == QN_ERR_CORRUPT || err == QN_ERR_IO)
         writer->fatal = err;
     writer->count -= group->count;
