@@ -276,13 +276,39 @@ static bool is_whole(struct qn_kv *kv, const struct qn_coll_id *coll, struct qn_
     return qn_aside_get(kv, number, key, &hash) != QN_OK;
 }
 
+/* The copy of a late site is taken only if it has the hash that the damaged row bore, which may
+ * have rotted itself. */
+static bool has_row_of_hash(struct qn_kv *kv, const struct qn_coll_id *coll, struct qn_span key,
+                            struct qn_span hash)
+{
+    struct qn_key at;
+    struct qn_span row;
+    struct qn_row_head head;
+    qn_key_record(&at, number_of(kv, coll), key);
+    return qn_kv_get(kv, QN_TABLE_REC, qn_key_view(&at), &row) == QN_OK &&
+           qn_row_decode_head(row, &head) == QN_OK &&
+           qn_span_eq(qn_span(head.hash, sizeof(head.hash)), hash);
+}
+
+static bool is_taken_from(struct memkv *disk, const struct sim_site *site,
+                          const struct qn_coll_id *coll, struct qn_span key)
+{
+    struct qn_kv *own = memkv_reader(site->disk), *kv = memkv_reader(disk);
+    struct qn_coll_info info;
+    struct qn_span hash;
+    if (!is_whole(kv, coll, key) || qn_read_coll(kv, coll, &info) != QN_OK)
+        return false;
+    return !info.late.is_late || (qn_aside_get(own, number_of(own, coll), key, &hash) == QN_OK &&
+                                  has_row_of_hash(kv, coll, key, hash));
+}
+
 bool rot_is_whole_elsewhere(struct sim_world *world, const struct sim_site *site,
                             const struct qn_coll_id *coll, struct qn_span key)
 {
     for (size_t i = 0; i < world->site_count; i++)
         if (i != site->index && oracle_is_in(world, &world->sites[i]) &&
             oracle_can_give(world, &world->sites[i], coll) &&
-            is_whole(memkv_reader(world->sites[i].disk), coll, key))
+            is_taken_from(world->sites[i].disk, site, coll, key))
             return true;
     return false;
 }
