@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "app/words.h"
+#include "base/assert.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "i18n.h"
@@ -73,6 +74,7 @@ void ctl_append_ago(struct qn_buf *out, uint64_t now_ms, uint64_t time_ms)
 
 void ctl_grid_init(struct ctl_grid *grid, size_t columns)
 {
+    QN_ASSERT(columns > 0 && columns <= CTL_GRID_COLUMNS_MAX);
     *grid = (struct ctl_grid){.columns = columns};
 }
 

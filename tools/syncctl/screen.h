@@ -26,7 +26,7 @@ struct ctl_grid {
     QN_VEC(char *) cells; /* row by row, the heading first */
 };
 
-#define CTL_GRID_COLUMNS_MAX 8
+#define CTL_GRID_COLUMNS_MAX 12
 
 void ctl_grid_init(struct ctl_grid *grid, size_t columns);
 void ctl_grid_add(struct ctl_grid *grid, struct qn_span cell);
