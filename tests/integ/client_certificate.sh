@@ -61,8 +61,10 @@ await_revocation() {
     echo '# lost' >"$work/revoked"
     configure 'public = yes' "client-authority = $work/people.pem" "client-revoked = $work/revoked"
     await 'bruno comes in, too' comes 198.51.100.2 $(of bruno)
-    sleep 60 | openssl s_client -quiet -connect "198.51.100.1:$port" -bind 198.51.100.2 \
-        -cert "$work/bruno.pem" -key "$work/bruno.key" >"$work/s_client" 2>&1 &
+    mkfifo "$work/silence"
+    exec 9<>"$work/silence"
+    openssl s_client -quiet -connect "198.51.100.1:$port" -bind 198.51.100.2 -cert "$work/bruno.pem" \
+        -key "$work/bruno.key" <"$work/silence" >"$work/s_client" 2>&1 &
     helpers+=($!)
     await 'he stays connected' holds one '.connections == 1' serve status
     fingerprint bruno >>"$work/revoked"
