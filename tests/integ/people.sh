@@ -168,7 +168,7 @@ exported() {
     at=$((lines / 2))
     sed "${at}d" "$work/trail" >"$work/forged"
     refuse 2 '' "an entry that was taken out is missed" offline log verify "$work/forged"
-    sed "${at}s/\(.*\)\(.\)\"}/\1f\"}/; ${at}s/ff\"}/f0\"}/" "$work/trail" >"$work/forged"
+    sed "${at}s/0\"}\$/1\"}/; t; ${at}s/[1-9a-f]\"}\$/0\"}/" "$work/trail" >"$work/forged"
     if cmp -s "$work/trail" "$work/forged"; then fail "nothing was forged"; fi
     refuse 2 '' "one that was changed is noticed" offline log verify "$work/forged"
     head -n $((lines - 2)) "$work/trail" >"$work/forged"
