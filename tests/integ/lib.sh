@@ -10,6 +10,7 @@
 #   await WHAT COMMAND...            it succeeds within patience_s
 #   equal WHAT WANTED GOT
 #   holds NAME FILTER ARGUMENT...    the JSON answer of a site satisfies a jq filter
+#   entries NAME                     how many its trail has, without those of the clock, which come by themselves
 #   second_factor_begin NAME PERSON · second_factor_prove CODE · code_of SECRET
 #
 # The first failure ends the test, with the ends of the logs.
@@ -89,6 +90,10 @@ code_of() {
         openssl dgst -sha1 -mac HMAC -macopt "hexkey:$key" | sed 's/.* //')
     offset=$((2 * 0x${mac:39:1}))
     printf '%06d' $(((0x${mac:offset:8} & 0x7fffffff) % 1000000))
+}
+
+entries() {
+    ctl "$1" --json log | jq '[.[] | select(.action != "clock")] | length'
 }
 
 # second_factor_begin SITE PERSON: as an app is set up; gives $secret, and what was shown in $work/totp.
