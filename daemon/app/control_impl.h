@@ -23,7 +23,7 @@ struct request {
 struct local;        /* control_local.c */
 struct control_note; /* control_trail.c */
 
-struct noted {        /* of one connection, in the trail */
+struct noted {        /* in the trail, of one connection or of all together */
     uint64_t full_ms; /* what notes have used up is whole again then */
     uint64_t missed;  /* since the last note */
 };
@@ -91,6 +91,15 @@ enum qn_err QN_CHECKED control_judge(struct client *client, struct qn_span comma
                                      struct qn_span args, struct qn_refusal *refusal);
 
 /* ---- control_trail.c ---- */
+/* So many notes at once, then one each so often. */
+struct noted_pace {
+    unsigned burst, every_ms;
+};
+/* False: not now, and that is counted; the next note says how many. */
+bool noted_may(struct noted *noted, const struct noted_pace *pace);
+/* The control has its staff. */
+void noted_write(const struct qn_control *control, struct noted *noted,
+                 const struct qn_audit_what *what);
 /* What is to be noted of a request when it ends; NULL: nothing. */
 struct control_note *control_note_new(const struct client *client, struct qn_span command,
                                       struct qn_span args);

@@ -2,45 +2,22 @@
 #include <stdio.h>
 
 #include "app/control_impl.h"
-#include "os/os.h"
 
-/* Notes in the trail: so many at once, then one each so often. Those between are counted, and the
- * next note says how many. */
-#define NOTES_BURST    32
-#define NOTES_EVERY_MS 2000
-
-static bool may_note(struct noted *refusals, uint64_t now_ms)
-{
-    uint64_t begin = refusals->full_ms > now_ms ? refusals->full_ms : now_ms;
-    if (begin - now_ms > (NOTES_BURST - 1) * NOTES_EVERY_MS) {
-        refusals->missed++;
-        return false;
-    }
-    refusals->full_ms = begin + NOTES_EVERY_MS;
-    return true;
-}
+static const struct noted_pace of_refusals = {.burst = 32, .every_ms = 2000};
 
 static void note_trail(struct qn_control *control, const struct client *client,
                        struct qn_span command)
 {
-    struct noted *refusals = &control->refusals;
-    char object[128], more[32] = "";
-    if (control->options.staff == NULL || !may_note(refusals, qn_os_boot_ms()))
+    char object[128];
+    if (control->options.staff == NULL || !noted_may(&control->refusals, &of_refusals))
         return;
-    if (refusals->missed > 0)
-        snprintf(more, sizeof(more), " +%llu", (unsigned long long)refusals->missed);
-    snprintf(object, sizeof(object), "command:%.*s%s", (int)command.size,
-             (const char *)command.data, more);
-    struct qn_audit_what what = {.actor = qn_span_str(client->caller.user),
-                                 .device = qn_span_str("control"),
-                                 .action = "refused",
-                                 .object = qn_span_str(object),
-                                 .result = "not-allowed-here"};
-    if (qn_audit_note(qn_staff_audit(control->options.staff), &what, qn_os_wall_ms(), NULL, NULL) ==
-        QN_OK)
-        refusals->missed = 0;
-    else
-        refusals->missed++;
+    snprintf(object, sizeof(object), "command:%.*s", (int)command.size, (const char *)command.data);
+    const struct qn_audit_what what = {.actor = qn_span_str(client->caller.user),
+                                       .device = qn_span_str("control"),
+                                       .action = "refused",
+                                       .object = qn_span_str(object),
+                                       .result = "not-allowed-here"};
+    noted_write(control, &control->refusals, &what);
 }
 
 static void note_journal(struct qn_control *control, const struct client *client,

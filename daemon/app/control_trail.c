@@ -10,9 +10,8 @@
 
 /* Of one connection: so many at once, then one each so often; those between are counted. Whoever
  * reads a million records one by one is in the trail, but does not fill it. */
-#define NOTES_BURST    64
-#define NOTES_EVERY_MS 100
-#define OBJECT_SIZE    (QN_NAME_SIZE_MAX + QN_KEY_SIZE_MAX + 64)
+static const struct noted_pace of_connection = {.burst = 64, .every_ms = 100};
+#define OBJECT_SIZE (QN_NAME_SIZE_MAX + QN_KEY_SIZE_MAX + 64)
 
 struct control_note {
     const char *action;
@@ -68,32 +67,42 @@ struct control_note *control_note_new(const struct client *client, struct qn_spa
 
 /* ---- into the trail ---- */
 
-static bool may_note(struct noted *noted, uint64_t now_ms)
+bool noted_may(struct noted *noted, const struct noted_pace *pace)
 {
+    uint64_t now_ms = qn_os_boot_ms();
     uint64_t begin = noted->full_ms > now_ms ? noted->full_ms : now_ms;
-    if (begin - now_ms > (NOTES_BURST - 1) * NOTES_EVERY_MS)
+    if (begin - now_ms > (uint64_t)(pace->burst - 1) * pace->every_ms) {
+        noted->missed++;
         return false;
-    noted->full_ms = begin + NOTES_EVERY_MS;
+    }
+    noted->full_ms = begin + pace->every_ms;
     return true;
+}
+
+void noted_write(const struct qn_control *control, struct noted *noted,
+                 const struct qn_audit_what *what)
+{
+    struct qn_audit_what told = *what;
+    char object[OBJECT_SIZE + 32];
+    if (noted->missed > 0) {
+        snprintf(object, sizeof(object), "%.*s +%llu", (int)what->object.size,
+                 (const char *)what->object.data, (unsigned long long)noted->missed);
+        told.object = qn_span_str(object);
+    }
+    struct qn_audit *audit = qn_staff_audit(control->options.staff);
+    bool is_written = qn_audit_note(audit, &told, qn_os_wall_ms(), NULL, NULL) == QN_OK;
+    noted->missed = is_written ? 0 : noted->missed + 1;
 }
 
 static void write_note(struct client *client, const char *action, const char *object,
                        const char *result)
 {
-    struct qn_audit *audit = qn_staff_audit(client->control->options.staff);
-    char text[OBJECT_SIZE + 32];
-    snprintf(text, sizeof(text), "%s", object);
-    if (client->noted.missed > 0)
-        snprintf(text, sizeof(text), "%s +%llu", object, (unsigned long long)client->noted.missed);
-    struct qn_audit_what what = {.actor = qn_span_str(client->caller.user),
-                                 .device = qn_span_str("control"),
-                                 .action = action,
-                                 .object = qn_span_str(text),
-                                 .result = result};
-    if (qn_audit_note(audit, &what, qn_os_wall_ms(), NULL, NULL) == QN_OK)
-        client->noted.missed = 0;
-    else
-        client->noted.missed++;
+    const struct qn_audit_what what = {.actor = qn_span_str(client->caller.user),
+                                       .device = qn_span_str("control"),
+                                       .action = action,
+                                       .object = qn_span_str(object),
+                                       .result = result};
+    noted_write(client->control, &client->noted, &what);
 }
 
 void control_note_end(struct client *client, struct control_note *take_note, const char *result)
@@ -102,10 +111,8 @@ void control_note_end(struct client *client, struct control_note *take_note, con
         return;
     if (client->control->driver == NULL) /* the daemon ends */
         client->noted.missed = 0;
-    else if (may_note(&client->noted, qn_os_boot_ms()))
+    else if (noted_may(&client->noted, &of_connection))
         write_note(client, take_note->action, take_note->object, result);
-    else
-        client->noted.missed++;
     qn_free(take_note);
 }
 

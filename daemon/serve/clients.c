@@ -96,14 +96,18 @@ bool qn_fingerprints_read(struct qn_span text, struct qn_buf *out, unsigned *ret
 
 /* ---- the files ---- */
 
+static void tell(struct qn_clients *clients, const char *path, enum qn_err err)
+{
+    snprintf(clients->error, sizeof(clients->error), "%.100s: %s", path, qn_err_name(err));
+}
+
 static bool read_authorities(struct qn_clients *clients)
 {
     if (clients->authority[0] == '\0')
         return true;
     enum qn_err err = watched_read(clients->authority, &clients->authorities);
     if (err != QN_OK)
-        snprintf(clients->error, sizeof(clients->error), "%.100s: %s", clients->authority,
-                 qn_err_name(err));
+        tell(clients, clients->authority, err);
     return err == QN_OK;
 }
 
@@ -116,8 +120,7 @@ static bool read_revoked(struct qn_clients *clients)
         return true;
     enum qn_err err = watched_read(clients->revoked, &text);
     if (err != QN_OK) {
-        snprintf(clients->error, sizeof(clients->error), "%.100s: %s", clients->revoked,
-                 qn_err_name(err));
+        tell(clients, clients->revoked, err);
         return false;
     }
     bool is_read = qn_fingerprints_read(qn_buf_view(&text), &clients->fingerprints, &line);
@@ -155,8 +158,7 @@ struct qn_span qn_clients_authorities(const struct qn_clients *clients)
 void qn_clients_refused(struct qn_clients *clients)
 {
     qn_buf_reset(&clients->authorities);
-    snprintf(clients->error, sizeof(clients->error), "%.100s: %s", clients->authority,
-             qn_err_name(QN_ERR_INVALID));
+    tell(clients, clients->authority, QN_ERR_INVALID);
 }
 
 bool qn_clients_is_revoked(const struct qn_clients *clients,
