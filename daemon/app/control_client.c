@@ -9,7 +9,6 @@ static void client_gone(uv_handle_t *handle)
     struct client *client = handle->data;
     struct qn_control *control = client->control;
     qn_buf_deinit(&client->in);
-    qn_buf_deinit(&client->sent);
     qn_vec_free(&client->requests);
     qn_caller_deinit(&client->caller);
     qn_free(client);
@@ -55,12 +54,22 @@ struct write {
     struct qn_buf bytes;
 };
 
+void client_reuse(struct client *client, struct qn_buf *take_frames)
+{
+    qn_vec_each (&client->requests, request) {
+        if (request->view != NULL) {
+            qn_view_give_back(request->view, take_frames);
+            return;
+        }
+    }
+    qn_buf_deinit(take_frames);
+}
+
 static void end_write(struct write *write)
 {
     struct client *client = write->client;
     client->queued -= write->bytes.size;
-    qn_buf_deinit(&client->sent);
-    client->sent = write->bytes;
+    client_reuse(client, &write->bytes);
     qn_free(write);
 }
 

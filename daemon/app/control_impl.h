@@ -35,8 +35,7 @@ struct client {
     struct qn_caller caller;
     struct noted noted;
     struct qn_buf in;
-    size_t queued;      /* bytes that are being written */
-    struct qn_buf sent; /* memory of what was; may serve again */
+    size_t queued; /* bytes that are being written */
     QN_VEC(struct request) requests;
     bool is_reading, is_closing;
 };
@@ -69,6 +68,8 @@ void client_close(struct client *client);
 void client_send(struct client *client, struct qn_span frame);
 /* Whole frames with their lengths, taken. */
 void client_send_frames(struct client *client, struct qn_buf *take_frames);
+/* Frames that were sent (taken): a view may fill their memory again. */
+void client_reuse(struct client *client, struct qn_buf *take_frames);
 /* It can take answers; false: nothing more is read for it or asked by it until it reads. */
 bool client_has_room(const struct client *client);
 void client_set_reading(struct client *client);

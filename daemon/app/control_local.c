@@ -32,7 +32,6 @@ static void local_free(struct client *client)
     free_frames(client);
     qn_buf_deinit(&local->command);
     qn_buf_deinit(&local->args);
-    qn_buf_deinit(&client->sent);
     qn_vec_free(&client->requests);
     qn_caller_deinit(&client->caller);
     qn_free(local);
@@ -175,8 +174,7 @@ static bool next_frame(struct client *client, struct qn_span *ret_frame)
             return true;
         }
         client->queued -= first->size;
-        qn_buf_deinit(&client->sent);
-        client->sent = *first; /* its memory may serve again */
+        client_reuse(client, first);
         qn_vec_remove(&local->frames, 0);
         local->at = 0;
     }

@@ -109,7 +109,6 @@ static bool run_view(struct client *client, struct request *request, bool *ret_w
     struct qn_buf frames;
     struct qn_refusal refusal;
     bool is_end;
-    qn_view_give_back(request->view, &client->sent);
     if (qn_view_next(request->view, &frames, &is_end, ret_waits, &refusal) != QN_OK) {
         answer_error(client, request->id, refusal.err, refusal.code, refusal.object);
         return false;

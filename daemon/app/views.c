@@ -10,7 +10,10 @@
 
 #define FULL_SIZE   (124 * 1024) /* frames of so much go to the queue */
 #define BUFFER_SIZE (256 * 1024) /* such frames and one more, as a rule */
-#define SPARE_MAX   4
+#define BUFFER_MAX  (FULL_SIZE + QN_CONTROL_FRAME_SIZE_MAX + 64)
+/* All that may be under way: a slow batch empties the queues, and memory that was given back to the
+ * kernel costs a fault a page when the next one fills them. */
+#define SPARE_MAX ((QN_VIEW_QUEUE_SIZE + QN_CONTROL_QUEUE_MAX) / FULL_SIZE + 2)
 
 struct qn_views {
     struct qn_jobs *jobs;
@@ -77,7 +80,7 @@ static struct qn_buf take_buffer(struct qn_view *view)
     if (view->spares.count > 0)
         return view->spares.items[--view->spares.count];
     struct qn_buf buffer;
-    qn_buf_init(&buffer, FULL_SIZE + QN_CONTROL_FRAME_SIZE_MAX + 64);
+    qn_buf_init(&buffer, BUFFER_MAX);
     (void)!qn_buf_reserve(&buffer, BUFFER_SIZE);
     return buffer;
 }
@@ -345,8 +348,9 @@ enum qn_err qn_view_next(struct qn_view *view, struct qn_buf *ret_frames, bool *
 
 void qn_view_give_back(struct qn_view *view, struct qn_buf *take_frames)
 {
+    bool is_ours = take_frames->capacity >= BUFFER_SIZE && take_frames->size_max == BUFFER_MAX;
     pthread_mutex_lock(&view->views->mutex);
-    if (take_frames->data != NULL && view->spares.count < SPARE_MAX) {
+    if (is_ours && view->spares.count < SPARE_MAX) {
         qn_buf_reset(take_frames);
         qn_vec_push(&view->spares, *take_frames);
         *take_frames = (struct qn_buf){0};

@@ -36,5 +36,5 @@ void qn_view_free(struct qn_view *view);
  * the refusal is all that is left to be told. */
 enum qn_err QN_CHECKED qn_view_next(struct qn_view *view, struct qn_buf *ret_frames,
                                     bool *ret_is_end, bool *ret_waits, struct qn_refusal *refusal);
-/* Frames that were sent (taken): their memory serves again. */
+/* Frames that were sent (taken): their memory serves again, if they are of a view. */
 void qn_view_give_back(struct qn_view *view, struct qn_buf *take_frames);

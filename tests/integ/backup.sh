@@ -2,7 +2,7 @@
 # Backups of a real daemon: planned, run, listed, compared, restored, verified, forgotten; killed in
 # the middle; files that cannot be read; a damaged pack.
 #
-#   backup.sh SYNCD SYNCCTL
+#   backup.sh SYNCD SYNCCTL ONE_LINE      ONE_LINE is the program of one_line.c
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -55,6 +55,9 @@ touch -r "$work/all$tree" "$tree"
 equal "as it was" "$(facts "$tree")" "$(facts "$work/all$tree")"
 equal "holes stay holes" 1 "$(($(stat -c %b "$work/all$tree/deep/sparse") < 1000))"
 equal "links stay links" 2 "$(stat -c %h "$work/all$tree/file")"
+size=$(("$(stat -c %s "$tree/file")" + "$(stat -c %s "$tree/deep/changes")" + "$(stat -c %s "$tree/deep/large")" + 4))
+equal "three times behind small answers of the same connection" "$size $size $size " \
+    "$("$3" "$(site_state one)/control.sock" house 3 | tr '\n' ' ')"
 
 printf 'new\n' >"$tree/deep/changes"
 rm "$tree/deep/large"

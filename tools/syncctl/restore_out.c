@@ -242,6 +242,7 @@ enum qn_err ctl_restore_bytes(struct ctl_restore *restore, const uint8_t *bytes,
     if (fits && error == 0) {
         restore->offset += size;
         restore->ends_in_hole = bytes == NULL;
+        ctl_places_wrote(&restore->places, bytes == NULL ? 0 : size);
         return QN_OK;
     }
     abandon_file(restore);

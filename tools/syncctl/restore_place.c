@@ -49,9 +49,14 @@ static void note_device(struct ctl_places *places, int fd, uint64_t device)
     places->devices[places->device_count++].fd = kept;
 }
 
+void ctl_places_wrote(struct ctl_places *places, uint64_t bytes)
+{
+    ctl_flusher_wrote(&places->flusher, bytes);
+}
+
 int ctl_places_sync(struct ctl_places *places)
 {
-    int error = 0;
+    int error = ctl_flusher_stop(&places->flusher);
     for (size_t i = 0; i < places->device_count; i++)
         if (syncfs(places->devices[i].fd) != 0 && error == 0)
             error = errno;
@@ -182,6 +187,7 @@ int ctl_places_init(struct ctl_places *places, const char *target, bool *ret_is_
     int fd = -1, error = open_target(target, &fd);
     *places = (struct ctl_places){0};
     qn_buf_init(&places->path, QN_PATH_SIZE_MAX);
+    ctl_flusher_init(&places->flusher, fd);
     if (error != 0)
         return error;
     if (fstat(fd, &status) != 0) {
@@ -197,6 +203,7 @@ int ctl_places_init(struct ctl_places *places, const char *target, bool *ret_is_
 
 void ctl_places_deinit(struct ctl_places *places)
 {
+    ctl_flusher_stop(&places->flusher); /* its error was told, or nobody asks */
     while (places->stack.count > 0)
         pop(places);
     for (size_t i = 0; i < places->device_count; i++)
