@@ -35,45 +35,57 @@ struct kind {
     size_t samples_size, permille, uses;
 };
 
-struct qn_squeezer {
-    ZSTD_CCtx *context;
-    ZSTD_DCtx *back;
+struct context {
+    ZSTD_CCtx *zstd;
     int level;
-    enum search search; /* what the context is set to */
+    enum search search; /* what it is set to */
+};
+
+/* zstd gives the memory of a context back when what it is used for is much smaller, and takes it
+ * anew for the next large one: samples have a context of their own. */
+struct qn_squeezer {
+    struct context whole, sample;
+    ZSTD_DCtx *back;
     struct kind kinds[KINDS];
     size_t next_kind; /* that is forgotten for a new one */
     uint8_t samples[SAMPLE_COUNT * SAMPLE_SIZE], probed[SAMPLE_COUNT * SAMPLE_SIZE];
 };
 
-static void set(struct qn_squeezer *squeezer, ZSTD_cParameter parameter, int value)
+static void set(struct context *context, ZSTD_cParameter parameter, int value)
 {
-    QN_ASSERT(!ZSTD_isError(ZSTD_CCtx_setParameter(squeezer->context, parameter, value)));
+    QN_ASSERT(!ZSTD_isError(ZSTD_CCtx_setParameter(context->zstd, parameter, value)));
 }
 
 /* 0 is what zstd would choose. */
-static void set_search(struct qn_squeezer *squeezer, enum search search)
+static void set_search(struct context *context, enum search search)
 {
-    if (squeezer->search == search)
+    if (context->search == search)
         return;
     bool is_long = search != SEARCH_LEVEL;
     int match_min = search == SEARCH_LONG ? LONG_MATCH_MIN : LONGER_MATCH_MIN;
-    set(squeezer, ZSTD_c_compressionLevel, is_long ? 1 : squeezer->level);
-    set(squeezer, ZSTD_c_strategy, is_long ? ZSTD_fast : 0);
-    set(squeezer, ZSTD_c_minMatch, is_long ? match_min : 0);
-    set(squeezer, ZSTD_c_hashLog, is_long ? LONG_HASH_LOG : 0);
-    squeezer->search = search;
+    set(context, ZSTD_c_compressionLevel, is_long ? 1 : context->level);
+    set(context, ZSTD_c_strategy, is_long ? ZSTD_fast : 0);
+    set(context, ZSTD_c_minMatch, is_long ? match_min : 0);
+    set(context, ZSTD_c_hashLog, is_long ? LONG_HASH_LOG : 0);
+    context->search = search;
+}
+
+static void context_init(struct context *context, int level)
+{
+    *context = (struct context){.zstd = ZSTD_createCCtx(), .level = level};
+    QN_ASSERT(context->zstd != NULL);
+    /* The size stands in the blob's header, and the seal is the checksum. */
+    set(context, ZSTD_c_contentSizeFlag, 0);
 }
 
 struct qn_squeezer *qn_squeezer_new(int level)
 {
     QN_ASSERT(level >= 1 && level <= 19);
     struct qn_squeezer *squeezer = QN_NEW(struct qn_squeezer);
-    squeezer->level = level;
-    squeezer->context = ZSTD_createCCtx();
+    context_init(&squeezer->whole, level);
+    context_init(&squeezer->sample, level);
     squeezer->back = ZSTD_createDCtx();
-    QN_ASSERT(squeezer->context != NULL && squeezer->back != NULL);
-    /* The size stands in the blob's header, and the seal is the checksum. */
-    set(squeezer, ZSTD_c_contentSizeFlag, 0);
+    QN_ASSERT(squeezer->back != NULL);
     return squeezer;
 }
 
@@ -81,7 +93,8 @@ void qn_squeezer_free(struct qn_squeezer *squeezer)
 {
     if (squeezer == NULL)
         return;
-    ZSTD_freeCCtx(squeezer->context);
+    ZSTD_freeCCtx(squeezer->whole.zstd);
+    ZSTD_freeCCtx(squeezer->sample.zstd);
     ZSTD_freeDCtx(squeezer->back);
     qn_free(squeezer);
 }
@@ -93,11 +106,11 @@ static size_t worth_size(size_t raw_size)
 }
 
 /* Size of the compressed form in `out`, or 0 if it would be larger than out_size. */
-static size_t compress(struct qn_squeezer *squeezer, enum search search, struct qn_span raw,
+static size_t compress(struct context *context, enum search search, struct qn_span raw,
                        uint8_t *out, size_t out_size)
 {
-    set_search(squeezer, search);
-    size_t size = ZSTD_compress2(squeezer->context, out, out_size, raw.data, raw.size);
+    set_search(context, search);
+    size_t size = ZSTD_compress2(context->zstd, out, out_size, raw.data, raw.size);
     if (!ZSTD_isError(size))
         return size;
     QN_ASSERT(ZSTD_getErrorCode(size) == ZSTD_error_dstSize_tooSmall);
@@ -115,7 +128,7 @@ static struct qn_span take_samples(struct qn_squeezer *squeezer, struct qn_span 
 
 static size_t try_samples(struct qn_squeezer *squeezer, enum search search, struct qn_span samples)
 {
-    return compress(squeezer, search, samples, squeezer->probed, worth_size(samples.size));
+    return compress(&squeezer->sample, search, samples, squeezer->probed, worth_size(samples.size));
 }
 
 /* ---- kinds of content ---- */
@@ -179,7 +192,7 @@ static enum search probe(struct qn_squeezer *squeezer, struct qn_span raw)
 {
     struct qn_span samples = take_samples(squeezer, raw);
     size_t with_long = 0;
-    if (squeezer->level <= LONG_LEVEL_MAX)
+    if (squeezer->whole.level <= LONG_LEVEL_MAX)
         with_long = try_samples(squeezer, SEARCH_LONG, samples);
     if (with_long == 0)
         return probe_level(squeezer, samples);
@@ -208,7 +221,7 @@ enum qn_err qn_squeeze(struct qn_squeezer *squeezer, struct qn_span raw, struct 
         uint8_t *room = qn_buf_reserve(out, worth_size(raw.size));
         if (room == NULL)
             return QN_ERR_LIMIT;
-        size = compress(squeezer, search, raw, room, worth_size(raw.size));
+        size = compress(&squeezer->whole, search, raw, room, worth_size(raw.size));
         out->size += size;
     }
     *ret_is_smaller = size > 0;
