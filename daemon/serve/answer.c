@@ -51,7 +51,7 @@ static bool has_content(const struct qn_web_request *request)
 static const char *const defaults[] = {
     "Strict-Transport-Security: max-age=31536000\r\n",
     ("Content-Security-Policy: default-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
-     "form-action 'none'\r\n"),
+     "form-action 'none'; sandbox\r\n"),
     "X-Content-Type-Options: nosniff\r\n",
     "X-Frame-Options: DENY\r\n",
     "Referrer-Policy: no-referrer\r\n",

@@ -1,5 +1,7 @@
 /* What of the heads goes on, both ways, and what is noted of it. */
 #include "base/assert.h"
+#include "dav/media.h"
+#include "serve/dav_private.h"
 #include "serve/remote_private.h"
 
 /* ---- the request ---- */
@@ -14,9 +16,9 @@ static const char *const asked_fields[] = {
 };
 
 static const char *const answered_fields[] = {
-    "Accept-Ranges", "Allow",   "Cache-Control", "Content-Disposition", "Content-Range",
-    "Content-Type",  "DAV",     "ETag",          "Last-Modified",       "Lock-Token",
-    "MS-Author-Via", "OC-ETag", "Retry-After",   "X-OC-Mtime",          "Content-Security-Policy",
+    "Accept-Ranges", "Allow",       "Cache-Control", "Content-Range", "Content-Type",
+    "DAV",           "ETag",        "Last-Modified", "Lock-Token",    "MS-Author-Via",
+    "OC-ETag",       "Retry-After", "X-OC-Mtime",
 };
 
 static bool is_name(struct qn_span name, const char *wanted)
@@ -33,6 +35,11 @@ static enum qn_err copy_fields(const struct qn_http_head *head, const char *cons
             if (is_name(head->headers[i].name, names[n]))
                 QN_TRY(qn_http_answer_field(out, names[n], head->headers[i].value));
     return QN_OK;
+}
+
+static bool is_once(const struct qn_http_head *head, const char *name)
+{
+    return qn_http_header_count(head, name) == 1;
 }
 
 static void append_target(const struct qn_web_request *web, struct qn_buf *out)
@@ -78,12 +85,53 @@ enum qn_err forward_write_head(const struct forward *forward, struct qn_buf *out
 
 /* ---- the answer ---- */
 
+static bool is_attachment(const struct qn_http_head *head)
+{
+    static const char word[] = "attachment;";
+    const struct qn_http_header *field = qn_http_header(head, "Content-Disposition");
+    return is_once(head, "Content-Disposition") && field->value.size >= strlen(word) &&
+           strncasecmp((const char *)field->value.data, word, strlen(word)) == 0;
+}
+
+/* What a browser may show itself: pictures, plain text, and what scripts ask for. */
+static bool is_harmless(const struct qn_http_head *head)
+{
+    static const char *const of_the_api[] = {"application/json", "application/x-ndjson",
+                                             "text/plain; charset=utf-8"};
+    const struct qn_http_header *field = qn_http_header(head, "Content-Type");
+    char type[64] = "";
+    if (!is_once(head, "Content-Type") || field->value.size >= sizeof(type))
+        return false;
+    memcpy(type, field->value.data, field->value.size);
+    for (size_t i = 0; i < sizeof(of_the_api) / sizeof(of_the_api[0]); i++)
+        if (strcmp(type, of_the_api[i]) == 0)
+            return true;
+    return qn_dav_media_is_harmless(type);
+}
+
+/* Another site, or who has broken into it, says what it likes. Whatever that is, in a browser it is
+ * no page of this site: the policy is this site's own, and so is what is shown and what is saved.
+ */
+static enum qn_err append_disposition(const struct forward *forward, unsigned status,
+                                      const struct qn_http_head *head, struct qn_buf *out)
+{
+    bool is_nothing = status == 304 && qn_http_header(head, "Content-Type") == NULL;
+    if (is_attachment(head))
+        return qn_http_answer_field(out, "Content-Disposition",
+                                    qn_http_header(head, "Content-Disposition")->value);
+    if (qn_web_asked(forward->web)->method == QN_HTTP_GET && !is_nothing && !is_harmless(head))
+        qn_http_answer_attachment(out, dav_last(forward->path.rest));
+    return QN_OK;
+}
+
 void forward_answer_head(struct forward *forward, unsigned status, const struct qn_http_head *head)
 {
     struct qn_buf *out = qn_web_head(forward->web, status, head->content_length);
     enum qn_err err = copy_fields(head, answered_fields,
                                   sizeof(answered_fields) / sizeof(answered_fields[0]), out);
     QN_ASSERT(err == QN_OK); /* qn_http_reply_read looked at the values */
+    err = append_disposition(forward, status, head, out);
+    QN_ASSERT(err == QN_OK);
     qn_web_head_end(forward->web);
 }
 

@@ -56,6 +56,7 @@ Test(connection, says_on_every_answer_what_browsers_may_not_do)
                   NULL);
         cr_assert(strstr(web_client_field("Content-Security-Policy"), "frame-ancestors 'none'") !=
                   NULL);
+        cr_assert(strstr(web_client_field("Content-Security-Policy"), "; sandbox") != NULL);
         cr_assert_str_eq(web_client_field("Date"), "Fri, 15 Jan 2027 08:00:00 GMT");
     }
 }

@@ -190,6 +190,64 @@ Test(remote, a_request_goes_on_with_what_matters_and_no_more)
         cr_assert_str_eq(web_client_field(kept[i]), "", "%s", kept[i]);
 }
 
+/* Another site, or who has broken into it, says what it likes: in the browser nothing of it is a
+ * page of this site. */
+Test(remote, what_another_site_answers_is_no_page_of_this_one)
+{
+    static const char *const kinds[] = {
+        "Content-Type: text/html\r\nContent-Disposition: inline\r\n",
+        "Content-Type: image/svg+xml\r\n",
+        "Content-Disposition: inline\r\nContent-Disposition: attachment\r\n",
+        "Content-Type: text/plain\r\nContent-Type: text/html\r\n",
+        "Content-Type: text/plain, text/html\r\n",
+    };
+    struct wire *wire = NULL;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        char answer[512];
+        ask("GET /dav/F/d/%C3%A9.txt", "");
+        wire = wire == NULL ? connect_one() : wire;
+        await(wire, "\r\n\r\n");
+        qn_buf_reset(&wire->received);
+        snprintf(answer, sizeof(answer),
+                 "HTTP/1.1 200 OK\r\n%sContent-Security-Policy: script-src *\r\n"
+                 "X-Frame-Options: ALLOW\r\nContent-Length: 5\r\n\r\nhello",
+                 kinds[i]);
+        wire_say(wire, answer);
+        expect(200, "hello");
+        cr_assert_str_eq(web_client_field("X-Frame-Options"), "DENY");
+        cr_assert_not_null(
+            strstr(web_client_field("Content-Security-Policy"), "default-src 'none'"));
+        cr_assert_null(strstr(web_client_field("Content-Security-Policy"), "script-src"));
+        cr_assert_str_eq(web_client_field("Content-Disposition"),
+                         "attachment; filename=\"__.txt\"; filename*=UTF-8''%C3%A9.txt", "%s",
+                         kinds[i]);
+    }
+}
+
+Test(remote, pictures_are_shown_and_an_attachment_keeps_its_name)
+{
+    ask("GET /dav/F/a.png", "");
+    struct wire *wire = connect_one();
+    await(wire, "\r\n\r\n");
+    qn_buf_reset(&wire->received);
+    wire_say(wire, "HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 1\r\n\r\nx");
+    expect(200, "x");
+    cr_assert_str_eq(web_client_field("Content-Disposition"), "");
+    ask("GET /dav/F/a.png", "If-None-Match: \"a\"\r\n");
+    await(wire, "\r\n\r\n");
+    qn_buf_reset(&wire->received);
+    wire_say(wire, "HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\n\r\n");
+    expect(304, "");
+    cr_assert_str_eq(web_client_field("Content-Disposition"), "");
+    ask("GET /dav/F/d?zip", "");
+    await(wire, "\r\n\r\n");
+    wire_say(wire,
+             "HTTP/1.1 200 OK\r\nContent-Type: application/zip\r\n"
+             "Content-Disposition: attachment; filename=\"d.zip\"\r\nContent-Length: 2\r\n\r\nPK");
+    expect(200, "PK");
+    cr_assert_str_eq(web_client_field("Content-Disposition"), "attachment; filename=\"d.zip\"");
+}
+
 Test(remote, what_webdav_needs_goes_on)
 {
     ask("MOVE /dav/F/a/", "Destination: https://two.lan/dav/F/b\r\nOverwrite: F\r\n"
