@@ -8,7 +8,7 @@
  *   that is known
  *
  * A device is known where the account's password was right before: its prefix, or a cookie that the
- * caller judged. So whoever attacks from outside uses up the strangers' share only. Both shares
+ * caller judged (device.h). So whoever attacks from outside uses up the strangers' share only. Both shares
  * together are 100 guesses for an account in any 24 hours; none is ever 0 for longer than a refill.
  * Failures one after the other from one source wait twice as long each. What is right gives all
  * back.

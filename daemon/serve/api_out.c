@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "serve/api_private.h"
 
+#define DEVICE_AGE       "; Max-Age=34560000" /* 400 days: more no browser keeps */
 #define MESSAGE_SIZE_MAX 1024
 
 /* A text of ours, or one that was checked to be printable. */
@@ -75,18 +76,24 @@ void api_refuse_retry(struct api *api, unsigned status, const char *code, unsign
 }
 
 /* "__Host-": only over TLS, for this host alone; no page of another site sends it along. */
-void api_answer_cookie(struct api *api, unsigned status, const char *cookie)
+static void put_cookie(struct qn_buf *head, const char *name, const char *value, const char *age)
 {
     char text[QN_DOOR_SECRET_SIZE + 128];
-    (void)snprintf(text, sizeof(text), "%s=%.*s; Path=/; Secure; HttpOnly; SameSite=Strict%s",
-                   QN_DOOR_COOKIE, QN_DOOR_SECRET_SIZE, cookie,
-                   cookie[0] == '\0' ? "; Max-Age=0" : "");
+    (void)snprintf(text, sizeof(text), "%s=%.*s; Path=/; Secure; HttpOnly; SameSite=Strict%s", name,
+                   QN_DOOR_SECRET_SIZE, value, age);
+    put_field(head, "Set-Cookie", text);
+}
+
+void api_answer_cookie(struct api *api, unsigned status, const char *cookie, const char *device)
+{
     struct qn_buf *head = qn_web_head(api->request, status, api->out.size);
     api->is_answered = api->is_streamed = true;
     if (api->out.size > 0)
         put_field(head, "Content-Type", "application/json");
     put_field(head, "Cache-Control", "no-store");
-    put_field(head, "Set-Cookie", text);
+    put_cookie(head, QN_DOOR_COOKIE, cookie, cookie[0] == '\0' ? "; Max-Age=0" : "");
+    if (device[0] != '\0')
+        put_cookie(head, QN_DOOR_DEVICE_COOKIE, device, DEVICE_AGE);
     qn_web_head_end(api->request);
     api_end_stream(api);
 }

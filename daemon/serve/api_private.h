@@ -93,7 +93,7 @@ void api_refuse_retry(struct api *api, unsigned status, const char *code, unsign
 void api_answer(struct api *api, unsigned status, const char *etag);
 void api_answer_empty(struct api *api, unsigned status, const char *etag);
 /* 200 with a cookie, or without its value the order to forget it. */
-void api_answer_cookie(struct api *api, unsigned status, const char *cookie);
+void api_answer_cookie(struct api *api, unsigned status, const char *cookie, const char *device);
 /* An answer in pieces: the head; then what is put into `out`, moved on by api_push; then its end.
  */
 void api_start_stream(struct api *api, const char *type);

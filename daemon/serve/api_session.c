@@ -1,6 +1,7 @@
 /* Signing in and out, and who one is. A page of another server cannot sign anybody in here: the
  * body is JSON, which no form sends and no browser lets it send without asking this server first.
  */
+#include "http/target.h"
 #include "people/account.h"
 #include "people/session.h"
 #include "proto/items.h"
@@ -14,13 +15,16 @@ _Static_assert(QN_SESSION_TEXT_SIZE == QN_DOOR_SECRET_SIZE, "one length of both"
 
 static void show_session(struct api *api, const struct qn_person *person, const char *cookie)
 {
-    char token[QN_SESSION_TEXT_SIZE + 1];
+    const struct qn_serve_door *door = qn_web_door(api->request);
+    char token[QN_SESSION_TEXT_SIZE + 1], device[QN_DOOR_SECRET_SIZE + 1] = "";
     qn_session_token(qn_span_str(cookie), token);
+    if (door->device != NULL && !door->device(door->context, person, device))
+        device[0] = '\0';
     qn_buf_append_str(&api->out, "{\"name\":");
     qn_json_text(&api->out, qn_span_str(person->name));
     qn_buf_printf(&api->out, ",\"role\":\"%s\",\"token\":\"%s\"}\n", qn_role_name(person->role),
                   token);
-    api_answer_cookie(api, 200, cookie);
+    api_answer_cookie(api, 200, cookie, device);
 }
 
 static void signed_in(void *context, enum qn_sign_in result, const struct qn_person *person,
@@ -62,10 +66,19 @@ static bool take_text(json_t *object, const char *name, bool is_needed, struct q
     return true;
 }
 
+static struct qn_span device_of(struct api *api)
+{
+    const struct qn_http_header *field = qn_http_header(qn_web_asked(api->request), "Cookie");
+    struct qn_span device;
+    if (field == NULL || qn_http_cookie_get(field->value, QN_DOOR_DEVICE_COOKIE, &device) != QN_OK)
+        return qn_span("", 0);
+    return device;
+}
+
 static void take_names(struct api *api)
 {
     const struct qn_serve_door *door = qn_web_door(api->request);
-    struct qn_sign_in_what what = {.from = qn_web_from(api->request)};
+    struct qn_sign_in_what what = {.from = qn_web_from(api->request), .device = device_of(api)};
     json_t *object = api_body_object(api, "name password code");
     if (object == NULL)
         return;
@@ -94,7 +107,7 @@ void api_sign_out(struct api *api)
     if (door->sign_out != NULL)
         door->sign_out(door->context, qn_web_asked(api->request));
     api_note(api, "logout", "ok");
-    api_answer_cookie(api, 204, "");
+    api_answer_cookie(api, 204, "", "");
 }
 
 /* ---- who one is ---- */

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "http/target.h"
+#include "people/device.h"
 #include "serve/door_private.h"
 
 #define USED_MS ((uint64_t)3600 * 1000) /* how exactly it is told when a device was last used */
@@ -150,6 +151,26 @@ bool qn_door_session_token(struct qn_door *door, const struct qn_http_head *head
     return true;
 }
 
+/* ---- browsers that are known ---- */
+
+static bool is_known_device(const struct qn_door *door, const struct qn_sign_in_what *what)
+{
+    const struct qn_account *account = qn_people_find(door->options.people, what->name);
+    return what->device.size > 0 && account != NULL && qn_device_is_known(account, what->device);
+}
+
+bool qn_door_device(struct qn_door *door, const struct qn_person *person,
+                    char ret_device[QN_DOOR_SECRET_SIZE + 1])
+{
+    const struct qn_account *account =
+        qn_people_find(door->options.people, qn_span_str(person->name));
+    _Static_assert(QN_DOOR_SECRET_SIZE == QN_DEVICE_TEXT_SIZE, "one length of all");
+    if (account == NULL || !account->has_password)
+        return false;
+    qn_device_text(account, ret_device);
+    return true;
+}
+
 /* ---- Basic ---- */
 
 struct use {
@@ -279,6 +300,7 @@ uint64_t qn_door_sign_in(struct qn_door *door, const struct qn_sign_in_what *wha
     if (what->code.size > 0)
         memcpy(knock->code, size > 0 ? (const char *)what->code.data : "-", size > 0 ? size : 1);
     knock->is_sign_in = true;
+    knock->is_known_device = is_known_device(door, what);
     knock->sign_in_done = done;
     knock->context = context;
     return door_knock(door, knock);
@@ -373,6 +395,12 @@ static void table_sign_out(void *context, const struct qn_http_head *head)
     qn_door_sign_out(context, head);
 }
 
+static bool table_device(void *context, const struct qn_person *person,
+                         char ret_device[QN_DOOR_SECRET_SIZE + 1])
+{
+    return qn_door_device(context, person, ret_device);
+}
+
 static bool table_token(void *context, const struct qn_http_head *head,
                         char ret_token[QN_DOOR_SECRET_SIZE + 1])
 {
@@ -385,6 +413,7 @@ void qn_door_table(struct qn_door *door, struct qn_serve_door *ret_table)
                                         .forget = table_forget,
                                         .sign_in = table_sign_in,
                                         .sign_out = table_sign_out,
+                                        .device = table_device,
                                         .session_token = table_token,
                                         .context = door};
 }

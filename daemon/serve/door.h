@@ -2,7 +2,7 @@
  * session cookie of the page, with the throttle, the hashing on the thread pool (two at once, a
  * queue of 16) and a cache of credentials that were verified (W19). Against requests that a foreign
  * page makes: Origin and a token for the cookie; against DNS rebinding: Host is one of the
- * configured names or an address of this machine. Loop thread.
+ * configured names or an address. Loop thread.
  */
 #pragma once
 
@@ -21,8 +21,10 @@ enum qn_door_verdict {
 
 /* The session of the page: a cookie that only this server sees, and a token that a page of another
  * server cannot know. */
-#define QN_DOOR_COOKIE      "__Host-quoin"
-#define QN_DOOR_SECRET_SIZE 64 /* letters of the cookie's value, and of the token */
+#define QN_DOOR_COOKIE "__Host-quoin"
+#define QN_DOOR_DEVICE_COOKIE                                                                      \
+    "__Host-quoin-device"      /* people/device.h: stays when the session ends */
+#define QN_DOOR_SECRET_SIZE 64 /* letters of a cookie's value, and of the token */
 enum qn_sign_in {
     QN_SIGN_IN_DONE,
     QN_SIGN_IN_WRONG,       /* name or password */
@@ -33,6 +35,7 @@ enum qn_sign_in {
 };
 struct qn_sign_in_what {
     struct qn_span name, password, code; /* code: empty if none was given */
+    struct qn_span device;               /* the value of QN_DOOR_DEVICE_COOKIE, or empty */
     const char *from;
 };
 /* `cookie`: of a session that has begun, for QN_DOOR_COOKIE; borrowed for the call. */
@@ -79,6 +82,8 @@ uint64_t qn_door_sign_in(struct qn_door *door, const struct qn_sign_in_what *wha
 void qn_door_sign_out(struct qn_door *door, const struct qn_http_head *head);
 bool qn_door_session_token(struct qn_door *door, const struct qn_http_head *head,
                            char ret_token[QN_DOOR_SECRET_SIZE + 1]);
+bool qn_door_device(struct qn_door *door, const struct qn_person *person,
+                    char ret_device[QN_DOOR_SECRET_SIZE + 1]);
 /* An account begins afresh: an operator gave it a password. */
 void qn_door_forgive(struct qn_door *door, struct qn_span name);
 void qn_door_table(struct qn_door *door, struct qn_serve_door *ret_table);

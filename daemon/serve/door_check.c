@@ -111,8 +111,10 @@ static void note_refused(const struct knock *knock, const char *result)
 
 static struct qn_guess guess_of(const struct knock *knock)
 {
-    return (struct qn_guess){
-        .name = qn_span_str(knock->name), .is_account = knock->is_account, .source = knock->source};
+    return (struct qn_guess){.name = qn_span_str(knock->name),
+                             .is_account = knock->is_account,
+                             .is_known_device = knock->is_known_device,
+                             .source = knock->source};
 }
 
 /* The account as it is now, if it is still the one that was checked. */

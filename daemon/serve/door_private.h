@@ -32,7 +32,7 @@ struct knock {
     char password[QN_PASSWORD_SIZE_MAX];
     size_t password_size;
     char code[32]; /* of a sign-in */
-    bool is_sign_in, is_follower, is_forgotten, is_account, may_pass;
+    bool is_sign_in, is_follower, is_forgotten, is_account, is_known_device, may_pass;
     uint64_t epoch; /* of the account when it was asked */
     struct qn_source source;
     struct qn_verifier verifier;

@@ -82,6 +82,10 @@ struct qn_serve_door {
     uint64_t (*sign_in)(void *context, const struct qn_sign_in_what *what, qn_sign_in_fn done,
                         void *done_context);
     void (*sign_out)(void *context, const struct qn_http_head *head); /* that of the cookie */
+    /* For QN_DOOR_DEVICE_COOKIE: what the browser is known by that this person signed in with. NULL
+     * or false: nothing. */
+    bool (*device)(void *context, const struct qn_person *person,
+                   char ret_device[QN_DOOR_SECRET_SIZE + 1]);
     /* The token of the session whose cookie came with the request; false: none did. */
     bool (*session_token)(void *context, const struct qn_http_head *head,
                           char ret_token[QN_DOOR_SECRET_SIZE + 1]);

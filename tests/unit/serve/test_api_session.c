@@ -19,7 +19,7 @@ static struct fake_local *disk;
 
 /* ---- the door ---- */
 
-static char asked[256];
+static char asked[256], shown[256];
 static qn_sign_in_fn told;
 static void *told_context;
 static unsigned forgotten, signed_out;
@@ -31,9 +31,22 @@ static uint64_t sign_in(void *context, const struct qn_sign_in_what *what, qn_si
                    (const char *)what->name.data, (int)what->password.size,
                    (const char *)what->password.data, (int)what->code.size,
                    (const char *)what->code.data, what->from);
+    (void)snprintf(shown, sizeof(shown), "%.*s", (int)what->device.size,
+                   (const char *)what->device.data);
     told = done;
     told_context = done_context;
     return 7;
+}
+
+static bool has_device;
+
+static bool device(void *context, const struct qn_person *person,
+                   char ret_device[QN_DOOR_SECRET_SIZE + 1])
+{
+    cr_assert_str_eq(person->name, "anne");
+    if (has_device)
+        (void)snprintf(ret_device, QN_DOOR_SECRET_SIZE + 1, "%064d", 5);
+    return has_device;
 }
 
 static void forget(void *context, uint64_t token)
@@ -73,8 +86,11 @@ static void set_up(void)
 {
     disk = fake_local_new();
     fake_web_init(&web, &qn_api_session_handler);
-    web.door = (struct qn_serve_door){
-        .sign_in = sign_in, .forget = forget, .sign_out = sign_out, .session_token = session_token};
+    web.door = (struct qn_serve_door){.sign_in = sign_in,
+                                      .forget = forget,
+                                      .sign_out = sign_out,
+                                      .device = device,
+                                      .session_token = session_token};
     web.people = qn_people_new(fake_local_door(disk));
     cr_assert_eq(qn_people_load(web.people), QN_OK);
     qn_people_edit(web.people,
@@ -118,6 +134,27 @@ Test(api_session, begins)
                    "{\"name\":\"anne\",\"role\":\"editor\",\"token\":\"%s\"}\n", token);
     cr_assert(qn_span_eq_str(fake_web_content(&web), wanted));
     cr_assert(!has(token) || strcmp(token, COOKIE) != 0);
+}
+
+/* A browser that was let in is known again, and says so when somebody signs in. */
+Test(api_session, a_browser_that_is_known)
+{
+    struct qn_person person = {.name = "anne", .role = QN_ROLE_EDITOR};
+    sign_in_as_anne();
+    cr_assert_str_eq(shown, "");
+    told(told_context, QN_SIGN_IN_DONE, &person, COOKIE, 0);
+    cr_assert_not(has("__Host-quoin-device"));
+    has_device = true;
+    fake_web_ask(&web, "POST /", JSON "Cookie: a=b; __Host-quoin-device=77\r\n",
+                 "{\"name\":\"anne\",\"password\":\"x\"}");
+    cr_assert_str_eq(shown, "77");
+    told(told_context, QN_SIGN_IN_DONE, &person, COOKIE, 0);
+    cr_assert(has("Set-Cookie: __Host-quoin-device=00000000000000000000000000000000"
+                  "00000000000000000000000000000005; Path=/; Secure; HttpOnly; SameSite=Strict; "
+                  "Max-Age=34560000\r\n"));
+    cr_assert(fake_web_has_field(&web, "Set-Cookie: __Host-quoin=" COOKIE
+                                       "; Path=/; Secure; HttpOnly; SameSite=Strict"));
+    has_device = false;
 }
 
 Test(api_session, refusals)

@@ -124,6 +124,12 @@ static enum qn_err new_password(void *context, struct qn_account *account)
     return QN_OK;
 }
 
+static enum qn_err other_password(void *context, struct qn_account *account)
+{
+    account->verifier.hash.bytes[0]++;
+    return QN_OK;
+}
+
 static enum qn_err disable(void *context, struct qn_account *account)
 {
     account->is_disabled = true;
@@ -596,6 +602,54 @@ Test(door, a_new_password_is_a_fresh_start)
     cr_assert_eq(sign_in("right", "", &entry), QN_SIGN_IN_THROTTLED);
     qn_door_forgive(door, SPAN("anne"));
     cr_assert_eq(sign_in("right", "", &entry), QN_SIGN_IN_DONE);
+}
+
+static enum qn_sign_in sign_in_from(const char *from, const char *device, struct entry *entry)
+{
+    struct qn_sign_in_what what = {.name = SPAN("anne"),
+                                   .password = SPAN("right"),
+                                   .code = SPAN(""),
+                                   .device = qn_span_str(device),
+                                   .from = from};
+    *entry = (struct entry){0};
+    qn_door_sign_in(door, &what, on_sign_in, entry);
+    for (int i = 0; i < 1000000 && entry->count == 0; i++) {
+        qn_loop_turn(loop);
+        fake_local_turn(disk);
+        settle();
+    }
+    return entry->result;
+}
+
+static void attack_from_everywhere(void)
+{
+    struct told told;
+    for (unsigned i = 0; i < 60; i++) {
+        char from[32];
+        snprintf(from, sizeof(from), "203.0.113.%u", i);
+        ask_from("anne", "wrong", from, &told);
+    }
+    cr_assert_eq(told.verdict, QN_DOOR_THROTTLED);
+}
+
+/* Also where it never was, while others use up what strangers have, and at a daemon that was
+ * started anew. */
+Test(door, a_browser_that_signed_in_before_is_known_wherever_it_is)
+{
+    struct entry entry;
+    struct qn_person anne = {.name = "anne"};
+    char device[QN_DOOR_SECRET_SIZE + 1], old[QN_DOOR_SECRET_SIZE + 1];
+    cr_assert(qn_door_device(door, &anne, device));
+    attack_from_everywhere();
+    cr_assert_eq(sign_in_from("198.51.100.1", "", &entry), QN_SIGN_IN_THROTTLED);
+    cr_assert_eq(sign_in_from("198.51.100.2", "0", &entry), QN_SIGN_IN_THROTTLED);
+    cr_assert_eq(sign_in_from("198.51.100.3", device, &entry), QN_SIGN_IN_DONE);
+    memcpy(old, device, sizeof(old));
+    change(QN_PEOPLE_CHANGE, other_password);
+    cr_assert_eq(sign_in_from("198.51.100.4", old, &entry), QN_SIGN_IN_THROTTLED,
+                 "it was of another password");
+    cr_assert(qn_door_device(door, &anne, device));
+    cr_assert_eq(sign_in_from("198.51.100.4", device, &entry), QN_SIGN_IN_DONE);
 }
 
 /* Guesses of the code count too: who has the password does not have the rest. */
