@@ -89,6 +89,20 @@ await_revocation() {
     await 'anne as before' comes 198.51.100.2 $(of anne)
 }
 
+# Where it listens on all addresses, and nothing is said of the internet, nobody comes from there: not even TLS begins.
+by_itself() {
+    printf '[serve]\nlisten = 0.0.0.0:%s\n' "$port" >"$work/conf"
+    expect 'all addresses, and no word of the internet' ctl one config check "$work/conf"
+    site_start one --config "$work/conf" || fail 'it does not start'
+    await 'who is in the house comes in' comes 127.0.0.1
+    expect 'who comes from the internet does not' stays_out 198.51.100.2
+    openssl s_client -connect "198.51.100.1:$port" -bind 198.51.100.2 </dev/null >"$work/s_client" 2>&1 || true
+    ! grep -q 'BEGIN CERTIFICATE' "$work/s_client" || fail 'it is shown a certificate'
+    ok 'and sees no certificate'
+    site_stop one
+    rm -r "$(site_state one)/authority" # it may not sign for the address of the internet that comes now
+}
+
 for name in people others; do authority "$name"; done
 certificate anne people clientAuth
 certificate mallory others clientAuth
@@ -97,6 +111,7 @@ certificate bruno people clientAuth
 printf '[serve]\nlisten = 198.51.100.1:%s\npublic = yes\n' "$port" >"$work/conf"
 refuse 2 'client-authority' 'public, and nobody is asked for a certificate' ctl one config check "$work/conf"
 expect 'a site is made' init_first one
+by_itself
 configure 'public = yes' "client-authority = $work/people.pem"
 site_start one --config "$work/conf" || fail 'it does not start'
 # shellcheck disable=SC2046 # two options and their values

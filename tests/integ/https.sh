@@ -63,7 +63,7 @@ equal "nor is its folder" 700 "$(stat -c %a "$(site_state one)/authority")"
 # --- the page and its fields ---
 equal "the page is there" 200 "$(status_of "$url/")"
 ask --dump-header "$work/head" --output /dev/null "$url/"
-for field in 'strict-transport-security: max-age=' 'content-security-policy: .*default-src' \
+for field in 'strict-transport-security: max-age=31536000' 'content-security-policy: .*default-src' \
     'x-content-type-options: nosniff' 'referrer-policy: no-referrer' \
     'cross-origin-resource-policy: same-origin'; do
     grep -qi "^$field" "$work/head" || fail "no field $field"
@@ -89,6 +89,21 @@ refuse 1 'alert' "no cipher without forward secrecy" shakes -tls1_2 -cipher AES1
 refuse 1 'alert|application protocol' "no HTTP/2" shakes -alpn h2
 shakes -alpn http/1.1 2>&1 | grep -q 'ALPN protocol: http/1.1' || fail "no http/1.1"
 ok "HTTP/1.1 is agreed on"
+# Nothing of a connection is good for another one, and nothing is packed: what is secret beside what is foreign could be guessed.
+for version in -tls1_2 -tls1_3; do
+    { echo Q | timeout 10 openssl s_client "$version" -CAfile "$ca" -sess_out "$work/session" -connect "127.0.0.1:$port"; } \
+        >"$work/s_client" 2>&1
+    grep -q '^New, TLSv1' "$work/s_client" || fail "no connection: $(cat "$work/s_client")"
+    grep -q '^Compression: NONE' "$work/s_client" || fail "it is packed"
+    ! grep -qiE 'session ticket:|Session-ID: [0-9A-F]' "$work/s_client" || fail "there is something to resume $version with"
+    [[ ! -s $work/session ]] || shakes "$version" -sess_in "$work/session" >"$work/s_client" 2>&1
+    ! grep -q '^Reused' "$work/s_client" || fail "a session $version is resumed"
+done
+ok "no session is resumed, nothing is packed"
+shakes -tls1_3 >"$work/s_client" 2>&1
+! grep -qE 'Early data was accepted|Max Early Data: [1-9]' "$work/s_client" || fail "data before the handshake"
+ok "no data before the handshake"
+equal "what is not TLS gets no answer" '' "$(curl --silent --max-time 10 "http://127.0.0.1:$port/" || true)"
 shakes -tls1_2 2>&1 | grep -q 'Secure Renegotiation IS supported' ||
     fail "renegotiation is not secured"
 mkfifo "$work/keys"
