@@ -14,8 +14,17 @@ with_password() { # PASSWORD ARGUMENT...
     printf '%s\n' "$password" | ctl one "$@"
 }
 
+# worth MIN MAX: how hard the last password is to guess was said, in bits
+worth() {
+    local bits
+    bits=$(sed -nE 's/^This password is worth about ([0-9]+) bits; at least 50 are asked for\.$/\1/p' <<<"$answer")
+    [[ $bits != '' ]] && ((bits >= $1 && bits <= $2)) || fail "between $1 and $2 bits: $answer"
+    ok "it is worth $bits bits"
+}
+
 accounts() {
     expect "an account" with_password "$good" user add anne --role editor
+    worth 50 60
     refuse 2 'already' "not twice" with_password "$good" user add anne
     refuse 2 'capitals' "none that is taken for another" with_password "$good" user add ANNE
     refuse 2 'accents' "no accents apart" with_password "$good" user add $'ane\xcc\x81'
@@ -23,6 +32,7 @@ accounts() {
     refuse 2 'capitals' "no collection that is taken for another" ctl one collection create menus
     refuse 2 'capitals' "no site either" ctl one site invite ONE
     refuse 2 'tried first' "no common password" with_password 'Bonjour2024' user add bruno
+    worth 5 49
     refuse 2 'name' "no name" with_password 'anne1965' user password anne
     refuse 2 'keys' "no row of keys" with_password 'azertyuiop' user add bruno
     refuse 2 'short' "no short one" with_password 'kq7B' user add bruno

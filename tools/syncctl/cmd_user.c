@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "crypto/digest.h"
 #include "i18n.h"
+#include "people/password.h"
 #include "proto/pack.h"
 #include "secret.h"
 
@@ -52,6 +53,16 @@ static void end_secret(struct qn_buf *secret)
     qn_buf_deinit(secret);
 }
 
+/* For who thinks of a password for somebody: how far it is from what is asked. The daemon judges.
+ */
+static void tell_strength(const struct ctl *ctl, struct qn_span password)
+{
+    const char *const names[] = {name_of(ctl), NULL};
+    if (!ctl->is_quiet && !ctl->is_json)
+        fprintf(ctl->err, _("This password is worth about %u bits; at least %u are asked for.\n"),
+                qn_password_bits(password, names), (unsigned)QN_PASSWORD_BITS_THROTTLED);
+}
+
 /* `role` NULL: only the password. */
 static int send_password(struct ctl *ctl, const char *cmd, const char *role, const char *message)
 {
@@ -62,6 +73,7 @@ static int send_password(struct ctl *ctl, const char *cmd, const char *role, con
         end_secret(&password);
         return code;
     }
+    tell_strength(ctl, qn_buf_view(&password));
     bool is_shared = role != NULL && ctl_has(ctl, "shared");
     ctl_args_init(&args, role == NULL ? 2 : is_shared ? 4 : 3);
     qn_buf_reserve(&args, 2 * CTL_SECRET_SIZE_MAX);
