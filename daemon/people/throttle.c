@@ -200,15 +200,25 @@ static void add_lane(struct lanes *lanes, struct lane *lane, const struct pace *
     lanes->pace[lanes->count++] = pace;
 }
 
+static bool is_known(struct account *account, const struct qn_guess *guess)
+{
+    return guess->is_account &&
+           (guess->is_known_device || device_of(account, &guess->source) != NULL);
+}
+
+bool qn_throttle_is_known(struct qn_throttle *throttle, const struct qn_guess *guess,
+                          uint64_t now_ms)
+{
+    return is_known(account_of(throttle, guess, now_ms), guess);
+}
+
 static void find_lanes(struct qn_throttle *throttle, const struct qn_guess *guess, uint64_t now_ms,
                        struct lanes *lanes)
 {
     struct account *account = account_of(throttle, guess, now_ms);
     struct qn_span source = QN_SPAN_OF(guess->source.bytes);
-    bool is_known =
-        guess->is_account && (guess->is_known_device || device_of(account, &guess->source) != NULL);
     *lanes = (struct lanes){0};
-    if (is_known) {
+    if (is_known(account, guess)) {
         add_lane(lanes, &account->known, &pace_known);
         return;
     }

@@ -8,10 +8,10 @@
  *   that is known
  *
  * A device is known where the account's password was right before: its prefix, or a cookie that the
- * caller judged (device.h). So whoever attacks from outside uses up the strangers' share only. Both shares
- * together are 100 guesses for an account in any 24 hours; none is ever 0 for longer than a refill.
- * Failures one after the other from one source wait twice as long each. What is right gives all
- * back.
+ * caller judged (device.h). So whoever attacks from outside uses up the strangers' share only. Both
+ * shares together are 100 guesses for an account in any 24 hours; none is ever 0 for longer than a
+ * refill. Failures one after the other from one source wait twice as long each. What is right gives
+ * all back.
  *
  * Lanes are generic cell rate algorithms (ITU-T I.371). State is bounded: accounts that exist each
  * have a place; names that do not share 1,024, so that trying them costs the same; sources share
@@ -48,6 +48,10 @@ struct qn_throttle;
 /* `key` is random: nobody can tell who shares a place. */
 struct qn_throttle *qn_throttle_new(const uint8_t key[QN_THROTTLE_KEY_SIZE]);
 void qn_throttle_free(struct qn_throttle *throttle);
+/* It comes from where the account's password was right before: it has the share of known devices.
+ */
+bool qn_throttle_is_known(struct qn_throttle *throttle, const struct qn_guess *guess,
+                          uint64_t now_ms);
 /* QN_OK: the guess may be checked, and counts as wrong until qn_throttle_right. QN_ERR_BUSY: not
  * before `ret_wait_ms`; it was not counted. */
 enum qn_err QN_CHECKED qn_throttle_ask(struct qn_throttle *throttle, const struct qn_guess *guess,

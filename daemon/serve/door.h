@@ -59,7 +59,7 @@ struct qn_verifier;
 
 #define QN_DOOR_TOKEN_FIELD   "X-Quoin-Token" /* where the page sends the session's token */
 #define QN_DOOR_HASHES_MAX    2               /* at once, 32 MiB each */
-#define QN_DOOR_WAITING_MAX   16              /* then 503 */
+#define QN_DOOR_WAITING_MAX   16              /* then 503; known devices first */
 #define QN_DOOR_FOLLOWERS_MAX 64              /* that wait for the same password being checked */
 #define QN_DOOR_CACHE_MS      (5 * 60 * 1000)
 

@@ -446,6 +446,33 @@ static bool is_under_way(const struct qn_door *door, uint64_t token)
     return false;
 }
 
+/* ---- who waits ---- */
+
+static bool has_room(const struct qn_door *door, const struct knock *knock)
+{
+    size_t count = door->waiting.count;
+    return count < QN_DOOR_WAITING_MAX ||
+           (knock->comes_first && !door->waiting.items[count - 1]->comes_first);
+}
+
+/* The stranger who came last goes: many of them keep nobody out who works here. */
+static void make_room(struct qn_door *door)
+{
+    if (door->waiting.count < QN_DOOR_WAITING_MAX)
+        return;
+    struct knock *last = door->waiting.items[door->waiting.count - 1];
+    qn_vec_remove(&door->waiting, door->waiting.count - 1);
+    end_undone(last);
+}
+
+static void enqueue(struct qn_door *door, struct knock *knock)
+{
+    size_t at = door->waiting.count;
+    while (knock->comes_first && at > 0 && !door->waiting.items[at - 1]->comes_first)
+        at--;
+    *qn_vec_insert_slot(&door->waiting, at) = knock;
+}
+
 uint64_t door_knock(struct qn_door *door, struct knock *knock)
 {
     uint64_t wait_ms = 0;
@@ -453,13 +480,15 @@ uint64_t door_knock(struct qn_door *door, struct knock *knock)
     knock->token = ++door->last_token;
     if (!knock->is_sign_in && has_leader(door, knock))
         return follow(door, knock);
-    if (door->waiting.count >= QN_DOOR_WAITING_MAX)
-        return turn_away(knock, false, BUSY_RETRY_S);
     struct qn_guess guess = guess_of(knock);
+    knock->comes_first = qn_throttle_is_known(door->throttle, &guess, door_now(door));
+    if (!has_room(door, knock))
+        return turn_away(knock, false, BUSY_RETRY_S);
     if (qn_throttle_ask(door->throttle, &guess, door_now(door), &wait_ms) != QN_OK)
         return turn_away(knock, true, (unsigned)((wait_ms + 999) / 1000));
     uint64_t token = knock->token;
-    qn_vec_push(&door->waiting, knock);
+    make_room(door);
+    enqueue(door, knock);
     start_waiting(door);
     return is_under_way(door, token) ? token : 0;
 }

@@ -2,6 +2,7 @@
  *
  *   ask ── app password, cache, session ── at once
  *     └── password ── throttle ── waiting (16) ── checking on the pool (2) ── told
+ *                                  known ones first
  *                                                  └ followers with the same password
  */
 #pragma once
@@ -33,7 +34,8 @@ struct knock {
     size_t password_size;
     char code[32]; /* of a sign-in */
     bool is_sign_in, is_follower, is_forgotten, is_account, is_known_device, may_pass;
-    uint64_t epoch; /* of the account when it was asked */
+    bool comes_first; /* from where the password was right before: strangers wait behind it */
+    uint64_t epoch;   /* of the account when it was asked */
     struct qn_source source;
     struct qn_verifier verifier;
     enum qn_err result;

@@ -108,6 +108,26 @@ a_stolen_browser() {
     equal "paul comes in elsewhere" 200 "$(comes 127.9.0.1 paul "$good")"
 }
 
+# Strangers who guess at names that nobody has keep two threads busy, and all who wait are theirs.
+a_flood() {
+    local i status
+    for ((i = 0; i < 600; i++)); do echo "$((i % 200 + 1)) nobody$i"; done >"$work/flood"
+    # shellcheck disable=SC2016 # the inner shell's
+    xargs -P 24 -L 1 sh -c 'curl --silent --insecure --max-time 30 --interface "127.20.0.$1" --user "$2:x" --output /dev/null \
+        --write-out "%{http_code}\n" "$0/api/v1/me"' "$url" <"$work/flood" >"$work/flooded" &
+    helpers+=($!)
+    await "the strangers are there" grep -q 503 "$work/flooded"
+    for ((i = 0; i < 10; i++)); do
+        status=$(comes 127.0.0.1 anne "$good" --cookie "$device")
+        [[ $status == 200 ]] || fail "who works here is answered with $status behind strangers"
+    done
+    kill -0 "${helpers[-1]}" || fail "the strangers had gone before"
+    ok "who works here does not wait behind strangers"
+    kill "${helpers[-1]}"
+    wait "${helpers[-1]}" || true
+    unset 'helpers[-1]'
+}
+
 listens() {
     holds one '.listeners | map(select(.error == "")) | length == 1' serve status
 }
@@ -135,5 +155,6 @@ pauls=$(device_of_last)
 from_one
 from_two_hundred
 who_works_here
+a_flood
 a_stolen_browser
 after_a_restart

@@ -229,7 +229,9 @@ Test(throttle, a_device_with_its_cookie_is_known_anywhere)
     attack(200, DAY, HOUR, NULL);
     struct qn_guess device = guess_of("anne", 99);
     cr_assert_not(try(&device, DAY + HOUR - STEP));
+    cr_assert_not(qn_throttle_is_known(throttle, &device, DAY + HOUR - STEP));
     device.is_known_device = true;
+    cr_assert(qn_throttle_is_known(throttle, &device, DAY + HOUR - STEP));
     cr_assert(try(&device, DAY + HOUR - STEP));
 }
 

@@ -363,6 +363,34 @@ Test(door, two_at_once_and_sixteen_that_wait)
     cr_assert_eq(hashes, answered);
 }
 
+/* However many guess at names that nobody has. */
+Test(door, who_is_known_does_not_wait_behind_strangers)
+{
+    struct told told[QN_DOOR_WAITING_MAX + QN_DOOR_HASHES_MAX], anne;
+    const unsigned count = sizeof(told) / sizeof(told[0]);
+    unsigned before = 0;
+    cr_assert_eq(ask("anne", "right"), QN_DOOR_PERSON);
+    now += QN_DOOR_CACHE_MS;
+    for (unsigned i = 0; i < count; i++) {
+        char name[16], from[32];
+        snprintf(name, sizeof(name), "n%u", i);
+        snprintf(from, sizeof(from), "198.51.100.%u", i);
+        start_ask(name, "wrong", from, &told[i]);
+        cr_assert_eq(told[i].count, 0);
+    }
+    start_ask("anne", "right", "192.0.2.7", &anne);
+    cr_assert_eq(told[count - 1].verdict, QN_DOOR_BUSY, "the last one makes room");
+    cr_assert_eq(told[count - 2].count, 0);
+    turn_until(loop, anne.count == 1);
+    cr_assert_eq(anne.verdict, QN_DOOR_PERSON);
+    for (unsigned i = 0; i + 1 < count; i++)
+        before += told[i].count;
+    cr_assert_leq(before, 2 * QN_DOOR_HASHES_MAX, "%u were before her", before);
+    for (unsigned i = 0; i < count; i++)
+        turn_until(loop, told[i].count == 1);
+    cr_assert_leq(most_at_once, QN_DOOR_HASHES_MAX);
+}
+
 /* As a WebDAV client does when it starts. */
 Test(door, eight_connections_with_one_password_are_one_guess)
 {
