@@ -18,7 +18,8 @@ with_password() { # PASSWORD ARGUMENT...
 worth() {
     local bits
     bits=$(sed -nE 's/^This password is worth about ([0-9]+) bits; at least 50 are asked for\.$/\1/p' <<<"$answer")
-    [[ $bits != '' ]] && ((bits >= $1 && bits <= $2)) || fail "between $1 and $2 bits: $answer"
+    [[ $bits != '' ]] || fail "its strength is not said: $answer"
+    ((bits >= $1 && bits <= $2)) || fail "between $1 and $2 bits: $answer"
     ok "it is worth $bits bits"
 }
 
