@@ -4,7 +4,8 @@
  * is what the session begins with (HELLO, heads of ledgers), and of that collection its row of
  * COLLS, its clocks, operations with all that is around them, and acknowledgements. The rows of
  * other collections are not for what is lacking: each costs 41 bytes at every contact. Nor are
- * incarnations beyond the first six in the clock: each machine that was restored adds one for good.
+ * incarnations beyond the first five in the clock: each machine that was restored adds one for
+ * good.
  */
 #include "base/limits.h"
 #include "proto/cursor.h"
@@ -15,7 +16,7 @@
 #define PUTS_MAX  120
 #define SPENT_MAX 1024 /* beside the operations */
 #define SPENT_OP  8    /* of each */
-#define ACTORS    6    /* in a clock, which are part of that; */
+#define ACTORS    5    /* in a clock, which are part of that; */
 #define ACTOR     21   /* bytes of each further one */
 
 /* The rows of other collections in COLLS. */
