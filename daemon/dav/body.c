@@ -80,7 +80,8 @@ bool qn_dav_ask_has(const struct qn_dav_ask *ask, enum qn_dav_live live)
 
 bool qn_dav_ask_needs_dead(const struct qn_dav_ask *ask)
 {
-    return ask->kind != QN_DAV_ASK_SOME || qn_dav_ask_has(ask, QN_DAV_DEAD);
+    return ask->kind != QN_DAV_ASK_SOME || qn_dav_ask_has(ask, QN_DAV_DEAD) ||
+           qn_dav_ask_has(ask, QN_DAV_CREATIONDATE);
 }
 
 /* ---- PROPPATCH ---- */

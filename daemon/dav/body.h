@@ -31,7 +31,7 @@ struct qn_dav_ask {
 /* An empty body asks for all. QN_ERR_INVALID (400), QN_ERR_LIMIT. */
 enum qn_err QN_CHECKED qn_dav_ask_read(const struct qn_dav_xml *xml, struct qn_dav_ask *ret_ask);
 bool qn_dav_ask_has(const struct qn_dav_ask *ask, enum qn_dav_live live);
-/* Whether an answer needs the dead properties at all. */
+/* Whether an answer needs the dead properties at all: creationdate may come from one (win32.h). */
 bool qn_dav_ask_needs_dead(const struct qn_dav_ask *ask);
 
 struct qn_dav_change {

@@ -3,7 +3,10 @@
 #include <strings.h>
 
 #include "base/text.h"
+#include "http/condition.h"
 #include "http/target.h"
+
+#define SECONDS_MAX (INT64_MAX / 1000000000 - 1) /* whose nanoseconds fit */
 
 bool qn_dav_word_eq(struct qn_span text, const char *word)
 {
@@ -154,7 +157,6 @@ static bool read_fraction(struct qn_span digits, int64_t *ret_ns)
 enum qn_err qn_dav_mtime_read(struct qn_span field, int64_t *ret_modified_ns)
 {
     const uint64_t seconds_max = 253402300799; /* the end of the year 9999; its ns would not fit */
-    const uint64_t seconds_kept = INT64_MAX / 1000000000 - 1;
     struct qn_span text = qn_dav_trim(field);
     bool is_negative = text.size > 0 && text.data[0] == '-';
     if (is_negative)
@@ -166,10 +168,22 @@ enum qn_err qn_dav_mtime_read(struct qn_span field, int64_t *ret_modified_ns)
         return QN_ERR_INVALID;
     if (!read_digits(qn_span(text.data, dot ? (size_t)(dot - text.data) : text.size), seconds_max,
                      &seconds) ||
-        seconds > seconds_kept)
+        seconds > SECONDS_MAX)
         return QN_ERR_INVALID;
     int64_t ns = (int64_t)seconds * 1000000000 + fraction;
     *ret_modified_ns = is_negative ? -ns : ns;
+    return QN_OK;
+}
+
+enum qn_err qn_dav_date_read(struct qn_span field, int64_t *ret_ns)
+{
+    int64_t seconds;
+    QN_TRY(qn_http_date_read(qn_dav_trim(field), &seconds));
+    if (seconds > SECONDS_MAX)
+        seconds = SECONDS_MAX;
+    if (seconds < -SECONDS_MAX)
+        seconds = -SECONDS_MAX;
+    *ret_ns = seconds * 1000000000;
     return QN_OK;
 }
 

@@ -32,6 +32,8 @@ enum qn_err QN_CHECKED qn_dav_destination_read(struct qn_span field, struct qn_s
 
 /* X-OC-Mtime: seconds since 1970, a fraction is allowed; as nanoseconds. */
 enum qn_err QN_CHECKED qn_dav_mtime_read(struct qn_span field, int64_t *ret_modified_ns);
+/* A date of HTTP, as nanoseconds; one beyond what they can say is the nearest that they can. */
+enum qn_err QN_CHECKED qn_dav_date_read(struct qn_span field, int64_t *ret_ns);
 
 enum qn_dav_digest { QN_DAV_MD5, QN_DAV_SHA1, QN_DAV_SHA256, QN_DAV_DIGEST_COUNT };
 #define QN_DAV_DIGEST_SIZE_MAX 32

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "dav/escape.h"
 #include "dav/media.h"
+#include "dav/win32.h"
 #include "http/condition.h"
 #include "http/target.h"
 
@@ -158,7 +159,7 @@ static void write_value(struct qn_buf *out, enum qn_dav_live live,
         write_date(out, resource->modified_ns);
         break;
     case QN_DAV_CREATIONDATE:
-        write_iso(out, resource->created_ns);
+        write_iso(out, qn_dav_win32_created_ns(resource->dead, resource->created_ns));
         break;
     case QN_DAV_GETCONTENTLENGTH:
     case QN_DAV_OC_SIZE:

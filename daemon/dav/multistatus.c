@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "dav/escape.h"
 #include "dav/live.h"
+#include "dav/win32.h"
 #include "http/answer.h"
 
 #define DECLARATION "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"
@@ -175,6 +176,15 @@ static void all_names(struct qn_buf *out, const struct qn_dav_resource *resource
     end_propstat(out, 200);
 }
 
+static bool is_in_all(const struct qn_dav_ask *ask, const struct qn_dav_dead_property *property)
+{
+    bool is_included = qn_dav_win32_is_in_all(property);
+    for (size_t i = 0; i < ask->count && !is_included; i++)
+        is_included = qn_span_eq(ask->names[i].ns, property->ns) &&
+                      qn_span_eq(ask->names[i].name, property->name);
+    return is_included;
+}
+
 static void all(struct qn_buf *out, const struct qn_dav_ask *ask,
                 const struct qn_dav_resource *resource)
 {
@@ -185,7 +195,8 @@ static void all(struct qn_buf *out, const struct qn_dav_ask *ask,
              qn_dav_ask_has(ask, (enum qn_dav_live)live)))
             qn_dav_live_write(out, (enum qn_dav_live)live, resource);
     for (size_t i = 0; resource->dead && i < resource->dead->count; i++)
-        dead_property(out, &resource->dead->items[i]);
+        if (is_in_all(ask, &resource->dead->items[i]))
+            dead_property(out, &resource->dead->items[i]);
     end_propstat(out, 200);
 }
 

@@ -370,3 +370,14 @@ enum qn_err qn_certificate_look(struct qn_span pem, struct qn_certificate_facts 
     *ret = facts;
     return QN_OK;
 }
+
+bool qn_certificate_is_for(struct qn_span pem, const char *name)
+{
+    X509 *certificate = read_certificate(pem);
+    bool is_for =
+        certificate != NULL && X509_check_host(certificate, name, strlen(name),
+                                               X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1;
+    X509_free(certificate);
+    ERR_clear_error();
+    return is_for;
+}

@@ -39,3 +39,6 @@ struct qn_certificate_facts {
 };
 /* Of the first certificate of a PEM text. */
 enum qn_err QN_CHECKED qn_certificate_look(struct qn_span pem, struct qn_certificate_facts *ret);
+/* Whether who connects by that name takes it. What its subject says does not count: no browser
+ * looks there any more. */
+bool qn_certificate_is_for(struct qn_span pem, const char *name);

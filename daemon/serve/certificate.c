@@ -87,6 +87,18 @@ static enum qn_err read_pair(const char *certificate, const char *key, struct qn
 
 /* ---- files of the IT person's ---- */
 
+/* It is used all the same; who comes by that name is warned, and file managers do not connect. */
+static void note_missing_name(struct qn_certificates *certificates)
+{
+    const struct qn_serve_config *config = &certificates->config;
+    for (size_t i = 0; i < config->name_count; i++)
+        if (!qn_certificate_is_for(qn_buf_view(&certificates->pair.certificate),
+                                   config->names[i])) {
+            fault(certificates, "%.60s is not for %.80s", config->certificate, config->names[i]);
+            return;
+        }
+}
+
 static bool refresh_files(struct qn_certificates *certificates)
 {
     const struct qn_serve_config *config = &certificates->config;
@@ -105,6 +117,8 @@ static bool refresh_files(struct qn_certificates *certificates)
         fault(certificates, "%.100s: %s", config->key, qn_err_name(err));
     if (err == QN_OK && (err = take(certificates, &pair, false)) != QN_OK)
         fault(certificates, "%.100s: %s", config->certificate, qn_err_name(err));
+    if (err == QN_OK)
+        note_missing_name(certificates);
     qn_pem_pair_deinit(&pair);
     return err == QN_OK;
 }

@@ -13,7 +13,7 @@ struct qn_certificate_status {
     bool is_loaded, is_own; /* of the site's own authority */
     uint64_t end_ms;        /* of the one that ends first: certificate or own authority */
     char names[1024];       /* names and addresses in it, with ", " between */
-    char error[160];        /* why what is wished cannot be used; "": it is */
+    char error[160];        /* what is wrong with it, or with what is wished; "": nothing */
 };
 
 struct qn_certificates;

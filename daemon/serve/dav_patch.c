@@ -2,10 +2,7 @@
  * each from the row that the one before left: two that read the same would lose one's properties.
  * Dead properties are one row. The only live ones that can be set are the times that clients copy
  * along: they are the file's own. */
-#include "http/condition.h"
 #include "serve/dav_private.h"
-
-#define NS_PER_S INT64_C(1000000000)
 
 struct patching {
     struct qn_dav_changes changes;
@@ -88,7 +85,6 @@ static void finish(struct dav_request *dav)
 static unsigned set_time(struct patching *patch, const struct qn_dav_change *change)
 {
     struct qn_span text = qn_dav_trim(change->value);
-    int64_t seconds;
     if (change->is_removal)
         return 403;
     if (change->name.live == QN_DAV_LASTMODIFIED &&
@@ -96,9 +92,8 @@ static unsigned set_time(struct patching *patch, const struct qn_dav_change *cha
         patch->sets_time = true;
         return 200;
     }
-    if (qn_http_date_read(text, &seconds) != QN_OK)
+    if (qn_dav_date_read(text, &patch->modified_ns) != QN_OK)
         return 409;
-    patch->modified_ns = seconds * NS_PER_S;
     patch->sets_time = true;
     return 200;
 }

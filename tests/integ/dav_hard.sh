@@ -1,5 +1,5 @@
 #!/bin/bash
-# What other people's clients seldom do and we have to stand: 500 names, slashes at the end or not, a crowd of files,
+# What other people's clients seldom do and we have to stand: what they need to the letter, 500 names, slashes at the end or not, a crowd of files,
 # connections that do nothing, uploads that are cut at any byte, writes that race. The numbers make it longer; SEED repeats a failure.
 #
 #   dav_hard.sh SERVER [CUTS [FILES [RACES [SEED]]]]
@@ -24,6 +24,7 @@ hard() { # SCRIPT ARGUMENT...
 }
 
 hard dav_slashes.py
+hard dav_needs.py "$folder"
 hard dav_names.py "$folder"
 hard dav_crowd.py "$folder" "$server_pid" "$files" "$most"
 hard dav_idle.py "$folder" "$server_pid" 200 "$each"

@@ -162,6 +162,12 @@ kill -HUP "${site_pid[one]}"
 cp "$work/site.pem" "$ca"
 await "other files, after a reload" serves_name second.lan
 await "a certificate that ends soon is an alert" has_alert certificate-late 1
+files=("certificate = $work/site.pem" "key = $work/site.key")
+configure "listen = 127.0.0.1:$port" 'names = third.lan' "${files[@]}"
+await "a name that the certificate is not for is an alert" has_alert serve-failed 1
+expect "that says which" holds one '.error | test("not for third.lan")' serve status
+configure "listen = 127.0.0.1:$port" 'names = second.lan' "${files[@]}"
+await "and none with one that it is for" has_alert serve-failed 0
 echo broken >"$work/site.key"
 kill -HUP "${site_pid[one]}"
 await "a key that cannot be read is an alert" has_alert serve-failed 1

@@ -225,6 +225,21 @@ meanwhile() {
     expect "it is in the trail" is_noted zoe read folder:secret/a not-found
 }
 
+# --- a lock outlives the daemon ---
+
+after_a_crash() {
+    answers "a lock" 200 anne LOCK /dav/plans/a --header 'Timeout: Second-600' --data \
+        '<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:exclusive/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockinfo>'
+    local token
+    token=$(sed -nE 's/^[Ll]ock-[Tt]oken: (.*)\r$/\1/p' "$work/head")
+    site_kill one
+    site_start one --config "$work/conf" || fail "it does not start again"
+    await "it holds after a crash" answers "somebody else" 423 zoe PUT /dav/plans/a --data x
+    answers "who locked it goes on" 204 anne PUT /dav/plans/a --header "If: ($token)" --data original
+    answers "and gives it back" 204 anne UNLOCK /dav/plans/a --header "Lock-Token: $token"
+    answers "then others may" 204 zoe PUT /dav/plans/a --data original
+}
+
 # --- the trail ---
 
 trail() {
@@ -275,6 +290,7 @@ paths
 swapping
 documents
 cuts
+after_a_crash
 meanwhile
 trail
 strangers

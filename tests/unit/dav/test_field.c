@@ -117,6 +117,27 @@ Test(dav_field, a_time_of_change_may_have_a_fraction)
     cr_assert_eq(ns, -2500000000);
 }
 
+/* Windows says 1601 of a file without a time. */
+Test(dav_field, a_date_beyond_what_can_be_said_is_the_nearest)
+{
+    static const struct {
+        const char *text;
+        int64_t seconds;
+    } cases[] = {
+        {" Fri, 13 Feb 2009 23:31:30 GMT\n", 1234567890},
+        {"Wed, 31 Dec 1969 23:59:59 GMT", -1},
+        {"Mon, 01 Jan 1601 00:00:00 GMT", -(INT64_MAX / 1000000000 - 1)},
+        {"Fri, 31 Dec 9999 23:59:59 GMT", INT64_MAX / 1000000000 - 1},
+    };
+    int64_t ns = 7;
+    cr_assert_eq(qn_dav_date_read(SPAN("yesterday"), &ns), QN_ERR_INVALID);
+    cr_assert_eq(ns, 7);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        cr_assert_eq(qn_dav_date_read(qn_span_str(cases[i].text), &ns), QN_OK, "%s", cases[i].text);
+        cr_assert_eq(ns, cases[i].seconds * 1000000000, "%s", cases[i].text);
+    }
+}
+
 Test(dav_field, a_checksum_names_its_algorithm)
 {
     enum qn_dav_digest kind = QN_DAV_MD5;

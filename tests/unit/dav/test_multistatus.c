@@ -191,7 +191,57 @@ Test(dav_multistatus, a_token_is_shown_to_who_locked)
     qn_dav_locks_free(locks);
 }
 
-/* W12: 1,500 files as Windows asks for them, with names of 60 letters that have to be encoded. */
+#define WIN32 TEXT("urn:schemas-microsoft-com:")
+
+/* What Windows leaves at each file that it copies. */
+static const struct qn_dav_dead of_windows = {
+    .items = {{.ns = WIN32,
+               .name = TEXT("Win32CreationTime"),
+               .value = TEXT("Fri, 13 Feb 2009 23:31:28 GMT")},
+              {.ns = WIN32,
+               .name = TEXT("Win32LastAccessTime"),
+               .value = TEXT("Fri, 13 Feb 2009 23:31:29 GMT")},
+              {.ns = WIN32, .name = TEXT("Win32FileAttributes"), .value = TEXT("00000020")}},
+    .count = 3,
+};
+
+/* In a listing stands what it would not know otherwise: when a file was made, and that it is hidden
+ * or not to be written. */
+Test(dav_multistatus, of_what_windows_left_a_listing_has_what_says_something)
+{
+    QN_AUTO_BUF struct qn_buf out;
+    struct qn_dav_resource resource = file();
+    struct qn_dav_dead dead = of_windows;
+    struct qn_dav_ask all = {.kind = QN_DAV_ASK_ALL}, names = {.kind = QN_DAV_ASK_NAMES};
+    resource.dead = &dead;
+    qn_buf_init(&out, 65536);
+    qn_dav_multistatus_resource(&out, &all, &resource);
+    cr_assert_eq(count_of(&out, "<D:creationdate>2009-02-13T23:31:28Z</D:creationdate>"), 1);
+    cr_assert_eq(count_of(&out, "Win32"), 0);
+    qn_buf_reset(&out);
+    all.names[all.count++] =
+        (struct qn_dav_name){dead.items[1].ns, dead.items[1].name, QN_DAV_DEAD}; /* include */
+    qn_dav_multistatus_resource(&out, &all, &resource);
+    cr_assert_eq(count_of(&out, "<ns0:Win32LastAccessTime "), 1);
+    static const char *const told[] = {"00000002", "00000021", "00000024", "odd"};
+    for (size_t i = 0; i < 4; i++) {
+        qn_buf_reset(&out);
+        dead.items[2].value = qn_span_str(told[i]);
+        qn_dav_multistatus_resource(&out, &all, &resource);
+        cr_assert_eq(count_of(&out, "<ns0:Win32FileAttributes "), 1, "%s", told[i]);
+    }
+    qn_buf_reset(&out);
+    dead.items[0].value = SPAN("some day");
+    qn_dav_multistatus_resource(&out, &all, &resource);
+    cr_assert_eq(count_of(&out, "<D:creationdate>2000-02-29T00:00:00Z</D:creationdate>"), 1);
+    cr_assert_eq(count_of(&out, ">some day</ns0:Win32CreationTime>"), 1);
+    qn_buf_reset(&out);
+    qn_dav_multistatus_resource(&out, &names, &resource);
+    cr_assert_eq(count_of(&out, "<ns0:Win32"), 4); /* with the time of the last change */
+}
+
+/* W12: 1,500 files as Windows left them and asks for them, with names of 60 letters that have to be
+ * encoded. */
 Test(dav_multistatus, a_listing_of_1500_files_stays_below_a_million_bytes)
 {
     QN_AUTO_BUF struct qn_buf out;
@@ -202,7 +252,8 @@ Test(dav_multistatus, a_listing_of_1500_files_stays_below_a_million_bytes)
     resource.href =
         SPAN("/dav/F/R%C3%A9sidents/Compte%20rendu%20de%20la%20r%C3%A9union%20du%2012.docx");
     resource.name = SPAN("Compte rendu de la r\xc3\xa9union du 12.docx");
-    resource.etag = SPAN("\"0123456789abcdef0123456789abcdef0123456789abcdef\"");
+    resource.etag = SPAN("\"c0123456789abcdef0123456789abcdef\"");
+    resource.dead = &of_windows;
     qn_buf_init(&out, 4 * 1024 * 1024);
     qn_dav_multistatus_start(&out);
     for (int i = 0; i < 1500; i++)

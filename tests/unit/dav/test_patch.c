@@ -34,6 +34,16 @@ static const char *all(void)
 {
     return (const char *)dav_ask(world, "PROPFIND /dav/F/a", "Depth: 0\r\n", "")->body.data;
 }
+
+static const char *by_name(const char *name)
+{
+    char body[256];
+    snprintf(
+        body, sizeof(body),
+        "<propfind xmlns='DAV:'><prop><%s xmlns='urn:schemas-microsoft-com:'/></prop></propfind>",
+        name);
+    return (const char *)dav_ask(world, "PROPFIND /dav/F/a", "Depth: 0\r\n", body)->body.data;
+}
 #define SET(property)    "<D:set><D:prop>" property "</D:prop></D:set>"
 #define REMOVE(property) "<D:remove><D:prop>" property "</D:prop></D:remove>"
 
@@ -90,8 +100,21 @@ Test(dav_patch, windows_sets_its_times)
     cr_assert_null(strstr(answer, "HTTP/1.1 4"));
     cr_assert_not_null(strstr(answer, "HTTP/1.1 200 OK"));
     cr_assert_eq(dav_world_modified_ns(world, "a"), INT64_C(1234567890000000000));
-    cr_assert_not_null(strstr(all(), "Win32FileAttributes xmlns:ns0=\"urn:schemas-microsoft-com:\">"
-                                     "00000020<"));
+    cr_assert_not_null(strstr(by_name("Win32FileAttributes"), ">00000020<"));
+    cr_assert_not_null(strstr(by_name("Win32CreationTime"), ">Mon, 27 Nov 2023 10:00:00 GMT<"));
+    cr_assert_not_null(strstr(by_name("Win32LastAccessTime"), ">Mon, 27 Nov 2023 10:00:01 GMT<"));
+}
+
+/* What it says of a file that has no time, or a broken one: the copy goes on, and the file is old
+ * or young, not of another century. */
+Test(dav_patch, times_that_no_file_can_have)
+{
+    const char *answer = patch(
+        SET("<Z:Win32LastModifiedTime>Mon, 01 Jan 1601 00:00:00 GMT</Z:Win32LastModifiedTime>"));
+    cr_assert_null(strstr(answer, "HTTP/1.1 4"));
+    cr_assert_lt(dav_world_modified_ns(world, "a"), INT64_C(-9000000000000000000));
+    patch(SET("<Z:Win32LastModifiedTime>Fri, 31 Dec 9999 23:59:59 GMT</Z:Win32LastModifiedTime>"));
+    cr_assert_gt(dav_world_modified_ns(world, "a"), INT64_C(9000000000000000000));
 }
 
 Test(dav_patch, other_clients_set_the_time_too)

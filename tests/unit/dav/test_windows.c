@@ -17,6 +17,9 @@
     "<?xml version=\"1.0\" encoding=\"utf-8\" ?><D:propertyupdate xmlns:D=\"DAV:\" "               \
     "xmlns:Z=\"urn:schemas-microsoft-com:\"><D:set><D:prop>" properties                            \
     "</D:prop></D:set></D:propertyupdate>"
+#define ATTRIBUTES                                                                                 \
+    "<D:propfind xmlns:D=\"DAV:\" xmlns:Z=\"urn:schemas-microsoft-com:\"><D:prop>"                 \
+    "<Z:Win32FileAttributes/></D:prop></D:propfind>"
 #define PLAY(steps) dav_trace_play(world, steps, sizeof(steps) / sizeof((steps)[0]))
 
 static struct dav_world *world;
@@ -104,7 +107,9 @@ Test(dav_windows, a_file_is_copied_there)
         {"PROPFIND /dav/F/Menus/plan.docx", AGENT "Depth: 0\r\n", .status = 207,
          .has = {"<D:getcontentlength>7</D:getcontentlength>",
                  "<D:getlastmodified>Fri, 13 Feb 2009 23:31:30 GMT</D:getlastmodified>",
-                 "Win32FileAttributes xmlns:ns0=\"urn:schemas-microsoft-com:\">00000020<"}},
+                 "<D:creationdate>2009-02-13T23:31:28Z</D:creationdate>"}},
+        {"PROPFIND /dav/F/Menus/plan.docx", AGENT XML "Depth: 0\r\n", ATTRIBUTES, .status = 207,
+         .has = {"Win32FileAttributes xmlns:ns0=\"urn:schemas-microsoft-com:\">00000020<"}},
     };
     PLAY(steps);
     cr_assert_str_eq(dav_world_file(world, "Menus/plan.docx"), "contenu");
@@ -123,7 +128,7 @@ Test(dav_windows, folders_are_made_renamed_and_removed)
         {"MOVE /dav/F/Nouveau%20dossier",
          AGENT "Destination: https://h:8443/dav/F/%C3%89t%C3%A9\r\nOverwrite: F\r\n",
          .status = 201},
-        {"PROPFIND /dav/F/%C3%89t%C3%A9", AGENT "Depth: 0\r\n", .status = 207,
+        {"PROPFIND /dav/F/%C3%89t%C3%A9", AGENT "Depth: 0\r\n", ATTRIBUTES, .status = 207,
          .has = {"<D:href>/dav/F/%C3%89t%C3%A9/</D:href>", "00000010"}},
         {"MOVE /dav/F/Menus/semaine%2012.txt",
          AGENT

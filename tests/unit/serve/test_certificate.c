@@ -145,10 +145,13 @@ Test(certificate, a_machine_without_the_time_waits)
 static void write_files(const char *name, uint64_t now_ms)
 {
     char path[TMP_PATH_SIZE];
-    struct qn_pem_pair pair;
+    struct qn_pem_pair authority, pair;
     struct qn_authority_names names = {.names = &name, .name_count = 1};
+    qn_pem_pair_init(&authority);
     qn_pem_pair_init(&pair);
-    cr_assert_eq(qn_authority_make("x", &names, now_ms, &pair), QN_OK);
+    cr_assert_eq(qn_authority_make("x", &names, now_ms, &authority), QN_OK);
+    cr_assert_eq(qn_authority_sign(&authority, &names, now_ms, &pair), QN_OK);
+    qn_pem_pair_deinit(&authority);
     cr_assert_eq(
         qn_os_replace_file(tmp_dir_at(&dir, "c.pem", path), qn_buf_view(&pair.certificate), 0644),
         QN_OK);
@@ -169,6 +172,7 @@ static void name_files(void)
 Test(certificate, files_are_read_again_when_they_change)
 {
     name_files();
+    config.name_count = 0;
     write_files("one.example", NOW_MS);
     qn_certificates_configure(certificates, &config);
     cr_assert(qn_certificates_refresh(certificates, NOW_MS));
@@ -184,6 +188,7 @@ Test(certificate, files_that_cannot_be_read_are_told_and_the_old_ones_stay)
 {
     char path[TMP_PATH_SIZE];
     name_files();
+    config.name_count = 0;
     qn_certificates_configure(certificates, &config);
     cr_assert_not(qn_certificates_refresh(certificates, NOW_MS));
     cr_assert_neq(status()->error[0], '\0');
@@ -195,4 +200,22 @@ Test(certificate, files_that_cannot_be_read_are_told_and_the_old_ones_stay)
     cr_assert_not(qn_certificates_refresh(certificates, NOW_MS));
     cr_assert_neq(status()->error[0], '\0');
     cr_assert(status()->is_loaded);
+}
+
+/* Windows and macOS do not connect then, and say little of why. */
+Test(certificate, files_that_are_not_for_a_name_of_the_site_are_told_and_used)
+{
+    name_files();
+    write_files("quoin.example", NOW_MS);
+    qn_certificates_configure(certificates, &config);
+    cr_assert(qn_certificates_refresh(certificates, NOW_MS));
+    cr_assert_not_null(strstr(status()->error, "is not for quoin.lan"), "%s", status()->error);
+    cr_assert(status()->is_loaded);
+    write_files("quoin.lan", NOW_MS);
+    cr_assert(qn_certificates_refresh(certificates, NOW_MS));
+    cr_assert_str_eq(status()->error, "");
+    snprintf(config.names[config.name_count++], sizeof(config.names[0]), "files.pradines.example");
+    qn_certificates_configure(certificates, &config);
+    cr_assert(qn_certificates_refresh(certificates, NOW_MS));
+    cr_assert_not_null(strstr(status()->error, "is not for files.pradines.example"));
 }

@@ -3,6 +3,8 @@
 #include <sys/resource.h>
 
 #include "handlers.h"
+#include "http/head.h"
+#include "serve/door.h"
 
 static struct web_rig rig;
 
@@ -53,6 +55,18 @@ static void check_is_served(const char *from)
     web_client_init(&client, &rig, &(struct web_client_options){.from = from});
     check_answers(&client);
     web_client_deinit(&client);
+}
+
+/* docs/serving.md tells people these numbers; what is below tries that they hold. */
+Test(limits, are_those_that_are_told)
+{
+    cr_assert_eq(QN_HTTP_HEAD_SIZE_MAX, 16384);
+    cr_assert_eq(QN_HTTP_HEADERS_MAX, 100);
+    cr_assert_eq(QN_WEB_HEAD_TIME_MAX_MS, 10000);
+    cr_assert_eq(QN_WEB_BODY_TIME_MAX_MS, 60000);
+    cr_assert_eq(QN_WEB_FROM_ADDRESS_MAX, 64);
+    cr_assert_eq(QN_WEB_CONNECTIONS_MAX, 1000);
+    cr_assert_eq(QN_DOOR_CACHE_MS, 300000);
 }
 
 Test(limits, a_head_has_to_come_within_ten_seconds)
