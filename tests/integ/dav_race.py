@@ -6,8 +6,10 @@ somebody took its place or removed it who could have seen it.
     dav_race.py URL AUTHORITY DIRECTORY ROUNDS [SEED]
 
 Each content is unique. At the end of a round a content that was acknowledged may be gone only if its name was removed,
-moved or written on the disk since, or another write took its place: one that named its ETag, or one without a condition
-that the server had not begun with (it says 100 Continue when it has) before the last byte of the lost one was sent.
+moved or written on the disk since, or another write took its place: one that named its ETag (of the content that its
+writer had read: until a file's digest is stored, which may be behind the answer to a reader, it has another ETag), or one
+without a condition that the server had not begun with (it says 100 Continue when it has) before the last byte of the
+lost one was sent.
 """
 import hashlib
 import os
@@ -25,12 +27,12 @@ STEPS = 8
 
 class Event:
     """A change that was acknowledged: of what name, when the last of it was sent and when it was answered; of a PUT
-    also what it put there, what it replaced (an ETag; "*": nothing; None: whatever is there), and by when the server
-    had begun with it."""
+    also what it put there, what it replaced (an ETag; "*": nothing; None: whatever is there) and the content of that, and
+    by when the server had begun with it."""
 
-    def __init__(self, kind, name, sent, content=None, etag=None, seen=None, begun=None):
+    def __init__(self, kind, name, sent, content=None, seen=None, read=None, begun=None):
         self.kind, self.name, self.sent, self.ended = kind, name, sent, time.monotonic()
-        self.content, self.etag, self.seen = content, etag, seen
+        self.content, self.seen, self.read = content, seen, read
         self.begun = begun if begun is not None else self.ended
 
 
@@ -43,18 +45,19 @@ class Writer(threading.Thread):
 
     def put(self, step, name):
         content = ("%s.%d " % (self.label, step)).encode() * self.chance.choice((1, 50, 5000, 60000))
-        how, fields, seen = self.chance.randrange(4), {}, None
+        how, fields, seen, read = self.chance.randrange(4), {}, None, None
         if how == 0:
-            status, answer, _ = self.client.ask("HEAD", self.top + name)
+            status, answer, content_there = self.client.ask("GET", self.top + name)
             if status == 200:
-                seen = fields["If-Match"] = answer["etag"]
+                seen, read = answer["etag"], content_there
+                fields["If-Match"] = seen
         elif how == 1:
             seen = fields["If-None-Match"] = "*"
         pause = self.chance.random() * 0.02 if self.chance.random() < 0.5 else None
-        status, answer, sent, begun = self.client.put_slowly(self.top + name, content, fields, pause)
+        status, _, sent, begun = self.client.put_slowly(self.top + name, content, fields, pause)
         assert status in (201, 204, 412), "PUT %s: %d" % (name, status)
         if status != 412:
-            self.events.append(Event("put", name, sent, content, answer.get("etag"), seen, begun))
+            self.events.append(Event("put", name, sent, content, seen, read, begun))
 
     def move(self, name, other):
         begun = time.monotonic()
@@ -124,7 +127,7 @@ def may_be_gone(put, events):
             continue
         if other.kind in ("move", "delete", "replace", "disk"):
             return True  # these name no version: whatever is there goes (a move takes it along)
-        if other.seen is None and other.begun >= put.sent or other.seen is not None and other.seen == put.etag:
+        if other.seen is None and other.begun >= put.sent or other.read == put.content:
             return True
     return False
 
