@@ -29,7 +29,8 @@ is_exit() {
 }
 
 others_down() {
-    local took
+    local took most=200
+    ! grep -q __asan_init "$sites_syncd" || most=1000 # it is no measure then
     await "all is well: exit 0" is_exit 0 ctl one status
     await "and -x says so" ctl one status -x
     grep -q 'all sites are healthy' < <(ctl one status -x) || fail "status -x: $(ctl one status -x)"
@@ -43,8 +44,8 @@ others_down() {
     expect "there is an alert for each" holds one \
         '[.alerts[] | select(.code == "site-offline") | .object] | sort == ["three","two"]' status
     took=$(status_ms)
-    ((took <= 200)) || fail "status took $took ms"
-    ok "status answers within 200 ms ($took ms)"
+    ((took <= most)) || fail "status took $took ms"
+    ok "status answers within $most ms ($took ms)"
     expect "writes go on" ctl one record put c alone a=b
     equal "verify says who is missing" 1 "$(exit_status ctl one verify --timeout 1)"
     equal "no daemon: 69" 69 "$(exit_status ctl two status)"
