@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -110,13 +109,9 @@ static void copy(struct qn_command *command, const struct qn_command_options *op
 struct qn_command *qn_command_start(const struct qn_command_options *options)
 {
     struct qn_command *command = QN_NEW(struct qn_command);
-    sigset_t all, before;
     copy(command, options);
     open_pipe(command);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    QN_ASSERT(pthread_create(&command->thread, NULL, run, command) == 0);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    QN_ASSERT(qn_os_start_thread(&command->thread, run, command) == 0);
     return command;
 }
 

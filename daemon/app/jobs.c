@@ -1,7 +1,6 @@
 #include "app/jobs.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -189,15 +188,6 @@ static void *work(void *context)
 
 /* ---- the door ---- */
 
-static void start_thread(struct qn_jobs *jobs)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    QN_ASSERT(pthread_create(&jobs->thread, NULL, work, jobs) == 0);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
 struct qn_jobs *qn_jobs_new(const struct qn_jobs_options *options)
 {
     struct qn_jobs *jobs = QN_NEW(struct qn_jobs);
@@ -209,7 +199,7 @@ struct qn_jobs *qn_jobs_new(const struct qn_jobs_options *options)
     pthread_cond_init(&jobs->is_room, NULL);
     jobs->mailbox = qn_mailbox_new(options->loop, deliver, jobs);
     jobs->watch = qn_timer_new(options->loop, tell_progress, jobs);
-    start_thread(jobs);
+    QN_ASSERT(qn_os_start_thread(&jobs->thread, work, jobs) == 0);
     return jobs;
 }
 

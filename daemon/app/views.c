@@ -1,11 +1,11 @@
 #include "app/views.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 
 #include "app/views_impl.h"
 #include "base/assert.h"
+#include "os/os.h"
 #include "proto/pack.h"
 
 #define FULL_SIZE   (124 * 1024) /* frames of so much go to the queue */
@@ -242,15 +242,9 @@ void qn_views_free(struct qn_views *views)
 static bool start_thread(struct qn_view *view)
 {
     pthread_t thread;
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool is_started = pthread_create(&thread, &attributes, work, view) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
+    bool is_started = qn_os_start_thread(&thread, work, view) == 0;
+    if (is_started)
+        pthread_detach(thread);
     return is_started;
 }
 

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <pthread.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/span.h"
@@ -21,6 +23,9 @@ int32_t qn_os_offset_s(uint64_t wall_ms);
 /* Size of the file system that `path` is on; 0 if it cannot be asked. */
 uint64_t qn_os_disk_bytes(const char *path);
 void qn_os_random(void *out, size_t size); /* getrandom; never fails once the system has booted */
+
+/* A thread to which no signal comes: they are the affair of who starts it. 0 or an errno value. */
+int qn_os_start_thread(pthread_t *ret_thread, void *(*run)(void *context), void *context);
 
 /* Appends a whole regular file of at most size_max bytes to `out`. QN_ERR_DENIED: a link or a
  * special file, which is never waited for. QN_ERR_LIMIT: longer, or more than `out` may hold. */

@@ -1,11 +1,11 @@
 #include "store/writer.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "os/os.h"
 #include "store/kv_lmdb.h"
 
 #define ROOM_AGAIN ((uint64_t)16 * 1024 * 1024)
@@ -185,17 +185,6 @@ static void *run(void *argument)
 
 /* ---- the loop thread's side ---- */
 
-/* Signals are the loop's affair. */
-static int start_thread(struct qn_writer *writer)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int code = pthread_create(&writer->thread, NULL, run, writer);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return code;
-}
-
 static void release(struct qn_writer *writer)
 {
     queue_clear(&writer->queue);
@@ -223,7 +212,7 @@ enum qn_err qn_writer_start(const struct qn_writer_options *options, struct qn_w
     qn_kv_lmdb_init(&writer->kv, options->env->mdb, options->env->tables);
     pthread_mutex_init(&writer->mutex, NULL);
     pthread_cond_init(&writer->is_wanted, NULL);
-    int code = start_thread(writer);
+    int code = qn_os_start_thread(&writer->thread, run, writer);
     if (code != 0) {
         release(writer);
         return qn_os_err(code);

@@ -1,8 +1,9 @@
 #include "restore_flush.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <unistd.h>
+
+#include "os/os.h"
 
 void ctl_flusher_init(struct ctl_flusher *flusher, int fd)
 {
@@ -36,25 +37,14 @@ static void *work(void *context)
     return NULL;
 }
 
-/* Signals are the caller's. Without a thread there is only the end to wait for. */
-static bool start(struct ctl_flusher *flusher)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool is_started = pthread_create(&flusher->thread, NULL, work, flusher) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return is_started;
-}
-
 void ctl_flusher_wrote(struct ctl_flusher *flusher, uint64_t bytes)
 {
     flusher->unflushed += bytes;
     if (flusher->unflushed < CTL_FLUSH_SIZE)
         return;
     flusher->unflushed = 0;
-    if (!flusher->has_thread)
-        flusher->has_thread = start(flusher);
+    if (!flusher->has_thread) /* without one there is only the end to wait for */
+        flusher->has_thread = qn_os_start_thread(&flusher->thread, work, flusher) == 0;
     pthread_mutex_lock(&flusher->mutex);
     flusher->wants = true;
     pthread_cond_signal(&flusher->is_wanted);
