@@ -455,22 +455,22 @@ static bool has_room(const struct qn_door *door, const struct knock *knock)
            (knock->comes_first && !door->waiting.items[count - 1]->comes_first);
 }
 
-/* The stranger who came last goes: many of them keep nobody out who works here. */
-static void make_room(struct qn_door *door)
-{
-    if (door->waiting.count < QN_DOOR_WAITING_MAX)
-        return;
-    struct knock *last = door->waiting.items[door->waiting.count - 1];
-    qn_vec_remove(&door->waiting, door->waiting.count - 1);
-    end_undone(last);
-}
-
 static void enqueue(struct qn_door *door, struct knock *knock)
 {
     size_t at = door->waiting.count;
     while (knock->comes_first && at > 0 && !door->waiting.items[at - 1]->comes_first)
         at--;
     *qn_vec_insert_slot(&door->waiting, at) = knock;
+}
+
+/* The stranger who came last goes: many of them keep nobody out who works here. Behind the one who
+ * comes, so that whoever is told and asks again finds no room. */
+static void send_last_away(struct qn_door *door)
+{
+    if (door->waiting.count <= QN_DOOR_WAITING_MAX)
+        return;
+    struct knock *last = door->waiting.items[--door->waiting.count];
+    end_undone(last);
 }
 
 uint64_t door_knock(struct qn_door *door, struct knock *knock)
@@ -487,8 +487,8 @@ uint64_t door_knock(struct qn_door *door, struct knock *knock)
     if (qn_throttle_ask(door->throttle, &guess, door_now(door), &wait_ms) != QN_OK)
         return turn_away(knock, true, (unsigned)((wait_ms + 999) / 1000));
     uint64_t token = knock->token;
-    make_room(door);
     enqueue(door, knock);
+    send_last_away(door);
     start_waiting(door);
     return is_under_way(door, token) ? token : 0;
 }

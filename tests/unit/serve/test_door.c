@@ -632,6 +632,38 @@ Test(door, a_new_password_is_a_fresh_start)
     cr_assert_eq(sign_in("right", "", &entry), QN_SIGN_IN_DONE);
 }
 
+static void ask_again(void *context, enum qn_door_verdict verdict, const struct qn_person *person,
+                      unsigned retry_s)
+{
+    (void)person, (void)retry_s;
+    cr_assert_eq(verdict, QN_DOOR_BUSY);
+    start_ask("again", "wrong", "198.51.100.250", context);
+}
+
+/* At once, as the next request of its connection does. */
+Test(door, who_made_room_takes_no_place_of_the_others)
+{
+    struct told told[QN_DOOR_WAITING_MAX + QN_DOOR_HASHES_MAX - 1], anne, again = {0};
+    const unsigned count = sizeof(told) / sizeof(told[0]);
+    struct qn_http_head head = head_of(QN_HTTP_GET, "192.0.2.1:8443");
+    cr_assert_eq(ask("anne", "right"), QN_DOOR_PERSON);
+    now += QN_DOOR_CACHE_MS;
+    for (unsigned i = 0; i < count; i++) {
+        char name[16], from[32];
+        snprintf(name, sizeof(name), "n%u", i);
+        snprintf(from, sizeof(from), "198.51.100.%u", i);
+        start_ask(name, "wrong", from, &told[i]);
+    }
+    add_field(&head, "Authorization", basic("last", "wrong"));
+    cr_assert_neq(qn_door_ask(door, &head, "198.51.100.251", ask_again, &again), 0);
+    start_ask("anne", "right", "192.0.2.7", &anne);
+    cr_assert_eq(again.count, 1);
+    cr_assert_eq(again.verdict, QN_DOOR_BUSY);
+    for (unsigned i = 0; i < count; i++)
+        turn_until(loop, told[i].count == 1);
+    turn_until(loop, anne.count == 1);
+}
+
 static enum qn_sign_in sign_in_from(const char *from, const char *device, struct entry *entry)
 {
     struct qn_sign_in_what what = {.name = SPAN("anne"),
