@@ -267,6 +267,7 @@ static enum qn_err finish(struct qn_pool *pool, struct qn_pool_put *put)
     char path[80];
     if (fdatasync(put->fd) != 0)
         return qn_os_err(errno);
+    posix_fadvise(put->fd, 0, 0, POSIX_FADV_DONTNEED); /* others need the memory sooner */
     fresh_path(put->fresh, path);
     return qn_pool_place(pool, path, &put->name);
 }

@@ -1,7 +1,10 @@
-/* Writes back while a restore goes on, so that the disk is not idle until the end and then waited
- * for: each CTL_FLUSH_SIZE bytes a thread calls syncfs. It promises nothing: what is durable is
- * said by the syncfs at the end of a restore, and by ctl_flusher_stop about those before it (each
- * error of a disk is told once per open file, so a lost one here would be lost for good).
+/* Writes back what was restored while a restore goes on, so that the disk is not idle until the end
+ * and then waited for, and lets go of it in the page cache: a restore does not push what a server
+ * works with out of its memory, and does not need more of it than CTL_FLUSH_SIZE_MAX twice.
+ *
+ * It promises nothing: what is durable is said by the syncfs at the end of a restore, and by
+ * ctl_flusher_stop about what was written before (each error of a disk is told once per open file,
+ * so a lost one here would be lost for good).
  */
 #pragma once
 
@@ -9,21 +12,34 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CTL_FLUSH_SIZE ((uint64_t)64 * 1024 * 1024) /* bytes */
+#define CTL_FLUSH_SIZE_MAX   ((uint64_t)32 * 1024 * 1024) /* bytes of a batch: not much more */
+#define CTL_FLUSH_COUNT_MAX  256                          /* its open files */
+#define CTL_FLUSH_PIECE_SIZE ((uint64_t)8 * 1024 * 1024)  /* of a file that is not whole yet */
 
-struct ctl_flusher {
-    int fd;             /* of the file system; the caller's */
-    uint64_t unflushed; /* bytes; of the caller's thread */
-    bool has_thread;    /* not before there is something to do */
-    pthread_t thread;
-    pthread_mutex_t mutex;
-    pthread_cond_t is_wanted;
-    bool wants, is_ending; /* under the mutex, as what follows */
-    int error;             /* the first one */
+struct ctl_flush_batch {
+    struct {
+        int fd; /* ours */
+        uint64_t offset, size;
+    } pieces[CTL_FLUSH_COUNT_MAX];
+    unsigned count;
+    uint64_t size;
 };
 
-void ctl_flusher_init(struct ctl_flusher *flusher, int fd);
-/* So many bytes were written. Never waits. */
-void ctl_flusher_wrote(struct ctl_flusher *flusher, uint64_t bytes);
-/* Waits for what is wanted. 0, or the errno of the first one that failed. */
+struct ctl_flusher {
+    struct ctl_flush_batch batches[2]; /* one is filled while the other one is flushed */
+    unsigned filling;                  /* of the caller's thread */
+    bool has_thread;                   /* not before there is something to do */
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t has_changed;
+    bool is_flushing, is_ending; /* under the mutex, as what follows */
+    int error;                   /* the first one */
+};
+
+void ctl_flusher_init(struct ctl_flusher *flusher);
+/* So much was written to a file, of which it keeps a descriptor of its own for a while. Waits if
+ * the disk is a batch behind. */
+void ctl_flusher_take(struct ctl_flusher *flusher, int fd, uint64_t offset, uint64_t size);
+/* Ends with what was taken. 0, or the errno of the first that failed; once it was called, nothing
+ * is taken any more. */
 int ctl_flusher_stop(struct ctl_flusher *flusher);

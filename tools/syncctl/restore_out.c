@@ -212,6 +212,7 @@ static enum qn_err begin_file(struct ctl_restore *restore, const struct qn_entry
         return ctl_restore_fail(restore, CTL_RESTORE_NOT_MADE, errno);
     restore->size = entry->size;
     restore->offset = 0;
+    restore->taken = 0;
     restore->ends_in_hole = false;
     ctl_meta_take(restore->owners, entry, &restore->meta);
     return QN_OK;
@@ -232,6 +233,14 @@ static int write_all(int fd, const uint8_t *bytes, size_t size, uint64_t offset)
     return 0;
 }
 
+/* The disk may begin with what was written. */
+static void let_flush(struct ctl_restore *restore)
+{
+    ctl_flusher_take(&restore->places.flusher, restore->fd, restore->taken,
+                     restore->offset - restore->taken);
+    restore->taken = restore->offset;
+}
+
 enum qn_err ctl_restore_bytes(struct ctl_restore *restore, const uint8_t *bytes, size_t size)
 {
     QN_ASSERT(restore->is_file);
@@ -242,7 +251,8 @@ enum qn_err ctl_restore_bytes(struct ctl_restore *restore, const uint8_t *bytes,
     if (fits && error == 0) {
         restore->offset += size;
         restore->ends_in_hole = bytes == NULL;
-        ctl_places_wrote(&restore->places, bytes == NULL ? 0 : size);
+        if (restore->offset - restore->taken >= CTL_FLUSH_PIECE_SIZE)
+            let_flush(restore);
         return QN_OK;
     }
     abandon_file(restore);
@@ -257,6 +267,7 @@ static enum qn_err end_file(struct ctl_restore *restore)
         abandon_file(restore);
         return ctl_restore_fail(restore, CTL_RESTORE_NOT_MADE, error);
     }
+    let_flush(restore);
     int fd = restore->fd;
     restore->fd = -1;
     enum qn_err err = ctl_restore_complete(restore, fd, &restore->counts.files);

@@ -49,11 +49,6 @@ static void note_device(struct ctl_places *places, int fd, uint64_t device)
     places->devices[places->device_count++].fd = kept;
 }
 
-void ctl_places_wrote(struct ctl_places *places, uint64_t bytes)
-{
-    ctl_flusher_wrote(&places->flusher, bytes);
-}
-
 int ctl_places_sync(struct ctl_places *places)
 {
     int error = ctl_flusher_stop(&places->flusher);
@@ -187,7 +182,7 @@ int ctl_places_init(struct ctl_places *places, const char *target, bool *ret_is_
     int fd = -1, error = open_target(target, &fd);
     *places = (struct ctl_places){0};
     qn_buf_init(&places->path, QN_PATH_SIZE_MAX);
-    ctl_flusher_init(&places->flusher, fd);
+    ctl_flusher_init(&places->flusher);
     if (error != 0)
         return error;
     if (fstat(fd, &status) != 0) {

@@ -34,8 +34,8 @@ struct ctl_places {
     } devices[CTL_PLACE_DEVICES_MAX]; /* file systems written to */
     size_t device_count;
     bool has_more_devices;
-    struct ctl_flusher flusher; /* of the target's file system */
-    bool redoes;                /* folders that are there get their attributes anew */
+    struct ctl_flusher flusher;
+    bool redoes; /* folders that are there get their attributes anew */
     /* A folder was left: what could not be put on it, or why not. */
     void (*on_left)(void *context, struct qn_span path, int error,
                     const struct ctl_meta_loss *loss);
@@ -59,7 +59,5 @@ int ctl_places_enter(struct ctl_places *places, const char *name, struct ctl_met
                      bool overwrites);
 /* An open folder (O_PATH) by its path below the target. -1 and errno. */
 int ctl_places_open(struct ctl_places *places, struct qn_span path);
-/* So many bytes were written to a file: the disk may begin with them. */
-void ctl_places_wrote(struct ctl_places *places, uint64_t bytes);
 /* Everything that was written is durable when it returns 0. */
 int ctl_places_sync(struct ctl_places *places);

@@ -30,6 +30,7 @@ struct ctl_restore {
     struct ctl_meta meta;
     int fd;
     uint64_t size, offset;
+    uint64_t taken; /* by the flusher, up to this offset */
     bool ends_in_hole;
 };
 
