@@ -287,9 +287,9 @@ static bool is_by_script(const struct qn_web_request *request)
     return is_api(request) && mode != NULL && !qn_span_eq_str(mode->value, "navigate");
 }
 
-void answer_challenge(struct qn_web_request *request)
+void answer_challenge(struct qn_web_request *request, const char *code)
 {
-    struct refusal refusal = {.status = 401, .code = "sign-in", .object = ""};
+    struct refusal refusal = {.status = 401, .code = code, .object = ""};
     if (!is_by_script(request)) {
         refusal.field = "WWW-Authenticate";
         refusal.value = "Basic realm=\"Quoin\", charset=\"UTF-8\"";

@@ -169,6 +169,14 @@ bool connection_step_head(struct connection *connection)
 
 /* ---- the door's answer ---- */
 
+/* Of the account itself. Whom another site vouches for was judged there. */
+static bool is_by_password(const struct qn_web_request *request)
+{
+    const struct qn_person *person = &request->person;
+    return request->has_person && !person->is_session && !person->is_from_site &&
+           person->device[0] == '\0';
+}
+
 static void start_handler(struct connection *connection)
 {
     struct qn_web_request *request = &connection->request;
@@ -183,7 +191,11 @@ static void start_handler(struct connection *connection)
         return;
     }
     if (found.route->needs_person && !request->has_person) {
-        answer_challenge(request);
+        answer_challenge(request, "sign-in");
+        return;
+    }
+    if (found.route->needs_device && is_by_password(request)) {
+        answer_challenge(request, "device-wanted");
         return;
     }
     if (body_is_one_too_many(request)) {

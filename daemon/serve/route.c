@@ -69,10 +69,11 @@ static const struct qn_route routes[] = {
      .handler = &qn_api_session_handler},
     {"api/v1", .needs_person = true, .methods = API_METHODS, .handler = &qn_api_handler},
     {"dav", .methods = QN_METHOD(OPTIONS), .handler = &qn_dav_handler},
-    {"dav", .needs_person = true, .methods = QN_METHODS_DAV, .handler = &qn_dav_handler},
+    {"dav", .needs_person = true, .needs_device = true, .methods = QN_METHODS_DAV,
+     .handler = &qn_dav_handler},
     {"", .is_exact = true, .methods = QN_METHOD(OPTIONS), .handler = &qn_dav_root_handler},
-    {"", .is_exact = true, .needs_person = true, .methods = QN_METHOD(PROPFIND),
-     .handler = &qn_dav_root_handler},
+    {"", .is_exact = true, .needs_person = true, .needs_device = true,
+     .methods = QN_METHOD(PROPFIND), .handler = &qn_dav_root_handler},
     {"", .methods = QN_METHODS_READ, .handler = &qn_page_handler},
 };
 

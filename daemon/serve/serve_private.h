@@ -206,7 +206,7 @@ bool body_may_be_discarded(const struct qn_web_request *request);
 /* ---- answer.c ---- */
 void web_field(struct qn_buf *out, const char *name, const char *value);
 uint64_t web_sent(const struct qn_web_request *request);
-void answer_challenge(struct qn_web_request *request);
+void answer_challenge(struct qn_web_request *request, const char *code);
 void answer_not_allowed(struct qn_web_request *request, unsigned methods);
 /* 503: a site that cannot be reached. */
 void answer_offline(struct qn_web_request *request, const char *site);

@@ -9,7 +9,6 @@ source "$(dirname "$0")/lib.sh"
 # shellcheck source=web_lib.sh
 source "$(dirname "$0")/web_lib.sh"
 
-password='a rather long password'
 person=anne
 
 field() {
@@ -140,7 +139,7 @@ searches_line_by_line() {
     await 'both are found' searched two own carnet-2 carnet-2.txt
     await 'both are found' searched two plans carnet-3 carnet-3.txt
     kill -STOP "${site_pid[one]}"
-    curl --silent --insecure --no-buffer --user "anne:$password" --max-time 60 --output "$work/lines" \
+    curl --silent --insecure --no-buffer --user "anne:${device[two/anne]}" --max-time 60 --output "$work/lines" \
         "https://127.0.0.1:${port[two]}/api/v1/search?q=carnet&lines" &
     asking=$!
     await 'what is here is told at once' has_line "$work/lines" '.path == "carnet-2.txt"'
@@ -156,7 +155,7 @@ searches_line_by_line() {
 # What comes beside a download is not kept waiting.
 beside() {
     local reading start took
-    curl --silent --insecure --user "anne:$password" --output "$work/down" --limit-rate 40M \
+    curl --silent --insecure --user "anne:${device[two/anne]}" --output "$work/down" --limit-rate 40M \
         "https://127.0.0.1:${port[two]}/dav/plans/huge" &
     reading=$!
     await 'a download runs' test -s "$work/down"
@@ -182,7 +181,7 @@ type = webdav
 url = https://127.0.0.1:${port[two]}/dav/plans
 vendor = owncloud
 user = anne
-pass = $(rclone obscure "$password")
+pass = $(rclone obscure "${device[two/anne]}")
 CONFIG
     expect 'rclone, up' timeout 250 rclone --no-check-certificate sync "$work/tree" two:tree
     expect 'all is there' diff -r "$work/tree" "$share/tree"
@@ -198,7 +197,7 @@ is_large() {
 
 cut_in_the_middle() {
     local reading writing status=0
-    curl --silent --insecure --user "anne:$password" --output "$work/cut" --limit-rate 4M \
+    curl --silent --insecure --user "anne:${device[two/anne]}" --output "$work/cut" --limit-rate 4M \
         "https://127.0.0.1:${port[two]}/dav/plans/huge" &
     reading=$!
     await 'a download is in the middle' is_large "$work/cut" 1000000
@@ -210,7 +209,7 @@ cut_in_the_middle() {
     site_start one --config "$work/one.conf" || fail 'one does not start'
     await 'one is back' is_reachable
     status=0
-    curl --silent --insecure --user "anne:$password" --upload-file "$share/huge" --limit-rate 4M --fail \
+    curl --silent --insecure --user "anne:${device[two/anne]}" --upload-file "$share/huge" --limit-rate 4M --fail \
         --output /dev/null "https://127.0.0.1:${port[two]}/dav/plans/a.txt" &
     writing=$!
     await 'it is on its way' has_upload
@@ -280,17 +279,17 @@ expect 'a folder of two' ctl two folder create own --path "$work/own" --members 
 expect 'a collection' ctl one collection create beside
 await 'two knows it' holds two 'any(.name == "plans")' folder list
 await 'and the collection' has_collection two beside
-expect 'anne' ctl two user add anne --role editor <<<"$password"
+person_add two anne
 expect 'she may write' ctl two user grant anne --folder plans --right write
 expect 'in both' ctl two user grant anne --folder own --right write
-expect 'rita' ctl two user add rita --role editor <<<"$password"
+person_add two rita
 expect 'she may read' ctl two user grant rita --folder plans --right read
-expect 'nora' ctl two user add nora --role editor <<<"$password"
-expect 'bruno at one' ctl one user add bruno --role editor <<<"$password"
+person_add two nora
+person_add one bruno
 expect 'he may write' ctl one user grant bruno --folder plans --right write
-expect 'another anne at one' ctl one user add anne --role editor <<<"$password"
+person_add one anne
 expect 'she may write' ctl one user grant anne --folder plans --right write
-expect 'and one at three' ctl three user add anne --role editor <<<"$password"
+person_add three anne
 refuse 2 'no such folder' 'who has no part in it' ctl three user grant anne --folder plans --right read
 await 'two reaches one' is_reachable
 

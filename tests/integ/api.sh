@@ -181,6 +181,11 @@ searches() {
         --user "berthe:$password" --max-time 20 "https://127.0.0.1:$port/api/v1/search?q=sesame")"
 }
 
+drive() { # PASSWORD
+    curl --silent --insecure --user "anne:$1" --request PROPFIND --header 'Depth: 0' --max-time 20 \
+        --output "$work/content" --write-out '%{http_code}' "https://127.0.0.1:$port/dav/"
+}
+
 sessions() {
     equal 'a wrong password' 401 "$(session POST /session "${json[@]}" --data '{"name":"anne","password":"x"}')"
     is_like '{"error":{"code":"wrong-password","message":"*","object":""}}' || fail "$(cat "$work/content")"
@@ -194,6 +199,9 @@ sessions() {
         --header "X-Quoin-Token: $token" --data '{"fields":{"a":1}}')"
     equal 'a foreign page' 403 "$(session DELETE /collections/residents/records/s --header "X-Quoin-Token: $token" \
         --header 'Origin: https://elsewhere.example')"
+    equal 'WebDAV takes no password of a person' 401 "$(drive "$password")"
+    grep -q 'password of a device' "$work/content" || fail "not said: $(cat "$work/content")"
+    equal 'but that of a device' 207 "$(drive "$(ctl one --json user app-password anne --label drive | jq -r .password)")"
     equal 'signing out' 204 "$(session DELETE /session --header "X-Quoin-Token: $token")"
     equal 'then it is over' 401 "$(session GET /me)"
 }

@@ -7,7 +7,6 @@ set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "$0")/lib.sh"
 
-password='a rather long password'
 port=''
 
 # one tells the others a port that nobody listens on.
@@ -57,7 +56,8 @@ site_stop two
 site_start two --config "$work/two.conf" || fail 'two does not start'
 expect 'a folder' ctl one folder create plans --path "$share" --members one,two
 await 'two knows it' holds two 'any(.name == "plans")' folder list
-expect 'anne' ctl two user add anne --role editor <<<"$password"
+expect 'anne' ctl two user add anne --role editor <<<'a rather long password'
+password=$(ctl two --json user app-password anne --label test | jq -r .password)
 expect 'she may write' ctl two user grant anne --folder plans --right write
 await 'one dials two' is_reachable
 

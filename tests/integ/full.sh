@@ -62,8 +62,7 @@ free() {
 
 expect "a folder" ctl one folder create small --path "$work/small"
 person=anne
-expect "somebody" ctl one user add anne --role editor <<<"sept cornichons pour le facteur"
-password=$(ctl one --json user app-password anne --label dev | jq -r .password)
+person_add one anne
 expect "who may write" ctl one user grant anne --folder small --right write
 serves one
 head -c 1500000 /dev/urandom >"$work/fits"

@@ -9,7 +9,6 @@ source "$(dirname "$0")/lib.sh"
 # shellcheck source=web_lib.sh
 source "$(dirname "$0")/web_lib.sh"
 
-password='a rather long password'
 person=lise
 
 hides() {
@@ -61,16 +60,19 @@ records() {
 }
 
 devices() {
-    local phone
+    local all=${device[one/lise]} phone
     phone=$(ctl one --json user app-password lise --label phone --folder plans | jq -r .password)
-    password=$phone answers 'a device for one folder' 207 one PROPFIND /dav/plans/ --header 'Depth: 1'
+    device[one/lise]=$phone
+    answers 'a device for one folder' 207 one PROPFIND /dav/plans/ --header 'Depth: 1'
     expect 'the folder goes' ctl one folder delete plans
     mkdir "$work/other"
     expect 'another one of its name' ctl one folder create plans --path "$work/other" --members one
     expect 'it is granted' ctl one user grant lise --folder plans --right read
+    device[one/lise]=$all
     answers 'she sees it' 207 one PROPFIND /dav/plans/ --header 'Depth: 1'
-    password=$phone answers 'her device does not' 404 one PROPFIND /dav/plans/ --header 'Depth: 1'
-    expect 'it shows' holds one '.[0].gone' user app-password list lise
+    device[one/lise]=$phone
+    answers 'her device does not' 404 one PROPFIND /dav/plans/ --header 'Depth: 1'
+    expect 'it shows' holds one 'any(.label == "phone" and .gone)' user app-password list lise
     expect 'in words' ctl one user app-password list lise
     [[ $answer == *'it is gone'* ]] || fail "not said: $answer"
 }
@@ -87,7 +89,7 @@ expect 'a collection' ctl one collection create meals
 expect 'a record' ctl one record put meals monday dish=soup
 await 'two knows the folder' holds two 'any(.name == "plans")' folder list
 for site in one two; do
-    expect 'lise' ctl "$site" user add lise --role editor <<<"$password"
+    person_add "$site" lise
     refuse 2 'no right' 'no other right' ctl "$site" user grant lise --folder plans --right look
     expect 'she may list' ctl "$site" user grant lise --folder plans --right list
 done

@@ -8,7 +8,6 @@ set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "$0")/lib.sh"
 
-password='a rather long password'
 port=''
 
 # heard SITE FOLDER: what that site gets, to $work/heard.FOLDER.
@@ -53,7 +52,8 @@ expect 'a folder of one and two' ctl one folder create plans --path "$plans" --m
 expect 'a folder of one and three' ctl one folder create ours --path "$ours" --members one,three
 await 'three knows its own' holds three 'any(.name == "ours")' folder list
 await 'and two' holds two 'any(.name == "plans")' folder list
-expect 'anne' ctl one user add anne --role editor <<<"$password"
+expect 'anne' ctl one user add anne --role editor <<<'a rather long password'
+password=$(ctl one --json user app-password anne --label test | jq -r .password)
 expect 'she may write' ctl one user grant anne --folder plans --right write
 await 'the folder is open' at_home GET /api/v1/folders/plans/list
 tells_nothing 'of an empty folder'

@@ -72,12 +72,14 @@ site_start one --config "$work/conf" || fail "it does not start"
 await "it listens again" listens
 mkdir "$work/slow"
 expect "a folder" ctl one folder create slow --path "$work/slow"
+devices=()
 for ((i = 0; i < 20; i++)); do
     ctl one user add "p$i" --role editor <<<'a rather long password' >"$work/out" || fail "no p$i: $(cat "$work/out")"
     ctl one user grant "p$i" --folder slow --right write >"$work/out" || fail "p$i: $(cat "$work/out")"
+    devices+=("$(ctl one --json user app-password "p$i" --label test | jq -r .password)")
 done
 before=$(awk '/^RssAnon/ { print $2 }' "/proc/${site_pid[one]}/status")
-"$slow_bodies" "$port" 950 'a rather long password' >"$work/bodies.log" 2>&1 &
+"$slow_bodies" "$port" 950 "${devices[@]}" >"$work/bodies.log" 2>&1 &
 helpers+=($!)
 patience_s=100
 has_bodies() { grep -q '^9[0-9][0-9] slow bodies' "$work/bodies.log"; }

@@ -2,7 +2,7 @@
  * sends a byte each second. 40 from each address of 127.2.0.0/16, each person from two addresses.
  * Prints how many are on their way once a second, until it is killed.
  *
- *   slow_bodies PORT COUNT PASSWORD     people "p0", "p1", ... of that password; folder "slow"
+ *   slow_bodies PORT COUNT PASSWORD...     of devices of the people "p0", "p1", ...; folder "slow"
  */
 #include <arpa/inet.h>
 #include <openssl/evp.h>
@@ -76,9 +76,9 @@ int main(int argc, char **argv)
 {
     static SSL *clients[CLIENTS_MAX];
     struct rlimit limit;
-    unsigned count = argc == 4 ? (unsigned)strtoul(argv[2], NULL, 10) : 0, running = 0;
-    if (count == 0 || count > CLIENTS_MAX) {
-        fprintf(stderr, "usage: slow_bodies PORT COUNT PASSWORD\n");
+    unsigned count = argc > 3 ? (unsigned)strtoul(argv[2], NULL, 10) : 0, running = 0;
+    if (count == 0 || count > CLIENTS_MAX || count > (unsigned)(argc - 3) * OF_ONE_PERSON) {
+        fprintf(stderr, "usage: slow_bodies PORT COUNT PASSWORD...\n");
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
@@ -88,7 +88,8 @@ int main(int argc, char **argv)
     }
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     for (unsigned i = 0; i < count; i++) {
-        clients[i] = begin(context, i, (unsigned short)strtoul(argv[1], NULL, 10), argv[3]);
+        clients[i] = begin(context, i, (unsigned short)strtoul(argv[1], NULL, 10),
+                           argv[3 + i / OF_ONE_PERSON]);
         running += clients[i] != NULL;
     }
     for (;;) {

@@ -60,7 +60,7 @@ static uint64_t ask(void *context, const struct qn_http_head *head, const char *
                     qn_door_fn done, void *done_context)
 {
     const struct qn_http_header *field = qn_http_header(head, "Authorization");
-    struct qn_person person = {.name = "anna", .role = QN_ROLE_EDITOR};
+    struct qn_person person = {.name = "anna", .device = "test", .role = QN_ROLE_EDITOR};
     struct qn_span name, password;
     struct qn_buf text;
     enum qn_door_verdict verdict = QN_DOOR_NOBODY;

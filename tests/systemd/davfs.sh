@@ -37,7 +37,7 @@ davfs() { # COUNT: of files
     echo "127.0.0.1 quoin.test" >>/etc/hosts
     install -m 644 /root/site.crt /etc/davfs2/certs/quoin.pem
     printf '%s\n' 'trust_ca_cert quoin.pem' 'ask_auth 0' >>/etc/davfs2/davfs2.conf
-    echo "$davfs_url anne \"correct horse battery\"" >>/etc/davfs2/secrets
+    echo "$davfs_url anne $device" >>/etc/davfs2/secrets
     mkdir mnt && davfs_source "$1"
     check "davfs2 mounts" davfs_mount
     check "$1 files go up" timeout 2000 cp -r source mnt/davfs

@@ -83,7 +83,7 @@ around_backups() {
 # What docs/serving.md and docs/folders.md tell the IT person to do, step by step.
 web() { # USER PATH CURL_ARGUMENT...
     curl --silent --show-error --fail --cacert /root/site.crt --resolve quoin.test:8443:127.0.0.1 \
-        --user "$1:correct horse battery" "${@:3}" "https://quoin.test:8443$2"
+        --user "$1:$device" "${@:3}" "https://quoin.test:8443$2"
 }
 listens() { syncctl serve status | grep -q 127.0.0.1:8443; }
 is_of_house() { openssl s_client -connect 127.0.0.1:8443 </dev/null 2>&1 | grep -q 'CN *= *house'; }
@@ -102,6 +102,7 @@ serving() {
     check "HTTPS listens" eventually 60 listens
     check "its authority" eval 'syncctl serve authority >/root/site.crt'
     check "a person" eval 'echo "correct horse battery" | syncctl user add anne --role editor'
+    device=$(syncctl user app-password anne --label try)
     check "a folder that the service may not write is refused" not syncctl folder create common --path /srv/common
     drop_in 'ReadWritePaths=/srv/common' 'BindPaths=/home/common:/srv/homes'
     check "restart with the drop-in of folders.md" systemctl restart quoin

@@ -177,6 +177,8 @@ const struct qn_route test_routes[] = {
     {"short", .methods = QN_METHODS_READ, .handler = &short_handler},
     {"private", .needs_person = true, .methods = QN_METHODS_READ, .handler = &private_handler},
     {"api/private", .needs_person = true, .methods = QN_METHODS_READ, .handler = &private_handler},
+    {"drive", .needs_person = true, .needs_device = true, .methods = QN_METHODS_READ,
+     .handler = &private_handler},
     {"path", .methods = QN_METHODS_READ, .handler = &path_handler},
     {"", .is_exact = true, .methods = QN_METHOD(OPTIONS), .handler = &path_handler},
     {"", .methods = QN_METHODS_READ, .handler = &qn_page_handler},
