@@ -9,8 +9,8 @@
 
 #include "vault/fetch.h"
 
-#define QN_AHEAD_BATCHES    3
-#define QN_AHEAD_SIZE       ((size_t)8 * 1024 * 1024)
+#define QN_AHEAD_BATCHES    4
+#define QN_AHEAD_SIZE       ((size_t)2 * 1024 * 1024) /* all of them fit into a processor's cache */
 #define QN_AHEAD_EVENTS_MAX 4096
 
 struct qn_ahead_sink {

@@ -6,9 +6,6 @@
 
 #include "os/os.h"
 
-#define WRITE_AND_WAIT                                                                             \
-    (SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER)
-
 void ctl_flusher_init(struct ctl_flusher *flusher)
 {
     *flusher = (struct ctl_flusher){0};
@@ -16,20 +13,32 @@ void ctl_flusher_init(struct ctl_flusher *flusher)
     pthread_cond_init(&flusher->has_changed, NULL);
 }
 
-/* All are begun before the first is waited for: the disk has them at once. 0 or errno. */
+/* 0 or errno. A size of 0 would mean all to the end. */
+static int flush_piece(const struct ctl_flush_piece *piece)
+{
+    int error = 0;
+    if (piece->size > 0 &&
+        sync_file_range(piece->fd, piece->offset, piece->size, SYNC_FILE_RANGE_WAIT_BEFORE) != 0)
+        error = errno;
+    if (piece->size > 0)
+        posix_fadvise(piece->fd, piece->offset, piece->size, POSIX_FADV_DONTNEED);
+    if (close(piece->fd) != 0 && errno != EINTR && error == 0)
+        error = errno;
+    return error;
+}
+
+/* All are begun before the first is waited for: the disk has them at once. */
 static int flush(struct ctl_flush_batch *batch)
 {
     int error = 0;
-    for (unsigned i = 0; i < batch->count; i++)
-        (void)!sync_file_range(batch->pieces[i].fd, (off_t)batch->pieces[i].offset,
-                               (off_t)batch->pieces[i].size, SYNC_FILE_RANGE_WRITE);
     for (unsigned i = 0; i < batch->count; i++) {
-        int fd = batch->pieces[i].fd;
-        off_t offset = (off_t)batch->pieces[i].offset, size = (off_t)batch->pieces[i].size;
-        if (sync_file_range(fd, offset, size, WRITE_AND_WAIT) != 0 && error == 0)
-            error = errno;
-        posix_fadvise(fd, offset, size, POSIX_FADV_DONTNEED);
-        close(fd);
+        const struct ctl_flush_piece *piece = &batch->pieces[i];
+        if (piece->size > 0)
+            (void)!sync_file_range(piece->fd, piece->offset, piece->size, SYNC_FILE_RANGE_WRITE);
+    }
+    for (unsigned i = 0; i < batch->count; i++) {
+        int failed = flush_piece(&batch->pieces[i]);
+        error = error != 0 ? error : failed;
     }
     batch->count = 0;
     batch->size = 0;
@@ -75,15 +84,10 @@ static void hand_over(struct ctl_flusher *flusher)
     pthread_mutex_unlock(&flusher->mutex);
 }
 
-void ctl_flusher_take(struct ctl_flusher *flusher, int fd, uint64_t offset, uint64_t size)
+void ctl_flusher_take(struct ctl_flusher *flusher, int take_fd, uint64_t offset, uint64_t size)
 {
     struct ctl_flush_batch *batch = &flusher->batches[flusher->filling];
-    int kept = size > 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
-    if (kept < 0) /* then there is only the end to wait for */
-        return;
-    batch->pieces[batch->count].fd = kept;
-    batch->pieces[batch->count].offset = offset;
-    batch->pieces[batch->count++].size = size;
+    batch->pieces[batch->count++] = (struct ctl_flush_piece){take_fd, (off_t)offset, (off_t)size};
     batch->size += size;
     if (batch->size < CTL_FLUSH_SIZE_MAX && batch->count < CTL_FLUSH_COUNT_MAX)
         return;
@@ -93,6 +97,13 @@ void ctl_flusher_take(struct ctl_flusher *flusher, int fd, uint64_t offset, uint
         hand_over(flusher);
     else
         note(flusher, flush(batch));
+}
+
+void ctl_flusher_take_piece(struct ctl_flusher *flusher, int fd, uint64_t offset, uint64_t size)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (copy >= 0) /* else there is the end of the file to wait for */
+        ctl_flusher_take(flusher, copy, offset, size);
 }
 
 int ctl_flusher_stop(struct ctl_flusher *flusher)

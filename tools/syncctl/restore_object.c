@@ -58,16 +58,13 @@ enum qn_err ctl_restore_publish(struct ctl_restore *restore, uint64_t *count)
     return QN_OK;
 }
 
-/* Puts owner, mode and the rest onto what was made. `fd` is closed in any case: some file systems
- * tell only there that there is no room. 0 or errno; then it is gone. */
+/* Puts owner, mode and the rest onto what was made. 0 or errno; then it is gone. */
 static int dress(struct ctl_restore *restore, const struct ctl_restore_object *object, int fd)
 {
     struct ctl_meta_loss loss = {0};
     bool loses_acl = ctl_places_deepest(&restore->places)->has_acl;
     int error = ctl_meta_apply(&restore->meta, fd, loses_acl, &loss);
     ctl_meta_deinit(&restore->meta);
-    if (close(fd) != 0 && errno != EINTR && error == 0)
-        error = errno;
     if (error != 0)
         unlinkat(object->dir, object->fresh, 0);
     else

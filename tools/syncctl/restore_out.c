@@ -233,11 +233,13 @@ static int write_all(int fd, const uint8_t *bytes, size_t size, uint64_t offset)
     return 0;
 }
 
-/* The disk may begin with what was written. */
-static void let_flush(struct ctl_restore *restore)
+/* The disk may begin with what was written of a large file. */
+static void flush_piece(struct ctl_restore *restore)
 {
-    ctl_flusher_take(&restore->places.flusher, restore->fd, restore->taken,
-                     restore->offset - restore->taken);
+    uint64_t size = restore->offset - restore->taken;
+    if (size < CTL_FLUSH_PIECE_SIZE)
+        return;
+    ctl_flusher_take_piece(&restore->places.flusher, restore->fd, restore->taken, size);
     restore->taken = restore->offset;
 }
 
@@ -251,8 +253,7 @@ enum qn_err ctl_restore_bytes(struct ctl_restore *restore, const uint8_t *bytes,
     if (fits && error == 0) {
         restore->offset += size;
         restore->ends_in_hole = bytes == NULL;
-        if (restore->offset - restore->taken >= CTL_FLUSH_PIECE_SIZE)
-            let_flush(restore);
+        flush_piece(restore);
         return QN_OK;
     }
     abandon_file(restore);
@@ -267,10 +268,11 @@ static enum qn_err end_file(struct ctl_restore *restore)
         abandon_file(restore);
         return ctl_restore_fail(restore, CTL_RESTORE_NOT_MADE, error);
     }
-    let_flush(restore);
     int fd = restore->fd;
     restore->fd = -1;
     enum qn_err err = ctl_restore_complete(restore, fd, &restore->counts.files);
+    ctl_flusher_take(&restore->places.flusher, fd, restore->taken,
+                     restore->offset - restore->taken);
     if (restore->counts.files > before)
         restore->counts.bytes += restore->size;
     return err;

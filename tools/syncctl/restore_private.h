@@ -61,7 +61,7 @@ bool ctl_restore_is_torn(const struct ctl_restore *restore, const struct qn_entr
 bool ctl_restore_is_free(struct ctl_restore *restore, enum ctl_restore_standing standing);
 /* Gives what was made the name of the object in hand, and counts it. */
 enum qn_err QN_CHECKED ctl_restore_publish(struct ctl_restore *restore, uint64_t *count);
-/* The same, with the entry's owner and the rest before. Closes `fd`. */
+/* The same, with the entry's owner and the rest put on `fd` before. */
 enum qn_err QN_CHECKED ctl_restore_complete(struct ctl_restore *restore, int fd, uint64_t *count);
 
 /* restore_special.c: whole entries that are neither folder nor file */

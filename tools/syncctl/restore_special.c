@@ -83,7 +83,9 @@ enum qn_err ctl_restore_special(struct ctl_restore *restore, const struct qn_ent
     if (error != 0)
         return ctl_restore_fail(restore, CTL_RESTORE_NOT_MADE, error);
     ctl_meta_take(restore->owners, entry, &restore->meta);
-    return ctl_restore_complete(restore, fd, count);
+    enum qn_err err = ctl_restore_complete(restore, fd, count);
+    close(fd); /* O_PATH: nothing can be told there */
+    return err;
 }
 
 /* ---- further names of a file ---- */

@@ -18,7 +18,7 @@ static int flush_of(int fd, uint64_t size, int times)
     struct ctl_flusher flusher;
     ctl_flusher_init(&flusher);
     for (int i = 0; i < times; i++)
-        ctl_flusher_take(&flusher, fd, (uint64_t)i * size, size);
+        ctl_flusher_take_piece(&flusher, fd, (uint64_t)i * size, size);
     return ctl_flusher_stop(&flusher);
 }
 
@@ -47,10 +47,24 @@ Test(restore_flush, a_disk_that_cannot_flush_is_told_at_the_end)
     close(ends[1]);
 }
 
+Test(restore_flush, a_file_that_cannot_be_closed_is_told)
+{
+    struct ctl_flusher flusher;
+    ctl_flusher_init(&flusher);
+    ctl_flusher_take(&flusher, -1, 0, 0);
+    cr_assert_eq(ctl_flusher_stop(&flusher), EBADF);
+}
+
 Test(restore_flush, nothing_written_is_nothing_to_flush)
 {
-    cr_assert_eq(flush_of(-1, 0, 3), 0);
+    int ends[2];
+    cr_assert_eq(pipe(ends), 0);
+    int before = count_open();
+    cr_assert_eq(flush_of(ends[1], 0, 3), 0);
     cr_assert_eq(flush_of(-1, 1, 1), 0, "no descriptor is left: the end has to do");
+    cr_assert_eq(count_open(), before);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 static int make_file(const struct tmp_dir *dir, uint64_t size)
