@@ -98,11 +98,18 @@ static bool must_wait(const struct qn_core *core, const struct peer *peer,
     return share->is_beyond && qn_site_id_cmp(&core->site, &peer->site) < 0;
 }
 
+/* Whether it may become late, or the source: not while that is being stored, nor at once again if
+ * it could not be. */
+static bool may_change(const struct qn_core *core, const struct coll *coll)
+{
+    return !coll->is_becoming_late && core->now_ms >= coll->late_retry_ms;
+}
+
 /* A log is short, and no other link has operations for us: only pages help. */
 static bool needs_pages(const struct qn_core *core, const struct coll *coll)
 {
     bool has_source = false;
-    if (coll->grant != 0 || coll->is_becoming_late)
+    if (coll->grant != 0 || !may_change(core, coll))
         return false;
     qn_vec_each (&core->peers, slot) {
         const struct share *share = peer_share(*slot, &coll->id);
@@ -127,7 +134,7 @@ static bool should_be_source(const struct qn_core *core, const struct coll *coll
 {
     const struct qn_late *late = &coll->info.late;
     size_t others = 0, lower = 0;
-    if (late->segs > 0 || late->cursor_size > 0 || coll->pages_count > 0 || coll->is_becoming_late)
+    if (late->segs > 0 || late->cursor_size > 0 || coll->pages_count > 0 || !may_change(core, coll))
         return false;
     qn_vec_each (&core->peers, slot) {
         const struct share *share = peer_share(*slot, &coll->id);
@@ -165,7 +172,6 @@ static void become_late(struct qn_core *core, struct coll *coll)
     pack_intent(coll, false, &payload);
     core_commit(core, QN_INTENT_LATE, &payload, PENDING_LATE)->coll = coll->id;
     coll->is_becoming_late = true;
-    core_note(core, "late", QN_OK, coll->shown);
 }
 
 /* ---- one source at a time ---- */

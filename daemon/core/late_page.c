@@ -163,14 +163,25 @@ static void page_refused(struct qn_core *core, struct coll *coll, struct peer *p
     }
 }
 
+/* It became late, or clean; or could not: the disk is full. */
+static void change_stored(struct qn_core *core, struct coll *coll, const struct qn_outcome *outcome)
+{
+    coll->is_becoming_late = coll->is_rescuing = false;
+    if (outcome->err != QN_OK) {
+        core_note(core, "commit-failed", outcome->err, coll->shown);
+        coll->late_retry_ms = core->now_ms + RETRY_COMMIT_MS;
+        core_wake(core, coll->late_retry_ms);
+    } else if (outcome->kind == QN_INTENT_LATE) {
+        core_note(core, "late", QN_OK, coll->shown);
+    }
+}
+
 void late_outcome(struct qn_core *core, const struct pending *pending,
                   const struct qn_outcome *outcome)
 {
     struct coll *coll = core_coll(core, &pending->coll);
     if (outcome->kind != QN_INTENT_PAGE) {
-        coll->is_becoming_late = coll->is_rescuing = false;
-        if (outcome->err != QN_OK)
-            core_note(core, "commit-failed", outcome->err, coll->shown);
+        change_stored(core, coll, outcome);
         return;
     }
     struct page_pass *pass = coll->pass;

@@ -126,6 +126,7 @@ struct coll {
     char shown[QN_NAME_SIZE_MAX + 8]; /* its name, told apart from others of the same name */
     bool is_clash;
     bool is_becoming_late, is_rescuing; /* the commit is on its way */
+    uint64_t late_retry_ms;             /* one of them failed: not again before */
     bool is_stuck, is_stuck_noted;      /* it is late and nothing comes; the store knows */
     uint64_t stuck_ms, stuck_wall_ms;   /* since when */
     uint64_t stuck_before_ms;           /* for how long before the daemon was started */

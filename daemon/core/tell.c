@@ -1,6 +1,7 @@
-/* A recovered site and a member that knows only its old key (docs/protocol.md, 8.11): whom that
- * member admits may never have met who helped, so nobody but the site itself can tell it. It comes
- * as a guest with its RotateKey, which proves itself, and the entries of the ledger before it. */
+/* A site and a member that does not know its key (docs/protocol.md, 8.11): it was recovered with
+ * another one, or the member's store is older than its admission. Whom that member admits may never
+ * have met who knows, so nobody but the site itself can tell it. It comes as a guest with its
+ * RotateKey or its Admit, which prove themselves, and the entries of the ledger before it. */
 #include "core/state.h"
 #include "model/ledger_entry.h"
 
@@ -9,25 +10,30 @@
 
 /* ---- what is said ---- */
 
-static bool is_rotation_to(struct qn_span bytes, const struct qn_public_key *key,
-                           struct qn_site_id *ret_site)
+/* The entry gives a site that key. */
+static bool gives_key(struct qn_span bytes, const struct qn_public_key *key,
+                      struct qn_site_id *ret_site)
 {
     struct qn_entry entry;
-    bool is_it = qn_entry_unpack(bytes, &entry) == QN_OK && entry.body.is_understood &&
-                 entry.body.type == QN_BODY_ROTATE_KEY &&
-                 qn_public_key_eq(&entry.body.rotate.key, key);
-    if (is_it)
-        *ret_site = entry.author;
-    return is_it;
+    if (qn_entry_unpack(bytes, &entry) != QN_OK || !entry.body.is_understood)
+        return false;
+    if (entry.body.type == QN_BODY_ADMIT && qn_public_key_eq(&entry.body.admit.keys.site, key)) {
+        qn_site_id_of(key, ret_site);
+        return true;
+    }
+    if (entry.body.type != QN_BODY_ROTATE_KEY || !qn_public_key_eq(&entry.body.rotate.key, key))
+        return false;
+    *ret_site = entry.author;
+    return true;
 }
 
-/* RotateKey, and as many of the entries before it as fit: it may build on some of them. */
+/* That entry, and as many of those before it as fit: it may build on some of them. */
 static void choose(const struct qn_core *core, size_t *ret_first, size_t *ret_end)
 {
     size_t end = qn_ledger_count(core->ledger), size = 0;
     struct qn_site_id site;
     while (end > 0 &&
-           !is_rotation_to(qn_ledger_entry(core->ledger, end - 1), &core->options.keys.site, &site))
+           !gives_key(qn_ledger_entry(core->ledger, end - 1), &core->options.keys.site, &site))
         end--;
     size_t first = end;
     while (first > 0) {
@@ -53,18 +59,20 @@ static void say(struct qn_core *core, qn_link link)
 
 /* ---- when ---- */
 
-/* It has another key than at its admission, and may use it. */
-static bool has_rotated(const struct qn_core *core)
+/* It is a member with its present key. Who founded the group is known to everybody. */
+static bool has_to_tell(const struct qn_core *core)
 {
-    const struct qn_group *group = qn_ledger_group(core->ledger);
-    const struct qn_site *self = group == NULL ? NULL : qn_group_site(group, &core->site);
-    return self != NULL && self->epochs.count > 1 && core_has_key(core);
+    size_t first, end;
+    if (!core_is_member(core) || !core_has_key(core))
+        return false;
+    choose(core, &first, &end);
+    return end > 0;
 }
 
 void tell_refused(struct qn_core *core, struct peer *peer)
 {
     peer->is_to_be_told =
-        !peer->is_to_be_told && has_rotated(core) && core->now_ms >= peer->tell_ms;
+        !peer->is_to_be_told && core->now_ms >= peer->tell_ms && has_to_tell(core);
     if (peer->is_to_be_told)
         peer->tell_ms = core->now_ms + TELL_MS;
 }
@@ -119,7 +127,7 @@ static enum qn_err check(const struct qn_core *core, struct guest *guest, struct
     for (size_t i = 0; i < count; i++) {
         struct qn_span bytes;
         QN_TRY(qn_cursor_bin(&entries, QN_LEDGER_ENTRY_SIZE_MAX, &bytes));
-        has_key |= is_rotation_to(bytes, &guest->key, &guest->lost);
+        has_key |= gives_key(bytes, &guest->key, &guest->lost);
     }
     return has_key && !qn_site_id_eq(&guest->lost, &core->site) ? QN_OK : QN_ERR_DENIED;
 }
@@ -137,12 +145,15 @@ enum qn_err guest_heard_key(struct qn_core *core, struct guest *guest, struct qn
     return QN_OK;
 }
 
-/* What it built on may not be here: whoever has it tells both. */
+/* What it built on may not be here: whoever has it tells both. Who was withdrawn, and does not know
+ * it, goes on telling: nothing new. */
 void guest_key_stored(struct qn_core *core, struct guest *guest)
 {
     const struct qn_site *site = qn_group_site(qn_ledger_group(core->ledger), &guest->lost);
     bool is_its_key = site != NULL && qn_public_key_eq(&site->keys.site, &guest->key);
-    core_note(core, is_its_key ? "key-told" : "key-not-taken", is_its_key ? QN_OK : QN_ERR_HELD,
-              core_site_name(core, &guest->lost));
+    if (!is_its_key)
+        core_note(core, "key-not-taken", QN_ERR_HELD, core_site_name(core, &guest->lost));
+    else if (site->state == QN_SITE_MEMBER)
+        core_note(core, "key-told", QN_OK, core_site_name(core, &guest->lost));
     core_close(core, guest->link);
 }

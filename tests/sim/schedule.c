@@ -182,7 +182,9 @@ static void copies(struct sim_world *world, const struct sim_site *site, struct 
         qn_pack_cstr(args, world->sites[(site->index + step) % world->site_count].name);
     }
     world->has_copies = true;
-    world->place_entries += 2 * count; /* asked for, and accepted */
+    /* Asked for, and accepted; and again, if of two plans of one moment the later one asked for a
+     * shorter lock. */
+    world->place_entries += 4 * count;
 }
 
 static void create_plan(struct sim_world *world, struct sim_site *site)

@@ -11,7 +11,7 @@
 #define BOOT_MS      1000 /* what a boot takes */
 #define OVERDUE_MAX  50
 #define LATE_IN_MS   1000
-#define LATES_MAX    6 /* in that time, of all its collections */
+#define LATES_MAX    3 /* in that time, of each collection */
 
 static void make_keys(struct sim_site *site)
 {
@@ -149,7 +149,7 @@ static void look_at_late(struct sim_world *world, struct sim_site *site)
         site->late_ms = world->now_ms;
         site->lates = 0;
     }
-    if (++site->lates > LATES_MAX)
+    if (++site->lates > LATES_MAX * world->colls.count)
         world_fail(world, "%s becomes late over and over", site->name);
 }
 

@@ -1,0 +1,100 @@
+/* A site that a member does not know: it tells its admission itself (docs/protocol.md 8.11). */
+#include <criterion/criterion.h>
+
+#include "support/core_rig.h"
+
+#define OTHER 2 /* admitted, and this site's store is from before that */
+
+static struct rig rig;
+
+static void setup(void)
+{
+    rig_init(&rig, 1);
+    rig_start(&rig);
+    world_join(&rig.world, OTHER, 1);
+    rig_forget(&rig);
+}
+
+static void teardown(void)
+{
+    rig_deinit(&rig);
+}
+
+TestSuite(tell, .init = setup, .fini = teardown);
+
+static void guest_with(const struct qn_signer *key)
+{
+    struct qn_event up = {.kind = QN_EVENT_LINK_UP,
+                          .link = RIG_LINK,
+                          .link_kind = QN_LINK_GUEST,
+                          .key = *qn_signer_public(key)};
+    rig_step(&rig, up);
+}
+
+/* All of a ledger from its entry `first` on. */
+static void tell(const struct qn_ledger *ledger, size_t first)
+{
+    struct qn_buf out;
+    size_t count = qn_ledger_count(ledger);
+    rig_message(&out, QN_MSG_KEY_TELL, 1);
+    qn_pack_array(&out, count - first);
+    for (size_t i = first; i < count; i++)
+        qn_pack_bin(&out, qn_ledger_entry(ledger, i));
+    rig_frame(&rig, &out);
+}
+
+static const struct qn_site *other(void)
+{
+    return qn_group_site(qn_core_group(rig.core), &rig.world.sites[OTHER].id);
+}
+
+Test(tell, who_is_not_known_shows_its_admission)
+{
+    guest_with(rig.world.sites[OTHER].signer);
+    tell(rig.world.ledger, 0);
+    cr_assert_eq(rig.frames.count, 0, "nothing of the group is told");
+    rig_commit(&rig);
+    cr_assert_str_eq(rig.note, "key-told");
+    cr_assert(rig.has_closed);
+    cr_assert_not_null(other());
+    cr_assert_eq(other()->state, QN_SITE_MEMBER);
+}
+
+Test(tell, the_admission_of_another_site_opens_nothing)
+{
+    guest_with(rig.world.sites[OTHER + 1].signer);
+    tell(rig.world.ledger, 0);
+    cr_assert_str_eq(rig.note, "bad-guest");
+    cr_assert(rig.has_closed);
+    cr_assert_eq(rig.intents.count, 0);
+    cr_assert_null(other());
+}
+
+/* Without the invitation the admission cannot be checked. */
+Test(tell, an_admission_that_builds_on_what_is_not_here_waits)
+{
+    guest_with(rig.world.sites[OTHER].signer);
+    tell(rig.world.ledger, qn_ledger_count(rig.world.ledger) - 1);
+    rig_commit(&rig);
+    cr_assert_str_eq(rig.note, "key-not-taken");
+    cr_assert_null(other());
+}
+
+Test(tell, who_was_withdrawn_stays_so)
+{
+    struct qn_buf body;
+    guest_with(rig.world.sites[OTHER].signer);
+    tell(rig.world.ledger, 0);
+    rig_commit(&rig);
+    world_withdraw_body(&rig.world, rig.world.ledger, OTHER, &body);
+    cr_assert_eq(world_append(&rig.world, OTHER, &body), QN_OK);
+    qn_buf_deinit(&body);
+    rig_step(&rig, (struct qn_event){.kind = QN_EVENT_LINK_DOWN, .link = RIG_LINK});
+    rig_forget(&rig);
+    guest_with(rig.world.sites[OTHER].signer);
+    tell(rig.world.ledger, 0);
+    rig_commit(&rig);
+    cr_assert_null(rig.note, "%s", rig.note);
+    cr_assert(rig.has_closed);
+    cr_assert_eq(other()->state, QN_SITE_WITHDRAWN);
+}
