@@ -200,7 +200,7 @@ sessions() {
     equal 'a foreign page' 403 "$(session DELETE /collections/residents/records/s --header "X-Quoin-Token: $token" \
         --header 'Origin: https://elsewhere.example')"
     equal 'WebDAV takes no password of a person' 401 "$(drive "$password")"
-    grep -q 'password of a device' "$work/content" || fail "not said: $(cat "$work/content")"
+    grep -q 'app password' "$work/content" || fail "not said: $(cat "$work/content")"
     equal 'but that of a device' 207 "$(drive "$(ctl one --json user app-password anne --label drive | jq -r .password)")"
     equal 'signing out' 204 "$(session DELETE /session --header "X-Quoin-Token: $token")"
     equal 'then it is over' 401 "$(session GET /me)"
