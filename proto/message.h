@@ -63,7 +63,8 @@ enum qn_message {                   /* on the wire: never renumber */
                   QN_MSG_RECOVER_HELLO =
                       40, /* version, recovery key, signature over the exporter */
                   QN_MSG_RECOVER_ROTATE = 41, /* entry: RotateKey; answered by GUEST_ADMITTED */
-                  QN_MSG_KEY_TELL = 42, /* [entry, ...]: the guest's RotateKey behind others */
+                  QN_MSG_KEY_TELL =
+                      42, /* [entry, ...]: the guest's RotateKey or Admit behind others */
 
                   QN_MSG_BULK_CALL = 48,  /* on the first connection: dial me for bulk */
                   QN_MSG_BULK_HELLO = 49, /* version min, version max, group id */

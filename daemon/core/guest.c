@@ -181,7 +181,7 @@ void guest_outcome(struct qn_core *core, const struct pending *pending,
     if (guest == NULL)
         return;
     if (guest->state == GUEST_TELLING)
-        guest_key_stored(core, guest);
+        guest_key_stored(core, guest, outcome->err);
     else if (outcome->err == QN_OK)
         say_admitted(core, guest);
     else if (guest->is_recovery)

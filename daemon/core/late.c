@@ -321,6 +321,8 @@ static void coll_tick(struct qn_core *core, struct coll *coll)
     if (coll->said_late != coll->info.late.is_late)
         say_mode(core, coll);
     rescue_tick(core, coll);
+    if (core->now_ms < coll->late_retry_ms)
+        core_wake(core, coll->late_retry_ms);
     if (coll->info.late.is_passing)
         pass_tick(core, coll);
     else if (needs_pages(core, coll))

@@ -170,9 +170,10 @@ static void change_stored(struct qn_core *core, struct coll *coll, const struct 
     if (outcome->err != QN_OK) {
         core_note(core, "commit-failed", outcome->err, coll->shown);
         coll->late_retry_ms = core->now_ms + RETRY_COMMIT_MS;
-        core_wake(core, coll->late_retry_ms);
     } else if (outcome->kind == QN_INTENT_LATE) {
         core_note(core, "late", QN_OK, coll->shown);
+    } else if (outcome->kind == QN_INTENT_RESCUE) {
+        core_note(core, "rescued", QN_OK, coll->shown);
     }
 }
 

@@ -139,7 +139,6 @@ static void rescue(struct qn_core *core, struct coll *coll, bool is_alone)
     core_commit(core, QN_INTENT_RESCUE, &payload, PENDING_LATE)->coll = coll->id;
     coll->is_rescuing = true;
     end_day(core, coll);
-    core_note(core, "rescued", QN_OK, coll->shown);
 }
 
 /* Neither a pass nor catch-up brings it on. */

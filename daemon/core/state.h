@@ -265,8 +265,9 @@ struct peer {
     struct presence presence;
     bool is_reachable;  /* through others, as they say */
     bool knows_we_left; /* it refused this site's key after its withdrawal */
-    bool is_to_be_told; /* it refused this site's new key: the next dial tells it (tell.c) */
+    bool is_to_be_told; /* it refused this site's key: the next dial tells it (tell.c) */
     uint64_t tell_ms;   /* not again before */
+    size_t tell_next; /* the entry of the ledger that is to be told then, and 1; 0: the last ones */
     qn_link tell_link;
     unsigned foreign; /* questions in this hour about what it has no part in (peer_asks_foreign) */
     uint64_t foreign_until_ms;
@@ -697,10 +698,10 @@ enum qn_err QN_CHECKED guest_heard_recover(struct qn_core *core, struct guest *g
                                            struct qn_cursor *cursor);
 enum qn_err QN_CHECKED guest_heard_rotate(struct qn_core *core, struct guest *guest,
                                           struct qn_cursor *cursor);
-/* tell.c: a member that was recovered, and comes with its own entries of the ledger. */
+/* tell.c: a member whose key is not known here, and which comes with entries of the ledger. */
 enum qn_err QN_CHECKED guest_heard_key(struct qn_core *core, struct guest *guest,
                                        struct qn_cursor *cursor);
-void guest_key_stored(struct qn_core *core, struct guest *guest);
+void guest_key_stored(struct qn_core *core, struct guest *guest, enum qn_err err);
 /* The other side: a dial was refused; a link that is for telling came up, heard, went. */
 void tell_refused(struct qn_core *core, struct peer *peer);
 bool tell_up(struct qn_core *core, const struct qn_event *event);

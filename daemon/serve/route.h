@@ -13,9 +13,8 @@ struct qn_route {
     const char *prefix; /* decoded, without slashes at its ends: "api/v1"; "" is the root */
     bool is_exact;      /* the prefix itself only, nothing below it */
     bool needs_person;  /* the door must know who asks; else 401 */
-    bool
-        needs_device; /* and not by the password of the account, sent with each request; else 401 */
-    unsigned methods; /* QN_METHOD(...) | ... */
+    bool needs_device;  /* not with the account's own password; else 401 */
+    unsigned methods;   /* QN_METHOD(...) | ... */
     const struct qn_web_handler *handler;
 };
 

@@ -7,8 +7,7 @@ static const struct row {
 } rows[] = {
     /* who */
     {"sign-in", N_("Please sign in.")},
-    {"device-wanted",
-     N_("WebDAV takes an app password, not your own: ask the IT staff for one.")},
+    {"device-wanted", N_("WebDAV takes an app password, not your own: ask the IT staff for one.")},
     {"wrong-password", N_("The name or the password is wrong.")},
     {"code-wanted", N_("The code of the second factor is wanted too.")},
     {"wrong-code", N_("The code is wrong: take the one that the app shows now.")},

@@ -11,7 +11,7 @@
 #define BOOT_MS      1000 /* what a boot takes */
 #define OVERDUE_MAX  50
 #define LATE_IN_MS   1000
-#define LATES_MAX    3 /* in that time, of each collection */
+#define LATES_MAX    3 /* in that time, for each collection that there is */
 
 static void make_keys(struct sim_site *site)
 {

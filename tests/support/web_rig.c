@@ -43,9 +43,10 @@ static enum qn_door_verdict verdict_of(struct qn_span word, struct qn_person *pe
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (qn_span_eq_str(word, words[i].word))
             return words[i].verdict;
+    person->is_session = qn_span_has_prefix(word, qn_span_str("on page"));
     if (qn_span_has_prefix(word, qn_span_str("device "))) /* as long */
         strcpy(person->device, "phone");
-    else if (!qn_span_has_prefix(word, prefix))
+    else if (!person->is_session && !qn_span_has_prefix(word, prefix))
         return QN_DOOR_NOBODY;
     struct qn_span name = qn_span_from(word, prefix.size);
     snprintf(person->name, sizeof(person->name), "%.*s", (int)name.size, (const char *)name.data);

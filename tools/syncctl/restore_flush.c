@@ -13,13 +13,18 @@ void ctl_flusher_init(struct ctl_flusher *flusher)
     pthread_cond_init(&flusher->has_changed, NULL);
 }
 
+/* Some kernels have no such call: the syncfs at the end has to do. */
+static int wait_for(const struct ctl_flush_piece *piece)
+{
+    int result =
+        sync_file_range(piece->fd, piece->offset, piece->size, SYNC_FILE_RANGE_WAIT_BEFORE);
+    return result == 0 || errno == ENOSYS || errno == EINVAL ? 0 : errno;
+}
+
 /* 0 or errno. A size of 0 would mean all to the end. */
 static int flush_piece(const struct ctl_flush_piece *piece)
 {
-    int error = 0;
-    if (piece->size > 0 &&
-        sync_file_range(piece->fd, piece->offset, piece->size, SYNC_FILE_RANGE_WAIT_BEFORE) != 0)
-        error = errno;
+    int error = piece->size > 0 ? wait_for(piece) : 0;
     if (piece->size > 0)
         posix_fadvise(piece->fd, piece->offset, piece->size, POSIX_FADV_DONTNEED);
     if (close(piece->fd) != 0 && errno != EINTR && error == 0)
@@ -73,37 +78,40 @@ static void *work(void *context)
 }
 
 /* The batch goes to the thread, once that is done with the one before. */
-static void hand_over(struct ctl_flusher *flusher)
+static int hand_over(struct ctl_flusher *flusher)
 {
     pthread_mutex_lock(&flusher->mutex);
     while (flusher->is_flushing)
         pthread_cond_wait(&flusher->has_changed, &flusher->mutex);
     flusher->filling = 1 - flusher->filling;
     flusher->is_flushing = true;
+    int error = flusher->error;
     pthread_cond_signal(&flusher->has_changed);
     pthread_mutex_unlock(&flusher->mutex);
+    return error;
 }
 
-void ctl_flusher_take(struct ctl_flusher *flusher, int take_fd, uint64_t offset, uint64_t size)
+int ctl_flusher_take(struct ctl_flusher *flusher, int take_fd, uint64_t offset, uint64_t size)
 {
     struct ctl_flush_batch *batch = &flusher->batches[flusher->filling];
     batch->pieces[batch->count++] = (struct ctl_flush_piece){take_fd, (off_t)offset, (off_t)size};
     batch->size += size;
     if (batch->size < CTL_FLUSH_SIZE_MAX && batch->count < CTL_FLUSH_COUNT_MAX)
-        return;
+        return 0;
     if (!flusher->has_thread)
         flusher->has_thread = qn_os_start_thread(&flusher->thread, work, flusher) == 0;
     if (flusher->has_thread)
-        hand_over(flusher);
-    else
-        note(flusher, flush(batch));
+        return hand_over(flusher);
+    note(flusher, flush(batch));
+    return flusher->error;
 }
 
-void ctl_flusher_take_piece(struct ctl_flusher *flusher, int fd, uint64_t offset, uint64_t size)
+int ctl_flusher_take_piece(struct ctl_flusher *flusher, int fd, uint64_t offset, uint64_t size)
 {
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (copy >= 0) /* else there is the end of the file to wait for */
-        ctl_flusher_take(flusher, copy, offset, size);
+    if (copy < 0) /* then the syncfs at the end has to do */
+        return 0;
+    return ctl_flusher_take(flusher, copy, offset, size);
 }
 
 int ctl_flusher_stop(struct ctl_flusher *flusher)

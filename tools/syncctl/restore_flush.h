@@ -15,7 +15,7 @@
 #include <sys/types.h>
 
 #define CTL_FLUSH_SIZE_MAX   ((uint64_t)32 * 1024 * 1024) /* bytes of a batch: not much more */
-#define CTL_FLUSH_COUNT_MAX  256                          /* its open files */
+#define CTL_FLUSH_COUNT_MAX  128                          /* its open files */
 #define CTL_FLUSH_PIECE_SIZE ((uint64_t)8 * 1024 * 1024)  /* of a file that is not whole yet */
 
 struct ctl_flush_piece {
@@ -41,9 +41,10 @@ struct ctl_flusher {
 
 void ctl_flusher_init(struct ctl_flusher *flusher);
 /* So much was written to a file: its end, whose descriptor is taken and closed later, or a piece of
- * it. Both wait if the disk is a batch behind. */
-void ctl_flusher_take(struct ctl_flusher *flusher, int take_fd, uint64_t offset, uint64_t size);
-void ctl_flusher_take_piece(struct ctl_flusher *flusher, int fd, uint64_t offset, uint64_t size);
+ * it. Both wait if the disk is a batch behind. 0, or the errno of the first that failed so far: of
+ * any file that was taken. */
+int ctl_flusher_take(struct ctl_flusher *flusher, int take_fd, uint64_t offset, uint64_t size);
+int ctl_flusher_take_piece(struct ctl_flusher *flusher, int fd, uint64_t offset, uint64_t size);
 /* Ends with what was taken. 0, or the errno of the first that failed; once it was called, nothing
  * is taken any more. */
 int ctl_flusher_stop(struct ctl_flusher *flusher);

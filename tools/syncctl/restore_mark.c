@@ -99,6 +99,17 @@ int ctl_restore_mark_begin(struct ctl_restore_mark *mark, int target, const stru
     return may_not_write(error) ? 0 : error;
 }
 
+void ctl_restore_mark_doubt(const struct ctl_restore_mark *mark, int target)
+{
+    int fd =
+        mark->is_there ? openat(target, CTL_RESTORE_MARK, O_WRONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return;
+    (void)!pwrite(fd, "another", 7, 0); /* there is nobody left to tell */
+    (void)!fsync(fd);
+    close(fd);
+}
+
 int ctl_restore_mark_end(struct ctl_restore_mark *mark, int target)
 {
     if (!mark->is_there || mark->stays)

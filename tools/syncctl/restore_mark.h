@@ -22,5 +22,8 @@ struct ctl_restore_mark {
 /* Durable before anything else is. `target` is an open folder; `what` names what is restored. Where
  * it may not write there is no mark. */
 int ctl_restore_mark_begin(struct ctl_restore_mark *mark, int target, const struct qn_digest *what);
+/* Something that was written may not be there: from now on this is a mark of another boot. It is
+ * written over, for which a full disk has room. */
+void ctl_restore_mark_doubt(const struct ctl_restore_mark *mark, int target);
 /* All is durable now. */
 int ctl_restore_mark_end(struct ctl_restore_mark *mark, int target);

@@ -164,11 +164,25 @@ void ctl_restore_free(struct ctl_restore *restore)
         return;
     abandon_file(restore);
     ctl_meta_deinit(&restore->meta);
+    if (ctl_flusher_stop(&restore->places.flusher) != 0)
+        ctl_restore_mark_doubt(&restore->mark, ctl_places_target(&restore->places));
     ctl_places_deinit(&restore->places);
     ctl_owners_free(restore->owners);
     qn_buf_deinit(&restore->path);
     qn_buf_deinit(&restore->failed);
     qn_free(restore);
+}
+
+/* The disk did not keep something of what was written, and does not say what: nothing is right
+ * until it was restored again. `error` 0: it did. */
+static enum qn_err not_kept(struct ctl_restore *restore, int error)
+{
+    if (error == 0)
+        return QN_OK;
+    ctl_restore_mark_doubt(&restore->mark, ctl_places_target(&restore->places));
+    qn_buf_reset(&restore->path);
+    enum qn_err err = ctl_restore_fail(restore, CTL_RESTORE_DISK, error);
+    return err != QN_OK ? err : QN_ERR_IO;
 }
 
 enum qn_err ctl_restore_finish(struct ctl_restore *restore)
@@ -180,11 +194,7 @@ enum qn_err ctl_restore_finish(struct ctl_restore *restore)
         error = ctl_places_fd(&restore->places, &fd);
     if (error == 0)
         error = ctl_restore_mark_end(&restore->mark, fd);
-    if (error == 0)
-        return QN_OK;
-    qn_buf_reset(&restore->path);
-    enum qn_err err = ctl_restore_fail(restore, CTL_RESTORE_DISK, error);
-    return err != QN_OK ? err : QN_ERR_IO;
+    return not_kept(restore, error);
 }
 
 const struct ctl_restore_counts *ctl_restore_counts(const struct ctl_restore *restore)
@@ -234,13 +244,14 @@ static int write_all(int fd, const uint8_t *bytes, size_t size, uint64_t offset)
 }
 
 /* The disk may begin with what was written of a large file. */
-static void flush_piece(struct ctl_restore *restore)
+static enum qn_err flush_piece(struct ctl_restore *restore)
 {
-    uint64_t size = restore->offset - restore->taken;
+    uint64_t offset = restore->taken, size = restore->offset - offset;
     if (size < CTL_FLUSH_PIECE_SIZE)
-        return;
-    ctl_flusher_take_piece(&restore->places.flusher, restore->fd, restore->taken, size);
+        return QN_OK;
     restore->taken = restore->offset;
+    return not_kept(restore,
+                    ctl_flusher_take_piece(&restore->places.flusher, restore->fd, offset, size));
 }
 
 enum qn_err ctl_restore_bytes(struct ctl_restore *restore, const uint8_t *bytes, size_t size)
@@ -253,8 +264,7 @@ enum qn_err ctl_restore_bytes(struct ctl_restore *restore, const uint8_t *bytes,
     if (fits && error == 0) {
         restore->offset += size;
         restore->ends_in_hole = bytes == NULL;
-        flush_piece(restore);
-        return QN_OK;
+        return flush_piece(restore);
     }
     abandon_file(restore);
     return ctl_restore_fail(restore, fits ? CTL_RESTORE_NOT_MADE : CTL_RESTORE_NO_CONTENT, error);
@@ -271,11 +281,11 @@ static enum qn_err end_file(struct ctl_restore *restore)
     int fd = restore->fd;
     restore->fd = -1;
     enum qn_err err = ctl_restore_complete(restore, fd, &restore->counts.files);
-    ctl_flusher_take(&restore->places.flusher, fd, restore->taken,
-                     restore->offset - restore->taken);
+    int error = ctl_flusher_take(&restore->places.flusher, fd, restore->taken,
+                                 restore->offset - restore->taken);
     if (restore->counts.files > before)
         restore->counts.bytes += restore->size;
-    return err;
+    return err != QN_OK ? err : not_kept(restore, error);
 }
 
 enum qn_err ctl_restore_entry_end(struct ctl_restore *restore, enum qn_err err)

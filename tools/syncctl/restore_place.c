@@ -62,6 +62,11 @@ int ctl_places_sync(struct ctl_places *places)
 
 /* ---- the stack ---- */
 
+int ctl_places_target(const struct ctl_places *places)
+{
+    return places->stack.count > 0 ? places->stack.items[0].fd : -1;
+}
+
 struct ctl_place *ctl_places_deepest(struct ctl_places *places)
 {
     return &places->stack.items[places->stack.count - 1];

@@ -48,6 +48,7 @@ int ctl_places_init(struct ctl_places *places, const char *target, bool *ret_is_
 void ctl_places_deinit(struct ctl_places *places); /* leaves folders unfinished */
 /* Leaves the folders that `path` is not below. */
 void ctl_places_leave(struct ctl_places *places, struct qn_span path);
+int ctl_places_target(const struct ctl_places *places); /* -1: it could not be opened */
 /* The deepest folder, open; its descriptor in *ret_fd. */
 struct ctl_place *ctl_places_deepest(struct ctl_places *places);
 int ctl_places_fd(struct ctl_places *places, int *ret_fd);

@@ -58,6 +58,7 @@ Test(late, a_disk_without_room_is_asked_once_a_second)
     rig_wait(&rig, 1);
     rig_wait(&rig, RETRY_COMMIT_MS / 2);
     cr_assert_eq(count_late(), 0, "at once again");
+    cr_assert_leq(rig.update.deadline_ms, rig.now_ms + RETRY_COMMIT_MS, "nothing wakes it");
     rig_wait(&rig, RETRY_COMMIT_MS);
     cr_assert_eq(count_late(), 1);
     cr_assert_str_eq(rig.note, "commit-failed");

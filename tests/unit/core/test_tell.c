@@ -31,16 +31,27 @@ static void guest_with(const struct qn_signer *key)
     rig_step(&rig, up);
 }
 
-/* All of a ledger from its entry `first` on. */
-static void tell(const struct qn_ledger *ledger, size_t first)
+/* Entries of a ledger, and the last one. */
+static void tell_part(const struct qn_ledger *ledger, size_t first, size_t end)
 {
     struct qn_buf out;
-    size_t count = qn_ledger_count(ledger);
     rig_message(&out, QN_MSG_KEY_TELL, 1);
-    qn_pack_array(&out, count - first);
-    for (size_t i = first; i < count; i++)
+    qn_pack_array(&out, end - first + 1);
+    for (size_t i = first; i < end; i++)
         qn_pack_bin(&out, qn_ledger_entry(ledger, i));
+    qn_pack_bin(&out, qn_ledger_entry(ledger, qn_ledger_count(ledger) - 1));
     rig_frame(&rig, &out);
+}
+
+static void tell(const struct qn_ledger *ledger, size_t first)
+{
+    tell_part(ledger, first, qn_ledger_count(ledger) - 1);
+}
+
+static void hang_up(void)
+{
+    rig_step(&rig, (struct qn_event){.kind = QN_EVENT_LINK_DOWN, .link = RIG_LINK});
+    rig_forget(&rig);
 }
 
 static const struct qn_site *other(void)
@@ -89,12 +100,55 @@ Test(tell, who_was_withdrawn_stays_so)
     world_withdraw_body(&rig.world, rig.world.ledger, OTHER, &body);
     cr_assert_eq(world_append(&rig.world, OTHER, &body), QN_OK);
     qn_buf_deinit(&body);
-    rig_step(&rig, (struct qn_event){.kind = QN_EVENT_LINK_DOWN, .link = RIG_LINK});
-    rig_forget(&rig);
+    hang_up();
     guest_with(rig.world.sites[OTHER].signer);
     tell(rig.world.ledger, 0);
     rig_commit(&rig);
     cr_assert_null(rig.note, "%s", rig.note);
     cr_assert(rig.has_closed);
     cr_assert_eq(other()->state, QN_SITE_WITHDRAWN);
+}
+
+/* As whoever tells does: from the beginning, a part each time. */
+Test(tell, what_does_not_fit_into_one_frame_comes_in_parts)
+{
+    size_t count = qn_ledger_count(rig.world.ledger);
+    for (size_t i = 0; i + 1 < count; i++) {
+        guest_with(rig.world.sites[OTHER].signer);
+        tell_part(rig.world.ledger, i, i + 1);
+        rig_commit(&rig);
+        hang_up();
+    }
+    cr_assert_not_null(other());
+}
+
+Test(tell, a_full_disk_is_not_what_does_not_fit)
+{
+    guest_with(rig.world.sites[OTHER].signer);
+    tell(rig.world.ledger, 0);
+    rig_fail_commit(&rig, QN_ERR_NOSPACE);
+    cr_assert_str_eq(rig.note, "commit-failed");
+    cr_assert(rig.has_closed);
+}
+
+/* It was recovered elsewhere, and does not know it. */
+Test(tell, the_machine_that_a_site_was_before_is_not_heard)
+{
+    struct qn_buf body;
+    struct qn_signer *before = world_signer("site", OTHER);
+    world_rotate_body(&rig.world, rig.world.ledger, OTHER, 1, true, &body);
+    world_set_key(&rig.world, OTHER, 1);
+    cr_assert_eq(world_append(&rig.world, OTHER, &body), QN_OK);
+    qn_buf_deinit(&body);
+    guest_with(rig.world.sites[OTHER].signer);
+    tell(rig.world.ledger, 0);
+    rig_commit(&rig);
+    cr_assert_str_eq(rig.note, "key-told");
+    hang_up();
+    guest_with(before);
+    tell(rig.world.ledger, 0);
+    cr_assert_eq(rig.intents.count, 0);
+    cr_assert_null(rig.note);
+    cr_assert(rig.has_closed);
+    qn_signer_free(before);
 }

@@ -53,3 +53,23 @@ Test(route, what_lies_behind)
     cr_assert_eq(qn_route_rest(&table[0], qn_span_str("dav")).size, 0);
     cr_assert(qn_span_eq_str(qn_route_rest(&table[4], qn_span_str("a/b")), "a/b"));
 }
+
+/* Whatever WebDAV gives or changes asks for a device; the page and the API do not. */
+Test(route, of_the_daemon)
+{
+    static const char *const drives[] = {"dav", "dav/plans", "dav/plans/a.txt"};
+    for (enum qn_http_method method = QN_HTTP_GET; method < QN_HTTP_UNKNOWN; method++) {
+        for (size_t i = 0; i < sizeof(drives) / sizeof(drives[0]); i++) {
+            struct qn_route_found found =
+                qn_route_find(&qn_serve_routes, qn_span_str(drives[i]), method);
+            bool is_open = method == QN_HTTP_OPTIONS || found.route == NULL;
+            cr_assert(is_open || (found.route->needs_person && found.route->needs_device), "%s %s",
+                      qn_http_method_name(method), drives[i]);
+        }
+        struct qn_route_found api =
+            qn_route_find(&qn_serve_routes, qn_span_str("api/v1/folders"), method);
+        cr_assert(api.route == NULL || (api.route->needs_person && !api.route->needs_device));
+    }
+    cr_assert(
+        qn_route_find(&qn_serve_routes, qn_span_str(""), QN_HTTP_PROPFIND).route->needs_device);
+}

@@ -1,5 +1,6 @@
 /* What a restore makes of a target in which an earlier one was ended by a power cut. */
 #include "restore_fixture.h"
+#include "syncctl/restore_private.h"
 
 #define MARK ".quoin-restore.unfinished"
 
@@ -108,4 +109,56 @@ Test(restore_power, a_mark_that_is_none_is_distrusted)
         finish(&f);
         cr_assert_eq(f.counts.files, 2);
     }
+}
+
+/* What the disk told while it was written back, at the end or where the restore is given up: not of
+ * which file. */
+static void lose_a_write(struct fixture *f, bool is_finished)
+{
+    begin(f);
+    put_three(f);
+    f->restore->places.flusher.error = EIO;
+    if (is_finished)
+        cr_assert_eq(ctl_restore_finish(f->restore), QN_ERR_IO);
+    stop(f);
+    tear(f, "a/x", 3);
+    begin(f);
+    put_three(f);
+    finish(f);
+    cr_assert_str_eq(f->issues, "");
+    expect_text(f, "a/x", "one");
+    cr_assert_eq(f->counts.files, 2, "nothing was trusted");
+    cr_assert_eq(count_names(f, ""), 1, "the mark is gone");
+}
+
+Test(restore_power, what_the_disk_did_not_keep_is_written_again)
+{
+    FIXTURE;
+    lose_a_write(&f, true);
+}
+
+Test(restore_power, also_if_the_restore_was_given_up)
+{
+    FIXTURE;
+    lose_a_write(&f, false);
+}
+
+Test(restore_power, a_disk_that_fails_on_the_way_ends_the_restore)
+{
+    FIXTURE;
+    enum qn_err err = QN_OK;
+    char name[16];
+    begin(&f);
+    f.restore->places.flusher.error = EIO;
+    for (int i = 0; i <= CTL_FLUSH_COUNT_MAX && err == QN_OK; i++) {
+        snprintf(name, sizeof(name), "%04d", i);
+        struct qn_entry entry = entry_of(QN_ENTRY_FILE, name);
+        entry.size = 1;
+        put_entry(&f, &entry);
+        cr_assert(ctl_restore_bytes(f.restore, (const uint8_t *)"x", 1) == QN_OK);
+        err = ctl_restore_entry_end(f.restore, QN_OK);
+    }
+    cr_assert_eq(err, QN_ERR_IO);
+    cr_assert_str_eq(f.issues, "DISK \n");
+    stop(&f);
 }
