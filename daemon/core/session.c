@@ -95,6 +95,7 @@ void session_start(struct qn_core *core, struct peer *peer, qn_link link, bool i
     session->beacon_ms = core->now_ms + core_jitter(core, BEACON_MS);
     peer->session = session;
     core->are_neighbours_stale = true;
+    peer->tell_ms = 0;
     if (!peer->is_bad) /* else it is dialled ever more rarely until it behaves (heard_beacon) */
         peer->failures = 0;
     peer_heard(core, peer);

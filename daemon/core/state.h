@@ -266,7 +266,7 @@ struct peer {
     bool is_reachable;  /* through others, as they say */
     bool knows_we_left; /* it refused this site's key after its withdrawal */
     bool is_to_be_told; /* it refused this site's key: the next dial tells it (tell.c) */
-    uint64_t tell_ms;   /* not again before */
+    uint64_t tell_ms;   /* not before; 0: it did not refuse it since they were connected */
     size_t tell_next; /* the entry of the ledger that is to be told then, and 1; 0: the last ones */
     qn_link tell_link;
     unsigned foreign; /* questions in this hour about what it has no part in (peer_asks_foreign) */

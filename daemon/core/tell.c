@@ -5,7 +5,8 @@
 #include "core/state.h"
 #include "model/ledger_entry.h"
 
-#define TELL_MS       60000 /* one member is told at most so often */
+#define TELL_MS       60000          /* one member is told at most so often */
+#define SPREAD_MS     (10 * TELL_MS) /* in that time the news of an admission comes by others */
 #define TELL_SIZE_MAX (QN_GUEST_FRAME_SIZE_MAX - 256)
 
 /* ---- what is said ---- */
@@ -103,8 +104,17 @@ static bool has_to_tell(const struct qn_core *core)
     return core_is_member(core) && core_has_key(core) && find_key(core, &key);
 }
 
+static bool has_rotated(const struct qn_core *core)
+{
+    const struct qn_group *group = qn_ledger_group(core->ledger);
+    const struct qn_site *self = group == NULL ? NULL : qn_group_site(group, &core->site);
+    return self != NULL && self->epochs.count > 1;
+}
+
 void tell_refused(struct qn_core *core, struct peer *peer)
 {
+    if (peer->tell_ms == 0) /* the first time since it was connected */
+        peer->tell_ms = core->now_ms + (has_rotated(core) ? 0 : SPREAD_MS);
     bool is_time = !peer->is_to_be_told && core->now_ms >= peer->tell_ms;
     if (is_time)
         peer->tell_ms = core->now_ms + TELL_MS;

@@ -57,8 +57,11 @@ tail -c 32 "$(site_state one)/vault.key" >"$work/master"
 expect "without that of the vault" lost_key "$work/master" "$work/rows"
 
 # --- while nothing changes it costs nothing ---
-expect "a run takes what the trail has of this reading" ctl one backup run house
-equal "a run stores the folders that others write in, no more" 1 "$(($(summary bytes_new) < 1000))"
+# What the trail has of this reading comes a moment behind the answers.
+costs_nothing() {
+    (($(summary bytes_new) < 1000))
+}
+await "a run stores the folders that others write in, no more" costs_nothing
 expect "the store again" ctl one backup restore house --store --to "$work/again"
 equal "is the same, but for the trail" '' "$(diff -rq --exclude "$(printf audit/ | hex)*" "$work/rows" "$work/again" 2>&1)"
 expect "one change" ctl one record put rooms 17 name=changed
