@@ -70,6 +70,17 @@ void rig_start(struct rig *rig)
     rig_step(rig, (struct qn_event){.kind = QN_EVENT_START});
 }
 
+void rig_guest(struct rig *rig, const struct qn_signer *key)
+{
+    struct qn_event up = {.kind = QN_EVENT_LINK_UP,
+                          .link = RIG_LINK,
+                          .link_kind = QN_LINK_GUEST,
+                          .key = *qn_signer_public(key)};
+    memset(up.exporter, RIG_EXPORTER, sizeof(up.exporter));
+    rig_forget(rig);
+    rig_step(rig, up);
+}
+
 void rig_agree(struct rig *rig)
 {
     struct qn_buf body;

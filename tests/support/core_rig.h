@@ -9,8 +9,9 @@
 #include "support/ledger_world.h"
 #include "support/memkv.h"
 
-#define RIG_LINK 7
-#define RIG_BULK 9
+#define RIG_LINK     7
+#define RIG_BULK     9
+#define RIG_EXPORTER 0x5a
 
 struct rig {
     struct world world;
@@ -53,6 +54,9 @@ void rig_deinit(struct rig *rig);
 void rig_start(struct rig *rig);
 /* The peer's link comes up, and its HELLO says the ledger that both have. */
 void rig_link(struct rig *rig);
+/* Somebody with that key comes as a guest, on RIG_LINK; each byte of the exporter is RIG_EXPORTER.
+ */
+void rig_guest(struct rig *rig, const struct qn_signer *key);
 /* Before rig_start: the ledger says that site 1 keeps copies for site 0. */
 void rig_agree(struct rig *rig);
 

@@ -39,16 +39,17 @@ static enum qn_door_verdict verdict_of(struct qn_span word, struct qn_person *pe
                  {"forbidden", QN_DOOR_FORBIDDEN},
                  {"misdirected", QN_DOOR_MISDIRECTED},
                  {"busy", QN_DOOR_BUSY}};
-    struct qn_span prefix = qn_span_str("person ");
+    const size_t verb_size = strlen("person "); /* of each of them */
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (qn_span_eq_str(word, words[i].word))
             return words[i].verdict;
-    person->is_session = qn_span_has_prefix(word, qn_span_str("on page"));
-    if (qn_span_has_prefix(word, qn_span_str("device "))) /* as long */
+    if (qn_span_has_prefix(word, qn_span_str("browse ")))
+        person->is_session = true;
+    else if (qn_span_has_prefix(word, qn_span_str("device ")))
         strcpy(person->device, "phone");
-    else if (!person->is_session && !qn_span_has_prefix(word, prefix))
+    else if (!qn_span_has_prefix(word, qn_span_str("person ")))
         return QN_DOOR_NOBODY;
-    struct qn_span name = qn_span_from(word, prefix.size);
+    struct qn_span name = qn_span_from(word, verb_size);
     snprintf(person->name, sizeof(person->name), "%.*s", (int)name.size, (const char *)name.data);
     person->role = QN_ROLE_EDITOR;
     return QN_DOOR_PERSON;

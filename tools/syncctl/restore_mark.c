@@ -9,7 +9,8 @@
 
 #define FRESH_MARK   CTL_RESTORE_MARK ".new"
 #define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
-#define BOOT_SIZE    36 /* of the text */
+#define BOOT_SIZE    36        /* of the text */
+#define ANOTHER_BOOT "another" /* that never was */
 
 /* "BOOT WHAT\n"; an unknown boot is none that ever was, so that it is distrusted. */
 struct text {
@@ -75,7 +76,7 @@ static int take(struct ctl_restore_mark *mark, int target, const char *found, st
     mark->stays = what == NULL || strncmp(what + 1, now.what, strlen(now.what)) != 0;
     if (!mark->stays || (what != NULL && strcmp(what, " any\n") == 0))
         return 0;
-    strcpy(now.boot, "another");
+    strcpy(now.boot, ANOTHER_BOOT);
     strcpy(now.what, "any");
     return put(target, &now);
 }
@@ -105,7 +106,7 @@ void ctl_restore_mark_doubt(const struct ctl_restore_mark *mark, int target)
         mark->is_there ? openat(target, CTL_RESTORE_MARK, O_WRONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
     if (fd < 0)
         return;
-    (void)!pwrite(fd, "another", 7, 0); /* there is nobody left to tell */
+    (void)!pwrite(fd, ANOTHER_BOOT, strlen(ANOTHER_BOOT), 0); /* there is nobody left to tell */
     (void)!fsync(fd);
     close(fd);
 }

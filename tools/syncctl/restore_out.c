@@ -189,11 +189,9 @@ enum qn_err ctl_restore_finish(struct ctl_restore *restore)
 {
     QN_ASSERT(!restore->is_file);
     ctl_places_leave(&restore->places, qn_span(NULL, 0));
-    int fd, error = ctl_places_sync(&restore->places);
+    int error = ctl_places_sync(&restore->places);
     if (error == 0)
-        error = ctl_places_fd(&restore->places, &fd);
-    if (error == 0)
-        error = ctl_restore_mark_end(&restore->mark, fd);
+        error = ctl_restore_mark_end(&restore->mark, ctl_places_target(&restore->places));
     return not_kept(restore, error);
 }
 

@@ -17,7 +17,7 @@ static void setup(void)
     rig_start(&rig);
     rig_forget(&rig);
     fresh = world_signer("fresh", 1);
-    memset(exporter, 0x5a, sizeof(exporter));
+    memset(exporter, RIG_EXPORTER, sizeof(exporter));
 }
 
 static void teardown(void)
@@ -27,17 +27,6 @@ static void teardown(void)
 }
 
 TestSuite(recover, .init = setup, .fini = teardown);
-
-static void guest_with(const struct qn_signer *key)
-{
-    struct qn_event up = {.kind = QN_EVENT_LINK_UP,
-                          .link = RIG_LINK,
-                          .link_kind = QN_LINK_GUEST,
-                          .key = *qn_signer_public(key)};
-    memcpy(up.exporter, exporter, sizeof(exporter));
-    rig_forget(&rig);
-    rig_step(&rig, up);
-}
 
 static void hello(const struct qn_signer *kit, const char *domain, const uint8_t over[32])
 {
@@ -142,7 +131,7 @@ Test(recover, the_door_is_open_without_an_invitation)
 
 Test(recover, the_key_changes_and_the_identity_stays)
 {
-    guest_with(fresh);
+    rig_guest(&rig, fresh);
     hello_of(LOST);
     cr_assert_eq(rig_count(&rig, QN_MSG_GUEST_LEDGER), 1);
     rotate_to(fresh);
@@ -188,7 +177,7 @@ static void tell(const struct qn_signer *key)
 
 Test(recover, the_site_tells_its_new_key_itself)
 {
-    guest_with(fresh);
+    rig_guest(&rig, fresh);
     tell(fresh);
     cr_assert_eq(rig.frames.count, 0, "nothing of the group is told");
     rig_commit(&rig);
@@ -200,7 +189,7 @@ Test(recover, the_site_tells_its_new_key_itself)
 Test(recover, a_key_that_is_not_of_who_tells_it)
 {
     struct qn_signer *other = world_signer("other", 1);
-    guest_with(other);
+    rig_guest(&rig, other);
     tell(fresh);
     is_thrown_out();
     qn_signer_free(other);
@@ -209,7 +198,7 @@ Test(recover, a_key_that_is_not_of_who_tells_it)
 Test(recover, a_new_key_that_the_kit_did_not_give)
 {
     struct qn_buf entry, out;
-    guest_with(fresh);
+    rig_guest(&rig, fresh);
     rotate_entry(rig.world.ledger, fresh, &entry);
     rig_message(&out, QN_MSG_KEY_TELL, 1);
     qn_pack_array(&out, 1);
@@ -225,14 +214,14 @@ Test(recover, a_new_key_that_the_kit_did_not_give)
 
 Test(recover, a_kit_of_nobody)
 {
-    guest_with(fresh);
+    rig_guest(&rig, fresh);
     hello(fresh, "quoin recover 1", exporter);
     is_refused("recover-unknown");
 }
 
 Test(recover, the_kit_of_the_site_that_is_asked)
 {
-    guest_with(fresh);
+    rig_guest(&rig, fresh);
     hello_of(0);
     is_refused("recover-here");
 }
@@ -262,7 +251,7 @@ Test(recover, the_kit_of_a_site_that_left)
 {
     lost_withdraws();
     rig_start(&rig);
-    guest_with(fresh); /* the invitation still opens the door */
+    rig_guest(&rig, fresh); /* the invitation still opens the door */
     hello_of(LOST);
     is_refused("recover-withdrawn");
 }
@@ -271,7 +260,7 @@ Test(recover, a_signature_of_another_connection)
 {
     uint8_t other[32] = {1};
     struct qn_signer *kit = world_signer("recovery", LOST);
-    guest_with(fresh);
+    rig_guest(&rig, fresh);
     hello(kit, "quoin recover 1", other);
     qn_signer_free(kit);
     is_thrown_out();
@@ -280,7 +269,7 @@ Test(recover, a_signature_of_another_connection)
 Test(recover, a_signature_for_another_purpose)
 {
     struct qn_signer *kit = world_signer("recovery", LOST);
-    guest_with(fresh);
+    rig_guest(&rig, fresh);
     hello(kit, "quoin guest 1", exporter);
     qn_signer_free(kit);
     is_thrown_out();
@@ -288,7 +277,7 @@ Test(recover, a_signature_for_another_purpose)
 
 Test(recover, nothing_before_the_proof)
 {
-    guest_with(fresh);
+    rig_guest(&rig, fresh);
     rotate_to(fresh);
     is_thrown_out();
 }
@@ -296,7 +285,7 @@ Test(recover, nothing_before_the_proof)
 Test(recover, a_key_that_is_not_the_guests_own)
 {
     struct qn_signer *other = world_signer("fresh", 2);
-    guest_with(fresh);
+    rig_guest(&rig, fresh);
     hello_of(LOST);
     rotate_to(other);
     cr_assert(rig.has_closed);
@@ -307,7 +296,7 @@ Test(recover, a_key_that_is_not_the_guests_own)
 Test(recover, an_entry_that_is_no_rotation)
 {
     struct qn_buf body, entry;
-    guest_with(fresh);
+    rig_guest(&rig, fresh);
     hello_of(LOST);
     world_withdraw_body(&rig.world, rig.world.ledger, LOST, &body);
     cr_assert_eq(world_write(&rig.world, rig.world.ledger, LOST, &body, &entry), QN_OK);
@@ -333,7 +322,7 @@ static void join_with_a_kit(void)
 
 Test(recover, a_kit_is_no_invitation)
 {
-    guest_with(fresh);
+    rig_guest(&rig, fresh);
     hello_of(LOST);
     join_with_a_kit();
     cr_assert(rig.has_closed);
@@ -346,12 +335,12 @@ Test(recover, the_second_of_two_at_once_is_told)
     struct qn_signer *second = world_signer("fresh", 2);
     struct qn_buf late;
     rotate_entry(rig.world.ledger, second, &late);
-    guest_with(fresh);
+    rig_guest(&rig, fresh);
     hello_of(LOST);
     rotate_to(fresh);
     rig_commit(&rig);
     rig_step(&rig, (struct qn_event){.kind = QN_EVENT_LINK_DOWN, .link = RIG_LINK});
-    guest_with(second);
+    rig_guest(&rig, second);
     hello_of(LOST);
     say_rotate(&late);
     rig_commit(&rig);
@@ -364,7 +353,7 @@ Test(recover, the_second_of_two_at_once_is_told)
 Test(recover, it_can_be_recovered_again)
 {
     struct qn_signer *second = world_signer("fresh", 2);
-    guest_with(fresh);
+    rig_guest(&rig, fresh);
     hello_of(LOST);
     struct qn_buf entry;
     bool is_new;
@@ -373,7 +362,7 @@ Test(recover, it_can_be_recovered_again)
     say_rotate(&entry);
     rig_commit(&rig);
     rig_step(&rig, (struct qn_event){.kind = QN_EVENT_LINK_DOWN, .link = RIG_LINK});
-    guest_with(second);
+    rig_guest(&rig, second);
     hello_of(LOST);
     rotate_to(second);
     rig_commit(&rig);
@@ -385,7 +374,7 @@ Test(recover, it_can_be_recovered_again)
 
 Test(recover, a_failed_commit_admits_nobody)
 {
-    guest_with(fresh);
+    rig_guest(&rig, fresh);
     hello_of(LOST);
     rotate_to(fresh);
     rig_fail_commit(&rig, QN_ERR_NOSPACE);
@@ -417,7 +406,7 @@ Test(recover, a_store_that_may_be_old_lets_nobody_back)
 {
     third_member();
     be_in_doubt();
-    guest_with(fresh);
+    rig_guest(&rig, fresh);
     hello_of(LOST);
     is_refused("in-doubt");
 }
@@ -425,7 +414,7 @@ Test(recover, a_store_that_may_be_old_lets_nobody_back)
 Test(recover, unless_nobody_else_is_there_to_end_the_doubt)
 {
     be_in_doubt();
-    guest_with(fresh);
+    rig_guest(&rig, fresh);
     hello_of(LOST);
     rotate_to(fresh);
     rig_commit(&rig);
@@ -480,7 +469,7 @@ static void come_with_invitation(uint64_t number)
     struct qn_buf out;
     struct qn_signature signature;
     struct qn_signer *invite = world_signer("invite", number);
-    guest_with(rig.world.sites[LOST].signer);
+    rig_guest(&rig, rig.world.sites[LOST].signer);
     cr_assert_eq(qn_signer_sign(invite, "quoin guest 1", qn_span(exporter, 32), &signature), QN_OK);
     rig_message(&out, QN_MSG_GUEST_HELLO, 3);
     qn_pack_u64(&out, QN_PROTOCOL_VERSION);

@@ -22,15 +22,6 @@ static void teardown(void)
 
 TestSuite(tell, .init = setup, .fini = teardown);
 
-static void guest_with(const struct qn_signer *key)
-{
-    struct qn_event up = {.kind = QN_EVENT_LINK_UP,
-                          .link = RIG_LINK,
-                          .link_kind = QN_LINK_GUEST,
-                          .key = *qn_signer_public(key)};
-    rig_step(&rig, up);
-}
-
 /* Entries of a ledger, and the last one. */
 static void tell_part(const struct qn_ledger *ledger, size_t first, size_t end)
 {
@@ -61,7 +52,7 @@ static const struct qn_site *other(void)
 
 Test(tell, who_is_not_known_shows_its_admission)
 {
-    guest_with(rig.world.sites[OTHER].signer);
+    rig_guest(&rig, rig.world.sites[OTHER].signer);
     tell(rig.world.ledger, 0);
     cr_assert_eq(rig.frames.count, 0, "nothing of the group is told");
     rig_commit(&rig);
@@ -73,7 +64,7 @@ Test(tell, who_is_not_known_shows_its_admission)
 
 Test(tell, the_admission_of_another_site_opens_nothing)
 {
-    guest_with(rig.world.sites[OTHER + 1].signer);
+    rig_guest(&rig, rig.world.sites[OTHER + 1].signer);
     tell(rig.world.ledger, 0);
     cr_assert_str_eq(rig.note, "bad-guest");
     cr_assert(rig.has_closed);
@@ -84,7 +75,7 @@ Test(tell, the_admission_of_another_site_opens_nothing)
 /* Without the invitation the admission cannot be checked. */
 Test(tell, an_admission_that_builds_on_what_is_not_here_waits)
 {
-    guest_with(rig.world.sites[OTHER].signer);
+    rig_guest(&rig, rig.world.sites[OTHER].signer);
     tell(rig.world.ledger, qn_ledger_count(rig.world.ledger) - 1);
     rig_commit(&rig);
     cr_assert_str_eq(rig.note, "key-not-taken");
@@ -94,14 +85,14 @@ Test(tell, an_admission_that_builds_on_what_is_not_here_waits)
 Test(tell, who_was_withdrawn_stays_so)
 {
     struct qn_buf body;
-    guest_with(rig.world.sites[OTHER].signer);
+    rig_guest(&rig, rig.world.sites[OTHER].signer);
     tell(rig.world.ledger, 0);
     rig_commit(&rig);
     world_withdraw_body(&rig.world, rig.world.ledger, OTHER, &body);
     cr_assert_eq(world_append(&rig.world, OTHER, &body), QN_OK);
     qn_buf_deinit(&body);
     hang_up();
-    guest_with(rig.world.sites[OTHER].signer);
+    rig_guest(&rig, rig.world.sites[OTHER].signer);
     tell(rig.world.ledger, 0);
     rig_commit(&rig);
     cr_assert_null(rig.note, "%s", rig.note);
@@ -114,7 +105,7 @@ Test(tell, what_does_not_fit_into_one_frame_comes_in_parts)
 {
     size_t count = qn_ledger_count(rig.world.ledger);
     for (size_t i = 0; i + 1 < count; i++) {
-        guest_with(rig.world.sites[OTHER].signer);
+        rig_guest(&rig, rig.world.sites[OTHER].signer);
         tell_part(rig.world.ledger, i, i + 1);
         rig_commit(&rig);
         hang_up();
@@ -124,7 +115,7 @@ Test(tell, what_does_not_fit_into_one_frame_comes_in_parts)
 
 Test(tell, a_full_disk_is_not_what_does_not_fit)
 {
-    guest_with(rig.world.sites[OTHER].signer);
+    rig_guest(&rig, rig.world.sites[OTHER].signer);
     tell(rig.world.ledger, 0);
     rig_fail_commit(&rig, QN_ERR_NOSPACE);
     cr_assert_str_eq(rig.note, "commit-failed");
@@ -140,12 +131,12 @@ Test(tell, the_machine_that_a_site_was_before_is_not_heard)
     world_set_key(&rig.world, OTHER, 1);
     cr_assert_eq(world_append(&rig.world, OTHER, &body), QN_OK);
     qn_buf_deinit(&body);
-    guest_with(rig.world.sites[OTHER].signer);
+    rig_guest(&rig, rig.world.sites[OTHER].signer);
     tell(rig.world.ledger, 0);
     rig_commit(&rig);
     cr_assert_str_eq(rig.note, "key-told");
     hang_up();
-    guest_with(before);
+    rig_guest(&rig, before);
     tell(rig.world.ledger, 0);
     cr_assert_eq(rig.intents.count, 0);
     cr_assert_null(rig.note);

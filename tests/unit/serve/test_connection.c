@@ -322,7 +322,7 @@ Test(connection, a_drive_takes_the_password_of_a_device)
 {
     web_client_say(&client, "GET /drive HTTP/1.1\r\n" HOST "X-Test-Door: device lea\r\n\r\n");
     expect(200, "lea");
-    web_client_say(&client, "GET /drive HTTP/1.1\r\n" HOST "X-Test-Door: on pagelea\r\n\r\n");
+    web_client_say(&client, "GET /drive HTTP/1.1\r\n" HOST "X-Test-Door: browse lea\r\n\r\n");
     expect(200, "lea");
     web_client_say(&client, "GET /drive HTTP/1.1\r\n" HOST "X-Test-Door: person lea\r\n\r\n");
     cr_assert_eq(web_client_answer(&client, false, NULL), 401);
